@@ -1,0 +1,52 @@
+"""Sentences for data that is missing, damaged or cannot be fetched. Knows no format and no family."""
+
+from __future__ import annotations
+
+import http.client
+import tarfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pruneexp.errors import UserError
+
+#: What torchvision lets through when a download fails: mirrors exhausted, sockets, disks, broken archives.
+_FETCHING = (RuntimeError, OSError, EOFError, http.client.HTTPException, tarfile.TarError, zlib.error)
+#: What torchvision's readers raise on a file that is not what its name says.
+_READING = (RuntimeError, OSError, EOFError, zlib.error, AssertionError, ValueError, TypeError, LookupError)
+
+
+def command(choice: str, root: Path) -> str:
+    """Return the command that fetches the data set ``choice`` into ``root``."""
+    where = str(root)
+    return f"python -m pruneexp data={choice} data.download=true data.root=" + (f"'{where}'" if " " in where else where)
+
+
+def missing(title: str, choice: str, sought: str, folders: Sequence[Path], root: Path) -> UserError:
+    """Say that ``sought`` is in none of ``folders``, and how to fetch it."""
+    places = " or ".join(map(str, folders))
+    return UserError(f"{title} is not there: {sought} not found in {places}; fetch it with: {command(choice, root)}")
+
+
+@contextmanager
+def fetching(title: str, root: Path) -> Iterator[None]:
+    """Turn the failure of a download into ``root`` into a ``UserError`` of one sentence."""
+    try:
+        yield
+    except _FETCHING as error:
+        raise UserError(f"{title} could not be fetched into {root}: {sentence(error)}") from error
+
+
+@contextmanager
+def reading(path: Path, remedy: str) -> Iterator[None]:
+    """Turn the failure to read ``path`` into a ``UserError`` that ends with ``remedy``."""
+    try:
+        yield
+    except _READING as error:
+        raise UserError(f"{path} is damaged or of another format ({sentence(error)}); {remedy}") from error
+
+
+def sentence(error: BaseException) -> str:
+    """Return the error's message on one line, or the name of its type where it has none."""
+    return " ".join(str(error).split()) or type(error).__name__

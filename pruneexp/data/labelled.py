@@ -1,0 +1,84 @@
+"""Images and labels in memory, and the data set that is made of them. Knows no file format and no family."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from pruneexp.data.augment import Augmentation
+from pruneexp.data.dataset import Dataset
+from pruneexp.data.fingerprint import fingerprint
+from pruneexp.data.normalisation import Normalisation
+from pruneexp.data.resident import ResidentSource
+from pruneexp.data.split import stratified_split
+from pruneexp.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """uint8 images (N, C, H, W) and their int64 classes (N,)."""
+
+    images: Tensor
+    labels: Tensor
+
+    def take(self, indices: Tensor) -> Labelled:
+        """Return a copy of the chosen images, in that order."""
+        return Labelled(self.images.index_select(0, indices), self.labels.index_select(0, indices))
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """The three disjoint parts of a data set."""
+
+    train: Labelled
+    val: Labelled
+    test: Labelled
+
+
+def hold_out(official: Labelled, test: Labelled, val_images: int, name: str) -> Splits:
+    """Carve a stratified ``val`` out of the official training images; the official test images stay what they are.
+
+    Raises:
+        UserError: ``val_images`` leaves nothing to train on, or is below 1.
+    """
+    if not 1 <= val_images < len(official.labels):
+        raise UserError(
+            f"data.val_images is {val_images}; the {len(official.labels)} training images of data set '{name}' allow "
+            f"1 to {len(official.labels) - 1}"
+        )
+    stay, val = stratified_split(official.labels, [val_images])
+    return Splits(official.take(stay), official.take(val), test)
+
+
+def resident_dataset(
+    name: str,
+    classes: int,
+    splits: Splits,
+    normalisation: Normalisation,
+    augmentation: Augmentation | None = None,
+) -> Dataset:
+    """Keep all three splits in memory; only ``train`` is ever augmented.
+
+    The ``repr`` of ``augmentation`` enters the fingerprint, so it must tell all parameters, as a dataclass's does.
+
+    Raises:
+        UserError: as ``Dataset``, or the splits hold images of different shapes.
+    """
+    parts = {"train": splits.train, "val": splits.val, "test": splits.test}
+    shapes = {split: tuple(part.images.shape[1:]) for split, part in parts.items()}
+    if len(set(shapes.values())) > 1:
+        raise UserError(f"the splits of data set '{name}' hold images of different shapes: {shapes}")
+    channels, height, width = splits.train.images.shape[1:]
+    arrays = {f"{split}.images": part.images.numpy() for split, part in parts.items()}
+    arrays |= {f"{split}.labels": part.labels.numpy() for split, part in parts.items()}
+    facts = {"name": name, "classes": classes, "normalisation": repr(normalisation), "augmentation": repr(augmentation)}
+    return Dataset(
+        name=name,
+        classes=classes,
+        shape=(channels, height, width),
+        train=ResidentSource(splits.train.images, splits.train.labels, normalisation, augmentation),
+        val=ResidentSource(splits.val.images, splits.val.labels, normalisation),
+        test=ResidentSource(splits.test.images, splits.test.labels, normalisation),
+        fingerprint=fingerprint(facts, arrays),
+    )

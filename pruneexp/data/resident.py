@@ -1,0 +1,102 @@
+"""Images that fit in memory: they move to the device once, and a batch is an index selection. Knows no files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from pruneexp.data.augment import Augmentation
+from pruneexp.data.dataset import visiting_order
+from pruneexp.data.normalisation import Normalisation
+
+#: Most bytes of one split that are kept as float32 on a device; larger splits stay uint8 and each batch is converted.
+#: CIFAR's 45,000 training images take 0.55 GB. Either way the numbers are the same.
+FLOAT_BYTES = 2**30
+
+
+class _Placed(NamedTuple):
+    images: Tensor
+    labels: Tensor
+    ready: Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class ResidentSource:
+    """A ``Source`` over uint8 images (N, C, H, W) and int64 labels (N,), both on the CPU.
+
+    A copy is kept on each device that has been asked for, for as long as the source lives. Only a source with an
+    ``augmentation`` heeds the ``augment`` argument of ``batches``.
+
+    Raises:
+        ValueError: a type or shape is another, or ``normalisation`` has another number of channels.
+    """
+
+    images: Tensor
+    labels: Tensor
+    normalisation: Normalisation
+    augmentation: Augmentation | None = None
+    float_bytes: int = FLOAT_BYTES
+    _places: dict[torch.device, _Placed] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        shape, labels = tuple(self.images.shape), self.labels
+        if self.images.dtype != torch.uint8 or len(shape) != 4:
+            raise ValueError(f"images are {self.images.dtype} of shape {shape}; uint8 (N, C, H, W) is allowed")
+        if labels.dtype != torch.int64 or labels.shape != shape[:1]:
+            raise ValueError(
+                f"labels are {labels.dtype} of shape {tuple(labels.shape)}; int64 ({shape[0]},) is allowed"
+            )
+        channels = shape[1]
+        if len(self.normalisation.mean) != channels:
+            raise ValueError(f"normalisation has {len(self.normalisation.mean)} channels; the images have {channels}")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batches(
+        self,
+        batch_size: int,
+        device: torch.device,
+        *,
+        order: Tensor | None = None,
+        augment: torch.Generator | None = None,
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """As ``Source.batches``. Nothing in it waits for the device, except the transfer of ``order`` at the start.
+
+        One selection per batch, not one per epoch: of 60,000 MNIST images in batches of 64, one CPU core needed 58 us
+        for a batch selected from floats, 88 us selected from uint8 and converted, and 161 us as its share of one
+        selection for the whole epoch, whose 188 MB are fresh pages (medians of 9).
+        """
+        indices = visiting_order(order, batch_size, len(self))
+        return self._select(self._placed(device), indices.to(device), batch_size, augment)
+
+    def _select(
+        self, placed: _Placed, indices: Tensor, batch_size: int, augment: torch.Generator | None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        if len(indices) == 0:
+            return
+        labels = placed.labels.index_select(0, indices)
+        for chosen, classes in zip(torch.split(indices, batch_size), torch.split(labels, batch_size), strict=True):
+            images = placed.ready(placed.images.index_select(0, chosen))
+            if augment is not None and self.augmentation is not None:
+                images = self.augmentation(images, augment)
+            yield images, classes
+
+    def _placed(self, device: torch.device) -> _Placed:
+        device = torch.empty(0, device=device).device  # "cuda" and "cuda:0" are one place
+        if device not in self._places:
+            images, normalise = self.images.to(device), self.normalisation.on(device)
+            labels = self.labels.to(device)
+            if 4 * images.numel() <= self.float_bytes:
+                self._places[device] = _Placed(normalise(images), labels, _as_is)
+            else:
+                self._places[device] = _Placed(images, labels, normalise)
+        return self._places[device]
+
+
+def _as_is(images: Tensor) -> Tensor:
+    return images

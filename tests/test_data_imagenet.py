@@ -1,0 +1,152 @@
+"""ImageNet's layout, with small generated JPEG files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.transforms import functional as transform
+
+from pruneexp.data.dataset import Dataset
+from pruneexp.data.imagenet import imagenet
+from pruneexp.errors import UserError
+from tests.contracts.datasets import CPU, DatasetContract, everything
+
+WNIDS = ("n01440764", "n01443537", "n01484850")
+
+
+def write(root: Path, per_class: int = 10, test_per_class: int = 4) -> Path:
+    """Noise of several sizes, some of it grey, as JPEG files."""
+    random = np.random.default_rng(0)
+    for split, count in (("train", per_class), ("val", test_per_class)):
+        for wnid in WNIDS:
+            folder = root / split / wnid
+            folder.mkdir(parents=True)
+            for number in range(count):
+                shape = (int(random.integers(40, 60)), int(random.integers(40, 60)), 3)
+                image = Image.fromarray(random.integers(0, 256, shape, dtype=np.uint8))
+                (image.convert("L") if number == 0 else image).save(folder / f"{wnid}_{number}.JPEG")
+    return root
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("imagenet"))
+
+
+def small(root: Path, workers: int = 0) -> Dataset:
+    return imagenet(str(root), image_size=24, resize=32, workers=workers)
+
+
+class TestImagenet(DatasetContract):
+    sizes = (27, 3, 12)
+    shape = (3, 24, 24)
+    classes = 3
+    augmented = True
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def load(cls, photographs: Path) -> Callable[[], Dataset]:
+        return lambda: small(photographs)
+
+
+def test_central_crop_by_hand(photographs: Path) -> None:
+    path = photographs / "val" / WNIDS[1] / f"{WNIDS[1]}_2.JPEG"
+    image = Image.open(path)
+    scale = 32 / min(image.size)
+    resized = image.resize((int(image.width * scale), int(image.height * scale)), Image.Resampling.BILINEAR)
+    left, top = round((resized.width - 24) / 2), round((resized.height - 24) / 2)
+    pixels = transform.to_tensor(resized.crop((left, top, left + 24, top + 24)))
+    expected = transform.normalize(pixels, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    found = everything(small(photographs).test, torch.tensor([4 + 2]))
+    torch.testing.assert_close(found[0], expected)
+
+
+def test_number_of_workers_changes_nothing(photographs: Path) -> None:
+    order = torch.arange(27).flip(0)
+    alone, shared = (
+        everything(small(photographs, workers).train, order, torch.Generator().manual_seed(3)) for workers in (0, 2)
+    )
+    assert torch.equal(alone, shared)
+
+
+def test_generator_keeps_pace_with_the_batches_not_with_the_workers(photographs: Path) -> None:
+    states = []
+    for workers in (0, 2):
+        generator = torch.Generator().manual_seed(3)
+        batches = small(photographs, workers).train.batches(4, CPU, augment=generator)
+        next(batches)
+        states.append(generator.get_state())
+    assert torch.equal(*states)
+
+
+def test_every_visit_is_augmented_anew(photographs: Path) -> None:
+    twice = everything(small(photographs).train, torch.zeros(2, dtype=torch.int64), torch.Generator().manual_seed(3))
+    assert not torch.equal(twice[0], twice[1])
+
+
+def test_preprocessing_and_files_are_in_the_fingerprint(tmp_path: Path) -> None:
+    root = write(tmp_path)
+    digests = [small(root).fingerprint, imagenet(str(root), image_size=25, resize=32).fingerprint]
+    digests.append(imagenet(str(root), image_size=24, resize=33).fingerprint)
+    digests.append(imagenet(str(root), image_size=24, resize=32, val_images=6).fingerprint)
+    path = root / "val" / WNIDS[0] / f"{WNIDS[0]}_1.JPEG"
+    path.write_bytes(path.read_bytes() + b"\0")
+    digests.append(small(root).fingerprint)
+    assert len(set(digests)) == 5
+    assert small(root, workers=1).fingerprint == digests[-1]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_damaged_photograph_is_named(workers: int, tmp_path: Path) -> None:
+    data = small(write(tmp_path), workers)
+    path = tmp_path / "val" / WNIDS[2] / f"{WNIDS[2]}_3.JPEG"
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(UserError) as caught:
+        everything(data.test)
+    assert str(caught.value).startswith(f"{path} is damaged")
+    assert "Traceback" not in str(caught.value)
+
+
+def test_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=rf"{tmp_path}/train must hold one folder of images per class"):
+        small(tmp_path)
+
+
+def test_download_without_the_official_archives_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"ImageNet could not be fetched into .*ILSVRC2012_devkit_t12.tar.gz"):
+        imagenet(str(tmp_path), download=True)
+
+
+def test_folders_that_disagree_are_refused(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "val" / WNIDS[0]).rename(tmp_path / "val" / "n99999999")
+    with pytest.raises(UserError, match=r"only one has: n01440764, n99999999"):
+        small(tmp_path)
+
+
+def test_one_class_is_refused(tmp_path: Path) -> None:
+    write(tmp_path)
+    for split in ("train", "val"):
+        for wnid in WNIDS[1:]:
+            (tmp_path / split / wnid).rename(tmp_path / f"{split}-{wnid}")
+    with pytest.raises(UserError, match="'imagenet' has 1 class"):
+        small(tmp_path)
+
+
+def test_arguments_out_of_range_are_refused(photographs: Path) -> None:
+    with pytest.raises(ValueError, match="image_size is 300; 1 to resize=256 is allowed"):
+        imagenet(str(photographs), image_size=300)
+    with pytest.raises(ValueError, match="workers is -1"):
+        imagenet(str(photographs), workers=-1)
+    with pytest.raises(UserError, match=r"data\.val_images is 30; the 30 images in train allow 1 to 29"):
+        imagenet(str(photographs), val_images=30)
+
+
+def test_download_leaves_unpacked_folders_alone(photographs: Path) -> None:
+    unpacked = imagenet(str(photographs), download=True, image_size=24, resize=32)
+    assert unpacked.fingerprint == small(photographs).fingerprint
