@@ -1,0 +1,1 @@
+"""Criteria: one file each, a frozen dataclass called with (weights, generator) that returns a score per weight."""

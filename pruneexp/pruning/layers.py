@@ -1,0 +1,71 @@
+"""Which layers of a network can be pruned, and under which names.
+
+A layer is known everywhere by its module name (``"fc1"``, ``"features.0"``). Biases and normalisation are never pruned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Literal
+
+from torch import Tensor, nn
+
+from pruneexp.errors import UserError
+
+Kind = Literal["conv", "linear"]
+
+KINDS: tuple[Kind, ...] = ("conv", "linear")
+
+
+def kind_of(module: nn.Module) -> Kind:
+    """The kind of a prunable layer.
+
+    Raises:
+        ValueError: the module is neither a convolution nor linear.
+    """
+    if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
+        return "conv"
+    if isinstance(module, nn.Linear):
+        return "linear"
+    raise ValueError(f"a {type(module).__name__} is not prunable; prunable are Conv1d, Conv2d, Conv3d and Linear")
+
+
+def prunable(network: nn.Module, kinds: Collection[str] = KINDS) -> dict[str, nn.Module]:
+    """Name -> module of every prunable layer of these kinds, in registration order.
+
+    A weight shared by several modules is listed once, under the first of them.
+
+    Raises:
+        UserError: an unknown kind, or the network has no such layer.
+    """
+    unknown = sorted(set(kinds) - set(KINDS))
+    if unknown:
+        raise UserError(f"Unknown kind of layer {', '.join(map(repr, unknown))}; kinds are {', '.join(KINDS)}.")
+    found: dict[str, nn.Module] = {}
+    seen: set[int] = set()
+    for name, module in network.named_modules():
+        if _is_prunable(module) and kind_of(module) in kinds and id(module.weight) not in seen:
+            seen.add(id(module.weight))
+            found[name] = module
+    if not found:
+        raise UserError(
+            f"{type(network).__name__} has no prunable layer of kind {' or '.join(kinds) or '(none given)'}; "
+            "prunable are Conv1d, Conv2d, Conv3d (conv) and Linear (linear)."
+        )
+    return found
+
+
+def weights(network: nn.Module, kinds: Collection[str] = KINDS) -> dict[str, Tensor]:
+    """The weight parameters themselves (not copies) of ``prunable(network, kinds)``, keyed by module name."""
+    return {name: weight_of(module) for name, module in prunable(network, kinds).items()}
+
+
+def weight_of(module: nn.Module) -> Tensor:
+    """The weight of a prunable layer: (out, in / groups, *kernel) of a convolution, (out, in) of a linear layer."""
+    weight = module.weight
+    assert isinstance(weight, Tensor)
+    return weight
+
+
+def _is_prunable(module: nn.Module) -> bool:
+    return isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear)

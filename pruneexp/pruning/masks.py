@@ -1,0 +1,207 @@
+"""Masks of a pruned network, and their enforcement while it trains.
+
+Masks live outside the model: state-dict keys never change, and a masked network is an ordinary network whose pruned
+weights are exactly zero. Knows nothing of how masks were chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+from pruneexp.errors import UserError
+from pruneexp.pruning.layers import weight_of
+
+
+class MaskSet(Mapping[str, Tensor]):
+    """Immutable mapping of module name -> boolean tensor in the shape of that module's weight; ``True`` = kept.
+
+    The tensors are shared, not copied: they must never be written to.
+    """
+
+    def __init__(self, masks: Mapping[str, Tensor]) -> None:
+        for name, mask in masks.items():
+            if mask.dtype is not torch.bool:
+                raise ValueError(f"the mask of {name!r} has dtype {mask.dtype}; allowed is torch.bool")
+        self._masks = dict(masks)
+
+    @classmethod
+    def dense(cls, weights: Mapping[str, Tensor]) -> MaskSet:
+        """Everything kept, on the devices of ``weights``."""
+        return cls({name: torch.ones_like(weight, dtype=torch.bool) for name, weight in weights.items()})
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> MaskSet:
+        """Inverse of ``to_tensors``."""
+        return cls(tensors)
+
+    def to_tensors(self) -> dict[str, Tensor]:
+        """Contiguous boolean tensors on the CPU, ready for safetensors."""
+        return {name: mask.cpu().contiguous() for name, mask in self._masks.items()}
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._masks[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._masks)
+
+    def __len__(self) -> int:
+        return len(self._masks)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, MaskSet):
+            return NotImplemented
+        return self.keys() == other.keys() and all(torch.equal(mask, other[name]) for name, mask in self.items())
+
+    __hash__ = None  # type: ignore[assignment]  # equality reads the tensors
+
+    def __repr__(self) -> str:
+        layers = ", ".join(f"{name} {kept}/{self[name].numel()}" for name, kept in self.kept_per_layer.items())
+        return f"MaskSet({layers})"
+
+    @cached_property
+    def kept_per_layer(self) -> dict[str, int]:
+        """Number of kept weights of each layer."""
+        return {name: int(mask.count_nonzero()) for name, mask in self._masks.items()}
+
+    @property
+    def kept(self) -> int:
+        """Number of kept weights."""
+        return sum(self.kept_per_layer.values())
+
+    @property
+    def total(self) -> int:
+        """Number of weights, kept or not."""
+        return sum(mask.numel() for mask in self._masks.values())
+
+    @property
+    def density(self) -> float:
+        """Kept / total over all layers; 1.0 for a set without weights."""
+        return self.kept / self.total if self.total else 1.0
+
+    def densities(self) -> dict[str, float]:
+        """Kept / total of each layer."""
+        return {name: kept / max(1, self[name].numel()) for name, kept in self.kept_per_layer.items()}
+
+    def __and__(self, other: MaskSet) -> MaskSet:
+        """Kept by both; a layer that only one of the two names keeps that one's mask."""
+        merged = {**self._masks, **other._masks}
+        both = self.keys() & other.keys()
+        return MaskSet({name: self[name] & other[name] if name in both else mask for name, mask in merged.items()})
+
+    def restrict(self, names: Collection[str]) -> MaskSet:
+        """The masks of these layers alone, in this set's order; every name must be in the set (``KeyError``)."""
+        missing = [name for name in names if name not in self._masks]
+        if missing:
+            raise KeyError(missing[0])
+        return MaskSet({name: mask for name, mask in self._masks.items() if name in names})
+
+    def to(self, device: torch.device | str) -> MaskSet:
+        """The same masks on a device."""
+        return MaskSet({name: mask.to(device) for name, mask in self._masks.items()})
+
+    def apply_(self, network: nn.Module) -> None:
+        """Set the pruned weights of ``network`` to zero, in place.
+
+        Raises:
+            UserError: the network lacks a masked layer, or its weight has another shape.
+        """
+        with torch.no_grad():
+            for name, weight in masked_weights(network, self).items():
+                weight.masked_fill_(~self[name].to(weight.device), 0.0)
+
+
+def masked_weights(network: nn.Module, masks: MaskSet) -> dict[str, Tensor]:
+    """The weight parameters of ``network`` that ``masks`` speaks of.
+
+    Raises:
+        UserError: the network lacks a masked layer, or its weight has another shape.
+    """
+    modules = dict(network.named_modules())
+    found: dict[str, Tensor] = {}
+    for name, mask in masks.items():
+        if name not in modules or not isinstance(getattr(modules[name], "weight", None), Tensor):
+            raise UserError(f"The masks name a layer {name!r} that {type(network).__name__} does not have.")
+        weight = weight_of(modules[name])
+        if weight.shape != mask.shape:
+            raise UserError(
+                f"The mask of layer {name!r} has shape {tuple(mask.shape)}, its weight has {tuple(weight.shape)}: "
+                "the masks belong to another architecture."
+            )
+        found[name] = weight
+    return found
+
+
+class Enforcement:
+    """Keeps the pruned weights of one network at zero: call both methods in every step.
+
+    The masks are held once more in the dtype and memory layout of the weights, because one foreach multiplication of
+    like tensors is the cheapest: on LeNet-300-100 (266 k weights, one CPU core) 0.10 ms for each of the two calls,
+    beside 0.37 ms with boolean factors and 0.52 ms for boolean fills. Gradient hooks cost more than one call after
+    backward and do no more, as nothing reads a gradient before. Layers without pruned weights are left alone.
+    """
+
+    def __init__(self, network: nn.Module, masks: MaskSet) -> None:
+        kept = masks.kept_per_layer
+        weights = {n: w for n, w in masked_weights(network, masks).items() if kept[n] < w.numel()}
+        self._weights = list(weights.values())
+        self._factors = [torch.empty_like(weight).copy_(masks[name]) for name, weight in weights.items()]
+        for factor in self._factors:
+            factor.requires_grad_(False)
+
+    @torch.no_grad()
+    def after_backward(self) -> None:
+        """Zero the gradients of pruned weights; to be called right after ``backward``, before any clipping.
+
+        The norm that clipping sees is then that of the survivors alone. Without clipping, optimizers that treat each
+        weight by itself (SGD, Adam, AdamW) give the same survivors with ``after_step`` only.
+        """
+        pairs = [(w.grad, f) for w, f in zip(self._weights, self._factors, strict=True) if w.grad is not None]
+        if pairs:
+            torch._foreach_mul_([gradient for gradient, _ in pairs], [factor for _, factor in pairs])
+
+    @torch.no_grad()
+    def after_step(self) -> None:
+        """Zero the pruned weights again, whatever momentum or weight decay did; to be called after each step."""
+        if self._weights:
+            torch._foreach_mul_(self._weights, self._factors)
+
+
+@contextmanager
+def enforced(network: nn.Module, masks: MaskSet) -> Iterator[Enforcement]:
+    """Prune ``network`` now and hand out what keeps it pruned: ``after_backward()`` and ``after_step()``.
+
+    Within the context the parameters must keep their identity, device and memory layout. On a normal exit the pruned
+    weights are checked to be zero.
+
+    Raises:
+        UserError: the masks do not fit the network.
+        RuntimeError: a pruned weight came back (see ``assert_enforced``).
+    """
+    masks.apply_(network)
+    yield Enforcement(network, masks)
+    assert_enforced(network, masks)
+
+
+def assert_enforced(network: nn.Module, masks: MaskSet) -> None:
+    """Check that every pruned weight is exactly zero; one wait for the device.
+
+    Raises:
+        RuntimeError: naming the layers whose pruned weights are not zero.
+    """
+    weights = masked_weights(network, masks)
+    if not weights:
+        return
+    with torch.no_grad():
+        revived = torch.stack([_revived(weight, masks[name]).cpu() for name, weight in weights.items()]).tolist()
+    if any(revived):
+        where = ", ".join(f"{name} ({count})" for name, count in zip(weights, revived, strict=True) if count)
+        raise RuntimeError(f"pruned weights are not zero in {where}")
+
+
+def _revived(weight: Tensor, mask: Tensor) -> Tensor:
+    return (weight.detach() != 0).logical_and_(~mask.to(weight.device)).count_nonzero()

@@ -1,0 +1,76 @@
+"""Exact counts and exact choices: how many weights a density means, and which weights are the best so many.
+
+A tie is always won by the lower index, so that the count is exact whatever the scores are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pruneexp.pruning.masks import MaskSet
+
+
+def count_for(density: float, total: int) -> int:
+    """Weights kept of ``total``, rounded as ``torch.nn.utils.prune`` rounds: to whole pruned weights, half to even."""
+    return total - round((1 - density) * total)
+
+
+def best(scores: Tensor, allowed: Tensor, count: int) -> Tensor:
+    """Boolean tensor in the shape of ``scores``: the ``count`` highest among ``allowed``, or all of them if fewer."""
+    candidates = surviving(scores, allowed)
+    chosen = _highest(candidates, count)
+    mask = torch.zeros(scores.numel(), dtype=torch.bool, device=scores.device)
+    if candidates.numel() == scores.numel():
+        mask = chosen
+    else:
+        mask[allowed.reshape(-1)] = chosen
+    return mask.reshape(scores.shape)
+
+
+def best_counts(scores: Mapping[str, Tensor], survivors: MaskSet, count: int) -> dict[str, int]:
+    """How many of the ``count`` highest scores of all survivors together lie in each layer.
+
+    Between layers a tie is won by the layer named first.
+    """
+    parts = [surviving(layer, survivors[name]) for name, layer in scores.items()]
+    chosen = _highest(torch.cat(parts), count).split([part.numel() for part in parts])
+    return {name: int(part.count_nonzero()) for name, part in zip(scores, chosen, strict=True)}
+
+
+def kth_largest(values: Tensor, rank: int) -> Tensor:
+    """The value of rank 1 (largest) to n (smallest) of a flat tensor without NaN.
+
+    Of 61 M floats on one CPU core: numpy's introselect 0.3 to 0.8 s (ties are slowest), ``torch.kthvalue`` 1.3 s, a
+    sort 10 s.
+    """
+    place = values.numel() - rank
+    if values.device.type == "cpu":
+        return torch.from_numpy(np.partition(values.numpy(), place)[place : place + 1])[0]
+    return values.kthvalue(place + 1).values
+
+
+def surviving(values: Tensor, alive: Tensor) -> Tensor:
+    """The values where ``alive``, flat and in index order; half precision as float32. Shares memory where it can."""
+    flat = values.detach().reshape(-1)
+    if flat.dtype in (torch.float16, torch.bfloat16):
+        flat = flat.float()
+    kept = alive.reshape(-1)
+    return flat if bool(kept.all()) else flat[kept]
+
+
+def _highest(values: Tensor, count: int) -> Tensor:
+    if count >= values.numel():
+        return torch.ones_like(values, dtype=torch.bool)
+    if count <= 0:
+        return torch.zeros_like(values, dtype=torch.bool)
+    threshold = kth_largest(values, count)
+    chosen = values >= threshold
+    surplus = int(chosen.count_nonzero()) - count
+    if surplus:
+        tied = (values == threshold).nonzero().reshape(-1)
+        chosen[tied[tied.numel() - surplus :]] = False
+    return chosen

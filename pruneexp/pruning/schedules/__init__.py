@@ -1,0 +1,1 @@
+"""Schedules: one file each, a frozen dataclass whose ``path`` gives the budgets of the rounds that lead to a target."""

@@ -1,0 +1,41 @@
+"""Progressive: one long iterative run through the curve's own budgets (Han et al. 2015, Figure 5, "iterative")."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pruneexp.schema import Budget
+
+
+@dataclass(frozen=True)
+class Progressive:
+    """Every milder budget of the curve is a round on the way, so a whole curve costs one retraining per point.
+
+    With ``start``, a density or a quality as the curve's budgets are, targets up to ``start`` take one round; the
+    others start from ``start``, as Figure 5 does from 5x. Budgets that prune nothing are no rounds.
+
+    Raises:
+        ValueError: ``start`` is not a finite number above 0.
+    """
+
+    start: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.start is not None and not (math.isfinite(self.start) and self.start > 0):
+            raise ValueError(f"start is {self.start}, must be a density in (0, 1] or a quality above 0")
+
+    def path(self, target: Budget, curve: Sequence[Budget]) -> tuple[Budget, ...]:
+        rounds = {budget.value for budget in curve if budget.kind == target.kind}
+        if self.start is not None:
+            rounds = {value for value in rounds if _harder(target.kind, value, self.start)} | {self.start}
+        nothing = 1.0 if target.kind == "density" else 0.0
+        milder = {v for v in rounds if _harder(target.kind, v, nothing) and _harder(target.kind, target.value, v)}
+        steps = sorted(milder, reverse=target.kind == "density")
+        return (*(Budget(target.kind, step) for step in steps), target)
+
+
+def _harder(kind: str, value: float, other: float) -> bool:
+    """Whether a budget of ``value`` prunes more than one of ``other``."""
+    return value < other if kind == "density" else value > other

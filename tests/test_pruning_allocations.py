@@ -1,0 +1,130 @@
+"""Allocations: the contract, and what each promises beyond it."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from pruneexp.errors import UserError
+from pruneexp.pruning.allocations.global_threshold import GlobalThreshold
+from pruneexp.pruning.allocations.layer_std import LayerStd
+from pruneexp.pruning.allocations.per_layer import PerLayer
+from pruneexp.pruning.masks import MaskSet
+from pruneexp.pruning.ranking import count_for
+from pruneexp.pruning.select import Allocation
+from pruneexp.schema import Budget
+from tests.contracts.allocations import SIZES, AllocationContract, cut, weights_of
+
+
+class TestGlobalThreshold(AllocationContract):
+    def allocation(self) -> GlobalThreshold:
+        return GlobalThreshold()
+
+    def test_threshold_is_common(self) -> None:
+        weights = {"a": torch.tensor([5.0, 1.0]), "b": torch.tensor([4.0, 3.0, 2.0, 0.5])}
+        masks = cut(self.allocation(), weights, Budget("density", 0.5)).masks
+        assert [mask.tolist() for mask in masks.values()] == [[True, False], [True, True, False, False]]
+
+    def test_between_layers_the_first_wins_a_tie(self) -> None:
+        weights = {"a": torch.ones(3), "b": torch.ones(3)}
+        assert cut(self.allocation(), weights, Budget("density", 4 / 6)).masks.kept_per_layer == {"a": 3, "b": 1}
+
+
+class TestPerLayer(AllocationContract):
+    def allocation(self) -> PerLayer:
+        return PerLayer()
+
+    def count(self, density: float) -> int:
+        return sum(count_for(density, torch.Size(shape).numel()) for shape in SIZES.values())
+
+    def test_every_layer_has_the_density(self) -> None:
+        weights = {"a": torch.randn(10, 10), "b": torch.randn(20)}
+        assert cut(self.allocation(), weights, Budget("density", 0.3)).masks.kept_per_layer == {"a": 30, "b": 6}
+
+    def test_exempt_layers_stay_dense(self) -> None:
+        kept = cut(PerLayer(exempt=["b"]), weights_of(0), Budget("density", 0.25)).masks.kept_per_layer
+        assert kept == {"a": 5, "b": 36, "c": count_for(0.25, 9)}
+
+    def test_unknown_exempt_layer_is_refused(self) -> None:
+        with pytest.raises(UserError, match="exempt names unknown layers fc9; layers are a, b, c"):
+            cut(PerLayer(exempt=["fc9"]), weights_of(0), Budget("density", 0.5))
+
+
+class TestLayerStd(AllocationContract):
+    def allocation(self) -> LayerStd:
+        return LayerStd()
+
+    def test_quality_is_in_standard_deviations(self) -> None:
+        weight = torch.tensor([-3.0, -1.0, 1.0, 3.0])  # population deviation sqrt(5) = 2.236
+        found = cut(LayerStd(), {"fc": weight}, Budget("quality", 1.0))
+        assert found.masks["fc"].tolist() == [True, False, False, True]
+        assert found.qualities == {"fc": 1.0}
+
+    def test_deviation_is_of_the_survivors(self) -> None:
+        weight = torch.tensor([-3.0, 0.0, 0.0, 3.0, -1.0, 1.0])
+        survivors = MaskSet({"fc": torch.tensor([False, False, False, False, True, True])})  # their deviation is 1
+        kept = cut(LayerStd(), {"fc": weight}, Budget("quality", 1.0), survivors).masks["fc"]
+        assert kept.tolist() == [False, False, False, False, True, True]
+
+    def test_deviation_is_around_the_mean(self) -> None:
+        weight = torch.tensor([10.0, 11.0, 12.0])  # deviation 0.816
+        assert cut(LayerStd(), {"fc": weight}, Budget("quality", 13.0)).masks["fc"].tolist() == [False, True, True]
+
+    def test_scale_is_per_layer(self) -> None:
+        weights = {"a": torch.tensor([-3.0, -1.0, 1.0, 3.0]), "b": torch.tensor([-3.0, -1.0, 1.0, 3.0])}
+        found = cut(LayerStd(scale={"b": 0.25}), weights, Budget("quality", 1.0))
+        assert found.masks.kept_per_layer == {"a": 2, "b": 4}
+        assert found.qualities == {"a": 1.0, "b": 0.25}
+
+    def test_unknown_scale_is_refused(self) -> None:
+        with pytest.raises(UserError, match="scale names unknown layers x; layers are a, b, c"):
+            cut(LayerStd(scale={"x": 1.0}), weights_of(0), Budget("quality", 1.0))
+
+    @pytest.mark.parametrize("scale", [-0.5, math.inf, math.nan])
+    def test_scale_out_of_range_is_refused(self, scale: float) -> None:
+        with pytest.raises(ValueError, match="scale of layer 'a' is"):
+            LayerStd(scale={"a": scale})
+
+    def test_density_that_scale_zero_forbids_is_refused(self) -> None:
+        with pytest.raises(UserError, match=r"Density 0\.1 cannot be reached: layers with scale 0 \(b\)"):
+            cut(LayerStd(scale={"b": 0.0}), weights_of(0), Budget("density", 0.1))
+
+    @given(density=st.floats(0.02, 0.98), seed=st.integers(0, 30))
+    @settings(max_examples=30, deadline=None)
+    def test_the_solved_quality_gives_the_masks_again(self, density: float, seed: int) -> None:
+        weights, allocation = weights_of(seed), LayerStd(scale={"b": 0.5})
+        solved = cut(allocation, weights, Budget("density", density))
+        if solved.masks.kept == 0:
+            return
+        quality = solved.qualities["a"]
+        # A hair below the last weight kept, for its ratio was rounded.
+        assert cut(allocation, weights, Budget("quality", quality * (1 - 1e-6))).masks == solved.masks
+
+    @given(density=st.floats(0.05, 1.0), exponents=st.tuples(*[st.integers(-8, 8)] * 3), seed=st.integers(0, 30))
+    @settings(max_examples=30, deadline=None)
+    def test_masks_do_not_depend_on_the_scale_of_any_layer(
+        self, density: float, exponents: tuple[int, int, int], seed: int
+    ) -> None:
+        weights = weights_of(seed)
+        scaled = {n: w * 2.0**e for (n, w), e in zip(weights.items(), exponents, strict=True)}
+        budget = Budget("density", density)
+        assert cut(LayerStd(), weights, budget).masks == cut(LayerStd(), scaled, budget).masks
+
+    @given(one=st.floats(0, 3), other=st.floats(0, 3), seed=st.integers(0, 30))
+    @settings(max_examples=30, deadline=None)
+    def test_larger_quality_is_a_subset(self, one: float, other: float, seed: int) -> None:
+        low, high = sorted((one, other))
+        weights: dict[str, Tensor] = weights_of(seed)
+        few = cut(LayerStd(), weights, Budget("quality", high)).masks
+        assert few & cut(LayerStd(), weights, Budget("quality", low)).masks == few
+
+
+@pytest.mark.parametrize("allocation", [GlobalThreshold(), PerLayer()])
+def test_only_layer_std_takes_qualities(allocation: Allocation) -> None:
+    with pytest.raises(UserError, match="only the layer_std allocation takes qualities"):
+        cut(allocation, weights_of(0), Budget("quality", 1.0))

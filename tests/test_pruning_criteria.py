@@ -1,0 +1,60 @@
+"""Criteria: the contract, and what each promises beyond it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pruneexp.pruning.criteria.magnitude import Magnitude
+from pruneexp.pruning.criteria.random import Random
+from pruneexp.pruning.criteria.stochastic_magnitude import StochasticMagnitude
+from pruneexp.pruning.ranking import best
+from tests.contracts.criteria import CriterionContract
+
+
+class TestMagnitude(CriterionContract):
+    def criterion(self) -> Magnitude:
+        return Magnitude()
+
+    def test_is_the_absolute_value(self) -> None:
+        scores = self.scores({"fc": torch.tensor([[-2.0, 1.0], [0.0, 0.5]])})
+        assert scores["fc"].tolist() == [[2.0, 1.0], [0.0, 0.5]]
+
+
+class TestRandom(CriterionContract):
+    def criterion(self) -> Random:
+        return Random()
+
+    def test_ignores_the_weights(self) -> None:
+        zeros, ones = self.scores({"fc": torch.zeros(3, 4)}), self.scores({"fc": torch.ones(3, 4)})
+        assert torch.equal(zeros["fc"], ones["fc"])
+
+    def test_other_seed_other_scores(self) -> None:
+        weights = {"fc": torch.zeros(3, 4)}
+        assert not torch.equal(self.scores(weights, 1)["fc"], self.scores(weights, 2)["fc"])
+
+
+class TestStochasticMagnitude(CriterionContract):
+    def criterion(self) -> StochasticMagnitude:
+        return StochasticMagnitude()
+
+    def test_single_draw_is_proportional_to_magnitude(self) -> None:
+        weights = torch.tensor([1.0, -2.0, 5.0]).repeat(8000, 1)
+        winners = self.scores({"fc": weights})["fc"].argmax(1).bincount(minlength=3) / 8000
+        assert winners.tolist() == pytest.approx([1 / 8, 2 / 8, 5 / 8], abs=0.02)
+
+    def test_low_temperature_is_magnitude(self) -> None:
+        weight = torch.arange(-8.0, 9.0)
+        score = StochasticMagnitude(temperature=1e-6)({"fc": weight}, torch.Generator().manual_seed(0))["fc"]
+        everything = torch.ones_like(weight, dtype=torch.bool)
+        assert torch.equal(best(score, everything, 4), weight.abs() >= 7)
+
+    def test_zero_weights_go_first(self) -> None:
+        weight = torch.tensor([0.0, 1e-6, 0.0, 3.0])
+        score = self.scores({"fc": weight})["fc"]
+        assert best(score, torch.ones(4, dtype=torch.bool), 2).tolist() == [False, True, False, True]
+
+    @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
+    def test_refuses_temperature(self, temperature: float) -> None:
+        with pytest.raises(ValueError, match=r"temperature is .*above 0"):
+            StochasticMagnitude(temperature=temperature)
