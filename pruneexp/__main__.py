@@ -1,0 +1,68 @@
+"""The command ``python -m pruneexp``: compose, check everything that can be checked, and only then load torch.
+
+Hydra composes and sweeps; this module turns whatever goes wrong into one sentence and an exit status: 0 done,
+1 some points failed, 2 the request or the machine is at fault, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from pruneexp.config import checks, skeleton
+from pruneexp.config.complaints import complaint
+from pruneexp.config.sweep import check_command, choices_of, own_modules, search_folders
+from pruneexp.errors import JobFailed, UserError
+
+
+def job(composed: DictConfig) -> None:
+    """One Hydra job: one curve."""
+    folders = search_folders(HydraConfig.get())
+    own = own_modules(folders)
+    sys.path += [folder for folder in folders if folder not in sys.path]
+    try:
+        checks.validate(composed, own)
+        from pruneexp.experiment.run import run  # torch is loaded here, after everything cheap has been checked
+
+        run(composed, choices_of(HydraConfig.get()), own)
+    except (UserError, JobFailed) as error:
+        # Said now: Hydra reports the failures of a sweep only after its last job, and only the first of them.
+        print(f"pruneexp: {error}", file=sys.stderr, flush=True)
+        error.said = True
+        raise
+
+
+def main() -> int:
+    """Run the command line and return its exit status."""
+    skeleton.register()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # hand exceptions to us instead of printing them
+    wanted = os.environ.get("PRUNEEXP_TRACEBACK") or "runtime.traceback=true" in sys.argv
+    entry: Any = hydra.main(version_base="1.3", config_path=str(skeleton.conf_folder()), config_name="config")(job)
+    try:
+        check_command(sys.argv[1:])
+        entry()
+    except KeyboardInterrupt:
+        print("pruneexp: interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        return 130
+    except JobFailed as error:
+        return _say(error, 1)
+    except Exception as error:
+        if wanted:
+            raise
+        return _say(error, 2)
+    return 0
+
+
+def _say(error: Exception, status: int) -> int:
+    if not getattr(error, "said", False):
+        print(f"pruneexp: {complaint(error)}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

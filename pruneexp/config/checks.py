@@ -1,0 +1,169 @@
+"""Checks of a composed configuration that need no torch: ranges, budget lists, allowed targets."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from pruneexp.config.skeleton import Config, CurveConfig, RetrainConfig, RuntimeConfig, TrainConfig
+from pruneexp.errors import UserError
+from pruneexp.schema import Budget
+
+#: What a curve asks for when neither curve.densities nor curve.qualities is given.
+DEFAULT_DENSITIES = (0.5, 0.3, 0.2, 0.1, 0.05)
+
+#: Packages whose classes and functions a configuration may name in ``_target_``; ``runtime.allow`` adds to them.
+ALLOWED_TARGETS = ("pruneexp", "torch.nn", "torchvision.models")
+
+
+def plain(node: Any) -> Any:
+    """Resolve a node into dicts, lists and scalars; enumerations become their names."""
+    if not OmegaConf.is_config(node):
+        return node
+    return OmegaConf.to_container(node, resolve=True, throw_on_missing=True, enum_to_str=True)
+
+
+def budgets(config: DictConfig) -> tuple[Budget, ...]:
+    """The budgets asked for, mildest first.
+
+    Raises:
+        UserError: both kinds are given, or a list is empty, out of range, unsorted or holds a value twice.
+    """
+    densities, qualities = plain(config.curve.densities), plain(config.curve.qualities)
+    if densities is not None and qualities is not None:
+        raise UserError("curve.densities and curve.qualities are both given: set the one you do not want to null")
+    if qualities is not None:
+        values = _ordered("curve.qualities", qualities)
+        if values[0] < 0:
+            raise UserError(f"curve.qualities holds {values[0]:g}: quality parameters are 0 or more")
+        return tuple(Budget("quality", value) for value in values)
+    values = _ordered("curve.densities", list(DEFAULT_DENSITIES) if densities is None else densities)
+    for value in values:
+        if not 0 < value <= 1:
+            raise UserError(f"curve.densities holds {value:g}: densities (kept / total weights) lie in (0, 1]")
+    return tuple(Budget("density", value) for value in reversed(values))
+
+
+def _ordered(name: str, values: Sequence[float]) -> list[float]:
+    if not values:
+        raise UserError(f"{name} is empty: give at least one value, such as {name}=[0.5]")
+    if not all(math.isfinite(value) for value in values):
+        raise UserError(f"{name}={list(values)} holds a value that is not a finite number")
+    ascending = sorted(values)
+    if list(values) not in (ascending, ascending[::-1]):
+        raise UserError(f"{name}={list(values)} is unsorted: write {name}={ascending[::-1]}")
+    for first, second in itertools.pairwise(ascending):
+        if first == second:
+            raise UserError(f"{name} holds {first:g} twice")
+    return ascending
+
+
+def validate(config: DictConfig, own: Sequence[str] = ()) -> None:
+    """Check everything that can be checked without torch. ``own`` are modules that the user's own folder holds.
+
+    Raises:
+        UserError: a value is out of its range, a list is unusable, or a ``_target_`` is not allowed; the sentence
+            names the key, the value and what is allowed.
+    """
+    values = plain(config)
+    _check_keys(values)
+    budgets(config)
+    for key, low, high, open_low in _RANGES:
+        _check_range(values, key, low, high, open_low)
+    for key in ("train.milestones", "retrain.milestones"):
+        marks = _at(values, key)
+        if any(not 0 < mark < 1 for mark in marks) or list(marks) != sorted(marks):
+            raise UserError(f"{key}={marks}: milestones are ascending fractions of the training, between 0 and 1")
+    strength = values["reg"].get("strength", 0.0) if isinstance(values["reg"], dict) else 0.0
+    if not isinstance(strength, int | float) or not 0 <= strength < math.inf:
+        raise UserError(f"reg.strength={strength}: the strength of a regularizer is a number, 0 or more")
+    allowed = (*ALLOWED_TARGETS, *values["runtime"]["allow"], *own)
+    for path, target in targets(values):
+        check_target(path, target, allowed)
+
+
+_SKELETON = {
+    "": Config,
+    "train": TrainConfig,
+    "retrain": RetrainConfig,
+    "curve": CurveConfig,
+    "runtime": RuntimeConfig,
+}
+
+#: (key, lowest, highest, whether the lowest itself is excluded)
+_RANGES = (
+    ("train.epochs", 0, math.inf, False),
+    ("train.batch_size", 1, math.inf, False),
+    ("train.lr", 0, math.inf, True),
+    ("train.momentum", 0, 0.999999, False),
+    ("train.gamma", 0, 1, True),
+    ("train.warmup", 0, 0.999999, False),
+    ("train.clip", 0, math.inf, True),
+    ("train.label_smoothing", 0, 0.999999, False),
+    ("retrain.epochs", 0, math.inf, False),
+    ("retrain.lr_factor", 0, math.inf, True),
+    ("seed", 0, 2**31 - 1, False),
+    ("runtime.checkpoint_seconds", 0, math.inf, False),
+    ("runtime.threads", 1, math.inf, False),
+)
+
+
+def _check_keys(values: Mapping[str, Any]) -> None:
+    """``+key=value`` gets past the types; a key that nothing reads must not look as if it did something."""
+    for path, kind in _SKELETON.items():
+        known = sorted(field.name for field in fields(kind))
+        for key in _at(values, path) if path else values:
+            if key not in known:
+                where = f"{path}.{key}" if path else key
+                raise UserError(f"+{where}: nothing reads this key; there are {', '.join(known)}")
+
+
+def _at(values: Mapping[str, Any], key: str) -> Any:
+    for part in key.split("."):
+        values = values[part]
+    return values
+
+
+def _check_range(values: Mapping[str, Any], key: str, low: float, high: float, open_low: bool) -> None:
+    value = _at(values, key)
+    if value is None:
+        return
+    if not (low < value if open_low else low <= value) or not value <= high or not math.isfinite(value):
+        bound = f"above {low:g}" if open_low else f"{low:g} or more"
+        if math.isfinite(high):
+            bound += f", and at most {high:g}"
+        raise UserError(f"{key}={value:g}: allowed is {bound}")
+
+
+def targets(node: Any, path: str = "") -> list[tuple[str, str]]:
+    """All ``_target_`` entries below a plain node, as (path of the node, target)."""
+    found: list[tuple[str, str]] = []
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "_target_":
+                found.append((path, str(value)))
+            else:
+                found += targets(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            found += targets(value, f"{path}[{index}]")
+    return found
+
+
+def check_target(path: str, target: str, allowed: Sequence[str]) -> None:
+    """Refuse a ``_target_`` outside the allowed packages.
+
+    Raises:
+        UserError: names the target and how to allow its package.
+    """
+    if not any(target.startswith(prefix + ".") for prefix in allowed):
+        package = target.split(".", maxsplit=1)[0]
+        raise UserError(
+            f"{path}._target_={target} is not allowed: targets come from {', '.join(allowed)}; "
+            f"if you trust the package, add runtime.allow=[{package}]"
+        )

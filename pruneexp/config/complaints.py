@@ -1,0 +1,84 @@
+"""One clear sentence for each way in which composing can fail; Hydra's own messages run over several lines."""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig
+
+from pruneexp.config.skeleton import conf_folder
+from pruneexp.errors import Told
+
+
+def complaint(error: BaseException) -> str:
+    """What went wrong, where, and what is allowed, in one sentence."""
+    if isinstance(error, Told):
+        return str(error)
+    text = "\n".join(str(e) for e in _chain(error))
+    for pattern, explain in (
+        (r"Could not find '(?P<group>\w+)/(?P<choice>[^']+)'", _unknown_choice),
+        (
+            r"Could not (?:override|append value to) '(?P<key>[^']+)'[\s\S]*Key '(?P<leaf>[^']+)' (?:is )?not in",
+            _unknown_key,
+        ),
+        (r"Could not override '(?P<key>[^']+)'[\s\S]*No match in the defaults list", _unknown_key),
+        (r"Error merging override (?P<override>\S+)\n?(?P<rest>[\s\S]*)", _wrong_value),
+        (r"(?P<kind>mismatched input|no viable alternative|token recognition|extraneous input)[^\n]*", _unparsable),
+    ):
+        if match := re.search(pattern, text):
+            return explain(match, text)
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return f"{first} (runtime.traceback=true shows where)"
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    found: list[BaseException] = []
+    while error is not None and error not in found:
+        found.append(error)
+        error = error.__cause__ or error.__context__
+    return found
+
+
+def _unknown_choice(match: re.Match[str], text: str) -> str:
+    group, choice = match["group"], match["choice"]
+    listed = re.search(r"Available options in '[^']*':\n((?:\t.*\n?)+)", text)
+    choices = [line.strip() for line in listed[1].splitlines()] if listed else []
+    return f"{group}={choice}: no such choice; the choices of {group} are {', '.join(choices)}{_guess(choice, choices)}"
+
+
+def _unknown_key(match: re.Match[str], text: str) -> str:
+    key = match["key"]
+    leaf = match.groupdict().get("leaf") or key
+    parts = key.split(".")
+    parent = ".".join(parts[: parts.index(leaf)]) if leaf in parts else ".".join(parts[:-1])
+    keys = _keys_below(parent)
+    where = f"the keys of {parent}" if parent else "the groups and keys"
+    return f"{key}: no such key; {where} are {', '.join(keys)}{_guess(leaf, keys)}"
+
+
+def _wrong_value(match: re.Match[str], text: str) -> str:
+    reason = next((line.strip() for line in match["rest"].splitlines() if line.strip()), "wrong value")
+    return f"{match['override']}: {reason}"
+
+
+def _unparsable(match: re.Match[str], text: str) -> str:
+    return f"the command line cannot be read: {match[0].strip()}; quote values that hold spaces, brackets or commas"
+
+
+def _guess(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _keys_below(parent: str) -> list[str]:
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        node = compose("config")
+    for part in filter(None, parent.split(".")):
+        node = node.get(part) if isinstance(node, DictConfig) else None
+    return sorted(str(key) for key in node) if isinstance(node, DictConfig) else []

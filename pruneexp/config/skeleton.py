@@ -1,0 +1,148 @@
+"""The fixed skeleton of an experiment's configuration, with types.
+
+Groups that users swap (model, data, reg, ...) are free-form nodes with a ``_target_``; the rest is typed here, so that
+a misspelt key or a value of the wrong type fails while composing. Ranges are checked in ``checks``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+from pruneexp.errors import UserError
+
+#: Folders searched for the shipped configurations: inside an installed package, then beside it in a checkout.
+CONF_FOLDERS = (Path(__file__).parents[1] / "conf", Path(__file__).parents[2] / "conf")
+
+
+class Optimizer(Enum):
+    sgd = "sgd"
+    adam = "adam"
+    adamw = "adamw"
+
+
+class LearningRate(Enum):
+    constant = "constant"
+    step = "step"
+    cosine = "cosine"
+
+
+class Precision(Enum):
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+
+class Device(Enum):
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Scope(Enum):
+    whole = "whole"
+    local = "local"
+
+
+@dataclass
+class TrainConfig:
+    """How a network is trained: dense, from scratch, or rewound.
+
+    ``start_from`` is a .safetensors file of a state dict that dense training starts from.
+    """
+
+    epochs: int = 20
+    batch_size: int = 64
+    optimizer: Optimizer = Optimizer.sgd
+    lr: float = 0.01
+    momentum: float = 0.9
+    nesterov: bool = False
+    schedule: LearningRate = LearningRate.cosine
+    milestones: list[float] = field(default_factory=list)
+    gamma: float = 0.1
+    warmup: float = 0.0
+    clip: float | None = None
+    label_smoothing: float = 0.0
+    augment: bool = False
+    precision: Precision = Precision.float32
+    start_from: str | None = None
+
+
+@dataclass
+class RetrainConfig:
+    """How survivors are retrained; what is not said here is as in training.
+
+    ``lr_factor`` multiplies the first learning rate of training (Han et al. 2015: 0.1 for the LeNets, 0.01 for
+    AlexNet). ``scope`` is ``whole``, or ``local``: conv layers frozen while linear ones retrain, then the reverse
+    (section 3.3).
+    """
+
+    epochs: int = 10
+    lr_factor: float = 0.1
+    schedule: LearningRate = LearningRate.constant
+    milestones: list[float] = field(default_factory=list)
+    scope: Scope = Scope.whole
+
+
+@dataclass
+class CurveConfig:
+    """The budgets of one job, mildest first or last; densities, or quality parameters of ``layer_std``."""
+
+    densities: list[float] | None = None
+    qualities: list[float] | None = None
+    recalibrate_batchnorm: bool = False
+
+
+@dataclass
+class RuntimeConfig:
+    """What cannot change a number: places, progress, limits. Never part of a result's identity."""
+
+    tracking_uri: str | None = None
+    experiment: str = "pruneexp"
+    store: str = ".pruneexp/store"
+    allow: list[str] = field(default_factory=list)
+    checkpoint_seconds: float = 60.0
+    threads: int | None = None
+    progress: bool = True
+    traceback: bool = False
+
+
+@dataclass
+class Config:
+    """One job: one curve."""
+
+    model: Any = MISSING
+    data: Any = MISSING
+    train: TrainConfig = field(default_factory=TrainConfig)
+    retrain: RetrainConfig = field(default_factory=RetrainConfig)
+    reg: Any = MISSING
+    dropout: Any = MISSING
+    criterion: Any = MISSING
+    schedule: Any = MISSING
+    mode: Any = MISSING
+    curve: CurveConfig = field(default_factory=CurveConfig)
+    seed: int = 0
+    device: Device = Device.auto
+    plan: bool = False
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+
+
+def register() -> None:
+    """Make the skeleton known to Hydra under the name that ``conf/config.yaml`` starts from."""
+    ConfigStore.instance().store(name="skeleton", node=Config)
+
+
+def conf_folder() -> Path:
+    """The folder of the shipped configurations.
+
+    Raises:
+        UserError: the installation lacks it.
+    """
+    for folder in CONF_FOLDERS:
+        if (folder / "config.yaml").is_file():
+            return folder
+    raise UserError(f"The configurations are missing: looked for config.yaml in {' and '.join(map(str, CONF_FOLDERS))}")

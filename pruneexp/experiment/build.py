@@ -1,0 +1,233 @@
+"""From a composed configuration to the parts of a job: the only place where ``_target_``s become objects."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import get_object, instantiate
+from omegaconf import DictConfig, OmegaConf
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from pruneexp.config.checks import ALLOWED_TARGETS, budgets, check_target, plain, targets
+from pruneexp.cost.flops import layer_flops
+from pruneexp.data.dataset import Dataset
+from pruneexp.errors import UserError
+from pruneexp.models.adapt import adapt, input_shape_of
+from pruneexp.pruning.layers import prunable
+from pruneexp.pruning.masks import MaskSet
+from pruneexp.pruning.select import select
+from pruneexp.schema import Budget
+from pruneexp.stages.graph import Route
+from pruneexp.stages.setting import Progress, Setting, Weights
+from pruneexp.stages.work import load
+from pruneexp.training.dropout import layers_of_dropouts
+from pruneexp.training.recipe import Recipe
+from pruneexp.training.seeding import generator, stream
+
+
+class Schedule(Protocol):
+    """The rounds that lead to a budget: ``path`` is mildest first and ends with ``target``."""
+
+    def path(self, target: Budget, curve: Sequence[Budget]) -> tuple[Budget, ...]: ...
+
+
+class Mode(Protocol):
+    """The stages of one trade-off point."""
+
+    def route(self, setting: Setting, path: Sequence[Budget]) -> Route: ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """One curve: its parts, and the route to each of its points."""
+
+    setting: Setting
+    budgets: tuple[Budget, ...]
+    routes: tuple[Route, ...]
+
+
+def build(config: DictConfig, progress: Progress, own: Sequence[str] = ()) -> Job:
+    """Instantiate everything a job needs and check that the parts fit each other; trains nothing.
+
+    Raises:
+        UserError: a part cannot be made, or does not fit the others.
+    """
+    device = _device(config.device.name)
+    if config.runtime.threads:
+        torch.set_num_threads(config.runtime.threads)
+    if config.train.start_from:
+        _weights_file(config.train.start_from)  # a wrong path is said before anything is built
+    make = partial(_instantiate, allowed=(*ALLOWED_TARGETS, *config.runtime.allow, *own))
+    data = _data(config, make)
+    network = partial(_network, config, make, device)
+    probe = network("fresh")
+    train, retrain = _recipes(config)
+    input_shape = input_shape_of(probe, data.shape)
+    setting = Setting(
+        network=network,
+        data=data,
+        adapt=None if input_shape == data.shape else partial(adapt, input_shape=input_shape),
+        input_shape=input_shape,
+        train=train,
+        retrain=retrain,
+        augment=config.train.augment,
+        train_penalty=make("reg.train", config.reg.train),
+        retrain_penalty=make("reg.retrain", config.reg.retrain),
+        local_retraining=config.retrain.scope.name == "local",
+        dropout=make("dropout", config.dropout),
+        criterion=make("criterion.score", config.criterion.score),
+        allocation=make("criterion.allocation", config.criterion.allocation),
+        layers=tuple(config.criterion.layers),
+        min_keep=config.criterion.min_keep,
+        recalibrate_batchnorm=config.curve.recalibrate_batchnorm,
+        seed=config.seed,
+        device=device,
+        configs={},
+        progress=progress,
+        layer_flop=_flop(probe, input_shape, data, device),
+    )
+    setting = replace(setting, configs=_identities(config, setting, probe))
+    wanted = budgets(config)
+    _check_selection(setting, probe, wanted[0])
+    schedule: Schedule = make("schedule", config.schedule)
+    mode: Mode = make("mode", config.mode)
+    return Job(setting, wanted, tuple(mode.route(setting, schedule.path(budget, wanted)) for budget in wanted))
+
+
+def _instantiate(path: str, node: Any, *, allowed: Sequence[str]) -> Any:
+    """Make the object that a node describes, and refuse what only looks as if it came from an allowed package."""
+    for where, target in targets(plain(node), path):
+        check_target(where, target, allowed)
+        try:
+            home = getattr(get_object(target), "__module__", "") or ""
+        except Exception as error:
+            raise UserError(f"{where}._target_={target} cannot be imported: {_cause(error)}") from error
+        check_target(where, f"{home}.{target.rpartition('.')[2]}", allowed)
+    try:
+        return instantiate(node)
+    except InstantiationException as error:
+        raise UserError(f"{path}: {_cause(error)}") from error
+
+
+def _cause(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def _device(name: str) -> torch.device:
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("device=cuda: torch sees no GPU here; use device=cpu or device=auto")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def _data(config: DictConfig, make: Callable[..., Any]) -> Dataset:
+    info = config.data.info
+    data = make("data", OmegaConf.masked_copy(config.data, [key for key in config.data if key != "info"]))
+    if not isinstance(data, Dataset):
+        raise UserError(f"data._target_={config.data._target_} returned a {type(data).__name__}, not a Dataset")
+    if data.classes != info.classes:
+        raise UserError(
+            f"data.info.classes={info.classes}, but {data.name} has {data.classes}: "
+            f"set data.info.classes={data.classes}"
+        )
+    return data
+
+
+def _network(config: DictConfig, make: Callable[..., Any], device: torch.device, start: Weights) -> nn.Module:
+    node = config.model
+    if start == "fresh" and "pretrained" in node:
+        node = OmegaConf.merge(node, {"pretrained": False})
+    with stream(config.seed, "init" if start == "initial" else "fresh init", device=device):
+        network = make("model", node)
+    if not isinstance(network, nn.Module):
+        raise UserError(f"model._target_={node._target_} returned a {type(network).__name__}, not a torch.nn.Module")
+    if start == "initial" and config.train.start_from:
+        load(network, _weights_file(config.train.start_from), f"train.start_from={config.train.start_from}")
+    return network.to(device).train()
+
+
+def _weights_file(path: str) -> dict[str, Tensor]:
+    try:
+        return load_file(Path(path).expanduser())
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"train.start_from={path} is not a readable .safetensors file: {_cause(error)}") from error
+
+
+def _digest(path: str) -> str:
+    with Path(path).expanduser().open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _recipes(config: DictConfig) -> tuple[Recipe, Recipe]:
+    values = plain(config.train)
+    for key in ("augment", "start_from"):
+        del values[key]
+    retrain = plain(config.retrain)
+    try:
+        train = Recipe(**values)
+        changes = {key: retrain[key] for key in ("epochs", "schedule", "milestones")}
+        changes["lr"] = values["lr"] * retrain["lr_factor"]
+        return train, Recipe(**{**values, **changes})
+    except ValueError as error:
+        raise UserError(f"train or retrain: {error}") from error
+
+
+def _flop(
+    network: nn.Module, input_shape: tuple[int, int, int], data: Dataset, device: torch.device
+) -> Mapping[str, float]:
+    image = torch.zeros(1, *input_shape, device=device)
+    try:
+        with torch.no_grad():
+            outputs = network.eval()(image)
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise UserError(f"the model does not take images of shape {input_shape}: {_cause(error)}") from error
+    if not isinstance(outputs, Tensor) or outputs.shape != (1, data.classes):
+        shape = tuple(outputs.shape[1:]) if isinstance(outputs, Tensor) else type(outputs).__name__
+        raise UserError(
+            f"the model gives {shape} per image where {data.name} needs ({data.classes},): one logit per class"
+        )
+    return layer_flops(network, input_shape)
+
+
+def _identities(config: DictConfig, setting: Setting, network: nn.Module) -> dict[str, Any]:
+    """The plain values that stage keys are made of; a network without dropout does not depend on the policy."""
+    drops = bool(layers_of_dropouts(network))
+    model = plain(config.model)
+    if config.train.start_from:
+        model["start_from"] = _digest(config.train.start_from)
+    return {
+        "model": model,
+        "train": {**asdict(setting.train), "augment": setting.augment},
+        "retrain": {**asdict(setting.retrain), "augment": setting.augment, "local": setting.local_retraining},
+        "train_penalty": plain(config.reg.train),
+        "retrain_penalty": plain(config.reg.retrain),
+        "dropout": plain(config.dropout) if drops else None,
+        "dense_dropout": setting.dropout(0.5, 1, 1) if drops else None,
+        "criterion": plain(config.criterion),
+    }
+
+
+def _check_selection(setting: Setting, network: nn.Module, budget: Budget) -> None:
+    """Let the criterion choose among a few weights per layer, so that a wrong layer name is found before training."""
+    scope = {name: torch.randn(8, 8, device=setting.device) for name in prunable(network, setting.layers)}
+    select(
+        scope,
+        budget,
+        setting.criterion,
+        setting.allocation,
+        survivors=MaskSet.dense(scope),
+        min_keep=setting.min_keep,
+        generator=generator(setting.seed, "criterion", device=setting.device),
+    )

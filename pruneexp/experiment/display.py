@@ -1,0 +1,131 @@
+"""What a person sees of a job: the plan before it, bars while it runs, a table of its points after it.
+
+Bars appear in a terminal only; plan and table are plain enough for a log file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from pruneexp.experiment.plan import Plan
+from pruneexp.schema import Budget, PointIdentity, TradeoffPoint
+from pruneexp.training.fit import Epoch
+
+
+def budget_text(budget: Budget) -> str:
+    """``d=0.1`` or ``q=0.75``."""
+    return f"{'d' if budget.kind == 'density' else 'q'}={budget.value:g}"
+
+
+def curve_text(of: PointIdentity) -> str:
+    """The choices that make a curve, in one line."""
+    parts = (of.model, of.data, of.reg, of.criterion, of.schedule, of.mode, f"seed {of.seed}", of.device)
+    return " · ".join(parts)
+
+
+class Display:
+    """Writes to standard output; notes that are not results go to standard error."""
+
+    def __init__(self, *, bars: bool) -> None:
+        self._out = Console(highlight=False, soft_wrap=True)
+        self._notes = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bars = bars and self._notes.is_terminal
+        self._progress: Progress | None = None
+        self._points: TaskID | None = None
+        self._epochs: TaskID | None = None
+
+    def note(self, sentence: str) -> None:
+        """Say something that a person should know, without disturbing the bars."""
+        self._notes.print(escape(f"pruneexp: {sentence}"))
+
+    def plan(self, of: PointIdentity, plan: Plan) -> None:
+        self._out.print(f"[bold]{escape(curve_text(of))}[/]")
+        for name, text in plan.lines():
+            self._out.print(f"  {name:<9} {escape(text)}")
+
+    @contextmanager
+    def running(self, points: int) -> Iterator[None]:
+        """Show bars for points and epochs while the job runs."""
+        columns = (
+            TextColumn("{task.description}", style="bold"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.completed:.0f}/{task.total}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[detail]}"),
+        )
+        with Progress(*columns, console=self._notes, transient=True, disable=not self._bars) as progress:
+            self._progress = progress
+            self._points = progress.add_task("points", total=points, detail="")
+            self._epochs = progress.add_task("epochs", total=None, detail="", visible=False)
+            try:
+                yield
+            finally:
+                self._progress = None
+
+    def epoch(self, stage: str, epoch: Epoch) -> None:
+        if self._progress is not None and self._epochs is not None:
+            detail = f"loss {epoch.loss:.3f}  {epoch.seconds:.1f} s/epoch"
+            self._progress.update(
+                self._epochs, description=stage, total=epoch.total, completed=epoch.index, detail=detail, visible=True
+            )
+
+    def fraction(self, share: float) -> None:
+        if self._progress is not None and self._epochs is not None:
+            done = self._progress.tasks[self._epochs].completed
+            self._progress.update(self._epochs, completed=int(done) + share)
+
+    def point_done(self) -> None:
+        if self._progress is not None and self._points is not None:
+            self._progress.advance(self._points)
+
+    def table(self, points: Sequence[TradeoffPoint]) -> None:
+        """Accuracies in percent; ``change`` is against the dense network of the same seed, on test."""
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for name in (
+            "budget",
+            "density",
+            "rate",
+            "val before",
+            "val after",
+            "test after",
+            "change",
+            "FLOP",
+            "bytes",
+            "",
+        ):
+            table.add_column(name, justify="right", no_wrap=True)
+        for point in points:
+            table.add_row(*_cells(point))
+        self._out.print(table)
+
+
+def _cells(point: TradeoffPoint) -> tuple[str, ...]:
+    result = point.result
+    before, after = result.val.before, result.test.after
+    share = result.bytes_sparse / result.bytes_dense
+    return (
+        budget_text(point.identity.budget),
+        f"{result.density:.4f}",
+        f"{1 / result.density:.1f}x",
+        "" if before is None else f"{before.top1:.2f}",
+        f"{result.val.after.top1:.2f}",
+        f"{after.top1:.2f}",
+        f"{after.top1 - result.test.dense.top1:+.2f}",
+        f"{result.flop_effective / result.flop_dense:.1%}",
+        f"{share:.1%}",
+        "; ".join(_flags(point)),
+    )
+
+
+def _flags(point: TradeoffPoint) -> Iterator[str]:
+    if point.collapsed:
+        yield "collapse: " + ",".join(point.collapsed)
+    if point.density_missed:
+        yield f"asked {point.result.density_asked:g}"

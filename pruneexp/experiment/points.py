@@ -1,0 +1,112 @@
+"""A trade-off point from the records of its stages; computes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from omegaconf import DictConfig
+
+from pruneexp.cache.identity import stage_key
+from pruneexp.config.checks import plain
+from pruneexp.cost.activations import Activations
+from pruneexp.cost.counts import LayerCount
+from pruneexp.cost.rows import layer_rows, totals
+from pruneexp.experiment.build import Job
+from pruneexp.schema import (
+    SCHEMA_VERSION,
+    Budget,
+    Effort,
+    Ledger,
+    PointIdentity,
+    PointResult,
+    Score,
+    Scores,
+    TradeoffPoint,
+)
+from pruneexp.stages.graph import Route, Runner
+
+#: Column of the ledger that each kind of stage is booked under.
+COLUMNS = {"dense": "dense", "mask": "prune", "retrain": "retrain", "scratch": "scratch"}
+
+
+def identity(job: Job, config: DictConfig, choices: Mapping[str, str], budget: Budget, route: Route) -> PointIdentity:
+    """What tells the point of ``route`` from every other; known before anything is computed."""
+    labels: dict[str, Any] = {
+        "model": choices["model"],
+        "data": choices["data"],
+        "train": choices["train"],
+        "reg": choices["reg"],
+        "reg_strength": float(config.reg.get("strength", 0.0)),
+        "dropout": choices["dropout"],
+        "criterion": choices["criterion"],
+        "schedule": choices["schedule"],
+        "retrain_scope": config.retrain.scope.name,
+        "mode": choices["mode"],
+        "seed": config.seed,
+        "prunable": ",".join(config.criterion.layers),
+        "batchnorm": "recalibrated" if config.curve.recalibrate_batchnorm else "as is",
+        "train_epochs": config.train.epochs,
+        "retrain_epochs": config.retrain.epochs,
+        "retrain_lr_factor": config.retrain.lr_factor,
+    }
+    parts = {name: plain(config[name]) for name in ("mode", "schedule")}
+    fingerprint = job.setting.data.fingerprint
+    curve = stage_key("curve", 1, {"labels": labels, "parts": parts, **job.setting.configs}, [], fingerprint)
+    ends = (route.dense.key, route.mask.key, route.final.key)
+    point = stage_key("point", int(SCHEMA_VERSION), {"budget": asdict(budget)}, (curve, *ends))
+    return PointIdentity(
+        **labels,
+        budget=budget,
+        curve_key=curve,
+        point_key=point,
+        dense_key=ends[0],
+        mask_key=ends[1],
+        final_key=ends[2],
+        data_fingerprint=fingerprint,
+        device=job.setting.device.type,
+        precision=job.setting.train.precision,
+    )
+
+
+def assemble(of: PointIdentity, route: Route, runner: Runner, layer_flop: Mapping[str, float]) -> TradeoffPoint:
+    """Compute what is missing of a route, and put its point together.
+
+    Raises:
+        Exception: whatever stopped a stage.
+    """
+    records = {step.key: runner.record(step) for step in route.steps}
+    dense, mask, final = (records[step.key] for step in (route.dense, route.mask, route.final))
+    measured = Activations(**final["activations"])
+    rows = layer_rows([LayerCount(**count) for count in mask["counts"]], layer_flop, measured)
+    inherited = route.final.kind == "retrain"
+    result = PointResult(
+        **asdict(totals(rows, measured)),
+        density_asked=of.budget.value if of.budget.kind == "density" else None,
+        density_scope=mask["density_scope"],
+        val=_scores("val", dense, mask if inherited else None, final),
+        test=_scores("test", dense, mask if inherited else None, final),
+        ledger=_ledger(route, records, runner),
+    )
+    return TradeoffPoint(identity=of, result=result, layers=rows, collapsed=tuple(mask["collapsed"]))
+
+
+def _scores(split: str, dense: Mapping[str, Any], mask: Mapping[str, Any] | None, final: Mapping[str, Any]) -> Scores:
+    before = Score(**mask[split]) if mask is not None else None
+    return Scores(dense=Score(**dense[split]), before=before, after=Score(**final[split]))
+
+
+def _ledger(route: Route, records: Mapping[str, Mapping[str, Any]], runner: Runner) -> Ledger:
+    columns: dict[str, Effort] = {}
+    for step in route.steps:
+        name, own = COLUMNS[step.kind], Effort(**records[step.key]["effort"])
+        sofar = columns.get(name, Effort())
+        columns[name] = Effort(
+            epochs=sofar.epochs + own.epochs,
+            flop=sofar.flop + own.flop,
+            seconds=sofar.seconds + own.seconds,
+            stages=sofar.stages + 1,
+            cached=sofar.cached + runner.hits[step.key],
+        )
+    return Ledger(**columns)

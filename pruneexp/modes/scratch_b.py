@@ -1,0 +1,33 @@
+"""Scratch-B: fresh weights under the pruned mask, as much computation as the dense network had (Liu et al. 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pruneexp.schema import Budget
+from pruneexp.stages.graph import Route
+from pruneexp.stages.retrain import retrain
+from pruneexp.stages.rounds import prune_in_rounds
+from pruneexp.stages.scratch import equal_compute, train_scratch
+from pruneexp.stages.setting import Setting
+
+
+@dataclass(frozen=True)
+class ScratchB:
+    """``cap`` limits the epochs to that multiple of the dense ones; Liu et al. use 2 on ImageNet.
+
+    Raises:
+        ValueError: ``cap`` is below 1.
+    """
+
+    cap: float | None = None
+    scaled_init: bool = False
+
+    def __post_init__(self) -> None:
+        if self.cap is not None and not self.cap >= 1:
+            raise ValueError(f"cap={self.cap}: allowed is 1 or more, or null for none")
+
+    def route(self, setting: Setting, path: Sequence[Budget]) -> Route:
+        steps = prune_in_rounds(setting, path, recover=retrain)
+        return Route((*steps, train_scratch(setting, steps[-1], equal_compute(self.cap), scaled_init=self.scaled_init)))

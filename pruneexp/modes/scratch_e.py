@@ -1,0 +1,24 @@
+"""Scratch-E: fresh weights under the pruned mask, as many epochs as the dense network had (Liu et al. 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pruneexp.schema import Budget
+from pruneexp.stages.graph import Route
+from pruneexp.stages.retrain import retrain
+from pruneexp.stages.rounds import prune_in_rounds
+from pruneexp.stages.scratch import equal_epochs, train_scratch
+from pruneexp.stages.setting import Setting
+
+
+@dataclass(frozen=True)
+class ScratchE:
+    """``scaled_init`` widens the initial weights of sparse layers, as the code of Liu et al. does."""
+
+    scaled_init: bool = False
+
+    def route(self, setting: Setting, path: Sequence[Budget]) -> Route:
+        steps = prune_in_rounds(setting, path, recover=retrain)
+        return Route((*steps, train_scratch(setting, steps[-1], equal_epochs(), scaled_init=self.scaled_init)))

@@ -1,0 +1,112 @@
+"""Stages as values: what a piece of work depends on, and the runner that does it at most once.
+
+A ``Stage`` is a description, not a result: its key is known before anything is computed, which is what lets a plan be
+printed and finished work be skipped. Knows nothing of pruning or training.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from pruneexp.cache.identity import stage_key
+from pruneexp.cache.store import Artefact, Checkpoint, Store
+
+Kind = Literal["dense", "mask", "retrain", "scratch"]
+Make = Callable[[tuple[Artefact, ...], Checkpoint], Artefact]
+
+#: Artefacts kept in memory: the dense network and the survivors that the next round or budget starts from.
+REMEMBERED = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """One pure step. ``make`` receives the artefacts of ``parents``, in order, and a place for checkpoints.
+
+    ``epochs`` and ``flop_per_epoch`` are what the step is expected to cost, for plans only.
+    """
+
+    kind: Kind
+    version: int
+    config: Mapping[str, Any]
+    data: str
+    make: Make
+    parents: tuple[Stage, ...] = ()
+    epochs: float = 0.0
+    flop: float = 0.0
+
+    @cached_property
+    def key(self) -> str:
+        """Identity of the result: full configuration, version, parents and data."""
+        return stage_key(self.kind, self.version, self.config, [parent.key for parent in self.parents], self.data)
+
+
+@dataclass(frozen=True)
+class Route:
+    """The stages of one trade-off point in the order they are needed: the dense network first, the result last."""
+
+    steps: tuple[Stage, ...]
+
+    @property
+    def dense(self) -> Stage:
+        return self.steps[0]
+
+    @property
+    def mask(self) -> Stage:
+        """The last mask: the one the point reports."""
+        return next(step for step in reversed(self.steps) if step.kind == "mask")
+
+    @property
+    def final(self) -> Stage:
+        return self.steps[-1]
+
+
+@dataclass
+class Runner:
+    """Computes stages on demand; what the store already holds is not computed, nor are its parents."""
+
+    store: Store
+    hits: dict[str, bool] = field(default_factory=dict)
+    _failed: dict[str, Exception] = field(default_factory=dict)
+    _memory: OrderedDict[str, Artefact] = field(default_factory=OrderedDict)
+
+    def record(self, stage: Stage) -> Mapping[str, Any]:
+        """The record of a stage, without reading its tensors where it is already stored."""
+        stored = self.store.record(stage.key) if stage.key not in self._memory else None
+        if stored is None:
+            return self.artefact(stage).record
+        self.hits.setdefault(stage.key, True)
+        return stored
+
+    def artefact(self, stage: Stage) -> Artefact:
+        """The whole result of a stage; its parents are computed first where they are missing.
+
+        Raises:
+            Exception: what the stage, or one it depends on, raised; a stage that failed once is not tried again.
+        """
+        if stage.key in self._failed:
+            raise self._failed[stage.key]
+        artefact = self._memory.pop(stage.key, None) or self._stored(stage) or self._made(stage)
+        self._memory[stage.key] = artefact
+        while len(self._memory) > REMEMBERED:
+            self._memory.popitem(last=False)
+        return artefact
+
+    def _stored(self, stage: Stage) -> Artefact | None:
+        artefact = self.store.load(stage.key) if self.store.has(stage.key) else None
+        if artefact is not None:
+            self.hits.setdefault(stage.key, True)
+        return artefact
+
+    def _made(self, stage: Stage) -> Artefact:
+        parents = tuple(self.artefact(parent) for parent in stage.parents)
+        try:
+            artefact, hit = self.store.produce(stage.key, stage.kind, lambda place: stage.make(parents, place))
+        except Exception as error:
+            self._failed[stage.key] = error
+            raise
+        self.hits.setdefault(stage.key, hit)
+        return artefact

@@ -1,0 +1,25 @@
+"""Rounds of pruning: each mask is cut from what the round before recovered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pruneexp.schema import Budget
+from pruneexp.stages.dense import train_dense
+from pruneexp.stages.graph import Stage
+from pruneexp.stages.mask import prune
+from pruneexp.stages.setting import Setting
+
+
+def prune_in_rounds(
+    setting: Setting, path: Sequence[Budget], recover: Callable[[Setting, Stage], Stage]
+) -> tuple[Stage, ...]:
+    """Stages from the dense network to the last mask: dense, mask, recover, mask, ..., mask."""
+    steps: list[Stage] = [train_dense(setting)]
+    previous: Stage | None = None
+    for budget in path:
+        if previous is not None:
+            steps.append(recover(setting, previous))
+        previous = prune(setting, steps[-1], budget, previous)
+        steps.append(previous)
+    return tuple(steps)

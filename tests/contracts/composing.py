@@ -1,0 +1,40 @@
+"""Composed configurations for tests, as a command line would give them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from pruneexp.config import skeleton
+from pruneexp.config.sweep import choices_of
+
+#: A job that takes a second: small data, a small curve, few epochs.
+SMALL = (
+    "data=synthetic",
+    "model=lenet_300_100",
+    "train.epochs=2",
+    "retrain.epochs=1",
+    "curve.densities=[0.5,0.1]",
+    "device=cpu",
+    "runtime.progress=false",
+)
+
+
+def composed(*overrides: str) -> tuple[DictConfig, Mapping[str, str]]:
+    """Configuration and choices of ``python -m pruneexp OVERRIDES``."""
+    skeleton.register()
+    with initialize_config_dir(str(skeleton.conf_folder()), version_base="1.3"):
+        whole = compose("config", overrides=list(overrides), return_hydra_config=True)
+        choices = choices_of(whole.hydra)
+    HydraConfig.instance().cfg = None
+    return OmegaConf.masked_copy(whole, [key for key in whole if key != "hydra"]), choices
+
+
+def small(folder: Path, *overrides: str) -> tuple[DictConfig, Mapping[str, str]]:
+    """The small job, with store and records below ``folder``."""
+    places = (f"runtime.store='{folder}/store'", f"runtime.tracking_uri='sqlite:///{folder}/mlflow.db'")
+    return composed(*SMALL, *places, *overrides)

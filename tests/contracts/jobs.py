@@ -1,0 +1,47 @@
+"""Small jobs for tests: built, or run whole, in this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from pruneexp import schema
+from pruneexp.experiment.build import Job, build
+from pruneexp.experiment.display import Display
+from pruneexp.experiment.run import run
+from tests.contracts.composing import composed, small
+
+SMALL_NETWORK = ("data=synthetic", "model=lenet_300_100", "device=cpu", "train.epochs=2", "retrain.epochs=1")
+
+
+def built(*overrides: str) -> Job:
+    """The small job, instantiated; nothing is computed or written."""
+    config, _ = composed(*SMALL_NETWORK, *overrides)
+    return build(config, Display(bars=False))
+
+
+def ran(folder: Path, *overrides: str) -> None:
+    """Run the small job, with store and records below ``folder``."""
+    run(*small(folder, *overrides))
+
+
+def runs(folder: Path, kind: str = "point", experiment: str = "pruneexp") -> list[Run]:
+    """Recorded runs of one kind, oldest first."""
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    found = client.get_experiment_by_name(experiment)
+    assert found is not None
+    query = f"tags.`{schema.KIND}` = '{kind}'"
+    return list(client.search_runs([found.experiment_id], query, order_by=["attributes.start_time ASC"]))
+
+
+def numbers(folder: Path) -> dict[str, dict[str, float]]:
+    """Metrics of every finished point by its key, without what a clock or the store has a say in."""
+    return {
+        run.data.tags[schema.POINT_KEY]: {
+            name: value for name, value in run.data.metrics.items() if not name.endswith((".seconds", ".cached"))
+        }
+        for run in runs(folder)
+        if run.info.status == "FINISHED"
+    }

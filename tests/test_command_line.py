@@ -1,0 +1,139 @@
+"""The command as a user types it: own processes, own folders."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.composing import SMALL
+from tests.contracts.jobs import runs
+
+ROOT = Path(__file__).parents[1]
+
+
+def typed(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """``python -m pruneexp ARGUMENTS`` in a folder of the user's."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-m", "pruneexp", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_sweep_records_every_point_beside_where_it_was_started(tmp_path: Path) -> None:
+    folder = tmp_path / "a folder with spaces"
+    folder.mkdir()
+    done = typed(folder, "-m", *SMALL, "reg=l1,l2", "mode=prune,scratch_e")
+    assert done.returncode == 0, done.stderr
+    assert len(runs(folder)) == 8
+    assert len({run.data.params["dense_key"] for run in runs(folder)}) == 2
+    assert done.stdout.count("d=0.5") == 4
+    assert sorted(path.name for path in folder.iterdir()) == [".pruneexp", "mlflow.db", "mlruns"]
+
+
+def test_a_plan_computes_and_records_nothing(tmp_path: Path) -> None:
+    done = typed(tmp_path, *SMALL, "plan=true")
+    assert done.returncode == 0, done.stderr
+    assert "2 asked, 0 in the store" in done.stdout
+    assert "1 to train (2 epochs), 0 in the store" in done.stdout
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_a_typo_ends_at_once_without_a_traceback(tmp_path: Path) -> None:
+    done = typed(tmp_path, "-m", "reg=l1,l3")
+    assert done.returncode == 2
+    assert done.stderr == "pruneexp: reg=l3: no such choice; the choices of reg are l1, l1_then_l2, l2, none\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_point_gives_status_one_and_is_named(tmp_path: Path) -> None:
+    done = typed(tmp_path, *SMALL, "train.lr=1e20", "train.schedule=constant")
+    assert done.returncode == 1
+    assert "2 of 2 points failed: d=0.5 (Diverged" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unwritable_store_ends_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = typed(tmp_path, *SMALL, "runtime.store=file/store")
+    assert done.returncode == 2
+    assert "file/store" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_network_of_the_users_own(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    (mine / "model").mkdir(parents=True)
+    (mine / "own_network.py").write_text(
+        "from torch import nn\n\n\n"
+        "def small(classes: int, width: int) -> nn.Module:\n"
+        "    return nn.Sequential(nn.Flatten(), nn.LazyLinear(width), nn.ReLU(), nn.Linear(width, classes))\n".replace(
+            "nn.LazyLinear(width)", "nn.Linear(144, width)"
+        )
+    )
+    (mine / "model" / "mine.yaml").write_text("_target_: own_network.small\nclasses: ${data.info.classes}\nwidth: 16\n")
+    done = typed(tmp_path, "--config-dir", "mine", *SMALL, "model=mine")
+    assert done.returncode == 0, done.stderr
+    assert {run.data.params["model"] for run in runs(tmp_path)} == {"mine"}
+
+
+def test_a_module_elsewhere_must_be_allowed_by_name(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.py").write_text("def network():\n    return 3\n")
+    bare = ("~model.num_classes", "~model.channels", "~model.image_size", "model._target_=elsewhere.network")
+    done = typed(tmp_path, *SMALL, *bare)
+    assert done.returncode == 2
+    assert "runtime.allow=[elsewhere]" in done.stderr
+    done = typed(tmp_path, *SMALL, *bare, "runtime.allow=[elsewhere]")
+    assert done.returncode == 2
+    assert "returned a int, not a torch.nn.Module" in done.stderr
+
+
+def test_a_folder_cannot_pass_the_standard_library_off_as_its_own(tmp_path: Path) -> None:
+    (tmp_path / "mine" / "model").mkdir(parents=True)
+    (tmp_path / "mine" / "os.py").write_text("")
+    (tmp_path / "mine" / "model" / "mine.yaml").write_text("_target_: os.system\ncommand: touch harm\n")
+    done = typed(tmp_path, "--config-dir", "mine", *SMALL, "model=mine")
+    assert done.returncode == 2
+    assert "model._target_=os.system is not allowed" in done.stderr
+    assert not (tmp_path / "harm").exists()
+
+
+def test_a_class_smuggled_through_an_allowed_package_is_refused(tmp_path: Path) -> None:
+    done = typed(tmp_path, *SMALL, "model._target_=pruneexp.provenance.subprocess.run", "~model.channels")
+    assert done.returncode == 2
+    assert "not allowed" in done.stderr
+
+
+@pytest.mark.slow
+def test_jobs_side_by_side_on_a_fresh_database_lose_nothing(tmp_path: Path) -> None:
+    done = typed(tmp_path, "-m", "hydra/launcher=joblib", *SMALL, "reg=l1,l2", "seed=0,1", "mode=prune,scratch_e")
+    assert done.returncode == 0, done.stderr
+    found = runs(tmp_path)
+    assert len(found) == 16
+    assert len({run.data.params["point_key"] for run in found}) == 16
+    assert len(runs(tmp_path, "curve")) == 8
+
+
+def test_help_lists_every_group_without_loading_torch_or_mlflow(tmp_path: Path) -> None:
+    probe = (
+        "import json, runpy, sys\n"
+        "sys.argv = ['pruneexp', '--help']\n"
+        "try:\n    runpy.run_module('pruneexp', run_name='__main__')\n"
+        "except SystemExit:\n    pass\n"
+        "print(json.dumps([name for name in ('torch', 'mlflow') if name in sys.modules]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True, env=os.environ
+    )
+    for group in ("model: alexnet", "reg: l1, l1_then_l2, l2, none", "mode: prune, rewind, scratch_b, scratch_e"):
+        assert group in done.stdout
+    assert json.loads(done.stdout.splitlines()[-1]) == []

@@ -1,0 +1,66 @@
+"""Bad requests end with one sentence that says what, where and what is allowed."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from pruneexp.config import skeleton
+from pruneexp.config.complaints import complaint
+from pruneexp.config.sweep import check_command
+
+COMPLAINTS = [
+    ("reg=l3", "reg=l3: no such choice; the choices of reg are l1, l1_then_l2, l2, none"),
+    ("experiment=nope", "experiment=nope: no such choice"),
+    ("train=sgdd", "train=sgdd: no such choice"),
+    ("regg=l1", "regg: no such key; the groups and keys are criterion"),
+    ("retrain.epoch=3", "retrain.epoch: no such key; the keys of retrain are epochs, lr_factor"),
+    ("reg.p=3", "reg.p: no such key; the keys of reg are retrain, strength, train"),
+    ("+foo=1", "+foo: nothing reads this key"),
+    ("+retrain.foo=1", "+retrain.foo: nothing reads this key; there are epochs"),
+    ("train.epochs=abc", "train.epochs=abc: Value 'abc' of type 'str' could not be converted to Integer"),
+    ("train.epochs=-1", "train.epochs=-1: allowed is 0 or more"),
+    ("train.lr=0", "train.lr=0: allowed is above 0"),
+    ("device=gpu", "device=gpu: Invalid value 'gpu', expected one of [auto, cpu, cuda]"),
+    ("seed=-1", "seed=-1: allowed is 0 or more"),
+    ("reg.strength=-1", "reg.strength=-1: the strength of a regularizer is a number, 0 or more"),
+    ("curve.densities=[1.5]", "curve.densities holds 1.5: densities (kept / total weights) lie in (0, 1]"),
+    ("curve.densities=[0.5,0]", "curve.densities holds 0: densities"),
+    ("curve.densities=[]", "curve.densities is empty"),
+    ("curve.densities=[0.5,0.1,0.2]", "curve.densities=[0.5, 0.1, 0.2] is unsorted: write"),
+    ("curve.densities=[0.5,0.5]", "curve.densities holds 0.5 twice"),
+    ("curve.qualities=[-1]", "curve.qualities holds -1: quality parameters are 0 or more"),
+    ("curve.qualities=[1] curve.densities=[0.5]", "curve.densities and curve.qualities are both given"),
+    ("curve.densities=[0.5", "the command line cannot be read"),
+    ("train.schedule=step train.milestones=[0.9,0.5]", "train.milestones=[0.9, 0.5]: milestones are ascending"),
+    ("model._target_=os.system", "model._target_=os.system is not allowed"),
+    ("criterion.score._target_=subprocess.run", "criterion.score._target_=subprocess.run is not allowed"),
+    ("--config-dir /no/such/folder", "--config-dir /no/such/folder: there is no such folder"),
+    ("-m reg=l1,l3", "reg=l3: no such choice"),
+    ("-m seed=0,-1", "seed=-1: allowed is 0 or more"),
+]
+
+
+@pytest.mark.parametrize(("line", "start"), COMPLAINTS, ids=[line for line, _ in COMPLAINTS])
+def test_a_bad_request_gets_one_sentence(line: str, start: str) -> None:
+    skeleton.register()
+    with pytest.raises(Exception) as caught:  # noqa: PT011  whatever Hydra raises is turned into a sentence
+        check_command(shlex.split(line))
+    said = complaint(caught.value)
+    assert said.startswith(start)
+    assert "\n" not in said
+
+
+def test_a_good_request_passes_silently(capsys: pytest.CaptureFixture[str]) -> None:
+    skeleton.register()
+    check_command(["-m", "reg=l1,l2", "curve.densities=[0.1,0.5]", "seed=1"])
+    assert capsys.readouterr() == ("", "")
+
+
+def test_own_config_folder_is_searched(tmp_path: Path) -> None:
+    skeleton.register()
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine.yaml").write_text("_target_: torch.nn.Linear\nin_features: 4\nout_features: 4\n")
+    check_command(["--config-dir", str(tmp_path), "model=mine"])

@@ -1,0 +1,72 @@
+"""Every shipped YAML composes, passes the checks and names things that exist."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hydra.utils import get_object
+
+from pruneexp.config import skeleton
+from pruneexp.config.checks import plain, targets
+from pruneexp.config.sweep import check_command
+from tests.contracts.composing import composed
+
+CONF = skeleton.conf_folder()
+FILES = sorted(str(path.relative_to(CONF).with_suffix("")) for path in CONF.rglob("*.yaml"))
+CHOICES = [name for name in FILES if "/" in name]
+
+#: How many choices each group ships: a file that is added or lost must be noticed here.
+SHIPPED = {
+    "criterion": 5,
+    "data": 7,
+    "dropout": 3,
+    "experiment": 8,
+    "mode": 4,
+    "model": 6,
+    "reg": 4,
+    "schedule": 3,
+    "train": 11,
+}
+
+
+def test_every_group_is_counted() -> None:
+    counts: dict[str, int] = {}
+    for name in CHOICES:
+        group = name.split("/")[0]
+        counts[group] = counts.get(group, 0) + 1
+    assert counts == SHIPPED
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_a_choice_composes_and_its_targets_exist(name: str) -> None:
+    skeleton.register()
+    group, _, choice = name.partition("/")
+    check_command([f"{group}={choice}"])
+    config, choices = composed(f"{group}={choice}")
+    assert choices[group] == choice
+    for where, target in targets(plain(config)):
+        assert callable(get_object(target)), where
+
+
+def test_the_typed_command_composes_into_two_jobs() -> None:
+    skeleton.register()
+    check_command(["-m", "model=alexnet", "reg=l1,l2"])
+    config, choices = composed("model=alexnet", "reg=l1")
+    assert (choices["model"], choices["reg"], choices["train"]) == ("alexnet", "l1", "mnist5k_alexnet")
+    assert config.model.image_size == 67
+
+
+def test_a_pair_without_a_recipe_takes_the_defaults() -> None:
+    config, choices = composed("model=lenet5", "data=cifar10")
+    assert choices["train"] == "default"
+    assert config.train.epochs == skeleton.TrainConfig().epochs
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "experiment").rglob("*.yaml")), ids=lambda path: path.stem)
+def test_a_preset_starts_with_its_command(path: Path) -> None:
+    package, command, *rest = path.read_text(encoding="utf-8").splitlines()
+    name = path.relative_to(CONF / "experiment").with_suffix("").as_posix()
+    assert package == "# @package _global_"
+    assert command.startswith(f"# python -m pruneexp experiment={name}")
+    assert rest[0].startswith("# ")

@@ -1,0 +1,162 @@
+"""Whole jobs on small data: what is computed, what is recorded, and what is not done twice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from mlflow.artifacts import download_artifacts
+from mlflow.entities import Run
+from safetensors.torch import load_file, save_file
+
+from pruneexp import schema
+from pruneexp.errors import JobFailed, UserError
+from pruneexp.experiment.build import build
+from pruneexp.experiment.display import Display
+from pruneexp.schema import PointIdentity, PointResult, unflatten
+from tests.contracts.composing import composed
+from tests.contracts.jobs import numbers, ran, runs
+
+WITHOUT_ARGUMENTS = ("~model.num_classes", "~model.channels", "~model.image_size")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("job")
+    ran(place)
+    return place
+
+
+def test_every_point_is_recorded_whole(folder: Path) -> None:
+    points, curves = runs(folder), runs(folder, "curve")
+    assert [run.info.status for run in points] == ["FINISHED"] * 2
+    assert [run.info.status for run in curves] == ["FINISHED"]
+    for run, density in zip(points, (0.5, 0.1), strict=True):
+        of = unflatten(PointIdentity, run.data.params)
+        result = unflatten(PointResult, run.data.metrics)
+        assert (of.model, of.data, of.mode, of.seed) == ("lenet_300_100", "synthetic", "prune", 0)
+        assert of.budget.value == density == result.density_asked
+        assert result.weights_kept == pytest.approx(density * result.weights_total, abs=2)
+        assert result.val.before is not None
+        assert result.ledger.dense.epochs == 2
+        assert result.ledger.retrain.epochs == 1
+        assert 0 < result.flop_effective <= result.flop_weights < result.flop_dense
+        assert run.data.tags["mlflow.parentRunId"] == curves[0].info.run_id
+
+
+def test_layers_config_and_environment_are_kept(folder: Path) -> None:
+    point, curve = runs(folder)[0], runs(folder, "curve")[0]
+    uri = f"sqlite:///{folder}/mlflow.db"
+
+    def text(run: Run, name: str) -> str:
+        return Path(download_artifacts(run_id=run.info.run_id, artifact_path=name, tracking_uri=uri)).read_text()
+
+    assert [row["layer"] for row in json.loads(text(point, schema.LAYERS_FILE))] == ["fc1", "fc2", "fc3"]
+    assert "lenet.LeNet300100" in text(curve, schema.CONFIG_FILE)
+    assert "torch" in json.loads(text(curve, schema.ENVIRONMENT_FILE))["packages"]
+
+
+def test_a_finished_job_trains_nothing_and_records_nothing_twice(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = numbers(folder)
+    monkeypatch.setattr("pruneexp.stages.work.fit", None)  # any training would now fail
+    ran(folder)
+    assert numbers(folder) == before
+    assert len(runs(folder)) == 2
+
+
+def test_one_more_budget_is_one_more_point(folder: Path) -> None:
+    before = numbers(folder)
+    ran(folder, "curve.densities=[0.5,0.2,0.1]")
+    after = numbers(folder)
+    assert {key: after[key] for key in before} == before
+    assert len(after) == 3
+    assert len(runs(folder, "curve")) == 1
+
+
+def test_a_lost_database_is_filled_again_from_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost, found = tmp_path / "lost", tmp_path / "found"
+    ran(lost)
+    found.mkdir()
+    (lost / "store").rename(found / "store")
+    monkeypatch.setattr("pruneexp.stages.work.fit", None)
+    ran(found)
+    assert numbers(found) == numbers(lost)
+    assert all(run.data.metrics["ledger.dense.cached"] == 1 for run in runs(found))
+
+
+def test_scratch_b_spends_what_the_dense_network_did(tmp_path: Path) -> None:
+    ran(tmp_path, "mode=scratch_b", "train.epochs=10")
+    for run in runs(tmp_path):
+        result = unflatten(PointResult, run.data.metrics)
+        saving = result.flop_dense / result.flop_weights
+        assert result.ledger.scratch.epochs == int(10 * saving) > 10
+        assert result.ledger.scratch.flop == pytest.approx(result.ledger.dense.flop, rel=0.1)
+        assert result.val.before is None
+
+
+def test_a_point_that_diverges_is_recorded_failed_and_said(tmp_path: Path) -> None:
+    with pytest.raises(JobFailed, match=r"2 of 2 points failed: d=0.5 \(Diverged: .*learning rate"):
+        ran(tmp_path, "train.lr=1e20", "train.schedule=constant")
+    points = runs(tmp_path)
+    assert [run.info.status for run in points] == ["FAILED", "FAILED"]
+    assert all("Diverged" in run.data.tags[schema.FAILURE] for run in points)
+    assert runs(tmp_path, "curve")[0].info.status == "FAILED"
+
+
+def test_a_layer_that_would_vanish_is_kept_and_tagged(tmp_path: Path) -> None:
+    thresholds = ("criterion=layer_std", "+criterion.allocation.scale.fc3=100")
+    ran(tmp_path, *thresholds, "curve.densities=null", "curve.qualities=[2]")
+    [run] = runs(tmp_path)
+    assert run.data.tags[schema.COLLAPSE] == "fc3"
+    assert run.data.params["budget.kind"] == "quality"
+
+
+def test_an_unreachable_server_is_refused_before_any_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pruneexp.stages.work.fit", None)
+    with pytest.raises(UserError, match=r"127\.0\.0\.1:9"):
+        ran(tmp_path, "runtime.tracking_uri='http://127.0.0.1:9'")
+
+
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    config, _ = composed("data=synthetic", "device=cuda")
+    with pytest.raises(UserError, match="device=cuda: torch sees no GPU here"):
+        build(config, Display(bars=False))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["criterion=layer_std", "+criterion.allocation.scale.fc9=1"], "fc9"),
+        (["criterion.allocation.exempt=[fc9]"], "fc9"),
+        (["criterion.layers=[conv]"], "no prunable layer"),
+        (["curve.densities=null", "curve.qualities=[1]"], "layer_std"),
+        (["data.info.classes=7"], "set data.info.classes=4"),
+        (["mode=scratch_b", "mode.cap=0.5"], "mode: cap=0.5: allowed is 1 or more"),
+        (["train.start_from=/no/such.safetensors"], "is not a readable .safetensors file"),
+        (["model._target_=torch.nn.ReLU", *WITHOUT_ARGUMENTS], "the model gives"),
+        (["train.schedule=step"], "milestones is .*; allowed is at least one with schedule 'step'"),
+        (["train.nesterov=true", "train.momentum=0"], "nesterov is True; allowed is true only with momentum > 0"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_parts_that_do_not_fit_are_refused_in_one_sentence(overrides: list[str], message: str) -> None:
+    config, _ = composed("data=synthetic", "device=cpu", *overrides)
+    with pytest.raises(UserError, match=message) as caught:
+        build(config, Display(bars=False))
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
+    save_file({"fc1.weight": torch.zeros(3, 3)}, tmp_path / "other.safetensors")
+    with pytest.raises(UserError, match="belongs to another architecture"):
+        ran(tmp_path, f"train.start_from='{tmp_path}/other.safetensors'")
+
+
+def test_training_can_start_from_given_weights(tmp_path: Path) -> None:
+    ran(tmp_path)
+    [trained] = [path for path in (tmp_path / "store").rglob("*.safetensors") if "fc1.bias" in load_file(path)][:1]
+    ran(tmp_path, f"train.start_from='{trained}'", "train.epochs=0", "curve.densities=[0.5]")
+    assert len({run.data.params["dense_key"] for run in runs(tmp_path)}) == 2

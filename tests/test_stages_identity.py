@@ -1,0 +1,60 @@
+"""What a stage's key depends on: a value too many computes again, a value too few reports wrong numbers."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.contracts.jobs import built
+
+BASE = built()
+
+
+def keys(*overrides: str) -> dict[str, str]:
+    route = built(*overrides).routes[0]
+    return {step.kind: step.key for step in route.steps}
+
+
+def changed(*overrides: str) -> set[str]:
+    before = {step.kind: step.key for step in BASE.routes[0].steps}
+    return {kind for kind, key in keys(*overrides).items() if before.get(kind) != key}
+
+
+@pytest.mark.parametrize(
+    ("override", "kinds"),
+    [
+        ("retrain.epochs=3", {"retrain"}),
+        ("retrain.lr_factor=0.5", {"retrain"}),
+        ("retrain.scope=local", {"retrain"}),
+        ("criterion=random", {"mask", "retrain"}),
+        ("criterion.min_keep=2", {"mask", "retrain"}),
+        ("curve.recalibrate_batchnorm=true", {"mask", "retrain"}),
+        ("train.lr=0.02", {"dense", "mask", "retrain"}),
+        ("train.epochs=3", {"dense", "mask", "retrain"}),
+        ("reg=l1", {"dense", "mask", "retrain"}),
+        ("reg.strength=1e-3", {"dense", "mask", "retrain"}),
+        ("seed=1", {"dense", "mask", "retrain"}),
+        ("data.samples=256", {"dense", "mask", "retrain"}),
+        ("dropout=fixed", set()),  # this network has no dropout
+        ("runtime.experiment=other", set()),
+        ("runtime.checkpoint_seconds=1", set()),
+        ("curve.densities=[0.5,0.01]", set()),  # the first budget is the same
+    ],
+)
+def test_a_change_renames_what_it_changes_and_nothing_else(override: str, kinds: set[str]) -> None:
+    assert changed(override) == kinds
+
+
+def test_l1_then_l2_shares_the_dense_network_of_l1() -> None:
+    first, second = keys("reg=l1"), keys("reg=l1_then_l2")
+    assert first["dense"] == second["dense"]
+    assert first["mask"] == second["mask"]
+    assert first["retrain"] != second["retrain"]
+
+
+def test_the_dropout_policy_matters_where_there_is_dropout() -> None:
+    fixed, scaled, none = (
+        {step.kind: step.key for step in built("model=alexnet", f"dropout={name}").routes[0].steps}
+        for name in ("fixed", "scaled", "none")
+    )
+    assert fixed["dense"] == scaled["dense"] != none["dense"]
+    assert len({fixed["retrain"], scaled["retrain"], none["retrain"]}) == 3
