@@ -1,0 +1,95 @@
+"""Recording one trade-off point: ``Tracker.log_point`` against what a user would write with MLflow's fluent API.
+
+Both write the same params, metrics, tags and layer table into the same fresh SQLite store, one after the other in
+turns; medians and their ratio are printed. Run as ``python -m benchmarks.recording``.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from pruneexp import schema
+from pruneexp.tracking import Tracker, default_uri, point_name
+
+POINTS = 40
+LIMIT_MS = 80.0
+
+
+def example(number: int) -> schema.TradeoffPoint:
+    """A point with as many numbers as a real one of LeNet-5 after pruning and retraining."""
+    score = schema.Score(loss=0.1, top1=98.0 + number / 1000, top5=99.9)
+    scores = schema.Scores(dense=score, before=score, after=score)
+    effort = schema.Effort(epochs=10, flop=1e12, seconds=12.5, stages=1, cached=1)
+    row = schema.LayerRow(
+        layer="conv1", kind="conv", weights_total=500, weights_kept=330, density=0.66, density_effective=0.66,
+        flop=576e3, activation_share=0.82, flop_share=0.66, neurons_total=20, neurons_dead=0,
+        bytes_dense=2000, bytes_sparse=1650,
+    )  # fmt: skip
+    return schema.TradeoffPoint(
+        identity=schema.PointIdentity(
+            model="lenet5", data="mnist5k", train="short", reg="l2", reg_strength=5e-4, dropout="none",
+            criterion="layer_std", schedule="one_shot", retrain_scope="all", mode="prune", seed=0,
+            budget=schema.Budget("density", 0.1), curve_key="c" * 64, point_key=f"{number:064x}", dense_key="d" * 64,
+            mask_key="e" * 64, final_key="f" * 64, data_fingerprint="0" * 64, device="cpu", precision="float32",
+        ),
+        result=schema.PointResult(
+            density_asked=0.1, density=0.1, density_scope=0.1, density_effective=0.1, weights_total=430_500,
+            weights_kept=43_050, val=scores, test=scores, flop_dense=4.6e6, flop_weights=7e5, flop_effective=5e5,
+            activation_share=0.5, neurons_total=580, neurons_dead=12, bytes_dense=1_722_000, bytes_sparse=215_250,
+            ledger=schema.Ledger(dense=effort, prune=effort, retrain=effort, scratch=effort),
+        ),
+        layers=tuple(replace(row, layer=name) for name in ("conv1", "conv2", "fc1", "fc2")),
+    )  # fmt: skip
+
+
+def fluent(point: schema.TradeoffPoint) -> None:
+    """What MLflow's quick start suggests; a parent run is active."""
+    import mlflow
+
+    identity = schema.flatten(point.identity)
+    with mlflow.start_run(nested=True, run_name=point_name(identity)):
+        mlflow.set_tags({schema.KIND: "point", schema.POINT_KEY: point.identity.point_key})
+        mlflow.log_params(identity)
+        mlflow.log_metrics(schema.flatten(point.result))
+        mlflow.log_dict({"layers": [schema.flatten(row) for row in point.layers]}, schema.LAYERS_FILE)
+
+
+def main() -> None:
+    """Print both medians and the ratio."""
+    with tempfile.TemporaryDirectory(prefix="pruneexp-benchmark-") as folder:
+        tracker = Tracker(default_uri(Path(folder)), "recording")
+        curve = tracker.curve("c" * 64, "ours", {}, {}, "", {})
+        import mlflow
+
+        mlflow.set_tracking_uri(tracker.uri)
+        mlflow.set_experiment("recording")
+        ours: list[float] = []
+        theirs: list[float] = []
+        work: list[float] = []
+        with mlflow.start_run(run_name="fluent"):
+            for number in range(-3, POINTS):  # three to warm up
+                point = example(number % 1_000_003)
+                began = time.process_time()
+                ours.append(_milliseconds(lambda: tracker.log_point(curve, point)))  # noqa: B023 (called at once)
+                work.append((time.process_time() - began) * 1000)
+                theirs.append(_milliseconds(lambda: fluent(point)))  # noqa: B023
+    mine, fluent_ms, cpu = (statistics.median(values[3:]) for values in (ours, theirs, work))
+    verdict = "met" if mine < LIMIT_MS else "MISSED"
+    print(f"log_point     {mine:7.1f} ms per point, {cpu:.1f} ms of it computing; under {LIMIT_MS:.0f} ms: {verdict}")
+    print(f"mlflow fluent {fluent_ms:7.1f} ms per point")
+    print(f"ratio         {fluent_ms / mine:7.2f}")
+
+
+def _milliseconds(action: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    action()
+    return (time.perf_counter() - began) * 1000
+
+
+if __name__ == "__main__":
+    main()

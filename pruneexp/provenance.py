@@ -1,0 +1,112 @@
+"""Under what a number was made: revision of the code, versions of the packages, and the machine.
+
+Imports neither torch nor any package it names; the caller, who has torch, says what accelerator it used.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pruneexp
+
+#: What changes numbers, or how they are recorded.
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "pandas",
+    "pillow",
+    "safetensors",
+    "mlxtend",
+    "hydra-core",
+    "omegaconf",
+    "mlflow",
+    "optuna",
+)
+_GIT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A git commit (40 hex digits, or ``unknown``), and whether the folder differs from it, new files included."""
+
+    commit: str = "unknown"
+    dirty: bool | None = None
+
+
+def revision(folder: Path) -> Revision:
+    """Revision of the repository that tracks ``folder``.
+
+    Unknown where none does, also inside somebody else's repository: an installed package lies in a virtual
+    environment, and that often lies in a repository of another project.
+    """
+    if not _git(folder, "ls-files", "--", "."):
+        return Revision()
+    commit = _git(folder, "rev-parse", "HEAD")
+    if not commit:
+        return Revision()
+    changes = _git(folder, "status", "--porcelain", "--", ".")
+    return Revision(commit, None if changes is None else bool(changes))
+
+
+def environment(folder: Path | None = None, *, accelerator: str | None = None) -> dict[str, Any]:
+    """What the record keeps of code, packages and machine; nested, and can be written as JSON.
+
+    Args:
+        folder: whose revision is asked; by default that of the installed ``pruneexp``.
+        accelerator: name of the GPU used, ``None`` for none.
+    """
+    return {
+        "pruneexp": pruneexp.__version__,
+        "git": asdict(revision(folder or Path(pruneexp.__file__).parent)),
+        "python": platform.python_version(),
+        "packages": {name: version for name in PACKAGES if (version := _version(name)) is not None},
+        "machine": {
+            "platform": platform.platform(),
+            "host": platform.node(),
+            "processor": _processor(),
+            "cpus": os.cpu_count(),
+            "accelerator": accelerator,
+        },
+    }
+
+
+def _git(folder: Path, *command: str) -> str | None:
+    # GIT_DIR and its like, set by a hook or a script, would answer for another repository.
+    surroundings = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    try:
+        done = subprocess.run(
+            ["git", "--no-optional-locks", "-C", str(folder), *command],
+            capture_output=True,
+            text=True,
+            timeout=_GIT_SECONDS,
+            env=surroundings,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    """The model name Linux gives; ``platform.processor`` is empty or just the architecture there."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,167 @@
+"""Where records go: tracking URIs, their lock, and opening a store safely.
+
+Several processes that open a fresh SQLite store at once crash in MLflow's migration (seen with MLflow 3.17), so a
+database is made under a lock, in a temporary file that is renamed when complete: one that was interrupted does not
+exist. Knows nothing of runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import logging
+import os
+import re
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+from filelock import FileLock, Timeout
+
+from pruneexp.errors import UserError
+from pruneexp.tracking.databases import check_database, create_database
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_SQLITE = "sqlite:///"
+_PROBE_SECONDS = 5.0
+#: Making a database takes 3 s, recording a point less than 0.1 s; who waits longer waits for something that hangs.
+_LOCK_SECONDS = 120.0
+_USER_INFO = re.compile(r"(?<=://)[^/\s'\"]*@")
+_SECRET = re.compile(r"((?:password|passwd|pwd|token|secret)=)[^&\s'\"]+", re.IGNORECASE)
+
+
+def default_uri(folder: Path) -> str:
+    """``sqlite:////.../mlflow.db``, absolute, which a plain ``mlflow ui`` started in ``folder`` finds.
+
+    Raises:
+        UserError: the path has a ``?``, where SQLAlchemy would end it.
+    """
+    path = folder.resolve() / "mlflow.db"
+    if "?" in str(path):
+        raise UserError(f"The folder {folder.resolve()} has a '?' in its path, which a sqlite URI cannot hold.")
+    return f"{_SQLITE}{path}"
+
+
+def redact(text: str) -> str:
+    """``text`` with user names and passwords of the URIs in it replaced by ``***``."""
+    return _SECRET.sub(r"\1***", _USER_INFO.sub("***@", text))
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """The database file behind a ``sqlite:///`` URI, ``None`` for any other kind of store."""
+    return Path(uri.removeprefix(_SQLITE).partition("?")[0]) if uri.startswith(_SQLITE) else None
+
+
+def resolved(uri: str) -> str:
+    """The same store by a URI that does not depend on the working folder.
+
+    Raises:
+        UserError: MLflow 3 has no store of this kind, or it would not outlive the process.
+    """
+    scheme = urlsplit(uri).scheme
+    kind = scheme.partition("+")[0]
+    if kind in ("", "file"):
+        raise UserError(
+            f"The tracking URI {redact(uri)!r} is a folder, a kind of store that MLflow has given up: "
+            f"use a database such as {default_uri(Path.cwd())} (mlflow migrate-filestore moves old records)."
+        )
+    if kind == "sqlite":
+        path = sqlite_path(uri)
+        if path is None or path.name in ("", ":memory:") or str(path).startswith("file:"):
+            raise UserError(f"The tracking URI {uri!r} names no file: write sqlite:////absolute/path/mlflow.db.")
+        _, mark, query = uri.partition("?")
+        return f"{_SQLITE}{path.expanduser().resolve()}{mark}{query}"
+    if kind not in (*DATABASES, "http", "https", "databricks"):
+        allowed = ", ".join(f"{name}://" for name in (*DATABASES, "http", "https"))
+        raise UserError(f"The tracking URI {redact(uri)!r} starts with none of {allowed}.")
+    return uri.rstrip("/")
+
+
+def store_lock(uri: str) -> FileLock:
+    """The lock that writers of one store share.
+
+    It lies beside a SQLite file, so that it holds wherever the file is seen, and in the machine's temporary folder
+    for a server.
+    """
+    path = sqlite_path(uri)
+    if path is not None and path.parent.is_dir():
+        return FileLock(f"{path}.lock", timeout=_LOCK_SECONDS)
+    name = f"pruneexp-tracking-{os.getuid()}-{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock"
+    return FileLock(Path(tempfile.gettempdir()) / name, timeout=_LOCK_SECONDS)
+
+
+def open_client(uri: str) -> MlflowClient:
+    """Check that the store of a resolved ``uri`` answers, make the database where there is none, and connect.
+
+    Raises:
+        UserError: unreachable, not writable, not MLflow's, or of another MLflow version's schema.
+    """
+    # Both must be set before the first import of mlflow: it phones out otherwise, and prints a line for every run.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    if urlsplit(uri).scheme in ("http", "https"):
+        _probe(uri)
+    # MLflow logs the traceback of what ``explained`` says in a sentence, and alembic each of some sixty migrations.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    with explained(uri, "opened"):
+        from mlflow.tracking import MlflowClient
+
+        if urlsplit(uri).scheme.partition("+")[0] not in DATABASES:
+            return MlflowClient(uri)
+        path = sqlite_path(uri)
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with store_lock(uri):
+            if path is not None and (not path.exists() or path.stat().st_size == 0):
+                create_database(path, lambda temporary: MlflowClient(f"{_SQLITE}{temporary}"))
+            check_database(uri, redact(uri))
+            return MlflowClient(uri)
+
+
+@contextlib.contextmanager
+def explained(uri: str, done: str) -> Iterator[None]:
+    """Turn what MLflow, its database or the disk raise into one sentence without credentials.
+
+    Raises:
+        UserError: whenever the body raised one of theirs.
+    """
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except Timeout as error:
+        raise UserError(
+            f"The tracking store {redact(uri)} could not be {done}: another process has held {error.lock_file} "
+            f"for {_LOCK_SECONDS:.0f} s."
+        ) from error
+    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+        cause = redact(str(error).strip().partition("\n")[0]) or type(error).__name__
+        raise UserError(f"The tracking store {redact(uri)} could not be {done}: {cause.rstrip('.')}.") from error
+
+
+def _probe(uri: str) -> None:
+    """One short request, because MLflow itself tries for minutes before it gives up."""
+    parts = urlsplit(uri)
+    host, path = parts.netloc.rpartition("@")[2], parts.path.rstrip("/") + "/health"
+    address = urlunsplit((parts.scheme, host, path, "", ""))
+    try:
+        with urllib.request.urlopen(address, timeout=_PROBE_SECONDS):
+            pass
+    except urllib.error.HTTPError:
+        return  # it answers; whether it lets us in is told by the first real request
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        cause = getattr(error, "reason", error)
+        raise UserError(
+            f"No MLflow server answers at {redact(uri)} ({cause}): start one (mlflow server) or name another store "
+            f"(runtime.tracking_uri)."
+        ) from error

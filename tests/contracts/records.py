@@ -1,0 +1,89 @@
+"""A store that is ready at once, one point made by hand, and what was written of it."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from pruneexp import schema
+from pruneexp.tracking import Tracker, default_uri
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+    from mlflow.tracking import MlflowClient
+
+CURVE = {"model": "lenet5", "reg": "l2", "schedule": "one_shot", "mode": "prune", "seed": 3}
+ENVIRONMENT = {"git": {"commit": "a" * 40, "dirty": False}, "packages": {"torch": "2"}}
+
+
+def point(key: str, density: float = 0.1, *, top5: float | None = 99.5) -> schema.TradeoffPoint:
+    score = schema.Score(loss=1 / 3, top1=98.76543210987654, top5=top5)
+    scores = schema.Scores(dense=score, after=replace(score, top1=97.1))
+    row = schema.LayerRow(
+        layer="conv1", kind="conv", weights_total=500, weights_kept=330, density=0.66, density_effective=0.6,
+        flop=576e3, activation_share=0.82, flop_share=0.66, neurons_total=20, neurons_dead=1, bytes_dense=2000,
+        bytes_sparse=1650,
+    )  # fmt: skip
+    return schema.TradeoffPoint(
+        identity=schema.PointIdentity(
+            model="lenet5", data="mnist5k", train="short", reg="l2", reg_strength=1e-4, dropout="none",
+            criterion="layer_std", schedule="one_shot", retrain_scope="all", mode="prune", seed=3,
+            budget=schema.Budget("density", density), curve_key="curve", point_key=key, dense_key="d", mask_key="m",
+            final_key="f", data_fingerprint="0" * 64, device="cpu", precision="float32",
+        ),
+        result=schema.PointResult(
+            density_asked=density, density=0.66, density_scope=0.66, density_effective=0.6, weights_total=500,
+            weights_kept=330, val=scores, test=replace(scores, before=score), flop_dense=2.0**60, flop_weights=7e5,
+            flop_effective=5e5, activation_share=0.5, neurons_total=580, neurons_dead=12, bytes_dense=2000,
+            bytes_sparse=1650, ledger=schema.Ledger(dense=schema.Effort(epochs=2.5, flop=1e12, seconds=0.1, stages=1)),
+        ),
+        layers=(row, replace(row, layer="fc1")),
+        collapsed=("conv2", "fc1"),
+    )  # fmt: skip
+
+
+@functools.cache
+def _template() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="pruneexp-store-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    Tracker(default_uri(folder), "elsewhere")
+    return folder / "mlflow.db"
+
+
+def fresh_store(folder: Path) -> str:
+    """URI of a new database in ``folder``, a copy of one made once per process: making one takes three seconds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(_template(), folder / "mlflow.db")
+    return default_uri(folder)
+
+
+def client_of(tracker: Tracker) -> MlflowClient:
+    from mlflow.tracking import MlflowClient
+
+    return MlflowClient(tracker.uri)
+
+
+def curve_of(tracker: Tracker, key: str = "curve") -> str:
+    return tracker.curve(key, "a curve", CURVE, {"note": "x"}, "model: lenet5\n", ENVIRONMENT)
+
+
+def runs(tracker: Tracker, query: str) -> list[Run]:
+    return list(client_of(tracker).search_runs([tracker.experiment_id], query))
+
+
+def points(tracker: Tracker) -> list[Run]:
+    return runs(tracker, f"tags.`{schema.KIND}` = 'point'")
+
+
+def artefact(run: Run, name: str) -> str:
+    return Path(unquote(urlsplit(run.info.artifact_uri).path), name).read_text(encoding="utf-8")
+
+
+def sqlite_file(tracker: Tracker) -> Path:
+    return Path(tracker.uri.removeprefix("sqlite:///"))
