@@ -11,7 +11,7 @@ from pruneexp.pruning.masks import MaskSet, masked_weights
 
 
 def widen_(network: nn.Module, masks: MaskSet, seed: int) -> None:
-    """Draw the masked layers anew from a normal distribution with ``std = sqrt(2 / (nnz / fan-in channels))``, in place.
+    """Draw the masked layers anew, in place: normal, with ``std = sqrt(2 / (nnz / fan-in channels))``.
 
     ``nnz`` is the number of kept weights of the layer, the fan-in channels are the second dimension of its weight. The
     fewer weights are kept, the wider they start; for a dense layer this is He's fan-out rule. The paper reports no gain

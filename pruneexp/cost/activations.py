@@ -1,0 +1,103 @@
+"""How many activations are not zero (Han et al. 2015, column Act%); knows no masks and no data set by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from pruneexp.cost.calls import watched
+from pruneexp.pruning.layers import prunable
+
+
+class Images(Protocol):
+    """A split of a data set, as batches on a device."""
+
+    def batches(self, batch_size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activations:
+    """Shares of non-zero activations in [0, 1], mean over images, by prunable layer; plain numbers, fit for JSON.
+
+    ``inputs`` is what a layer reads; the first layer reads the image, which counts as 1 (Han's rule). ``outputs`` is
+    what the next executed layer reads, so after the non-linearity and the pooling between them (after pooling is what
+    reproduces the totals Han prints); the last layer's is its own output. In a network that is not a chain, the next
+    executed layer need not read this layer's output; ``inputs`` is right in any network. ``sizes`` is the number of
+    those outputs of one image. A layer that never ran has share 1 and size 0.
+    """
+
+    inputs: Mapping[str, float]
+    outputs: Mapping[str, float]
+    sizes: Mapping[str, int]
+
+
+@dataclass
+class _Share:
+    nonzero: list[Tensor] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, values: Tensor) -> None:
+        self.nonzero.append(values.count_nonzero())
+        self.size += values.numel()
+
+    def value(self) -> float:
+        return int(torch.stack(self.nonzero).sum()) / self.size if self.size else 1.0
+
+
+class _Meter:
+    """Counts during one forward pass after another; the counts stay on the device."""
+
+    def __init__(self, layers: Mapping[str, nn.Module]) -> None:
+        self.inputs = {name: _Share() for name in layers}
+        self.outputs = {name: _Share() for name in layers}
+        self.last: tuple[str, Tensor] | None = None
+
+    def before(self, name: str, values: Tensor) -> None:
+        if self.last is not None:  # the first layer of a pass reads the image
+            self.inputs[name].add(values)
+            self.outputs[self.last[0]].add(values)
+
+    def after(self, name: str, _: Tensor, output: Tensor) -> None:
+        self.last = (name, output)
+
+    def end_of_pass(self) -> None:
+        if self.last is not None:
+            name, output = self.last
+            self.outputs[name].add(output)
+        self.last = None
+
+
+def activations(
+    network: nn.Module,
+    images: Images,
+    *,
+    device: torch.device,
+    adapt: Callable[[Tensor], Tensor] | None = None,
+    batch_size: int = 256,
+) -> Activations:
+    """Measure ``network`` on every image, in evaluation mode, leaving the mode as it was.
+
+    Counts stay on the device until the end: no batch waits for it.
+
+    Raises:
+        ValueError: there is no image.
+        UserError: the network has no prunable layer.
+    """
+    meter = _Meter(prunable(network))
+    seen = 0
+    with watched(network, meter.before, meter.after):
+        for batch, _ in images.batches(batch_size, device):
+            network(batch if adapt is None else adapt(batch))
+            meter.end_of_pass()
+            seen += len(batch)
+    if not seen:
+        raise ValueError("activations were asked of 0 images, at least 1 is needed")
+    return Activations(
+        inputs={name: share.value() for name, share in meter.inputs.items()},
+        outputs={name: share.value() for name, share in meter.outputs.items()},
+        sizes={name: share.size // seen for name, share in meter.outputs.items()},
+    )

@@ -1,0 +1,54 @@
+"""Watch the prunable layers of a network while it runs; knows nothing of what is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pruneexp.pruning.layers import prunable, weight_of
+
+Observer = Callable[[str, Tensor, Tensor], None]
+
+
+@contextmanager
+def watched(network: nn.Module, before: Callable[[str, Tensor], None], after: Observer) -> Iterator[None]:
+    """Run ``network`` in evaluation mode without gradients, and call back around each call of a prunable layer.
+
+    ``before`` gets the layer's name and its input, as it is at that moment; ``after`` the name, the layer's weight and
+    its output. A module that shares the weight of a listed layer goes by that layer's name. A weight that is used
+    without calling its module (``functional.linear(x, self.fc.weight)``) is not seen. Hooks are removed and the
+    network's mode is restored at the end, whatever happens.
+
+    Raises:
+        UserError: the network has no prunable layer.
+    """
+    names = {id(weight_of(module)): name for name, module in prunable(network).items()}
+    modes = {module: module.training for module in network.modules()}
+    hooks = []
+    try:
+        for module in modes:
+            name = names.get(id(getattr(module, "weight", None)))
+            if name is not None and isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)):
+                hooks.append(module.register_forward_pre_hook(partial(_before, before, name)))
+                hooks.append(module.register_forward_hook(partial(_after, after, name)))
+        network.eval()
+        with torch.no_grad():
+            yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for module, training in modes.items():
+            module.training = training
+
+
+def _before(observe: Callable[[str, Tensor], None], name: str, _: nn.Module, inputs: tuple[Any, ...]) -> None:
+    observe(name, inputs[0])
+
+
+def _after(observe: Observer, name: str, module: nn.Module, _: tuple[Any, ...], output: Tensor) -> None:
+    observe(name, weight_of(module), output)

@@ -1,0 +1,145 @@
+"""What every figure and table keeps to. A test of one inherits the suite and says which, and from what points.
+
+class TestTradeoff(FigureContract):
+    name = "tradeoff"
+    points = staticmethod(study)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import random
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, ClassVar
+
+import pandas as pd
+import pytest
+
+from analysis import catalogue, frames, publish
+from analysis.runs import LoggedPoint
+from pruneexp.errors import UserError
+
+
+class PublicationContract:
+    """Common to figures and tables. ``points`` gives logged points, of one network for a figure, that it can show."""
+
+    name: ClassVar[str]
+    kind: ClassVar[catalogue.Kind]
+    points: ClassVar[Callable[[], list[LoggedPoint]]]
+
+    @classmethod
+    def publication(cls) -> catalogue.Publication:
+        return catalogue.publications()[cls.name]
+
+    @classmethod
+    def module(cls) -> ModuleType:
+        return cls.publication().module()
+
+    @classmethod
+    def frame(cls) -> pd.DataFrame:
+        return frames.latest(frames.frame(cls.points()))
+
+    @classmethod
+    def made(cls) -> Any:
+        return cls.module().data(cls.frame())
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def files(cls) -> dict[str, bytes]:
+        return publish.files(cls.publication(), cls.name, cls.frame(), {})
+
+    def test_is_found_by_its_file_name(self) -> None:
+        assert self.publication().kind == self.kind
+        assert self.publication().summary.endswith(".")
+        assert self.module().__name__.endswith(f".{self.name}")
+
+    def test_options_have_a_type_a_help_and_a_default(self) -> None:
+        for parameter in catalogue.options(self.module().data).values():
+            assert len(parameter.annotation.__metadata__) == 1
+            assert parameter.default is not parameter.empty
+
+    def test_data_does_not_depend_on_the_order_of_logging(self) -> None:
+        points = type(self).points()
+        random.Random(0).shuffle(points)
+        assert self.module().data(frames.latest(frames.frame(points))) == self.made()
+
+    def test_data_leaves_the_frame_alone(self) -> None:
+        frame = self.frame()
+        before = frame.copy(deep=True)
+        self.module().data(frame)
+        pd.testing.assert_frame_equal(frame, before)
+
+    def test_nothing_to_show_is_one_sentence(self) -> None:
+        with pytest.raises(UserError, match=r"^[^\n]+\.$"):
+            self.module().data(frames.frame([]))
+
+    def test_rows_are_flat_and_say_their_runs(self) -> None:
+        rows = list(self.module().rows(self.made()))
+        assert rows
+        assert {row._fields for row in rows} == {rows[0]._fields}
+        assert rows[0]._fields[-1] == "runs"
+        known = set(self.frame()["run_id"])
+        named = {run for row in rows for run in row.runs.split()}
+        assert named
+        assert named <= set(self.module().runs(self.made())) <= known
+        assert list(self.module().runs(self.made())) == sorted(self.module().runs(self.made()))
+
+    def test_files_are_the_same_bytes_every_time(self, files: dict[str, bytes]) -> None:
+        points = type(self).points()
+        random.Random(1).shuffle(points)
+        again = publish.files(self.publication(), self.name, frames.latest(frames.frame(points)), {})
+        assert files == again
+
+    def test_files_say_what_they_were_made_from(self, files: dict[str, bytes]) -> None:
+        record = json.loads(files[f"{self.name}.provenance.json"])
+        assert [run["run_id"] for run in record["runs"]] == list(self.module().runs(self.made()))
+        assert record["files"] == {
+            name: hashlib.sha256(content).hexdigest() for name, content in files.items() if name in record["files"]
+        }
+        assert {f"{self.name}.provenance.json", *record["files"]} == set(files)
+        for name, content in files.items():
+            if not name.endswith(".csv"):  # a CSV stays plain: it has the run ids as a column
+                assert record["config_hash"].encode() in content, name
+
+    def test_csv_is_plain(self, files: dict[str, bytes]) -> None:
+        loaded = pd.read_csv(io.BytesIO(files[f"{self.name}.csv"]))
+        rows = list(self.module().rows(self.made()))
+        assert list(loaded.columns) == list(rows[0]._fields)
+        assert len(loaded) == len(rows)
+
+
+class FigureContract(PublicationContract):
+    kind = "figure"
+
+    def test_picture_is_drawn_from_the_data_alone(self) -> None:
+        from matplotlib.figure import Figure
+
+        made = self.made()
+        drawn = self.module().draw(made)
+        assert isinstance(drawn, Figure)
+        assert drawn.axes
+        assert made == self.made()
+
+    def test_caption_is_sentences(self) -> None:
+        caption = self.module().caption(self.made())
+        assert caption.endswith(".")
+        assert "\n" not in caption
+
+    def test_pictures_carry_the_run_ids(self, files: dict[str, bytes]) -> None:
+        for name in (f"{self.name}.png", f"{self.name}.svg"):
+            for run in self.module().runs(self.made()):
+                assert run.encode() in files[name]
+        assert files[f"{self.name}.png"].startswith(b"\x89PNG")
+
+
+class TableContract(PublicationContract):
+    kind = "table"
+
+    def test_sheet_is_rectangular(self) -> None:
+        sheet = self.module().sheet(self.made())
+        assert {len(sheet.header), len(sheet.align)} == {len(row) for row in sheet.rows}
+        assert set(sheet.align) <= set("lrc")
+        assert all(note.endswith(".") for note in sheet.notes)

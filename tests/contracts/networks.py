@@ -1,0 +1,80 @@
+"""What every network must keep: a test class inherits ``NetworkContract`` and says how to build its network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from pruneexp.models.adapt import input_shape_of
+from pruneexp.pruning.layers import prunable
+
+
+class NetworkContract:
+    """Override ``build`` (a small variant will do: it runs on one core) and the facts of that variant."""
+
+    classes: int
+    layers: tuple[str, ...]  # prunable layers, in order
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def build(cls) -> Callable[[], nn.Module]:
+        raise NotImplementedError
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def network(cls, build: Callable[[], nn.Module]) -> nn.Module:
+        """Shared by the tests, which leave its weights alone: drawing them is what takes the time."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return build()
+
+    def test_gives_one_logit_per_class(self, network: nn.Module) -> None:
+        with torch.no_grad():
+            logits = network.eval()(_images(network))
+        assert logits.shape == (2, self.classes)
+        assert logits.isfinite().all()
+
+    def test_prunable_layers(self, network: nn.Module) -> None:
+        assert tuple(prunable(network)) == self.layers
+
+    def test_a_seed_decides_the_initial_weights(self, network: nn.Module, build: Callable[[], nn.Module]) -> None:
+        other = network.state_dict()
+        first, again = _seeded(build, 1), _seeded(build, 1)
+        assert all(torch.equal(weight, again[name]) for name, weight in first.items())
+        assert all(not torch.equal(weight, other[name]) for name, weight in first.items() if name.endswith("weight"))
+
+    def test_a_state_dict_holds_the_whole_network(self, network: nn.Module, build: Callable[[], nn.Module]) -> None:
+        with torch.device("meta"):
+            empty = build()
+        empty.load_state_dict(network.state_dict(), assign=True)
+        images = _images(network)
+        with torch.no_grad():
+            assert torch.equal(empty.eval()(images), network.eval()(images))
+
+    def test_evaluation_is_deterministic_and_leaves_the_images_alone(self, network: nn.Module) -> None:
+        images = _images(network)
+        before = images.clone()
+        with torch.no_grad():
+            assert torch.equal(network.eval()(images), network.eval()(images))
+        assert torch.equal(images, before)
+
+    def test_every_parameter_learns(self, network: nn.Module) -> None:
+        network.train()
+        nn.functional.cross_entropy(network(_images(network)), torch.tensor([0, 1])).backward()
+        silent = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+        network.zero_grad(set_to_none=True)
+        assert silent == []
+
+
+def _images(network: nn.Module) -> torch.Tensor:
+    draw = torch.Generator().manual_seed(0)
+    return torch.randn(2, *input_shape_of(network, (0, 0, 0)), generator=draw)
+
+
+def _seeded(build: Callable[[], nn.Module], seed: int) -> dict[str, torch.Tensor]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build().state_dict()

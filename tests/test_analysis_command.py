@@ -1,0 +1,164 @@
+"""The command: what it makes, what it says, and what it never loads."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from analysis import catalogue
+from analysis.__main__ import main
+from tests.contracts.points import logged, point, tracking_file
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a small study in its mlflow.db, to stand in."""
+    made = [
+        point(mode=mode, seed=seed, density=density, after=97.0 - 0.1 / density)
+        for mode in ("prune", "scratch_e")
+        for seed in (0, 1)
+        for density in (0.5, 0.1)
+    ]
+    tracking_file(tmp_path / "mlflow.db", logged(*made))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_all_makes_every_figure_and_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["all"]) == 0
+    stems = {"tradeoff-mnist5k-lenet5": ("png", "svg"), "headline": ("md", "tex"), "prune_vs_scratch": ("md", "tex")}
+    expected = {f"{stem}.{end}" for stem, ends in stems.items() for end in (*ends, "csv", "provenance.json")}
+    assert set(_files(folder / "reports")) == expected
+    assert set(capsys.readouterr().out.split()) == {f"reports/{name}" for name in expected}
+
+
+def test_made_twice_every_byte_is_the_same(folder: Path) -> None:
+    assert main(["all", "--out", "first"]) == main(["all", "--out", "second"]) == 0
+    assert _files(folder / "first") == _files(folder / "second")
+
+
+def test_a_figure_is_drawn_per_network_and_data_set(folder: Path) -> None:
+    tracking_file(folder / "more.db", logged(point(), point(model="my/net"), point(data="mnist")))
+    assert main(["tradeoff", "--tracking-uri", "sqlite:///more.db"]) == 0
+    assert {name for name in _files(folder / "reports") if name.endswith(".png")} == {
+        "tradeoff-mnist-lenet5.png",
+        "tradeoff-mnist5k-lenet5.png",
+        "tradeoff-mnist5k-my_net.png",
+    }
+
+
+def test_list_says_what_is_logged_and_what_can_be_made(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "pruneexp: 8 points",
+        "  data     model   reg  schedule  mode       criterion        seeds     budgets",
+        "  mnist5k  lenet5  l2   one_shot  prune      layer_magnitude  2 (0, 1)  density 0.5 0.1",
+        "  mnist5k  lenet5  l2   one_shot  scratch_e  layer_magnitude  2 (0, 1)  density 0.5 0.1",
+        "can be made:",
+        "  tradeoff-mnist5k-lenet5",
+        "  headline",
+        "  prune_vs_scratch",
+    ]
+
+
+def test_list_says_why_something_cannot_be_made(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tracking_file(folder / "more.db", logged(point(mode="rewind"), experiment="one"))
+    assert main(["list", "--tracking-uri", "more.db"]) == 0
+    told = capsys.readouterr().out
+    assert "one: 1 point\n" in told
+    assert "headline: not yet: no point of mode prune is logged" in told
+    assert "prune_vs_scratch: not yet: no budget is logged in two modes" in told
+
+
+def test_partial_data_makes_what_it_can(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tracking_file(folder / "more.db", logged(point()))
+    assert main(["all", "--tracking-uri", "more.db"]) == 0
+    assert capsys.readouterr().err.startswith("prune_vs_scratch: no budget is logged in two modes")
+    assert main(["prune_vs_scratch", "--tracking-uri", "more.db"]) == 1
+
+
+def test_options_reach_the_figure_and_its_provenance(folder: Path) -> None:
+    assert main(["tradeoff", "--split", "val", "--where", "seed=0"]) == 0
+    record = json.loads((folder / "reports/tradeoff-mnist5k-lenet5.provenance.json").read_text())
+    assert record["options"] == {"split": "val"}
+    assert len(record["runs"]) == 2
+
+
+def test_a_point_logged_again_is_mentioned(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tracking_file(folder / "more.db", logged(point(), point(), point(seed=1)))
+    assert main(["headline", "--tracking-uri", "more.db"]) == 0
+    assert "note: 1 of 3 points were logged again later and are left out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["all", "--tracking-uri", "sqlite:///none.db"], "none.db not found in"),
+        (["all", "--experiment", "study"], "has no experiment 'study'; it has pruneexp"),
+        (["all", "--where", "reg=l3"], "no point has reg=l3"),
+        (["all", "--where", "reg"], "--where takes COLUMN=VALUE"),
+        (["headline", "--epsilon", "-1"], "--epsilon must be 0 or more"),
+        (["headline", "--out", "mlflow.db"], "mlflow.db cannot be written to"),
+    ],
+)
+def test_a_mistake_is_one_sentence(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], told: str
+) -> None:
+    assert main(words) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert told in said.err
+
+
+def test_an_empty_store_is_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tracking_file(folder / "more.db", logged(point()), status="RUNNING")
+    assert main(["list", "--tracking-uri", "more.db"]) == 1
+    assert "there is no finished point in the store" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [[], ["tradeof"], ["tradeoff", "--split", "train"], ["list", "--split", "val"]])
+def test_a_wrong_command_line_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    assert "usage: python -m analysis" in capsys.readouterr().err
+
+
+def test_a_figure_is_one_file(tmp_path: Path) -> None:
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "figures" / "mine.py").write_text('"""My own figure."""\n')
+    (tmp_path / "figures" / "__init__.py").write_text("")
+    assert catalogue.publications(tmp_path) == {"mine": catalogue.Publication("mine", "figure", "My own figure.")}
+
+
+def _loaded_after(code: str, folder: Path) -> set[str]:
+    """Top-level packages that a fresh process has loaded after this code."""
+    program = f"{code}\nimport sys\nprint(*sorted(name for name in sys.modules if '.' not in name))"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    made = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
+    return set(made.stdout.splitlines()[-1].split())
+
+
+def test_help_loads_nothing_heavy(folder: Path) -> None:
+    code = "from analysis.__main__ import main\ntry: main(['--help'])\nexcept SystemExit: pass"
+    assert _loaded_after(code, folder).isdisjoint({"torch", "mlflow", "pandas", "numpy", "matplotlib"})
+
+
+def test_a_full_run_never_loads_torch(folder: Path) -> None:
+    loaded = _loaded_after("from analysis.__main__ import main\nassert main(['all']) == 0", folder)
+    assert {"pandas", "matplotlib"} <= loaded
+    assert loaded.isdisjoint({"torch", "mlflow", "hydra", "optuna"})

@@ -1,0 +1,173 @@
+"""Reading a tracking store: typed, complete, without a trace left behind, and the same by either way in."""
+
+from __future__ import annotations
+
+import math
+import socket
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from analysis import load, runs
+from pruneexp import schema
+from pruneexp.errors import UserError
+from pruneexp.schema import LayerRow, TradeoffPoint, flatten
+from pruneexp.tracking import Tracker
+from tests.contracts.points import logged, point, tracking_file
+from tests.contracts.records import client_of, curve_of, fresh_store
+
+LAYER = LayerRow(
+    layer="fc1", kind="linear", weights_total=100, weights_kept=10, density=0.1, density_effective=0.1, flop=200.0,
+    activation_share=0.5, flop_share=0.05, neurons_total=10, neurons_dead=0, bytes_dense=400, bytes_sparse=50,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, TradeoffPoint]]:
+    """A store written as experiments write it: three points of a curve; others failed, running and deleted."""
+    uri = fresh_store(tmp_path_factory.mktemp("my 100% runs#1"))
+    tracker = Tracker(uri, "pruneexp")
+    Tracker(uri, "another")
+    curve = curve_of(tracker)
+    first = replace(point(), layers=(LAYER, replace(LAYER, layer="fc2")), collapsed=("conv2", "fc1"))
+    written = {}
+    for made in (first, point(reg="l1", seed=1), point(mode="scratch_e")):
+        run_id = tracker.log_point(curve, made)
+        assert run_id is not None
+        written[run_id] = made
+    tracker.log_failure(curve, flatten(point(seed=7).identity), "The loss was NaN in epoch 3.")
+    client = client_of(tracker)
+    client.create_run(tracker.experiment_id, tags={schema.KIND: "point"})
+    deleted = tracker.log_point(curve, point(seed=9))
+    client.delete_run(str(deleted))
+    return uri, written
+
+
+def test_points_are_read_back_as_they_were_written(store: tuple[str, dict[str, TradeoffPoint]]) -> None:
+    uri, written = store
+    book = load.load(uri, ["pruneexp"])
+    assert {one.run_id: one.point for one in book.points} == {
+        run_id: replace(made, layers=()) for run_id, made in written.items()
+    }
+    assert [one.run_id for one in book.points] == sorted(written)
+    assert {one.experiment for one in book.points} == {"pruneexp"}
+    (failed,), (unfinished,) = book.failed, book.unfinished
+    assert failed.endswith("failed: The loss was NaN in epoch 3.")
+    assert unfinished.endswith("is RUNNING")
+    assert book.unreadable == ()
+
+
+def test_the_file_and_the_client_say_the_same(
+    store: tuple[str, dict[str, TradeoffPoint]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri, _ = store
+    direct, client = load.open_store(uri), load.ClientStore(uri)
+    monkeypatch.setattr(load, "PAGE", 2)  # five runs: three pages
+    assert not isinstance(direct, load.ClientStore)
+    assert direct.experiments() == client.experiments()
+    assert {"another", "pruneexp"} <= set(direct.experiments())
+    by_client = {run.run_id: run for run in client.point_runs(["pruneexp"])}
+    by_file = {run.run_id: run for run in direct.point_runs(["pruneexp"])}
+    assert len(by_file) == 5
+    assert by_file == by_client
+    assert direct.point_runs(["another"]) == client.point_runs(["another"]) == []
+
+
+def test_layers_are_read_on_demand(store: tuple[str, dict[str, TradeoffPoint]]) -> None:
+    uri, written = store
+    assert {run_id: load.layers(uri, run_id) for run_id in written} == {
+        run_id: made.layers for run_id, made in written.items()
+    }
+    with pytest.raises(UserError, match=r"layers.json of run 0000 cannot be read"):
+        load.layers(uri, "0000")
+
+
+def test_an_unfamiliar_layout_is_left_to_the_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tracking_file(tmp_path / "mlflow.db", logged(point()))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("ALTER TABLE latest_metrics RENAME COLUMN is_nan TO nan")
+    opened: list[str] = []
+    monkeypatch.setattr(load, "ClientStore", opened.append)
+    load.open_store(f"sqlite:///{path}")
+    assert opened == [f"sqlite:///{path}"]
+
+
+def test_nan_stays_nan(tmp_path: Path) -> None:
+    path = tracking_file(tmp_path / "mlflow.db", logged(point()))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE latest_metrics SET is_nan = 1, value = 0 WHERE key = 'activation_share'")
+    ((*_, made),) = load.load(str(path)).points
+    assert math.isnan(made.result.activation_share)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("DELETE FROM params WHERE key = 'budget.kind'", "it has no budget.kind"),
+        ("DELETE FROM latest_metrics WHERE key = 'test.after.top1'", "it has no test.after.top1"),
+        ("UPDATE params SET value = 'sparsity' WHERE key = 'budget.kind'", "'sparsity' is none of 'density'"),
+        ("UPDATE params SET value = 'first' WHERE key = 'seed'", "'first'"),
+    ],
+)
+def test_a_run_that_cannot_be_read_is_named_and_left_out(tmp_path: Path, change: str, told: str) -> None:
+    path = tracking_file(tmp_path / "mlflow.db", logged(point(), point(seed=1)))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(f"{change} AND run_uuid = '{1:032x}'")
+    book = load.load(f"sqlite:///{path}")
+    assert [one.run_id for one in book.points] == [f"{2:032x}"]
+    (sentence,) = book.unreadable
+    assert sentence.startswith(f"run {1:032x} is left out: ")
+    assert told in sentence
+
+
+def test_reading_leaves_no_trace(tmp_path: Path) -> None:
+    path = tracking_file(tmp_path / "mlflow.db", logged(point()))
+    before = path.read_bytes()
+    path.chmod(0o444)
+    load.load(f"sqlite:///{path}")
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_missing_store_is_said_and_not_created(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"mlflow\.db not found in .*--tracking-uri"):
+        load.load(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"a text, and no database at all", None])
+def test_a_file_of_something_else_is_said_and_left_alone(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "mlflow.db"
+    if content is None:
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("CREATE TABLE songs (title TEXT)")
+    else:
+        path.write_bytes(content)
+    before = path.read_bytes()
+    with pytest.raises(UserError, match=r"mlflow\.db (is not an MLflow store|cannot be read)"):
+        load.load(f"sqlite:///{path}")
+    assert path.read_bytes() == before
+
+
+def test_an_unknown_experiment_names_the_existing_ones(tmp_path: Path) -> None:
+    path = tracking_file(tmp_path / "mlflow.db", [*logged(point()), *logged()])
+    with pytest.raises(UserError, match="has no experiment 'study'; it has pruneexp"):
+        load.load(f"sqlite:///{path}", ["study"])
+
+
+def test_a_server_that_does_not_answer_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    with pytest.raises(UserError, match=r"tracking server 127\.0\.0\.1 does not answer"):
+        load.load(f"http://user:secret@127.0.0.1:{port}")
+
+
+def test_a_password_is_not_repeated(tmp_path: Path) -> None:
+    assert load._shown("postgresql://user:secret@host/db") == "postgresql://host/db"
+    assert runs.Logbook(()).points == ()

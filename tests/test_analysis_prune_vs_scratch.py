@@ -1,0 +1,122 @@
+"""Table 6 of Liu et al. 2019 from hand-made points: means, sample deviations, the best in bold, dashes."""
+
+from __future__ import annotations
+
+import pytest
+
+from analysis import frames, reference
+from analysis.runs import LoggedPoint
+from analysis.sheet import Cell
+from analysis.tables import prune_vs_scratch
+from pruneexp.errors import UserError
+from tests.contracts.figures import TableContract
+from tests.contracts.points import logged, point
+
+AFTER = {"prune": 96.0, "scratch_e": 95.0, "scratch_b": 95.5, "rewind": 95.25}
+
+
+def study() -> list[LoggedPoint]:
+    """Four modes at a density of 0.2 and fine-tuning alone at 0.05, three seeds each."""
+    made = [
+        point(mode=mode, seed=seed, density=density, after=after + seed - 1)
+        for density, modes in ((0.2, tuple(AFTER)), (0.05, ("prune",)))
+        for mode, after in AFTER.items()
+        if mode in modes
+        for seed in (0, 1, 2)
+    ]
+    return logged(*made)
+
+
+class TestPruneVsScratch(TableContract):
+    name = "prune_vs_scratch"
+    points = staticmethod(study)
+
+
+def _sheet(points: list[LoggedPoint]) -> list[tuple[str, ...]]:
+    made = prune_vs_scratch.sheet(prune_vs_scratch.data(frames.latest(frames.frame(points))))
+    return [made.header, *(tuple(cell.text for cell in row) for row in made.rows)]
+
+
+def test_the_table_by_hand() -> None:
+    dense = "97.00 ± 0.00"
+    assert _sheet(study()) == [
+        ("Data", "Network", "Density", "Unpruned", "Fine-tuned", "Scratch-E", "Scratch-B", "Rewound", "n"),
+        ("mnist5k", "lenet5", "0.2", dense, "96.00 ± 1.00", "95.00 ± 1.00", "95.50 ± 1.00", "95.25 ± 1.00", "3"),
+        ("mnist5k", "lenet5", "0.05", dense, "96.00 ± 1.00", "–", "–", "–", "3"),
+    ]
+
+
+def test_the_best_of_the_pruned_is_bold_and_a_lone_one_is_not() -> None:
+    rows = prune_vs_scratch.sheet(prune_vs_scratch.data(frames.frame(study()))).rows
+    assert [cell for row in rows for cell in row if cell.bold] == [Cell("96.00 ± 1.00", bold=True)]
+
+
+def test_a_tie_as_printed_is_bold_twice() -> None:
+    made = prune_vs_scratch.data(frames.frame(logged(point(after=96.001), point(mode="scratch_e", after=95.999))))
+    assert made.entries[0].best == ("Fine-tuned", "Scratch-E")
+
+
+def test_fewer_seeds_are_told_in_the_cell() -> None:
+    points = logged(point(seed=0), point(seed=1), point(seed=0, mode="scratch_e", after=95.0))
+    assert _sheet(points)[1][-5:] == ("96.50 ± 0.00", "95.00 (n = 1)", "–", "–", "2")
+
+
+def test_conditions_are_columns_only_where_they_vary() -> None:
+    modes = ("prune", "scratch_e")
+    points = logged(*(point(mode=mode, reg=reg, model=model) for mode in modes for reg in ("l1", "l2")
+                      for model in ("lenet5", "alexnet")))  # fmt: skip
+    header, *rows = _sheet(points)
+    assert header[:4] == ("Data", "Network", "reg", "Density")
+    assert [row[:3] for row in rows] == [
+        ("mnist5k", "alexnet", "l1"),
+        ("mnist5k", "alexnet", "l2"),
+        ("mnist5k", "lenet5", "l1"),
+        ("mnist5k", "lenet5", "l2"),
+    ]
+
+
+def test_curves_of_one_mode_are_left_out_and_counted() -> None:
+    points = logged(point(), point(mode="scratch_e"), point(reg="l1"), point(reg="l1", density=0.2))
+    made = prune_vs_scratch.data(frames.frame(points))
+    assert len(made.entries) == 1
+    assert made.left_out == 2
+    assert prune_vs_scratch.sheet(made).notes[1:] == (
+        "All rows: reg l2, criterion layer_magnitude, schedule one_shot.",
+        "Not shown: 2 points of curves that were logged in one mode alone.",
+    )
+
+
+def test_nothing_to_compare_is_said() -> None:
+    with pytest.raises(UserError, match=r"no budget is logged in two modes .* \(there is mode=prune\)\."):
+        prune_vs_scratch.data(frames.frame(logged(point(), point(seed=1))))
+
+
+def test_the_papers_row_stands_below_ours() -> None:
+    points = logged(*(point(model="vgg19", data="cifar10", density=0.7, mode=mode) for mode in ("prune", "scratch_b")))
+    *_, paper = _sheet(points)
+    assert paper == (
+        "",
+        "Liu et al. 2019",
+        "",
+        "93.50 ± 0.11",
+        "93.51 ± 0.05",
+        "93.71 ± 0.09",
+        "93.31 ± 0.26",
+        "–",
+        "5",
+    )
+
+
+def test_recalled_numbers_are_not_shown() -> None:
+    assert {number.confidence for number in reference.numbers("rethinking_table6_unstructured")} == {"verified"}
+    points = logged(*(point(model="vgg19", data="cifar10", density=0.05, mode=mode) for mode in ("prune", "scratch_b")))
+    assert len(_sheet(points)) == 2
+
+
+def test_every_reference_names_a_known_source() -> None:
+    with (reference.FOLDER / "sources.csv").open(encoding="utf-8") as file:
+        known = {line.partition(",")[0] for line in file}
+    for path in reference.FOLDER.glob("*.csv"):
+        if path.stem != "sources":
+            for number in reference.numbers(path.stem):
+                assert {part.split()[0] for part in number.source.split("; ")} <= known

@@ -1,0 +1,98 @@
+"""One table, three renderings."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import NamedTuple
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.frames import Spread
+from analysis.sheet import Cell, Sheet, csv_text, latex, markdown, spread_text
+
+SHEET = Sheet(
+    "A & B",
+    ("Name", "Rate, %"),
+    "lr",
+    ((Cell("lenet_300_100"), Cell("1.0 ± 0.1", bold=True)), (Cell("b|c"), Cell("–"))),
+    ("Note: 5 % is 20×.",),
+)
+
+
+class Row(NamedTuple):
+    text: str
+    number: float | None
+    n: int
+
+
+def test_markdown() -> None:
+    assert markdown(SHEET, ("from -- runs",)) == (
+        "**A & B**\n"
+        "\n"
+        "| Name          |       Rate, % |\n"
+        "|---------------|--------------:|\n"
+        "| lenet_300_100 | **1.0 ± 0.1** |\n"
+        "| b\\|c          |             – |\n"
+        "\n"
+        "Note: 5 % is 20×.\n"
+        "\n"
+        "<!--\n"
+        "from - - runs\n"
+        "-->\n"
+    )
+
+
+def test_latex() -> None:
+    assert latex(SHEET, ("from runs",)) == (
+        "% from runs\n"
+        "% needs \\usepackage{booktabs}\n"
+        "\\begin{table}\n"
+        "\\centering\n"
+        "\\caption{A \\& B}\n"
+        "\\begin{tabular}{lr}\n"
+        "\\toprule\n"
+        "Name & Rate, \\% \\\\\n"
+        "\\midrule\n"
+        "lenet\\_300\\_100 & \\textbf{1.0 $\\pm$ 0.1} \\\\\n"
+        "b|c & -- \\\\\n"
+        "\\bottomrule\n"
+        "\\end{tabular}\n"
+        "\\par\\smallskip\\footnotesize Note: 5 \\% is 20$\\times$.\n"
+        "\\end{table}\n"
+    )
+
+
+def test_csv_by_hand() -> None:
+    assert csv_text([Row("a, b", 0.1 + 0.2, 3), Row("c", None, 0)], Row._fields) == (
+        'text,number,n\n"a, b",0.3,3\nc,,0\n'
+    )
+
+
+@given(st.lists(st.tuples(st.text(), st.floats(allow_nan=False, allow_infinity=False) | st.none(), st.integers())))
+def test_csv_reads_back(rows: list[tuple[str, float | None, int]]) -> None:
+    clean = [Row(text.replace("\r", "").replace("\0", ""), number, n) for text, number, n in rows]
+    header, *read = csv.reader(io.StringIO(csv_text(clean, Row._fields), newline=""))
+    assert header == list(Row._fields)
+    assert [(text, int(n)) for text, _, n in read] == [(row.text, row.n) for row in clean]
+    for row, (_, number, _) in zip(clean, read, strict=True):
+        assert (number == "") == (row.number is None)
+        if row.number is not None:
+            assert float(number) == float(f"{row.number:.10g}")
+
+
+@given(st.lists(st.text(alphabet="ab\\|*`<_&%$#{}~^", min_size=1), min_size=2, max_size=2))
+def test_no_text_breaks_the_columns(texts: list[str]) -> None:
+    sheet = Sheet("t", ("x", "y"), "lr", (tuple(map(Cell, texts)),))
+    row = markdown(sheet).splitlines()[4]
+    assert row.replace("\\\\", "").replace("\\|", "").count("|") == 3
+    body = latex(sheet).splitlines()[6]
+    assert body.replace("\\&", "").count("&") == 1
+    assert body.endswith(r" \\")
+
+
+def test_spread_text() -> None:
+    assert spread_text(Spread(96.504, 0.126, 96.0, 97.0, 3)) == "96.50 ± 0.13"
+    assert spread_text(Spread(96.504, None, 96.5, 96.5, 1)) == "96.50"
+    assert spread_text(None) == "–"

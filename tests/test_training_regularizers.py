@@ -1,0 +1,48 @@
+"""Penalties: the contract of all, the formula of each."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from pruneexp.training.regularizers import L1, L2, NoPenalty, Penalty
+from tests.contracts.regularizers import PenaltyContract
+
+
+class TestL1(PenaltyContract):
+    def penalty(self) -> Penalty:
+        return L1(0.25)
+
+    def test_is_strength_times_sign(self) -> None:
+        gradient = torch.tensor([1.0, 1.0, 1.0])
+        L1(0.25).add_gradient_([torch.tensor([-3.0, 0.0, 1e-20])], [gradient])
+        assert gradient.tolist() == [0.75, 1.0, 1.25]
+
+
+class TestL2(PenaltyContract):
+    def penalty(self) -> Penalty:
+        return L2(0.25)
+
+    def test_is_strength_times_weight(self) -> None:
+        gradient = torch.tensor([1.0, 1.0, 1.0])
+        L2(0.25).add_gradient_([torch.tensor([-4.0, 0.0, 2.0])], [gradient])
+        assert gradient.tolist() == [0.0, 1.0, 1.5]
+
+
+class TestNoPenalty(PenaltyContract):
+    def penalty(self) -> Penalty:
+        return NoPenalty()
+
+    def test_adds_nothing(self) -> None:
+        gradient = torch.tensor([1.0, -2.0])
+        NoPenalty().add_gradient_([torch.tensor([5.0, 5.0])], [gradient])
+        assert gradient.tolist() == [1.0, -2.0]
+
+
+@pytest.mark.parametrize("kind", [L1, L2])
+@pytest.mark.parametrize("strength", [-1e-9, math.nan, math.inf])
+def test_strength_out_of_range(kind: type[L1] | type[L2], strength: float) -> None:
+    with pytest.raises(ValueError, match=r"strength is .*; allowed is a finite number >= 0"):
+        kind(strength)

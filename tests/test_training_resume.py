@@ -1,0 +1,119 @@
+"""A training that was interrupted and resumed ends with the same bits as one that was not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from pruneexp.training.fit import Training, fit
+from pruneexp.training.recipe import OptimizerName, Recipe
+from pruneexp.training.regularizers import L1
+from tests.test_training_fit import CPU, digits, half, network, same, values
+
+
+class Killed(Exception):
+    pass
+
+
+@dataclass
+class Memory:
+    """A checkpoint that saves after step ``save_after`` and dies after step ``die_after``."""
+
+    save_after: int
+    die_after: int
+    steps: int = 0
+    kept: list[tuple[dict[str, Tensor], str]] = field(default_factory=list)
+
+    def due(self) -> bool:
+        self.steps += 1
+        if self.steps > self.die_after:
+            raise Killed
+        return self.steps == self.save_after
+
+    def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        return (self.kept[-1][0], json.loads(self.kept[-1][1])) if self.kept else None
+
+    def save(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+        assert all(tensor.is_contiguous() and tensor.device == CPU for tensor in tensors.values())
+        self.kept.append(({name: tensor.clone() for name, tensor in tensors.items()}, json.dumps(state)))
+
+
+def recipe(optimizer: OptimizerName, momentum: float = 0.9) -> Recipe:
+    return Recipe(epochs=3, batch_size=8, optimizer=optimizer, lr=0.02, momentum=momentum, schedule="cosine", clip=1.0)
+
+
+def train(chosen: Recipe, memory: Memory | None, seed: int = 3) -> tuple[nn.Module, Training]:
+    net = network(dropout=0.4)
+    masks = half(net)
+    result = fit(
+        net, digits(), chosen, seed=seed, device=CPU, masks=masks, penalty=L1(0.01), augment=True, checkpoint=memory
+    )
+    return net, result
+
+
+CHOICES = [recipe("sgd"), recipe("sgd", 0.0), recipe("adam"), recipe("adamw")]
+WHOLE = {chosen: train(chosen, None) for chosen in CHOICES[:1]}
+
+
+def whole(chosen: Recipe) -> tuple[nn.Module, Training]:
+    if chosen not in WHOLE:
+        WHOLE[chosen] = train(chosen, None)
+    return WHOLE[chosen]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.sampled_from(CHOICES), st.integers(1, 18), st.integers(0, 3))
+def test_resumed_equals_uninterrupted(chosen: Recipe, save_after: int, later: int) -> None:
+    memory = Memory(save_after, die_after=min(save_after + later, 17))
+    if save_after <= memory.die_after:
+        with pytest.raises(Killed):
+            train(chosen, memory)
+    resumed_memory = Memory(0, 10**9, kept=memory.kept)
+    net, result = train(chosen, resumed_memory)
+    expected, uninterrupted = whole(chosen)
+    assert same(values(net), values(expected))
+    assert (result.losses, result.steps, result.epochs) == (
+        uninterrupted.losses,
+        uninterrupted.steps,
+        uninterrupted.epochs,
+    )
+    assert resumed_memory.steps == 18 - (save_after if memory.kept else 0)
+
+
+def test_interrupted_twice() -> None:
+    memory = Memory(4, 5)
+    with pytest.raises(Killed):
+        train(CHOICES[0], memory)
+    second = Memory(5, 6, kept=memory.kept)
+    with pytest.raises(Killed):
+        train(CHOICES[0], second)
+    net, result = train(CHOICES[0], Memory(0, 10**9, kept=second.kept))
+    expected, uninterrupted = whole(CHOICES[0])
+    assert same(values(net), values(expected))
+    assert result.losses == uninterrupted.losses
+
+
+def test_seconds_of_earlier_sessions_count() -> None:
+    memory = Memory(4, 5)
+    with pytest.raises(Killed):
+        train(CHOICES[0], memory)
+    tensors, state = memory.kept[-1]
+    older = json.dumps({**json.loads(state), "seconds": 1000.0})
+    _, result = train(CHOICES[0], Memory(0, 10**9, kept=[(tensors, older)]))
+    assert 1000.0 < result.seconds < 1100.0
+
+
+def test_a_save_changes_nothing() -> None:
+    net, result = train(CHOICES[2], Memory(7, 10**9))
+    expected, uninterrupted = whole(CHOICES[2])
+    assert same(values(net), values(expected))
+    assert result.losses == uninterrupted.losses
+    assert torch.isfinite(torch.tensor(result.losses)).all()
