@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from tests.contracts.jobs import built
@@ -9,13 +11,13 @@ from tests.contracts.jobs import built
 BASE = built()
 
 
-def keys(*overrides: str) -> dict[str, str]:
+def keys(*overrides: str) -> Mapping[str, str]:
     route = built(*overrides).routes[0]
     return {step.kind: step.key for step in route.steps}
 
 
 def changed(*overrides: str) -> set[str]:
-    before = {step.kind: step.key for step in BASE.routes[0].steps}
+    before: dict[str, str] = {step.kind: step.key for step in BASE.routes[0].steps}
     return {kind for kind, key in keys(*overrides).items() if before.get(kind) != key}
 
 

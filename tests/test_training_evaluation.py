@@ -52,14 +52,14 @@ def test_no_images() -> None:
 
 
 def test_recalibration_finds_the_statistics_of_the_data() -> None:
-    net = nn.Sequential(nn.BatchNorm2d(1), nn.Dropout(0.9))
-    layer = net.get_submodule("0")
-    nn.init.constant_(layer.running_mean, 77.0)
+    layer = nn.BatchNorm2d(1)
+    net = nn.Sequential(layer, nn.Dropout(0.9))
+    nn.init.constant_(net.get_buffer("0.running_mean"), 77.0)
     data = Tensors(3 + 2 * digits(64).images, digits(64).labels)
     count = recalibrate_batchnorm(net, data, seed=0, device=CPU, batch_size=16)
     assert count == 1
-    assert layer.running_mean.item() == pytest.approx(data.images.mean().item(), rel=1e-5)
-    assert layer.running_var.item() == pytest.approx(data.images.var().item(), rel=0.02)
+    assert net.get_buffer("0.running_mean").item() == pytest.approx(data.images.mean().item(), rel=1e-5)
+    assert net.get_buffer("0.running_var").item() == pytest.approx(data.images.var().item(), rel=0.02)
     assert layer.momentum == 0.1
     assert layer.training
 

@@ -60,10 +60,14 @@ def network(dropout: float = 0.0, seed: int = 0) -> nn.Sequential:
         )  # fmt: skip
 
 
+def weight(net: nn.Module, name: str) -> Tensor:
+    return net.get_parameter(f"{name}.weight").detach()
+
+
 def half(net: nn.Module) -> MaskSet:
     generator = torch.Generator().manual_seed(2)
-    kept = {name: net.get_submodule(name).weight for name in ("0", "3", "6", "8")}
-    return MaskSet({name: torch.rand(weight.shape, generator=generator) < 0.5 for name, weight in kept.items()})
+    shapes = {name: weight(net, name).shape for name in ("0", "3", "6", "8")}
+    return MaskSet({name: torch.rand(shape, generator=generator) < 0.5 for name, shape in shapes.items()})
 
 
 def values(net: nn.Module) -> dict[str, Tensor]:
@@ -76,8 +80,7 @@ def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
 
 def test_two_steps_by_hand_with_l1_mask_and_momentum() -> None:
     net = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False))
-    layer = net.get_submodule("1")
-    layer.weight.data = torch.tensor([[0.5, 9.0], [0.0, -0.25]])
+    net.get_parameter("1.weight").data = torch.tensor([[0.5, 9.0], [0.0, -0.25]])
     data = Tensors(torch.tensor([1.0, 2.0]).view(1, 1, 1, 2), torch.tensor([0]))
     recipe = Recipe(epochs=2, batch_size=1, optimizer="sgd", lr=0.5, momentum=0.5)
     masks = MaskSet({"1": torch.tensor([[True, False], [True, True]])})
@@ -92,12 +95,12 @@ def test_two_steps_by_hand_with_l1_mask_and_momentum() -> None:
         mb = 0.5 * mb + ((1 - p) + 0.1 * sign[1])
         mc = 0.5 * mc + (2 * (1 - p) + 0.1 * sign[2])
         a, b, c = a - 0.5 * ma, b - 0.5 * mb, c - 0.5 * mc
-    assert layer.weight.flatten().tolist() == pytest.approx([a, 0.0, b, c], rel=1e-5)
+    assert weight(net, "1").flatten().tolist() == pytest.approx([a, 0.0, b, c], rel=1e-5)
 
 
 def reference(net: nn.Module, data: Tensors, recipe: Recipe, seed: int) -> list[float]:
     """What ``fit`` promises, as a plain loop: order and dropout from (seed, purpose, epoch), a fused optimizer."""
-    net.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    net.to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.SGD(net.parameters(), lr=recipe.lr, momentum=recipe.momentum, fused=True)
     losses = []
     for epoch in range(recipe.epochs):
@@ -160,9 +163,8 @@ def test_pruned_weights_stay_zero(optimizer: OptimizerName, clip: float | None, 
     masks = half(net)
     fit(net, digits(), replace(SGD, optimizer=optimizer, clip=clip), seed=0, device=CPU, masks=masks, penalty=penalty)
     for name, mask in masks.items():
-        weight = net.get_submodule(name).weight
-        assert bool((weight[~mask] == 0).all())
-        assert bool((weight[mask] != 0).any())
+        assert bool((weight(net, name)[~mask] == 0).all())
+        assert bool((weight(net, name)[mask] != 0).any())
 
 
 def test_momentum_of_the_dense_past_never_revives_a_weight() -> None:
@@ -170,7 +172,7 @@ def test_momentum_of_the_dense_past_never_revives_a_weight() -> None:
     fit(net, digits(), replace(SGD, momentum=0.99), seed=0, device=CPU)
     masks = half(net)
     fit(net, digits(), replace(SGD, momentum=0.99, nesterov=True), seed=0, device=CPU, masks=masks)
-    assert all(bool((net.get_submodule(name).weight[~mask] == 0).all()) for name, mask in masks.items())
+    assert all(bool((weight(net, name)[~mask] == 0).all()) for name, mask in masks.items())
 
 
 def test_the_norm_that_is_clipped_leaves_pruned_weights_out() -> None:
@@ -178,10 +180,10 @@ def test_the_norm_that_is_clipped_leaves_pruned_weights_out() -> None:
     net = nn.Sequential(nn.Flatten(), nn.Linear(36, 3, bias=False))
     masks = MaskSet({"1": torch.rand((3, 36), generator=torch.Generator().manual_seed(0)) < 0.3})
     masks.apply_(net)
-    before = net.get_submodule("1").weight.detach().clone()
+    before = weight(net, "1").clone()
     recipe = Recipe(epochs=1, batch_size=44, optimizer="sgd", lr=0.5, momentum=0.0, clip=0.01)
     fit(net, digits(), recipe, seed=0, device=CPU, masks=masks)
-    assert (net.get_submodule("1").weight - before).norm().item() == pytest.approx(0.5 * 0.01, rel=1e-3)
+    assert (weight(net, "1") - before).norm().item() == pytest.approx(0.5 * 0.01, rel=1e-3)
 
 
 def test_a_revived_weight_stops_the_training() -> None:
@@ -199,7 +201,7 @@ def test_a_revived_weight_stops_the_training() -> None:
 def test_penalties_act_on_weights_alone() -> None:
     """Huge L2 with a zero-loss gradient: the logits do not depend on anything but the last layer's bias."""
     net = nn.Sequential(nn.Flatten(), nn.Linear(36, 4), nn.BatchNorm1d(4), nn.Linear(4, 3))
-    nn.init.zeros_(net.get_submodule("3").weight)
+    nn.init.zeros_(weight(net, "3"))
     before = values(net)
     recipe = Recipe(epochs=1, batch_size=44, optimizer="sgd", lr=0.1, momentum=0.0)
     fit(net, digits(), recipe, seed=0, device=CPU, penalty=L2(1.0))
@@ -229,7 +231,7 @@ def test_l1_makes_weights_small_and_l2_starts_from_the_same() -> None:
         net = network(seed=9)
         starts.append(values(net))
         fit(net, digits(), replace(SGD, epochs=8), seed=9, device=CPU, penalty=penalty)
-        ends.append(net.get_submodule("6").weight.abs().lt(1e-2).float().mean().item())
+        ends.append(weight(net, "6").abs().lt(1e-2).float().mean().item())
     assert same(*starts)
     assert ends[0] > ends[1]
 

@@ -31,7 +31,7 @@ def composed(*overrides: str) -> tuple[DictConfig, Mapping[str, str]]:
         whole = compose("config", overrides=list(overrides), return_hydra_config=True)
         choices = choices_of(whole.hydra)
     HydraConfig.instance().cfg = None
-    return OmegaConf.masked_copy(whole, [key for key in whole if key != "hydra"]), choices
+    return OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"]), choices
 
 
 def small(folder: Path, *overrides: str) -> tuple[DictConfig, Mapping[str, str]]:
