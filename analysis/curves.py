@@ -1,0 +1,92 @@
+"""Curves over budgets: points that differ in seed alone become one mark with its spread.
+
+Knows neither how a curve is drawn nor which paper it is compared with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from analysis import frames
+from analysis.frames import Spread
+
+Conditions = Mapping[str, Any]
+
+
+class Mark(NamedTuple):
+    """One budget of a curve: ``pruned`` and ``accuracy`` in percent, ``change`` in points against the dense network."""
+
+    budget: str
+    pruned: float
+    change: Spread
+    accuracy: Spread
+    runs: tuple[str, ...]
+
+
+class Curve(NamedTuple):
+    """One line of a figure. ``style`` is what the line looks like, ``variant`` counts the curves of that style.
+
+    ``differing`` says, in the order of the conditions, what tells the curves of one style from each other.
+    """
+
+    style: tuple[str, ...]
+    variant: int
+    differing: str
+    conditions: tuple[tuple[str, str], ...]
+    marks: tuple[Mark, ...]
+
+    @property
+    def seeds(self) -> str:
+        """How many seeds a mark stands for: ``n = 3``, or ``n = 1 to 3`` where the marks differ."""
+        counts = sorted({mark.change.n for mark in self.marks})
+        return f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
+
+
+def curves(
+    points: pd.DataFrame, style: Sequence[str], conditions: Sequence[str], rank: Callable[[tuple[str, ...]], int]
+) -> tuple[Curve, ...]:
+    """Group points, which have columns ``change`` and ``accuracy``, into curves in the order of their style's rank."""
+    found = [(dict(key), _marks(rows)) for key, rows in frames.groups(points, (*style, *conditions))]
+    looks = [tuple(str(key[name]) for name in style) for key, _ in found]
+    made: list[Curve] = []
+    for (key, marks), look in zip(found, looks, strict=True):
+        alike = [other for (other, _), theirs in zip(found, looks, strict=True) if theirs == look]
+        named = texts(key, (*style, *conditions))
+        differing = ", ".join(short(name, dict(named)[name]) for name in frames.varying(alike, conditions))
+        made.append(Curve(look, alike.index(key), differing, named, marks))
+    return tuple(sorted(made, key=lambda curve: (rank(curve.style), curve.style, curve.variant)))
+
+
+def budget_text(kind: str, value: float) -> str:
+    """``density=0.1`` or ``quality=1.5``."""
+    return f"{kind}={value:g}"
+
+
+def short(name: str, value: str) -> str:
+    """A condition as the reader of a legend or a table meets it."""
+    return f"data {value[:8]}" if name == "data_fingerprint" else value
+
+
+def texts(key: Mapping[str, Any], names: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Conditions as (name, text), in full."""
+    return tuple((name, f"{key[name]:g}" if isinstance(key[name], float) else str(key[name])) for name in names)
+
+
+def _marks(rows: pd.DataFrame) -> tuple[Mark, ...]:
+    marks = [_mark(budget_text(*budget.values()), same) for budget, same in frames.groups(rows, frames.BUDGET)]
+    return tuple(sorted(marks, key=lambda mark: (mark.pruned, mark.budget)))
+
+
+def _mark(budget: str, same: pd.DataFrame) -> Mark:
+    def over_seeds(column: str) -> Spread:
+        return frames.spread(_floats(same[column]))
+
+    runs = tuple(sorted(same["run_id"]))
+    return Mark(budget, over_seeds("pruned").mean, over_seeds("change"), over_seeds("accuracy"), runs)
+
+
+def _floats(column: Iterable[Any]) -> list[float]:
+    return [float(value) for value in column]

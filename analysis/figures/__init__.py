@@ -1,0 +1,14 @@
+"""Figures, one file each, found by file name; each is drawn once per (data, model) of the selected runs.
+
+A figure file has
+
+    data(frame, *, option: Annotated[type, "help"] = default) -> NamedTuple
+        what is shown, computed and nothing else; UserError, one sentence, where there is nothing to show
+    rows(made) -> Iterable[NamedTuple]    the CSV the picture was drawn from
+    runs(made) -> tuple[str, ...]         the ids of every run that had a say, sorted
+    draw(made) -> Figure                  ink only
+    caption(made) -> str                  what the reader must know
+
+The first line of its docstring and the keyword-only options of ``data`` make its command.
+``tests/contracts/figures.py`` is the contract in full.
+"""

@@ -1,0 +1,278 @@
+"""Accuracy change against parameters pruned away, as in Han et al. 2015, Figure 5."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterable
+from typing import Annotated, Literal, NamedTuple
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from analysis import frames, reference, style
+from analysis.curves import Curve, curves
+from analysis.frames import Split
+from pruneexp.errors import UserError
+
+Metric = Literal["auto", "top1", "top5"]
+
+#: The paper's axes: x from 40 to 100 %, y from +0.5 to -4.5 points.
+PAPER_X = 40.0
+PAPER_Y = (-4.5, 0.5)
+DEEPEST = -12.0  # what falls further is marked at the edge: one collapsed network must not flatten all others
+RATES = (2, 3, 5, 10, 20, 50)  # the second axis on top
+
+_ORDER = (("l2", "before"), ("l1", "before"), ("l1", "after"), ("l2", "after"), ("l2", "rounds"))
+_REGULARIZERS = {"l1": "L1", "l2": "L2", "l1_then_l2": "L1 then L2", "none": "no penalty"}
+_MOMENTS = {"before": "w/o retrain", "after": "w/ retrain", "rounds": "iterative prune and retrain"}
+_PAPER = {
+    "L2 w/o retrain": ("l2", "before"),
+    "L1 w/o retrain": ("l1", "before"),
+    "L1 w/ retrain": ("l1", "after"),
+    "L2 w/ retrain": ("l2", "after"),
+    "L2 w/ iterative prune and retrain": ("l2", "rounds"),
+}
+
+
+class PaperCurve(NamedTuple):
+    """A curve of the paper: (percent pruned, points of change), read off its figure."""
+
+    label: str
+    style: tuple[str, str]
+    marks: tuple[tuple[float, float], ...]
+
+
+class Tradeoff(NamedTuple):
+    """Everything in the picture; the style of a curve is its (regularizer, moment)."""
+
+    data: str
+    model: str
+    split: Split
+    metric: Literal["top1", "top5"]
+    curves: tuple[Curve, ...]
+    paper: tuple[PaperCurve, ...]
+
+
+class Row(NamedTuple):
+    """One mark; changes in points, ``pruned`` and accuracies in percent, run ids separated by spaces."""
+
+    source: str
+    data: str
+    model: str
+    split: str
+    metric: str
+    curve: str
+    conditions: str
+    budget: str
+    pruned: float
+    change_mean: float
+    change_std: float | None
+    change_min: float | None
+    change_max: float | None
+    accuracy_mean: float | None
+    n: int | None
+    runs: str
+
+
+def data(
+    frame: pd.DataFrame,
+    *,
+    split: Annotated[Split, "the split that accuracies are shown on"] = "test",
+    metric: Annotated[Metric, "auto: top5 on imagenet, as in the paper, else top1"] = "auto",
+) -> Tradeoff:
+    """The curves of one network on one data set, from its points of mode ``prune``.
+
+    Without retraining only one-shot pruning counts: in later rounds the network has been retrained before.
+
+    Raises:
+        UserError: there is no such point, or there are several networks or data sets.
+    """
+    points = frame[frame["mode"] == "prune"]
+    subjects = sorted(set(zip(points["data"], points["model"], strict=True)))
+    if not subjects:
+        raise UserError("no point of mode prune is logged, and the trade-off shows pruned and retrained networks.")
+    if len(subjects) > 1:
+        raise UserError(f"one trade-off shows one network on one data set, not {', '.join(map('/'.join, subjects))}.")
+    ((dataset, model),) = subjects
+    chosen: Literal["top1", "top5"] = ("top5" if dataset == "imagenet" else "top1") if metric == "auto" else metric
+    moments = _moments(points, split, chosen)
+    if moments.empty:
+        raise UserError(f"no point of {model} on {dataset} has a {chosen} accuracy on the {split} split.")
+    conditions = tuple(name for name in frames.CONDITIONS if name != "reg")
+    made = curves(moments, ("reg", "moment"), conditions, rank=_rank)
+    return Tradeoff(dataset, model, split, chosen, made, _paper(model))
+
+
+def _moments(points: pd.DataFrame, split: Split, metric: str) -> pd.DataFrame:
+    """A row per point and moment, with its ``change`` and ``accuracy``, and only what the curves need."""
+    single = points["schedule"] == "one_shot"
+    before = points[single].assign(moment="before", reg=points["reg"].replace("l1_then_l2", "l1"))
+    before = before.drop_duplicates(["mask_key", *frames.BUDGET])  # "L1 then L2" cuts the very networks of L1
+    after = points.assign(moment=single.map({True: "after", False: "rounds"}))
+    parts = [
+        part.assign(change=part[f"{split}.change_{when}.{metric}"], accuracy=part[f"{split}.{when}.{metric}"])
+        for part, when in ((before, "before"), (after, "after"))
+    ]
+    needed = ["moment", *frames.CONDITIONS, *frames.BUDGET, "pruned", "change", "accuracy", "run_id"]
+    return pd.concat([part[needed] for part in parts], ignore_index=True).dropna(subset=["change"])
+
+
+def _rank(look: tuple[str, ...]) -> int:
+    return [*_ORDER, look].index(look)
+
+
+def _paper(model: str) -> tuple[PaperCurve, ...]:
+    if not model.startswith("alexnet"):
+        return ()
+    digitised = reference.numbers("han2015_fig5_tradeoff")
+    found = []
+    for label, look in _PAPER.items():
+        marks = [(number.x, number.value) for number in digitised if number.method == label and number.x is not None]
+        found.append(PaperCurve(label, look, tuple(sorted(marks))))
+    return tuple(found)
+
+
+def label(curve: Curve) -> str:
+    """The curve's name in the paper's words."""
+    reg, moment = curve.style
+    name = f"{_REGULARIZERS.get(reg, reg)} {_MOMENTS[moment]}"
+    return f"{name}, {curve.differing}" if curve.differing else name
+
+
+def runs(made: Tradeoff) -> tuple[str, ...]:
+    return tuple(sorted({run for curve in made.curves for mark in curve.marks for run in mark.runs}))
+
+
+def rows(made: Tradeoff) -> Iterable[Row]:
+    subject = (made.data, made.model, made.split, made.metric)
+    for curve in made.curves:
+        conditions = "; ".join(f"{name}={value}" for name, value in curve.conditions)
+        for mark in curve.marks:
+            change = mark.change
+            where = ("runs", *subject, label(curve), conditions, mark.budget)
+            numbers = (change.mean, change.std, change.low, change.high, mark.accuracy.mean)
+            yield Row(*where, mark.pruned, *numbers, change.n, " ".join(mark.runs))
+    for paper in made.paper:
+        for pruned, change_mean in paper.marks:
+            where = ("Han et al. 2015, Figure 5 (digitised)", "imagenet", "alexnet", "val", "top5", paper.label, "", "")
+            yield Row(*where, pruned, change_mean, None, None, None, None, None, "")
+
+
+def caption(made: Tradeoff) -> str:
+    bottom, _ = limits(made)
+    parts = [
+        f"Change of {made.metric.replace('top', 'top-')} accuracy on the {made.split} split",
+        "against the dense network of the same seed.",
+    ]
+    if any(mark.change.n > 1 for curve in made.curves for mark in curve.marks):
+        parts.append("Marks: mean over n seeds; bands: from the lowest to the highest seed.")
+    beyond = [mark.change.mean for curve in made.curves for mark in curve.marks if mark.change.mean <= bottom]
+    if beyond:
+        parts.append(
+            f"Triangles at the lower edge: {len(beyond)} mark{'s' if len(beyond) > 1 else ''} beyond it, "
+            f"down to {_signed(min(beyond))} points."
+        )
+    if made.paper:
+        parts.append("Thin lines: Han et al. 2015, Figure 5, read off the image (AlexNet, ImageNet, top-5).")
+    return " ".join(parts)
+
+
+def limits(made: Tradeoff) -> tuple[float, float]:
+    """The y axis: the paper's, widened for what the retrained networks do, yet never below ``DEEPEST``."""
+    means = [mark.change.mean for curve in made.curves for mark in curve.marks]
+    retrained = [
+        mark.change.mean for curve in made.curves if curve.style[1] != "before" for mark in curve.marks
+    ] or means  # fmt: skip
+    deepest = min((change for change in retrained if change >= DEEPEST / 1.1), default=0.0)
+    highest = max(mark.change.high for curve in made.curves for mark in curve.marks)
+    return min(PAPER_Y[0], math.floor(2.2 * deepest) / 2), max(PAPER_Y[1], math.ceil(2.2 * highest) / 2)
+
+
+def draw(made: Tradeoff) -> Figure:
+    words = textwrap.wrap(caption(made), 118)
+    handles = [_handle(curve) for curve in made.curves]
+    if made.paper:
+        handles.append(Line2D([], [], color=style.FAINT, alpha=0.7, linewidth=0.9, label="Han et al. 2015, Fig. 5"))
+    aside = len(handles) > 7  # a long legend stands beside the axes, a short one inside, where the curves are flat
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    width, below = 7.3 + (0.7 + 0.072 * longest) * aside, 0.1 + 0.165 * len(words)  # inches
+    total = below + 4.6
+    figure = Figure(figsize=(width, total))
+    axes = figure.add_axes((0.72 / width, (below + 0.5) / total, 6.35 / width, 3.5 / total))
+    _frame(axes, made)
+    for paper in made.paper:
+        colour = style.line(*paper.style).colour
+        dashes = (0, (4, 3)) if paper.style[1] == "before" else "solid"
+        axes.plot(*zip(*paper.marks, strict=True), color=colour, alpha=0.4, linewidth=0.9, linestyle=dashes, zorder=1.5)
+    for level, curve in enumerate(made.curves):
+        _curve(axes, curve, level)
+    place = {"loc": "upper left", "bbox_to_anchor": (1.02, 1.0)} if aside else {"loc": "lower left"}
+    axes.legend(handles=handles, handlelength=2.8, **place)
+    figure.text(0.72 / width, 0.12 / total, "\n".join(words), fontsize=7.5, color=style.FAINT, linespacing=1.4)
+    return figure
+
+
+def _frame(axes: Axes, made: Tradeoff) -> None:
+    leftmost = min(mark.pruned for curve in made.curves for mark in curve.marks)
+    left = min(PAPER_X, 10.0 * math.floor(leftmost / 10.0))
+    axes.set_xlim(left, 100.0)
+    axes.set_ylim(*limits(made))
+    axes.axhline(0.0, color=style.INK, linewidth=0.8, zorder=1.0)
+    axes.set_xlabel("parameters pruned away, %")
+    axes.set_ylabel(f"{made.metric.replace('top', 'top-')} accuracy change, points")
+    axes.yaxis.set_major_formatter(lambda value, _: _signed(value))
+    axes.set_title(f"{made.model} on {made.data}", pad=25)
+    rates = axes.secondary_xaxis("top")
+    rates.set_xticks([100.0 * (1.0 - 1.0 / rate) for rate in RATES], [f"{rate}×" for rate in RATES])
+    rates.tick_params(colors=style.FAINT, labelsize=8.0, length=3.0)
+    rates.spines["top"].set_visible(False)
+    axes.annotate(
+        "compression",
+        xy=(0.0, 1.0),
+        xycoords="axes fraction",
+        xytext=(0.0, 7.5),
+        textcoords="offset points",
+        color=style.FAINT,
+        fontsize=8.0,
+    )
+
+
+def _curve(axes: Axes, curve: Curve, level: int) -> None:
+    """Band, line, and at the lower edge, on a ``level`` of the curve's own, a triangle for each mark beyond it."""
+    reg, moment = curve.style
+    line = style.line(reg, moment, curve.variant)
+    x = [mark.pruned for mark in curve.marks]
+    y = [mark.change.mean for mark in curve.marks]
+    if any(mark.change.n > 1 for mark in curve.marks):
+        low, high = [mark.change.low for mark in curve.marks], [mark.change.high for mark in curve.marks]
+        axes.fill_between(x, low, high, color=line.colour, alpha=0.12, linewidth=0.0, zorder=2.0)
+    axes.add_line(_handle(curve, x, y))
+    bottom, top = axes.get_ylim()
+    beyond = [pruned for pruned, change in zip(x, y, strict=True) if change <= bottom]
+    height = [bottom + (0.012 + 0.022 * level) * (top - bottom)] * len(beyond)
+    axes.plot(beyond, height, linestyle="none", marker="v", markersize=4.0, color=line.colour, zorder=4.0)
+
+
+def _handle(curve: Curve, x: Iterable[float] = (), y: Iterable[float] = ()) -> Line2D:
+    reg, moment = curve.style
+    line = style.line(reg, moment, curve.variant)
+    return Line2D(
+        list(x),
+        list(y),
+        color=line.colour,
+        linestyle=(0, (4, 2)) if line.dashed else "solid",
+        linewidth=1.6,
+        marker=line.marker,
+        markersize=5.5,
+        markeredgewidth=1.3,
+        markerfacecolor=line.colour if line.filled else "white",
+        label=f"{label(curve)} ({curve.seeds})",
+        zorder=3.0,
+    )
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.1f}".replace("-", "−") if round(value, 1) else "0"

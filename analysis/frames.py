@@ -1,0 +1,138 @@
+"""Trade-off points as one tidy pandas frame: a row per point, derived columns, groups over seeds.
+
+Pure: knows neither the store the points came from nor what will be drawn. Column names are those of the records
+(``pruneexp.schema.flatten``), and beside them
+
+    run_id, experiment, started    where the point was logged
+    collapsed                      the layers kept from losing their last weight, comma-separated
+    pruned                         percent of the prunable weights that are gone
+    compression                    dense / kept weights
+    SPLIT.change_WHEN.METRIC       accuracy minus that of the dense network of the same seed, in points (a loss is
+                                   negative): val or test, before or after (retraining), top1 or top5
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any, Literal, NamedTuple
+
+import pandas as pd
+
+from analysis.runs import LoggedPoint
+from pruneexp.errors import UserError
+from pruneexp.schema import PointIdentity, PointResult, flatten
+
+Split = Literal["test", "val"]
+
+SUBJECT = ("data", "model")
+BUDGET = ("budget.kind", "budget.value")
+_REPEATED = ("seed", "device", "curve_key", "point_key", "dense_key", "mask_key", "final_key")
+
+
+@cache
+def _names(kind: Any, prefix: str = "") -> tuple[str, ...]:
+    """Every name ``flatten`` can give a record of this kind, the absent ones included."""
+    hints = typing.get_type_hints(kind)
+    names: list[str] = []
+    for field in dataclasses.fields(kind):
+        hint = hints[field.name]
+        if isinstance(hint, types.UnionType):
+            hint = next(part for part in typing.get_args(hint) if part is not types.NoneType)
+        name = prefix + field.name
+        names += _names(typing.cast(Any, hint), f"{name}.") if dataclasses.is_dataclass(hint) else (name,)
+    return tuple(names)
+
+
+IDENTITY = _names(PointIdentity)
+COLUMNS = (*IDENTITY, *_names(PointResult), "run_id", "experiment", "started", "collapsed")
+#: What may differ between two curves of one network and data set; runs that differ in seed alone are repetitions.
+CONDITIONS = tuple(name for name in IDENTITY if name not in (*SUBJECT, "mode", *BUDGET, *_REPEATED))
+
+
+class Spread(NamedTuple):
+    """Mean over ``n`` seeds; ``std`` is the sample standard deviation (ddof = 1), absent for one seed."""
+
+    mean: float
+    std: float | None
+    low: float
+    high: float
+    n: int
+
+
+def spread(values: Iterable[float]) -> Spread:
+    """Summarise at least one finite value; the order of the values changes nothing, not even the last bit."""
+    ordered = sorted(float(value) for value in values)
+    n = len(ordered)
+    if not n or not all(map(math.isfinite, ordered)):
+        raise ValueError(f"a mean needs at least one value, all of them finite; got {ordered}")
+    mean = math.fsum(ordered) / n
+    std = math.sqrt(math.fsum((value - mean) ** 2 for value in ordered) / (n - 1)) if n > 1 else None
+    return Spread(mean, std, ordered[0], ordered[-1], n)
+
+
+def frame(points: Iterable[LoggedPoint]) -> pd.DataFrame:
+    """All points, one row each, sorted by what they are, so that the order of logging changes nothing."""
+    rows = []
+    for logged in points:
+        identity, result = logged.point.identity, logged.point.result
+        where = {"run_id": logged.run_id, "experiment": logged.experiment, "started": logged.started}
+        rows.append({**flatten(identity), **flatten(result), **where, "collapsed": ",".join(logged.point.collapsed)})
+    made = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values(
+        [*SUBJECT, "mode", *CONDITIONS, *BUDGET, "seed", "started", "run_id"], ignore_index=True
+    )
+    numbers = [name for name in made.columns if name.startswith(("val.", "test.", "density"))]
+    made[numbers] = made[numbers].astype(float)  # what is absent is NaN, also where every point lacks it
+    derived = {"pruned": 100.0 * (1.0 - made["density"]), "compression": made["weights_total"] / made["weights_kept"]}
+    for split in typing.get_args(Split):
+        for when in ("before", "after"):
+            for metric in ("top1", "top5"):
+                change = made[f"{split}.{when}.{metric}"] - made[f"{split}.dense.{metric}"]
+                derived[f"{split}.change_{when}.{metric}"] = change
+    return made.assign(**derived)
+
+
+def latest(points: pd.DataFrame) -> pd.DataFrame:
+    """Of points that tell each other apart by no setting, the one logged last: a seed never counts twice."""
+    settings = [*SUBJECT, "mode", *CONDITIONS, *BUDGET, "seed"]
+    last = points.sort_values(["started", "run_id"]).drop_duplicates(settings, keep="last")
+    return points.loc[sorted(last.index)].reset_index(drop=True)
+
+
+def where(points: pd.DataFrame, conditions: Mapping[str, str]) -> pd.DataFrame:
+    """Only the points whose columns have, as text, these values.
+
+    Raises:
+        UserError: no such column, or no point with that value; the message lists what there is.
+    """
+    for column, value in conditions.items():
+        if column not in IDENTITY:
+            raise UserError(f"--where knows no {column!r}; it knows {', '.join(IDENTITY)}.")
+        text = points[column].astype(str)
+        if not len(points) or not (text == value).any():
+            found = ", ".join(sorted(text.unique())[:20]) or "no points"
+            raise UserError(f"no point has {column}={value} (with the other conditions there is: {found}).")
+        points = points[text == value]
+    return points.reset_index(drop=True)
+
+
+def groups(points: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Each combination of values of ``by`` with its rows, sorted; values come back as plain Python objects."""
+    if points.empty:
+        return
+    for key, rows in points.groupby(list(by), sort=True, dropna=False):
+        yield dict(zip(by, map(_plain, key), strict=True)), rows
+
+
+def varying(conditions: Iterable[Mapping[str, Any]], names: Sequence[str] = CONDITIONS) -> tuple[str, ...]:
+    """Those of ``names`` that have more than one value among ``conditions``."""
+    found = list(conditions)
+    return tuple(name for name in names if len({row[name] for row in found}) > 1)
+
+
+def _plain(value: object) -> object:
+    return value.item() if hasattr(value, "item") else value

@@ -1,0 +1,82 @@
+"""Makes the files of one figure or table: picture or text, the CSV behind it, and what they were made from.
+
+Knows the contract of figures and tables (``analysis.figures``), none of them by name, and not where points come from.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
+
+from analysis import frames, provenance
+from analysis.catalogue import Publication
+from analysis.sheet import csv_text, latex, markdown
+from pruneexp.errors import UserError
+
+
+def subjects(publication: Publication, frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The file names, without suffix, that a publication makes of this frame, each with its part of the frame."""
+    if publication.kind == "table" or frame.empty:
+        yield publication.name, frame
+        return
+    for key, rows in frames.groups(frame, frames.SUBJECT):
+        parts = (publication.name, *(re.sub(r"[^\w.-]+", "_", str(value)) for value in key.values()))
+        yield "-".join(parts), rows.reset_index(drop=True)
+
+
+def files(publication: Publication, name: str, frame: pd.DataFrame, options: Mapping[str, Any]) -> dict[str, bytes]:
+    """Every file by its name; the same frame and options give the same bytes.
+
+    Raises:
+        UserError: the frame has nothing for it to show.
+    """
+    module = publication.module()
+    made = module.data(frame, **options)
+    source = provenance.of(name, options, frame, module.runs(made))
+    content = (_figure if publication.kind == "figure" else _table)(module, name, made, source)
+    rows = list(module.rows(made))
+    content[f"{name}.csv"] = csv_text(rows, rows[0]._fields).encode()
+    content[f"{name}.provenance.json"] = source.sidecar(content)
+    return content
+
+
+def write(folder: Path, content: Mapping[str, bytes]) -> list[Path]:
+    """Write the files, each complete or not at all.
+
+    Raises:
+        UserError: the folder cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in content.items():
+            half = folder / f".{name}.{os.getpid()}"
+            half.write_bytes(data)
+            half.replace(folder / name)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written to ({error.strerror}): name another folder with --out.") from error
+    return [folder / name for name in content]
+
+
+def _figure(module: ModuleType, name: str, made: Any, source: provenance.Provenance) -> dict[str, bytes]:
+    from analysis import style
+
+    with style.applied():
+        drawn = module.draw(made)
+    about = {
+        "Title": name,
+        "Description": " ".join((module.caption(made), *source.lines())),
+        "Source": " ".join(run for run, _, _ in source.runs),
+    }
+    return {f"{name}.png": style.picture(drawn, "png", about), f"{name}.svg": style.picture(drawn, "svg", about)}
+
+
+def _table(module: ModuleType, name: str, made: Any, source: provenance.Provenance) -> dict[str, bytes]:
+    sheet = module.sheet(made)
+    texts = {f"{name}.md": markdown(sheet, source.lines()), f"{name}.tex": latex(sheet, source.lines())}
+    return {file: text.encode() for file, text in texts.items()}

@@ -1,0 +1,114 @@
+"""A table as plain cells, and its renderings: Markdown, LaTeX, and CSV for the numbers behind it.
+
+Knows nothing of what the cells mean.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from analysis.frames import Spread
+
+MISSING = "–"
+
+
+class Cell(NamedTuple):
+    """A text, in the renderer's own escaping; ``bold`` for the best of its row."""
+
+    text: str
+    bold: bool = False
+
+
+class Sheet(NamedTuple):
+    """A table to be read: ``align`` is one of l, r, c per column, ``notes`` stand below it."""
+
+    title: str
+    header: tuple[str, ...]
+    align: str
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+def spread_text(value: Spread | None, digits: int = 2) -> str:
+    """``96.50 ± 0.12``; the mean alone for one seed; a dash where there is nothing."""
+    if value is None:
+        return MISSING
+    mean = f"{value.mean:.{digits}f}"
+    return mean if value.std is None else f"{mean} ± {value.std:.{digits}f}"
+
+
+def markdown(sheet: Sheet, comment: Sequence[str] = ()) -> str:
+    """A pipe table with padded columns; ``comment`` lines go into an HTML comment at the end."""
+    cells = [[_markdown_text(name) for name in sheet.header]]
+    cells += [[_markdown_cell(cell) for cell in row] for row in sheet.rows]
+    widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(sheet.header))]
+    lines = ["| " + " | ".join(map(_pad, row, widths, sheet.align)) + " |" for row in cells]
+    lines.insert(1, "|" + "|".join(_rule(width, align) for width, align in zip(widths, sheet.align, strict=True)) + "|")
+    notes = [_markdown_text(note) for note in sheet.notes]
+    parts = [f"**{_markdown_text(sheet.title)}**", "\n".join(lines), *notes]
+    if comment:
+        parts.append("<!--\n" + "\n".join(line.replace("--", "- -") for line in comment) + "\n-->")
+    return "\n\n".join(parts) + "\n"
+
+
+def latex(sheet: Sheet, comment: Sequence[str] = ()) -> str:
+    """A ``table`` with booktabs rules, to be input into a document; ``comment`` lines stand above it."""
+    lines = [f"% {line}" for line in comment]
+    lines += [r"% needs \usepackage{booktabs}", r"\begin{table}", r"\centering", rf"\caption{{{_tex(sheet.title)}}}"]
+    lines += [rf"\begin{{tabular}}{{{sheet.align}}}", r"\toprule"]
+    lines += [" & ".join(map(_tex, sheet.header)) + r" \\", r"\midrule"]
+    lines += [" & ".join(map(_tex_cell, row)) + r" \\" for row in sheet.rows]
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    lines += [rf"\par\smallskip\footnotesize {_tex(note)}" for note in sheet.notes]
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def csv_text(rows: Iterable[Any], fields: Sequence[str]) -> str:
+    """Named tuples as CSV with one header line: numbers in full (ten digits), nothing where a value is absent."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(fields)
+    writer.writerows([_number(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def _number(value: object) -> object:
+    if value is None:
+        return ""
+    return f"{value:.10g}" if isinstance(value, float) else value
+
+
+def _pad(text: str, width: int, align: str) -> str:
+    return {"l": text.ljust, "r": text.rjust, "c": text.center}[align](width)
+
+
+def _rule(width: int, align: str) -> str:
+    return {"l": "-" * (width + 2), "r": "-" * (width + 1) + ":", "c": ":" + "-" * width + ":"}[align]
+
+
+def _markdown_text(text: str) -> str:
+    for special in "\\`*|<":  # an underscore inside a word, as in lenet_300_100, is plain text
+        text = text.replace(special, "\\" + special)
+    return text
+
+
+def _markdown_cell(cell: Cell) -> str:
+    return f"**{_markdown_text(cell.text)}**" if cell.bold else _markdown_text(cell.text)
+
+
+_TEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "±": r"$\pm$", "×": r"$\times$", "–": "--", "−": "$-$", "≥": r"$\ge$", "≤": r"$\le$", "ε": r"$\varepsilon$",
+}  # fmt: skip
+
+
+def _tex(text: str) -> str:
+    return "".join(_TEX.get(letter, letter) for letter in text)
+
+
+def _tex_cell(cell: Cell) -> str:
+    return rf"\textbf{{{_tex(cell.text)}}}" if cell.bold else _tex(cell.text)

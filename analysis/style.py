@@ -1,0 +1,114 @@
+"""House style of every figure: type, colours, the paper's lines, and how a picture is saved.
+
+Knows matplotlib and nothing of the data. Saved twice, a figure gives the same bytes: no dates, fixed identifiers.
+"""
+
+from __future__ import annotations
+
+import colorsys
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal, NamedTuple, cast
+
+import matplotlib as mpl
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+INK = "#22262b"
+FAINT = "#8a9099"
+GRID = "#e6e8eb"
+
+#: DejaVu Sans comes with matplotlib, so the picture does not depend on the fonts of a machine.
+RC: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.0,
+    "axes.labelsize": 9.5,
+    "axes.titlesize": 11.0,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.direction": "out",
+    "ytick.direction": "out",
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "text.color": INK,
+    "figure.dpi": 100.0,
+    "savefig.dpi": 160.0,
+    "svg.hashsalt": "pruneexp",
+    "svg.fonttype": "path",
+    "path.simplify": False,
+}
+
+
+class Line(NamedTuple):
+    """How one curve is drawn; ``filled`` tells a full marker from a hollow one."""
+
+    colour: str
+    marker: str
+    dashed: bool
+    filled: bool
+
+
+#: Han et al. 2015, Figure 5, by (regularizer, moment); the other regularizers of this project follow its manner.
+LINES: Mapping[tuple[str, str], Line] = {
+    ("l2", "before"): Line("#7b3fa0", "o", True, False),
+    ("l1", "before"): Line("#2f6fb7", "^", True, False),
+    ("none", "before"): Line("#6b7280", "s", True, False),
+    ("l1", "after"): Line("#ef8a17", "^", False, False),
+    ("l2", "after"): Line("#3a9e3f", "o", False, False),
+    ("none", "after"): Line("#4b5563", "s", False, False),
+    ("l1_then_l2", "after"): Line("#0e8f96", "D", False, False),
+    ("l2", "rounds"): Line("#d3232b", "o", False, True),
+    ("l1", "rounds"): Line("#a85b00", "^", False, True),
+    ("none", "rounds"): Line("#111827", "s", False, True),
+    ("l1_then_l2", "rounds"): Line("#0a5f64", "D", False, True),
+}
+_OTHERS = ("#b0528f", "#6d7a1f", "#5a4fcf", "#8c5a3c", "#1f7a5c")
+
+
+def line(reg: str, moment: str, variant: int = 0) -> Line:
+    """The line of a curve; further ``variant`` curves of the same kind are paler, with another marker."""
+    found = LINES.get((reg, moment))
+    if found is None:
+        colour = _OTHERS[sum(map(ord, reg)) % len(_OTHERS)]
+        found = Line(colour, "P", moment == "before", moment == "rounds")
+    if not variant:
+        return found
+    marker = ("v", "<", ">", "d", "h", "p", "X")[(variant - 1) % 7]
+    return found._replace(colour=_paler(found.colour, 1.0 - 0.75**variant), marker=marker)
+
+
+def _paler(colour: str, share: float) -> str:
+    hue, light, saturation = colorsys.rgb_to_hls(*to_rgb(colour))
+    red, green, blue = colorsys.hls_to_rgb(hue, light + (0.92 - light) * share, saturation)
+    return f"#{round(255 * red):02x}{round(255 * green):02x}{round(255 * blue):02x}"
+
+
+@contextmanager
+def applied() -> Iterator[None]:
+    """Draw and save inside this, so that a user's own matplotlibrc changes nothing."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(cast(Any, RC))
+        yield
+
+
+def picture(figure: Figure, suffix: Literal["png", "svg"], about: Mapping[str, str]) -> bytes:
+    """The bytes of the picture's file; ``about`` holds the texts Title, Description and Source that it carries."""
+    undated = {"Date": None, "Creator": "pruneexp"} if suffix == "svg" else {"Software": "pruneexp"}
+    drawn = io.BytesIO()
+    with applied():
+        figure.savefig(drawn, format=suffix, metadata={**undated, **about})
+    return drawn.getvalue()

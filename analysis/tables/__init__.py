@@ -1,0 +1,5 @@
+"""Tables, one file each, found by file name; each is made once from all selected runs.
+
+A table file has ``data``, ``rows`` and ``runs`` as a figure has (``analysis.figures``), and ``sheet(made) -> Sheet``:
+the cells that ``analysis.sheet`` renders as Markdown and LaTeX.
+"""

@@ -1,0 +1,229 @@
+"""Inherited weights against fresh ones at the same sparsity, as in Liu et al. 2019, Table 6."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal, NamedTuple
+
+import pandas as pd
+
+from analysis import frames, reference
+from analysis.curves import budget_text, short, texts
+from analysis.frames import Split, Spread
+from analysis.sheet import MISSING, Cell, Sheet, spread_text
+from pruneexp.errors import UserError
+
+Metric = Literal["top1", "top5"]
+
+COLUMNS = {"prune": "Fine-tuned", "scratch_e": "Scratch-E", "scratch_b": "Scratch-B", "rewind": "Rewound"}
+UNPRUNED = "Unpruned"
+#: Networks and data sets of the paper by the names they would have here; its VGG-16 on ImageNet has batch norm.
+PAPER_MODELS = {
+    "vgg19": "VGG-19",
+    "preresnet110": "PreResNet-110",
+    "densenet_bc_100": "DenseNet-BC-100",
+    "vgg16_bn": "VGG-16",
+    "resnet50": "ResNet-50",
+}
+PAPER_DATA = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet": "ImageNet"}
+_METHOD = ("reg", "criterion", "schedule")  # told for every table, as columns or below it
+SAME_DENSITY = 0.005  # a paper's row stands under ours where the densities differ by no more
+
+
+class Entry(NamedTuple):
+    """One row: accuracies in percent, by column; ``best`` are the columns of the highest mean as printed."""
+
+    data: str
+    model: str
+    budget: str
+    density: float  # of the weights that the criterion may touch, mean over what was logged
+    density_all: float  # of all prunable weights
+    conditions: tuple[tuple[str, str], ...]
+    unpruned: Spread
+    accuracies: tuple[tuple[str, Spread], ...]
+    best: tuple[str, ...]
+    paper: tuple[tuple[str, Spread], ...]
+    runs: tuple[str, ...]
+
+
+class PruneVsScratch(NamedTuple):
+    """The table; ``varying`` names the conditions that tell its rows apart.
+
+    ``left_out`` counts the points of curves that nothing can be compared with: logged in one mode alone.
+    """
+
+    split: Split
+    metric: Metric
+    varying: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    left_out: int
+
+
+class Row(NamedTuple):
+    """One cell of the table; accuracies in percent, run ids (of the whole table row) separated by spaces."""
+
+    source: str
+    data: str
+    model: str
+    budget: str
+    density: float
+    density_all: float | None
+    conditions: str
+    column: str
+    accuracy_mean: float
+    accuracy_std: float | None
+    n: int | None
+    best: int
+    runs: str
+
+
+def data(
+    frame: pd.DataFrame,
+    *,
+    split: Annotated[Split, "the split that accuracies are shown on"] = "test",
+    metric: Annotated[Metric, "top1 or top5 accuracy"] = "top1",
+) -> PruneVsScratch:
+    """One entry per (data, model, density) and per set of conditions, from whatever modes were logged.
+
+    A set of conditions counts when at least one of its budgets was logged in two modes; the curves of a trade-off that
+    were only ever fine-tuned compare nothing.
+
+    Raises:
+        UserError: nothing with this metric is logged, or nothing that could be compared.
+    """
+    scores = {f"{split}.{moment}.{metric}": moment for moment in ("dense", "after")}
+    setting = [*frames.SUBJECT, *frames.CONDITIONS]
+    needed = [*setting, *frames.BUDGET, "mode", "dense_key", "density", "density_scope", "run_id", *scores]
+    points = frame.loc[frame["mode"].isin(list(COLUMNS)), needed].rename(columns=scores).dropna(subset=["after"])
+    if points.empty:
+        raise UserError(f"no point with a {metric} accuracy is logged in the modes {', '.join(COLUMNS)}.")
+    modes = points.groupby([*setting, *frames.BUDGET])["mode"].transform("nunique")
+    compared = points[modes.groupby([points[name] for name in setting]).transform("max") > 1]
+    if compared.empty:
+        alone = ", ".join(f"mode={mode}" for mode in COLUMNS if mode in set(points["mode"]))
+        raise UserError(f"no budget is logged in two modes under the same conditions (there is {alone}).")
+    found = list(frames.groups(compared, (*setting, *frames.BUDGET)))
+    entries = [_entry(key, rows) for key, rows in found]
+    order = sorted(entries, key=lambda entry: (entry.data, entry.model, entry.conditions, -entry.density, entry.budget))
+    return PruneVsScratch(split, metric, _varying([key for key, _ in found]), tuple(order), len(points) - len(compared))
+
+
+def _varying(keys: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The conditions a reader needs to tell rows apart: not a recipe that follows from network and data set."""
+    named: dict[str, tuple[str, ...]] = dict.fromkeys(_METHOD, ())
+    follows = {**named, "reg_strength": (*frames.SUBJECT, "reg")}
+
+    def differs(name: str) -> bool:
+        values: dict[tuple[str, ...], set[object]] = {}
+        for key in keys:
+            values.setdefault(tuple(key[part] for part in follows.get(name, frames.SUBJECT)), set()).add(key[name])
+        return any(len(found) > 1 for found in values.values())
+
+    return tuple(name for name in frames.CONDITIONS if differs(name))
+
+
+def _entry(key: Mapping[str, Any], rows: pd.DataFrame) -> Entry:
+    accuracies = {mode: frames.spread(same["after"]) for mode, same in rows.groupby("mode")}
+    named = tuple((COLUMNS[mode], accuracies[mode]) for mode in COLUMNS if mode in accuracies)
+    top = max(round(spread.mean, 2) for _, spread in named)
+    best = tuple(name for name, spread in named if round(spread.mean, 2) == top) if len(named) > 1 else ()
+    density = frames.spread(rows["density_scope"]).mean
+    return Entry(
+        data=str(key["data"]),
+        model=str(key["model"]),
+        budget=budget_text(str(key["budget.kind"]), float(key["budget.value"])),
+        density=density,
+        density_all=frames.spread(rows["density"]).mean,
+        conditions=texts(key, frames.CONDITIONS),
+        unpruned=frames.spread(dict(zip(rows["dense_key"], rows["dense"], strict=True)).values()),
+        accuracies=named,
+        best=best,
+        paper=_paper(str(key["data"]), str(key["model"]), density),
+        runs=tuple(sorted(rows["run_id"])),
+    )
+
+
+def _paper(dataset: str, model: str, density: float) -> tuple[tuple[str, Spread], ...]:
+    wanted = PAPER_MODELS.get(model), PAPER_DATA.get(dataset)
+    printed = [number for number in reference.numbers("rethinking_table6_unstructured")
+               if (number.model, number.dataset) == wanted]  # fmt: skip
+    return tuple(
+        # The paper gives mean and standard deviation of 5 runs on CIFAR and one run on ImageNet, no extremes.
+        (number.method, Spread(number.value, number.std, number.value, number.value, 1 if number.std is None else 5))
+        for number in printed
+        if (number.x is not None and abs(1.0 - number.x / 100.0 - density) <= SAME_DENSITY) or number.method == UNPRUNED
+    )
+
+
+def runs(made: PruneVsScratch) -> tuple[str, ...]:
+    return tuple(sorted(run for entry in made.entries for run in entry.runs))
+
+
+def rows(made: PruneVsScratch) -> Iterable[Row]:
+    for entry in made.entries:
+        conditions = "; ".join(f"{name}={value}" for name, value in entry.conditions)
+        where = entry.data, entry.model, entry.budget, entry.density
+        for column, value in ((UNPRUNED, entry.unpruned), *entry.accuracies):
+            numbers = value.mean, value.std, value.n, int(column in entry.best)
+            yield Row("runs", *where, entry.density_all, conditions, column, *numbers, " ".join(entry.runs))
+        for column, value in _printed(entry):
+            yield Row("Liu et al. 2019, Table 6", *where, None, "", column, value.mean, value.std, value.n, 0, "")
+
+
+def _printed(entry: Entry) -> tuple[tuple[str, Spread], ...]:
+    """The paper's cells, where it has more than the dense network at this density."""
+    return entry.paper if len(entry.paper) > 1 else ()
+
+
+def sheet(made: PruneVsScratch) -> Sheet:
+    extra = made.varying
+    partial = any(abs(entry.density - entry.density_all) > SAME_DENSITY for entry in made.entries)
+    qualities = any(entry.budget.startswith("quality") for entry in made.entries)
+    header = ["Data", "Network", *(name.replace("_", " ") for name in extra)]
+    header += ["Budget"] * qualities + ["Density"] + ["of all weights"] * partial
+    header += [UNPRUNED, *COLUMNS.values(), "n"]
+    lines: list[tuple[Cell, ...]] = []
+    for entry in made.entries:
+        named = dict(entry.conditions)
+        start = [entry.data, entry.model, *(short(name, named[name]) for name in extra)]
+        start += [entry.budget] * qualities + [f"{entry.density:.3g}"] + [f"{entry.density_all:.3g}"] * partial
+        cells = {UNPRUNED: entry.unpruned, **dict(entry.accuracies)}
+        lines.append((*map(Cell, start), *_cells(cells, entry.best)))
+        if _printed(entry):
+            blank = ["", "Liu et al. 2019", *[""] * (len(start) - 2)]
+            lines.append((*map(Cell, blank), *_cells(dict(entry.paper), ())))
+    numbers = len(COLUMNS) + 2
+    align = "l" * (len(header) - numbers - 1 - partial) + "r" * (numbers + 1 + partial)
+    return Sheet(
+        "Pruned and fine-tuned, against trained from scratch (after Liu et al. 2019, Table 6): "
+        f"{made.metric.replace('top', 'top-')} accuracy on {made.split}, %",
+        tuple(header),
+        align,
+        tuple(lines),
+        _notes(made, partial),
+    )
+
+
+def _cells(values: Mapping[str, Spread], best: Iterable[str]) -> list[Cell]:
+    most = max(value.n for value in values.values())
+    cells = []
+    for column in (UNPRUNED, *COLUMNS.values()):
+        value = values.get(column)
+        fewer = f" (n = {value.n})" if value is not None and value.n < most else ""
+        cells.append(Cell(spread_text(value) + fewer, column in best))
+    return [*cells, Cell(str(most))]
+
+
+def _notes(made: PruneVsScratch, partial: bool) -> tuple[str, ...]:
+    of = "the weights that the criterion may prune" if partial else "the weights"
+    note = (
+        f"Density: kept share of {of}. Mean ± sample standard deviation over n seeds; bold: the highest mean of the "
+        f"row among the pruned networks; {MISSING}: not logged. Scratch-E trains for the epochs of the dense network, "
+        "Scratch-B for its compute; Rewound retrains from the initial weights."
+    )
+    same = dict(made.entries[0].conditions)
+    common = ", ".join(f"{name} {same[name]}" for name in _METHOD if name not in made.varying)
+    notes = [note, f"All rows: {common}."] if common else [note]
+    if made.left_out:
+        notes.append(f"Not shown: {made.left_out} points of curves that were logged in one mode alone.")
+    return tuple(notes)
