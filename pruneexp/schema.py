@@ -204,7 +204,7 @@ def unflatten(kind: type[Record], flat: Mapping[str, Any], prefix: str = "") -> 
         KeyError: a required value is missing; the message names it.
         ValueError: a value cannot be read as the declared type.
     """
-    hints = _hints(kind)
+    hints = _hints(typing.cast(Any, kind))
     values: dict[str, Any] = {}
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
         name, hint = prefix + field.name, hints[field.name]
