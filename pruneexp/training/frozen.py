@@ -1,0 +1,53 @@
+"""The state a network is trained in: training mode, with some of its modules held still; put back afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from pruneexp.errors import UserError
+
+
+@contextmanager
+def training_except(network: nn.Module, frozen: Collection[str]) -> Iterator[None]:
+    """Put ``network`` into training mode, but for the modules named in ``frozen`` and everything inside them.
+
+    Their parameters require no gradient meanwhile, and batch normalisation among them uses its running statistics
+    without updating them; normalisation that merely follows a frozen layer trains on. On leaving, modes and
+    requirements are as before and no gradient is left.
+
+    Raises:
+        UserError: a name is no module of the network.
+    """
+    still = _modules(network, frozen)
+    modes = [(module, module.training) for module in network.modules()]
+    held = [parameter for module in still for parameter in module.parameters() if parameter.requires_grad]
+    network.train()
+    for module in still:
+        for inner in module.modules():
+            inner.training = inner.training and not isinstance(inner, _BatchNorm)
+    try:
+        for parameter in held:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in held:
+            parameter.requires_grad_(True)
+        for module, mode in modes:
+            module.training = mode
+        for parameter in network.parameters():
+            parameter.grad = None
+
+
+def _modules(network: nn.Module, names: Collection[str]) -> list[nn.Module]:
+    modules = dict(network.named_modules())
+    unknown = sorted(set(names) - modules.keys())
+    if unknown:
+        known = ", ".join(name for name in modules if name)
+        raise UserError(
+            f"Cannot freeze {', '.join(map(repr, unknown))} of {type(network).__name__}; its modules are {known}."
+        )
+    return [modules[name] for name in names]

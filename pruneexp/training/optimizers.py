@@ -1,0 +1,102 @@
+"""The optimizer of a recipe: torch's own update functions over moments that are plain tensors.
+
+The functions instead of the classes around them, because a checkpoint wants the moments as tensors, and because the
+classes cost 55 us a step on a CPU, 2 % of a LeNet-300-100 step at batch 64. Penalties are no weight decay here:
+``step`` adds them itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim.adam import adam
+from torch.optim.sgd import sgd
+
+from pruneexp.training.recipe import Recipe
+
+# One pass over weights, gradients and moments instead of one per operation: 0.91 of the time of a LeNet-300-100 step
+# on one CPU core.
+_FUSED = ("cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """Parameters on one device, and by name of moment one tensor per parameter; all moments start at zero.
+
+    So a weight that is zero and never gets a gradient stays exactly zero under every update here.
+    """
+
+    parameters: Sequence[nn.Parameter]
+    recipe: Recipe
+    moments: Mapping[str, list[Tensor]]
+    fused: bool
+
+    @torch.no_grad()
+    def update(self, lr: float) -> None:
+        """Apply one step to the parameters that have a gradient."""
+        values: list[Tensor] = list(self.parameters)
+        gradients = [value.grad for value in values if value.grad is not None]
+        moments = self.moments
+        if len(gradients) < len(values):
+            reached = [index for index, value in enumerate(values) if value.grad is not None]
+            values = [values[index] for index in reached]
+            moments = {name: [tensors[index] for index in reached] for name, tensors in moments.items()}
+        if self.recipe.optimizer == "sgd":
+            self._sgd(values, gradients, moments, lr)
+        else:
+            self._adam(values, gradients, moments, lr)
+
+    def _sgd(
+        self, values: list[Tensor], gradients: list[Tensor], moments: Mapping[str, list[Tensor]], lr: float
+    ) -> None:
+        sgd(
+            values,
+            gradients,
+            list(moments["momentum"]) if "momentum" in moments else [None] * len(values),
+            fused=self.fused,
+            weight_decay=0.0,
+            momentum=self.recipe.momentum,
+            lr=lr,
+            dampening=0.0,
+            nesterov=self.recipe.nesterov,
+            maximize=False,
+        )
+
+    def _adam(
+        self, values: list[Tensor], gradients: list[Tensor], moments: Mapping[str, list[Tensor]], lr: float
+    ) -> None:
+        adam(
+            values,
+            gradients,
+            moments["first"],
+            moments["second"],
+            [],
+            moments["steps"],
+            fused=self.fused,
+            amsgrad=False,
+            beta1=self.recipe.momentum,
+            beta2=0.999,
+            lr=lr,
+            weight_decay=0.0,
+            eps=1e-8,
+            maximize=False,
+        )
+
+
+def build(parameters: Sequence[nn.Parameter], recipe: Recipe) -> Optimizer:
+    """A fresh optimizer over ``parameters``, at least one, all on one device."""
+    return Optimizer(parameters, recipe, _moments(parameters, recipe), parameters[0].device.type in _FUSED)
+
+
+def _moments(parameters: Sequence[nn.Parameter], recipe: Recipe) -> dict[str, list[Tensor]]:
+    # Fused kernels walk memory without looking at strides: a moment must lie as its parameter does, as zeros_like does.
+    if recipe.optimizer == "sgd":
+        return {"momentum": [torch.zeros_like(p) for p in parameters]} if recipe.momentum else {}
+    return {
+        "first": [torch.zeros_like(p) for p in parameters],
+        "second": [torch.zeros_like(p) for p in parameters],
+        "steps": [torch.zeros((), device=p.device) for p in parameters],
+    }
