@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pruneexp.training.evaluation import evaluate, recalibrate_batchnorm
-from tests.test_training_fit import CPU, Tensors, digits, network, same, values
+from tests.contracts.training import CPU, Tensors, digits, network, same, values
 
 
 def identity(logits: Tensor, labels: list[int]) -> Tensors:

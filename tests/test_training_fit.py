@@ -1,81 +1,22 @@
-"""The training loop: hand-worked steps, the plain loop it must equal, masks, penalties, freezing, divergence."""
+"""The training loop: hand-worked steps, the plain loop it must equal, penalties, freezing, divergence."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.functional import cross_entropy
 
 from pruneexp.errors import UserError
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.training import seeding
 from pruneexp.training.fit import Diverged, Epoch, fit
-from pruneexp.training.recipe import OptimizerName, Recipe
+from pruneexp.training.recipe import Recipe
 from pruneexp.training.regularizers import L1, L2
-
-CPU = torch.device("cpu")
-SGD = Recipe(epochs=2, batch_size=8, optimizer="sgd", lr=0.1)
-
-
-@dataclass(frozen=True)
-class Tensors:
-    """Images as they are, in the order asked for; noise added where augmentation is on."""
-
-    images: Tensor
-    labels: Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def batches(
-        self,
-        batch_size: int,
-        device: torch.device,
-        *,
-        order: Tensor | None = None,
-        augment: torch.Generator | None = None,
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        for chosen in (torch.arange(len(self)) if order is None else order).split(batch_size):
-            images = self.images[chosen]
-            if augment is not None:
-                images = images + 0.1 * torch.randn(images.shape, generator=augment)
-            yield images, self.labels[chosen]
-
-
-def digits(count: int = 44) -> Tensors:
-    generator = torch.Generator().manual_seed(1)
-    return Tensors(torch.randn(count, 1, 6, 6, generator=generator), torch.randint(3, (count,), generator=generator))
-
-
-def network(dropout: float = 0.0, seed: int = 0) -> nn.Sequential:
-    with seeding.stream(seed, "init"):
-        return nn.Sequential(
-            nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.Flatten(), nn.Dropout(dropout),
-            nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 3),
-        )  # fmt: skip
-
-
-def weight(net: nn.Module, name: str) -> Tensor:
-    return net.get_parameter(f"{name}.weight").detach()
-
-
-def half(net: nn.Module) -> MaskSet:
-    generator = torch.Generator().manual_seed(2)
-    shapes = {name: weight(net, name).shape for name in ("0", "3", "6", "8")}
-    return MaskSet({name: torch.rand(shape, generator=generator) < 0.5 for name, shape in shapes.items()})
-
-
-def values(net: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.clone() for name, tensor in net.state_dict().items()}
-
-
-def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+from tests.contracts.training import CPU, SGD, Tensors, digits, half, network, same, values, weight
 
 
 def test_two_steps_by_hand_with_l1_mask_and_momentum() -> None:
@@ -153,49 +94,6 @@ def test_seeds_and_augmentation_matter() -> None:
         seen.append(values(net)["8.weight"])
     assert not torch.equal(seen[0], seen[1])
     assert not torch.equal(seen[0], seen[2])
-
-
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
-@pytest.mark.parametrize("clip", [None, 0.05])
-@pytest.mark.parametrize("penalty", [L1(0.01), L2(0.01)])
-def test_pruned_weights_stay_zero(optimizer: OptimizerName, clip: float | None, penalty: L1 | L2) -> None:
-    net = network(dropout=0.2)
-    masks = half(net)
-    fit(net, digits(), replace(SGD, optimizer=optimizer, clip=clip), seed=0, device=CPU, masks=masks, penalty=penalty)
-    for name, mask in masks.items():
-        assert bool((weight(net, name)[~mask] == 0).all())
-        assert bool((weight(net, name)[mask] != 0).any())
-
-
-def test_momentum_of_the_dense_past_never_revives_a_weight() -> None:
-    net = network()
-    fit(net, digits(), replace(SGD, momentum=0.99), seed=0, device=CPU)
-    masks = half(net)
-    fit(net, digits(), replace(SGD, momentum=0.99, nesterov=True), seed=0, device=CPU, masks=masks)
-    assert all(bool((weight(net, name)[~mask] == 0).all()) for name, mask in masks.items())
-
-
-def test_the_norm_that_is_clipped_leaves_pruned_weights_out() -> None:
-    """One step from a gradient far beyond the bound moves the kept weights by exactly lr * clip."""
-    net = nn.Sequential(nn.Flatten(), nn.Linear(36, 3, bias=False))
-    masks = MaskSet({"1": torch.rand((3, 36), generator=torch.Generator().manual_seed(0)) < 0.3})
-    masks.apply_(net)
-    before = weight(net, "1").clone()
-    recipe = Recipe(epochs=1, batch_size=44, optimizer="sgd", lr=0.5, momentum=0.0, clip=0.01)
-    fit(net, digits(), recipe, seed=0, device=CPU, masks=masks)
-    assert (weight(net, "1") - before).norm().item() == pytest.approx(0.5 * 0.01, rel=1e-3)
-
-
-def test_a_revived_weight_stops_the_training() -> None:
-    net = network()
-    masks = half(net)
-
-    class Vandal:
-        def add_gradient_(self, weights: list[Tensor], gradients: list[Tensor]) -> None:
-            gradients[0].fill_(math.inf)  # inf times a mask's 0 is NaN, and NaN gets through any mask
-
-    with pytest.raises((RuntimeError, Diverged)):
-        fit(net, digits(), SGD, seed=0, device=CPU, masks=masks, penalty=Vandal())
 
 
 def test_penalties_act_on_weights_alone() -> None:

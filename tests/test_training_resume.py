@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from pruneexp.training.fit import Training, fit
 from pruneexp.training.recipe import OptimizerName, Recipe
 from pruneexp.training.regularizers import L1
-from tests.test_training_fit import CPU, digits, half, network, same, values
+from tests.contracts.training import CPU, digits, half, network, same, values
 
 
 class Killed(Exception):

@@ -18,6 +18,10 @@ from pruneexp.schema import Budget, PointIdentity, TradeoffPoint
 from pruneexp.training.fit import Epoch
 
 
+#: Columns of a log file: enough for the table of points.
+LOG_WIDTH = 160
+
+
 def budget_text(budget: Budget) -> str:
     """``d=0.1`` or ``q=0.75``."""
     return f"{'d' if budget.kind == 'density' else 'q'}={budget.value:g}"
@@ -34,6 +38,8 @@ class Display:
 
     def __init__(self, *, bars: bool) -> None:
         self._out = Console(highlight=False, soft_wrap=True)
+        if not self._out.is_terminal:
+            self._out.width = LOG_WIDTH
         self._notes = Console(stderr=True, highlight=False, soft_wrap=True)
         self._bars = bars and self._notes.is_terminal
         self._progress: Progress | None = None
