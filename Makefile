@@ -38,6 +38,7 @@ demo: install ## Run a small study on real digits, then make its figure and its 
 	@$(PY) -m pruneexp experiment=demo
 	$(PY) -m analysis tradeoff
 	$(PY) -m analysis headline
+	$(PY) -m analysis claims
 	echo
 	echo 'Made from the recorded runs, to open:'
 	find reports -type f \( -name '*.png' -o -name '*.svg' -o -name '*.md' -o -name '*.csv' \) | sort | sed 's/^/  /'

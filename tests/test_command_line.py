@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -109,6 +111,18 @@ def test_a_class_smuggled_through_an_allowed_package_is_refused(tmp_path: Path) 
     done = typed(tmp_path, *SMALL, "model._target_=pruneexp.provenance.subprocess.run", "~model.channels")
     assert done.returncode == 2
     assert "not allowed" in done.stderr
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pruneexp", *SMALL, "train.epochs=1000000", "runtime.checkpoint_seconds=0"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        while not list(tmp_path.glob(".pruneexp/store/work/*/*")):  # until the first checkpoint: training is on
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said == "pruneexp: interrupted; the same command goes on where this one stopped\n"
+    assert [run.info.status for run in runs(tmp_path, "curve")] == ["KILLED"]
 
 
 @pytest.mark.slow
