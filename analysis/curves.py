@@ -67,6 +67,8 @@ def budget_text(kind: str, value: float) -> str:
 
 def short(name: str, value: str) -> str:
     """A condition as the reader of a legend or a table meets it."""
+    if name.endswith("_settings"):
+        return f"{name.replace('_', ' ')} {value}"
     return f"data {value[:8]}" if name == "data_fingerprint" else value
 
 

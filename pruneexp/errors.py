@@ -13,5 +13,9 @@ class UserError(Told):
     """A mistake or a state of the machine that the user can mend; shown as one sentence, without a traceback."""
 
 
+class Infeasible(UserError):
+    """A budget that this network cannot meet; others on its curve may be."""
+
+
 class JobFailed(Told):
     """Some points of a job could not be computed; the others were, and are recorded."""

@@ -43,7 +43,12 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class PointIdentity:
-    """Everything that tells one trade-off point from another; logged as MLflow params on the point itself."""
+    """Everything that tells one trade-off point from another; logged as MLflow params on the point itself.
+
+    Labels are what a person chose; each ``..._settings`` is a short hash of what the labels stand for, in full: of the
+    dense network, of pruning and retraining it, of the schedule, of the mode. Points that differ in one of them are
+    never taken for repetitions of each other.
+    """
 
     model: str
     data: str
@@ -65,6 +70,11 @@ class PointIdentity:
     data_fingerprint: str
     device: str
     precision: str
+    reg_retrain_strength: float = 0.0
+    dense_settings: str = ""
+    prune_settings: str = ""
+    schedule_settings: str = ""
+    mode_settings: str = ""
     prunable: str = "conv,linear"
     batchnorm: str = "as is"
     train_epochs: int = 0

@@ -23,7 +23,8 @@ LOW_DENSITY = 0.125
 FREE_DENSITY = 0.1
 
 #: What two curves that are compared must share; penalty and schedule are what the claims are about.
-SAME = tuple(name for name in frames.CONDITIONS if name not in ("reg", "reg_strength", "schedule"))
+_COMPARED = ("reg", "reg_strength", "reg_retrain_strength", "schedule", "schedule_settings")
+SAME = tuple(name for name in frames.CONDITIONS if name not in _COMPARED)
 
 
 class Side(NamedTuple):

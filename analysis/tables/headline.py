@@ -18,7 +18,7 @@ PAPER_NAMES = {"lenet_300_100": "LeNet-300-100", "lenet5": "LeNet-5", "alexnet":
 HEADER = ("Network", "Data", "Source", "Reference error, %", "Pruned error, %", "Weights", "Kept", "Rate")
 
 #: What a dense network depends on, beside its seed.
-_DENSE = ("train", "train_epochs", "reg", "reg_strength", "dropout", "precision", "data_fingerprint")
+_DENSE = ("dense_settings", "reg", "reg_strength", "precision", "data_fingerprint")
 _SLACK = 1e-9  # points of accuracy: means of floats are not exact
 
 

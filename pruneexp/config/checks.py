@@ -107,6 +107,7 @@ _RANGES = (
     ("train.label_smoothing", 0, 0.999999, False),
     ("retrain.epochs", 0, math.inf, False),
     ("retrain.lr_factor", 0, math.inf, True),
+    ("criterion.min_keep", 0, math.inf, False),
     ("seed", 0, 2**31 - 1, False),
     ("runtime.checkpoint_seconds", 0, math.inf, False),
     ("runtime.threads", 1, math.inf, False),
@@ -124,8 +125,9 @@ def _check_keys(values: Mapping[str, Any]) -> None:
 
 
 def _at(values: Mapping[str, Any], key: str) -> Any:
+    """The value at a dotted key; None where a choice of the user's own does not have it."""
     for part in key.split("."):
-        values = values[part]
+        values = values.get(part) if isinstance(values, dict) else None  # type: ignore[assignment]
     return values
 
 

@@ -90,7 +90,10 @@ class RetrainConfig:
 
 @dataclass
 class CurveConfig:
-    """The budgets of one job, mildest first or last; densities, or quality parameters of ``layer_std``."""
+    """The budgets of one job, mildest first or last; densities, or quality parameters of ``layer_std``.
+
+    ``recalibrate_batchnorm`` re-estimates the running statistics of the masked network before it is scored.
+    """
 
     densities: list[float] | None = None
     qualities: list[float] | None = None
@@ -99,7 +102,10 @@ class CurveConfig:
 
 @dataclass
 class RuntimeConfig:
-    """What cannot change a number: places, progress, limits. Never part of a result's identity."""
+    """Places, progress, limits: never part of a result's identity.
+
+    ``threads`` is the one that can change the last bits: sums on a CPU depend on how they are split.
+    """
 
     tracking_uri: str | None = None
     experiment: str = "pruneexp"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from pruneexp.config.checks import ALLOWED_TARGETS, budgets, check_target, plain, targets
 from pruneexp.cost.flops import layer_flops
 from pruneexp.data.dataset import Dataset
-from pruneexp.errors import UserError
+from pruneexp.errors import Told, UserError
 from pruneexp.models.adapt import adapt, input_shape_of
 from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
@@ -119,7 +120,7 @@ def _instantiate(path: str, node: Any, *, allowed: Sequence[str]) -> Any:
 
 
 def _cause(error: BaseException) -> str:
-    while error.__cause__ is not None:
+    while error.__cause__ is not None and not isinstance(error, Told):
         error = error.__cause__
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
@@ -204,30 +205,41 @@ def _flop(
 def _identities(config: DictConfig, setting: Setting, network: nn.Module) -> dict[str, Any]:
     """The plain values that stage keys are made of; a network without dropout does not depend on the policy."""
     drops = bool(layers_of_dropouts(network))
-    model = plain(config.model)
+    model = _described(config.model)
     if config.train.start_from:
         model["start_from"] = _digest(config.train.start_from)
     return {
         "model": model,
         "train": {**asdict(setting.train), "augment": setting.augment},
         "retrain": {**asdict(setting.retrain), "augment": setting.augment, "local": setting.local_retraining},
-        "train_penalty": plain(config.reg.train),
-        "retrain_penalty": plain(config.reg.retrain),
-        "dropout": plain(config.dropout) if drops else None,
+        "train_penalty": _described(config.reg.train),
+        "retrain_penalty": _described(config.reg.retrain),
+        "dropout": _described(config.dropout) if drops else None,
         "dense_dropout": setting.dropout(0.5, 1, 1) if drops else None,
-        "criterion": plain(config.criterion),
+        "criterion": _described(config.criterion),
     }
+
+
+def _described(node: Any) -> dict[str, Any]:
+    """A node's plain values, and for each target that is not ours the digest of the file its code is in."""
+    values: dict[str, Any] = plain(node)
+    sources: dict[str, str] = {}
+    for _, target in targets(values):
+        if not target.startswith(tuple(f"{package}." for package in ALLOWED_TARGETS)):
+            file = inspect.getsourcefile(get_object(target))
+            sources[target] = _digest(file) if file else ""
+    return {**values, "sources": sources} if sources else values
 
 
 def _check_selection(setting: Setting, network: nn.Module, budget: Budget) -> None:
     """Let the criterion choose among a few weights per layer, so that a wrong layer name is found before training."""
-    scope = {name: torch.randn(8, 8, device=setting.device) for name in prunable(network, setting.layers)}
+    scope = {name: torch.randn(8, 8) for name in prunable(network, setting.layers)}
     select(
         scope,
-        budget,
+        Budget(budget.kind, 1.0 if budget.kind == "density" else 0.0),  # prunes nothing: only names are looked at
         setting.criterion,
         setting.allocation,
         survivors=MaskSet.dense(scope),
         min_keep=setting.min_keep,
-        generator=generator(setting.seed, "criterion", device=setting.device),
+        generator=generator(setting.seed, "criterion"),
     )

@@ -17,7 +17,6 @@ from pruneexp.experiment.plan import Plan
 from pruneexp.schema import Budget, PointIdentity, TradeoffPoint
 from pruneexp.training.fit import Epoch
 
-
 #: Columns of a log file: enough for the table of points.
 LOG_WIDTH = 160
 
@@ -75,11 +74,15 @@ class Display:
             finally:
                 self._progress = None
 
+    def begin(self, stage: str, epochs: int) -> None:
+        if self._progress is not None and self._epochs is not None:
+            self._progress.reset(self._epochs, description=stage, total=epochs, completed=0, visible=True, detail="")
+
     def epoch(self, stage: str, epoch: Epoch) -> None:
         if self._progress is not None and self._epochs is not None:
             detail = f"loss {epoch.loss:.3f}  {epoch.seconds:.1f} s/epoch"
             self._progress.update(
-                self._epochs, description=stage, total=epoch.total, completed=epoch.index, detail=detail, visible=True
+                self._epochs, description=stage, total=epoch.total, completed=epoch.index, detail=detail
             )
 
     def fraction(self, share: float) -> None:

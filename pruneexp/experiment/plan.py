@@ -19,6 +19,9 @@ VERBS = {"dense": "to train", "mask": "to cut", "retrain": "to retrain", "scratc
 #: Timed training steps; the first, which allocates, is not counted.
 TIMED_STEPS = 3
 
+#: FLOP of one of them at most: half a second on a slow core, and still a batch of AlexNet at 67 px.
+TIMED_FLOP = 2e10
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -53,27 +56,20 @@ def make_plan(job: Job, store: Store, places: Sequence[tuple[str, str]]) -> Plan
     """Look up every stage of a job in the store; time a few training steps if anything is to be trained."""
     stages = {step.key: step for route in job.routes for step in route.steps}
     present = {key: store.has(key) for key in stages}
-    done = sum(all(present[key] for key in _reported(route.steps)) for route in job.routes)
-    needed = {step.key for route in job.routes for step in _wanted(route.steps, present)}
-    missing = tuple(stage for key, stage in stages.items() if key in needed)
+    done = sum(all(present[step.key] for step in route.steps) for route in job.routes)
+    missing = tuple(stage for key, stage in stages.items() if not present[key])
     stored = tuple(stage for key, stage in stages.items() if present[key])
     epochs = sum(stage.epochs for stage in missing)
     seconds = epochs * _seconds_per_epoch(job.setting) if epochs else 0.0
     return Plan(len(job.routes), done, missing, stored, seconds, tuple(places))
 
 
-def _reported(steps: Sequence[Stage]) -> list[str]:
-    return [step.key for step in steps]
-
-
-def _wanted(steps: Sequence[Stage], present: dict[str, bool]) -> list[Stage]:
-    return [step for step in steps if not present[step.key]]
-
-
 def _seconds_per_epoch(setting: Setting) -> float:
-    """Extrapolated from a few steps on zeros; a plan does not need more."""
+    """Extrapolated from a few steps on a few zeros; a plan does not need more."""
     network = setting.network("fresh")
-    images = torch.zeros(setting.train.batch_size, *setting.input_shape, device=setting.device)
+    affordable = int(TIMED_FLOP / (3 * sum(setting.layer_flop.values())))
+    count = max(1, min(setting.train.batch_size, affordable))
+    images = torch.zeros(count, *setting.input_shape, device=setting.device)
     labels = torch.zeros(len(images), dtype=torch.int64, device=setting.device)
     started = 0.0
     for step in range(1 + TIMED_STEPS):

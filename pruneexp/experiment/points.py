@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from omegaconf import DictConfig
 
-from pruneexp.cache.identity import stage_key
+from pruneexp.cache.identity import short, stage_key
 from pruneexp.config.checks import plain
 from pruneexp.cost.activations import Activations
 from pruneexp.cost.counts import LayerCount
@@ -39,6 +39,7 @@ def identity(job: Job, config: DictConfig, choices: Mapping[str, str], budget: B
         "train": choices["train"],
         "reg": choices["reg"],
         "reg_strength": float(config.reg.get("strength", 0.0)),
+        "reg_retrain_strength": float(config.reg.get("retrain_strength", config.reg.get("strength", 0.0))),
         "dropout": choices["dropout"],
         "criterion": choices["criterion"],
         "schedule": choices["schedule"],
@@ -51,9 +52,9 @@ def identity(job: Job, config: DictConfig, choices: Mapping[str, str], budget: B
         "retrain_epochs": config.retrain.epochs,
         "retrain_lr_factor": config.retrain.lr_factor,
     }
-    parts = {name: plain(config[name]) for name in ("mode", "schedule")}
+    labels |= _settings(config, job)
     fingerprint = job.setting.data.fingerprint
-    curve = stage_key("curve", 1, {"labels": labels, "parts": parts, **job.setting.configs}, [], fingerprint)
+    curve = stage_key("curve", 1, {"labels": labels, "reg": plain(config.reg)}, [], fingerprint)
     ends = (route.dense.key, route.mask.key, route.final.key)
     point = stage_key("point", int(SCHEMA_VERSION), {"budget": asdict(budget)}, (curve, *ends))
     return PointIdentity(
@@ -68,6 +69,17 @@ def identity(job: Job, config: DictConfig, choices: Mapping[str, str], budget: B
         device=job.setting.device.type,
         precision=job.setting.train.precision,
     )
+
+
+def _settings(config: DictConfig, job: Job) -> dict[str, str]:
+    of = job.setting.configs
+    parts = {
+        "dense": {name: of[name] for name in ("model", "train", "dense_dropout")},
+        "prune": {name: of[name] for name in ("criterion", "retrain", "dropout")},
+        "schedule": plain(config.schedule),
+        "mode": plain(config.mode),
+    }
+    return {f"{name}_settings": short(stage_key(name, 1, part, [])) for name, part in parts.items()}
 
 
 def assemble(of: PointIdentity, route: Route, runner: Runner, layer_flop: Mapping[str, float]) -> TradeoffPoint:
@@ -89,6 +101,7 @@ def assemble(of: PointIdentity, route: Route, runner: Runner, layer_flop: Mappin
         test=_scores("test", dense, mask if inherited else None, final),
         ledger=_ledger(route, records, runner),
     )
+    of = replace(of, device=final["device"])  # where it was computed, which the store may know better than this job
     return TradeoffPoint(identity=of, result=result, layers=rows, collapsed=tuple(mask["collapsed"]))
 
 

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pruneexp import schema
 from pruneexp.cache.store import Store
-from pruneexp.errors import JobFailed, UserError
+from pruneexp.errors import Infeasible, JobFailed, UserError
 from pruneexp.experiment.build import Job, build
 from pruneexp.experiment.display import Display, budget_text
 from pruneexp.experiment.plan import make_plan
@@ -19,6 +19,9 @@ from pruneexp.provenance import environment
 from pruneexp.schema import PointIdentity, TradeoffPoint
 from pruneexp.stages.graph import Runner
 from pruneexp.tracking import Tracker, curve_name, default_uri, redact
+
+#: What the points of one curve differ in.
+OF_A_POINT = ("budget.kind", "budget.value", "point_key", "mask_key", "final_key")
 
 
 def run(config: DictConfig, choices: Mapping[str, str], own: Sequence[str] = ()) -> None:
@@ -64,9 +67,9 @@ def _points(
     for of, route in zip(identities, job.routes, strict=True):
         try:
             point = assemble(of, route, runner, job.setting.layer_flop)
-        except UserError:
-            raise
-        except Exception as error:  # noqa: BLE001  a diverged training, too little memory, a bug in somebody's network
+        except Exception as error:  # a diverged training, too little memory, a bug in somebody's network
+            if isinstance(error, UserError) and not isinstance(error, Infeasible):
+                raise
             reason = f"{type(error).__name__}: {error}"
             tracker.log_failure(curve, schema.flatten(of), reason)
             failures.append(f"{budget_text(of.budget)} ({reason})")
@@ -78,12 +81,7 @@ def _points(
 
 
 def _open_curve(tracker: Tracker, config: DictConfig, of: PointIdentity, job: Job) -> str:
-    shared = {
-        name: value for name, value in schema.flatten(of).items() if name not in _OF_A_POINT and "budget" not in name
-    }
+    shared = {name: value for name, value in schema.flatten(of).items() if name not in OF_A_POINT}
     gpu = torch.cuda.get_device_name() if job.setting.device.type == "cuda" else None
     resolved = OmegaConf.to_yaml(config, resolve=True)
     return tracker.curve(of.curve_key, curve_name(shared), shared, {}, resolved, environment(accelerator=gpu))
-
-
-_OF_A_POINT = ("point_key", "mask_key", "final_key")

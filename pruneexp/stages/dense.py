@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 from pruneexp.cache.store import Artefact, Checkpoint
 from pruneexp.stages.graph import Stage
 from pruneexp.stages.setting import Setting
-from pruneexp.stages.work import Training, train, trained
+from pruneexp.stages.work import Training, artefact, train
 from pruneexp.training.seeding import derive
 
 VERSION = 1
@@ -17,11 +15,9 @@ def train_dense(setting: Setting) -> Stage:
     """Train every weight, under the penalty of the training phase (Han et al. 2015, section 3, first step)."""
 
     def make(parents: tuple[Artefact, ...], checkpoint: Checkpoint) -> Artefact:
-        started = time.perf_counter()
         network = setting.network("initial")
         training = Training("dense", setting.train, setting.train_penalty, "train", derive(setting.seed, "train"))
-        losses = train(setting, network, training, None, checkpoint)
-        return trained(setting, network, losses, None, started)
+        return artefact(setting, network, [train(setting, network, training, None, checkpoint)])
 
     config = {
         "model": setting.configs["model"],

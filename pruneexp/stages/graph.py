@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from traceback import clear_frames
 from typing import Any, Literal
 
 from pruneexp.cache.identity import stage_key
@@ -26,7 +27,7 @@ REMEMBERED = 3
 class Stage:
     """One pure step. ``make`` receives the artefacts of ``parents``, in order, and a place for checkpoints.
 
-    ``epochs`` and ``flop_per_epoch`` are what the step is expected to cost, for plans only.
+    ``epochs`` and ``flop`` are what the step is expected to cost, for plans only.
     """
 
     kind: Kind
@@ -106,6 +107,7 @@ class Runner:
         try:
             artefact, hit = self.store.produce(stage.key, stage.kind, lambda place: stage.make(parents, place))
         except Exception as error:
+            clear_frames(error.__traceback__)  # which would keep the failed network in memory for as long as the error
             self._failed[stage.key] = error
             raise
         self.hits.setdefault(stage.key, hit)

@@ -17,8 +17,7 @@ from pruneexp.pruning.select import select
 from pruneexp.schema import Budget
 from pruneexp.stages.graph import Stage
 from pruneexp.stages.setting import Setting
-from pruneexp.stages.work import effort, load, scores
-from pruneexp.training.evaluation import recalibrate_batchnorm
+from pruneexp.stages.work import effort, load, recalibrate, scores
 from pruneexp.training.seeding import generator
 
 VERSION = 1
@@ -34,8 +33,9 @@ def prune(setting: Setting, source: Stage, budget: Budget, previous: Stage | Non
     def make(parents: tuple[Artefact, ...], checkpoint: Checkpoint) -> Artefact:
         started = time.perf_counter()
         network = load(setting.network("fresh"), parents[0].tensors, f"the stored {source.kind} network")
-        scope = {name: weight.detach() for name, weight in weights(network, setting.layers).items()}
-        survivors = MaskSet.from_tensors(parents[1].tensors).to(setting.device) if previous is not None else None
+        # On the CPU, so that every device cuts the same mask out of the same weights.
+        scope = {name: weight.detach().cpu() for name, weight in weights(network, setting.layers).items()}
+        survivors = MaskSet.from_tensors(parents[1].tensors) if previous is not None else None
         selection = select(
             scope,
             budget,
@@ -43,15 +43,14 @@ def prune(setting: Setting, source: Stage, budget: Budget, previous: Stage | Non
             setting.allocation,
             survivors=survivors,
             min_keep=setting.min_keep,
-            generator=generator(setting.seed, "criterion", device=setting.device),
+            generator=generator(setting.seed, "criterion"),
         )
-        selection.masks.apply_(network)
+        masks = selection.masks.to(setting.device)
+        masks.apply_(network)
         seconds = time.perf_counter() - started
-        counts = _what_is_left(setting, network, selection.masks)
+        counts = _what_is_left(setting, network, masks)
         if setting.recalibrate_batchnorm:
-            recalibrate_batchnorm(
-                network, setting.data.train, seed=setting.seed, device=setting.device, adapt=setting.adapt
-            )
+            recalibrate(setting, network)
         record = {
             **scores(setting, network),
             "density_scope": selection.masks.density,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from torch import nn
 
@@ -13,7 +12,7 @@ from pruneexp.pruning.masks import MaskSet
 from pruneexp.stages.graph import Stage
 from pruneexp.stages.part import PartCheckpoint
 from pruneexp.stages.setting import Setting
-from pruneexp.stages.work import Training, load, train, trained
+from pruneexp.stages.work import Trained, Training, artefact, load, recalibrate, train
 from pruneexp.training.seeding import derive
 
 VERSION = 1
@@ -28,11 +27,11 @@ def retrain(setting: Setting, mask: Stage) -> Stage:
     source = mask.parents[0]
 
     def make(parents: tuple[Artefact, ...], checkpoint: Checkpoint) -> Artefact:
-        started = time.perf_counter()
         masks = MaskSet.from_tensors(parents[0].tensors).to(setting.device)
         network = load(setting.network("fresh"), parents[1].tensors, f"the stored {source.kind} network")
-        losses: list[float] = []
-        for index, part in enumerate(_parts(setting, network, masks)):
+        parts = PartCheckpoint(checkpoint)
+        done = [Trained(**earlier) for earlier in parts.finished]
+        for part in _parts(setting, network, masks)[len(done) :]:
             training = Training(
                 "retrain",
                 setting.retrain,
@@ -41,8 +40,11 @@ def retrain(setting: Setting, mask: Stage) -> Stage:
                 derive(setting.seed, "retrain"),
                 part.frozen,
             )
-            losses += train(setting, network, training, part.masks, PartCheckpoint(checkpoint, index))
-        return trained(setting, network, losses, masks, started)
+            done.append(train(setting, network, training, part.masks, parts))
+            parts.finish(asdict(done[-1]))
+        if setting.recalibrate_batchnorm and not setting.retrain.epochs:  # the same network as before retraining
+            recalibrate(setting, network)
+        return artefact(setting, network, done)
 
     config = {
         "model": setting.configs["model"],

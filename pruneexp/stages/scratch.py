@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -11,7 +10,7 @@ from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.sparse_init import widen_
 from pruneexp.stages.graph import Stage
 from pruneexp.stages.setting import Setting, Weights
-from pruneexp.stages.work import Training, masked_flop, train, trained
+from pruneexp.stages.work import Training, artefact, masked_flop, train
 from pruneexp.training.seeding import derive
 
 VERSION = 1
@@ -49,7 +48,6 @@ def train_rewound(setting: Setting, mask: Stage) -> Stage:
 
 def _train(setting: Setting, mask: Stage, epochs: EpochRule, start: Weights, scaled_init: bool) -> Stage:
     def make(parents: tuple[Artefact, ...], checkpoint: Checkpoint) -> Artefact:
-        started = time.perf_counter()
         masks = MaskSet.from_tensors(parents[0].tensors).to(setting.device)
         network = setting.network(start)
         if scaled_init:
@@ -57,8 +55,7 @@ def _train(setting: Setting, mask: Stage, epochs: EpochRule, start: Weights, sca
         saving = sum(setting.layer_flop.values()) / masked_flop(setting, masks)
         recipe = replace(setting.train, epochs=epochs.rule(setting.train.epochs, saving))
         training = Training("scratch", recipe, setting.train_penalty, "train", derive(setting.seed, "train"))
-        losses = train(setting, network, training, masks, checkpoint)
-        return trained(setting, network, losses, masks, started)
+        return artefact(setting, network, [train(setting, network, training, masks, checkpoint)])
 
     config = {
         "model": setting.configs["model"],
@@ -70,5 +67,11 @@ def _train(setting: Setting, mask: Stage, epochs: EpochRule, start: Weights, sca
         "epochs": epochs.name,
         "scaled_init": scaled_init,
     }
-    count = setting.train.epochs
+    count = epochs.rule(setting.train.epochs, _foreseen_saving(mask))
     return Stage("scratch", VERSION, config, setting.data.fingerprint, make, (mask,), count, count * setting.epoch_flop)
+
+
+def _foreseen_saving(mask: Stage) -> float:
+    """Dense / pruned FLOP as far as a plan can know it: before the mask is cut, the layers' shares are not known."""
+    budget = mask.config["budget"]
+    return 1.0 / float(budget["value"]) if budget["kind"] == "density" else 1.0

@@ -22,6 +22,9 @@ Weights = Literal["initial", "fresh"]
 class Progress(Protocol):
     """Told how far the training of a stage is."""
 
+    def begin(self, stage: str, epochs: int) -> None:
+        """A training of so many epochs starts, or goes on."""
+
     def epoch(self, stage: str, epoch: Epoch) -> None:
         """An epoch is finished."""
 

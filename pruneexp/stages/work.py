@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,7 +15,7 @@ from pruneexp.pruning.masks import MaskSet
 from pruneexp.schema import Effort
 from pruneexp.stages.setting import Setting
 from pruneexp.training import dropout
-from pruneexp.training.evaluation import evaluate
+from pruneexp.training.evaluation import evaluate, recalibrate_batchnorm
 from pruneexp.training.fit import Epoch, fit
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.regularizers import Penalty
@@ -33,6 +32,19 @@ class Training:
     phase: dropout.Phase
     seed: int
     frozen: Collection[str] = ()
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What one call of ``fit`` came to, earlier sessions of an interrupted one included.
+
+    ``losses`` are the means of the epochs; FLOP those of the masked network, forward and backward, which the dense
+    kernels that run it exceed; ``seconds`` are of training alone.
+    """
+
+    losses: Sequence[float]
+    flop: float
+    seconds: float
 
 
 def load(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
@@ -59,13 +71,14 @@ def load(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> nn.M
 
 def train(
     setting: Setting, network: nn.Module, training: Training, masks: MaskSet | None, checkpoint: Checkpoint
-) -> list[float]:
-    """Train in place; the mean loss of each epoch."""
+) -> Trained:
+    """Train in place."""
     densities = masks.densities() if masks is not None else {}
 
     def report(epoch: Epoch) -> None:
         setting.progress.epoch(training.stage, epoch)
 
+    setting.progress.begin(training.stage, training.recipe.epochs)
     with dropout.applied(network, setting.dropout, training.phase, densities):
         done = fit(
             network,
@@ -82,7 +95,8 @@ def train(
             on_epoch=report,
             on_fraction=setting.progress.fraction,
         )
-    return list(done.losses)
+    flop = 3.0 * masked_flop(setting, masks) * len(setting.data.train) * done.epochs
+    return Trained(done.losses, flop, done.seconds)
 
 
 def scores(setting: Setting, network: nn.Module) -> dict[str, Any]:
@@ -96,18 +110,23 @@ def scores(setting: Setting, network: nn.Module) -> dict[str, Any]:
     return found
 
 
-def trained(
-    setting: Setting, network: nn.Module, losses: Sequence[float], masks: MaskSet | None, started: float
-) -> Artefact:
-    """The artefact of a stage that trained a network: its weights, and the record that points are made of."""
-    seconds = time.perf_counter() - started
-    flop = 3.0 * masked_flop(setting, masks) * len(setting.data.train) * len(losses)
+def recalibrate(setting: Setting, network: nn.Module) -> None:
+    """Re-estimate the statistics of batch normalisation on training images, in place."""
+    recalibrate_batchnorm(network, setting.data.train, seed=setting.seed, device=setting.device, adapt=setting.adapt)
+
+
+def artefact(setting: Setting, network: nn.Module, done: Sequence[Trained]) -> Artefact:
+    """What a stage that trained a network leaves: its weights, and the record that points are made of."""
+    losses = [loss for part in done for loss in part.losses]
     measured = activations(network, setting.data.val, device=setting.device, adapt=setting.adapt)
     record = {
         **scores(setting, network),
-        "losses": list(losses),
+        "losses": losses,
         "activations": asdict(measured),
-        "effort": effort(epochs=len(losses), flop=flop, seconds=seconds),
+        "device": setting.device.type,
+        "effort": effort(
+            epochs=len(losses), flop=sum(part.flop for part in done), seconds=sum(part.seconds for part in done)
+        ),
     }
     return Artefact({name: tensor.detach() for name, tensor in network.state_dict().items()}, record)
 

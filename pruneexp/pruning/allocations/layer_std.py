@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from pruneexp.errors import UserError
+from pruneexp.errors import Infeasible
 from pruneexp.pruning.allotment import Allotment, check_layers
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.ranking import best_counts, count_for, kth_largest, surviving
@@ -28,7 +28,8 @@ class LayerStd:
 
     Raises:
         ValueError: a scale is negative or not finite.
-        UserError: ``scale`` names an unknown layer, or the density asked for is below what layers of scale 0 hold.
+        UserError: ``scale`` names an unknown layer.
+        Infeasible: the density asked for is below what layers of scale 0 hold.
     """
 
     scale: Mapping[str, float] = field(default_factory=dict)
@@ -64,7 +65,7 @@ class LayerStd:
         whole = [name for name in survivors if self._scale(name) == 0]
         held = sum(survivors.kept_per_layer[name] for name in whole)
         if held > count:
-            raise UserError(
+            raise Infeasible(
                 f"Density {density:g} cannot be reached: layers with scale 0 ({', '.join(whole)}) are never pruned and "
                 f"hold {held / survivors.total:.4g} of the weights."
             )
