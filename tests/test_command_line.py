@@ -64,6 +64,25 @@ def test_a_failed_point_gives_status_one_and_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["data=imagenet", "data.root=nowhere"], "nowhere"),
+        (["data=mnist", "data.root=nowhere", "data.info.image_size=28"], "data.download=true"),
+        (["runtime.tracking_uri=http://127.0.0.1:9"], "127.0.0.1:9"),
+        (["train.start_from=other.safetensors"], "train.start_from=other.safetensors is not a readable"),
+        (["curve.densities=[0.5,0.1,0.2]"], "curve.densities=[0.5, 0.1, 0.2] is unsorted"),
+        (["criterion.allocation.exempt=[fc9]"], "fc9"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_what_cannot_work_ends_at_once(tmp_path: Path, arguments: list[str], sentence: str) -> None:
+    done = typed(tmp_path, *SMALL, *arguments)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_an_unwritable_store_ends_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = typed(tmp_path, *SMALL, "runtime.store=file/store")

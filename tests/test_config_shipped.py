@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hydra.utils import get_object
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import get_object, instantiate
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
 
 from pruneexp.config import skeleton
 from pruneexp.config.checks import plain, targets
@@ -47,6 +51,25 @@ def test_a_choice_composes_and_its_targets_exist(name: str) -> None:
     assert choices[group] == choice
     for where, target in targets(plain(config)):
         assert callable(get_object(target)), where
+    instantiate_parts(config)
+
+
+def instantiate_parts(config: DictConfig) -> None:
+    """Make every part of a job: networks without memory, data sets without files."""
+    for part in ("train", "retrain"):
+        instantiate(config.reg[part])
+    for part in (config.dropout, config.criterion.score, config.criterion.allocation, config.schedule, config.mode):
+        assert instantiate(part) is not None
+    with torch.device("meta"):
+        assert isinstance(instantiate(config.model), nn.Module)
+    data = OmegaConf.masked_copy(config.data, [str(key) for key in config.data if key != "info"])
+    if "root" not in data:
+        assert instantiate(data).classes == config.data.info.classes
+        return
+    data.root = "no/such/folder"
+    with pytest.raises(InstantiationException) as caught:
+        instantiate(data)
+    assert "no/such/folder" in str(caught.value.__cause__)
 
 
 def test_the_typed_command_composes_into_two_jobs() -> None:

@@ -45,6 +45,25 @@ def test_interrupted_after_an_epoch(epochs: int, tmp_path: Path, monkeypatch: py
     assert len(runs(broken)) == 2
 
 
+def test_the_second_half_of_local_retraining_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    def count(self: Display, stage: str, epoch: Epoch) -> None:
+        seen.append(f"{stage} {epoch.index}")
+        if len(seen) == 7:
+            raise Killed
+
+    one_budget = (*LONGER, "curve.densities=[0.5]", "runtime.checkpoint_seconds=0")
+    monkeypatch.setattr(Display, "epoch", count)
+    with pytest.raises(Killed):
+        ran(tmp_path, *one_budget)
+    ran(tmp_path, *one_budget)
+    assert seen[4:7] == ["retrain 1", "retrain 2", "retrain 1"]  # killed while the second half's first epoch is told
+    assert seen[7:] == ["retrain 1", "retrain 2"]  # told again, and the first half is not trained again
+
+
 def test_ctrl_c_marks_the_curve_and_the_next_run_completes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(self: Display, stage: str, epoch: Epoch) -> None:
         raise KeyboardInterrupt

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from mlflow.artifacts import download_artifacts
 from mlflow.entities import Run
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from pruneexp import schema
 from pruneexp.errors import JobFailed, UserError
 from pruneexp.experiment.build import build
 from pruneexp.experiment.display import Display
+from pruneexp.pruning.masks import MaskSet
 from pruneexp.schema import PointIdentity, PointResult, unflatten
+from pruneexp.stages import work
+from pruneexp.training.fit import Training, fit
 from tests.contracts.composing import composed
 from tests.contracts.jobs import numbers, ran, runs
 
@@ -103,6 +108,30 @@ def test_a_point_that_diverges_is_recorded_failed_and_said(tmp_path: Path) -> No
     assert [run.info.status for run in points] == ["FAILED", "FAILED"]
     assert all("Diverged" in run.data.tags[schema.FAILURE] for run in points)
     assert runs(tmp_path, "curve")[0].info.status == "FAILED"
+
+
+def test_points_beside_one_that_runs_out_of_memory_are_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(network: nn.Module, *arguments: Any, masks: MaskSet | None = None, **options: Any) -> Training:
+        if masks is not None and masks.density > 0.4:
+            raise torch.OutOfMemoryError("tried to allocate 20 GiB")
+        return fit(network, *arguments, masks=masks, **options)
+
+    monkeypatch.setattr(work, "fit", too_large)
+    with pytest.raises(JobFailed, match=r"1 of 2 points failed: d=0.5 \(OutOfMemoryError"):
+        ran(tmp_path)
+    assert sorted(run.info.status for run in runs(tmp_path)) == ["FAILED", "FINISHED"]
+    monkeypatch.setattr(work, "fit", fit)
+    ran(tmp_path)
+    assert [run.info.status for run in runs(tmp_path)] == ["FINISHED", "FINISHED"]
+
+
+def test_a_budget_out_of_reach_fails_alone(tmp_path: Path) -> None:
+    thresholds = ("criterion=layer_std", "+criterion.allocation.scale.fc1=0", "curve.densities=[0.9,0.01]")
+    with pytest.raises(JobFailed, match=r"1 of 2 points failed: d=0.01 \(Infeasible"):
+        ran(tmp_path, *thresholds)
+    assert sorted(run.info.status for run in runs(tmp_path)) == ["FAILED", "FINISHED"]
 
 
 def test_a_layer_that_would_vanish_is_kept_and_tagged(tmp_path: Path) -> None:

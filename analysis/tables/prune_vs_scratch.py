@@ -27,6 +27,8 @@ PAPER_MODELS = {
 }
 PAPER_DATA = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet": "ImageNet"}
 _METHOD = ("reg", "criterion", "schedule")  # told for every table, as columns or below it
+#: What the modes of one row have in common; each mode's own switches are not.
+SHARED = tuple(name for name in frames.CONDITIONS if name != "mode_settings")
 SAME_DENSITY = 0.005  # a paper's row stands under ours where the densities differ by no more
 
 
@@ -92,9 +94,10 @@ def data(
         UserError: nothing with this metric is logged, or nothing that could be compared.
     """
     scores = {f"{split}.{moment}.{metric}": moment for moment in ("dense", "after")}
-    setting = [*frames.SUBJECT, *frames.CONDITIONS]
+    setting = [*frames.SUBJECT, *SHARED]
     needed = [*setting, *frames.BUDGET, "mode", "dense_key", "density", "density_scope", "run_id", *scores]
-    points = frame.loc[frame["mode"].isin(list(COLUMNS)), needed].rename(columns=scores).dropna(subset=["after"])
+    everything = frame[frame["mode"].isin(list(COLUMNS))]
+    points = _one_setting_per_mode(everything)[needed].rename(columns=scores).dropna(subset=["after"])
     if points.empty:
         raise UserError(f"no point with a {metric} accuracy is logged in the modes {', '.join(COLUMNS)}.")
     modes = points.groupby([*setting, *frames.BUDGET])["mode"].transform("nunique")
@@ -105,7 +108,15 @@ def data(
     found = list(frames.groups(compared, (*setting, *frames.BUDGET)))
     entries = [_entry(key, rows) for key, rows in found]
     order = sorted(entries, key=lambda entry: (entry.data, entry.model, entry.conditions, -entry.density, entry.budget))
-    return PruneVsScratch(split, metric, _varying([key for key, _ in found]), tuple(order), len(points) - len(compared))
+    return PruneVsScratch(
+        split, metric, _varying([key for key, _ in found]), tuple(order), len(everything) - len(compared)
+    )
+
+
+def _one_setting_per_mode(points: pd.DataFrame) -> pd.DataFrame:
+    """Of a mode that was logged with several settings of its switches, the points of the setting logged last."""
+    last = points.sort_values(["started", "run_id"]).groupby("mode")["mode_settings"].last()
+    return points[points["mode_settings"] == points["mode"].map(last)]
 
 
 def _varying(keys: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -119,7 +130,7 @@ def _varying(keys: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
             values.setdefault(tuple(key[part] for part in follows.get(name, frames.SUBJECT)), set()).add(key[name])
         return any(len(found) > 1 for found in values.values())
 
-    return tuple(name for name in frames.CONDITIONS if differs(name))
+    return tuple(name for name in SHARED if differs(name))
 
 
 def _entry(key: Mapping[str, Any], rows: pd.DataFrame) -> Entry:
@@ -134,7 +145,7 @@ def _entry(key: Mapping[str, Any], rows: pd.DataFrame) -> Entry:
         budget=budget_text(str(key["budget.kind"]), float(key["budget.value"])),
         density=density,
         density_all=frames.spread(rows["density"]).mean,
-        conditions=texts(key, frames.CONDITIONS),
+        conditions=texts(key, SHARED),
         unpruned=frames.spread(dict(zip(rows["dense_key"], rows["dense"], strict=True)).values()),
         accuracies=named,
         best=best,
@@ -225,5 +236,7 @@ def _notes(made: PruneVsScratch, partial: bool) -> tuple[str, ...]:
     common = ", ".join(f"{name} {same[name]}" for name in _METHOD if name not in made.varying)
     notes = [note, f"All rows: {common}."] if common else [note]
     if made.left_out:
-        notes.append(f"Not shown: {made.left_out} points of curves that were logged in one mode alone.")
+        notes.append(
+            f"Not shown: {made.left_out} points of curves in one mode alone, or of earlier settings of a mode."
+        )
     return tuple(notes)
