@@ -72,7 +72,7 @@ def test_a_failed_point_gives_status_one_and_is_named(tmp_path: Path) -> None:
         (["runtime.tracking_uri=http://127.0.0.1:9"], "127.0.0.1:9"),
         (["train.start_from=other.safetensors"], "train.start_from=other.safetensors is not a readable"),
         (["curve.densities=[0.5,0.1,0.2]"], "curve.densities=[0.5, 0.1, 0.2] is unsorted"),
-        (["criterion.allocation.exempt=[fc9]"], "fc9"),
+        (["criterion=layer_magnitude", "criterion.allocation.exempt=[fc9]"], "fc9"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

@@ -159,7 +159,7 @@ def test_a_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     ("overrides", "message"),
     [
         (["criterion=layer_std", "+criterion.allocation.scale.fc9=1"], "fc9"),
-        (["criterion.allocation.exempt=[fc9]"], "fc9"),
+        (["criterion=layer_magnitude", "criterion.allocation.exempt=[fc9]"], "fc9"),
         (["criterion.layers=[conv]"], "no prunable layer"),
         (["curve.densities=null", "curve.qualities=[1]"], "layer_std"),
         (["data.info.classes=7"], "set data.info.classes=4"),
