@@ -44,8 +44,11 @@ def main() -> int:
     wanted = os.environ.get("PRUNEEXP_TRACEBACK") or "runtime.traceback=true" in sys.argv
     entry: Any = hydra.main(version_base="1.3", config_path=str(skeleton.conf_folder()), config_name="config")(job)
     try:
-        check_command(sys.argv[1:])
-        entry()
+        wanted_help = check_command(sys.argv[1:])
+        if wanted_help is not None:
+            print(wanted_help)
+        else:
+            entry()
     except KeyboardInterrupt:
         print("pruneexp: interrupted; the same command goes on where this one stopped", file=sys.stderr)
         return 130

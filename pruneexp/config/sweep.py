@@ -19,37 +19,43 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from pruneexp.config.checks import validate
+from pruneexp.config.help import help_text
 from pruneexp.config.skeleton import conf_folder
 from pruneexp.errors import UserError
 
 GROUPS = ("model", "data", "train", "reg", "dropout", "criterion", "schedule", "mode", "experiment")
 
 
-def check_command(arguments: Sequence[str]) -> None:
-    """Compose and validate every job that a command line asks for; says nothing when all is well.
+def check_command(arguments: Sequence[str]) -> str | None:
+    """Compose and validate every job that a command line asks for; the text to show where it asks for help.
 
     Raises:
         UserError: a value is not allowed.
         Exception: whatever Hydra raises for what does not compose.
     """
     parsed = get_args_parser().parse_args(list(arguments))
-    if parsed.help or parsed.hydra_help or parsed.cfg or parsed.info is not None or parsed.shell_completion:
-        return
+    folders = _own_folders(parsed.config_dir)
+    if parsed.help:
+        return help_text(parsed.overrides, folders)
+    if parsed.hydra_help or parsed.cfg or parsed.info is not None or parsed.shell_completion:
+        return None
+    search = [f"hydra.searchpath=['file://{folder}']" for folder in folders]
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        for overrides in _jobs([*_search_path(parsed.config_dir), *parsed.overrides], parsed.multirun):
+        for overrides in _jobs([*search, *parsed.overrides], parsed.multirun):
             composed = compose("config", overrides=list(overrides), return_hydra_config=True)
             _check_recipe(composed, overrides)
             own = own_modules(search_folders(composed.hydra))
             validate(OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"]), own)
+    return None
 
 
-def _search_path(config_dir: str | None) -> list[str]:
+def _own_folders(config_dir: str | None) -> list[Path]:
     if config_dir is None:
         return []
     folder = Path(config_dir).absolute()
     if not folder.is_dir():
         raise UserError(f"--config-dir {config_dir}: there is no such folder")
-    return [f"hydra.searchpath=['file://{folder}']"]
+    return [folder]
 
 
 def _jobs(overrides: Sequence[str], multirun: bool) -> list[Sequence[str]]:
