@@ -146,6 +146,7 @@ def test_failed_download_is_one_sentence(error: Exception, tmp_path: Path, monke
         gzip.compress(idx(np.zeros((TRAIN, 28, 28), np.uint8))[:-20]),
         gzip.compress(idx(np.zeros((TRAIN,), np.uint8))),
     ],
+    ids=("plain", "not IDX", "empty", "cut gzip", "cut IDX", "one dimension"),  # gzip puts the time into its bytes
 )
 def test_damaged_file_is_named(content: bytes, tmp_path: Path) -> None:
     (write(tmp_path) / "train-images-idx3-ubyte.gz").write_bytes(content)

@@ -51,7 +51,9 @@ def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"not gzip", gzip.compress(b"1,2,x\n"), gzip.compress(b"1,2,3\n"), gzip.compress(b"1,2,3\n")[:-3]]
+    "content",
+    [b"not gzip", gzip.compress(b"1,2,x\n"), gzip.compress(b"1,2,3\n"), gzip.compress(b"1,2,3\n")[:-3]],
+    ids=("plain", "a letter", "too short", "cut"),  # gzip puts the time into its bytes
 )
 def test_damaged_file_is_named(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "mnist_5k.csv.gz"
