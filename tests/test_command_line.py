@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -134,7 +135,14 @@ def test_a_class_smuggled_through_an_allowed_package_is_refused(tmp_path: Path) 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pruneexp", *SMALL, "train.epochs=1000000", "runtime.checkpoint_seconds=0"]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+    listening = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # also where the tests run in the background
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=listening,  # noqa: PLW1509
+    ) as process:
         while not list(tmp_path.glob(".pruneexp/store/work/*/*")):  # until the first checkpoint: training is on
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
