@@ -13,7 +13,8 @@ import pytest
 from pruneexp import schema
 from pruneexp.errors import UserError
 from pruneexp.tracking import Tracker
-from pruneexp.tracking import tracker as tracker_module
+from pruneexp.tracking import runs as runs_module
+from pruneexp.tracking.runs import Runs
 from tests.contracts.records import (
     CURVE,
     ENVIRONMENT,
@@ -111,7 +112,7 @@ def test_a_curve_is_found_again_and_keeps_its_first_environment(tracker: Tracker
 
 def test_a_curve_killed_while_it_was_made_is_completed(tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(Tracker, "_fill", _killed)
+        patched.setattr(Runs, "fill", _killed)
         with pytest.raises(KeyboardInterrupt):
             curve_of(tracker)
     (run,) = runs(tracker, f"tags.`{schema.KIND}` = 'curve'")
@@ -129,11 +130,11 @@ def test_a_point_is_logged_once(tracker: Tracker, uri: str) -> None:
     assert len(points(tracker)) == 1
 
 
-@pytest.mark.parametrize("step", ["_write", "_write_long", "_fill"])
+@pytest.mark.parametrize("step", ["_write", "_write_long", "fill"])
 def test_a_point_killed_half_way_is_written_again(tracker: Tracker, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     curve = curve_of(tracker)
     with monkeypatch.context() as patched:
-        patched.setattr(Tracker, step, _killed)
+        patched.setattr(Runs, step, _killed)
         with pytest.raises(KeyboardInterrupt):
             tracker.log_point(curve, point("p"))
     assert tracker.logged(curve) == set()
@@ -201,7 +202,7 @@ def test_pages_are_followed_to_the_end(tracker: Tracker, monkeypatch: pytest.Mon
         pages.append(given[2])
         return search(*given, **named)
 
-    monkeypatch.setattr(tracker_module, "_PAGE", 400)
+    monkeypatch.setattr(runs_module, "_PAGE", 400)
     monkeypatch.setattr(MlflowClient, "search_runs", counted)
     assert len(tracker.logged(curve)) == 1101
     assert len(pages) == 3

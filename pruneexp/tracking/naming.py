@@ -30,7 +30,13 @@ def point_name(identity: Mapping[str, Any]) -> str:
     if "budget.kind" in identity and "budget.value" in identity:
         letter = "q" if identity["budget.kind"] == "quality" else "d"
         budget = f"{letter}={_short(float(identity['budget.value']))}"
-    return _joined(*(identity.get(part) for part in ("reg", "schedule", "mode")), budget, _seed(identity))
+    trial = f"trial {identity['trial']}" if identity.get("trial", -1) >= 0 else None
+    return _joined(trial, *(identity.get(part) for part in ("reg", "schedule", "mode")), budget, _seed(identity))
+
+
+def scan_name(identity: Mapping[str, Any]) -> str:
+    """``sensitivity · lenet5 · mnist5k · l2 · seed 0`` from a flat identity."""
+    return _joined("sensitivity", *(identity.get(part) for part in ("model", "data", "reg")), _seed(identity))
 
 
 def legal_key(key: str) -> str:

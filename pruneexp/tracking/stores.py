@@ -145,8 +145,14 @@ def explained(uri: str, done: str) -> Iterator[None]:
             f"for {_LOCK_SECONDS:.0f} s."
         ) from error
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
-        cause = redact(str(error).strip().partition("\n")[0]) or type(error).__name__
+        cause = redact(_first_line(error))
         raise UserError(f"The tracking store {redact(uri)} could not be {done}: {cause.rstrip('.')}.") from error
+
+
+def _first_line(error: Exception) -> str:
+    """What an error says in one line, without SQLAlchemy's remark on when it was raised."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next((line for line in lines if line and not line.startswith("(raised as a result")), type(error).__name__)
 
 
 def _probe(uri: str) -> None:

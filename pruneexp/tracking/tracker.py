@@ -1,4 +1,4 @@
-"""Runs of curves and points: written once, completely, whatever is repeated or killed.
+"""Runs of curves, studies, points and scans: written once, completely, whatever is repeated or killed.
 
 A point's run is FINISHED only when everything is in it. Whatever else is found under its key, from a killed process
 or an earlier failure, gives way to the new run, so there is never more than one run of a point. Searching and writing
@@ -8,28 +8,23 @@ lock of each does not see the other.
 
 from __future__ import annotations
 
-import contextlib
-import getpass
 import json
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pruneexp import schema
-from pruneexp.errors import UserError
-from pruneexp.tracking.naming import PARAM_LIMIT, TAG_LIMIT, curve_name, legal_key, point_name, within
-from pruneexp.tracking.stores import explained, open_client, redact, resolved, sqlite_path, store_lock
+from pruneexp.tracking.naming import curve_name, legal_key, point_name, scan_name
+from pruneexp.tracking.runs import Runs, Value, about, kind, quoted, source, texts
+from pruneexp.tracking.stores import explained, open_client, resolved, store_lock
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _PARENT = "mlflow.parentRunId"
-_COMMIT = "mlflow.source.git.commit"
-_PAGE = 1000
-#: Full text of params and tags that MLflow would have cut.
-LONG_TEXT_FILE = "long_text.json"
+#: Tag of the key of each kind of run that holds others.
+_PARENTS = {"curve": schema.CURVE_KEY, "study": schema.STUDY_KEY}
 
 
 class Tracker:
@@ -47,11 +42,15 @@ class Tracker:
             UserError: the store cannot be used, or an experiment of this name lies deleted in it.
         """
         self.uri = resolved(uri)
-        self._client = open_client(self.uri)
+        client = open_client(self.uri)
         self._lock = store_lock(self.uri)
         self._sources: dict[str, dict[str, str]] = {}
         with explained(self.uri, "asked for its experiments"), self._lock:
-            self.experiment_id = self._open_experiment(experiment, artifacts)
+            self._runs = Runs(client, self.uri, experiment, artifacts)
+
+    @property
+    def experiment_id(self) -> str:
+        return self._runs.experiment_id
 
     def curve(
         self,
@@ -66,37 +65,36 @@ class Tracker:
 
         ``environment`` is what ``pruneexp.provenance.environment`` returns; its git commit is put on the points too.
         """
-        with explained(self.uri, "written"), self._lock:
-            found = list(self._runs(f"tags.`{schema.CURVE_KEY}` = {_quoted(curve_key)} and {_kind('curve')}"))
-            source = _source(environment)
-            if found:
-                run = found[0]
-                self._client.update_run(run.info.run_id, status="RUNNING")
-            else:
-                own = {schema.KIND: "curve", schema.CURVE_KEY: curve_key, schema.SCHEMA: schema.SCHEMA_VERSION}
-                run = self._create(name or curve_name(params), {**tags, **source, **own})
-            present = {file.path for file in self._client.list_artifacts(run.info.run_id)} if found else set()
-            files = {
-                schema.CONFIG_FILE: redact(config_yaml),
-                schema.ENVIRONMENT_FILE: json.dumps(environment, indent=1, sort_keys=True, default=str),
-            }
-            missing = {key: value for key, value in _texts(params).items() if legal_key(key) not in run.data.params}
-            self._fill(run, missing, {}, {name: text for name, text in files.items() if name not in present})
-            self._sources[run.info.run_id] = source
-            return str(run.info.run_id)
+        return self._parent("curve", curve_key, name or curve_name(params), params, tags, config_yaml, environment)
+
+    def study(
+        self,
+        study_key: str,
+        name: str,
+        params: Mapping[str, Any],
+        config_yaml: str,
+        environment: Mapping[str, Any],
+    ) -> str:
+        """Run id of a search, made or found again by its key; its trials are points nested in it."""
+        return self._parent("study", study_key, name, params, {}, config_yaml, environment)
 
     def logged(self, curve_run: str) -> set[str]:
         """Keys of the points of this curve that are recorded completely."""
         with explained(self.uri, "read"):
-            runs = self._runs(f"tags.`{_PARENT}` = {_quoted(curve_run)} and attributes.status = 'FINISHED'")
+            runs = self._runs.find(f"tags.`{_PARENT}` = {quoted(curve_run)} and attributes.status = 'FINISHED'")
             return {run.data.tags[schema.POINT_KEY] for run in runs if schema.POINT_KEY in run.data.tags}
 
     def log_point(
-        self, curve_run: str, point: schema.TradeoffPoint, tags: Mapping[str, str] | None = None
+        self,
+        curve_run: str,
+        point: schema.TradeoffPoint,
+        tags: Mapping[str, str] | None = None,
+        numbers: Mapping[str, float] | None = None,
     ) -> str | None:
-        """Record one point under its curve; ``None`` where it is recorded already.
+        """Record one point under its curve or study; ``None`` where it is recorded already.
 
-        Identity becomes params, numbers become metrics, the rows of the layers ``layers.json`` (a list of objects).
+        Identity becomes params, numbers become metrics (``numbers`` adds to them), the rows of the layers
+        ``layers.json`` (a list of objects).
         """
         identity = schema.flatten(point.identity)
         notes = dict(tags or {})
@@ -105,12 +103,13 @@ class Tracker:
         if point.density_missed:
             notes[schema.DENSITY_MISSED] = "true"
         rows = json.dumps([schema.flatten(row) for row in point.layers], indent=1)
+        metrics = [Value(*pair) for pair in {**(numbers or {}), **schema.flatten(point.result)}.items()]
         with explained(self.uri, "written"), self._lock:
             run = self._new_point(curve_run, identity, notes)
             if run is None:
                 return None
-            self._fill(run, _texts(identity), schema.flatten(point.result), {schema.LAYERS_FILE: rows})
-            self._client.set_terminated(run.info.run_id, "FINISHED")
+            self._runs.fill(run, texts(identity), metrics, {schema.LAYERS_FILE: rows})
+            self._runs.client.set_terminated(run.info.run_id, "FINISHED")
             return str(run.info.run_id)
 
     def log_failure(self, curve_run: str, identity: Mapping[str, Any], reason: str) -> str | None:
@@ -131,42 +130,93 @@ class Tracker:
             run = self._new_point(curve_run, identity, notes)
             if run is None:
                 return None
-            self._fill(run, _texts(identity), {}, {})
-            self._client.set_terminated(run.info.run_id, "FAILED")
+            self._runs.fill(run, texts(identity), [], {})
+            self._runs.client.set_terminated(run.info.run_id, "FAILED")
             return str(run.info.run_id)
 
-    def close_curve(self, curve_run: str, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
-        """Say how the curve ended."""
+    def log_scan(self, scan: schema.Scan, config_yaml: str, environment: Mapping[str, Any]) -> str | None:
+        """Record a sensitivity scan; ``None`` where it is recorded already.
+
+        Each layer is a series of accuracy changes (points) over its pruned weights (permille); the exact numbers are in
+        ``sensitivity.json``.
+        """
+        identity = schema.flatten(scan.identity)
+        table = {
+            "dense": schema.flatten(scan.dense),
+            "images": scan.images,
+            "rows": [schema.flatten(row) for row in scan.rows],
+        }
+        files = {schema.SENSITIVITY_FILE: json.dumps(table, indent=1), **about(config_yaml, environment)}
+        metrics = [Value("images", scan.images), Value("dense.top1", scan.dense.top1)]
+        for row in scan.rows:
+            change, pruned = row.val.top1 - scan.dense.top1, round(1000 * (1 - row.density))
+            metrics.append(Value(f"sensitivity/{row.group}/top1_change", change, pruned))
         with explained(self.uri, "written"), self._lock:
-            self._client.set_terminated(curve_run, status)
+            if self._recorded(schema.SCAN_KEY, scan.identity.scan_key):
+                return None
+            own = {schema.KIND: "scan", schema.SCAN_KEY: scan.identity.scan_key, schema.SCHEMA: schema.SCHEMA_VERSION}
+            run = self._runs.create(scan_name(identity), {**source(environment), **own})
+            self._runs.fill(run, texts(identity), metrics, files)
+            self._runs.client.set_terminated(run.info.run_id, "FINISHED")
+            return str(run.info.run_id)
 
-    def _open_experiment(self, name: str, artifacts: Path | None) -> str:
-        experiment = self._client.get_experiment_by_name(name)
-        if experiment is None:
-            return str(self._client.create_experiment(name, self._artifact_location(name, artifacts)))
-        if experiment.lifecycle_stage != "active":
-            raise UserError(
-                f"The experiment {name!r} lies deleted in {redact(self.uri)}: bring it back with 'mlflow experiments "
-                f"restore --experiment-id {experiment.experiment_id}' or record under another name."
-            )
-        return str(experiment.experiment_id)
+    def summarise(self, run_id: str, numbers: Mapping[str, float]) -> None:
+        """Put numbers on the run of a study: what it has come to so far."""
+        from mlflow.entities import Metric
 
-    def _artifact_location(self, experiment: str, artifacts: Path | None) -> str | None:
-        database = sqlite_path(self.uri)
-        if artifacts is None and database is not None:
-            artifacts = database.parent / "mlruns"
-        if artifacts is None:
-            return None
-        return (artifacts.resolve() / legal_key(experiment).replace("/", "-").replace(" ", "_")).as_uri()
+        now = int(time.time() * 1000)
+        with explained(self.uri, "written"), self._lock:
+            metrics = [Metric(legal_key(name), float(value), now, 0) for name, value in numbers.items()]
+            self._runs.client.log_batch(run_id, metrics=metrics)
+
+    def close_curve(self, curve_run: str, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
+        """Say how the curve, or the study, ended."""
+        with explained(self.uri, "written"), self._lock:
+            self._runs.client.set_terminated(curve_run, status)
+
+    def _parent(
+        self,
+        of_kind: Literal["curve", "study"],
+        key: str,
+        name: str,
+        params: Mapping[str, Any],
+        tags: Mapping[str, str],
+        config_yaml: str,
+        environment: Mapping[str, Any],
+    ) -> str:
+        key_tag = _PARENTS[of_kind]
+        with explained(self.uri, "written"), self._lock:
+            found = list(self._runs.find(f"tags.`{key_tag}` = {quoted(key)} and {kind(of_kind)}"))
+            made_by = source(environment)
+            if found:
+                run = found[0]
+                self._runs.client.update_run(run.info.run_id, status="RUNNING")
+            else:
+                own = {schema.KIND: of_kind, key_tag: key, schema.SCHEMA: schema.SCHEMA_VERSION}
+                run = self._runs.create(name, {**tags, **made_by, **own})
+            present = {file.path for file in self._runs.client.list_artifacts(run.info.run_id)} if found else set()
+            missing = {name: text for name, text in texts(params).items() if legal_key(name) not in run.data.params}
+            files = {file: text for file, text in about(config_yaml, environment).items() if file not in present}
+            self._runs.fill(run, missing, [], files)
+            self._sources[run.info.run_id] = made_by
+            return str(run.info.run_id)
+
+    def _recorded(self, key_tag: str, key: str) -> bool:
+        """Whether a finished run has this key; unfinished ones give way."""
+        for earlier in list(self._runs.find(f"tags.`{key_tag}` = {quoted(key)}")):
+            if earlier.info.status == "FINISHED":
+                return True
+            self._runs.client.delete_run(earlier.info.run_id)
+        return False
 
     def _new_point(self, curve_run: str, identity: Mapping[str, Any], notes: Mapping[str, str]) -> Run | None:
         key = str(identity["point_key"])
-        for earlier in list(self._runs(f"tags.`{schema.POINT_KEY}` = {_quoted(key)}")):
+        for earlier in list(self._runs.find(f"tags.`{schema.POINT_KEY}` = {quoted(key)}")):
             if earlier.info.status != "FINISHED":
-                self._client.delete_run(earlier.info.run_id)
+                self._runs.client.delete_run(earlier.info.run_id)
                 continue
             if earlier.data.tags.get(_PARENT) != curve_run:  # its curve was deleted and is made again
-                self._client.set_tag(earlier.info.run_id, _PARENT, curve_run)
+                self._runs.client.set_tag(earlier.info.run_id, _PARENT, curve_run)
             return None
         own = {
             _PARENT: curve_run,
@@ -176,86 +226,4 @@ class Tracker:
         }
         if "curve_key" in identity:
             own[schema.CURVE_KEY] = str(identity["curve_key"])
-        return self._create(point_name(identity), {**notes, **self._sources.get(curve_run, {}), **own})
-
-    def _create(self, name: str, tags: Mapping[str, str]) -> Run:
-        texts = {legal_key(key): str(value) for key, value in tags.items()}
-        run = self._client.create_run(
-            self.experiment_id,
-            run_name=name,
-            tags={key: within(text, TAG_LIMIT) for key, text in texts.items()},
-        )
-        self._write_long(run, texts, TAG_LIMIT)
-        return run
-
-    def _fill(
-        self, run: Run, params: Mapping[str, str], metrics: Mapping[str, float], files: Mapping[str, str]
-    ) -> None:
-        """Files first and all numbers in one batch: what a reader finds FINISHED is whole."""
-        from mlflow.entities import Metric, Param
-
-        self._write(run, files)
-        self._write_long(run, params, PARAM_LIMIT)
-        now = int(time.time() * 1000)
-        self._client.log_batch(
-            run.info.run_id,
-            metrics=[Metric(key, float(value), now, 0) for key, value in metrics.items()],
-            params=[Param(legal_key(key), within(text, PARAM_LIMIT)) for key, text in params.items()],
-        )
-
-    def _write_long(self, run: Run, texts: Mapping[str, str], limit: int) -> None:
-        long = {key: text for key, text in texts.items() if len(text) > limit}
-        if long:
-            kind = "tags" if limit == TAG_LIMIT else "params"
-            self._write(run, {f"{kind}/{LONG_TEXT_FILE}": json.dumps(long, indent=1)})
-
-    def _write(self, run: Run, files: Mapping[str, str]) -> None:
-        # Not client.log_text: it reads the whole run again to learn where its files go (5 of 11 ms).
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-        if not files:
-            return
-        repository = get_artifact_repository(run.info.artifact_uri, tracking_uri=self.uri)
-        with tempfile.TemporaryDirectory(prefix="pruneexp-") as folder:
-            for name, text in files.items():
-                path = Path(folder, name)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text, encoding="utf-8")
-                inner = str(Path(name).parent) if "/" in name else None
-                repository.log_artifact(str(path), inner)  # type: ignore[no-untyped-call]
-
-    def _runs(self, query: str) -> Iterator[Run]:
-        """Every active run that matches: MLflow truncates silently at a page."""
-        token: str | None = None
-        while True:
-            page: Sequence[Run] = self._client.search_runs(
-                [self.experiment_id], query, max_results=_PAGE, page_token=token
-            )
-            yield from page
-            token = getattr(page, "token", None)
-            if not token:
-                return
-
-
-def _texts(values: Mapping[str, Any]) -> dict[str, str]:
-    return {key: redact(str(value)) for key, value in values.items() if value is not None}
-
-
-def _source(environment: Mapping[str, Any]) -> dict[str, str]:
-    source = {"mlflow.source.name": "pruneexp", "mlflow.source.type": "LOCAL"}
-    commit = (environment.get("git") or {}).get("commit", "unknown")
-    if commit != "unknown":
-        source[_COMMIT] = commit
-    with contextlib.suppress(KeyError, OSError, ImportError):  # a container's user id may have no name
-        source["mlflow.user"] = getpass.getuser()
-    return source
-
-
-def _kind(kind: str) -> str:
-    return f"tags.`{schema.KIND}` = '{kind}'"
-
-
-def _quoted(value: str) -> str:
-    if "'" in value or "\\" in value:
-        raise ValueError(f"a key may hold neither quotes nor backslashes, got {value!r}")
-    return f"'{value}'"
+        return self._runs.create(point_name(identity), {**notes, **self._sources.get(curve_run, {}), **own})

@@ -1,36 +1,11 @@
-"""The vocabulary of records: what a trade-off point is, and how it is written and read back.
-
-Knows neither torch nor MLflow, so that a reader of records needs neither. Units, everywhere: accuracies are percent
-(93.6 means 93.6 %), densities and shares are fractions in [0, 1], sizes are bytes, times are seconds, and one
-multiply-add is two FLOP.
-"""
+"""A trade-off point: what tells it from every other, and its numbers."""
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-import types
-import typing
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 BudgetKind = Literal["density", "quality"]
-
-#: MLflow tags. Runs of this project carry ``KIND``; everything else in a tracking store is left alone.
-KIND = "pruneexp.kind"  # "curve" or "point"
-CURVE_KEY = "pruneexp.curve_key"
-POINT_KEY = "pruneexp.point_key"
-COLLAPSE = "pruneexp.collapse"  # comma-separated layers that were kept from losing their last weight
-DENSITY_MISSED = "pruneexp.density_missed"  # "true" where the achieved density is not the asked one
-FAILURE = "pruneexp.failure"  # why a FAILED run failed, in one sentence
-SCHEMA = "pruneexp.schema"  # version of this vocabulary
-SCHEMA_VERSION = "1"
-
-#: Artefacts of a point run and of a curve run.
-LAYERS_FILE = "layers.json"
-CONFIG_FILE = "config.yaml"
-ENVIRONMENT_FILE = "environment.json"
 
 
 @dataclass(frozen=True)
@@ -47,7 +22,8 @@ class PointIdentity:
 
     Labels are what a person chose; each ``..._settings`` is a short hash of what the labels stand for, in full: of the
     dense network, of pruning and retraining it, of the schedule, of the mode. Points that differ in one of them are
-    never taken for repetitions of each other.
+    never taken for repetitions of each other. ``study`` and ``trial`` are of the search that asked for the point; empty
+    and -1 for a point of a curve.
     """
 
     model: str
@@ -80,6 +56,8 @@ class PointIdentity:
     train_epochs: int = 0
     retrain_epochs: int = 0
     retrain_lr_factor: float = 1.0
+    study: str = ""
+    trial: int = -1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +103,7 @@ class Ledger:
 class PointResult:
     """The numbers of one trade-off point; logged as MLflow metrics.
 
+    ``test`` is absent where a search probed a network without looking at that split.
     ``density`` is over all prunable weights of the network, ``density_scope`` over those the criterion may touch
     (the two differ for conv-only pruning), ``density_effective`` after dead neurons and their connections are removed.
     """
@@ -136,7 +115,7 @@ class PointResult:
     weights_total: int
     weights_kept: int
     val: Scores
-    test: Scores
+    test: Scores | None = None
     flop_dense: float
     flop_weights: float
     flop_effective: float
@@ -189,64 +168,3 @@ class TradeoffPoint:
             return False
         slack = max(1, len(self.layers)) / max(1, self.result.weights_total)
         return abs(self.result.density_scope - asked) > slack
-
-
-Record = TypeVar("Record")
-
-
-def flatten(record: Any, prefix: str = "") -> dict[str, Any]:
-    """Flatten nested dataclasses into ``{"budget.kind": "density", ...}``; absent (``None``) values are left out."""
-    flat: dict[str, Any] = {}
-    for field in dataclasses.fields(record):
-        value = getattr(record, field.name)
-        name = prefix + field.name
-        if dataclasses.is_dataclass(value):
-            flat |= flatten(value, name + ".")
-        elif value is not None:
-            flat[name] = value
-    return flat
-
-
-def unflatten(kind: type[Record], flat: Mapping[str, Any], prefix: str = "") -> Record:
-    """Inverse of ``flatten`` for values that went through text (MLflow params) or floats (MLflow metrics).
-
-    Raises:
-        KeyError: a required value is missing; the message names it.
-        ValueError: a value cannot be read as the declared type.
-    """
-    hints = _hints(typing.cast(Any, kind))
-    values: dict[str, Any] = {}
-    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
-        name, hint = prefix + field.name, hints[field.name]
-        optional = isinstance(hint, types.UnionType)
-        if optional:
-            hint = next(a for a in typing.get_args(hint) if a is not types.NoneType)
-        if dataclasses.is_dataclass(hint):
-            if optional and not any(key.startswith(name + ".") for key in flat):
-                values[field.name] = None
-            else:
-                values[field.name] = unflatten(typing.cast(Any, hint), flat, name + ".")
-        elif name in flat:
-            values[field.name] = _read(hint, flat[name])
-        elif optional:
-            values[field.name] = None
-        elif field.default is dataclasses.MISSING:
-            raise KeyError(name)
-    return kind(**values)
-
-
-@functools.cache  # resolving annotations anew for every record takes 11 of the 13 s that 5,000 points need
-def _hints(kind: Any) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
-
-
-def _read(hint: Any, value: Any) -> Any:
-    if typing.get_origin(hint) is Literal:
-        if value not in typing.get_args(hint):
-            raise ValueError(f"{value!r} is none of {', '.join(map(repr, typing.get_args(hint)))}")
-        return value
-    if hint is int:
-        if isinstance(value, float) and not value.is_integer():
-            raise ValueError(f"{value!r} is not a whole number")
-        return int(value)
-    return hint(value)

@@ -1,0 +1,66 @@
+"""A sensitivity scan: how much accuracy each layer costs when it alone is pruned (Han et al. 2015, Figure 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pruneexp.schema.points import Budget, BudgetKind, Score
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanIdentity:
+    """Everything that tells one scan from another; logged as MLflow params of its run.
+
+    ``levels`` says what the grid is of. Scans that differ in one of the ``..._settings``, short hashes of the dense
+    network's and of all other settings but the seed, are never taken for repetitions of each other.
+    """
+
+    model: str
+    data: str
+    train: str
+    reg: str
+    reg_strength: float
+    dropout: str
+    criterion: str
+    seed: int
+    levels: BudgetKind
+    retrain_epochs: int
+    scan_key: str
+    dense_key: str
+    data_fingerprint: str
+    device: str
+    dense_settings: str
+    scan_settings: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerSensitivity:
+    """One layer, or one group of coupled layers, at one level, while all others are dense; scored on val.
+
+    ``group`` is the layer's name, or those of its layers joined by ``+``; ``layers`` is comma-separated; ``kind`` is
+    ``conv``, ``linear`` or ``mixed``. ``density`` is the achieved one, of the group. The interval is that of the change
+    of accuracy against the dense network, in points: 95 %, by bootstrap over the images.
+    """
+
+    group: str
+    layers: str
+    kind: str
+    level: Budget
+    weights_total: int
+    weights_kept: int
+    density: float
+    val: Score
+    top1_low: float
+    top1_high: float
+    top5_low: float | None = None
+    top5_high: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scan:
+    """A whole scan: ``rows`` in the network's order, mildest level first."""
+
+    identity: ScanIdentity
+    dense: Score
+    images: int
+    rows: tuple[LayerSensitivity, ...]

@@ -1,0 +1,163 @@
+"""Runs of one MLflow experiment: found, made and filled within MLflow's limits.
+
+Knows MLflow's client and the shape of keys and texts; knows neither points nor curves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pruneexp import schema
+from pruneexp.errors import UserError
+from pruneexp.tracking.naming import PARAM_LIMIT, TAG_LIMIT, legal_key, within
+from pruneexp.tracking.stores import redact, sqlite_path
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+    from mlflow.tracking import MlflowClient
+
+_COMMIT = "mlflow.source.git.commit"
+_PAGE = 1000
+#: Most metrics in one request.
+_BATCH = 1000
+#: Full text of params and tags that MLflow would have cut.
+LONG_TEXT_FILE = "long_text.json"
+
+
+class Value(NamedTuple):
+    """A number of a series: the value of ``name`` at ``step``."""
+
+    name: str
+    value: float
+    step: int = 0
+
+
+class Runs:
+    """Writer of the runs of one experiment; the caller holds the store's lock."""
+
+    def __init__(self, client: MlflowClient, uri: str, experiment: str, artifacts: Path | None) -> None:
+        self.client = client
+        self._uri = uri
+        self.experiment_id = self._open_experiment(experiment, artifacts)
+
+    def find(self, query: str) -> Iterator[Run]:
+        """Every active run that matches: MLflow truncates silently at a page."""
+        token: str | None = None
+        while True:
+            page: Sequence[Run] = self.client.search_runs(
+                [self.experiment_id], query, max_results=_PAGE, page_token=token
+            )
+            yield from page
+            token = getattr(page, "token", None)
+            if not token:
+                return
+
+    def create(self, name: str, tags: Mapping[str, str]) -> Run:
+        texts = {legal_key(key): str(value) for key, value in tags.items()}
+        run = self.client.create_run(
+            self.experiment_id,
+            run_name=name,
+            tags={key: within(text, TAG_LIMIT) for key, text in texts.items()},
+        )
+        self._write_long(run, texts, TAG_LIMIT)
+        return run
+
+    def fill(self, run: Run, params: Mapping[str, str], metrics: Sequence[Value], files: Mapping[str, str]) -> None:
+        """Files first, then all numbers: what a reader finds FINISHED is whole."""
+        from mlflow.entities import Metric, Param
+
+        self._write(run, files)
+        self._write_long(run, params, PARAM_LIMIT)
+        now = int(time.time() * 1000)
+        numbers = [Metric(legal_key(name), float(value), now, step) for name, value, step in metrics]
+        texts = [Param(legal_key(key), within(text, PARAM_LIMIT)) for key, text in params.items()]
+        self.client.log_batch(run.info.run_id, metrics=numbers[:_BATCH], params=texts)
+        for start in range(_BATCH, len(numbers), _BATCH):
+            self.client.log_batch(run.info.run_id, metrics=numbers[start : start + _BATCH])
+
+    def _open_experiment(self, name: str, artifacts: Path | None) -> str:
+        experiment = self.client.get_experiment_by_name(name)
+        if experiment is None:
+            return str(self.client.create_experiment(name, self._artifact_location(name, artifacts)))
+        if experiment.lifecycle_stage != "active":
+            raise UserError(
+                f"The experiment {name!r} lies deleted in {redact(self._uri)}: bring it back with 'mlflow experiments "
+                f"restore --experiment-id {experiment.experiment_id}' or record under another name."
+            )
+        return str(experiment.experiment_id)
+
+    def _artifact_location(self, experiment: str, artifacts: Path | None) -> str | None:
+        database = sqlite_path(self._uri)
+        if artifacts is None and database is not None:
+            artifacts = database.parent / "mlruns"
+        if artifacts is None:
+            return None
+        return (artifacts.resolve() / legal_key(experiment).replace("/", "-").replace(" ", "_")).as_uri()
+
+    def _write_long(self, run: Run, texts: Mapping[str, str], limit: int) -> None:
+        long = {key: text for key, text in texts.items() if len(text) > limit}
+        if long:
+            kind = "tags" if limit == TAG_LIMIT else "params"
+            self._write(run, {f"{kind}/{LONG_TEXT_FILE}": json.dumps(long, indent=1)})
+
+    def _write(self, run: Run, files: Mapping[str, str]) -> None:
+        # Not client.log_text: it reads the whole run again to learn where its files go (5 of 11 ms).
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        if not files:
+            return
+        repository = get_artifact_repository(run.info.artifact_uri, tracking_uri=self._uri)
+        with tempfile.TemporaryDirectory(prefix="pruneexp-") as folder:
+            for name, text in files.items():
+                path = Path(folder, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+                inner = str(Path(name).parent) if "/" in name else None
+                repository.log_artifact(str(path), inner)  # type: ignore[no-untyped-call]
+
+
+def texts(values: Mapping[str, Any]) -> dict[str, str]:
+    """Values as params, without credentials; absent ones left out."""
+    return {key: redact(str(value)) for key, value in values.items() if value is not None}
+
+
+def source(environment: Mapping[str, Any]) -> dict[str, str]:
+    """Tags that say who and which revision made a run."""
+    tags = {"mlflow.source.name": "pruneexp", "mlflow.source.type": "LOCAL"}
+    commit = (environment.get("git") or {}).get("commit", "unknown")
+    if commit != "unknown":
+        tags[_COMMIT] = commit
+    with contextlib.suppress(KeyError, OSError, ImportError):  # a container's user id may have no name
+        tags["mlflow.user"] = getpass.getuser()
+    return tags
+
+
+def about(config_yaml: str, environment: Mapping[str, Any]) -> dict[str, str]:
+    """Files that say under what a run was made."""
+    return {
+        schema.CONFIG_FILE: redact(config_yaml),
+        schema.ENVIRONMENT_FILE: json.dumps(environment, indent=1, sort_keys=True, default=str),
+    }
+
+
+def kind(name: str) -> str:
+    """The condition of a query for runs of this kind."""
+    return f"tags.`{schema.KIND}` = '{name}'"
+
+
+def quoted(value: str) -> str:
+    """A key within a query.
+
+    Raises:
+        ValueError: it holds a quote or a backslash.
+    """
+    if "'" in value or "\\" in value:
+        raise ValueError(f"a key may hold neither quotes nor backslashes, got {value!r}")
+    return f"'{value}'"
