@@ -1,0 +1,60 @@
+"""What is pruned together in a scan: one layer, or several that only make sense together. Knows no data."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from pruneexp.errors import UserError
+from pruneexp.pruning.allotment import check_layers
+from pruneexp.pruning.layers import KINDS, prunable, weight_of
+
+
+@dataclass(frozen=True)
+class Group:
+    """Layers that are pruned at once, each to the level by itself; modules with a common weight are one layer."""
+
+    name: str
+    layers: tuple[str, ...]
+
+
+def groups(
+    network: nn.Module, kinds: Collection[str] = KINDS, coupled: Sequence[Sequence[str]] = ()
+) -> tuple[Group, ...]:
+    """Every prunable layer of these kinds, by itself or with those it is coupled to, in the order of the network.
+
+    Raises:
+        UserError: no prunable layer, an unknown one, one that is coupled twice, nothing in a set of coupled layers, or
+            a layer that computes its weight from something else.
+    """
+    layers = prunable(network, kinds)
+    _check_own_weights(layers)
+    named = [name for names in coupled for name in names]
+    check_layers(named, layers, "coupled")
+    if twice := sorted({name for name in named if named.count(name) > 1}):
+        raise UserError(f"coupled names {', '.join(twice)} more than once; a layer can be in one group only.")
+    if not all(coupled):
+        raise UserError("coupled holds a set without layers; give at least two layers that are pruned together.")
+    position = {name: place for place, name in enumerate(layers)}
+    together = [sorted(names, key=position.__getitem__) for names in coupled]
+    alone = [[name] for name in layers if name not in named]
+    ordered = sorted(together + alone, key=lambda names: position[names[0]])
+    return tuple(Group("+".join(names), tuple(names)) for names in ordered)
+
+
+def weights_of(network: nn.Module, group: Group) -> dict[str, Tensor]:
+    """The weight parameters themselves, by layer."""
+    modules = dict(network.named_modules())
+    return {name: weight_of(modules[name]) for name in group.layers}
+
+
+def _check_own_weights(layers: Mapping[str, nn.Module]) -> None:
+    """Weight norm and ``torch.nn.utils.prune`` compute a weight anew in each pass: pruning it would change nothing."""
+    derived = [n for n, m in layers.items() if dict(m.named_parameters(recurse=False)).get("weight") is not m.weight]
+    if derived:
+        raise UserError(
+            f"The weights of {', '.join(derived)} are computed from other parameters (weight_norm, parametrize, "
+            "torch.nn.utils.prune); remove that from the network before scanning it."
+        )

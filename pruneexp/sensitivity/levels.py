@@ -1,0 +1,119 @@
+"""Masks of one group at every level at once: how many of the levels each weight survives. Knows no networks.
+
+Levels are nested, because each keeps the highest scores, so one small integer per weight holds all their masks, and
+scores are put in order once instead of once per level. Level i is the same mask as ``select`` chooses for this layer
+alone: with ``PerLayer`` for a density, with ``LayerStd`` for a quality.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pruneexp.errors import UserError
+from pruneexp.pruning.ranking import count_for
+from pruneexp.pruning.select import Criterion
+from pruneexp.schema import Budget
+
+MIN_KEEP = 1  # as in `select`: no layer is ever emptied
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Of each layer, in the shape of its weight: the number of levels, mildest first, that a weight survives.
+
+    Its mask at level i is ``survives > i``, and ``kept[i]`` counts the weights of all layers in it. ``total`` counts
+    them all.
+    """
+
+    survives: tuple[Tensor, ...]
+    kept: tuple[int, ...]
+    total: int
+
+
+@torch.no_grad()
+def levels(
+    weights: Mapping[str, Tensor], budgets: Sequence[Budget], criterion: Criterion, generator: torch.Generator
+) -> Levels:
+    """The masks of these layers at budgets of one kind, mildest first. Each layer is pruned to the budget by itself.
+
+    Raises:
+        UserError: a budget is out of range, or weights are not numbers.
+        ValueError: no budgets, or they are of two kinds or not in order; or scores do not fit the weights.
+    """
+    _check(budgets)
+    scores = criterion(weights, generator)
+    if {name: score.shape for name, score in scores.items()} != {name: w.shape for name, w in weights.items()}:
+        raise ValueError("a criterion must return one score per weight, under the same layer names")
+    counts = {name: keeping(weight, budgets) for name, weight in weights.items()}
+    survives = tuple(surviving(scores[name], counts[name], name) for name in weights)
+    kept = tuple(sum(level) for level in zip(*counts.values(), strict=True))
+    return Levels(survives, kept, sum(weight.numel() for weight in weights.values()))
+
+
+def severity(budget: Budget) -> float:
+    """Grows as less is left."""
+    return -budget.value if budget.kind == "density" else budget.value
+
+
+def keeping(weight: Tensor, budgets: Sequence[Budget]) -> list[int]:
+    """Weights that one layer keeps at each budget, at least one.
+
+    A quality q keeps |w| >= q * std, with the standard deviation of the population (Han et al. 2015, section 3).
+    """
+    if budgets[0].kind == "density":
+        wanted = [count_for(budget.value, weight.numel()) for budget in budgets]
+    else:
+        deviation, magnitudes = float(_flat(weight).std(correction=0)), weight.detach().abs()
+        wanted = [int((magnitudes >= budget.value * deviation).count_nonzero()) for budget in budgets]
+    return [max(count, min(MIN_KEEP, weight.numel())) for count in wanted]
+
+
+def surviving(scores: Tensor, counts: Sequence[int], name: str = "a layer") -> Tensor:
+    """How many of the levels each weight survives, if level i keeps the ``counts[i]`` highest scores.
+
+    In the shape and on the device of ``scores``: uint8 up to 255 levels, int16 beyond. ``counts`` must not grow. A tie
+    is won by the lower index. Ordered by numpy, on the CPU: its sort takes one core 0.2 s for 16.8 M floats, its
+    partition at nine ranks 0.5 s, torch's sort 2.4 s.
+
+    Raises:
+        UserError: a score is not a number.
+    """
+    flat = _flat(scores).cpu().numpy()
+    ordered = np.sort(flat)
+    if np.isnan(ordered[-1:]).any():  # where a sort puts them
+        raise UserError(f"The weights of {name} are not numbers (NaN): did the training diverge?")
+    survives = np.zeros(flat.shape, dtype=np.uint8 if len(counts) < 256 else np.int16)
+    for count in filter(None, counts):
+        threshold = ordered[max(0, flat.size - count)]
+        survives += flat >= threshold
+        surplus = flat.size - int(np.searchsorted(ordered, threshold)) - count
+        if surplus:
+            tied = np.flatnonzero(flat == threshold)
+            survives[tied[tied.size - surplus :]] -= 1
+    return torch.from_numpy(survives).reshape(scores.shape).to(scores.device)
+
+
+def _flat(values: Tensor) -> Tensor:
+    """In index order, as weights are ranked everywhere: half precision as float32."""
+    flat = values.detach().reshape(-1)
+    return flat.float() if flat.dtype in (torch.float16, torch.bfloat16) else flat
+
+
+def _check(budgets: Sequence[Budget]) -> None:
+    kinds = sorted({budget.kind for budget in budgets})
+    if len(kinds) != 1:
+        raise ValueError(f"{len(budgets)} budgets of the kinds {kinds}; allowed is 1 or more of one kind")
+    severities = [severity(budget) for budget in budgets]
+    if severities != sorted(severities):
+        raise ValueError(f"budgets {[budget.value for budget in budgets]} are not in order; allowed is mildest first")
+    for budget in budgets:
+        if budget.kind == "density" and not 0 < budget.value <= 1:
+            raise UserError(f"Density {budget.value:g} is out of range; a density is kept / total weights, in (0, 1].")
+        if budget.kind == "quality" and not (budget.value >= 0 and math.isfinite(budget.value)):
+            raise UserError(f"Quality {budget.value:g} is out of range; a quality is a finite number of at least 0.")

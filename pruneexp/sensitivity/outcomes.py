@@ -1,0 +1,122 @@
+"""What a scan found, image by image. Knows nothing of how it was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from pruneexp.schema import Score
+from pruneexp.sensitivity.levels import Levels
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one network made of each image: ``loss`` is the cross-entropy (float32), the others say what was right.
+
+    Shape (N,), on the CPU. ``top5`` is None for five classes or fewer.
+    """
+
+    loss: Tensor
+    top1: Tensor
+    top5: Tensor | None
+
+    def score(self) -> Score:
+        """Means over the images; accuracies are percent, and those of ``evaluate``."""
+        return _score(self.loss, self.top1, self.top5)
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Of every group at every level, the other layers dense: what the network made of each image, as in ``Answers``.
+
+    Shapes are (groups, levels, images), in the orders given to ``scan``. ``kept`` (groups, levels) and ``totals``
+    (groups,) count weights. ``plain`` names the groups for which whole passes had to be run, at least for some images.
+    """
+
+    loss: Tensor
+    top1: Tensor
+    top5: Tensor | None
+    dense: Answers
+    kept: Tensor
+    totals: Tensor
+    plain: tuple[str, ...]
+
+    def score(self, group: int, level: int) -> Score:
+        """Means over the images; accuracies are percent, and those of ``evaluate``."""
+        top5 = None if self.top5 is None else self.top5[group, level]
+        return _score(self.loss[group, level], self.top1[group, level], top5)
+
+
+def answers(logits: Tensor, labels: Tensor) -> Answers:
+    """From logits (B, classes) and labels (B,); waits for the device."""
+    logits = logits.float()
+    right = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
+    top5 = right.any(1).cpu() if logits.shape[1] > 5 else None
+    return Answers(cross_entropy(logits, labels, reduction="none").cpu(), right[:, 0].cpu(), top5)
+
+
+class Sheet:
+    """Answers to be filled in. ``order`` has the place of each level, mildest first, among those asked for."""
+
+    def __init__(
+        self,
+        subjects: Sequence[tuple[str, Levels]],
+        order: Sequence[int],
+        images: int,
+        progress: Callable[[float], None] | None,
+    ) -> None:
+        shape = (len(subjects), len(order), images)
+        self._subjects, self._order, self._progress = subjects, order, progress
+        self._loss = torch.zeros(shape)
+        self._top1, self._top5 = torch.zeros(shape, dtype=torch.bool), torch.zeros(shape, dtype=torch.bool)
+        self._dense: list[Answers] = []
+        self._plain: set[int] = set()
+        self._left = self._loss.numel()
+
+    def write_dense(self, start: int, found: Answers) -> None:
+        """The dense network's answers to the next images; also those at levels that prune nothing."""
+        self._dense.append(found)
+        for group, (_, levels) in enumerate(self._subjects):
+            unpruned = [level for level, kept in enumerate(levels.kept) if kept == levels.total]
+            self.write(group, unpruned, start, found)
+
+    def write(self, group: int, levels: Sequence[int], start: int, found: Answers) -> None:
+        """One group's answers, at levels with the same mask, to the images from ``start`` on."""
+        images = slice(start, start + len(found.loss))
+        for place in (self._order[level] for level in levels):
+            self._loss[group, place, images] = found.loss
+            self._top1[group, place, images] = found.top1
+            if found.top5 is not None:
+                self._top5[group, place, images] = found.top5
+        self._left -= len(levels) * len(found.loss)
+        if self._progress is not None and levels:
+            self._progress(1 - self._left / self._loss.numel())
+
+    def note_plain(self, group: int) -> None:
+        self._plain.add(group)
+
+    def outcomes(self) -> Outcomes:
+        dense = _joined(self._dense)
+        places = torch.tensor(self._order).argsort()
+        kept = torch.tensor([levels.kept for _, levels in self._subjects])[:, places]
+        totals = torch.tensor([levels.total for _, levels in self._subjects])
+        plain = tuple(name for group, (name, _) in enumerate(self._subjects) if group in self._plain)
+        return Outcomes(self._loss, self._top1, None if dense.top5 is None else self._top5, dense, kept, totals, plain)
+
+
+def _joined(parts: Sequence[Answers]) -> Answers:
+    top5 = [part.top5 for part in parts if part.top5 is not None]
+    loss, top1 = torch.cat([part.loss for part in parts]), torch.cat([part.top1 for part in parts])
+    return Answers(loss, top1, torch.cat(top5) if top5 else None)
+
+
+def _score(loss: Tensor, top1: Tensor, top5: Tensor | None) -> Score:
+    return Score(loss=float(loss.double().mean()), top1=_percent(top1), top5=None if top5 is None else _percent(top5))
+
+
+def _percent(right: Tensor) -> float:
+    return 100 * (int(right.count_nonzero()) / right.numel())

@@ -1,0 +1,113 @@
+"""Whole forward passes that leave no trace, and the signs that a pass cannot be replayed. Knows no pruning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+#: Ways out of torch: what Python code does with a tensor's numbers after one of these cannot be seen on a tape.
+ESCAPES = frozenset(
+    {
+        "numpy",
+        "tolist",
+        "__array__",
+        "__deepcopy__",
+        "__dlpack__",
+        "__reduce_ex__",
+        "_typed_storage",
+        "data_ptr",
+        "storage",
+        "untyped_storage",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """One buffer of a module, and its values at some time."""
+
+    module: nn.Module
+    name: str
+    tensor: Tensor
+    values: Tensor
+
+    def is_as_it_was(self) -> bool:
+        return getattr(self.module, self.name) is self.tensor and same_bits(self.tensor, self.values)
+
+    def put_back(self) -> None:
+        self.tensor.copy_(self.values)
+        setattr(self.module, self.name, self.tensor)
+
+
+@dataclass(frozen=True)
+class Forward:
+    """The network as a function: a pass changes neither the images nor a buffer. ``changing``: those it would."""
+
+    network: nn.Module
+    changing: tuple[Buffer, ...] = ()
+
+    def __call__(self, images: Tensor) -> Tensor:
+        try:
+            logits: Tensor = self.network(copied(images))
+        finally:
+            for buffer in self.changing:
+                buffer.put_back()
+        return logits
+
+
+def forward_of(network: nn.Module, images: Tensor) -> tuple[Forward, bool]:
+    """The network as a function, and whether its passes can be on tape: they neither keep state nor leave torch."""
+    watch = _Watch()
+    with kept_buffers(network) as buffers:
+        with watch:
+            network(copied(images))
+        changing = tuple(buffer for buffer in buffers if not buffer.is_as_it_was())
+    return Forward(network, changing), not (changing or watch.escaped)
+
+
+@contextmanager
+def kept_buffers(network: nn.Module) -> Iterator[list[Buffer]]:
+    """Put every buffer back as it was."""
+    buffers = [
+        Buffer(module, name, tensor, tensor.clone())
+        for module in network.modules()
+        for name, tensor in module.named_buffers(recurse=False)
+    ]
+    try:
+        yield buffers
+    finally:
+        for buffer in buffers:
+            buffer.put_back()
+
+
+def copied(images: Tensor) -> Tensor:
+    """A batch for one pass, which may change it. Expanded images cannot be changed, and keep their layout only so."""
+    expanded = any(stride == 0 and side > 1 for side, stride in zip(images.shape, images.stride(), strict=True))
+    return images if expanded else images.clone()
+
+
+def same_bits(one: Tensor, other: Tensor) -> bool:
+    """Equality in which nan equals nan, and 0.0 is not -0.0."""
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    return torch.equal(_bits(one), _bits(other))
+
+
+def _bits(tensor: Tensor) -> Tensor:
+    return tensor.contiguous().reshape(-1).view(torch.uint8)
+
+
+class _Watch(TorchFunctionMode):
+    def __init__(self) -> None:
+        super().__init__()
+        self.escaped = False
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.escaped |= getattr(func, "__name__", "") in ESCAPES
+        return func(*args, **(kwargs or {}))

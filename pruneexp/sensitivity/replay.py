@@ -1,0 +1,132 @@
+"""Run again the operations on a tape that depend on one group, with the group's weights as they are now.
+
+The same operations get the same inputs in the same places as in a whole pass, so the logits are the same bit for bit.
+Knows nothing of the network's code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from pruneexp.sensitivity.record import Call, Several, Tape, flat
+from pruneexp.sensitivity.storages import Place, View, place_of, placed
+from pruneexp.sensitivity.tape import claims, last_uses
+
+
+class Strayed(Exception):  # expected where control flow depends on values
+    """With these weights an operation's result has another shape, or another value that Python code has seen."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation, the inputs it needs a copy of because it makes them its own, the storages to let go of after."""
+
+    call: Call
+    claims: tuple[View, ...]
+    done: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Script:
+    """All that one group's replay of one batch needs. ``weights`` are the network's own tensors."""
+
+    steps: tuple[Step, ...]
+    weights: tuple[tuple[View, Tensor], ...]
+    outside: Mapping[View, Tensor]
+    output: View
+
+
+def script(tape: Tape, group: int) -> Script:
+    """The part of a tape that depends on group number ``group``."""
+    calls = [call for call in tape.calls if group in call.groups]
+    ops = [call.op for call in calls]
+    claimed, done = claims(ops, tape.sources[group]), last_uses(ops, tape.output.storage)
+    steps = (Step(call, _views(call, own), last) for call, own, last in zip(calls, claimed, done, strict=True))
+    weights = tuple((view, tensor) for view, tensor in tape.tensors.items() if view.storage in tape.sources[group])
+    return Script(tuple(steps), weights, tape.tensors, tape.output)
+
+
+def run(script: Script) -> Tensor:
+    """The logits. Run without gradients.
+
+    Raises:
+        Strayed: the network itself would have taken another course.
+    """
+    memory = _Memory(script)
+    for step in script.steps:
+        for view in step.claims:
+            memory.claim(view)
+        _again(step.call, memory)
+        for storage in step.done:
+            memory.drop(storage)
+    return memory.tensor(script.output)
+
+
+def _again(call: Call, memory: _Memory) -> None:
+    arguments = [memory.resolved(value) for value in call.arguments]
+    keywords = {name: memory.resolved(value) for name, value in call.keywords.items()}
+    results = flat(call.function(*arguments, **keywords))
+    for expected, result in zip(call.results, results, strict=True):
+        if isinstance(expected, View):
+            memory.put(expected, result)
+        elif type(result) is not type(expected) or result != expected:
+            raise Strayed(f"{call.function} returned {result} instead of {expected}")
+
+
+@dataclass(frozen=True)
+class _Own:
+    """Tensors of this replay that share a storage; ``any`` is one of them."""
+
+    any: Tensor
+    tensors: dict[Place, Tensor] = field(default_factory=dict)
+
+
+class _Memory:
+    """Tensors that depend on the group are this replay's own; all others are as the tape has kept them."""
+
+    def __init__(self, script: Script) -> None:
+        self._outside = script.outside
+        self._own: dict[int, _Own] = {}
+        for view, tensor in script.weights:
+            self._place(view, tensor)
+
+    def resolved(self, value: Any) -> Any:
+        """An argument as the operation takes it."""
+        if isinstance(value, View):
+            return self.tensor(value)
+        return [self.resolved(part) for part in value.parts] if isinstance(value, Several) else value
+
+    def tensor(self, view: View) -> Tensor:
+        own = self._own.get(view.storage)
+        if own is None:
+            return self._outside[view]
+        found = own.tensors.get(view.place)
+        return placed(own.any.untyped_storage(), view.place) if found is None else found
+
+    def put(self, expected: View, result: Tensor) -> None:
+        """Keep a result under the name it has on the tape."""
+        if place_of(result) != expected.place:
+            raise Strayed(f"{place_of(result)} instead of {expected.place}")
+        self._place(expected, result)
+
+    def claim(self, view: View) -> None:
+        """Make a storage from outside this replay's own, by a copy."""
+        self._place(view, placed(self._outside[view].untyped_storage().clone(), view.place))
+
+    def drop(self, storage: int) -> None:
+        self._own.pop(storage, None)
+
+    def _place(self, view: View, tensor: Tensor) -> None:
+        own = self._own.get(view.storage)
+        if own is None:
+            own = self._own[view.storage] = _Own(tensor)
+        own.tensors[view.place] = tensor
+
+
+def _views(call: Call, storages: frozenset[int]) -> tuple[View, ...]:
+    """One input in each of these storages."""
+    return tuple({view.storage: view for view in call.inputs if view.storage in storages}.values())

@@ -1,0 +1,177 @@
+"""The scan: every group of layers at every level, the other layers dense, on all images of one split.
+
+Work goes block by block: a few batches are recorded, then each group's weights are set to each level once, and what
+depends on them is run again on the batches of the block. Knows neither data sets nor networks by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import chain, islice
+
+import torch
+from torch import Tensor, nn
+
+from pruneexp.pruning.select import Criterion
+from pruneexp.pruning.wiring import evaluating
+from pruneexp.schema import Budget
+from pruneexp.sensitivity.blocks import Plan, plan
+from pruneexp.sensitivity.groups import Group
+from pruneexp.sensitivity.levels import severity
+from pruneexp.sensitivity.outcomes import Outcomes, Sheet, answers
+from pruneexp.sensitivity.passes import Forward, forward_of, kept_buffers
+from pruneexp.sensitivity.replay import Script, Strayed, run, script
+from pruneexp.sensitivity.subject import Subject, pruning, subject
+from pruneexp.sensitivity.trial import recorded, trial
+from pruneexp.training import layout, seeding
+from pruneexp.training.fit import TrainingData
+
+_TRIAL_IMAGES = 2  # so few that what a trial keeps is no more than a pass needs
+
+
+def scan(
+    network: nn.Module,
+    groups: Sequence[Group],
+    budgets: Sequence[Budget],
+    criterion: Criterion,
+    data: TrainingData,
+    *,
+    generator: torch.Generator,
+    device: torch.device,
+    adapt: Callable[[Tensor], Tensor] | None = None,
+    batch_size: int = 256,
+    memory: int = 2**30,
+    progress: Callable[[float], None] | None = None,
+) -> Outcomes:
+    """Prune each group alone to each budget (all of one kind) and let the network answer, without retraining.
+
+    Every answer is that of a whole pass with the same ``batch_size``, bit for bit, in whatever order groups and budgets
+    come. Scores are drawn from copies of ``generator``. ``memory`` bounds the bytes of intermediate results kept at a
+    time; it changes no number. ``progress`` is told the share that is done. The network must be on ``device``; its
+    weights, buffers and modes are as before, and so are torch's global generators.
+
+    Raises:
+        UserError: a budget is out of range, or weights are not numbers.
+        ValueError: no images, groups or budgets, budgets of two kinds, or scores that do not fit the weights.
+    """
+    for number, things in ((len(data), "images"), (len(groups), "groups"), (len(budgets), "budgets")):
+        if number == 0:
+            raise ValueError(f"the number of {things} is 0; allowed is 1 or more")
+    order = sorted(range(len(budgets)), key=lambda level: severity(budgets[level]))
+    mildest_first = [budgets[level] for level in order]
+    with _aside(network, device):
+        subjects = [subject(network, group, mildest_first, criterion, generator) for group in groups]
+        sheet = Sheet([(s.name, s.levels) for s in subjects], order, len(data), progress)
+        batches = _batches(network, data.batches(batch_size, device), adapt)
+        first = next(batches)
+        work = _prepared(network, subjects, first.images, memory)
+        for block in _blocks(chain([first], batches), work.plan.batches):
+            _scan_block(work, block, sheet)
+    return sheet.outcomes()
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Images as the network takes them, and the place of the first in the data."""
+
+    images: Tensor
+    labels: Tensor
+    start: int
+
+
+@dataclass(frozen=True)
+class _Work:
+    network: nn.Module
+    forward: Forward
+    subjects: Sequence[Subject]
+    plan: Plan
+    memory: int
+
+
+@contextmanager
+def _aside(network: nn.Module, device: torch.device) -> Iterator[None]:
+    """Evaluate without a trace. Not in inference mode: its tensors could not be told apart below autograd."""
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.no_grad())
+        stack.enter_context(evaluating(network))
+        stack.enter_context(kept_buffers(network))
+        stack.enter_context(seeding.forked(device))
+        yield
+
+
+def _batches(
+    network: nn.Module, source: Iterator[tuple[Tensor, Tensor]], adapt: Callable[[Tensor], Tensor] | None
+) -> Iterator[_Batch]:
+    arrange, start = layout.for_network(network), 0
+    for images, labels in source:
+        yield _Batch(arrange(images if adapt is None else adapt(images)), labels, start)
+        start += len(labels)
+
+
+def _blocks(batches: Iterator[_Batch], size: int) -> Iterator[list[_Batch]]:
+    while block := list(islice(batches, size)):
+        yield block
+
+
+def _prepared(network: nn.Module, subjects: Sequence[Subject], images: Tensor, memory: int) -> _Work:
+    few, everything = images[:_TRIAL_IMAGES], range(len(subjects))
+    forward, tapeable = forward_of(network, few)
+    tape = trial(network, forward, few, [s.weights for s in subjects]) if tapeable else None
+    if tape is None:
+        division = Plan((), tuple(everything), 1)
+    else:
+        size, times = images.numel() * images.element_size(), len(images) / len(few)
+        division = plan(tape.holdings, everything, times=times, images=size, memory=memory)
+    return _Work(network, forward, subjects, division, memory)
+
+
+def _scan_block(work: _Work, block: Sequence[_Batch], sheet: Sheet) -> None:
+    dense = [work.forward(batch.images) for batch in block]
+    for batch, logits in zip(block, dense, strict=True):
+        sheet.write_dense(batch.start, answers(logits, batch.labels))
+    for turn in work.plan.turns:
+        scripts = _scripts(work, turn, block, dense)
+        for group in turn:
+            _scan_group(work, group, block, scripts[group], sheet)
+    for group in work.plan.plain:
+        _scan_group(work, group, block, [None] * len(block), sheet)
+
+
+def _scripts(
+    work: _Work, turn: Sequence[int], block: Sequence[_Batch], dense: Sequence[Tensor]
+) -> dict[int, list[Script | None]]:
+    """For each group of a turn, what is to be run for each batch; None where only a whole pass will do."""
+    weights = [work.subjects[group].weights for group in turn]
+    scripts: dict[int, list[Script | None]] = {group: [] for group in turn}
+    room = work.memory
+    for batch, logits in zip(block, dense, strict=True):
+        tape = recorded(work.network, batch.images, logits, weights, room)
+        room -= tape.size if tape else 0
+        for place, group in enumerate(turn):
+            scripts[group].append(script(tape, place) if tape else None)
+    return scripts
+
+
+def _scan_group(
+    work: _Work, group: int, block: Sequence[_Batch], scripts: Sequence[Script | None], sheet: Sheet
+) -> None:
+    subject = work.subjects[group]
+    with pruning(subject) as prune:
+        for levels in subject.masks():
+            prune(levels[0])
+            for batch, script in zip(block, scripts, strict=True):
+                logits = _replayed(script)
+                if logits is None:
+                    logits = work.forward(batch.images)
+                    sheet.note_plain(group)
+                sheet.write(group, levels, batch.start, answers(logits, batch.labels))
+
+
+def _replayed(script: Script | None) -> Tensor | None:
+    try:
+        return None if script is None else run(script)
+    except Strayed:
+        return None

@@ -1,0 +1,74 @@
+"""A group of layers under examination: its weights in the network, and how they are pruned and put back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pruneexp.pruning.select import Criterion
+from pruneexp.schema import Budget
+from pruneexp.sensitivity.groups import Group, weights_of
+from pruneexp.sensitivity.levels import Levels, levels
+
+
+@dataclass(frozen=True)
+class Subject:
+    """``weights`` are the network's own, in the order of ``levels.survives``."""
+
+    name: str
+    weights: tuple[Tensor, ...]
+    levels: Levels
+
+    def masks(self) -> list[list[int]]:
+        """The levels that share a mask, mildest first, without those that keep every weight."""
+        shared: dict[int, list[int]] = {}
+        for level, kept in enumerate(self.levels.kept):
+            if kept < self.levels.total:
+                shared.setdefault(kept, []).append(level)
+        return list(shared.values())
+
+
+def subject(
+    network: nn.Module, group: Group, budgets: Sequence[Budget], criterion: Criterion, generator: torch.Generator
+) -> Subject:
+    """Scores are drawn from a copy of ``generator``, so that a group's masks do not depend on which others there are.
+
+    Raises:
+        UserError, ValueError: as ``levels``.
+    """
+    weights = weights_of(network, group)
+    return Subject(group.name, tuple(weights.values()), levels(weights, budgets, criterion, generator.clone_state()))
+
+
+@contextmanager
+def pruning(subject: Subject) -> Iterator[Callable[[int], None]]:
+    """Hand out what prunes the group to a level, always from its dense weights; at the end these are put back."""
+    dense = [weight.clone() for weight in subject.weights]
+
+    def prune(level: int) -> None:
+        for weight, whole, survives in zip(subject.weights, dense, subject.levels.survives, strict=True):
+            _prune(weight, whole, survives, level)
+
+    try:
+        yield prune
+    finally:
+        for weight, whole in zip(subject.weights, dense, strict=True):
+            weight.copy_(whole)
+
+
+def _prune(weight: Tensor, whole: Tensor, survives: Tensor, level: int) -> None:
+    """The dense weights where more than ``level`` levels are survived, else 0.0.
+
+    On a CPU by multiplying bit patterns with 0 or 1: 16.8 M floats take one core 0.03 s in numpy, and 0.13 s with
+    ``copy_`` and ``masked_fill_``.
+    """
+    if weight.device.type == "cpu":
+        bits = {2: torch.int16, 4: torch.int32, 8: torch.int64}[weight.element_size()]
+        np.multiply(whole.view(bits).numpy(), survives.numpy() > level, out=weight.detach().view(bits).numpy())
+    else:
+        weight.copy_(whole).masked_fill_(survives <= level, 0.0)

@@ -1,0 +1,64 @@
+"""Whether replaying a tape gives what the network gives: tried on a few images before it is relied on.
+
+What a tape cannot show (kernels outside torch's dispatcher, values that Python code remembers) shows here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from torch import Tensor, nn
+
+from pruneexp.sensitivity.passes import Forward, copied, same_bits
+from pruneexp.sensitivity.record import Tape, record
+from pruneexp.sensitivity.replay import Strayed, run, script
+
+Weights = Sequence[Tensor]
+
+
+def trial(network: nn.Module, forward: Forward, images: Tensor, groups: Sequence[Weights]) -> Tape | None:
+    """A tape of the pass, with a last group of all weights together; None if replays cannot be relied on.
+
+    All weights are changed at once, and a replay of all that depends on any of them must give the logits of a whole
+    pass, bit for bit. A replay that strays is noticed whenever that happens, and no reason for mistrust.
+    """
+    together = [weight for weights in groups for weight in weights]
+    tape = recorded(network, images, forward(images), [*groups, together], sys.maxsize)
+    return tape if tape is not None and _is_faithful(forward, images, tape, together) else None
+
+
+def recorded(network: nn.Module, images: Tensor, logits: Tensor, groups: Sequence[Weights], room: int) -> Tape | None:
+    """The tape of a pass, if there is one and the pass gives these ``logits``, as it does when nobody is watching.
+
+    Where operations are watched, a few of torch's functions take another way to the same result.
+    """
+    watched, tape = record(network, copied(images), groups, room=room)
+    return tape if same_bits(watched, logits) else None
+
+
+def _is_faithful(forward: Forward, images: Tensor, tape: Tape, weights: Weights) -> bool:
+    with _moved(weights):
+        try:
+            return same_bits(run(script(tape, len(tape.sources) - 1)), forward(images))
+        except Strayed:
+            return True
+
+
+@contextmanager
+def _moved(weights: Weights) -> Iterator[None]:
+    """Every weight moves on by one place, and back: a kernel is shifted, so that signals neither die nor grow wild."""
+    moved: list[Tensor] = []
+    try:
+        for weight in weights:
+            _move(weight, 1)
+            moved.append(weight)
+        yield
+    finally:
+        for weight in reversed(moved):
+            _move(weight, -1)
+
+
+def _move(weight: Tensor, places: int) -> None:
+    weight.copy_(weight.reshape(-1).roll(places).reshape(weight.shape))
