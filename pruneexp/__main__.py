@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import hydra
@@ -20,8 +21,8 @@ from pruneexp.config.sweep import check_command, choices_of, own_modules, search
 from pruneexp.errors import JobFailed, UserError
 
 
-def job(composed: DictConfig) -> None:
-    """One Hydra job: one curve."""
+def job(composed: DictConfig) -> Mapping[str, float] | None:
+    """One Hydra job: one curve; returns the numbers of its last point, for sweepers that look for the best."""
     folders = search_folders(HydraConfig.get())
     own = own_modules(folders)
     sys.path += [folder for folder in folders if folder not in sys.path]
@@ -29,7 +30,7 @@ def job(composed: DictConfig) -> None:
         checks.validate(composed, own)
         from pruneexp.experiment.run import run  # torch is loaded here, after everything cheap has been checked
 
-        run(composed, choices_of(HydraConfig.get()), own)
+        return run(composed, choices_of(HydraConfig.get()), own)
     except (UserError, JobFailed) as error:
         # Said now: Hydra reports the failures of a sweep only after its last job, and only the first of them.
         print(f"pruneexp: {error}", file=sys.stderr, flush=True)

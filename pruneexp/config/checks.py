@@ -38,18 +38,23 @@ def budgets(config: DictConfig) -> tuple[Budget, ...]:
     if densities is not None and qualities is not None:
         raise UserError("curve.densities and curve.qualities are both given: set the one you do not want to null")
     if qualities is not None:
-        values = _ordered("curve.qualities", qualities)
+        values = ordered("curve.qualities", qualities)
         if values[0] < 0:
             raise UserError(f"curve.qualities holds {values[0]:g}: quality parameters are 0 or more")
         return tuple(Budget("quality", value) for value in values)
-    values = _ordered("curve.densities", list(DEFAULT_DENSITIES) if densities is None else densities)
+    values = ordered("curve.densities", list(DEFAULT_DENSITIES) if densities is None else densities)
     for value in values:
         if not 0 < value <= 1:
             raise UserError(f"curve.densities holds {value:g}: densities (kept / total weights) lie in (0, 1]")
     return tuple(Budget("density", value) for value in reversed(values))
 
 
-def _ordered(name: str, values: Sequence[float]) -> list[float]:
+def ordered(name: str, values: Sequence[float]) -> list[float]:
+    """A list of levels, ascending.
+
+    Raises:
+        UserError: it is empty or unsorted, or holds a value twice or one that is not a finite number.
+    """
     if not values:
         raise UserError(f"{name} is empty: give at least one value, such as {name}=[0.5]")
     if not all(math.isfinite(value) for value in values):

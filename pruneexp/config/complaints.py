@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from dataclasses import dataclass
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -13,7 +14,15 @@ from pruneexp.config.skeleton import conf_folder
 from pruneexp.errors import Told
 
 
-def complaint(error: BaseException) -> str:
+@dataclass(frozen=True)
+class Composed:
+    """What a command composes, and with which overrides it composes for certain; to list the keys there are."""
+
+    config: str = "config"
+    overrides: tuple[str, ...] = ()
+
+
+def complaint(error: BaseException, composed: Composed = Composed()) -> str:
     """What went wrong, where, and what is allowed, in one sentence."""
     if isinstance(error, Told):
         return str(error)
@@ -24,12 +33,13 @@ def complaint(error: BaseException) -> str:
             r"Could not (?:override|append value to) '(?P<key>[^']+)'[\s\S]*Key '(?P<leaf>[^']+)' (?:is )?not in",
             _unknown_key,
         ),
+        (r"You must specify '(?P<group>\w+)'", _no_choice),
         (r"Could not override '(?P<key>[^']+)'[\s\S]*No match in the defaults list", _unknown_key),
         (r"Error merging override (?P<override>\S+)\n?(?P<rest>[\s\S]*)", _wrong_value),
         (r"(?P<kind>mismatched input|no viable alternative|token recognition|extraneous input)[^\n]*", _unparsable),
     ):
         if match := re.search(pattern, text):
-            return explain(match, text)
+            return explain(match, text, composed)
     if isinstance(error, OSError):
         return f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
     first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
@@ -44,29 +54,36 @@ def _chain(error: BaseException | None) -> list[BaseException]:
     return found
 
 
-def _unknown_choice(match: re.Match[str], text: str) -> str:
+def _unknown_choice(match: re.Match[str], text: str, composed: Composed) -> str:
     group, choice = match["group"], match["choice"]
     listed = re.search(r"Available options in '[^']*':\n((?:\t.*\n?)+)", text)
     choices = [line.strip() for line in listed[1].splitlines()] if listed else []
     return f"{group}={choice}: no such choice; the choices of {group} are {', '.join(choices)}{_guess(choice, choices)}"
 
 
-def _unknown_key(match: re.Match[str], text: str) -> str:
+def _no_choice(match: re.Match[str], text: str, composed: Composed) -> str:
+    group = match["group"]
+    listed = re.search(r"Available options:\n((?:\t.*\n?)+)", text)
+    choices = sorted({line.strip() for line in listed[1].splitlines()}) if listed else []
+    return f"{group}: nothing is chosen; write {group}=CHOICE, where the choices are {', '.join(choices)}"
+
+
+def _unknown_key(match: re.Match[str], text: str, composed: Composed) -> str:
     key = match["key"]
     leaf = match.groupdict().get("leaf") or key
     parts = key.split(".")
     parent = ".".join(parts[: parts.index(leaf)]) if leaf in parts else ".".join(parts[:-1])
-    keys = _keys_below(parent)
+    keys = _keys_below(parent, composed)
     where = f"the keys of {parent}" if parent else "the groups and keys"
     return f"{key}: no such key; {where} are {', '.join(keys)}{_guess(leaf, keys)}"
 
 
-def _wrong_value(match: re.Match[str], text: str) -> str:
+def _wrong_value(match: re.Match[str], text: str, composed: Composed) -> str:
     reason = next((line.strip() for line in match["rest"].splitlines() if line.strip()), "wrong value")
     return f"{match['override']}: {reason}"
 
 
-def _unparsable(match: re.Match[str], text: str) -> str:
+def _unparsable(match: re.Match[str], text: str, composed: Composed) -> str:
     return f"the command line cannot be read: {match[0].strip()}; quote values that hold spaces, brackets or commas"
 
 
@@ -75,10 +92,10 @@ def _guess(word: str, known: list[str]) -> str:
     return f" (did you mean {close[0]}?)" if close else ""
 
 
-def _keys_below(parent: str) -> list[str]:
+def _keys_below(parent: str, composed: Composed) -> list[str]:
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        node = compose("config")
+        node = compose(composed.config, overrides=list(composed.overrides))
     for part in filter(None, parent.split(".")):
         node = node.get(part) if isinstance(node, DictConfig) else None
     return sorted(str(key) for key in node) if isinstance(node, DictConfig) else []

@@ -137,9 +137,9 @@ class Config:
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 
 
-def register() -> None:
-    """Make the skeleton known to Hydra under the name that ``conf/config.yaml`` starts from."""
-    ConfigStore.instance().store(name="skeleton", node=Config)
+def register(node: type[Config] = Config) -> None:
+    """Make the skeleton, or one with more in it, known to Hydra by the name that ``conf/config.yaml`` starts from."""
+    ConfigStore.instance().store(name="skeleton", node=node)
 
 
 def conf_folder() -> Path:

@@ -16,6 +16,7 @@ from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import DictConfig, OmegaConf
 
 from pruneexp.config.checks import validate
@@ -23,7 +24,7 @@ from pruneexp.config.help import help_text
 from pruneexp.config.skeleton import conf_folder
 from pruneexp.errors import UserError
 
-GROUPS = ("model", "data", "train", "reg", "dropout", "criterion", "schedule", "mode", "experiment")
+GROUPS = ("model", "data", "train", "reg", "dropout", "criterion", "schedule", "mode", "experiment", "study")
 
 
 def check_command(arguments: Sequence[str]) -> str | None:
@@ -34,7 +35,7 @@ def check_command(arguments: Sequence[str]) -> str | None:
         Exception: whatever Hydra raises for what does not compose.
     """
     parsed = get_args_parser().parse_args(list(arguments))
-    folders = _own_folders(parsed.config_dir)
+    folders = own_folders(parsed.config_dir)
     if parsed.help:
         return help_text(parsed.overrides, folders)
     if parsed.hydra_help or parsed.cfg or parsed.info is not None or parsed.shell_completion:
@@ -43,13 +44,20 @@ def check_command(arguments: Sequence[str]) -> str | None:
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         for overrides in _jobs([*search, *parsed.overrides], parsed.multirun):
             composed = compose("config", overrides=list(overrides), return_hydra_config=True)
-            _check_recipe(composed, overrides)
+            check_recipe(composed, overrides)
+            if composed.plan and "BasicSweeper" not in composed.hydra.sweeper._target_:
+                raise UserError("plan=true: this sweeper chooses its jobs one by one, so that none can be shown before")
             own = own_modules(search_folders(composed.hydra))
             validate(OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"]), own)
     return None
 
 
-def _own_folders(config_dir: str | None) -> list[Path]:
+def own_folders(config_dir: str | None) -> list[Path]:
+    """The folder that ``--config-dir`` names, absolute.
+
+    Raises:
+        UserError: there is no such folder.
+    """
     if config_dir is None:
         return []
     folder = Path(config_dir).absolute()
@@ -59,20 +67,45 @@ def _own_folders(config_dir: str | None) -> list[Path]:
 
 
 def _jobs(overrides: Sequence[str], multirun: bool) -> list[Sequence[str]]:
-    """The overrides of each job; a single one unless the command or a preset sweeps with Hydra's own sweeper."""
+    """The overrides of each job; what is like the jobs where another sweeper than Hydra's own chooses the values."""
     parser = OverridesParser.create()
     fixed = [str(o.input_line) for o in parser.parse_overrides(list(overrides)) if not o.is_sweep_override()]
     master = compose("config", overrides=fixed, return_hydra_config=True)
     sweeper = master.hydra.sweeper
-    if not (multirun or str(master.hydra.mode).endswith("MULTIRUN")) or "BasicSweeper" not in sweeper._target_:
+    if not (multirun or str(master.hydra.mode).endswith("MULTIRUN")):
         return [overrides]
     params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
     sweep = parser.parse_overrides([*params, *overrides])
-    return list(BasicSweeper.split_arguments(sweep, max_batch_size=None)[0])
+    if "BasicSweeper" in sweeper._target_:
+        return list(BasicSweeper.split_arguments(sweep, max_batch_size=None)[0])
+    return _corners(sweep)
 
 
-def _check_recipe(composed: DictConfig, overrides: Sequence[str]) -> None:
-    """``train`` is optional in the defaults list, so Hydra passes over a misspelt one in silence."""
+def _corners(sweep: Sequence[Override]) -> list[Sequence[str]]:
+    """Every choice and both ends of every range, one key at a time, the other keys at their first."""
+    last = {(override.key_or_group, override.package): override for override in sweep}
+    texts = {key: lines for key, override in last.items() if (lines := _ends(override))}
+    first = {key: lines[0] for key, lines in texts.items()}
+    others = [list((first | {key: line}).values()) for key, lines in texts.items() for line in lines[1:]]
+    return [list(first.values()), *others]
+
+
+def _ends(override: Override) -> list[str]:
+    key, value = override.get_key_element(), override.value()
+    if isinstance(value, IntervalSweep):
+        return [f"{key}={value.start}", f"{key}={value.end}"]
+    if not override.is_sweep_override():
+        return [str(override.input_line)]
+    lines = [f"{key}={text}" for text in override.sweep_string_iterator()]
+    return [*lines[:1], *lines[-1:]] if override.is_range_sweep() else lines
+
+
+def check_recipe(composed: DictConfig, overrides: Sequence[str]) -> None:
+    """``train`` is optional in the defaults list, so Hydra passes over a misspelt one in silence.
+
+    Raises:
+        UserError: there is no such recipe.
+    """
     asked = [line.removeprefix("train=") for line in overrides if line.startswith("train=")]
     if asked and asked[-1] not in (*_recipes(composed.hydra), "null"):
         raise UserError(

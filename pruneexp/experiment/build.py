@@ -49,11 +49,12 @@ class Mode(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """One curve: its parts, and the route to each of its points."""
+    """One curve: its parts, and the route to each of its points; ``route`` leads to a budget beside the curve."""
 
     setting: Setting
     budgets: tuple[Budget, ...]
     routes: tuple[Route, ...]
+    route: Callable[[Budget], Route]
 
 
 def build(config: DictConfig, progress: Progress, own: Sequence[str] = ()) -> Job:
@@ -101,11 +102,16 @@ def build(config: DictConfig, progress: Progress, own: Sequence[str] = ()) -> Jo
     _check_selection(setting, probe, wanted[0])
     schedule: Schedule = make("schedule", config.schedule)
     mode: Mode = make("mode", config.mode)
-    return Job(setting, wanted, tuple(mode.route(setting, schedule.path(budget, wanted)) for budget in wanted))
+    routes = tuple(mode.route(setting, schedule.path(budget, wanted)) for budget in wanted)
+    return Job(setting, wanted, routes, lambda budget: mode.route(setting, schedule.path(budget, (budget,))))
 
 
-def _instantiate(path: str, node: Any, *, allowed: Sequence[str]) -> Any:
-    """Make the object that a node describes, and refuse what only looks as if it came from an allowed package."""
+def check_homes(path: str, node: Any, allowed: Sequence[str]) -> None:
+    """Import the targets of a node, and refuse what only looks as if it came from an allowed package.
+
+    Raises:
+        UserError: a target cannot be imported, or comes from elsewhere.
+    """
     for where, target in targets(plain(node), path):
         check_target(where, target, allowed)
         try:
@@ -113,6 +119,10 @@ def _instantiate(path: str, node: Any, *, allowed: Sequence[str]) -> Any:
         except Exception as error:
             raise UserError(f"{where}._target_={target} cannot be imported: {_cause(error)}") from error
         check_target(where, f"{home}.{target.rpartition('.')[2]}", allowed)
+
+
+def _instantiate(path: str, node: Any, *, allowed: Sequence[str]) -> Any:
+    check_homes(path, node, allowed)
     try:
         return instantiate(node)
     except InstantiationException as error:
@@ -205,22 +215,22 @@ def _flop(
 def _identities(config: DictConfig, setting: Setting, network: nn.Module) -> dict[str, Any]:
     """The plain values that stage keys are made of; a network without dropout does not depend on the policy."""
     drops = bool(layers_of_dropouts(network))
-    model = _described(config.model)
+    model = described(config.model)
     if config.train.start_from:
         model["start_from"] = _digest(config.train.start_from)
     return {
         "model": model,
         "train": {**asdict(setting.train), "augment": setting.augment},
         "retrain": {**asdict(setting.retrain), "augment": setting.augment, "local": setting.local_retraining},
-        "train_penalty": _described(config.reg.train),
-        "retrain_penalty": _described(config.reg.retrain),
-        "dropout": _described(config.dropout) if drops else None,
+        "train_penalty": described(config.reg.train),
+        "retrain_penalty": described(config.reg.retrain),
+        "dropout": described(config.dropout) if drops else None,
         "dense_dropout": setting.dropout(0.5, 1, 1) if drops else None,
-        "criterion": _described(config.criterion),
+        "criterion": described(config.criterion),
     }
 
 
-def _described(node: Any) -> dict[str, Any]:
+def described(node: Any) -> dict[str, Any]:
     """A node's plain values, and for each target that is not ours the digest of the file its code is in."""
     values: dict[str, Any] = plain(node)
     sources: dict[str, str] = {}

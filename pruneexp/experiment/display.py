@@ -20,6 +20,19 @@ from pruneexp.training.fit import Epoch
 #: Columns of a log file: enough for the table of points.
 LOG_WIDTH = 160
 
+COLUMNS_OF_POINTS = (
+    "budget",
+    "density",
+    "rate",
+    "val before",
+    "val after",
+    "test after",
+    "change",
+    "FLOP",
+    "bytes",
+    "",
+)
+
 
 def budget_text(budget: Budget) -> str:
     """``d=0.1`` or ``q=0.75``."""
@@ -54,9 +67,13 @@ class Display:
         for name, text in plan.lines():
             self._out.print(f"  {name:<9} {escape(text)}")
 
+    def say(self, text: str) -> None:
+        """Print a line of the result."""
+        self._out.print(escape(text))
+
     @contextmanager
-    def running(self, points: int) -> Iterator[None]:
-        """Show bars for points and epochs while the job runs."""
+    def running(self, points: int, what: str = "points") -> Iterator[None]:
+        """Show bars for points (or ``what`` else is counted) and epochs while the job runs."""
         columns = (
             TextColumn("{task.description}", style="bold"),
             BarColumn(bar_width=None),
@@ -67,7 +84,7 @@ class Display:
         )
         with Progress(*columns, console=self._notes, transient=True, disable=not self._bars) as progress:
             self._progress = progress
-            self._points = progress.add_task("points", total=points, detail="")
+            self._points = progress.add_task(what, total=points, detail="")
             self._epochs = progress.add_task("epochs", total=None, detail="", visible=False)
             try:
                 yield
@@ -90,34 +107,38 @@ class Display:
             done = self._progress.tasks[self._epochs].completed
             self._progress.update(self._epochs, completed=int(done) + share)
 
-    def point_done(self) -> None:
+    def point_done(self, detail: str = "") -> None:
+        """Another point is done; ``detail`` is shown beside the bar."""
         if self._progress is not None and self._points is not None:
-            self._progress.advance(self._points)
+            self._progress.update(self._points, advance=1, detail=detail)
+
+    def begin_points(self, count: int, what: str) -> None:
+        """From here on so many of something else are counted."""
+        if self._progress is not None and self._points is not None:
+            self._progress.reset(self._points, description=what, total=count, completed=0, detail="")
+
+    def points_done(self, count: int, detail: str = "") -> None:
+        """So many points are done, whoever did them."""
+        if self._progress is not None and self._points is not None:
+            self._progress.update(self._points, completed=count, detail=detail)
 
     def table(self, points: Sequence[TradeoffPoint]) -> None:
         """Accuracies in percent; ``change`` is against the dense network of the same seed, on test."""
+        self.sheet(COLUMNS_OF_POINTS, [_cells(point) for point in points])
+
+    def sheet(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """A plain table, right-aligned."""
         table = Table(box=None, header_style="bold", pad_edge=False)
-        for name in (
-            "budget",
-            "density",
-            "rate",
-            "val before",
-            "val after",
-            "test after",
-            "change",
-            "FLOP",
-            "bytes",
-            "",
-        ):
+        for name in columns:
             table.add_column(name, justify="right", no_wrap=True)
-        for point in points:
-            table.add_row(*_cells(point))
+        for row in rows:
+            table.add_row(*map(escape, row))
         self._out.print(table)
 
 
 def _cells(point: TradeoffPoint) -> tuple[str, ...]:
     result = point.result
-    before, after = result.val.before, result.test.after
+    before, test = result.val.before, result.test
     share = result.bytes_sparse / result.bytes_dense
     return (
         budget_text(point.identity.budget),
@@ -125,8 +146,8 @@ def _cells(point: TradeoffPoint) -> tuple[str, ...]:
         f"{1 / result.density:.1f}x",
         "" if before is None else f"{before.top1:.2f}",
         f"{result.val.after.top1:.2f}",
-        f"{after.top1:.2f}",
-        f"{after.top1 - result.test.dense.top1:+.2f}",
+        "" if test is None else f"{test.after.top1:.2f}",
+        "" if test is None else f"{test.after.top1 - test.dense.top1:+.2f}",
         f"{result.flop_effective / result.flop_dense:.1%}",
         f"{share:.1%}",
         "; ".join(_flags(point)),

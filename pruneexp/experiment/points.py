@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from omegaconf import DictConfig
@@ -28,11 +28,29 @@ from pruneexp.schema import (
 from pruneexp.stages.graph import Route, Runner
 
 #: Column of the ledger that each kind of stage is booked under.
-COLUMNS = {"dense": "dense", "mask": "prune", "retrain": "retrain", "scratch": "scratch"}
+COLUMNS = {"dense": "dense", "mask": "prune", "probe": "prune", "retrain": "retrain", "scratch": "scratch"}
 
 
-def identity(job: Job, config: DictConfig, choices: Mapping[str, str], budget: Budget, route: Route) -> PointIdentity:
-    """What tells the point of ``route`` from every other; known before anything is computed."""
+@dataclass(frozen=True)
+class Search:
+    """The search that asked for a point, and the number it has there."""
+
+    study: str
+    trial: int = -1
+
+
+def identity(
+    job: Job,
+    config: DictConfig,
+    choices: Mapping[str, str],
+    budget: Budget,
+    route: Route,
+    search: Search | None = None,
+) -> PointIdentity:
+    """What tells the point of ``route`` from every other; known before anything is computed.
+
+    A search's points are told from those of curves, and of other searches, by its name; not by the trial's number.
+    """
     labels: dict[str, Any] = {
         "model": choices["model"],
         "data": choices["data"],
@@ -52,7 +70,9 @@ def identity(job: Job, config: DictConfig, choices: Mapping[str, str], budget: B
         "retrain_epochs": config.retrain.epochs,
         "retrain_lr_factor": config.retrain.lr_factor,
     }
-    labels |= _settings(config, job)
+    labels |= settings(config, job)
+    if search is not None:
+        labels["study"] = search.study
     fingerprint = job.setting.data.fingerprint
     curve = stage_key("curve", 1, {"labels": labels, "reg": plain(config.reg)}, [], fingerprint)
     ends = (route.dense.key, route.mask.key, route.final.key)
@@ -68,10 +88,12 @@ def identity(job: Job, config: DictConfig, choices: Mapping[str, str], budget: B
         data_fingerprint=fingerprint,
         device=job.setting.device.type,
         precision=job.setting.train.precision,
+        trial=-1 if search is None else search.trial,
     )
 
 
-def _settings(config: DictConfig, job: Job) -> dict[str, str]:
+def settings(config: DictConfig, job: Job) -> dict[str, str]:
+    """Short hashes of what the labels of a point stand for."""
     of = job.setting.configs
     parts = {
         "dense": {name: of[name] for name in ("model", "train", "dense_dropout")},
@@ -92,13 +114,13 @@ def assemble(of: PointIdentity, route: Route, runner: Runner, layer_flop: Mappin
     dense, mask, final = (records[step.key] for step in (route.dense, route.mask, route.final))
     measured = Activations(**final["activations"])
     rows = layer_rows([LayerCount(**count) for count in mask["counts"]], layer_flop, measured)
-    inherited = route.final.kind == "retrain"
+    inherited = route.final.kind in ("retrain", "probe")
     result = PointResult(
         **asdict(totals(rows, measured)),
         density_asked=of.budget.value if of.budget.kind == "density" else None,
         density_scope=mask["density_scope"],
         val=_scores("val", dense, mask if inherited else None, final),
-        test=_scores("test", dense, mask if inherited else None, final),
+        test=_scores("test", dense, mask if inherited else None, final) if "test" in final else None,
         ledger=_ledger(route, records, runner),
     )
     of = replace(of, device=final["device"])  # where it was computed, which the store may know better than this job

@@ -3,85 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from pruneexp import schema
-from pruneexp.cache.store import Store
-from pruneexp.errors import Infeasible, JobFailed, UserError
-from pruneexp.experiment.build import Job, build
-from pruneexp.experiment.display import Display, budget_text
+from pruneexp.errors import JobFailed
+from pruneexp.experiment.display import budget_text
 from pruneexp.experiment.plan import make_plan
-from pruneexp.experiment.points import assemble, identity
-from pruneexp.provenance import environment
-from pruneexp.schema import PointIdentity, TradeoffPoint
-from pruneexp.stages.graph import Runner
-from pruneexp.tracking import Tracker, curve_name, default_uri, redact
-
-#: What the points of one curve differ in.
-OF_A_POINT = ("budget.kind", "budget.value", "point_key", "mask_key", "final_key")
+from pruneexp.experiment.session import PointFailed, Record, Session, open_session
+from pruneexp.schema import PointIdentity, TradeoffPoint, flatten
 
 
-def run(config: DictConfig, choices: Mapping[str, str], own: Sequence[str] = ()) -> None:
+def run(config: DictConfig, choices: Mapping[str, str], own: Sequence[str] = ()) -> Mapping[str, float] | None:
     """Compute and record every point of one curve, or print the plan alone where ``config.plan`` says so.
 
     ``choices`` names the option of each group; ``own`` are modules of the user's that a ``_target_`` may name.
+
+    Returns:
+        The numbers of the last point, the hardest budget's, under their names in records; for sweepers.
 
     Raises:
         UserError: the request or the machine is at fault; nothing that was computed is lost.
         JobFailed: some points failed; the message says which and why.
     """
-    display = Display(bars=config.runtime.progress)
-    store = Store(Path(config.runtime.store), checkpoint_every=config.runtime.checkpoint_seconds, on_event=display.note)
-    job = build(config, display, own)
-    identities = [identity(job, config, choices, *pair) for pair in zip(job.budgets, job.routes, strict=True)]
-    uri = config.runtime.tracking_uri or default_uri(Path.cwd())
-    places = (("store", str(store.root)), ("records", f"{redact(uri)}, experiment {config.runtime.experiment}"))
-    display.plan(identities[0], make_plan(job, store, places))
+    session = open_session(config, choices, own)
+    job, display = session.job, session.display
+    identities = [session.identity(*pair) for pair in zip(job.budgets, job.routes, strict=True)]
+    display.plan(identities[0], make_plan(job, session.store, session.places))
     if config.plan:
-        return
-    tracker = Tracker(uri, config.runtime.experiment)  # before any work: an unreachable server is said now
-    curve = _open_curve(tracker, config, identities[0], job)
-    try:
+        return None
+    curve = session.open_curve(identities[0])  # before any work: an unreachable server is said now
+    with curve.closing():
         with display.running(len(job.routes)):
-            points, failures = _points(job, Runner(store), identities, tracker, curve, display)
-    except KeyboardInterrupt:
-        tracker.close_curve(curve, "KILLED")
-        raise
-    except BaseException:
-        tracker.close_curve(curve, "FAILED")
-        raise
-    tracker.close_curve(curve, "FAILED" if failures else "FINISHED")
-    display.table(points)
-    if failures:
-        raise JobFailed(f"{len(failures)} of {len(job.routes)} points failed: " + "; ".join(failures))
+            points, failures = _points(session, identities, curve)
+        display.table(points)
+        if failures:
+            raise JobFailed(f"{len(failures)} of {len(job.routes)} points failed: " + "; ".join(failures))
+    return flatten(points[-1].result)
 
 
-def _points(
-    job: Job, runner: Runner, identities: list[PointIdentity], tracker: Tracker, curve: str, display: Display
-) -> tuple[list[TradeoffPoint], list[str]]:
+def _points(session: Session, identities: list[PointIdentity], curve: Record) -> tuple[list[TradeoffPoint], list[str]]:
     points: list[TradeoffPoint] = []
     failures: list[str] = []
-    for of, route in zip(identities, job.routes, strict=True):
+    for of, route in zip(identities, session.job.routes, strict=True):
         try:
-            point = assemble(of, route, runner, job.setting.layer_flop)
-        except Exception as error:  # a diverged training, too little memory, a bug in somebody's network
-            if isinstance(error, UserError) and not isinstance(error, Infeasible):
-                raise
-            reason = f"{type(error).__name__}: {error}"
-            tracker.log_failure(curve, schema.flatten(of), reason)
-            failures.append(f"{budget_text(of.budget)} ({reason})")
-        else:
-            tracker.log_point(curve, point)
-            points.append(point)
-        display.point_done()
+            points.append(session.point(curve, of, route))
+        except PointFailed as failure:
+            failures.append(f"{budget_text(of.budget)} ({failure})")
+        session.display.point_done()
     return points, failures
-
-
-def _open_curve(tracker: Tracker, config: DictConfig, of: PointIdentity, job: Job) -> str:
-    shared = {name: value for name, value in schema.flatten(of).items() if name not in OF_A_POINT}
-    gpu = torch.cuda.get_device_name() if job.setting.device.type == "cuda" else None
-    resolved = OmegaConf.to_yaml(config, resolve=True)
-    return tracker.curve(of.curve_key, curve_name(shared), shared, {}, resolved, environment(accelerator=gpu))

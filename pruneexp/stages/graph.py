@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pruneexp.cache.identity import stage_key
 from pruneexp.cache.store import Artefact, Checkpoint, Store
 
-Kind = Literal["dense", "mask", "retrain", "scratch"]
+Kind = Literal["dense", "scan", "probe", "mask", "retrain", "scratch"]
 Make = Callable[[tuple[Artefact, ...], Checkpoint], Artefact]
 
 #: Artefacts kept in memory: the dense network and the survivors that the next round or budget starts from.
@@ -57,8 +57,8 @@ class Route:
 
     @property
     def mask(self) -> Stage:
-        """The last mask: the one the point reports."""
-        return next(step for step in reversed(self.steps) if step.kind == "mask")
+        """The last cut: the one the point reports."""
+        return next(step for step in reversed(self.steps) if step.kind in ("mask", "probe"))
 
     @property
     def final(self) -> Stage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,11 +14,11 @@ from pruneexp.cost.counts import LayerCount, count_layers
 from pruneexp.pruning.layers import weights
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.neurons import dead_units, without_dead
-from pruneexp.pruning.select import select
+from pruneexp.pruning.select import Selection, select
 from pruneexp.schema import Budget
 from pruneexp.stages.graph import Stage
 from pruneexp.stages.setting import Setting
-from pruneexp.stages.work import effort, load, recalibrate, scores
+from pruneexp.stages.work import activity, effort, load, recalibrate, scores, val_score
 from pruneexp.training.seeding import generator
 
 VERSION = 1
@@ -31,44 +32,68 @@ def prune(setting: Setting, source: Stage, budget: Budget, previous: Stage | Non
     """
 
     def make(parents: tuple[Artefact, ...], checkpoint: Checkpoint) -> Artefact:
-        started = time.perf_counter()
-        network = load(setting.network("fresh"), parents[0].tensors, f"the stored {source.kind} network")
-        # On the CPU, so that every device cuts the same mask out of the same weights.
-        scope = {name: weight.detach().cpu() for name, weight in weights(network, setting.layers).items()}
         survivors = MaskSet.from_tensors(parents[1].tensors) if previous is not None else None
-        selection = select(
-            scope,
-            budget,
-            setting.criterion,
-            setting.allocation,
-            survivors=survivors,
-            min_keep=setting.min_keep,
-            generator=generator(setting.seed, "criterion"),
-        )
-        masks = selection.masks.to(setting.device)
-        masks.apply_(network)
-        seconds = time.perf_counter() - started
-        counts = _what_is_left(setting, network, masks)
-        if setting.recalibrate_batchnorm:
-            recalibrate(setting, network)
-        record = {
-            **scores(setting, network),
-            "density_scope": selection.masks.density,
-            "collapsed": list(selection.collapsed),
-            "qualities": dict(selection.qualities),
-            "counts": [asdict(count) for count in counts],
-            "effort": effort(seconds=seconds),
-        }
-        return Artefact(selection.masks.to_tensors(), record)
+        network, selection, record = _cut(setting, source, parents[0], budget, survivors)
+        return Artefact(selection.masks.to_tensors(), {**scores(setting, network), **record})
 
-    config = {
+    parents = (source,) if previous is None else (source, previous)
+    return Stage("mask", VERSION, _identity(setting, budget), setting.data.fingerprint, make, parents)
+
+
+def probe(setting: Setting, source: Stage, budget: Budget) -> Stage:
+    """Cut like ``prune``, score on val alone and measure activations, but keep no mask.
+
+    For searches, which cut hundreds of times and retrain few: the mask of a probe is that of the ``prune`` of the same
+    setting and budget, and can be cut again. A search never looks at the test split.
+    """
+
+    def make(parents: tuple[Artefact, ...], checkpoint: Checkpoint) -> Artefact:
+        network, _, record = _cut(setting, source, parents[0], budget, None)
+        return Artefact({}, {**val_score(setting, network), **activity(setting, network), **record})
+
+    return Stage("probe", VERSION, _identity(setting, budget), setting.data.fingerprint, make, (source,))
+
+
+def _identity(setting: Setting, budget: Budget) -> dict[str, Any]:
+    return {
         "criterion": setting.configs["criterion"],
         "budget": asdict(budget),
         "seed": setting.seed,
         "batchnorm": "recalibrated" if setting.recalibrate_batchnorm else "as is",
     }
-    parents = (source,) if previous is None else (source, previous)
-    return Stage("mask", VERSION, config, setting.data.fingerprint, make, parents)
+
+
+def _cut(
+    setting: Setting, source: Stage, weights_of_source: Artefact, budget: Budget, survivors: MaskSet | None
+) -> tuple[nn.Module, Selection, dict[str, Any]]:
+    """The masked network, what was selected, and what a record says of it."""
+    started = time.perf_counter()
+    network = load(setting.network("fresh"), weights_of_source.tensors, f"the stored {source.kind} network")
+    # On the CPU, so that every device cuts the same mask out of the same weights.
+    scope = {name: weight.detach().cpu() for name, weight in weights(network, setting.layers).items()}
+    selection = select(
+        scope,
+        budget,
+        setting.criterion,
+        setting.allocation,
+        survivors=survivors,
+        min_keep=setting.min_keep,
+        generator=generator(setting.seed, "criterion"),
+    )
+    masks = selection.masks.to(setting.device)
+    masks.apply_(network)
+    seconds = time.perf_counter() - started
+    counts = _what_is_left(setting, network, masks)
+    if setting.recalibrate_batchnorm:
+        recalibrate(setting, network)
+    record = {
+        "density_scope": selection.masks.density,
+        "collapsed": list(selection.collapsed),
+        "qualities": dict(selection.qualities),
+        "counts": [asdict(count) for count in counts],
+        "effort": effort(seconds=seconds),
+    }
+    return network, selection, record
 
 
 def _what_is_left(setting: Setting, network: nn.Module, masks: MaskSet) -> tuple[LayerCount, ...]:

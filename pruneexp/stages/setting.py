@@ -32,6 +32,13 @@ class Progress(Protocol):
         """This share of the present epoch is done."""
 
 
+class Watch(Protocol):
+    """Looks on while a stage trains; may end it by raising, and changes nothing."""
+
+    def __call__(self, stage: str, epoch: Epoch, top1: Callable[[], float]) -> None:
+        """An epoch is finished; ``top1`` measures the network's accuracy on val, in percent."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """The parts of one job.
@@ -64,6 +71,7 @@ class Setting:
     progress: Progress
     layer_flop: Mapping[str, float]
     evaluation_batch: int = 256
+    watch: Watch | None = None
 
     @property
     def epoch_flop(self) -> float:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from pruneexp.cache.store import Artefact
 from pruneexp.cost.activations import activations
+from pruneexp.data.dataset import Source
 from pruneexp.errors import UserError
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.schema import Effort
@@ -77,6 +78,8 @@ def train(
 
     def report(epoch: Epoch) -> None:
         setting.progress.epoch(training.stage, epoch)
+        if setting.watch is not None:
+            setting.watch(training.stage, epoch, lambda: float(_score(setting, network, setting.data.val)["top1"]))
 
     setting.progress.begin(training.stage, training.recipe.epochs)
     with dropout.applied(network, setting.dropout, training.phase, densities):
@@ -101,13 +104,18 @@ def train(
 
 def scores(setting: Setting, network: nn.Module) -> dict[str, Any]:
     """Scores on val and test, as they stand in records."""
-    found: dict[str, Any] = {}
-    for split, source in (("val", setting.data.val), ("test", setting.data.test)):
-        score = evaluate(
-            network, source, device=setting.device, adapt=setting.adapt, batch_size=setting.evaluation_batch
-        )
-        found[split] = asdict(score)
-    return found
+    return {"val": _score(setting, network, setting.data.val), "test": _score(setting, network, setting.data.test)}
+
+
+def val_score(setting: Setting, network: nn.Module) -> dict[str, Any]:
+    """The score on val alone, as it stands in records."""
+    return {"val": _score(setting, network, setting.data.val)}
+
+
+def activity(setting: Setting, network: nn.Module) -> dict[str, Any]:
+    """Shares of non-zero activations on val, and the device they were measured on, as they stand in records."""
+    measured = activations(network, setting.data.val, device=setting.device, adapt=setting.adapt)
+    return {"activations": asdict(measured), "device": setting.device.type}
 
 
 def recalibrate(setting: Setting, network: nn.Module) -> None:
@@ -118,12 +126,10 @@ def recalibrate(setting: Setting, network: nn.Module) -> None:
 def artefact(setting: Setting, network: nn.Module, done: Sequence[Trained]) -> Artefact:
     """What a stage that trained a network leaves: its weights, and the record that points are made of."""
     losses = [loss for part in done for loss in part.losses]
-    measured = activations(network, setting.data.val, device=setting.device, adapt=setting.adapt)
     record = {
         **scores(setting, network),
+        **activity(setting, network),
         "losses": losses,
-        "activations": asdict(measured),
-        "device": setting.device.type,
         "effort": effort(
             epochs=len(losses), flop=sum(part.flop for part in done), seconds=sum(part.seconds for part in done)
         ),
@@ -140,3 +146,8 @@ def masked_flop(setting: Setting, masks: MaskSet | None) -> float:
 def effort(*, epochs: float = 0.0, flop: float = 0.0, seconds: float) -> dict[str, Any]:
     """The cost of one computed stage, as it stands in records."""
     return asdict(Effort(epochs=epochs, flop=flop, seconds=seconds, stages=1))
+
+
+def _score(setting: Setting, network: nn.Module, split: Source) -> dict[str, Any]:
+    batch = setting.evaluation_batch
+    return asdict(evaluate(network, split, device=setting.device, adapt=setting.adapt, batch_size=batch))

@@ -1,9 +1,10 @@
-"""The same density in every layer."""
+"""The same density in every layer, or densities in fixed proportions."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -15,20 +16,31 @@ from pruneexp.schema import Budget
 
 @dataclass(frozen=True)
 class PerLayer:
-    """Every layer keeps the budget's density; layers in ``exempt`` keep all they have, on top of the budget.
+    """Every layer keeps min(1, budget * ``scale[l]``), with scale 1 where none is given.
+
+    Layers in ``exempt`` keep all they have, on top of the budget.
 
     Raises:
-        UserError: the budget is a quality parameter, or ``exempt`` names an unknown layer.
+        ValueError: a scale is not a finite number above 0.
+        UserError: the budget is a quality parameter, or ``exempt`` or ``scale`` names an unknown layer.
     """
 
     exempt: Sequence[str] = ()
+    scale: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, scale in self.scale.items():
+            if not (math.isfinite(scale) and scale > 0):
+                raise ValueError(f"the scale of layer {name!r} is {scale}, must be a finite number above 0")
 
     def __call__(
         self, weights: Mapping[str, Tensor], scores: Mapping[str, Tensor], survivors: MaskSet, budget: Budget
     ) -> Allotment:
         density = density_of(budget)
         check_layers(self.exempt, weights, "exempt")
+        check_layers(self.scale, weights, "scale")
         wanted = {
-            name: count_for(1.0 if name in self.exempt else density, weight.numel()) for name, weight in weights.items()
+            name: count_for(1.0 if name in self.exempt else min(1.0, density * self.scale.get(name, 1.0)), w.numel())
+            for name, w in weights.items()
         }
         return Allotment({name: min(count, survivors.kept_per_layer[name]) for name, count in wanted.items()})

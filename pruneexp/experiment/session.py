@@ -1,0 +1,214 @@
+"""One composed configuration, opened: its job, the store it computes in, and the tracking store it records in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from pruneexp import schema
+from pruneexp.cache.store import Store
+from pruneexp.errors import Infeasible, UserError
+from pruneexp.experiment.build import Job, build, described
+from pruneexp.experiment.display import Display
+from pruneexp.experiment.points import Search, assemble, identity
+from pruneexp.provenance import environment
+from pruneexp.schema import Budget, PointIdentity, TradeoffPoint
+from pruneexp.stages.graph import Route, Runner
+from pruneexp.stages.setting import Watch
+from pruneexp.tracking import Tracker, curve_name, default_uri, redact
+
+#: What the points of one curve differ in.
+OF_A_POINT = ("budget.kind", "budget.value", "point_key", "mask_key", "final_key")
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run that holds points: that of a curve or of a search."""
+
+    tracker: Tracker
+    run_id: str
+
+    def summarise(self, numbers: Mapping[str, float]) -> None:
+        """Put numbers on the run itself."""
+        self.tracker.summarise(self.run_id, numbers)
+
+    @contextmanager
+    def closing(self) -> Iterator[None]:
+        """Say at the end how it ended: FINISHED, KILLED by Ctrl-C, or FAILED."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.tracker.close_curve(self.run_id, "KILLED")
+            raise
+        except BaseException:
+            self.tracker.close_curve(self.run_id, "FAILED")
+            raise
+        self.tracker.close_curve(self.run_id, "FINISHED")
+
+
+@dataclass(frozen=True)
+class Session:
+    """What every command needs of a configuration; nothing is computed or recorded by opening it.
+
+    ``choices`` names the option of each group; ``own`` are modules of the user's that a ``_target_`` may name.
+    """
+
+    config: DictConfig
+    choices: Mapping[str, str]
+    job: Job
+    store: Store
+    runner: Runner
+    display: Display
+    uri: str
+    own: tuple[str, ...] = ()
+
+    @property
+    def places(self) -> tuple[tuple[str, str], ...]:
+        """Where things go, for people."""
+        records = f"{redact(self.uri)}, experiment {self.config.runtime.experiment}"
+        return (("store", str(self.store.root)), ("records", records))
+
+    def check_records(self) -> None:
+        """Open the tracking store before any work; raises as ``open_curve`` does."""
+        self._tracker()
+
+    def identity(self, budget: Budget, route: Route, search: Search | None = None) -> PointIdentity:
+        return identity(self.job, self.config, self.choices, budget, route, search)
+
+    def open_curve(self, of: PointIdentity) -> Record:
+        """The run of the curve that a point belongs to.
+
+        Raises:
+            UserError: the tracking store cannot be used; better said before any work than after it.
+        """
+        tracker = self._tracker()
+        shared = {name: value for name, value in schema.flatten(of).items() if name not in OF_A_POINT}
+        run = tracker.curve(of.curve_key, curve_name(shared), shared, {}, self.resolved(), self.environment())
+        return Record(tracker, run)
+
+    def open_study(self, key: str, name: str, params: Mapping[str, Any]) -> Record:
+        """The run of a search, made or found again by its key; raises as ``open_curve`` does."""
+        tracker = self._tracker()
+        return Record(tracker, tracker.study(key, name, params, self.resolved(), self.environment()))
+
+    def record_scan(self, scan: schema.Scan) -> None:
+        """Record a sensitivity scan, unless it is recorded already."""
+        self._tracker().log_scan(scan, self.resolved(), self.environment())
+
+    def _tracker(self) -> Tracker:
+        return Tracker(self.uri, self.config.runtime.experiment)
+
+    def resolved(self) -> str:
+        """The whole configuration as YAML."""
+        return OmegaConf.to_yaml(self.config, resolve=True)
+
+    def environment(self) -> dict[str, object]:
+        gpu = torch.cuda.get_device_name() if self.job.setting.device.type == "cuda" else None
+        return environment(accelerator=gpu)
+
+    def point(
+        self,
+        record: Record,
+        of: PointIdentity,
+        route: Route,
+        numbers: Mapping[str, float] | None = None,
+    ) -> TradeoffPoint:
+        """Compute what is missing of a point and record it; a failure is recorded, and raised as ``PointFailed``.
+
+        Raises:
+            UserError: the request or the machine is at fault.
+            PointFailed: this point cannot be computed; others may.
+        """
+        try:
+            point = assemble(of, route, self.runner, self.job.setting.layer_flop)
+        except Exception as error:  # a diverged training, too little memory, a bug in somebody's network
+            if isinstance(error, UserError) and not isinstance(error, Infeasible):
+                raise
+            if isinstance(error, Abandoned):
+                raise
+            reason = f"{type(error).__name__}: {error}"
+            record.tracker.log_failure(record.run_id, schema.flatten(of), reason)
+            raise PointFailed(reason) from error
+        record.tracker.log_point(record.run_id, point, numbers=numbers)
+        return point
+
+    def seeded(self, seed: int) -> Session:
+        """The same session with another seed, built anew: data, networks and all."""
+        if seed == self.config.seed:
+            return self
+        config = self.config.copy()
+        config.seed = seed
+        return open_session(config, self.choices, self.own, self.display)
+
+    def scaled(self, scale: Mapping[str, float]) -> Session:
+        """The same session with these factors of each layer's share (``criterion.allocation.scale``).
+
+        Raises:
+            UserError: the allocation chosen knows no factors.
+        """
+        if not hasattr(self.job.setting.allocation, "scale"):
+            raise UserError(
+                f"criterion={self.choices['criterion']} has no share of its own for each layer; "
+                "choose criterion=layer_std (qualities) or criterion=layer_magnitude (densities)"
+            )
+        config = self.config.copy()
+        OmegaConf.update(config, "criterion.allocation.scale", dict(scale), merge=False, force_add=True)
+        setting = self.job.setting
+        changed = replace(
+            setting,
+            allocation=replace(setting.allocation, scale=dict(scale)),  # type: ignore[type-var]
+            configs={**setting.configs, "criterion": described(config.criterion)},
+        )
+        return replace(self, config=config, job=replace(self.job, setting=changed))
+
+    def retrained_for(self, epochs: int) -> Session:
+        """The same session with another number of retraining epochs."""
+        config = self.config.copy()
+        config.retrain.epochs = epochs
+        setting = self.job.setting
+        changed = replace(
+            setting,
+            retrain=replace(setting.retrain, epochs=epochs),
+            configs={**setting.configs, "retrain": {**setting.configs["retrain"], "epochs": epochs}},
+        )
+        return replace(self, config=config, job=replace(self.job, setting=changed))
+
+    def dense_only(self) -> Job:
+        """The part of the job that every search starts from, for plans."""
+        return replace(self.job, budgets=(), routes=(Route((self.job.routes[0].dense,)),))
+
+    def watched(self, watch: Watch) -> Session:
+        """The same session with somebody who looks on while networks train."""
+        return replace(self, job=replace(self.job, setting=replace(self.job.setting, watch=watch)))
+
+
+class Abandoned(Exception):
+    """Work given up on purpose, not failed; raised by those who watch it."""
+
+
+class PointFailed(Exception):
+    """One point could not be computed; it is recorded as failed. The text is the reason."""
+
+
+def open_session(
+    config: DictConfig,
+    choices: Mapping[str, str],
+    own: Sequence[str] = (),
+    display: Display | None = None,
+) -> Session:
+    """Build the job of a configuration. ``own`` are modules of the user's that a ``_target_`` may name.
+
+    Raises:
+        UserError: a part cannot be made, or does not fit the others, or the store cannot be used.
+    """
+    shown = display or Display(bars=config.runtime.progress)
+    store = Store(Path(config.runtime.store), checkpoint_every=config.runtime.checkpoint_seconds, on_event=shown.note)
+    job = build(config, shown, own)
+    uri = config.runtime.tracking_uri or default_uri(Path.cwd())
+    return Session(config, choices, job, store, Runner(store), shown, uri, tuple(own))

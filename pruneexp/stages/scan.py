@@ -1,0 +1,217 @@
+"""The sensitivity scan: what each layer costs when it alone is pruned, with or without retraining the rest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pruneexp.cache.store import Artefact, Checkpoint
+from pruneexp.pruning.layers import kind_of
+from pruneexp.pruning.masks import MaskSet
+from pruneexp.schema import Budget, LayerSensitivity, flatten
+from pruneexp.sensitivity.bootstrap import intervals
+from pruneexp.sensitivity.groups import Group, groups, weights_of
+from pruneexp.sensitivity.levels import levels
+from pruneexp.sensitivity.outcomes import Answers, Outcomes, answers
+from pruneexp.sensitivity.scan import scan as scan_without_retraining
+from pruneexp.stages.graph import Stage
+from pruneexp.stages.part import PartCheckpoint
+from pruneexp.stages.setting import Setting
+from pruneexp.stages.work import Training, effort, load, train
+from pruneexp.training import layout
+from pruneexp.training.seeding import derive, generator
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is asked of every layer: ``budgets`` of one kind, mildest first, and ``epochs`` of retraining after each.
+
+    ``coupled`` layers are pruned together; ``resamples`` of the images give each mark its interval.
+    """
+
+    budgets: tuple[Budget, ...]
+    coupled: tuple[tuple[str, ...], ...] = ()
+    epochs: int = 0
+    resamples: int = 1000
+
+
+def scan(setting: Setting, dense: Stage, grid: Grid, *, memory: int) -> Stage:
+    """Prune each layer of the dense network alone, to each budget, and score on val (Han et al. 2015, Figure 6).
+
+    ``memory`` bounds the bytes of activations kept at a time; it changes no number. With retraining, the whole network
+    is retrained after each cut, by the recipe of retraining, the cut layer under its mask.
+    """
+
+    def make(parents: tuple[Artefact, ...], checkpoint: Checkpoint) -> Artefact:
+        network = load(setting.network("fresh"), parents[0].tensors, f"the stored {dense.kind} network")
+        cut = groups(network, setting.layers, grid.coupled)
+        if grid.epochs:
+            return _artefact(setting, grid, network, cut, *_retrained(setting, grid, network, cut, checkpoint))
+        started = time.perf_counter()
+        setting.progress.begin("scan", 1)
+        outcomes = scan_without_retraining(
+            network,
+            cut,
+            grid.budgets,
+            setting.criterion,
+            setting.data.val,
+            generator=generator(setting.seed, "criterion"),
+            device=setting.device,
+            adapt=setting.adapt,
+            batch_size=setting.evaluation_batch,
+            memory=memory,
+            progress=setting.progress.fraction,
+        )
+        return _artefact(setting, grid, network, cut, outcomes, effort(seconds=time.perf_counter() - started))
+
+    config: dict[str, Any] = {
+        "score": setting.configs["criterion"]["score"],
+        "layers": list(setting.layers),
+        "budgets": [asdict(budget) for budget in grid.budgets],
+        "coupled": [list(group) for group in grid.coupled],
+        "resamples": grid.resamples,
+        "seed": setting.seed,
+    }
+    if grid.epochs:
+        retrain = {**setting.configs["retrain"], "epochs": grid.epochs, "local": False}
+        config |= {"retrain": retrain, "penalty": setting.configs["retrain_penalty"]}
+        config["dropout"] = setting.configs["dropout"]
+    return Stage("scan", VERSION, config, setting.data.fingerprint, make, (dense,))
+
+
+def _artefact(
+    setting: Setting,
+    grid: Grid,
+    network: nn.Module,
+    cut: Sequence[Group],
+    outcomes: Outcomes,
+    spent: Mapping[str, Any],
+) -> Artefact:
+    """The rows of the record, and every image's answers for whoever wants more than means."""
+    top1 = intervals(outcomes.top1, outcomes.dense.top1, seed=setting.seed, resamples=grid.resamples)
+    top5 = None
+    if outcomes.top5 is not None and outcomes.dense.top5 is not None:
+        top5 = intervals(outcomes.top5, outcomes.dense.top5, seed=setting.seed, resamples=grid.resamples)
+    modules = dict(network.named_modules())
+    rows = []
+    for g, group in enumerate(cut):
+        kinds = {str(kind_of(modules[name])) for name in group.layers}
+        for place, budget in enumerate(grid.budgets):
+            kept, total = int(outcomes.kept[g, place]), int(outcomes.totals[g])
+            row = LayerSensitivity(
+                group=group.name,
+                layers=",".join(group.layers),
+                kind="mixed" if len(kinds) > 1 else min(kinds),
+                level=budget,
+                weights_total=total,
+                weights_kept=kept,
+                density=kept / total,
+                val=outcomes.score(g, place),
+                top1_low=float(top1[0][g, place]),
+                top1_high=float(top1[1][g, place]),
+                top5_low=None if top5 is None else float(top5[0][g, place]),
+                top5_high=None if top5 is None else float(top5[1][g, place]),
+            )
+            rows.append(flatten(row))
+    record = {
+        "dense": flatten(outcomes.dense.score()),
+        "images": int(outcomes.dense.top1.numel()),
+        "rows": rows,
+        "plain": list(outcomes.plain),
+        "device": setting.device.type,
+        "effort": dict(spent),
+    }
+    tensors = {"loss": outcomes.loss, "top1": outcomes.top1, "dense.loss": outcomes.dense.loss}
+    tensors["dense.top1"] = outcomes.dense.top1
+    return Artefact(tensors, record)
+
+
+def _retrained(
+    setting: Setting, grid: Grid, network: nn.Module, cut: Sequence[Group], checkpoint: Checkpoint
+) -> tuple[Outcomes, Mapping[str, Any]]:
+    """Every cut retrained, one after the other; each starts from the dense weights."""
+    dense = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+    dense_answers = _answers(setting, network)
+    recipe = replace(setting.retrain, epochs=grid.epochs)
+    parts = PartCheckpoint(checkpoint)
+    found: list[Answers] = [_unpacked(part) for part in parts.finished]
+    spent = [(part["epochs"], part["flop"], part["seconds"]) for part in parts.finished]
+    kept, totals = [], []
+    for group in cut:
+        network.load_state_dict(dense)
+        scope = {name: weight.detach().cpu() for name, weight in weights_of(network, group).items()}
+        masks = levels(scope, grid.budgets, setting.criterion, generator(setting.seed, "criterion"))
+        kept.append(list(masks.kept))
+        totals.append(masks.total)
+        for place in range(len(grid.budgets)):
+            number = (len(kept) - 1) * len(grid.budgets) + place
+            if number < len(found):
+                continue
+            network.load_state_dict(dense)
+            chosen = MaskSet({name: mask > place for name, mask in zip(scope, masks.survives, strict=True)})
+            seed = derive(setting.seed, "retrain")
+            training = Training("scan", recipe, setting.retrain_penalty, "retrain", seed)
+            done = train(setting, network, training, chosen.to(setting.device), parts)
+            found.append(_answers(setting, network))
+            spent.append((len(done.losses), done.flop, done.seconds))
+            parts.finish({**_packed(found[-1]), "epochs": spent[-1][0], "flop": done.flop, "seconds": done.seconds})
+    network.load_state_dict(dense)
+    shape = (len(cut), len(grid.budgets), -1)
+    together = _joined(found)
+    outcomes = Outcomes(
+        loss=together.loss.reshape(shape),
+        top1=together.top1.reshape(shape),
+        top5=None if together.top5 is None else together.top5.reshape(shape),
+        dense=dense_answers,
+        kept=torch.tensor(kept),
+        totals=torch.tensor(totals),
+        plain=(),
+    )
+    epochs, flop, seconds = (sum(values) for values in zip(*spent, strict=True))
+    return outcomes, effort(epochs=epochs, flop=flop, seconds=seconds)
+
+
+@torch.inference_mode()
+def _answers(setting: Setting, network: nn.Module) -> Answers:
+    """What a network makes of each image of val; it is left in training mode, as stages hand it on."""
+    arrange, parts = layout.for_network(network), []
+    network.eval()
+    for images, labels in setting.data.val.batches(setting.evaluation_batch, setting.device):
+        adapted = images if setting.adapt is None else setting.adapt(images)
+        parts.append(answers(network(arrange(adapted)), labels))
+    network.train()
+    return _joined(parts)
+
+
+def _joined(parts: Sequence[Answers]) -> Answers:
+    """One after the other."""
+    top5 = [part.top5 for part in parts if part.top5 is not None]
+    loss, top1 = torch.cat([part.loss for part in parts]), torch.cat([part.top1 for part in parts])
+    return Answers(loss, top1, torch.cat(top5) if top5 else None)
+
+
+def _packed(found: Answers) -> dict[str, Any]:
+    """Plain numbers for the record of a part."""
+    top5 = None if found.top5 is None else _bits(found.top5)
+    return {"loss": found.loss.tolist(), "top1": _bits(found.top1), "top5": top5}
+
+
+def _unpacked(part: Mapping[str, Any]) -> Answers:
+    loss = torch.tensor(part["loss"], dtype=torch.float32)
+    top5 = None if part["top5"] is None else _right(part["top5"])
+    return Answers(loss, _right(part["top1"]), top5)
+
+
+def _bits(right: Tensor) -> str:
+    return "".join("1" if value else "0" for value in right.tolist())
+
+
+def _right(bits: str) -> Tensor:
+    return torch.tensor([bit == "1" for bit in bits])
