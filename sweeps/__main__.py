@@ -1,0 +1,49 @@
+"""The command ``python -m sweeps study=NAME``: compose, check, and only then load torch and Optuna.
+
+Exit status: 0 done, 1 some points failed, 2 the request or the machine is at fault, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from pruneexp.config.complaints import complaint
+from pruneexp.errors import JobFailed
+from sweeps import compose
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    wanted = os.environ.get("PRUNEEXP_TRACEBACK") or "runtime.traceback=true" in words
+    try:
+        command = compose.read(words)
+        if command.help is not None:
+            print(command.help)
+        else:
+            _run(command)
+    except KeyboardInterrupt:
+        print("sweeps: interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if wanted and not isinstance(error, JobFailed):
+            raise
+        print(f"sweeps: {complaint(error, compose.composed(words))}", file=sys.stderr)
+        return 1 if isinstance(error, JobFailed) else 2
+    return 0
+
+
+def _run(command: compose.Command) -> None:
+    sys.path += [folder for folder in command.folders if folder not in sys.path]
+    from pruneexp.experiment.session import open_session
+    from sweeps.studies import instantiated
+
+    allowed = (*command.config.runtime.allow, *command.own)
+    study = instantiated(command.study, allowed)  # a wrong option is said before anything is built
+    study.run(open_session(command.config, command.choices, command.own))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""The largest compression that stays within a limit: bisection over the logarithm of density. Pure."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from scipy import stats
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What was measured at one density: the drop of accuracy of each seed, in points; infinite where it failed."""
+
+    density: float
+    drops: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(self.drops)
+
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """Student's interval of the mean over seeds; of one seed, or with a failure, everything."""
+        if len(self.drops) < 2 or not all(map(math.isfinite, self.drops)):
+            return (-math.inf, math.inf)
+        spread = statistics.stdev(self.drops) / math.sqrt(len(self.drops))
+        reach = float(stats.t.ppf((1 + confidence) / 2, len(self.drops) - 1)) * spread
+        return (self.mean - reach, self.mean + reach)
+
+
+@dataclass(frozen=True)
+class Knee:
+    """Both sides of the limit: the hardest probe that keeps to it, and the mildest that does not.
+
+    ``within`` is None where only the dense network does, ``beyond`` where the lowest density asked about still does.
+    """
+
+    within: Probe | None
+    beyond: Probe | None
+    probes: tuple[Probe, ...]
+
+
+def bisect(
+    measure: Callable[[float], Probe], keeps: Callable[[Probe], bool], *, lowest: float, tolerance: float
+) -> Knee:
+    """Look between ``lowest`` and 1 until the densities of both ends are closer than the factor ``tolerance``.
+
+    Takes the limit for monotone: where accuracy rises again further down, the first crossing that is met counts.
+    Densities have four digits; it ends where none lies in between.
+    """
+    probes = [measure(lowest)]
+    if keeps(probes[0]):
+        return Knee(probes[0], None, tuple(probes))
+    within, beyond = None, probes[0]
+    while (mildest := within.density if within else 1.0) / beyond.density > tolerance:
+        between = _rounded(math.sqrt(mildest * beyond.density))
+        if not beyond.density < between < mildest:
+            break
+        probes.append(measure(between))
+        if keeps(probes[-1]):
+            within = probes[-1]
+        else:
+            beyond = probes[-1]
+    return Knee(within, beyond, tuple(probes))
+
+
+def _rounded(density: float) -> float:
+    """Four digits: densities that people can type again."""
+    return float(f"{density:.4g}")
+
+
+def certainly(probes: Sequence[Probe], limit: float, confidence: float) -> tuple[float | None, float | None]:
+    """The lowest probed density whose interval lies within the limit, and the highest whose interval lies beyond."""
+    intervals = {probe.density: probe.interval(confidence) for probe in probes}
+    within = [density for density, (_, high) in intervals.items() if high <= limit]
+    beyond = [density for density, (low, _) in intervals.items() if low > limit]
+    return min(within, default=None), max(beyond, default=None)

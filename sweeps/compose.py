@@ -1,0 +1,107 @@
+"""From a command line to a checked configuration and its study; loads neither torch nor Optuna."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra._internal.utils import get_args_parser
+from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
+
+from pruneexp.config import checks, skeleton
+from pruneexp.config.complaints import Composed
+from pruneexp.config.help import Words, help_text
+from pruneexp.config.sweep import check_recipe, choices_of, own_folders, own_modules, search_folders
+from pruneexp.errors import UserError
+
+WORDS = Words(
+    config="sweeps",
+    usage="""\
+sweeps: a search over one experiment. Every trial is recorded, and every study goes on where it stopped.
+
+Usage:  python -m sweeps study=CHOICE [--config-dir FOLDER] [GROUP=CHOICE ...] [KEY=VALUE ...]
+
+The groups and keys are those of python -m pruneexp; study.KEY=VALUE sets the options of the study.
+""",
+    examples="""\
+  python -m sweeps study=sensitivity model=lenet5 study.seeds=[0,1,2]
+  python -m sweeps study=layer_thresholds model=lenet5 reg=l1 study.trials=100
+  python -m sweeps study=knee model=lenet5 study.epsilon=0.5
+""",
+    without=("study=sensitivity",),
+)
+
+_NOT_TAKEN = ("hydra_help", "cfg", "resolve", "package", "shell_completion", "config_path", "config_name", "info",
+              "experimental_rerun")  # fmt: skip
+
+
+@dataclass
+class StudyConfig(skeleton.Config):
+    """The skeleton of an experiment, and the search over it."""
+
+    study: Any = MISSING
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a command line asks for: ``config`` is the experiment alone, ``study`` a node with a ``_target_``.
+
+    ``own`` are modules, ``folders`` folders of the user's. With ``help`` there is nothing else.
+    """
+
+    config: DictConfig
+    study: DictConfig
+    choices: Mapping[str, str]
+    own: Sequence[str] = ()
+    folders: Sequence[str] = ()
+    help: str | None = None
+
+
+def read(arguments: Sequence[str]) -> Command:
+    """Compose and check a command line.
+
+    Raises:
+        UserError: a value is not allowed, or no study is named.
+        Exception: whatever Hydra raises for what does not compose.
+    """
+    skeleton.register(StudyConfig)
+    parsed = get_args_parser().parse_args(list(arguments))
+    folders = own_folders(parsed.config_dir)
+    if parsed.help:
+        return Command(DictConfig({}), DictConfig({}), {}, help=help_text(parsed.overrides, folders, WORDS))
+    _refuse_flags(parsed)
+    search = [f"hydra.searchpath=['file://{folder}']" for folder in folders]
+    with initialize_config_dir(str(skeleton.conf_folder()), version_base="1.3"):
+        whole = compose(WORDS.config, overrides=[*search, *parsed.overrides], return_hydra_config=True)
+        check_recipe(whole, parsed.overrides)
+        choices, searched = choices_of(whole.hydra), search_folders(whole.hydra)
+    own = own_modules(searched)
+    with open_dict(whole):
+        del whole["hydra"]
+        study = whole.pop("study")
+    if not isinstance(study, DictConfig) or "_target_" not in study:
+        raise UserError("study: a study is a choice of the group study, with a _target_ (study=sensitivity, ...)")
+    checks.validate(whole, own)
+    for path, target in checks.targets(checks.plain(study), "study"):
+        checks.check_target(path, target, ("sweeps.studies", *whole.runtime.allow, *own))
+    OmegaConf.resolve(study)
+    return Command(whole, study, choices, own, searched)
+
+
+def _refuse_flags(parsed: Namespace) -> None:
+    if parsed.multirun:
+        raise UserError("-m: one command runs one study; to sweep a study, write one command for each")
+    for flag in _NOT_TAKEN:
+        if getattr(parsed, flag):
+            name = flag.replace("_", "-")
+            raise UserError(f"--{name}: of Hydra's flags, python -m sweeps takes --help and --config-dir")
+
+
+def composed(arguments: Sequence[str]) -> Composed:
+    """What a command line that went wrong composes without its mistakes, so that the keys there are can be listed."""
+    studies = {path.stem for path in (skeleton.conf_folder() / "study").glob("*.yaml")}
+    asked = [word for word in arguments if word.startswith("study=") and word.removeprefix("study=") in studies]
+    return Composed(WORDS.config, tuple(asked[-1:]) or tuple(WORDS.without))

@@ -1,0 +1,280 @@
+"""Ask, evaluate, tell: one worker of a study that any number of workers, on any number of machines, may share.
+
+A trial's number decides everything random about it, so what counts is that every number below the total is told once.
+A worker takes the lowest number that nobody works on: one put back, one whose worker died, or the next new one. Knows
+Optuna, and nothing of what is evaluated.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import socket
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
+from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from pruneexp.errors import UserError
+
+Direction = Literal["minimize", "maximize"]
+
+_DEFINITION = "pruneexp.definition"
+_WORKER = "pruneexp.worker"
+_BEAT = "pruneexp.beat"
+_POLL_SECONDS = 0.5
+_PREPARE_SECONDS = 30.0
+_DIRECTIONS = {"minimize": StudyDirection.MINIMIZE, "maximize": StudyDirection.MAXIMIZE}
+
+
+class TrialFailed(Exception):
+    """This trial has no values; the text says why, and the study goes on."""
+
+
+class TrialPruned(Exception):
+    """This trial was given up because others are better; the text says which way."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What makes a study itself: workers that do not agree on all of it do not share it.
+
+    ``objectives`` names each value and its direction, in order; ``about`` is plain JSON.
+    """
+
+    name: str
+    objectives: Mapping[str, Direction]
+    about: Mapping[str, Any]
+
+
+@dataclass
+class Worker:
+    """One worker of a study; ``stale_seconds`` without a sign of life, and a worker elsewhere is taken for dead."""
+
+    storage: BaseStorage
+    definition: Definition
+    sampler: BaseSampler
+    space: Mapping[str, BaseDistribution]
+    pruner: optuna.pruners.BasePruner = field(default_factory=optuna.pruners.NopPruner)
+    stale_seconds: float = 120.0
+    _seen: dict[int, tuple[Any, float]] = field(default_factory=dict, init=False)
+
+    def study(self) -> optuna.Study:
+        """A fresh view of the study; Optuna's own caches what other workers have told."""
+        return optuna.load_study(
+            study_name=self.definition.name, storage=self.storage, sampler=self.sampler, pruner=self.pruner
+        )
+
+    def prepare(self) -> None:
+        """Make the study, or join it where it is the same.
+
+        Raises:
+            UserError: a study of this name is of something else.
+        """
+        directions = list(self.definition.objectives.values())
+        with contextlib.suppress(DuplicatedStudyError):
+            made = optuna.create_study(
+                study_name=self.definition.name, storage=self.storage, directions=directions, sampler=self.sampler
+            )
+            self._describe(made)
+        study = self.study()
+        found = _settled(study)
+        if found is None:  # its maker died in between
+            self._describe(study)
+            return
+        different = sorted(
+            key for key in {*found, *self.definition.about} if found.get(key) != self.definition.about.get(key)
+        )
+        if study.directions != [_DIRECTIONS[direction] for direction in directions]:
+            different.append("objectives")
+        if different:
+            raise UserError(
+                f"the study {self.definition.name} exists and is of another {', '.join(different)}: "
+                "give this one another study.name, or ask with the same settings"
+            )
+
+    def _describe(self, study: optuna.Study) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names(list(self.definition.objectives))
+        study.set_user_attr(_DEFINITION, dict(self.definition.about))
+
+    def work(
+        self, total: int, evaluate: Callable[[optuna.Trial], Sequence[float]], seconds: float | None = None
+    ) -> None:
+        """Evaluate until every trial numbered below ``total`` is finished, by this worker or another.
+
+        After ``seconds`` no further trial is begun. Exceptions other than ``TrialFailed`` and ``TrialPruned`` put the
+        trial back and go through.
+        """
+        until = math.inf if seconds is None else time.monotonic() + seconds
+        while time.monotonic() < until and (trial := self._claim(total)) is not None:
+            self._evaluate(trial, evaluate)
+
+    def finished(self, total: int) -> list[FrozenTrial]:
+        """The finished trials numbered below ``total``."""
+        return [trial for trial in self.study().get_trials(deepcopy=False) if trial.number < total and _is_over(trial)]
+
+    def _evaluate(self, trial: optuna.Trial, evaluate: Callable[[optuna.Trial], Sequence[float]]) -> None:
+        try:
+            with self._alive(trial):
+                for name, distribution in self.space.items():
+                    _suggest(trial, name, distribution)
+                values = list(evaluate(trial))
+        except TrialPruned as reason:
+            self._tell(trial, None, TrialState.PRUNED, {"pruned": str(reason)})
+        except TrialFailed as reason:
+            self._tell(trial, None, TrialState.FAIL, {"failure": str(reason)})
+        except UpdateFinishedTrialError:
+            return  # another worker took this one for dead, and has told the trial
+        except BaseException:
+            self._put_back(self._id(trial.number))
+            raise
+        else:
+            self._tell(trial, values, TrialState.COMPLETE, {})
+
+    def _tell(
+        self, trial: optuna.Trial, values: Sequence[float] | None, state: TrialState, notes: Mapping[str, str]
+    ) -> None:
+        """A trial that another worker, who took this one for dead, has told meanwhile stays as it is."""
+        with contextlib.suppress(UpdateFinishedTrialError):
+            # Where that worker has given it up again it waits, and what waits cannot be told.
+            self.storage.set_trial_state_values(self._id(trial.number), TrialState.RUNNING)
+            for name, text in notes.items():
+                trial.set_user_attr(name, text)
+            trial.study.tell(trial, values, state=state, skip_if_finished=True)
+
+    def _claim(self, total: int) -> optuna.Trial | None:
+        """The lowest trial that nobody works on, now this worker's; None once all are finished."""
+        study_id = self.storage.get_study_id_from_name(self.definition.name)
+        while True:
+            trials = self.storage.get_all_trials(study_id, deepcopy=False)
+            below = sorted((trial for trial in trials if trial.number < total), key=lambda trial: trial.number)
+            for found in below:
+                if self._is_free(found) and (mine := self._take(self._id(found.number))) is not None:
+                    return mine
+            if len(trials) < total:
+                new = self.storage.create_new_trial(study_id)
+                if self.storage.get_trial(new).number < total:
+                    return self._mine(new)
+                self._put_back(new)  # another worker was faster; it waits until more are asked for
+            elif all(_is_over(trial) for trial in below):
+                return None
+            else:
+                time.sleep(_POLL_SECONDS)  # others are at work, and may die
+
+    def _is_free(self, trial: FrozenTrial) -> bool:
+        if trial.state == TrialState.RUNNING and self._is_dead(trial):
+            trial = self.storage.get_trial(self._id(trial.number))  # which another worker may have taken meanwhile
+            if trial.state == TrialState.RUNNING and self._is_dead(trial):
+                self._put_back(self._id(trial.number))
+                return True
+        return trial.state == TrialState.WAITING
+
+    def _take(self, trial_id: int) -> optuna.Trial | None:
+        """A waiting trial that this worker runs from now on; None where another was faster.
+
+        Only who runs a trial signs it: signed by one who lives and does not run it, a trial would never be taken again.
+        """
+        with contextlib.suppress(UpdateFinishedTrialError):
+            if self.storage.set_trial_state_values(trial_id, TrialState.RUNNING):
+                return self._mine(trial_id)
+        return None
+
+    def _put_back(self, trial_id: int) -> None:
+        """Unsigned: whoever takes it runs it for a moment before signing, and must not pass for the worker before."""
+        with contextlib.suppress(UpdateFinishedTrialError):
+            self.storage.set_trial_user_attr(trial_id, _WORKER, None)
+            self.storage.set_trial_state_values(trial_id, TrialState.WAITING)
+
+    def _mine(self, trial_id: int) -> optuna.Trial:
+        self.storage.set_trial_user_attr(trial_id, _WORKER, _identity())
+        return optuna.Trial(self.study(), trial_id)
+
+    def _id(self, number: int) -> int:
+        study_id = self.storage.get_study_id_from_name(self.definition.name)
+        return self.storage.get_trial_id_from_study_id_trial_number(study_id, number)
+
+    @contextmanager
+    def _alive(self, trial: optuna.Trial) -> Iterator[None]:
+        """Give a sign of life now and then; Optuna's own heartbeat works on databases only."""
+        done = threading.Event()
+
+        def beat() -> None:
+            count = 0
+            while not done.wait(self.stale_seconds / 4):
+                count += 1
+                with contextlib.suppress(UpdateFinishedTrialError):
+                    trial.set_user_attr(_BEAT, count)
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _is_dead(self, trial: FrozenTrial) -> bool:
+        """A worker of this machine is looked up; one elsewhere, or unsigned, is dead when its sign stays the same."""
+        worker = trial.user_attrs.get(_WORKER)
+        if worker is not None and worker["host"] == socket.gethostname():
+            return bool(worker != _identity_of(int(worker["pid"])))
+        sign = (worker, trial.user_attrs.get(_BEAT))
+        last, since = self._seen.setdefault(trial.number, (sign, time.monotonic()))
+        if last != sign:
+            self._seen[trial.number] = (sign, time.monotonic())
+            return False
+        return time.monotonic() - since > self.stale_seconds
+
+
+def _settled(study: optuna.Study) -> Mapping[str, Any] | None:
+    """The definition of a study, waited for while its maker is still writing it."""
+    until = time.monotonic() + _PREPARE_SECONDS
+    while (found := study.user_attrs.get(_DEFINITION)) is None and not study.get_trials(deepcopy=False):
+        if time.monotonic() > until:
+            return None
+        time.sleep(_POLL_SECONDS / 5)
+    return found if found is not None else {}
+
+
+def _is_over(trial: FrozenTrial) -> bool:
+    return trial.state.is_finished()
+
+
+def _suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> None:
+    if isinstance(distribution, optuna.distributions.FloatDistribution):
+        trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log, step=distribution.step)
+    elif isinstance(distribution, optuna.distributions.IntDistribution):
+        trial.suggest_int(name, distribution.low, distribution.high, log=distribution.log, step=distribution.step)
+    else:
+        assert isinstance(distribution, optuna.distributions.CategoricalDistribution)
+        trial.suggest_categorical(name, distribution.choices)
+
+
+def _identity() -> dict[str, Any]:
+    return _identity_of(os.getpid()) or {}
+
+
+def _identity_of(pid: int) -> dict[str, Any] | None:
+    """Host, process id and start time of a living process of this machine, so that a reused id is not mistaken."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    if fields[0] in "ZX":  # dead, and its parent has not looked yet
+        return None
+    return {"host": socket.gethostname(), "pid": pid, "started": fields[19]}

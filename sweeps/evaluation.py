@@ -1,0 +1,155 @@
+"""How a trial of per-layer levels becomes values: what is told to Optuna, and when retraining is given up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import optuna
+from optuna.trial import TrialState
+
+from pruneexp.experiment.session import Abandoned, PointFailed
+from pruneexp.schema import TradeoffPoint
+from pruneexp.training.fit import Epoch
+from sweeps.driver import TrialFailed, TrialPruned, Worker
+from sweeps.space import dominated
+from sweeps.trials import Bench
+
+
+class Search(Protocol):
+    """The options of a search that decide what a trial is worth."""
+
+    @property
+    def objective(self) -> str: ...
+    @property
+    def max_drop(self) -> float: ...
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def sampler(self) -> str: ...
+    @property
+    def margin(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Evaluates the trials of the search; ``dense`` is the accuracy on val that drops are counted from."""
+
+    bench: Bench
+    search: Search
+    dense: float
+    worker: Worker
+
+    def evaluate(self, trial: optuna.Trial) -> Sequence[float]:
+        """Cut and score; retrain where the search does, unless others are better already.
+
+        Raises:
+            TrialPruned: given up.
+            TrialFailed: the point could not be computed.
+        """
+        point = _computed(lambda: self.bench.probe(trial.number, trial.params))
+        if self.search.epochs:
+            self._refuse_dominated(trial, point)
+            watch = Judge(trial, self.dense) if self.search.objective == "smallest" else None
+            point = _computed(lambda: self.bench.retrain(trial.number, trial.params, self.search.epochs, watch))
+        val, density = _score(point)
+        trial.set_user_attr("val", val)
+        trial.set_user_attr("density", density)
+        self._show()
+        if self.search.objective == "pareto":
+            return (val, density)
+        excess = self.dense - val - self.search.max_drop
+        if self.search.sampler == "cmaes":  # knows no constraints: what loses too much is worse than any network
+            return (density if excess <= 0 else 1 + excess / 100,)
+        trial.set_constraint("drop", excess)
+        return (density,)
+
+    def _refuse_dominated(self, trial: optuna.Trial, point: TradeoffPoint) -> None:
+        """Optuna cannot prune with several objectives: between the fidelities, dominance decides."""
+        score = _score(point)
+        trial.set_user_attr("probe", list(score))
+        if self.search.objective != "pareto":
+            return
+        if dominated(score, _scores_of_others(trial, "probe"), self.search.margin):
+            raise TrialPruned("others are better before retraining")
+
+    def _show(self) -> None:
+        done = self.worker.study().get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+        scores = [(t.user_attrs["val"], t.user_attrs["density"]) for t in done if "val" in t.user_attrs]
+        allowed = [density for val, density in scores if self.dense - val <= self.search.max_drop]
+        detail = f"smallest within {self.search.max_drop:g} points: {min(allowed):.1%}" if allowed else ""
+        self.bench.session.display.points_done(len(done) + 1, detail)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Reports the drop of accuracy after every epoch of retraining, and ends it when Optuna's pruner says so."""
+
+    trial: optuna.Trial
+    dense: float
+
+    def __call__(self, stage: str, epoch: Epoch, top1: Callable[[], float]) -> None:
+        if stage != "retrain":
+            return
+        self.trial.report(self.dense - top1(), epoch.index)
+        if self.trial.should_prune():
+            raise Abandoned(f"hopeless after epoch {epoch.index}")
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """Retrains finalists, rung by rung: ``rungs`` are epochs, ``numbers`` those of the trials they come from."""
+
+    bench: Bench
+    numbers: Sequence[int]
+    rungs: Sequence[int]
+    margin: float
+    worker: Worker
+
+    def evaluate(self, trial: optuna.Trial) -> Sequence[float]:
+        """Values after the last rung.
+
+        Raises:
+            TrialPruned: after an earlier rung others were better by the margin, and no larger.
+            TrialFailed: the point could not be computed.
+        """
+        trial.set_user_attr("trial", self.numbers[trial.number])
+        for epochs in self.rungs[:-1]:
+            score = _score(self._retrained(trial, epochs))
+            if dominated(score, _scores_of_others(trial, _after(epochs)), self.margin):
+                raise TrialPruned(f"others are better after {epochs} epochs of retraining")
+        point = self._retrained(trial, self.rungs[-1])
+        before, test = point.result.val.before, point.result.test
+        trial.set_user_attr("before", None if before is None else before.top1)
+        trial.set_user_attr("test", None if test is None else test.after.top1)
+        self.bench.session.display.point_done()
+        return _score(point)
+
+    def _retrained(self, trial: optuna.Trial, epochs: int) -> TradeoffPoint:
+        number = self.numbers[trial.number]
+        point = _computed(lambda: self.bench.retrain(number, trial.params, epochs))
+        trial.set_user_attr(_after(epochs), list(_score(point)))
+        return point
+
+
+def _after(epochs: int) -> str:
+    return f"after {epochs}"
+
+
+def _computed(compute: Callable[[], TradeoffPoint]) -> TradeoffPoint:
+    try:
+        return compute()
+    except PointFailed as failure:
+        raise TrialFailed(str(failure)) from failure
+    except Abandoned as given_up:
+        raise TrialPruned(str(given_up)) from given_up
+
+
+def _scores_of_others(trial: optuna.Trial, name: str) -> list[tuple[float, float]]:
+    others = [other for other in trial.study.get_trials(deepcopy=False) if other.number != trial.number]
+    return [tuple(other.user_attrs[name]) for other in others if name in other.user_attrs]
+
+
+def _score(point: TradeoffPoint) -> tuple[float, float]:
+    return point.result.val.after.top1, point.result.density

@@ -1,0 +1,82 @@
+"""One sensitivity scan of one session: computed at most once, recorded, and handed on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pruneexp.cache.identity import short, stage_key
+from pruneexp.experiment.points import settings
+from pruneexp.experiment.session import Session
+from pruneexp.schema import Budget, BudgetKind, LayerSensitivity, Scan, ScanIdentity, Score, unflatten
+from pruneexp.stages.dense import train_dense
+from pruneexp.stages.graph import Stage
+from pruneexp.stages.scan import Grid, scan
+
+#: Levels of a scan where none are given: 0.25 to 3 standard deviations, and densities.
+QUALITIES = tuple(step / 4 for step in range(1, 13))
+DENSITIES = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.07, 0.05, 0.02)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a scan may vary besides its levels: see ``conf/study/sensitivity.yaml``."""
+
+    epochs: int = 0
+    coupled: Sequence[Sequence[str]] = ()
+    resamples: int = 1000
+    memory_gib: float = 1.0
+
+
+def stage_of(session: Session, levels: Sequence[float], kind: BudgetKind, options: Options) -> Stage:
+    """The stage that scans the dense network of a session, mildest level first."""
+    ordered = sorted(levels, reverse=kind == "density")
+    grid = Grid(
+        tuple(Budget(kind, level) for level in ordered),
+        tuple(tuple(group) for group in options.coupled),
+        options.epochs,
+        options.resamples,
+    )
+    setting = session.job.setting
+    return scan(setting, train_dense(setting), grid, memory=int(options.memory_gib * 2**30))
+
+
+def scan_once(session: Session, levels: Sequence[float], kind: BudgetKind, options: Options | None = None) -> Scan:
+    """The scan of a session's dense network, computed where it is not stored, and recorded where it is not.
+
+    Raises:
+        UserError: a level is out of range, or a coupled layer is unknown.
+    """
+    stage = stage_of(session, levels, kind, options or Options())
+    record = session.runner.record(stage)
+    found = Scan(
+        identity=_identity(session, stage, kind, options or Options()),
+        dense=Score(**record["dense"]),
+        images=record["images"],
+        rows=tuple(unflatten(LayerSensitivity, row) for row in record["rows"]),
+    )
+    session.record_scan(found)
+    return found
+
+
+def _identity(session: Session, stage: Stage, kind: BudgetKind, options: Options) -> ScanIdentity:
+    config, choices = session.config, session.choices
+    others = {name: value for name, value in stage.config.items() if name != "seed"}
+    return ScanIdentity(
+        model=choices["model"],
+        data=choices["data"],
+        train=choices["train"],
+        reg=choices["reg"],
+        reg_strength=float(config.reg.get("strength", 0.0)),
+        dropout=choices["dropout"],
+        criterion=choices["criterion"],
+        seed=config.seed,
+        levels=kind,
+        retrain_epochs=options.epochs,
+        scan_key=stage.key,
+        dense_key=stage.parents[0].key,
+        data_fingerprint=session.job.setting.data.fingerprint,
+        device=session.job.setting.device.type,
+        dense_settings=settings(config, session.job)["dense_settings"],
+        scan_settings=short(stage_key("scan settings", 1, others, [])),
+    )

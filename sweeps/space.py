@@ -1,0 +1,163 @@
+"""What a search may choose for each layer, and sensible first choices; plain numbers, no Optuna.
+
+A *level* is a layer's share: its quality parameter (threshold in standard deviations; more prunes more) or its density
+(less prunes more).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pruneexp.errors import UserError
+from pruneexp.schema import BudgetKind, Scan
+
+Levels = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One mark of a layer's sensitivity curve: points of accuracy lost on val when it alone is pruned to ``level``."""
+
+    level: float
+    density: float
+    drop: float
+
+
+Curves = Mapping[str, Sequence[Step]]
+
+
+@dataclass(frozen=True)
+class Space:
+    """For each layer the mildest and the hardest level, in the network's order."""
+
+    kind: BudgetKind
+    mildest: Mapping[str, float]
+    hardest: Mapping[str, float]
+
+    def clipped(self, levels: Mapping[str, float]) -> Levels:
+        """The same levels, each within its layer's bounds."""
+        ends = {name: sorted((self.mildest[name], self.hardest[name])) for name in self.mildest}
+        return {name: min(max(levels[name], low), high) for name, (low, high) in ends.items()}
+
+
+def curves_of(scan: Scan) -> Curves:
+    """The scan's curves, mildest level first; groups of coupled layers give the same curve to each of their layers."""
+    found: dict[str, list[Step]] = {}
+    for row in scan.rows:
+        for layer in row.layers.split(","):
+            found.setdefault(layer, []).append(Step(row.level.value, row.density, scan.dense.top1 - row.val.top1))
+    return found
+
+
+def bounded(curves: Curves, kind: BudgetKind, cliff: float) -> Space:
+    """Layer by layer, from no pruning to the first level at which pruning it alone costs ``cliff`` points or more.
+
+    Raises:
+        UserError: ``cliff`` is not above 0, or the scan has no layer.
+    """
+    if not cliff > 0:
+        raise UserError(f"study.cliff={cliff:g}: allowed is above 0 points of accuracy")
+    if not curves:
+        raise UserError("the scan has no layer, so there is nothing to search")
+    nothing = 0.0 if kind == "quality" else 1.0
+    hardest = {name: _first_beyond(steps, cliff) for name, steps in curves.items()}
+    return Space(kind, dict.fromkeys(curves, nothing), hardest)
+
+
+def tolerating(curves: Curves, space: Space, tolerance: float) -> Levels:
+    """Every layer at the hardest level that costs it alone no more than ``tolerance`` points (Han et al. 2015, 3.1).
+
+    Levels between two marks are interpolated: drops are taken to grow evenly between them.
+    """
+    return space.clipped({name: _at_drop(steps, tolerance, space.mildest[name]) for name, steps in curves.items()})
+
+
+def tolerances(count: int, cliff: float) -> tuple[float, ...]:
+    """So many tolerances from a fiftieth of ``cliff`` up to ``cliff``, in equal ratios."""
+    if count == 1:
+        return (cliff / 7,)
+    return tuple(cliff / 50 * 50 ** (step / (count - 1)) for step in range(count))
+
+
+def greedy(curves: Curves, space: Space, cliff: float, number: int) -> Levels:
+    """The thresholds of Han et al. 2015, read off the curves, for the tolerance of one number of an endless sequence.
+
+    The sequence fills the range of tolerances evenly however long it gets (van der Corput, base 2).
+    """
+    share, step, rest = 0.0, 0.5, number + 1
+    while rest:
+        share, step, rest = share + step * (rest % 2), step / 2, rest // 2
+    return tolerating(curves, space, cliff / 50 * 50**share)
+
+
+def even(space: Space, share: float) -> Levels:
+    """The same level in every layer: that share of the way to the hardest level any layer may take."""
+    if space.kind == "quality":
+        return space.clipped(dict.fromkeys(space.mildest, share * max(space.hardest.values())))
+    return space.clipped(dict.fromkeys(space.mildest, min(space.hardest.values()) ** share))
+
+
+def starts(curves: Curves, space: Space, cliff: float, count: int) -> list[Levels]:
+    """First choices: by turns the same level everywhere, and what the scan tolerates; the mildest first."""
+    pairs = (count + 1) // 2
+    found: list[Levels] = []
+    for place, tolerance in enumerate(tolerances(pairs, cliff) if pairs else ()):
+        found += [even(space, (place + 1) / (pairs + 1)), tolerating(curves, space, tolerance)]
+    return found[:count]
+
+
+def _first_beyond(steps: Sequence[Step], cliff: float) -> float:
+    return next((step.level for step in steps if step.drop >= cliff), steps[-1].level)
+
+
+def _at_drop(steps: Sequence[Step], tolerance: float, mildest: float) -> float:
+    before, lost = mildest, 0.0
+    for step in steps:
+        worst = max(step.drop, lost)  # a curve that rises again by chance is taken as flat
+        if worst > tolerance:
+            share = (tolerance - lost) / (worst - lost)
+            return before + share * (step.level - before)
+        before, lost = step.level, worst
+    return before
+
+
+def dominated(one: tuple[float, float], others: Sequence[tuple[float, float]], margin: float = 0.0) -> bool:
+    """Whether some other (accuracy, density) is at least ``margin`` points better and no larger."""
+    accuracy, density = one
+    return any(
+        (other[0] >= accuracy + margin and other[1] <= density) and (other[0] > accuracy or other[1] < density)
+        for other in others
+    )
+
+
+def front(scored: Mapping[int, tuple[float, float]], floor: float, dense: float) -> list[tuple[int, float]]:
+    """(number, density) of what no other beats, among (accuracy, density) by number, between two accuracies.
+
+    Below ``floor`` a network is taken for lost. Of those that lose nothing against ``dense`` only the smallest stays,
+    and of those that are equally small and accurate only the first.
+    """
+    alive = {number: score for number, score in scored.items() if score[0] >= floor}
+    best = [number for number, score in sorted(alive.items()) if not dominated(score, list(alive.values()))]
+    first: dict[float, int] = {}
+    for number in best:
+        first.setdefault(alive[number][1], number)
+    free = min((density for density, number in first.items() if alive[number][0] >= dense), default=1.0)
+    return [(number, density) for density, number in first.items() if density <= free]
+
+
+def spread_out(front: Sequence[tuple[int, float]], count: int) -> list[int]:
+    """So many of (number, density), evenly spread over the logarithm of density, the ends included; numbers sorted."""
+    ordered = sorted(front, key=lambda pair: math.log(pair[1]))
+    if len(ordered) <= count:
+        return sorted(number for number, _ in ordered)
+    if count == 1:
+        return [ordered[len(ordered) // 2][0]]
+    low, high = math.log(ordered[0][1]), math.log(ordered[-1][1])
+    chosen: list[int] = []
+    for step in range(count):
+        target = low + (high - low) * step / (count - 1)
+        rest = [pair for pair in ordered if pair[0] not in chosen]
+        chosen.append(min(rest, key=lambda pair: abs(math.log(pair[1]) - target))[0])
+    return sorted(chosen)

@@ -1,0 +1,142 @@
+"""The knee of a trade-off curve: the largest compression whose drop of accuracy stays within epsilon."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pruneexp.cache.identity import short, stage_key
+from pruneexp.errors import JobFailed, UserError
+from pruneexp.experiment.plan import make_plan
+from pruneexp.experiment.points import Search
+from pruneexp.experiment.session import PointFailed, Record, Session
+from pruneexp.schema import Budget
+from sweeps import checks
+from sweeps.bisection import Knee as Found
+from sweeps.bisection import Probe, bisect, certainly
+
+
+@dataclass(frozen=True, kw_only=True)
+class Knee:
+    """See ``conf/study/knee.yaml`` for every option.
+
+    Raises:
+        UserError: an option is out of its range.
+    """
+
+    epsilon: float
+    seeds: Sequence[int]
+    lowest: float
+    tolerance: float
+    confidence: float
+
+    def __post_init__(self) -> None:
+        checks.at_least("study.epsilon", self.epsilon, 0)
+        checks.within("study.lowest", self.lowest, 0, 1)
+        checks.within("study.tolerance", self.tolerance, 1, 10)
+        checks.within("study.confidence", self.confidence, 0, 1)
+        checks.seeds("study.seeds", self.seeds)
+
+    def run(self, session: Session) -> None:
+        """Bisect, and say the answer with its interval over seeds.
+
+        Raises:
+            UserError: the request or the machine is at fault.
+            JobFailed: the dense network, or every point, could not be computed.
+        """
+        if session.job.budgets[0].kind != "density":
+            raise UserError("study=knee looks for a density: set curve.qualities to null")
+        first = session.seeded(self.seeds[0])
+        if session.config.plan:
+            of = first.identity(first.job.budgets[0], first.job.routes[0])
+            session.display.plan(of, make_plan(first.dense_only(), first.store, first.places))
+            steps = math.ceil(math.log2(math.log(1 / self.lowest) / math.log(self.tolerance))) + 1
+            session.display.say(f"  probes    about {steps}, {len(self.seeds)} seeds each")
+            return
+        record, name = self._record(first)
+        sessions = [first, *(session.seeded(seed) for seed in self.seeds[1:])]
+        with record.closing():
+            with session.display.running(0, "probes"):
+                prober = _Prober(sessions, record, name)
+                found = bisect(
+                    prober.measure,
+                    lambda probe: probe.mean <= self.epsilon,
+                    lowest=self.lowest,
+                    tolerance=self.tolerance,
+                )
+            record.summarise({**self._numbers(found), "seeds": float(len(self.seeds))})
+            self._show(session, found)
+            if all(math.isinf(probe.mean) for probe in found.probes):
+                raise JobFailed(f"no point could be computed: {prober.failures[0]}")
+
+    def _record(self, session: Session) -> tuple[Record, str]:
+        of = session.identity(session.job.budgets[0], session.job.routes[0])
+        key = stage_key("knee", 1, {"epsilon": self.epsilon, "seeds": list(self.seeds)}, [of.curve_key])
+        name = f"knee-{of.model}-{of.data}-{of.reg}-{short(key)}"
+        groups = ("model", "data", "train", "reg", "dropout", "criterion", "schedule", "mode")
+        params = {group: session.choices[group] for group in groups}
+        return session.open_study(key, name, {**params, "study": name, "epsilon": self.epsilon}), name
+
+    def _numbers(self, found: Found) -> Mapping[str, float]:
+        if found.within is None:
+            return {"knee.density": 1.0}
+        return {"knee.density": found.within.density, "knee.drop": found.within.mean}
+
+    def _show(self, session: Session, found: Found) -> None:
+        display, percent = session.display, f"{100 * self.confidence:g} %"
+        display.sheet(
+            ("density", "rate", "drop on val", f"{percent} interval", "seeds"),
+            [_row(probe, self.confidence) for probe in sorted(found.probes, key=lambda probe: -probe.density)],
+        )
+        display.say(self._answer(found))
+        within, beyond = certainly(found.probes, self.epsilon, self.confidence)
+        surely = f"down to {within:g} ({1 / within:.1f}x)" if within else "at no density probed"
+        clearly = f"from {beyond:g} ({1 / beyond:.1f}x)" if beyond else "at no density probed"
+        display.say(f"with {percent} confidence over seeds: within {surely}, beyond {clearly}")
+
+    def _answer(self, found: Found) -> str:
+        limit = f"{self.epsilon:g} points of val accuracy"
+        if found.within is None:
+            return f"knee: no pruning loses at most {limit}; {found.probes[-1].density:g} already loses more"
+        rate, density = 1 / found.within.density, found.within.density
+        if found.beyond is None:
+            return f"knee: beyond {rate:.1f}x; density {density:g}, the lowest asked about, still loses at most {limit}"
+        return (
+            f"knee: {rate:.1f}x (density {density:g}) loses {found.within.mean:.2f} of at most {limit}; "
+            f"{1 / found.beyond.density:.1f}x loses {found.beyond.mean:.2f}"
+        )
+
+
+@dataclass
+class _Prober:
+    """Computes and records the points of every seed at a density."""
+
+    sessions: Sequence[Session]
+    record: Record
+    study: str
+    failures: list[str] = field(default_factory=list)
+
+    def measure(self, density: float) -> Probe:
+        drops = tuple(self._drop(session, density) for session in self.sessions)
+        self.sessions[0].display.point_done(f"density {density:g}")
+        return Probe(density, drops)
+
+    def _drop(self, session: Session, density: float) -> float:
+        budget = Budget("density", density)
+        route = session.job.route(budget)
+        of = session.identity(budget, route, Search(self.study))
+        try:
+            val = session.point(self.record, of, route).result.val
+        except PointFailed as failure:
+            self.failures.append(f"seed {session.config.seed}, density {density:g}: {failure}")
+            session.display.note(self.failures[-1])
+            return math.inf
+        return val.dense.top1 - val.after.top1
+
+
+def _row(probe: Probe, confidence: float) -> tuple[str, ...]:
+    low, high = probe.interval(confidence)
+    interval = f"{low:+.2f} to {high:+.2f}" if math.isfinite(high) else ""
+    seeds = " ".join(f"{drop:+.2f}" for drop in probe.drops)
+    return f"{probe.density:g}", f"{1 / probe.density:.1f}x", f"{probe.mean:.2f}", interval, seeds

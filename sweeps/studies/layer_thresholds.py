@@ -1,0 +1,228 @@
+"""Optuna over the level of every layer: cheap trials that cut and score, then the best of them retrained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import optuna
+from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, TrialState
+
+from pruneexp.cache.identity import short, stage_key
+from pruneexp.errors import UserError
+from pruneexp.experiment.plan import make_plan
+from pruneexp.experiment.session import Record, Session
+from pruneexp.pruning.layers import weights
+from pruneexp.schema import Scan
+from pruneexp.stages.dense import train_dense
+from sweeps import checks, report, sampling, space
+from sweeps.driver import Definition, Direction, Worker
+from sweeps.evaluation import Finalist, Trial
+from sweeps.scans import DENSITIES, QUALITIES, scan_once
+from sweeps.storing import open_storage, shown
+from sweeps.trials import Bench, kind_of
+
+Objective = Literal["pareto", "smallest"]
+
+_OBJECTIVES: Mapping[str, Mapping[str, Direction]] = {
+    "pareto": {"val accuracy": "maximize", "density": "minimize"},
+    "smallest": {"density": "minimize"},
+}
+_PRUNERS = {
+    "none": optuna.pruners.NopPruner,
+    "median": optuna.pruners.MedianPruner,
+    "halving": optuna.pruners.SuccessiveHalvingPruner,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerThresholds:
+    """See ``conf/study/layer_thresholds.yaml`` for every option; accuracies and drops are points on val.
+
+    Raises:
+        UserError: an option is out of its range.
+    """
+
+    name: str | None
+    trials: int
+    minutes: float | None
+    objective: Objective
+    max_drop: float
+    epochs: int
+    sampler: str
+    pruner: str
+    seed: int
+    starts: int
+    cliff: float
+    levels: Sequence[float] | None
+    finalists: int
+    short_epochs: int
+    margin: float
+    storage: str | None
+    stale_seconds: float
+
+    def __post_init__(self) -> None:
+        checks.one_of("study.objective", self.objective, _OBJECTIVES)
+        checks.one_of("study.pruner", self.pruner, _PRUNERS)
+        checks.one_of("study.sampler", self.sampler, (*sampling.NAMES, "greedy"))
+        self._sampler(dimensions=2)
+        checks.whole("study.trials", self.trials, 1)
+        for name in ("epochs", "starts", "finalists", "short_epochs", "seed"):
+            checks.whole(f"study.{name}", getattr(self, name), 0)
+        for name in ("max_drop", "margin"):
+            checks.at_least(f"study.{name}", getattr(self, name), 0)
+        checks.within("study.cliff", self.cliff, 0, math.inf)
+        if self.minutes is not None:
+            checks.within("study.minutes", self.minutes, 0, math.inf)
+        checks.at_least("study.stale_seconds", self.stale_seconds, 1)
+
+    def run(self, session: Session) -> None:
+        """Search, retrain the finalists, and show them.
+
+        Raises:
+            UserError: the request does not fit the network, the storage or a study of the same name.
+        """
+        kind = kind_of(session)
+        for group, choice in (("mode", "prune"), ("schedule", "one_shot")):
+            if session.choices[group] != choice:
+                raise UserError(
+                    f"study=layer_thresholds cuts once and retrains what is left: it needs {group}={choice}"
+                )
+        levels = self.levels if self.levels is not None else QUALITIES if kind == "quality" else DENSITIES
+        checks.levels("study.levels", levels, kind)
+        dense = train_dense(session.job.setting)
+        if session.config.plan:
+            self._show_plan(session)
+            return
+        session.check_records()
+        if self.storage is not None:
+            open_storage(self.storage, Path())  # said before hours of work, not after
+        with session.display.running(self.trials, "trials"):
+            scan = scan_once(session, levels, kind)
+            curves = space.curves_of(scan)
+            bounds = space.bounded(curves, kind, self.cliff)
+            worker = self._worker(session, curves, bounds, dense.key)
+            worker.prepare()
+            record = self._record(session, worker.definition, dense.key)
+            with record.closing():
+                bench = self._bench(session, record, worker.definition.name)
+                trial = Trial(bench, self, scan.dense.top1, worker)
+                worker.work(self.trials, trial.evaluate, None if self.minutes is None else 60 * self.minutes)
+                finalists = self._retrained(session, bench, worker, scan)
+                record.summarise(report.numbers(worker.finished(self.trials), finalists))
+        report.show(session.display, worker, self.trials, finalists, scan.dense.top1)
+        session.display.say(f"study {worker.definition.name} in {shown(self._storage(worker.definition.name))}")
+
+    def _show_plan(self, session: Session) -> None:
+        display, places = session.display, (*session.places, ("study", self.name or "named by its definition"))
+        of = session.identity(session.job.budgets[0], session.job.routes[0])
+        display.plan(of, make_plan(session.dense_only(), session.store, places))
+        each = f"{self.epochs} epochs of retraining each" if self.epochs else "one evaluation each"
+        display.say(
+            f"  trials    {self.trials} in total, {each}; then {self.finalists} finalists, "
+            f"{session.config.retrain.epochs} epochs each"
+        )
+
+    def _worker(self, session: Session, curves: space.Curves, bounds: space.Space, dense_key: str) -> Worker:
+        about = self._about(session, curves, bounds, dense_key)
+        labels = (session.choices[group] for group in ("model", "data", "reg"))
+        digest = short(stage_key("study", 1, about, [dense_key]))
+        name = self.name or "-".join(("layer_thresholds", *labels, f"seed{session.config.seed}", digest))
+        dimensions = {layer: _dimension(bounds, layer) for layer in bounds.mildest}
+        varied = {layer: found for layer, found in dimensions.items() if not found.single()}
+        if not varied:
+            raise UserError(
+                f"no layer can be pruned before it costs study.cliff={self.cliff:g} points: nothing to search"
+            )
+        chosen = self._sampler(len(varied), self._first(curves, bounds))
+        storage = open_storage(self.storage, Path(self._storage(name)))
+        definition = Definition(name, _OBJECTIVES[self.objective], about)
+        return Worker(storage, definition, chosen, dimensions, _PRUNERS[self.pruner](), self.stale_seconds)
+
+    def _sampler(self, dimensions: int, first: Sequence[space.Levels] = ()) -> BaseSampler:
+        name = "random" if self.sampler == "greedy" else self.sampler
+        return sampling.sampler(name, self.seed, len(_OBJECTIVES[self.objective]), dimensions, first)
+
+    def _about(self, session: Session, curves: space.Curves, bounds: space.Space, dense_key: str) -> Mapping[str, Any]:
+        """Everything that defines the search: not how many trials, nor what happens to the best."""
+        return {
+            "baseline": dense_key,
+            "criterion": stage_key("criterion", 1, session.job.setting.configs["criterion"], []),
+            "batchnorm": session.job.setting.recalibrate_batchnorm,
+            "retraining": _recipe(session.retrained_for(self.epochs)) if self.epochs else "",
+            "cliff": self.cliff,
+            "levels": [step.level for step in next(iter(curves.values()))],
+            "bounds": {name: [bounds.mildest[name], bounds.hardest[name]] for name in bounds.mildest},
+            "sampler": self.sampler,
+            "seed": self.seed,
+            "starts": None if self.sampler == "greedy" else self.starts,
+            "epochs": self.epochs,
+            "max_drop": self.max_drop if self.objective == "smallest" else None,
+            "pruner": self.pruner if self.epochs else None,
+            "margin": self.margin if self.epochs and self.objective == "pareto" else None,
+        }
+
+    def _first(self, curves: space.Curves, bounds: space.Space) -> list[space.Levels]:
+        if self.sampler == "greedy":
+            return [space.greedy(curves, bounds, self.cliff, number) for number in range(self.trials)]
+        return space.starts(curves, bounds, self.cliff, self.starts)
+
+    def _storage(self, name: str) -> str:
+        return self.storage or f".pruneexp/studies/{name}.journal"
+
+    def _record(self, session: Session, definition: Definition, dense_key: str) -> Record:
+        chosen = {group: session.choices[group] for group in ("model", "data", "train", "reg", "dropout", "criterion")}
+        params = {**chosen, "seed": session.config.seed, "study": definition.name, "objective": self.objective}
+        key = stage_key("study", 1, {"name": definition.name, "about": dict(definition.about)}, [dense_key])
+        return session.open_study(key, definition.name, {**params, "sampler": self.sampler, "dense_key": dense_key})
+
+    def _bench(self, session: Session, record: Record, name: str) -> Bench:
+        scope = weights(session.job.setting.network("fresh"), session.job.setting.layers)
+        return Bench(session, record, name, {layer: weight.numel() for layer, weight in scope.items()})
+
+    def _retrained(self, session: Session, bench: Bench, worker: Worker, scan: Scan) -> list[FrozenTrial]:
+        """The finalists, retrained by whichever workers are there."""
+        chosen = self._chosen(worker.finished(self.trials), scan.dense.top1)
+        if not chosen:
+            return []
+        numbers = [trial.number for trial in chosen]
+        full = session.config.retrain.epochs
+        rungs = [epochs for epochs in (self.short_epochs,) if 0 < epochs < full] + [full]
+        about = {"trials": numbers, "rungs": rungs, "margin": self.margin, "retraining": _recipe(session)}
+        # A study of its own for other finalists, or another retraining: neither belongs to the search's definition.
+        name = f"{worker.definition.name}-finalists-{short(stage_key('finalists', 1, about, []))}"
+        ladder = replace(
+            worker,
+            definition=Definition(name, _OBJECTIVES["pareto"], {**worker.definition.about, **about}),
+            sampler=sampling.sampler("random", 0, 2, len(worker.space), [trial.params for trial in chosen]),
+        )
+        ladder.prepare()
+        session.display.begin_points(len(chosen), "finalists")
+        ladder.work(len(chosen), Finalist(bench, numbers, rungs, self.margin, ladder).evaluate)
+        return ladder.finished(len(chosen))
+
+    def _chosen(self, trials: Sequence[FrozenTrial], dense: float) -> list[FrozenTrial]:
+        complete = {trial.number: trial for trial in trials if trial.state == TrialState.COMPLETE}
+        scored = {n: (trial.user_attrs["val"], trial.user_attrs["density"]) for n, trial in complete.items()}
+        if self.objective == "smallest":
+            feasible = [n for n, (val, _) in scored.items() if dense - val <= self.max_drop]
+            best = sorted(feasible, key=lambda n: (scored[n][1], n))[: self.finalists]
+            return [complete[n] for n in sorted(best)]
+        front = space.front(scored, dense - 2 * self.cliff, dense)
+        return [complete[n] for n in space.spread_out(front, self.finalists)]
+
+
+def _recipe(session: Session) -> str:
+    """Everything that retraining depends on besides the mask."""
+    configs = session.job.setting.configs
+    return stage_key("retraining", 1, {part: configs[part] for part in ("retrain", "retrain_penalty", "dropout")}, [])
+
+
+def _dimension(bounds: space.Space, layer: str) -> BaseDistribution:
+    low, high = sorted((bounds.mildest[layer], bounds.hardest[layer]))
+    return FloatDistribution(low, high, log=bounds.kind == "density")
