@@ -1,0 +1,293 @@
+"""The Optuna sweeper, driven through a small Hydra application of its own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import hydra
+import optuna
+import pytest
+import yaml
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobStatus
+from omegaconf import DictConfig, OmegaConf
+
+from hydra_plugins.pruneexp_optuna_sweeper._request import Request
+from hydra_plugins.pruneexp_optuna_sweeper._space import Choices, Numbers, read
+from hydra_plugins.pruneexp_optuna_sweeper._study import open_search
+from pruneexp.errors import JobFailed, UserError
+from sweeps.storing import open_storage
+
+CONFIG = """\
+x: 0.0
+n: 1
+kind: a
+flag: false
+runtime: {threads: 1}
+hydra:
+  output_subdir: null
+  sweep: {dir: swept, subdir: .}
+defaults:
+  - _self_
+  - override hydra/sweeper: optuna
+  - override hydra/job_logging: disabled
+  - override hydra/hydra_logging: disabled
+"""
+
+LOSS = "hydra.sweeper.objectives={loss:minimize}"
+
+
+class App:
+    """``python app.py -m ...`` within this process; ``jobs`` are the command lines of the jobs that have run."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.monkeypatch = folder, monkeypatch
+        self.jobs: list[list[str]] = []
+        (folder / "config.yaml").write_text(CONFIG)
+
+    def __call__(self, *arguments: str, measure: Callable[[DictConfig], Any] | None = None) -> dict[str, Any]:
+        def job(config: DictConfig) -> Any:
+            self.jobs.append(list(HydraConfig.get().overrides.task))
+            return (measure or quadratic)(config)
+
+        GlobalHydra.instance().clear()
+        self.monkeypatch.setattr(sys, "argv", ["app.py", "-m", *arguments])
+        hydra.main(version_base="1.3", config_path=str(self.folder), config_name="config")(job)()
+        return self.results()
+
+    def results(self) -> dict[str, Any]:
+        found = yaml.safe_load((self.folder / "swept" / "optimization_results.yaml").read_text())
+        assert isinstance(found, dict)
+        return found
+
+    def trials(self, study: str) -> list[optuna.trial.FrozenTrial]:
+        storage = open_storage(None, self.folder / ".pruneexp/studies" / f"{study}.journal")
+        return optuna.load_study(study_name=study, storage=storage).trials
+
+
+def quadratic(config: DictConfig) -> dict[str, float]:
+    return {"loss": (config.x - 0.3) ** 2 + config.n, "size": 1.0 - config.x}
+
+
+def asked(*lines: str) -> Request:
+    dimensions, fixed = read(lines)
+    wanted = {"loss": "minimize"}
+    return Request(dimensions=dimensions, fixed=fixed, objectives=wanted, trials=5, n_jobs=1, sampler="random", seed=0,
+                   storage=None, study=None)  # fmt: skip
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    return App(tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("line", "dimension"),
+    [
+        ("x=interval(0,1)", Numbers(0.0, 1.0)),
+        ("x=tag(log,interval(1e-6,1e-3))", Numbers(1e-6, 1e-3, log=True)),
+        ("x=int(interval(1,9))", Numbers(1, 9, 1)),
+        ("x=tag(log,int(interval(1,9)))", Numbers(1, 9, 1, log=True)),
+        ("x=range(1,10)", Numbers(1, 9, 1)),
+        ("x=range(10,1,-4)", Numbers(2, 10, 4)),
+        ("x=range(0.7,1.0,0.1)", Numbers(0.7, 0.9, 0.1)),
+        ("x=shuffle(range(1,3))", Numbers(1, 2, 1)),
+        ("x=b,a", Choices(("b", "a"), ("b", "a"))),
+        ("x=choice(2,true,'a b',[1,2])", Choices((2, True, "a b", "[1,2]"), ("2", "True", r"a\ b", "[1,2]"))),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_ranges_are_read_as_hydra_writes_them(line: str, dimension: Numbers | Choices) -> None:
+    dimensions, fixed = read([line, "+n=2", "~kind"])
+    assert dimensions == {"x": dimension}
+    assert fixed == ("+n=2", "~kind")
+
+
+def test_the_best_of_a_sweep_is_shown_and_written(app: App, capsys: pytest.CaptureFixture[str]) -> None:
+    found = app(LOSS, "hydra.sweeper.trials=5", "x=interval(0,1)", "n=range(1,3)", "kind=a,b", "flag=true,false")
+    assert len(app.jobs) == found["completed"] == 5
+    trials = app.trials(found["study"])
+    best = min(trials, key=lambda trial: trial.values[0])
+    assert found["best"] == [{"trial": best.number, "values": {"loss": best.values[0]}, "params": best.params}]
+    assert app.jobs[best.number] == [
+        f"flag={best.params['flag']}", f"kind={best.params['kind']}", f"n={best.params['n']}", f"x={best.params['x']!r}"
+    ]  # fmt: skip
+    assert found["storage"] == f".pruneexp/studies/{found['study']}.journal"
+    said = capsys.readouterr().out.splitlines()
+    assert said[-2].split() == ["trial", "loss", "flag", "kind", "n", "x"]
+    assert said[-1].split()[:2] == [str(best.number), f"{best.values[0]:.6g}"]
+
+
+def test_numbers_on_a_grid_are_written_as_typed() -> None:
+    grid = Numbers(0.1, 0.5, 0.1)
+    assert [grid.text(0.1 + step * 0.1) for step in range(5)] == ["0.1", "0.2", "0.3", "0.4", "0.5"]
+    assert Numbers(0.0, 1.0).text(0.1 + 0.2) == "0.30000000000000004"
+
+
+def test_a_resumed_sweep_equals_one_in_one_go(app: App) -> None:
+    for study, trials in (("whole", 10), ("parts", 4), ("parts", 10)):
+        app(LOSS, "x=interval(0,1)", "n=1,2", f"hydra.sweeper.study={study}", f"hydra.sweeper.trials={trials}")
+    whole, parts = ([(t.params, t.values) for t in app.trials(study)] for study in ("whole", "parts"))
+    assert len(whole) == 10
+    assert parts == whole
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "cmaes"])
+def test_a_sampler_that_has_learnt_resumes_too(app: App, sampler: str) -> None:
+    def searched(study: str, trials: int) -> list[tuple[dict[str, Any], list[float]]]:
+        request = asked("x=interval(0,1)", "n=range(1,9)")
+        search = open_search(replace(request, sampler=sampler, trials=trials, study=study))
+        while search.missing:
+            trial, done = search.ask(), JobReturn(status=JobStatus.COMPLETED)
+            done.return_value = quadratic(OmegaConf.create(trial.params))
+            search.tell(trial, done)
+        return [(trial.params, trial.values) for trial in search.study.trials]
+
+    searched("parts", 17)
+    assert searched("parts", 30) == searched("whole", 30)
+
+
+def test_an_interrupted_trial_is_run_again(app: App) -> None:
+    def pressed(config: DictConfig) -> dict[str, float]:
+        if len(app.jobs) == 3:
+            raise KeyboardInterrupt
+        return quadratic(config)
+
+    ranges = [LOSS, "hydra.sweeper.trials=5", "x=interval(0,1)"]
+    with pytest.raises(KeyboardInterrupt):
+        app(*ranges, "hydra.sweeper.study=stopped", measure=pressed)
+    app(*ranges, "hydra.sweeper.study=stopped")
+    assert app.jobs[3] == app.jobs[2]
+    app(*ranges, "hydra.sweeper.study=whole")
+    assert [t.params for t in app.trials("stopped")] == [t.params for t in app.trials("whole")]
+
+
+def test_a_trial_that_runs_on_another_machine_is_left_to_it(app: App) -> None:
+    ranges = [LOSS, "hydra.sweeper.trials=3", "hydra.sweeper.study=shared", "x=interval(0,1)"]
+    with app.monkeypatch.context() as there:
+        there.setattr("socket.gethostname", lambda: "elsewhere")
+        with pytest.raises(KeyboardInterrupt):
+            app(*ranges, measure=raising(KeyboardInterrupt()))
+    app(*ranges)
+    assert [t.state.name for t in app.trials("shared")] == ["RUNNING", "COMPLETE", "COMPLETE"]
+
+
+def raising(*errors: BaseException) -> Callable[[DictConfig], Any]:
+    """Jobs that raise these in turn, and then none."""
+    left = list(errors)
+
+    def measure(config: DictConfig) -> Any:
+        if left:
+            raise left.pop(0)
+        return quadratic(config)
+
+    return measure
+
+
+def test_a_failed_job_does_not_end_the_sweep(app: App, capsys: pytest.CaptureFixture[str]) -> None:
+    errors = JobFailed("one point"), RuntimeError("worst"), UserError("mendable")
+    with pytest.raises(RuntimeError, match="worst"):
+        app(LOSS, "hydra.sweeper.trials=5", "x=interval(0,1)", measure=raising(*errors))
+    assert (app.results()["completed"], app.results()["failed"]) == (2, 3)
+    assert app.results()["best"][0]["trial"] in (3, 4)
+    assert "trial 0 failed: one point\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("returned", "there"),
+    [({"size": 1.0, "loss": float("nan")}, "size"), ({"size": 1.0, "top5": None}, "size"), (0.5, "none")],
+    ids=["nan", "missing", "no mapping"],
+)
+def test_a_job_without_the_objective_has_failed(app: App, returned: object, there: str) -> None:
+    with pytest.raises(UserError, match=f"^the job returned no number loss; there are {there}$"):
+        app(LOSS, "hydra.sweeper.trials=1", "x=interval(0,1)", measure=lambda config: returned)
+    assert app.results()["best"] == []
+
+
+def test_several_objectives_give_a_pareto_front(app: App, capsys: pytest.CaptureFixture[str]) -> None:
+    app.monkeypatch.setattr("hydra_plugins.pruneexp_optuna_sweeper._report.ROWS", 2)
+    objectives = "hydra.sweeper.objectives={size:maximize,loss:minimize}"
+    found = app(objectives, "hydra.sweeper.trials=8", "x=interval(0,0.6)")
+    # Up to the x of least loss the two trade off; beyond it both are worse.
+    trials = sorted(app.trials(found["study"]), key=lambda trial: trial.values[0])
+    least = trials[0]
+    front = [trial for trial in trials if trial.params["x"] <= least.params["x"]]
+    assert 2 < len(front) < 8
+    assert [row["trial"] for row in found["best"]] == [trial.number for trial in front]
+    assert found["best"][0]["values"] == {"loss": least.values[0], "size": least.values[1]}
+    said = capsys.readouterr().out.splitlines()
+    assert said[-4].split() == ["trial", "loss", "size", "x"]
+    assert said[-1] == f"and {len(front) - 2} more on the Pareto front: swept/optimization_results.yaml"
+
+
+def test_params_are_swept_and_the_command_line_wins(app: App) -> None:
+    params = "hydra.sweeper.params={x:'interval(0,1)',n:'1,2',kind:b}"
+    app(LOSS, "hydra.sweeper.trials=2", "hydra.sweeper.n_jobs=2", params, "n=7")
+    assert [line.partition("=")[0] for line in app.jobs[0]] == ["n", "kind", "x"]
+    assert [line[:2] for line in app.jobs] == [["n=7", "kind=b"]] * 2
+
+
+def test_another_sweep_has_another_study() -> None:
+    first = asked("x=interval(0,1)", "n=2")
+    assert asked("n=2", "x=interval(0,1.0)", "runtime.threads=2").name() == first.name()
+    assert replace(first, trials=99, n_jobs=3, storage="sqlite:///other.db").name() == first.name()
+    others = [asked("x=interval(0,2)", "n=2"), asked("x=interval(0,1)", "n=3"), asked("x=tag(log,interval(1,2))"),
+              replace(first, objectives={"loss": "maximize"}), replace(first, seed=1), replace(first, sampler="tpe"),
+              replace(first, study="mine")]  # fmt: skip
+    assert len({request.name() for request in (first, *others)}) == 8
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("x=interval(1,1)", "the upper end of an interval is a finite number above the lower one"),
+        ("x=interval(0,inf)", "the upper end of an interval is a finite number above the lower one"),
+        ("x=tag(log,interval(0,1))", "on a log scale the lower end is above 0"),
+        ("x=tag(log,range(1,9,2))", "the one tag is log, for intervals and for whole numbers at step 1"),
+        ("x=tag(slow,interval(0,1))", "the one tag is log, for intervals and for whole numbers at step 1"),
+        ("x=range(3,3)", "this range holds no number, or no end of them"),
+        ("x=range(0.0,inf)", "this range holds no number, or no end of them"),
+        ("x=a,b,a", "give one value or more, none twice (1 and true are one value)"),
+    ],
+)
+def test_a_bad_range_gets_one_sentence(line: str, sentence: str) -> None:
+    with pytest.raises(UserError) as caught:
+        read([line])
+    assert str(caught.value) == f"{line}: {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("x=1", "there is nothing to sweep: give a key a range, such as"),
+        ("x=1,2 hydra.sweeper.trials=0", "hydra.sweeper.trials=0: allowed is 1 or more"),
+        ("x=1,2 hydra.sweeper.n_jobs=0", "hydra.sweeper.n_jobs=0: allowed is 1 or more"),
+        ("x=1,2 hydra.sweeper.objectives={loss:up}", "hydra.sweeper.objectives: loss=up: allowed are maximize and"),
+        ("x=1,2 hydra.sweeper.objectives={}", "hydra.sweeper.objectives={}: name numbers, as in {val.after.top1:max"),
+        ("x=1,2 hydra.sweeper.objectives=loss", "hydra.sweeper.objectives=loss: name numbers, as in"),
+        ("x=1,2 hydra.sweeper.objectives={test.after.top1:maximize}", "hydra.sweeper.objectives: test.after.top1: no"),
+        ("x=1,2 hydra.sweeper.sampler=grid", "sampler=grid: no such sampler"),
+    ],
+)
+def test_a_bad_sweep_ends_before_anything_runs(app: App, line: str, sentence: str) -> None:
+    with pytest.raises(UserError) as caught:
+        app(*line.split())
+    assert str(caught.value).startswith(sentence)
+    assert app.jobs == []
+    assert sorted(path.name for path in app.folder.iterdir()) == ["config.yaml"]
+
+
+def test_a_study_of_something_else_is_not_continued(app: App) -> None:
+    known = ["hydra.sweeper.study=mine", "hydra.sweeper.trials=1"]
+    app(*known, LOSS, "x=interval(0,1)")
+    with pytest.raises(UserError, match=r"^study mine has other objectives: give hydra\.sweeper\.study a new name$"):
+        app(*known, "hydra.sweeper.objectives={size:minimize}", "x=interval(0,1)")
+    with pytest.raises(UserError, match=r"^study mine has other ranges and fixed overrides: "):
+        app(*known, LOSS, "x=interval(0,2)", "n=2")
