@@ -1,4 +1,4 @@
-"""The command: ``python -m analysis list | FIGURE | TABLE | all``. Parses, reads the points, and has them published."""
+"""The command: ``python -m analysis list | FIGURE | TABLE | all``. Parses, reads what is logged, has it published."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from pruneexp.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from analysis.materials import Supply
 
 EXPERIMENT = "pruneexp"
 
@@ -31,8 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.command is None:
         parser.error(f"say what to make: list, {', '.join(known)} or all")
     try:
-        frame = _points(given)
-        return _list(frame, selected) if given.command == "list" else _publish(frame, selected, given)
+        supply = _supply(selected, given)
+        return _list(supply, selected) if given.command == "list" else _publish(supply, selected, given)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -57,30 +59,23 @@ def _parser(known: dict[str, Publication], *, add_help: bool) -> argparse.Argume
     parser.add_argument("--experiment", action="append", metavar="NAME",
                         help=f"read this experiment; may be repeated (default: {EXPERIMENT}; list: all)")  # fmt: skip
     parser.add_argument("--where", action="append", default=[], metavar="COLUMN=VALUE",
-                        help="only such points, for example criterion=layer_std; may be repeated")  # fmt: skip
+                        help="only such points or scans, for example criterion=layer_std; may be repeated")  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("reports"), metavar="FOLDER",
                         help="where the files go (default: %(default)s)")  # fmt: skip
     return parser
 
 
-def _points(given: argparse.Namespace) -> pd.DataFrame:
-    from analysis import frames, load
+def _supply(selected: Sequence[Publication], given: argparse.Namespace) -> Supply:
+    from analysis import materials
 
+    conditions = dict(map(_condition, given.where))
     experiments = given.experiment or (None if given.command == "list" else [EXPERIMENT])
-    book = load.load(given.tracking_uri, experiments)
-    for sentence in (*book.failed, *book.unreadable, *book.unfinished):
+    wanted = list(materials.SOURCES) if given.command == "list" else [one.made_of() for one in selected]
+    logged, notes = materials.read(given.tracking_uri, experiments, wanted)
+    for sentence in notes:
         print(f"note: {sentence}", file=sys.stderr)
-    if not book.points:
-        place = f"experiment {', '.join(experiments)}" if experiments else "the store"
-        raise UserError(f"there is no finished point in {place}: run `python -m pruneexp` first.")
-    found = frames.where(frames.frame(book.points), dict(map(_condition, given.where)))
-    if given.command == "list":
-        return found
-    single = frames.latest(found)
-    if len(single) < len(found):
-        repeated = len(found) - len(single)
-        print(f"note: {repeated} of {len(found)} points were logged again later and are left out", file=sys.stderr)
-    return single
+    place = f"experiment {', '.join(experiments)}" if experiments else "the store"
+    return materials.Supply(logged, conditions, place)
 
 
 def _condition(text: str) -> tuple[str, str]:
@@ -90,27 +85,25 @@ def _condition(text: str) -> tuple[str, str]:
     return column, value
 
 
-def _list(frame: pd.DataFrame, known: Sequence[Publication]) -> int:
+def _list(supply: Supply, known: Sequence[Publication]) -> int:
     from analysis import inventory
 
-    print(*inventory.logged(frame), "can be made:", *inventory.possible(frame, known), sep="\n")
+    print(*inventory.logged(supply), "can be made:", *inventory.possible(supply, known), sep="\n")
     return 0
 
 
-def _publish(frame: pd.DataFrame, selected: Sequence[Publication], given: argparse.Namespace) -> int:
+def _publish(supply: Supply, selected: Sequence[Publication], given: argparse.Namespace) -> int:
     from analysis import publish
 
-    made = 0
-    for publication in selected:
-        options = chosen(publication.module(), given)
-        for name, rows in publish.subjects(publication, frame):
-            try:
-                written = publish.write(given.out, publish.files(publication, name, rows, options))
-            except UserError as reason:
-                print(f"{name}: {reason}", file=sys.stderr)
-                continue
-            made += 1
-            print(*written, sep="\n")
+    def make(publication: Publication, name: str, rows: pd.DataFrame) -> None:
+        content = publish.files(publication, name, rows, chosen(publication.module(), given))
+        print(*publish.write(given.out, content), sep="\n")
+
+    for sentence in supply.repeats():
+        print(f"note: {sentence}", file=sys.stderr)
+    made, lacking = publish.each(selected, supply, make)
+    for reason, names in lacking.items():
+        print(f"{', '.join(names)}: {reason}", file=sys.stderr)
     return 0 if made else 1
 
 

@@ -16,6 +16,8 @@ from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
 Kind = Literal["figure", "table"]
+#: Points of curves; those together with the points that searches asked for; sensitivity scans.
+Material = Literal["points", "points and trials", "scans"]
 FOLDERS: Mapping[Kind, str] = {"figure": "figures", "table": "tables"}
 
 
@@ -28,6 +30,11 @@ class Publication(NamedTuple):
 
     def module(self) -> ModuleType:
         return importlib.import_module(f"analysis.{FOLDERS[self.kind]}.{self.name}")
+
+    def made_of(self) -> Material:
+        """What its file declares as ``MADE_OF``; the points of curves where it declares nothing."""
+        material: Material = getattr(self.module(), "MADE_OF", "points")
+        return material
 
 
 def publications(root: Path | None = None) -> dict[str, Publication]:

@@ -1,9 +1,10 @@
-"""Trade-off points as one tidy pandas frame: a row per point, derived columns, groups over seeds.
+"""Trade-off points as one tidy pandas frame: a row per point, derived columns; and what any frame can be asked.
 
 Pure: knows neither the store the points came from nor what will be drawn. Column names are those of the records
 (``pruneexp.schema.flatten``), and beside them
 
     run_id, experiment, started    where the point was logged
+    key                            the hash of its whole configuration
     collapsed                      the layers kept from losing their last weight, comma-separated
     pruned                         percent of the prunable weights that are gone
     compression                    dense / kept weights
@@ -31,27 +32,41 @@ Split = Literal["test", "val"]
 
 SUBJECT = ("data", "model")
 BUDGET = ("budget.kind", "budget.value")
-_REPEATED = ("seed", "device", "curve_key", "point_key", "dense_key", "mask_key", "final_key")
+_REPEATED = ("seed", "trial", "device", "curve_key", "point_key", "dense_key", "mask_key", "final_key")
 
 
 @cache
-def _names(kind: Any, prefix: str = "") -> tuple[str, ...]:
+def names(kind: Any, prefix: str = "") -> tuple[str, ...]:
     """Every name ``flatten`` can give a record of this kind, the absent ones included."""
     hints = typing.get_type_hints(kind)
-    names: list[str] = []
+    found: list[str] = []
     for field in dataclasses.fields(kind):
         hint = hints[field.name]
         if isinstance(hint, types.UnionType):
             hint = next(part for part in typing.get_args(hint) if part is not types.NoneType)
         name = prefix + field.name
-        names += _names(typing.cast(Any, hint), f"{name}.") if dataclasses.is_dataclass(hint) else (name,)
-    return tuple(names)
+        found += names(typing.cast(Any, hint), f"{name}.") if dataclasses.is_dataclass(hint) else (name,)
+    return tuple(found)
 
 
-IDENTITY = _names(PointIdentity)
-COLUMNS = (*IDENTITY, *_names(PointResult), "run_id", "experiment", "started", "collapsed")
+IDENTITY = names(PointIdentity)
+COLUMNS = (*IDENTITY, *names(PointResult), "run_id", "experiment", "started", "collapsed")
 #: What may differ between two curves of one network and data set; runs that differ in seed alone are repetitions.
 CONDITIONS = tuple(name for name in IDENTITY if name not in (*SUBJECT, "mode", *BUDGET, *_REPEATED))
+
+
+class Kind(NamedTuple):
+    """What the rows of a frame were made from: one ``name`` of it, and what tells it from others.
+
+    ``identity`` are the columns to choose by; records that agree in all ``settings`` are one, logged again.
+    """
+
+    name: str
+    identity: tuple[str, ...]
+    settings: tuple[str, ...]
+
+
+POINTS = Kind("point", IDENTITY, (*SUBJECT, "mode", *CONDITIONS, *BUDGET, "seed"))
 
 
 class Spread(NamedTuple):
@@ -87,7 +102,8 @@ def frame(points: Iterable[LoggedPoint]) -> pd.DataFrame:
     )
     numbers = [name for name in made.columns if name.startswith(("val.", "test.", "density"))]
     made[numbers] = made[numbers].astype(float)  # what is absent is NaN, also where every point lacks it
-    derived = {"pruned": 100.0 * (1.0 - made["density"]), "compression": made["weights_total"] / made["weights_kept"]}
+    derived = {"key": made["point_key"], "pruned": 100.0 * (1.0 - made["density"])}
+    derived["compression"] = made["weights_total"] / made["weights_kept"]
     for split in typing.get_args(Split):
         for when in ("before", "after"):
             for metric in ("top1", "top5"):
@@ -96,28 +112,35 @@ def frame(points: Iterable[LoggedPoint]) -> pd.DataFrame:
     return made.assign(**derived)
 
 
-def latest(points: pd.DataFrame) -> pd.DataFrame:
-    """Of points that tell each other apart by no setting, the one logged last: a seed never counts twice."""
-    settings = [*SUBJECT, "mode", *CONDITIONS, *BUDGET, "seed"]
-    last = points.sort_values(["started", "run_id"]).drop_duplicates(settings, keep="last")
-    return points.loc[sorted(last.index)].reset_index(drop=True)
+def of_curves(points: pd.DataFrame) -> pd.DataFrame:
+    """Without the points that a search asked for: the best of very many says nothing about a method."""
+    return points[points["study"] == ""].reset_index(drop=True)
 
 
-def where(points: pd.DataFrame, conditions: Mapping[str, str]) -> pd.DataFrame:
-    """Only the points whose columns have, as text, these values.
+def latest(rows: pd.DataFrame, kind: Kind = POINTS) -> pd.DataFrame:
+    """Of records that tell each other apart by no setting, the one logged last: a seed never counts twice."""
+    if rows.empty:
+        return rows
+    ordered = rows.sort_values(["started", "run_id"])
+    last = ordered.groupby(list(kind.settings), dropna=False)["run_id"].transform("last")
+    return rows[rows["run_id"] == last.reindex(rows.index)].reset_index(drop=True)
+
+
+def where(rows: pd.DataFrame, conditions: Mapping[str, str], kind: Kind = POINTS) -> pd.DataFrame:
+    """Only the rows whose columns have, as text, these values.
 
     Raises:
-        UserError: no such column, or no point with that value; the message lists what there is.
+        UserError: no such column, or nothing with that value; the message lists what there is.
     """
     for column, value in conditions.items():
-        if column not in IDENTITY:
-            raise UserError(f"--where knows no {column!r}; it knows {', '.join(IDENTITY)}.")
-        text = points[column].astype(str)
-        if not len(points) or not (text == value).any():
-            found = ", ".join(sorted(text.unique())[:20]) or "no points"
-            raise UserError(f"no point has {column}={value} (with the other conditions there is: {found}).")
-        points = points[text == value]
-    return points.reset_index(drop=True)
+        if column not in kind.identity:
+            raise UserError(f"--where knows no {column!r} of a {kind.name}; it knows {', '.join(kind.identity)}.")
+        text = rows[column].astype(str)
+        if not len(rows) or not (text == value).any():
+            found = ", ".join(sorted(text.unique())[:20]) or f"no {kind.name}"
+            raise UserError(f"no {kind.name} has {column}={value} (with the other conditions there is: {found}).")
+        rows = rows[text == value]
+    return rows.reset_index(drop=True)
 
 
 def groups(points: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:

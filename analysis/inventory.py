@@ -2,47 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import pandas as pd
 
 from analysis import frames, publish
 from analysis.catalogue import Publication
+from analysis.materials import Supply
 from pruneexp.errors import UserError
 
-HEADER = ("data", "model", "reg", "schedule", "mode", "criterion", "seeds", "budgets")
+
+class Section(NamedTuple):
+    """Records of one sort: a line for each combination of ``columns``, with what its records add up to."""
+
+    noun: str
+    records: Callable[[Supply], pd.DataFrame]
+    columns: tuple[str, ...]
+    sums: Mapping[str, Callable[[pd.DataFrame], str]]
 
 
-def logged(points: pd.DataFrame) -> Iterator[str]:
-    """Per experiment, one line for each kind of curve with its seeds and budgets."""
-    for key, same in frames.groups(points, ("experiment",)):
-        yield f"{key['experiment']}: {len(same)} point{'s' if len(same) > 1 else ''}"
-        lines: list[tuple[str, ...]] = [HEADER]
-        for kind, rows in frames.groups(same, HEADER[:-2]):
-            seeds = sorted({int(seed) for seed in rows["seed"]})
-            lines.append((*map(str, kind.values()), f"{len(seeds)} ({_range(seeds)})", _budgets(rows)))
+def logged(supply: Supply) -> Iterator[str]:
+    """Per sort of record and experiment, one line for each kind of curve, search or scan.
+
+    Raises:
+        UserError: nothing is logged, or nothing that meets the conditions.
+    """
+    lines: list[str] = []
+    reasons: list[UserError] = []
+    for section in SECTIONS:
+        try:
+            lines += _listed(section, section.records(supply))
+        except UserError as reason:
+            reasons.append(reason)
+    if not lines:
+        raise reasons[0]
+    yield from lines
+
+
+def possible(supply: Supply, publications: Iterable[Publication]) -> Iterator[str]:
+    """A line for each figure and table that can be made, then one for each reason why others cannot."""
+
+    def compute(publication: Publication, _: str, rows: pd.DataFrame) -> None:
+        publication.module().data(rows)
+
+    made, lacking = publish.each(publications, supply, compute)
+    yield from (f"  {name}" for name in made)
+    yield from (f"  {', '.join(names)}: not yet: {reason}" for reason, names in lacking.items())
+
+
+def _listed(section: Section, records: pd.DataFrame) -> Iterator[str]:
+    for key, same in frames.groups(records, ("experiment",)):
+        count = same["run_id"].nunique()
+        yield f"{key['experiment']}: {count} {section.noun}{'s' if count > 1 else ''}"
+        lines: list[tuple[str, ...]] = [(*section.columns, *section.sums)]
+        for kind, rows in frames.groups(same, section.columns):
+            lines.append((*map(str, kind.values()), *(text(rows) for text in section.sums.values())))
         yield from _aligned(lines)
 
 
-def possible(points: pd.DataFrame, publications: Iterable[Publication]) -> Iterator[str]:
-    """One line for each figure or table: made of what, or why not."""
-    for publication in publications:
-        module = publication.module()
-        for name, rows in publish.subjects(publication, points):
-            try:
-                module.data(rows)
-            except UserError as reason:
-                yield f"  {name}: not yet: {reason}"
-            else:
-                yield f"  {name}"
+def _trials(supply: Supply) -> pd.DataFrame:
+    points = supply.chosen("points and trials")
+    return points[points["study"] != ""]
 
 
-def _budgets(rows: pd.DataFrame) -> str:
-    texts = []
-    for kind, same in frames.groups(rows, ("budget.kind",)):
-        values = sorted({float(value) for value in same["budget.value"]}, reverse=kind["budget.kind"] == "density")
-        texts.append(f"{kind['budget.kind']} " + " ".join(f"{value:g}" for value in values))
-    return "; ".join(texts)
+def _seeds(rows: pd.DataFrame) -> str:
+    seeds = sorted({int(seed) for seed in rows["seed"]})
+    return f"{len(seeds)} ({_range(seeds)})"
+
+
+def _values(kind: str, value: str) -> Callable[[pd.DataFrame], str]:
+    """``density 0.5 0.1``, from the columns of the kinds and of the values; mildest first."""
+
+    def text(rows: pd.DataFrame) -> str:
+        texts = []
+        for key, same in frames.groups(rows, (kind,)):
+            values = sorted({float(number) for number in same[value]}, reverse=key[kind] == "density")
+            texts.append(f"{key[kind]} " + " ".join(f"{number:g}" for number in values))
+        return "; ".join(texts)
+
+    return text
+
+
+def _different(column: str) -> Callable[[pd.DataFrame], str]:
+    return lambda rows: str(rows[column].nunique())
 
 
 def _range(seeds: Sequence[int]) -> str:
@@ -55,3 +98,25 @@ def _aligned(lines: Sequence[tuple[str, ...]]) -> Iterator[str]:
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     for line in lines:
         yield "  " + "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+
+
+SECTIONS = (
+    Section(
+        "point",
+        lambda supply: supply.chosen("points"),
+        ("data", "model", "reg", "schedule", "mode", "criterion"),
+        {"seeds": _seeds, "budgets": _values(*frames.BUDGET)},
+    ),
+    Section(
+        "trial",
+        _trials,
+        ("data", "model", "reg", "criterion", "study"),
+        {"seeds": _seeds, "points": _different("run_id")},
+    ),
+    Section(
+        "scan",
+        lambda supply: supply.chosen("scans"),
+        ("data", "model", "reg", "criterion", "retrain_epochs"),
+        {"seeds": _seeds, "layers": _different("group"), "levels": _values("level.kind", "level.value")},
+    ),
+)

@@ -14,11 +14,11 @@ import pandas as pd
 
 
 class Provenance(NamedTuple):
-    """``config_hash`` is the sha256 of the sorted point keys, which hash each point's whole resolved configuration."""
+    """``config_hash`` is the sha256 of the sorted keys, which hash each record's whole resolved configuration."""
 
     name: str
     options: Mapping[str, Any]
-    runs: tuple[tuple[str, str, str], ...]  # (run id, experiment, point key), sorted
+    runs: tuple[tuple[str, str, str], ...]  # (run id, experiment, key of the point or scan), sorted
     runs_digest: str
     config_hash: str
 
@@ -39,7 +39,7 @@ class Provenance(NamedTuple):
             "options": dict(sorted(self.options.items())),
             "config_hash": self.config_hash,
             "runs_digest": self.runs_digest,
-            "runs": [{"run_id": run, "experiment": where, "point_key": key} for run, where, key in self.runs],
+            "runs": [{"run_id": run, "experiment": where, "key": key} for run, where, key in self.runs],
             "files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())},
         }
         return (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode()
@@ -48,7 +48,7 @@ class Provenance(NamedTuple):
 def of(name: str, options: Mapping[str, Any], frame: pd.DataFrame, run_ids: Iterable[str]) -> Provenance:
     """The provenance of what was made from these runs of the frame."""
     used = frame[frame["run_id"].isin(list(run_ids))]
-    runs = tuple(sorted(zip(used["run_id"], used["experiment"], used["point_key"], strict=True)))
+    runs = tuple(sorted(set(zip(used["run_id"], used["experiment"], used["key"], strict=True))))
     return Provenance(name, options, runs, _sha256(run for run, _, _ in runs), _sha256(sorted({r[2] for r in runs})))
 
 

@@ -1,13 +1,13 @@
 """Makes the files of one figure or table: picture or text, the CSV behind it, and what they were made from.
 
-Knows the contract of figures and tables (``analysis.figures``), none of them by name, and not where points come from.
+Knows the contract of figures and tables (``analysis.figures``), none of them by name, and not where records come from.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +16,7 @@ import pandas as pd
 
 from analysis import frames, provenance
 from analysis.catalogue import Publication
+from analysis.materials import Supply
 from analysis.sheet import csv_text, latex, markdown
 from pruneexp.errors import UserError
 
@@ -28,6 +29,31 @@ def subjects(publication: Publication, frame: pd.DataFrame) -> Iterator[tuple[st
     for key, rows in frames.groups(frame, frames.SUBJECT):
         parts = (publication.name, *(re.sub(r"[^\w.-]+", "_", str(value)) for value in key.values()))
         yield "-".join(parts), rows.reset_index(drop=True)
+
+
+def each(
+    publications: Iterable[Publication], supply: Supply, do: Callable[[Publication, str, pd.DataFrame], None]
+) -> tuple[tuple[str, ...], dict[str, list[str]]]:
+    """Do something with all that these publications make; the names of what it was done for, and what was not, by why.
+
+    A publication whose material is lacking, or a part of it that ``do`` refuses with a ``UserError``, stops no other.
+    """
+    done: list[str] = []
+    lacking: dict[str, list[str]] = {}
+    for publication in publications:
+        try:
+            parts = list(subjects(publication, supply.counted(publication.made_of())))
+        except UserError as reason:
+            lacking.setdefault(str(reason), []).append(publication.name)
+            continue
+        for name, rows in parts:
+            try:
+                do(publication, name, rows)
+            except UserError as reason:
+                lacking.setdefault(str(reason), []).append(name)
+            else:
+                done.append(name)
+    return tuple(done), lacking
 
 
 def files(publication: Publication, name: str, frame: pd.DataFrame, options: Mapping[str, Any]) -> dict[str, bytes]:

@@ -23,6 +23,7 @@ class PaperNumber(NamedTuple):
     model: str
     dataset: str
     method: str
+    row: str
     metric: str
     x: float | None
     x_unit: str

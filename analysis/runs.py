@@ -1,4 +1,4 @@
-"""What was logged, as plain values: raw runs, typed points, and what could not be read.
+"""What was logged, as plain values: raw runs, typed points and scans, and what could not be read.
 
 Knows neither the tracking store nor pandas.
 """
@@ -6,13 +6,18 @@ Knows neither the tracking store nor pandas.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
-from pruneexp.schema import TradeoffPoint
+from pruneexp.schema import Scan, TradeoffPoint
+
+Record = TypeVar("Record")
+
+#: What a run is of, as its tag says it; runs of other kinds are never read.
+RunKind = Literal["point", "scan"]
 
 
 class RawRun(NamedTuple):
-    """One point run as the store has it. ``started`` is in milliseconds since 1970."""
+    """One run as the store has it. ``started`` is in milliseconds since 1970."""
 
     run_id: str
     experiment: str
@@ -32,10 +37,19 @@ class LoggedPoint(NamedTuple):
     point: TradeoffPoint
 
 
-class Logbook(NamedTuple):
-    """All points of the selected experiments, and one sentence for each run that is no finished, readable point."""
+class LoggedScan(NamedTuple):
+    """A sensitivity scan and the run it was read from."""
 
-    points: tuple[LoggedPoint, ...]
+    run_id: str
+    experiment: str
+    started: int
+    scan: Scan
+
+
+class Logbook(NamedTuple, Generic[Record]):
+    """All records of one kind, and one sentence for each run that is no finished, readable record."""
+
+    records: tuple[Record, ...]
     unreadable: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     unfinished: tuple[str, ...] = ()
@@ -46,6 +60,14 @@ class Store(Protocol):
 
     def experiments(self) -> Sequence[str]: ...
 
-    def point_runs(self, experiments: Sequence[str]) -> Sequence[RawRun]:
-        """Every active run of these experiments that is tagged as a point, whatever its status."""
+    def runs(self, kind: RunKind, experiments: Sequence[str]) -> Sequence[RawRun]:
+        """Every active run of these experiments that is tagged as of this kind, whatever its status."""
+        ...
+
+    def artefact(self, run_id: str, name: str) -> str:
+        """The text of a file of a run.
+
+        Raises:
+            OSError: there is no such run or file, or it cannot be fetched.
+        """
         ...

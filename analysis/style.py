@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple, cast
 
 import matplotlib as mpl
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 INK = "#22262b"
@@ -88,6 +88,17 @@ def line(reg: str, moment: str, variant: int = 0) -> Line:
         return found
     marker = ("v", "<", ">", "d", "h", "p", "X")[(variant - 1) % 7]
     return found._replace(colour=_paler(found.colour, 1.0 - 0.75**variant), marker=marker)
+
+
+def sequence(count: int) -> tuple[Line, ...]:
+    """Lines for things in an order, from dark to light; neighbours differ in marker too, for any kind of sight.
+
+    Viridis keeps its order in grey and for the colour-blind; its pale end is left out, being lost on white.
+    """
+    shades = mpl.colormaps["viridis"]([0.88 * place / max(1, count - 1) for place in range(count)])
+    return tuple(
+        Line(to_hex(shade), "os^Dv"[place % 5], False, place // 5 % 2 == 0) for place, shade in enumerate(shades)
+    )
 
 
 def _paler(colour: str, share: float) -> str:

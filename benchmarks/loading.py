@@ -109,7 +109,7 @@ def main() -> int:
         build(folder / "mlflow.db", count)
         store = "sqlite:///mlflow.db"
         start = _seconds("from mlflow import MlflowClient", folder)
-        load = _seconds(f"from analysis.load import load; assert len(load({store!r}).points) == {count}", folder)
+        load = _seconds(f"from analysis.load import points; assert len(points({store!r}).records) == {count}", folder)
         publish = _seconds("from analysis.__main__ import main; main(['all', '--out', 'reports'])", folder)
         table = f"import mlflow; mlflow.set_tracking_uri({store!r})\n"
         table += f"assert len(mlflow.search_runs(search_all_experiments=True, max_results=50000)) == {count}"

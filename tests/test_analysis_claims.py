@@ -37,7 +37,7 @@ def study() -> list[LoggedPoint]:
 
 class TestClaims(TableContract):
     name: ClassVar[str] = "claims"
-    points = staticmethod(study)
+    records = staticmethod(study)
 
 
 def _tried(points: list[LoggedPoint]) -> dict[str, claims.Tried]:

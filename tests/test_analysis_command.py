@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ import pytest
 from analysis import catalogue
 from analysis.__main__ import main
 from tests.contracts.points import logged, point, tracking_file
+from tests.contracts.scans import logged_scans, scan, scan_file
 
 ROOT = Path(__file__).parent.parent
+NO_STUDY = "no study's points, retrained, are logged: `python -m sweeps study=layer_thresholds` makes them."
 
 
 @pytest.fixture
@@ -27,6 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for density in (0.5, 0.1)
     ]
     tracking_file(tmp_path / "mlflow.db", logged(*made))
+    scan_file(tmp_path / "mlflow.db", logged_scans(scan(), scan(seed=1)))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -37,7 +41,9 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 def test_all_makes_every_figure_and_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["all"]) == 0
-    stems = {"tradeoff-mnist5k-lenet5": ("png", "svg"), "headline": ("md", "tex"), "prune_vs_scratch": ("md", "tex")}
+    figure, table = ("png", "svg"), ("md", "tex")
+    stems = {"tradeoff-mnist5k-lenet5": figure, "sensitivity-mnist5k-lenet5": figure}
+    stems |= {"headline": table, "prune_vs_scratch": table}
     expected = {f"{stem}.{end}" for stem, ends in stems.items() for end in (*ends, "csv", "provenance.json")}
     assert set(_files(folder / "reports")) == expected
     assert set(capsys.readouterr().out.split()) == {f"reports/{name}" for name in expected}
@@ -65,11 +71,16 @@ def test_list_says_what_is_logged_and_what_can_be_made(folder: Path, capsys: pyt
         "  data     model   reg  schedule  mode       criterion        seeds     budgets",
         "  mnist5k  lenet5  l2   one_shot  prune      layer_magnitude  2 (0, 1)  density 0.5 0.1",
         "  mnist5k  lenet5  l2   one_shot  scratch_e  layer_magnitude  2 (0, 1)  density 0.5 0.1",
+        "pruneexp: 2 scans",
+        "  data     model   reg  criterion        retrain_epochs  seeds     layers  levels",
+        "  mnist5k  lenet5  l2   layer_magnitude  0               2 (0, 1)  3       density 0.75 0.5 0.25",
         "can be made:",
+        "  sensitivity-mnist5k-lenet5",
         "  tradeoff-mnist5k-lenet5",
-        "  claims: not yet: no claim can be tried: they need l1 and l2, or l2 with a schedule of several rounds.",
         "  headline",
         "  prune_vs_scratch",
+        f"  allocations: not yet: {NO_STUDY}",
+        "  claims: not yet: no claim can be tried: they need l1 and l2, or l2 with a schedule of several rounds.",
     ]
 
 
@@ -80,6 +91,7 @@ def test_list_says_why_something_cannot_be_made(folder: Path, capsys: pytest.Cap
     assert "one: 1 point\n" in told
     assert "headline: not yet: no point of mode prune is logged" in told
     assert "prune_vs_scratch: not yet: no budget is logged in two modes" in told
+    assert "sensitivity: not yet: there is no finished scan in the store: run `python -m sweeps study=" in told
 
 
 def test_partial_data_makes_what_it_can(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,17 +101,63 @@ def test_partial_data_makes_what_it_can(folder: Path, capsys: pytest.CaptureFixt
     assert main(["prune_vs_scratch", "--tracking-uri", "more.db"]) == 1
 
 
+def test_scans_alone_make_what_they_can(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scan_file(folder / "more.db", logged_scans(scan(seed=7)))
+    assert main(["all", "--tracking-uri", "more.db"]) == 0
+    said = capsys.readouterr()
+    assert {Path(line).name.partition(".")[0] for line in said.out.splitlines()} == {"sensitivity-mnist5k-lenet5"}
+    assert said.err.splitlines() == [
+        f"{names}: there is no {noun} in experiment pruneexp: run `python -m pruneexp` first."
+        for names, noun in (
+            ("tradeoff, claims, headline, prune_vs_scratch", "finished point of a curve"),
+            ("allocations", "finished point"),
+        )
+    ]
+    assert main(["list", "--tracking-uri", "more.db"]) == 0
+    assert capsys.readouterr().out.startswith("pruneexp: 1 scan\n")
+
+
+def test_a_store_without_scans_is_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tracking_file(folder / "more.db", logged(point()))
+    assert main(["sensitivity", "--tracking-uri", "more.db"]) == 1
+    assert capsys.readouterr().err == (
+        "sensitivity: there is no finished scan in experiment pruneexp: run `python -m sweeps study=sensitivity` "
+        "first.\n"
+    )
+
+
+def test_points_of_searches_are_listed_and_left_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = point(density=0.05)
+    asked = replace(asked, identity=replace(asked.identity, study="search", trial=4))
+    tracking_file(folder / "more.db", logged(point(), asked))
+    assert main(["list", "--tracking-uri", "more.db"]) == 0
+    told = capsys.readouterr().out
+    assert "pruneexp: 1 point\n" in told
+    assert "pruneexp: 1 trial\n" in told
+    assert "layer_magnitude  search  1 (0)  1\n" in told
+    assert main(["tradeoff", "--tracking-uri", "more.db"]) == 0
+    assert "density=0.05" not in (folder / "reports/tradeoff-mnist5k-lenet5.csv").read_text()
+
+
 def test_options_reach_the_figure_and_its_provenance(folder: Path) -> None:
     assert main(["tradeoff", "--split", "val", "--where", "seed=0"]) == 0
     record = json.loads((folder / "reports/tradeoff-mnist5k-lenet5.provenance.json").read_text())
     assert record["options"] == {"split": "val"}
     assert len(record["runs"]) == 2
+    assert {run["key"][:6] for run in record["runs"]} == {"point-"}
 
 
 def test_a_point_logged_again_is_mentioned(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tracking_file(folder / "more.db", logged(point(), point(), point(seed=1)))
     assert main(["headline", "--tracking-uri", "more.db"]) == 0
     assert "note: 1 of 3 points were logged again later and are left out" in capsys.readouterr().err
+    scan_file(folder / "more.db", logged_scans(scan(), scan()))
+    assert main(["all", "--tracking-uri", "more.db"]) == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note")]
+    assert notes == [
+        "note: 1 of 3 points were logged again later and are left out",
+        "note: 1 of 2 scans were logged again later and are left out",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +165,9 @@ def test_a_point_logged_again_is_mentioned(folder: Path, capsys: pytest.CaptureF
     [
         (["all", "--tracking-uri", "sqlite:///none.db"], "none.db not found in"),
         (["all", "--experiment", "study"], "has no experiment 'study'; it has pruneexp"),
-        (["all", "--where", "reg=l3"], "no point has reg=l3"),
+        (["tradeoff", "--where", "reg=l3"], "no point has reg=l3"),
+        (["sensitivity", "--where", "reg=l3"], "no scan has reg=l3"),
+        (["sensitivity", "--where", "mode=prune"], "--where knows no 'mode' of a scan; it knows model, data"),
         (["all", "--where", "reg"], "--where takes COLUMN=VALUE"),
         (["headline", "--epsilon", "-1"], "--epsilon must be 0 or more"),
         (["headline", "--out", "mlflow.db"], "mlflow.db cannot be written to"),
@@ -126,7 +186,7 @@ def test_a_mistake_is_one_sentence(
 def test_an_empty_store_is_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tracking_file(folder / "more.db", logged(point()), status="RUNNING")
     assert main(["list", "--tracking-uri", "more.db"]) == 1
-    assert "there is no finished point in the store" in capsys.readouterr().err
+    assert "error: there is no finished point of a curve in the store: run" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [[], ["tradeof"], ["tradeoff", "--split", "train"], ["list", "--split", "val"]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -87,6 +88,17 @@ def test_latest_keeps_what_differs_in_any_setting() -> None:
     )
     made = frames.frame(points)
     pd.testing.assert_frame_equal(frames.latest(made), made)
+
+
+def test_points_that_a_search_asked_for_are_told_apart() -> None:
+    curve = point()
+    first, second = (replace(curve.identity, study="search", trial=number, prune_settings=f"q{number}")
+                     for number in (0, 1))  # fmt: skip
+    made = frames.frame(logged(curve, replace(curve, identity=first), replace(curve, identity=second)))
+    assert list(frames.latest(made)["trial"]) == [-1, 0, 1]
+    assert list(frames.of_curves(made)["run_id"]) == [f"{1:032x}"]
+    assert "study" in frames.CONDITIONS
+    assert "trial" not in frames.CONDITIONS
 
 
 def test_where_selects_by_text() -> None:

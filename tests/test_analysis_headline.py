@@ -28,7 +28,7 @@ def study() -> list[LoggedPoint]:
 
 class TestHeadline(TableContract):
     name = "headline"
-    points = staticmethod(study)
+    records = staticmethod(study)
 
 
 def _only(points: list[LoggedPoint], epsilon: float = 0.0) -> headline.Network:

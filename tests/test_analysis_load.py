@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import socket
 import sqlite3
 from contextlib import closing
@@ -12,12 +13,15 @@ from pathlib import Path
 import pytest
 
 from analysis import load, runs
+from analysis.load import stores, uris
+from analysis.load.client import ClientStore
 from pruneexp import schema
 from pruneexp.errors import UserError
-from pruneexp.schema import LayerRow, TradeoffPoint, flatten
+from pruneexp.schema import SENSITIVITY_FILE, LayerRow, TradeoffPoint, flatten
 from pruneexp.tracking import Tracker
 from tests.contracts.points import logged, point, tracking_file
-from tests.contracts.records import client_of, curve_of, fresh_store
+from tests.contracts.records import ENVIRONMENT, client_of, curve_of, fresh_store
+from tests.contracts.scans import logged_scans, scan, scan_file, table
 
 LAYER = LayerRow(
     layer="fc1", kind="linear", weights_total=100, weights_kept=10, density=0.1, density_effective=0.1, flop=200.0,
@@ -48,12 +52,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Trad
 
 def test_points_are_read_back_as_they_were_written(store: tuple[str, dict[str, TradeoffPoint]]) -> None:
     uri, written = store
-    book = load.load(uri, ["pruneexp"])
-    assert {one.run_id: one.point for one in book.points} == {
+    book = load.points(uri, ["pruneexp"])
+    assert {one.run_id: one.point for one in book.records} == {
         run_id: replace(made, layers=()) for run_id, made in written.items()
     }
-    assert [one.run_id for one in book.points] == sorted(written)
-    assert {one.experiment for one in book.points} == {"pruneexp"}
+    assert [one.run_id for one in book.records] == sorted(written)
+    assert {one.experiment for one in book.records} == {"pruneexp"}
     (failed,), (unfinished,) = book.failed, book.unfinished
     assert failed.endswith("failed: The loss was NaN in epoch 3.")
     assert unfinished.endswith("is RUNNING")
@@ -64,16 +68,16 @@ def test_the_file_and_the_client_say_the_same(
     store: tuple[str, dict[str, TradeoffPoint]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uri, _ = store
-    direct, client = load.open_store(uri), load.ClientStore(uri)
-    monkeypatch.setattr(load, "PAGE", 2)  # five runs: three pages
-    assert not isinstance(direct, load.ClientStore)
+    direct, client = load.open_store(uri), ClientStore(uri)
+    monkeypatch.setattr("analysis.load.client.PAGE", 2)  # five runs: three pages
+    assert not isinstance(direct, ClientStore)
     assert direct.experiments() == client.experiments()
     assert {"another", "pruneexp"} <= set(direct.experiments())
-    by_client = {run.run_id: run for run in client.point_runs(["pruneexp"])}
-    by_file = {run.run_id: run for run in direct.point_runs(["pruneexp"])}
+    by_client = {run.run_id: run for run in client.runs("point", ["pruneexp"])}
+    by_file = {run.run_id: run for run in direct.runs("point", ["pruneexp"])}
     assert len(by_file) == 5
     assert by_file == by_client
-    assert direct.point_runs(["another"]) == client.point_runs(["another"]) == []
+    assert direct.runs("point", ["another"]) == client.runs("point", ["another"]) == []
 
 
 def test_layers_are_read_on_demand(store: tuple[str, dict[str, TradeoffPoint]]) -> None:
@@ -85,12 +89,79 @@ def test_layers_are_read_on_demand(store: tuple[str, dict[str, TradeoffPoint]]) 
         load.layers(uri, "0000")
 
 
+def test_scans_are_read_back_as_they_were_written_by_either_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = fresh_store(tmp_path / "my 100% runs#1")
+    tracker = Tracker(uri, "pruneexp")
+    tracker.log_point(curve_of(tracker), point())
+    written = [scan(), scan(seed=1, levels="quality", top5=False)]
+    ids = [tracker.log_scan(made, "model: lenet5\n", ENVIRONMENT) for made in written]
+    book = load.scans(uri, ["pruneexp"])
+    assert {one.run_id: one.scan for one in book.records} == dict(zip(ids, written, strict=True))
+    monkeypatch.setattr("analysis.load.records.open_store", ClientStore)
+    assert load.scans(uri, ["pruneexp"]) == book
+    assert load.scans(uri, ["Default"]).records == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (None, r"its sensitivity\.json cannot be read: .*No such file"),
+        ("{", r"its sensitivity\.json cannot be read: Expecting"),
+        ("[]", r"its sensitivity\.json cannot be read: "),
+        ('{"images": 3, "rows": []}', "it has no dense"),
+        ('{"dense": {"loss": 1, "top1": 90}, "images": 3, "rows": []}', r"its sensitivity\.json has no rows"),
+        ('{"dense": {"loss": 1, "top1": 90}, "images": 3, "rows": [{"group": "fc1"}]}', "it has no layers"),
+    ],
+)
+def test_a_scan_without_its_table_is_left_out(tmp_path: Path, text: str | None, told: str) -> None:
+    bad, good = logged_scans(scan(), scan(seed=1))
+    path = scan_file(tmp_path / "mlflow.db", [bad, good])
+    file = tmp_path / "mlflow.artefacts" / bad.run_id / SENSITIVITY_FILE
+    file.unlink()
+    if text is not None:
+        file.write_text(text)
+    book = load.scans(str(path))
+    assert book.records == (good,)
+    assert [bool(re.match(f"run {bad.run_id} is left out: {told}", note)) for note in book.unreadable] == [True]
+
+
+def test_only_finished_scans_count(tmp_path: Path) -> None:
+    (first,) = logged_scans(scan())
+    path = scan_file(tmp_path / "mlflow.db", [first], status="FAILED")
+    book = load.scans(str(path))
+    assert not book.records
+    assert not book.unreadable
+    assert book.failed == (f"run {first.run_id} failed: no reason was logged",)
+
+
+def test_what_lies_elsewhere_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (one,) = logged_scans(scan())
+    path = scan_file(tmp_path / "mlflow.db", [one])
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE runs SET artifact_uri = 'mlflow-artifacts:/0/abc/artifacts'")
+    asked: list[tuple[str, str]] = []
+
+    class Client:
+        def __init__(self, uri: str) -> None:
+            assert uri == str(path)
+
+        def artefact(self, run_id: str, name: str) -> str:
+            asked.append((run_id, name))
+            return table(one.scan)
+
+    monkeypatch.setattr(stores, "ClientStore", Client)
+    assert load.scans(str(path)).records == (one,)
+    assert asked == [(one.run_id, "sensitivity.json")]
+
+
 def test_an_unfamiliar_layout_is_left_to_the_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tracking_file(tmp_path / "mlflow.db", logged(point()))
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("ALTER TABLE latest_metrics RENAME COLUMN is_nan TO nan")
     opened: list[str] = []
-    monkeypatch.setattr(load, "ClientStore", opened.append)
+    monkeypatch.setattr(stores, "ClientStore", opened.append)
     load.open_store(f"sqlite:///{path}")
     assert opened == [f"sqlite:///{path}"]
 
@@ -99,7 +170,7 @@ def test_nan_stays_nan(tmp_path: Path) -> None:
     path = tracking_file(tmp_path / "mlflow.db", logged(point()))
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE latest_metrics SET is_nan = 1, value = 0 WHERE key = 'activation_share'")
-    ((*_, made),) = load.load(str(path)).points
+    ((*_, made),) = load.points(str(path)).records
     assert math.isnan(made.result.activation_share)
 
 
@@ -116,8 +187,8 @@ def test_a_run_that_cannot_be_read_is_named_and_left_out(tmp_path: Path, change:
     path = tracking_file(tmp_path / "mlflow.db", logged(point(), point(seed=1)))
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(f"{change} AND run_uuid = '{1:032x}'")
-    book = load.load(f"sqlite:///{path}")
-    assert [one.run_id for one in book.points] == [f"{2:032x}"]
+    book = load.points(f"sqlite:///{path}")
+    assert [one.run_id for one in book.records] == [f"{2:032x}"]
     (sentence,) = book.unreadable
     assert sentence.startswith(f"run {1:032x} is left out: ")
     assert told in sentence
@@ -127,14 +198,14 @@ def test_reading_leaves_no_trace(tmp_path: Path) -> None:
     path = tracking_file(tmp_path / "mlflow.db", logged(point()))
     before = path.read_bytes()
     path.chmod(0o444)
-    load.load(f"sqlite:///{path}")
+    load.points(f"sqlite:///{path}")
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_missing_store_is_said_and_not_created(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"mlflow\.db not found in .*--tracking-uri"):
-        load.load(f"sqlite:///{tmp_path / 'mlflow.db'}")
+        load.points(f"sqlite:///{tmp_path / 'mlflow.db'}")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -148,14 +219,14 @@ def test_a_file_of_something_else_is_said_and_left_alone(tmp_path: Path, content
         path.write_bytes(content)
     before = path.read_bytes()
     with pytest.raises(UserError, match=r"mlflow\.db (is not an MLflow store|cannot be read)"):
-        load.load(f"sqlite:///{path}")
+        load.points(f"sqlite:///{path}")
     assert path.read_bytes() == before
 
 
 def test_an_unknown_experiment_names_the_existing_ones(tmp_path: Path) -> None:
     path = tracking_file(tmp_path / "mlflow.db", [*logged(point()), *logged()])
     with pytest.raises(UserError, match="has no experiment 'study'; it has pruneexp"):
-        load.load(f"sqlite:///{path}", ["study"])
+        load.points(f"sqlite:///{path}", ["study"])
 
 
 def test_a_server_that_does_not_answer_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,9 +236,9 @@ def test_a_server_that_does_not_answer_is_said_at_once(monkeypatch: pytest.Monke
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     with pytest.raises(UserError, match=r"tracking server 127\.0\.0\.1 does not answer"):
-        load.load(f"http://user:secret@127.0.0.1:{port}")
+        load.points(f"http://user:secret@127.0.0.1:{port}")
 
 
 def test_a_password_is_not_repeated(tmp_path: Path) -> None:
-    assert load._shown("postgresql://user:secret@host/db") == "postgresql://host/db"
-    assert runs.Logbook(()).points == ()
+    assert uris.shown("postgresql://user:secret@host/db") == "postgresql://host/db"
+    assert runs.Logbook(()).records == ()

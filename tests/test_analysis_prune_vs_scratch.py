@@ -29,7 +29,7 @@ def study() -> list[LoggedPoint]:
 
 class TestPruneVsScratch(TableContract):
     name = "prune_vs_scratch"
-    points = staticmethod(study)
+    records = staticmethod(study)
 
 
 def _sheet(points: list[LoggedPoint]) -> list[tuple[str, ...]]:

@@ -25,7 +25,7 @@ def study(model: str = "lenet5") -> list[LoggedPoint]:
 
 class TestTradeoff(FigureContract):
     name = "tradeoff"
-    points = staticmethod(study)
+    records = staticmethod(study)
 
 
 def _data(points: list[LoggedPoint]) -> tradeoff.Tradeoff:

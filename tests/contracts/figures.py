@@ -2,7 +2,7 @@
 
 class TestTradeoff(FigureContract):
     name = "tradeoff"
-    points = staticmethod(study)
+    records = staticmethod(study)
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -19,16 +19,20 @@ import pandas as pd
 import pytest
 
 from analysis import catalogue, frames, publish
-from analysis.runs import LoggedPoint
+from analysis.materials import SOURCES
+from analysis.runs import LoggedPoint, LoggedScan
 from pruneexp.errors import UserError
 
 
 class PublicationContract:
-    """Common to figures and tables. ``points`` gives logged points, of one network for a figure, that it can show."""
+    """Common to figures and tables.
+
+    ``records`` gives logged points or scans, whichever it is made of, that it can show; of one network for a figure.
+    """
 
     name: ClassVar[str]
     kind: ClassVar[catalogue.Kind]
-    points: ClassVar[Callable[[], list[LoggedPoint]]]
+    records: ClassVar[Callable[[], Sequence[LoggedPoint] | Sequence[LoggedScan]]]
 
     @classmethod
     def publication(cls) -> catalogue.Publication:
@@ -40,7 +44,18 @@ class PublicationContract:
 
     @classmethod
     def frame(cls) -> pd.DataFrame:
-        return frames.latest(frames.frame(cls.points()))
+        return cls.framed(cls.records())
+
+    @classmethod
+    def framed(cls, records: Sequence[Any]) -> pd.DataFrame:
+        source = SOURCES[cls.publication().made_of()]
+        return frames.latest(source.frame(records), source.kind)
+
+    @classmethod
+    def shuffled(cls, seed: int) -> pd.DataFrame:
+        records = list(cls.records())
+        random.Random(seed).shuffle(records)
+        return cls.framed(records)
 
     @classmethod
     def made(cls) -> Any:
@@ -62,9 +77,7 @@ class PublicationContract:
             assert parameter.default is not parameter.empty
 
     def test_data_does_not_depend_on_the_order_of_logging(self) -> None:
-        points = type(self).points()
-        random.Random(0).shuffle(points)
-        assert self.module().data(frames.latest(frames.frame(points))) == self.made()
+        assert self.module().data(self.shuffled(0)) == self.made()
 
     def test_data_leaves_the_frame_alone(self) -> None:
         frame = self.frame()
@@ -74,7 +87,7 @@ class PublicationContract:
 
     def test_nothing_to_show_is_one_sentence(self) -> None:
         with pytest.raises(UserError, match=r"^[^\n]+\.$"):
-            self.module().data(frames.frame([]))
+            self.module().data(self.framed([]))
 
     def test_rows_are_flat_and_say_their_runs(self) -> None:
         rows = list(self.module().rows(self.made()))
@@ -88,10 +101,7 @@ class PublicationContract:
         assert list(self.module().runs(self.made())) == sorted(self.module().runs(self.made()))
 
     def test_files_are_the_same_bytes_every_time(self, files: dict[str, bytes]) -> None:
-        points = type(self).points()
-        random.Random(1).shuffle(points)
-        again = publish.files(self.publication(), self.name, frames.latest(frames.frame(points)), {})
-        assert files == again
+        assert publish.files(self.publication(), self.name, self.shuffled(1), {}) == files
 
     def test_files_say_what_they_were_made_from(self, files: dict[str, bytes]) -> None:
         record = json.loads(files[f"{self.name}.provenance.json"])

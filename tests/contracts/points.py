@@ -110,6 +110,7 @@ def _score(top1: float) -> Score:
 def with_top5(made: TradeoffPoint, *, dense: float, after: float) -> TradeoffPoint:
     """The same point with other top-5 test accuracies, in percent."""
     test = made.result.test
+    assert test is not None
     scores = replace(test, dense=replace(test.dense, top5=dense), after=replace(test.after, top5=after))
     return replace(made, result=replace(made.result, test=scores))
 

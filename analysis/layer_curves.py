@@ -1,0 +1,117 @@
+"""Sensitivity curves: one per layer, over how much of that layer is pruned away while all others stay dense.
+
+Knows neither how a curve is drawn nor which paper it is compared with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import pandas as pd
+
+from analysis import frames
+from analysis.curves import budget_text, short, texts
+from analysis.frames import Spread
+from analysis.scans import CONDITIONS, LEVEL
+
+Panel = Literal["conv", "linear"]
+
+#: Conditions that a reader need not see where the others tell two ways of scanning apart already.
+_HASHES = ("data_fingerprint", "dense_settings", "scan_settings")
+
+
+class Mark(NamedTuple):
+    """One level of one layer: ``pruned`` in percent of that layer's weights, ``change`` in points.
+
+    ``low`` and ``high`` are the lowest and the highest of several seeds, or the bootstrap interval of a single one,
+    which may be absent.
+    """
+
+    level: str
+    pruned: float
+    change: Spread
+    low: float | None
+    high: float | None
+    accuracy: Spread
+    runs: tuple[str, ...]
+
+
+class Layer(NamedTuple):
+    """The curve of one layer, or of one group of coupled layers, which stands with the convolutions if it has one."""
+
+    group: str
+    panel: Panel
+    marks: tuple[Mark, ...]
+
+
+class Way(NamedTuple):
+    """One way of scanning a network, its layers in the network's order.
+
+    ``differing`` says in a few words what tells it from the other ways; nothing where there is no other.
+    """
+
+    differing: str
+    conditions: tuple[tuple[str, str], ...]
+    retrain_epochs: int
+    images: tuple[int, ...]
+    layers: tuple[Layer, ...]
+
+
+def ways(rows: pd.DataFrame, metric: Literal["top1", "top5"]) -> tuple[Way, ...]:
+    """Every way in which the rows, of scans of one network and with this metric, were scanned."""
+    found = list(frames.groups(rows, CONDITIONS))
+    telling = _telling([key for key, _ in found])
+    return tuple(
+        Way(
+            differing=", ".join(_words(name, key[name]) for name in telling),
+            conditions=texts(key, CONDITIONS),
+            retrain_epochs=int(key["retrain_epochs"]),
+            images=tuple(sorted({int(number) for number in same["images"]})),
+            layers=_layers(same, metric),
+        )
+        for key, same in found
+    )
+
+
+def varying(rows: pd.DataFrame) -> tuple[str, ...]:
+    """What tells the ways of scanning from each other, as conditions to choose by."""
+    return _telling([key for key, _ in frames.groups(rows, CONDITIONS)])
+
+
+def _telling(keys: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    every = frames.varying(keys, CONDITIONS)
+    plain = tuple(name for name in every if name not in _HASHES)
+    enough = len({tuple(key[name] for name in plain) for key in keys}) == len(keys)
+    return plain if enough else every
+
+
+def _words(name: str, value: Any) -> str:
+    if name == "retrain_epochs":
+        return f"{value} epoch{'s' if value != 1 else ''} of retraining" if value else "no retraining"
+    if name == "levels":
+        return f"levels of {value}"
+    return short(name, f"{value:g}" if isinstance(value, float) else str(value))
+
+
+def _layers(rows: pd.DataFrame, metric: str) -> tuple[Layer, ...]:
+    placed = [(same["place"].min(), str(key["group"]), str(key["kind"]), same)
+              for key, same in frames.groups(rows, ("group", "kind"))]  # fmt: skip
+    made = []
+    for _, group, kind, same in sorted(placed, key=lambda item: item[:3]):
+        marks = [_mark(budget_text(*level.values()), at, metric) for level, at in frames.groups(same, LEVEL)]
+        ordered = tuple(sorted(marks, key=lambda mark: (mark.pruned, mark.level)))
+        made.append(Layer(group, "linear" if kind == "linear" else "conv", ordered))
+    return tuple(made)
+
+
+def _mark(level: str, same: pd.DataFrame, metric: str) -> Mark:
+    change = frames.spread(same[f"change_{metric}"])
+    low, high = (change.low, change.high) if change.n > 1 else _interval(same, metric)
+    pruned, accuracy = frames.spread(same["pruned"]).mean, frames.spread(same[f"val.{metric}"])
+    return Mark(level, pruned, change, low, high, accuracy, tuple(sorted(same["run_id"])))
+
+
+def _interval(same: pd.DataFrame, metric: str) -> tuple[float | None, float | None]:
+    low, high = same[f"{metric}_low"].iloc[0], same[f"{metric}_high"].iloc[0]
+    return (None, None) if pd.isna(low) or pd.isna(high) else (float(low), float(high))

@@ -1,0 +1,114 @@
+"""Typed records from raw runs: what a point and a scan are made of; not how a store is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+from analysis.load.stores import open_store
+from analysis.load.uris import DEFAULT_URI, shown
+from analysis.runs import Logbook, LoggedPoint, LoggedScan, RawRun, Record, RunKind, Store
+from pruneexp.errors import UserError
+from pruneexp.schema import (
+    COLLAPSE,
+    FAILURE,
+    LAYERS_FILE,
+    SENSITIVITY_FILE,
+    LayerRow,
+    LayerSensitivity,
+    PointIdentity,
+    PointResult,
+    Scan,
+    ScanIdentity,
+    Score,
+    TradeoffPoint,
+    unflatten,
+)
+
+
+def points(uri: str = DEFAULT_URI, experiments: Sequence[str] | None = None) -> Logbook[LoggedPoint]:
+    """Every finished point of the named experiments (``None``: of all), in the order of their run ids.
+
+    Raises:
+        UserError: the store cannot be read, or has no experiment of that name.
+    """
+    return _book(uri, experiments, "point", _point)
+
+
+def scans(uri: str = DEFAULT_URI, experiments: Sequence[str] | None = None) -> Logbook[LoggedScan]:
+    """Every finished scan whose table is there, in the order of their run ids.
+
+    Raises:
+        UserError: the store cannot be read, or has no experiment of that name.
+    """
+    return _book(uri, experiments, "scan", _scan)
+
+
+def layers(uri: str, run_id: str) -> tuple[LayerRow, ...]:
+    """The per-layer table of one point, from its artefact.
+
+    Raises:
+        UserError: the run has no such artefact, or it cannot be read.
+    """
+    try:
+        rows = json.loads(open_store(uri).artefact(run_id, LAYERS_FILE))
+        return tuple(unflatten(LayerRow, row) for row in rows)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{LAYERS_FILE} of run {run_id} cannot be read: {error}.") from error
+
+
+def _book(
+    uri: str, experiments: Sequence[str] | None, kind: RunKind, typed: Callable[[Store, RawRun], Record]
+) -> Logbook[Record]:
+    store = open_store(uri)
+    existing = store.experiments()
+    for name in experiments or ():
+        if name not in existing:
+            raise UserError(
+                f"{shown(uri)} has no experiment {name!r}; it has {', '.join(existing) or 'none'} (--experiment)."
+            )
+    records: list[Record] = []
+    unreadable: list[str] = []
+    failed: list[str] = []
+    unfinished: list[str] = []
+    for run in sorted(store.runs(kind, existing if experiments is None else experiments)):
+        if run.status == "FAILED":
+            failed.append(f"run {run.run_id} failed: {run.tags.get(FAILURE, 'no reason was logged')}")
+        elif run.status != "FINISHED":
+            unfinished.append(f"run {run.run_id} is {run.status}")
+        else:
+            try:
+                records.append(typed(store, run))
+            except KeyError as error:
+                unreadable.append(f"run {run.run_id} is left out: it has no {error.args[0]}")
+            except ValueError as error:
+                unreadable.append(f"run {run.run_id} is left out: {error}")
+    return Logbook(tuple(records), tuple(unreadable), tuple(failed), tuple(unfinished))
+
+
+def _point(_: Store, run: RawRun) -> LoggedPoint:
+    collapsed = tuple(layer for layer in run.tags.get(COLLAPSE, "").split(",") if layer)
+    identity, result = unflatten(PointIdentity, run.params), unflatten(PointResult, run.metrics)
+    point = TradeoffPoint(identity=identity, result=result, collapsed=collapsed)
+    return LoggedPoint(run.run_id, run.experiment, run.started, point)
+
+
+def _scan(store: Store, run: RawRun) -> LoggedScan:
+    """Its numbers are in its file: a metric of MLflow's has whole steps, and no interval.
+
+    Raises:
+        KeyError: a parameter or an entry of the file is missing.
+        ValueError: the file is missing or no such table, or a parameter cannot be read.
+    """
+    identity = unflatten(ScanIdentity, run.params)
+    try:
+        table = json.loads(store.artefact(run.run_id, SENSITIVITY_FILE))
+        dense, images = unflatten(Score, table["dense"]), int(table["images"])
+        rows = tuple(unflatten(LayerSensitivity, row) for row in table["rows"])
+    except (OSError, TypeError, ValueError) as error:
+        raise ValueError(f"its {SENSITIVITY_FILE} cannot be read: {error}") from error
+    if not rows:
+        raise ValueError(f"its {SENSITIVITY_FILE} has no rows")
+    return LoggedScan(
+        run.run_id, run.experiment, run.started, Scan(identity=identity, dense=dense, images=images, rows=rows)
+    )

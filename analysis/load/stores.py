@@ -1,0 +1,27 @@
+"""Opens the tracking store at a URI by the quickest reader that can be trusted with it."""
+
+from __future__ import annotations
+
+from analysis.load.client import ClientStore
+from analysis.load.sqlite import SqliteStore
+from analysis.load.uris import DEFAULT_URI, sqlite_path
+from analysis.runs import Store
+from pruneexp.errors import UserError
+
+
+def open_store(uri: str = DEFAULT_URI) -> Store:
+    """Open a tracking store for reading.
+
+    Raises:
+        UserError: there is none at ``uri``, it does not answer within 5 s, or it is not a store of MLflow's.
+    """
+    path = sqlite_path(uri)
+    if path is None:
+        return ClientStore(uri)
+    if not path.is_file():
+        raise UserError(
+            f"{path.name} not found in {path.absolute().parent}: run an experiment there first "
+            "(`python -m pruneexp`), or name the store with --tracking-uri."
+        )
+    store = SqliteStore(path, fetch=lambda run_id, name: ClientStore(uri).artefact(run_id, name))
+    return store if store.familiar() else ClientStore(uri)

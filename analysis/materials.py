@@ -1,0 +1,101 @@
+"""What publications are made of: how each material is read from a store, framed, chosen from and counted once.
+
+Knows no publication, and neither a terminal nor a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from analysis import frames, load, scans
+from analysis.catalogue import Material
+from analysis.runs import Logbook
+from pruneexp.errors import UserError
+
+
+class Source(NamedTuple):
+    """One material: ``noun`` is what one of its records is called, ``command`` makes one.
+
+    Materials with the same ``read`` are parts of one frame, made once; ``part`` takes theirs of it.
+    """
+
+    kind: frames.Kind
+    noun: str
+    command: str
+    read: Callable[[str, Sequence[str] | None], Logbook[Any]]
+    frame: Callable[[Iterable[Any]], pd.DataFrame]
+    part: Callable[[pd.DataFrame], pd.DataFrame]
+
+
+def _whole(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame
+
+
+_RUN, _SCAN = "python -m pruneexp", "python -m sweeps study=sensitivity"
+SOURCES: Mapping[Material, Source] = {
+    "points": Source(frames.POINTS, "finished point of a curve", _RUN, load.points, frames.frame, frames.of_curves),
+    "points and trials": Source(frames.POINTS, "finished point", _RUN, load.points, frames.frame, _whole),
+    "scans": Source(scans.SCANS, "finished scan", _SCAN, load.scans, scans.frame, _whole),
+}
+
+
+@dataclass(frozen=True)
+class Supply:
+    """All that was read, by material; of it, ``conditions`` choose. ``place`` says where it was looked for."""
+
+    logged: Mapping[Material, pd.DataFrame]
+    conditions: Mapping[str, str]
+    place: str
+
+    def chosen(self, material: Material) -> pd.DataFrame:
+        """Everything that was logged and meets the conditions.
+
+        Raises:
+            UserError: there is nothing.
+        """
+        source, rows = SOURCES[material], self.logged[material]
+        if rows.empty:
+            raise UserError(f"there is no {source.noun} in {self.place}: run `{source.command}` first.")
+        return frames.where(rows, self.conditions, source.kind)
+
+    def counted(self, material: Material) -> pd.DataFrame:
+        """What was chosen, and of what was logged again only the last; raises as ``chosen`` does."""
+        return frames.latest(self.chosen(material), SOURCES[material].kind)
+
+    def repeats(self) -> Iterator[str]:
+        """A sentence for each kind of record of which some were logged again later."""
+        widest = {
+            SOURCES[name].kind.name: name for name in sorted(self.logged, key=lambda name: len(self.logged[name]))
+        }
+        for noun, material in widest.items():
+            try:
+                total, single = (rows["run_id"].nunique() for rows in (self.chosen(material), self.counted(material)))
+            except UserError:
+                continue  # nothing of it was chosen; whoever needs it is told
+            if single < total:
+                yield f"{total - single} of {total} {noun}s were logged again later and are left out"
+
+
+def read(
+    uri: str, experiments: Sequence[str] | None, wanted: Iterable[Material]
+) -> tuple[dict[Material, pd.DataFrame], tuple[str, ...]]:
+    """A frame for each wanted material, and one sentence for each run that is left out; reads nothing twice.
+
+    Raises:
+        UserError: the store cannot be read, or has no experiment of that name.
+    """
+    wholes: dict[Callable[..., Logbook[Any]], pd.DataFrame] = {}
+    made: dict[Material, pd.DataFrame] = {}
+    notes: list[str] = []
+    for material in wanted:
+        source = SOURCES[material]
+        if source.read not in wholes:
+            book = source.read(uri, experiments)
+            wholes[source.read] = source.frame(book.records)
+            notes += (*book.failed, *book.unreadable, *book.unfinished)
+        made[material] = source.part(wholes[source.read])
+    return made, tuple(notes)

@@ -1,0 +1,58 @@
+"""Sensitivity scans as one tidy pandas frame: a row per scan, group of layers and level.
+
+Pure, as ``frames`` is. Column names are those of the records (``pruneexp.schema.flatten``), and beside them
+
+    run_id, experiment, started    where the scan was logged
+    key                            the hash of its whole configuration
+    place                          of the group in its network, from 0
+    images, dense.METRIC           of the scan
+    pruned                         percent of the group's weights that are gone
+    change_METRIC                  accuracy minus that of the dense network, in points: top1 or top5
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from analysis import frames
+from analysis.frames import SUBJECT, names
+from analysis.runs import LoggedScan
+from pruneexp.schema import LayerSensitivity, ScanIdentity, Score, flatten
+
+LEVEL = ("level.kind", "level.value")
+METRICS = ("top1", "top5")
+_REPEATED = ("seed", "device", "scan_key", "dense_key")
+
+IDENTITY = names(ScanIdentity)
+_OWN = ("run_id", "experiment", "started", "key", "place", "images")
+_DENSE = tuple(f"dense.{name}" for name in names(Score))
+COLUMNS = (*IDENTITY, *names(LayerSensitivity), *_DENSE, *_OWN)
+#: What may differ between two scans of one network and data set; scans that differ in seed alone are repetitions.
+CONDITIONS = tuple(name for name in IDENTITY if name not in (*SUBJECT, *_REPEATED))
+SCANS = frames.Kind("scan", IDENTITY, (*SUBJECT, *CONDITIONS, "seed"))
+
+
+def frame(scans: Iterable[LoggedScan]) -> pd.DataFrame:
+    """All rows of all scans, sorted by what they are, so that the order of logging changes nothing."""
+    rows = [row for logged in scans for row in _rows(logged)]
+    made = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values(
+        [*SUBJECT, *CONDITIONS, "seed", "started", "run_id", "place", *LEVEL], ignore_index=True
+    )
+    numbers = [name for name in made.columns if name.startswith(("val.", "dense.", "top1_", "top5_", "density"))]
+    made[numbers] = made[numbers].astype(float)  # what is absent is NaN, also where every row lacks it
+    derived = {"pruned": 100.0 * (1.0 - made["density"])}
+    for metric in METRICS:
+        derived[f"change_{metric}"] = made[f"val.{metric}"] - made[f"dense.{metric}"]
+    return made.assign(**derived)
+
+
+def _rows(logged: LoggedScan) -> Iterable[dict[str, object]]:
+    identity, dense = flatten(logged.scan.identity), flatten(logged.scan.dense, "dense.")
+    where = {"run_id": logged.run_id, "experiment": logged.experiment, "started": logged.started}
+    whole = {**identity, **dense, **where, "key": logged.scan.identity.scan_key, "images": logged.scan.images}
+    places: dict[str, int] = {}
+    for row in logged.scan.rows:
+        place = places.setdefault(row.group, len(places))
+        yield {**whole, **flatten(row), "place": place}

@@ -1,0 +1,278 @@
+"""How many weights each way of allocating keeps at equal val accuracy after retraining."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, NamedTuple
+
+import pandas as pd
+
+from analysis import frames
+from analysis.curves import short, texts
+from analysis.frames import Spread
+from analysis.sheet import MISSING, Cell, Sheet, spread_text
+from pruneexp.errors import UserError
+
+MADE_OF = "points and trials"
+
+STUDY = "Study"
+#: Ways of allocating that need no search, by the criterion of their curves.
+CURVES = {"layer_magnitude": "Uniform density", "global_magnitude": "One threshold", "layer_std": "One common q"}
+METHODS = (*CURVES.values(), STUDY)
+#: What the points that are compared have in common: everything but how the weights were allocated.
+SAME = tuple(name for name in frames.CONDITIONS if name not in ("criterion", "prune_settings", "study"))
+_SLACK = 1e-9  # points of accuracy: differences of floats are not exact
+
+
+class Kept(NamedTuple):
+    """One way of allocating: of each seed the sparsest point that reaches the seed's target, where one does.
+
+    ``density`` is the kept share of all prunable weights, in percent; ``ratio`` the geometric mean over ``pairs`` seeds
+    of the study's density to this one, and ``fewer`` counts the seeds for which the study keeps fewer weights.
+    ``points`` are the fewest and the most that a seed could choose from.
+    """
+
+    method: str
+    seeds: int
+    points: tuple[int, int]
+    density: Spread | None
+    val_change: Spread | None
+    test: Spread | None
+    ratio: float | None
+    fewer: int
+    pairs: int
+    runs: tuple[str, ...]
+
+
+class Entry(NamedTuple):
+    """One network on one data set, under one set of conditions; ``dense`` is its test accuracy in percent."""
+
+    data: str
+    model: str
+    conditions: tuple[tuple[str, str], ...]
+    dense: Spread | None
+    kept: tuple[Kept, ...]
+
+
+class Allocations(NamedTuple):
+    """The table. ``considered`` are the runs that were chosen from, ``left_out`` counts points of earlier settings."""
+
+    drop: float
+    varying: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    considered: tuple[str, ...]
+    left_out: int
+
+
+class Row(NamedTuple):
+    """One way of allocating; densities and accuracies in percent, run ids (of the chosen points) by spaces."""
+
+    data: str
+    model: str
+    conditions: str
+    method: str
+    drop: float
+    seeds: int
+    reached: int
+    points_fewest: int
+    points_most: int
+    density_mean: float | None
+    density_std: float | None
+    compression: float | None
+    val_change_mean: float | None
+    test_mean: float | None
+    test_std: float | None
+    study_ratio: float | None
+    study_fewer: int
+    pairs: int
+    runs: str
+
+
+def data(
+    frame: pd.DataFrame,
+    *,
+    drop: Annotated[float, "points of val accuracy that pruning may cost, of the dense network of the seed"] = 0.5,
+) -> Allocations:
+    """Every network that a study and at least one curve pruned at once and retrained, all else being equal.
+
+    Of a curve that was logged with several settings of its criterion, the last one counts.
+
+    Raises:
+        UserError: there is no such study, no curve to compare it with, or ``drop`` is negative.
+    """
+    if not drop >= 0.0:
+        raise UserError(f"--drop must be 0 or more points of accuracy; got {drop:g}.")
+    points = _points(frame)
+    if not (points["method"] == STUDY).any():
+        raise UserError(
+            "no study's points, retrained, are logged: `python -m sweeps study=layer_thresholds` makes them."
+        )
+    found = [
+        (key, rows)
+        for key, rows in frames.groups(points, (*frames.SUBJECT, *SAME))
+        if {STUDY} < set(rows["method"])
+    ]  # fmt: skip
+    if not found:
+        raise UserError(f"no curve of {', '.join(CURVES)} is logged under the conditions of a study's points.")
+    counted = [(key, _of_last_settings(rows)) for key, rows in found]
+    return Allocations(
+        drop=float(drop),
+        varying=_varying([key for key, _ in found]),
+        entries=tuple(_entry(key, rows, drop) for key, rows in counted),
+        considered=tuple(sorted(run for _, rows in counted for run in rows["run_id"])),
+        left_out=sum(len(rows) for _, rows in found) - sum(len(rows) for _, rows in counted),
+    )
+
+
+def _points(frame: pd.DataFrame) -> pd.DataFrame:
+    """The points that may be compared, with their ``method``.
+
+    Numbered trials have a level of their own for each layer. What a search for a budget asked for has none: it is a
+    point like those of curves.
+    """
+    points = frame[(frame["mode"] == "prune") & (frame["schedule"] == "one_shot") & (frame["retrain_epochs"] > 0)]
+    method = points["criterion"].map(CURVES).mask(points["trial"] >= 0, STUDY)
+    return points.assign(method=method).dropna(subset=["method", "val.change_after.top1"])
+
+
+def _of_last_settings(rows: pd.DataFrame) -> pd.DataFrame:
+    """Each trial of a study has settings of its own; a method without a search has one."""
+    last = rows.sort_values(["started", "run_id"]).groupby("method")["prune_settings"].last()
+    return rows[(rows["method"] == STUDY) | (rows["prune_settings"] == rows["method"].map(last))]
+
+
+def _varying(keys: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """What tells the entries of one network and data set apart."""
+    alike: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for key in keys:
+        alike.setdefault(tuple(key[name] for name in frames.SUBJECT), []).append(key)
+    return tuple(name for name in SAME if any(frames.varying(same, (name,)) for same in alike.values()))
+
+
+def _entry(key: Mapping[str, Any], rows: pd.DataFrame, drop: float) -> Entry:
+    best = {method: _sparsest(rows[rows["method"] == method], drop) for method in METHODS}
+    dense = rows.dropna(subset=["test.dense.top1"]).drop_duplicates("seed")
+    return Entry(
+        data=str(key["data"]),
+        model=str(key["model"]),
+        conditions=texts(key, SAME),
+        dense=_spread(dense["test.dense.top1"]),
+        kept=tuple(_kept(rows, method, chosen, best[STUDY]) for method, chosen in best.items()),
+    )
+
+
+def _sparsest(points: pd.DataFrame, drop: float) -> pd.DataFrame:
+    """By seed the point of the smallest density that reaches the target; of equally small ones the most accurate."""
+    reaching = points[points["val.change_after.top1"] >= -drop - _SLACK]
+    order = {"density": True, "val.after.top1": False, "run_id": True}
+    ordered = reaching.sort_values(list(order), ascending=list(order.values()))
+    return ordered.drop_duplicates("seed").set_index("seed", drop=False).sort_index()
+
+
+def _kept(rows: pd.DataFrame, method: str, chosen: pd.DataFrame, study: pd.DataFrame) -> Kept:
+    tried = rows[rows["method"] == method].groupby("seed").size()
+    both = [] if method == STUDY else [seed for seed in chosen.index if seed in study.index]
+    ratios = [float(study["density"][seed] / chosen["density"][seed]) for seed in both]
+    return Kept(
+        method=method,
+        seeds=len(tried),
+        points=(int(tried.min()), int(tried.max())) if len(tried) else (0, 0),
+        density=_spread(100.0 * chosen["density"]),
+        val_change=_spread(chosen["val.change_after.top1"]),
+        test=_spread(chosen["test.after.top1"].dropna()),
+        ratio=math.exp(math.fsum(map(math.log, ratios)) / len(ratios)) if ratios else None,
+        fewer=sum(ratio < 1.0 for ratio in ratios),
+        pairs=len(ratios),
+        runs=tuple(sorted(chosen["run_id"])),
+    )
+
+
+def _spread(values: pd.Series) -> Spread | None:
+    return frames.spread(values) if len(values) else None
+
+
+def runs(made: Allocations) -> tuple[str, ...]:
+    return made.considered
+
+
+def rows(made: Allocations) -> Iterable[Row]:
+    for entry in made.entries:
+        conditions = "; ".join(f"{name}={value}" for name, value in entry.conditions)
+        for kept in entry.kept:
+            density, test = kept.density, kept.test
+            yield Row(
+                data=entry.data,
+                model=entry.model,
+                conditions=conditions,
+                method=kept.method,
+                drop=made.drop,
+                seeds=kept.seeds,
+                reached=density.n if density else 0,
+                points_fewest=kept.points[0],
+                points_most=kept.points[1],
+                density_mean=density.mean if density else None,
+                density_std=density.std if density else None,
+                compression=100.0 / density.mean if density else None,
+                val_change_mean=kept.val_change.mean if kept.val_change else None,
+                test_mean=test.mean if test else None,
+                test_std=test.std if test else None,
+                study_ratio=kept.ratio,
+                study_fewer=kept.fewer,
+                pairs=kept.pairs,
+                runs=" ".join(kept.runs),
+            )
+
+
+def sheet(made: Allocations) -> Sheet:
+    header = ["Data", "Network", *(name.replace("_", " ") for name in made.varying), "", "Dense", *METHODS]
+    lines = [tuple(map(Cell, line)) for entry in made.entries for line in _lines(entry, made.varying)]
+    align = "l" * (len(header) - 1 - len(METHODS)) + "r" * (1 + len(METHODS))
+    title = f"Weights kept at a val accuracy at most {made.drop:g} points below the dense network's, after retraining"
+    return Sheet(title, tuple(header), align, tuple(lines), tuple(_notes(made)))
+
+
+def _lines(entry: Entry, varying: Iterable[str]) -> Iterable[tuple[str, ...]]:
+    named = dict(entry.conditions)
+    start = entry.data, entry.model, *(short(name, named[name]) for name in varying)
+    blank = [""] * len(start)
+    kept = entry.kept
+    yield *start, "weights kept, %", "100", *map(_share, kept)
+    yield *blank, "compression", "1×", *(f"{100 / one.density.mean:.1f}×" if one.density else MISSING for one in kept)
+    yield *blank, "test accuracy, %", spread_text(entry.dense), *(spread_text(one.test) for one in kept)
+    yield *blank, "study / this, weights", "", *map(_ratio, kept)
+    yield *blank, "points per seed", "", *("–".join(map(str, sorted(set(one.points)))) for one in kept)
+
+
+def _share(kept: Kept) -> str:
+    some = f" ({kept.density.n} of {kept.seeds} seeds)" if kept.density and kept.density.n < kept.seeds else ""
+    return spread_text(kept.density) + some
+
+
+def _ratio(kept: Kept) -> str:
+    if kept.method == STUDY:
+        return ""
+    return MISSING if kept.ratio is None else f"{kept.ratio:.2f} (fewer in {kept.fewer} of {kept.pairs})"
+
+
+def _notes(made: Allocations) -> Iterable[str]:
+    yield (
+        "Of each seed, the smallest share of all prunable weights among the recorded points, pruned at once and "
+        f"retrained, whose val accuracy is at most {made.drop:g} points below that of the seed's dense network; "
+        "nothing is interpolated. Mean ± sample standard deviation over seeds. Study / this: geometric mean over the "
+        "seeds that have both."
+    )
+    yield (
+        "Both the choice and the target are on val, which flatters a method the more, the more points it had to "
+        "choose from; test accuracy is that of the chosen points."
+    )
+    for entry in made.entries:
+        for kept in entry.kept:
+            reached = kept.density.n if kept.density else 0
+            if not kept.seeds:
+                yield f"{entry.model} on {entry.data}: {kept.method} is not logged."
+            elif reached < kept.seeds:
+                lacking = f"at no recorded point for {kept.seeds - reached} of {kept.seeds} seeds"
+                yield f"{entry.model} on {entry.data}: {kept.method} reaches the target {lacking}."
+    if made.left_out:
+        yield f"Not shown: {made.left_out} points of earlier settings of a criterion."
