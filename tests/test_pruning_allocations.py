@@ -50,6 +50,39 @@ class TestPerLayer(AllocationContract):
         kept = cut(PerLayer(exempt=["b"]), weights_of(0), Budget("density", 0.25)).masks.kept_per_layer
         assert kept == {"a": 5, "b": 36, "c": count_for(0.25, 9)}
 
+    def test_scale_is_per_layer_and_no_layer_keeps_more_than_all(self) -> None:
+        weights = {"a": torch.randn(10, 10), "b": torch.randn(20), "c": torch.randn(50)}
+        kept = cut(PerLayer(scale={"a": 0.5, "b": 4.0}), weights, Budget("density", 0.3)).masks.kept_per_layer
+        assert kept == {"a": 15, "b": 20, "c": 15}
+
+    def test_an_exempt_layer_is_not_scaled(self) -> None:
+        kept = cut(PerLayer(exempt=["b"], scale={"b": 0.1}), weights_of(0), Budget("density", 0.25)).masks
+        assert kept.kept_per_layer["b"] == 36
+
+    @given(
+        levels=st.tuples(*[st.floats(0.02, 1.0)] * 3),
+        sizes=st.tuples(*[st.integers(1, 500)] * 3),
+    )
+    @settings(max_examples=30, deadline=None)
+    def test_a_density_for_every_layer_is_their_mean_and_its_proportions(
+        self, levels: tuple[float, float, float], sizes: tuple[int, int, int]
+    ) -> None:
+        weights = {name: torch.randn(size) for name, size in zip("abc", sizes, strict=True)}
+        overall = sum(level * size for level, size in zip(levels, sizes, strict=True)) / sum(sizes)
+        scale = {name: level / overall for name, level in zip("abc", levels, strict=True)}
+        kept = cut(PerLayer(scale=scale), weights, Budget("density", overall)).masks.kept_per_layer
+        for name, level, size in zip("abc", levels, sizes, strict=True):
+            assert kept[name] == pytest.approx(level * size, abs=0.5 + 1e-6)
+
+    @pytest.mark.parametrize("scale", [0.0, -0.5, math.inf, math.nan])
+    def test_scale_out_of_range_is_refused(self, scale: float) -> None:
+        with pytest.raises(ValueError, match="scale of layer 'a' is"):
+            PerLayer(scale={"a": scale})
+
+    def test_unknown_scale_is_refused(self) -> None:
+        with pytest.raises(UserError, match="scale names unknown layers x; layers are a, b, c"):
+            cut(PerLayer(scale={"x": 1.0}), weights_of(0), Budget("density", 0.5))
+
     def test_unknown_exempt_layer_is_refused(self) -> None:
         with pytest.raises(UserError, match="exempt names unknown layers fc9; layers are a, b, c"):
             cut(PerLayer(exempt=["fc9"]), weights_of(0), Budget("density", 0.5))

@@ -1,0 +1,60 @@
+"""Where studies are kept: made where they are missing, and refused in a sentence that tells no password."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pruneexp.errors import UserError
+from sweeps.storing import open_storage, shown
+from tests.contracts.workers import told, value, worker
+
+
+@pytest.mark.parametrize("where", [None, "deep/er/study.journal", "sqlite:///deep/er/study.db"])
+def test_folder_and_file_are_made(where: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "own" / "study.journal"
+    worker(open_storage(where, own)).work(2, value)
+    assert [state for _, state, _, _ in told(open_storage(where, own))] == ["COMPLETE"] * 2
+    assert (tmp_path / ("own" if where is None else "deep/er")).is_dir()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("postgresql://me:secret@host:5432/x", "postgresql://***@host:5432/x"),
+        ("postgresql+psycopg://me@host/x", "postgresql+psycopg://***@host/x"),
+        ("mysql://host/x?user=me&password=secret&ssl=1", "mysql://host/x?user=***&password=***&ssl=1"),
+        ("postgresql://a:p@ss@host/x and postgresql://b:c@host", "postgresql://***@host/x and postgresql://***@host"),
+        ("sqlite:////home/me@home/x.db", "sqlite:////home/me@home/x.db"),
+        (".pruneexp/studies/x.journal", ".pruneexp/studies/x.journal"),
+    ],
+)
+def test_no_credentials_are_shown(text: str, expected: str) -> None:
+    assert shown(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("where", "sentence"),
+    [
+        ("postgresql://me:secret@127.0.0.1:1/x", r"postgresql://\*\*\*@127.0.0.1:1/x cannot be used: .*refused"),
+        ("postgresql+psycopg://127.0.0.1:1/x?password=secret", r"1/x\?password=\*\*\* cannot be used: .*refused"),
+        ("nodatabase://me:secret@host/x", r"nodatabase://\*\*\*@host/x cannot be used: .*nodatabase"),
+        ("http://127.0.0.1:1/x", "http://127.0.0.1:1/x cannot be used: "),
+        ("mysql+nodriver://me:secret@host/x", r"//\*\*\*@host/x cannot be used: .*nodriver"),
+        ("{folder}", "the study storage {folder} cannot be written: Is a directory"),
+        ("{folder}/file/study.journal", "file/study.journal cannot be written: (Not a directory|File exists)"),
+        ("sqlite:///{folder}", "sqlite:///{folder} cannot be used: unable to open database file"),
+        ("sqlite:///{folder}/file/study.db", "file/study.db cannot be written: (Not a directory|File exists)"),
+        ("sqlite:///{folder}/file", "sqlite:///{folder}/file cannot be used: file is not a database"),
+        ("sqlite://", "the study storage sqlite:// names no file"),
+        ("sqlite:///:memory:", "the study storage sqlite:///:memory: names no file"),
+    ],
+)
+def test_what_cannot_be_used_is_one_sentence(where: str, sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("neither a folder nor a database, but long enough to be looked at\n" * 20)
+    with pytest.raises(UserError, match=sentence.format(folder=tmp_path)) as caught:
+        open_storage(where.format(folder=tmp_path), tmp_path / "own.journal")
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
