@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -92,7 +93,9 @@ class Judge:
     def __call__(self, stage: str, epoch: Epoch, top1: Callable[[], float]) -> None:
         if stage != "retrain":
             return
-        self.trial.report(self.dense - top1(), epoch.index)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a trial gone on with, Optuna knows epochs that are trained again
+            self.trial.report(self.dense - top1(), epoch.index)
         if self.trial.should_prune():
             raise Abandoned(f"hopeless after epoch {epoch.index}")
 

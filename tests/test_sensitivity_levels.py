@@ -17,8 +17,7 @@ from pruneexp.pruning.allocations.per_layer import PerLayer
 from pruneexp.pruning.criteria.magnitude import Magnitude
 from pruneexp.pruning.criteria.random import Random
 from pruneexp.pruning.select import Allocation, Criterion, select
-from pruneexp.schema import Budget
-from pruneexp.schema.points import BudgetKind
+from pruneexp.schema import Budget, BudgetKind
 from pruneexp.sensitivity.levels import Levels, keeping, levels, surviving
 
 VALUES = st.sampled_from([-2.0, -0.5, -0.0, 0.0, 0.25, 0.5, 1.0, 1.5])

@@ -91,6 +91,15 @@ class UsesAWorkspace(Small):
         return self.middle(x) * self.workspace + torch.mul(self.middle(x), x, out=self.workspace)
 
 
+class KeepsAWorkspace(Small):
+    """What one pass has left for a layer to read, the next one overwrites."""
+
+    def between(self, x: Tensor) -> Tensor:
+        self.workspace = getattr(self, "workspace", torch.empty(0))
+        torch.mul(x, 2, out=self.workspace.resize_(x.shape))
+        return self.middle(x) * self.workspace
+
+
 class UsesALayerTwice(Small):
     def between(self, x: Tensor) -> Tensor:
         return self.middle(torch.relu(self.middle(x)))
@@ -131,12 +140,14 @@ class ChoosesByShape(Small):
 
 class LeavesTorch(Small):
     def between(self, x: Tensor) -> Tensor:
-        return self.middle(x) * float(x.numpy().max())
+        loudest: float = x.numpy().max().item()
+        return self.middle(x) * loudest
 
 
 class Listens(Small):
     def between(self, x: Tensor) -> Tensor:
-        return self.middle(x) * max(x.flatten().tolist())
+        loudest: float = max(x.flatten().tolist())
+        return self.middle(x) * loudest
 
 
 class WorksElsewhere(Small):
@@ -144,7 +155,8 @@ class WorksElsewhere(Small):
 
     def between(self, x: Tensor) -> Tensor:
         with ThreadPoolExecutor(1) as pool:
-            return pool.submit(torch.no_grad()(self.second), x).result()
+            found: Tensor = pool.submit(torch.no_grad()(self.second), x).result()
+        return found
 
 
 class CountsPasses(Small):
@@ -222,8 +234,8 @@ def built(build: Callable[[], nn.Module]) -> nn.Module:
 @pytest.mark.parametrize(
     "build",
     [
-        Residual, WritesToIdentity, WritesAfterReading, WritesToImages, FillsInParts, UsesAWorkspace, UsesALayerTwice,
-        UsesWeightsAsNumbers, Loops, Tied, Normalised,
+        Residual, WritesToIdentity, WritesAfterReading, WritesToImages, FillsInParts, UsesAWorkspace, KeepsAWorkspace,
+        UsesALayerTwice, UsesWeightsAsNumbers, Loops, Tied, Normalised,
     ],
 )  # fmt: skip
 def test_replayed_throughout(build: Callable[[], nn.Module]) -> None:

@@ -27,7 +27,7 @@ def test_folder_and_file_are_made(where: str | None, tmp_path: Path, monkeypatch
         ("postgresql+psycopg://me@host/x", "postgresql+psycopg://***@host/x"),
         ("mysql://host/x?user=me&password=secret&ssl=1", "mysql://host/x?user=***&password=***&ssl=1"),
         ("postgresql://a:p@ss@host/x and postgresql://b:c@host", "postgresql://***@host/x and postgresql://***@host"),
-        ("sqlite:////home/me@home/x.db", "sqlite:////home/me@home/x.db"),
+        ("sqlite:////somewhere/me@home/x.db", "sqlite:////somewhere/me@home/x.db"),
         (".pruneexp/studies/x.journal", ".pruneexp/studies/x.journal"),
     ],
 )

@@ -38,7 +38,7 @@ class Buffer:
     values: Tensor
 
     def is_as_it_was(self) -> bool:
-        return getattr(self.module, self.name) is self.tensor and same_bits(self.tensor, self.values)
+        return getattr(self.module, self.name, None) is self.tensor and same_bits(self.tensor, self.values)
 
     def put_back(self) -> None:
         self.tensor.copy_(self.values)

@@ -69,7 +69,9 @@ def run(script: Script) -> Tensor:
 def _again(call: Call, memory: _Memory) -> None:
     arguments = [memory.resolved(value) for value in call.arguments]
     keywords = {name: memory.resolved(value) for name, value in call.keywords.items()}
-    results = flat(call.function(*arguments, **keywords))
+    results = tuple(flat(call.function(*arguments, **keywords)))
+    if len(results) != len(call.results):
+        raise Strayed(f"{call.function} returned {len(results)} results instead of {len(call.results)}")
     for expected, result in zip(call.results, results, strict=True):
         if isinstance(expected, View):
             memory.put(expected, result)

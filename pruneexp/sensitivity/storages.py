@@ -101,7 +101,7 @@ class Kept:
 
     def keep(self, view: View, tensor: Tensor, groups: frozenset[int]) -> None:
         if view not in self.tensors:
-            self.tensors[view] = tensor
+            self.tensors[view] = tensor if tensor.requires_grad else tensor.detach()  # `tensor.data` may be set later
             self._present.setdefault(view.storage, set()).add(view)
         size = 0 if view.storage in self._resident else tensor.untyped_storage().nbytes()
         self._hold(view, groups, size)

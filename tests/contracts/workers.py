@@ -95,6 +95,40 @@ def note(path: Path, line: object) -> None:
         file.write(f"{line}\n")
 
 
+class Clock:
+    """Stands for the driver's ``time``: sleeping takes no time, and ``meanwhile`` happens at every sleep."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.meanwhile: Callable[[float], None] = lambda now: None
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.meanwhile(self.now)
+
+
+def running(storage: BaseStorage, signed: dict[str, Any] | None) -> int:
+    """The id of a new trial that somebody runs, under this name."""
+    study_id = storage.get_study_id_from_name("study")
+    trial = storage.create_new_trial(study_id)
+    if signed is not None:
+        storage.set_trial_user_attr(trial, "pruneexp.worker", signed)
+    return trial
+
+
+def noted(log: list[int]) -> Callable[[optuna.Trial], Sequence[float]]:
+    """Evaluates, and notes which."""
+
+    def evaluate(trial: optuna.Trial) -> Sequence[float]:
+        log.append(trial.number)
+        return value(trial)
+
+    return evaluate
+
+
 # --- processes --------------------------------------------------------------------------------------------------------
 
 
