@@ -25,7 +25,7 @@ def trial(network: nn.Module, forward: Forward, images: Tensor, groups: Sequence
     pass, bit for bit. A replay that strays is noticed whenever that happens, and no reason for mistrust.
     """
     together = [weight for weights in groups for weight in weights]
-    tape = recorded(network, images, forward(images), [*groups, together], sys.maxsize)
+    _, tape = record(network, copied(images), [*groups, together], room=sys.maxsize)
     return tape if tape is not None and _is_faithful(forward, images, tape, together) else None
 
 
