@@ -8,7 +8,7 @@ weights back. Goals: ``scan`` is 2.3 times as fast on AlexNet, 1.8 times on VGG-
 same bit for bit. The networks are not trained, which changes no time.
 
 Both run in turn in every round; a figure is the median over the rounds, a ratio the median of the rounds' ratios. A
-round takes three minutes on two cores. Whatever else uses them slows the late layers most, which leaves less to gain.
+round takes 6.7 minutes with one thread. What else the machine does slows the late layers most, and leaves less to gain.
 """
 
 from __future__ import annotations
