@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from pruneexp.config.complaints import complaint
 from pruneexp.errors import JobFailed
+from pruneexp.experiment import slots
 from sweeps import compose
 
 
@@ -37,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(command: compose.Command) -> None:
     sys.path += [folder for folder in command.folders if folder not in sys.path]
+    if command.config.device.name != "cpu":
+        slots.claim(command.config.runtime.gpu_jobs)
     from pruneexp.experiment.session import open_session
     from sweeps.studies import instantiated
 
