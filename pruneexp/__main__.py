@@ -1,7 +1,7 @@
 """The command ``python -m pruneexp``: compose, check everything that can be checked, and only then load torch.
 
 Hydra composes and sweeps; this module turns whatever goes wrong into one sentence and an exit status: 0 done,
-1 some points failed, 2 the request or the machine is at fault, 130 interrupted.
+1 some points failed, 2 the request or the machine is at fault, 130 interrupted, 143 told to leave by SIGTERM.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from pruneexp.cache.notice import Leaving, Notice, noticing
 from pruneexp.config import checks, skeleton
 from pruneexp.config.complaints import complaint
 from pruneexp.config.sweep import check_command, choices_of, own_modules, search_folders
@@ -33,7 +34,9 @@ def job(composed: DictConfig) -> Mapping[str, float] | None:
             slots.claim(composed.runtime.gpu_jobs)
         from pruneexp.experiment.run import run  # torch is loaded here, after everything cheap has been checked
 
-        return run(composed, choices_of(HydraConfig.get()), own)
+        notice = Notice()
+        with noticing(notice):
+            return run(composed, choices_of(HydraConfig.get()), own, notice)
     except (UserError, JobFailed) as error:
         # Said now: Hydra reports the failures of a sweep only after its last job, and only the first of them.
         print(f"pruneexp: {error}", file=sys.stderr, flush=True)
@@ -53,6 +56,9 @@ def main() -> int:
             print(wanted_help)
         else:
             entry()
+    except Leaving as leaving:
+        print(f"pruneexp: told to leave by {leaving}; all is saved, and the same command goes on here", file=sys.stderr)
+        return 128 + leaving.signal
     except KeyboardInterrupt:
         print("pruneexp: interrupted; the same command goes on where this one stopped", file=sys.stderr)
         return 130

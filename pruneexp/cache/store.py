@@ -21,6 +21,7 @@ from pruneexp.cache import bundle, files
 from pruneexp.cache.bundle import Artefact, DamageError
 from pruneexp.cache.checkpoint import Checkpoint
 from pruneexp.cache.identity import checked, short
+from pruneexp.cache.notice import Notice
 from pruneexp.cache.paths import Paths
 
 __all__ = ["Artefact", "Checkpoint", "Store"]
@@ -32,16 +33,24 @@ _log = logging.getLogger(__name__)
 #: Seconds of waiting that nobody needs to be told of: another process may be reading, or tidying up.
 _UNSAID = 0.2
 
+#: Seconds after which one who waits looks up whether it has been told to leave.
+_HEED_SECONDS = 1.0
+
 
 class Store:
     """Results by key in one folder that several processes may use at once.
 
     ``checkpoint_every`` is in seconds. ``on_event`` is told, in one sentence each, what a person should know: that a
-    result is waited for, that one was damaged.
+    result is waited for, that one was damaged. After ``notice`` nothing more is begun.
     """
 
     def __init__(
-        self, root: Path, *, checkpoint_every: float = 60.0, on_event: Callable[[str], None] = _log.warning
+        self,
+        root: Path,
+        *,
+        checkpoint_every: float = 60.0,
+        on_event: Callable[[str], None] = _log.warning,
+        notice: Notice | None = None,
     ) -> None:
         """Create the folder where it does not exist, and remove what killed processes were writing.
 
@@ -53,7 +62,7 @@ class Store:
             raise ValueError(f"checkpoint_every must be 0 seconds or more, not {checkpoint_every}")
         self.root = Path(root).expanduser().absolute()
         self._paths = Paths(self.root)
-        self._every, self._say = checkpoint_every, on_event
+        self._every, self._say, self._notice = checkpoint_every, on_event, notice or Notice()
         with files.explained(self.root):
             for folder in (self._paths.drafts(), self._paths.locks()):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -94,19 +103,24 @@ class Store:
         stage to people.
 
         Raises:
+            Leaving: there is none, and the process has been told to leave.
             ValueError: ``make`` returned what cannot be stored.
             UserError: the disk refuses; the checkpoint, and everything committed, is kept.
         """
         found = self.load(key)
         if found is None:
+            self._notice.heed()
             with self._locked(key, f"{kind} {short(key)}"):
                 found = self._or_aside(key, bundle.read)  # another process may have been faster
                 if found is None:
-                    checkpoint = Checkpoint(self._paths, key, every=self._every, on_event=self._say)
+                    checkpoint = self._checkpoint(key)
                     return self._commit(key, kind, make(checkpoint)), False
         # Left where a process was killed between committing and tidying up.
         shutil.rmtree(self._paths.checkpoints(key), ignore_errors=True)
         return found, True
+
+    def _checkpoint(self, key: str) -> Checkpoint:
+        return Checkpoint(self._paths, key, every=self._every, on_event=self._say, notice=self._notice)
 
     def _commit(self, key: str, kind: str, made: Artefact) -> Artefact:
         with files.explained(self.root), files.drafted(self._paths.draft(key)) as draft:
@@ -144,9 +158,15 @@ class Store:
                 lock.acquire(timeout=_UNSAID)
             except Timeout:
                 self._say(f"Another process is computing {what}: waiting for it.")
-                lock.acquire()
+                self._wait(lock)
         with _released(lock):
             yield
+
+    def _wait(self, lock: BaseFileLock) -> None:
+        while not lock.is_locked:
+            self._notice.heed()
+            with suppress(Timeout):
+                lock.acquire(timeout=_HEED_SECONDS)
 
     def _sweep(self) -> None:
         drafts = {draft.name for draft in self._paths.drafts().iterdir()}

@@ -12,6 +12,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from pruneexp import schema
+from pruneexp.cache.notice import Notice
 from pruneexp.cache.store import Store
 from pruneexp.errors import Infeasible, UserError
 from pruneexp.experiment.build import Job, build, described
@@ -201,14 +202,18 @@ def open_session(
     choices: Mapping[str, str],
     own: Sequence[str] = (),
     display: Display | None = None,
+    notice: Notice | None = None,
 ) -> Session:
     """Build the job of a configuration. ``own`` are modules of the user's that a ``_target_`` may name.
+
+    After ``notice`` nothing more is begun, and what is being trained is saved.
 
     Raises:
         UserError: a part cannot be made, or does not fit the others, or the store cannot be used.
     """
     shown = display or Display(bars=config.runtime.progress)
-    store = Store(Path(config.runtime.store), checkpoint_every=config.runtime.checkpoint_seconds, on_event=shown.note)
+    runtime = config.runtime
+    store = Store(Path(runtime.store), checkpoint_every=runtime.checkpoint_seconds, on_event=shown.note, notice=notice)
     job = build(config, shown, own)
     uri = config.runtime.tracking_uri or default_uri(Path.cwd())
     return Session(config, choices, job, store, Runner(store), shown, uri, tuple(own))
