@@ -67,7 +67,7 @@ def test_what_crosses_is_json_of_strings(tmp_path: Path) -> None:
 def test_a_job_is_over_with_its_result_or_some_time_after_it_has_left_the_queue(tmp_path: Path) -> None:
     clock, over = [0.0], list[tuple[float, str]]()
     results = {name: tmp_path / name for name in ("early", "late", "lost")}
-    events = {3.0: lambda: results["early"].touch(), 38.0: lambda: results["late"].touch()}
+    events = {3.0: results["early"].touch, 38.0: results["late"].touch}
 
     def sleep(seconds: float) -> None:
         clock[0] += seconds

@@ -1,4 +1,4 @@
-"""``hydra/launcher=ray``: each job of a sweep is a task on a Ray cluster; those of a node that dies run again elsewhere.
+"""``hydra/launcher=ray``: each job of a sweep is a task on a Ray cluster; those of a dead node run again elsewhere.
 
 Not by way of hydra-ray-launcher 1.2.2 (the last release): it requires cloudpickle<3, and MLflow's comes from above
 that, brings boto3 and Ray's dashboard, and pickles the whole configuration and every result. No ``annotations`` from
@@ -84,15 +84,12 @@ def _connected(address: str | None) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
+    local = {} if address else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     try:
-        ray.init(
-            address=address, log_to_driver=False, logging_level="ERROR", include_dashboard=None if address else False
-        )
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR", **local)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(
-            f"hydra/launcher=ray: no cluster answers at hydra.launcher.address={address}: {reason}"
-        ) from error
+        raise UserError(f"hydra.launcher.address={address}: no Ray cluster could be joined: {reason}") from error
     return ray
 
 

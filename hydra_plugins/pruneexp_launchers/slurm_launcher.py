@@ -33,7 +33,6 @@ from hydra_plugins.pruneexp_launchers._work import (
 from pruneexp.cache.notice import Leaving
 from pruneexp.errors import UserError
 
-
 #: Options that submitit has for every batch system, under one name.
 SHARED = ("name", "nodes", "tasks_per_node", "cpus_per_task", "gpus_per_node", "mem_gb", "timeout_min")
 
