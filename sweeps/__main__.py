@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pruneexp.config.complaints import complaint
 from pruneexp.errors import JobFailed
 from pruneexp.experiment.waiting import told_what_waits
+from pruneexp.interrupts import STATUS, graceful
 from sweeps import compose
 
 
@@ -25,12 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if command.help is not None:
             print(command.help)
         else:
-            with told_what_waits("sweeps") as left:
+            with graceful(), told_what_waits("sweeps") as left:
                 _run(command)
             return left.status
     except KeyboardInterrupt:
         print("sweeps: interrupted; the same command goes on where this one stopped", file=sys.stderr)
-        return 130
+        return STATUS
     except Exception as error:
         if wanted and not isinstance(error, JobFailed):
             raise

@@ -92,10 +92,10 @@ def test_a_letter_says_everything() -> None:
         def __init__(self) -> None:
             self.found: list[object] = []
 
-        def log_point(self, *arguments: object) -> None:  # type: ignore[override]
+        def log_point(self, *arguments: object) -> None:
             self.found.append(arguments)
 
-        def log_scan(self, *arguments: object) -> None:  # type: ignore[override]
+        def log_scan(self, *arguments: object) -> None:
             self.found.append(arguments)
 
     tracker = Written()

@@ -22,7 +22,7 @@ from pruneexp.provenance import environment
 from pruneexp.schema import Budget, PointIdentity, TradeoffPoint
 from pruneexp.stages.graph import Route, Runner
 from pruneexp.stages.setting import Watch
-from pruneexp.tracking import Courier, curve_name, default_uri, redact
+from pruneexp.tracking import Courier, curve_name, default_uri, redact, resolved
 
 #: What the points of one curve differ in.
 OF_A_POINT = ("budget.kind", "budget.value", "point_key", "mask_key", "final_key")
@@ -78,7 +78,7 @@ class Session:
 
     def check_records(self) -> None:
         """Open the tracking store before any work; raises as ``open_curve`` does."""
-        self.courier.open()
+        self._courier().open()
 
     def identity(self, budget: Budget, route: Route, search: Search | None = None) -> PointIdentity:
         return identity(self.job, self.config, self.choices, budget, route, search)
@@ -90,16 +90,20 @@ class Session:
             UserError: the tracking store cannot be used; better said before any work than after it.
         """
         shared = {name: value for name, value in schema.flatten(of).items() if name not in OF_A_POINT}
-        run = self.courier.curve(of.curve_key, curve_name(shared), shared, {}, self.resolved(), self.environment())
+        run = self._courier().curve(of.curve_key, curve_name(shared), shared, {}, self.resolved(), self.environment())
         return Record(self.courier, run)
 
     def open_study(self, key: str, name: str, params: Mapping[str, Any]) -> Record:
         """The run of a search, made or found again by its key; raises as ``open_curve`` does."""
-        return Record(self.courier, self.courier.study(key, name, params, self.resolved(), self.environment()))
+        return Record(self.courier, self._courier().study(key, name, params, self.resolved(), self.environment()))
 
     def record_scan(self, scan: schema.Scan) -> None:
         """Record a sensitivity scan, unless it is recorded already."""
-        self.courier.log_scan(scan, self.resolved(), self.environment())
+        self._courier().log_scan(scan, self.resolved(), self.environment())
+
+    def _courier(self) -> Courier:
+        self.store.refer(redact(resolved(self.uri)), Path.cwd() / SPOOL)
+        return self.courier
 
     def resolved(self) -> str:
         """The whole configuration as YAML."""
@@ -128,6 +132,8 @@ class Session:
             if isinstance(error, UserError) and not isinstance(error, Infeasible):
                 raise
             if isinstance(error, Abandoned):
+                for step in route.steps:
+                    self.store.discard(step.key)  # nobody goes on with it
                 raise
             reason = f"{type(error).__name__}: {error}"
             record.tracker.log_failure(record.run_id, schema.flatten(of), reason)

@@ -7,7 +7,7 @@ Importing it is cheap: MLflow itself (1.6 s, plus 0.9 s for its SQL store) is lo
 from pruneexp.tracking.courier import Courier, counted
 from pruneexp.tracking.naming import curve_name, point_name
 from pruneexp.tracking.spool import stamps, waiting
-from pruneexp.tracking.stores import default_uri, redact
+from pruneexp.tracking.stores import default_uri, redact, resolved
 from pruneexp.tracking.tracker import Tracker
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "default_uri",
     "point_name",
     "redact",
+    "resolved",
     "stamps",
     "waiting",
 ]

@@ -15,6 +15,7 @@ from filelock import Timeout
 
 from pruneexp import schema
 from pruneexp.errors import UserError
+from pruneexp.interrupts import finished_first
 from pruneexp.tracking import letters
 from pruneexp.tracking.delivery import deliver
 from pruneexp.tracking.letters import Letter, Parent
@@ -118,8 +119,8 @@ class Courier:
         run_id = f"{parent.kind} {parent.key}"
         if self._tracker is not None and not self._held:
             try:
-                run_id = open_run(self._tracker)
-                self._runs[parent.key] = run_id
+                with finished_first():
+                    run_id = self._runs[parent.key] = open_run(self._tracker)
             except Unreachable as error:
                 self._hold(spool, str(error))
         self._parents[run_id] = parent
@@ -127,10 +128,11 @@ class Courier:
 
     def _send(self, letter: Letter) -> None:
         spool = self.open()
-        if self._tracker is None or self._held or not self._posted(letter, self._tracker, spool):
-            spool.add(letter)
-            if time.monotonic() >= self._next:
-                self._deliver(spool)
+        with finished_first():
+            if self._tracker is None or self._held or not self._posted(letter, self._tracker, spool):
+                spool.add(letter)
+                if time.monotonic() >= self._next:
+                    self._deliver(spool)
 
     def _posted(self, letter: Letter, tracker: Tracker, spool: Spool) -> bool:
         run_id = "" if letter.parent is None else self._runs.get(letter.parent.key)

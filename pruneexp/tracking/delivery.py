@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from filelock import Timeout
+
 from pruneexp.errors import UserError
 from pruneexp.tracking.letters import Parent, post
-from pruneexp.tracking.spool import Spool
+from pruneexp.tracking.spool import Spool, Waiting
 from pruneexp.tracking.stores import answers
 from pruneexp.tracking.tracker import Tracker
+
+#: How long a job that delivers the same records is waited for.
+_OTHERS_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,24 @@ def deliver(spool: Spool, tracker: Tracker, say: Callable[[str], None]) -> Deliv
             continue
         path.unlink(missing_ok=True)
     return Delivered(max(0, before - spool.records()), runs, stuck)
+
+
+def deliver_all(found: Waiting, uri: str, say: Callable[[str], None]) -> int:
+    """Open the store of what waits, ``uri`` with its password, and deliver; how many records arrived.
+
+    Raises:
+        UserError: the store cannot be used, or another process is delivering.
+    """
+    spool = Spool.at(found.folder)
+    tracker = Tracker(uri, found.experiment)
+    try:
+        with spool.lock().acquire(timeout=_OTHERS_SECONDS):
+            done = deliver(spool, tracker, say)
+    except Timeout as error:
+        raise UserError(f"Another process is delivering what waits in {found.folder}.") from error
+    if done.stuck:
+        say(done.stuck)
+    return done.records
 
 
 def _run_of(parent: Parent | None, tracker: Tracker, runs: dict[str, str]) -> str:

@@ -47,6 +47,13 @@ class Spool:
         name = hashlib.sha256(json.dumps(self._about, sort_keys=True).encode()).hexdigest()[:32]
         self.folder = root.absolute() / name
 
+    @classmethod
+    def at(cls, folder: Path) -> Spool:
+        """The spool that lies in this folder, whichever store it is for."""
+        spool = cls(folder.parent, **_about(folder))
+        spool.folder = folder.absolute()
+        return spool
+
     def lock(self) -> FileLock:
         """Held by the one process that delivers; others may go on adding."""
         self.folder.mkdir(parents=True, exist_ok=True)
