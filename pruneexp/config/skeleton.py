@@ -104,6 +104,7 @@ class CurveConfig:
 class RuntimeConfig:
     """Places, progress, limits: never part of a result's identity.
 
+    With ``spool`` a job starts although the tracking store does not answer; its records wait in ``.pruneexp/spool``.
     ``threads`` is the one that can change the last bits: sums on a CPU depend on how they are split.
     """
 
@@ -115,6 +116,7 @@ class RuntimeConfig:
     threads: int | None = None
     progress: bool = True
     traceback: bool = False
+    spool: bool = False
 
 
 @dataclass
