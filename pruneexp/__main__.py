@@ -19,6 +19,7 @@ from pruneexp.config import checks, skeleton
 from pruneexp.config.complaints import complaint
 from pruneexp.config.sweep import check_command, choices_of, own_modules, search_folders
 from pruneexp.errors import JobFailed, UserError
+from pruneexp.experiment import slots
 from pruneexp.experiment.waiting import told_what_waits
 from pruneexp.interrupts import STATUS, graceful
 
@@ -30,6 +31,8 @@ def job(composed: DictConfig) -> Mapping[str, float] | None:
     sys.path += [folder for folder in folders if folder not in sys.path]
     try:
         checks.validate(composed, own)
+        if composed.device.name != "cpu" and not composed.plan:
+            slots.claim(composed.runtime.gpu_jobs)
         from pruneexp.experiment.run import run  # torch is loaded here, after everything cheap has been checked
 
         with graceful():  # a launcher may run jobs in processes of their own

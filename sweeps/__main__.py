@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from pruneexp.config.complaints import complaint
 from pruneexp.errors import JobFailed
+from pruneexp.experiment import slots
 from pruneexp.experiment.waiting import told_what_waits
 from pruneexp.interrupts import STATUS, graceful
 from sweeps import compose
@@ -42,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(command: compose.Command) -> None:
     sys.path += [folder for folder in command.folders if folder not in sys.path]
+    if command.config.device.name != "cpu":
+        slots.claim(command.config.runtime.gpu_jobs)
     from pruneexp.experiment.session import open_session
     from sweeps.studies import instantiated
 

@@ -74,7 +74,7 @@ class Session:
     def places(self) -> tuple[tuple[str, str], ...]:
         """Where things go, for people."""
         records = f"{redact(self.uri)}, experiment {self.config.runtime.experiment}"
-        return (("store", str(self.store.root)), ("records", records))
+        return (("threads", str(torch.get_num_threads())), ("store", str(self.store.root)), ("records", records))
 
     def check_records(self) -> None:
         """Open the tracking store before any work; raises as ``open_curve`` does."""
@@ -111,7 +111,7 @@ class Session:
 
     def environment(self) -> dict[str, object]:
         gpu = torch.cuda.get_device_name() if self.job.setting.device.type == "cuda" else None
-        return environment(accelerator=gpu)
+        return environment(accelerator=gpu, threads=torch.get_num_threads())
 
     def point(
         self,
