@@ -1,7 +1,8 @@
 """The command ``python -m pruneexp``: compose, check everything that can be checked, and only then load torch.
 
 Hydra composes and sweeps; this module turns whatever goes wrong into one sentence and an exit status: 0 done,
-1 some points failed, 2 the request or the machine is at fault, 130 interrupted, 143 told to leave by SIGTERM.
+1 some points failed or wait to be recorded, 2 the request or the machine is at fault, 130 interrupted, 143 told to
+leave by SIGTERM.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from pruneexp.config.complaints import complaint
 from pruneexp.config.sweep import check_command, choices_of, own_modules, search_folders
 from pruneexp.errors import JobFailed, UserError
 from pruneexp.experiment import slots
+from pruneexp.experiment.waiting import told_what_waits
+from pruneexp.interrupts import STATUS, graceful
 
 
 def job(composed: DictConfig) -> Mapping[str, float] | None:
@@ -35,7 +38,7 @@ def job(composed: DictConfig) -> Mapping[str, float] | None:
         from pruneexp.experiment.run import run  # torch is loaded here, after everything cheap has been checked
 
         notice = Notice()
-        with noticing(notice):
+        with graceful(), noticing(notice):  # a launcher may run jobs in processes of their own
             return run(composed, choices_of(HydraConfig.get()), own, notice)
     except (UserError, JobFailed) as error:
         # Said now: Hydra reports the failures of a sweep only after its last job, and only the first of them.
@@ -55,13 +58,15 @@ def main() -> int:
         if wanted_help is not None:
             print(wanted_help)
         else:
-            entry()
+            with graceful(), told_what_waits("pruneexp") as left:
+                entry()
+            return left.status
     except Leaving as leaving:
         print(f"pruneexp: told to leave by {leaving}; all is saved, and the same command goes on here", file=sys.stderr)
         return 128 + leaving.signal
     except KeyboardInterrupt:
         print("pruneexp: interrupted; the same command goes on where this one stopped", file=sys.stderr)
-        return 130
+        return STATUS
     except JobFailed as error:
         return _say(error, 1)
     except Exception as error:

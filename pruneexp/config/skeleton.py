@@ -106,7 +106,8 @@ class RuntimeConfig:
     """Places, progress, limits: never part of a result's identity.
 
     ``threads`` is the one that can change the last bits: sums on a CPU depend on how they are split. ``gpu_jobs`` is
-    how many jobs may share a GPU, 0 where somebody else shares the GPUs out.
+    how many jobs may share a GPU, 0 where somebody else shares the GPUs out. With ``spool`` a job starts although the
+    tracking store does not answer; its records wait in ``.pruneexp/spool``.
     """
 
     tracking_uri: str | None = None
@@ -118,6 +119,7 @@ class RuntimeConfig:
     gpu_jobs: int = 1
     progress: bool = True
     traceback: bool = False
+    spool: bool = False
 
 
 @dataclass

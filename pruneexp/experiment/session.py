@@ -18,11 +18,12 @@ from pruneexp.errors import Infeasible, UserError
 from pruneexp.experiment.build import Job, build, described
 from pruneexp.experiment.display import Display
 from pruneexp.experiment.points import Search, assemble, identity
+from pruneexp.experiment.waiting import SPOOL
 from pruneexp.provenance import environment
 from pruneexp.schema import Budget, PointIdentity, TradeoffPoint
 from pruneexp.stages.graph import Route, Runner
 from pruneexp.stages.setting import Watch
-from pruneexp.tracking import Tracker, curve_name, default_uri, redact
+from pruneexp.tracking import Courier, curve_name, default_uri, redact, resolved
 
 #: What the points of one curve differ in.
 OF_A_POINT = ("budget.kind", "budget.value", "point_key", "mask_key", "final_key")
@@ -32,7 +33,7 @@ OF_A_POINT = ("budget.kind", "budget.value", "point_key", "mask_key", "final_key
 class Record:
     """A run that holds points: that of a curve or of a search."""
 
-    tracker: Tracker
+    tracker: Courier
     run_id: str
 
     def summarise(self, numbers: Mapping[str, float]) -> None:
@@ -67,6 +68,7 @@ class Session:
     runner: Runner
     display: Display
     uri: str
+    courier: Courier
     own: tuple[str, ...] = ()
 
     @property
@@ -77,7 +79,7 @@ class Session:
 
     def check_records(self) -> None:
         """Open the tracking store before any work; raises as ``open_curve`` does."""
-        self._tracker()
+        self._courier().open()
 
     def identity(self, budget: Budget, route: Route, search: Search | None = None) -> PointIdentity:
         return identity(self.job, self.config, self.choices, budget, route, search)
@@ -88,22 +90,21 @@ class Session:
         Raises:
             UserError: the tracking store cannot be used; better said before any work than after it.
         """
-        tracker = self._tracker()
         shared = {name: value for name, value in schema.flatten(of).items() if name not in OF_A_POINT}
-        run = tracker.curve(of.curve_key, curve_name(shared), shared, {}, self.resolved(), self.environment())
-        return Record(tracker, run)
+        run = self._courier().curve(of.curve_key, curve_name(shared), shared, {}, self.resolved(), self.environment())
+        return Record(self.courier, run)
 
     def open_study(self, key: str, name: str, params: Mapping[str, Any]) -> Record:
         """The run of a search, made or found again by its key; raises as ``open_curve`` does."""
-        tracker = self._tracker()
-        return Record(tracker, tracker.study(key, name, params, self.resolved(), self.environment()))
+        return Record(self.courier, self._courier().study(key, name, params, self.resolved(), self.environment()))
 
     def record_scan(self, scan: schema.Scan) -> None:
         """Record a sensitivity scan, unless it is recorded already."""
-        self._tracker().log_scan(scan, self.resolved(), self.environment())
+        self._courier().log_scan(scan, self.resolved(), self.environment())
 
-    def _tracker(self) -> Tracker:
-        return Tracker(self.uri, self.config.runtime.experiment)
+    def _courier(self) -> Courier:
+        self.store.refer(redact(resolved(self.uri)), Path.cwd() / SPOOL)
+        return self.courier
 
     def resolved(self) -> str:
         """The whole configuration as YAML."""
@@ -132,6 +133,8 @@ class Session:
             if isinstance(error, UserError) and not isinstance(error, Infeasible):
                 raise
             if isinstance(error, Abandoned):
+                for step in route.steps:
+                    self.store.discard(step.key)  # nobody goes on with it
                 raise
             reason = f"{type(error).__name__}: {error}"
             record.tracker.log_failure(record.run_id, schema.flatten(of), reason)
@@ -145,7 +148,7 @@ class Session:
             return self
         config = self.config.copy()
         config.seed = seed
-        return open_session(config, self.choices, self.own, self.display)
+        return replace(open_session(config, self.choices, self.own, self.display), courier=self.courier)
 
     def scaled(self, scale: Mapping[str, float]) -> Session:
         """The same session with these factors of each layer's share (``criterion.allocation.scale``).
@@ -215,5 +218,6 @@ def open_session(
     runtime = config.runtime
     store = Store(Path(runtime.store), checkpoint_every=runtime.checkpoint_seconds, on_event=shown.note, notice=notice)
     job = build(config, shown, own)
-    uri = config.runtime.tracking_uri or default_uri(Path.cwd())
-    return Session(config, choices, job, store, Runner(store), shown, uri, tuple(own))
+    uri = runtime.tracking_uri or default_uri(Path.cwd())
+    courier = Courier(uri, runtime.experiment, Path.cwd() / SPOOL, patient=runtime.spool, say=shown.note)
+    return Session(config, choices, job, store, Runner(store), shown, uri, courier, tuple(own))
