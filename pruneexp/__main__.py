@@ -1,7 +1,7 @@
 """The command ``python -m pruneexp``: compose, check everything that can be checked, and only then load torch.
 
 Hydra composes and sweeps; this module turns whatever goes wrong into one sentence and an exit status: 0 done,
-1 some points failed, 2 the request or the machine is at fault, 130 interrupted.
+1 some points failed or wait to be recorded, 2 the request or the machine is at fault, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from pruneexp.config import checks, skeleton
 from pruneexp.config.complaints import complaint
 from pruneexp.config.sweep import check_command, choices_of, own_modules, search_folders
 from pruneexp.errors import JobFailed, UserError
+from pruneexp.experiment import slots
+from pruneexp.experiment.waiting import told_what_waits
+from pruneexp.interrupts import STATUS, graceful
 
 
 def job(composed: DictConfig) -> Mapping[str, float] | None:
@@ -28,9 +31,12 @@ def job(composed: DictConfig) -> Mapping[str, float] | None:
     sys.path += [folder for folder in folders if folder not in sys.path]
     try:
         checks.validate(composed, own)
+        if composed.device.name != "cpu" and not composed.plan:
+            slots.claim(composed.runtime.gpu_jobs)
         from pruneexp.experiment.run import run  # torch is loaded here, after everything cheap has been checked
 
-        return run(composed, choices_of(HydraConfig.get()), own)
+        with graceful():  # a launcher may run jobs in processes of their own
+            return run(composed, choices_of(HydraConfig.get()), own)
     except (UserError, JobFailed) as error:
         # Said now: Hydra reports the failures of a sweep only after its last job, and only the first of them.
         print(f"pruneexp: {error}", file=sys.stderr, flush=True)
@@ -49,10 +55,12 @@ def main() -> int:
         if wanted_help is not None:
             print(wanted_help)
         else:
-            entry()
+            with graceful(), told_what_waits("pruneexp") as left:
+                entry()
+            return left.status
     except KeyboardInterrupt:
         print("pruneexp: interrupted; the same command goes on where this one stopped", file=sys.stderr)
-        return 130
+        return STATUS
     except JobFailed as error:
         return _say(error, 1)
     except Exception as error:

@@ -13,6 +13,7 @@ from torch import Tensor
 from pruneexp.cache import bundle, files
 from pruneexp.cache.identity import short
 from pruneexp.cache.paths import Paths
+from pruneexp.interrupts import finished_first
 
 KIND = "checkpoint"
 
@@ -57,7 +58,7 @@ class Checkpoint:
             ValueError: a tensor or a value of the state cannot be written; names it.
             UserError: the disk refuses; the save before this one is kept.
         """
-        with files.explained(self._root):
+        with finished_first(), files.explained(self._root):
             before = self._saves()
             number = 1 + (int(before[-1].name) if before else 0)
             with files.drafted(self._draft) as draft:

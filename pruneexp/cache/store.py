@@ -10,18 +10,21 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from filelock import BaseFileLock, FileLock, Timeout
+from filelock import FileLock, Timeout
 
-from pruneexp.cache import bundle, files
+from pruneexp.cache import bundle, files, locks, referrers
 from pruneexp.cache.bundle import Artefact, DamageError
 from pruneexp.cache.checkpoint import Checkpoint
+from pruneexp.cache.holds import Holding
 from pruneexp.cache.identity import checked, short
 from pruneexp.cache.paths import Paths
+from pruneexp.errors import UserError
+from pruneexp.interrupts import finished_first
 
 __all__ = ["Artefact", "Checkpoint", "Store"]
 
@@ -47,7 +50,7 @@ class Store:
 
         Raises:
             ValueError: ``checkpoint_every`` is negative.
-            UserError: the folder cannot be created or written; names it.
+            UserError: the folder cannot be created or written, or its files cannot be locked; names it.
         """
         if not checkpoint_every >= 0:
             raise ValueError(f"checkpoint_every must be 0 seconds or more, not {checkpoint_every}")
@@ -59,7 +62,14 @@ class Store:
                 folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self._paths.drafts()) as probe:
                 probe.write(b"writable")
+                unlocked = locks.missing(probe.fileno())
+            if unlocked is not None:
+                raise UserError(
+                    f"The result store {self.root} lies on a file system without file locks ({unlocked}), where two "
+                    f"jobs would write over each other: choose a folder on another one with runtime.store=FOLDER."
+                )
             self._sweep()
+        self._holding = Holding(self._paths.holds())
 
     def has(self, key: str) -> bool:
         """Whether ``load`` would probably succeed: manifest whole, sizes right; no file is read, none is moved.
@@ -85,13 +95,39 @@ class Store:
         """The result's record without its tensors; otherwise as ``load``."""
         return self._whole(key, bundle.read_record)
 
-    def produce(self, key: str, kind: str, make: Callable[[Checkpoint], Artefact]) -> tuple[Artefact, bool]:
+    def hold(self, keys: Iterable[str]) -> None:
+        """Keep these results, stored or yet to come, from being tidied away while this process lives.
+
+        Raises:
+            UserError: the disk refuses.
+        """
+        with files.explained(self.root):
+            self._holding.add(checked(key) for key in keys)
+
+    def refer(self, uri: str, spool: Path) -> None:
+        """Note that records at ``uri``, or waiting in ``spool`` for it, refer to results here.
+
+        Raises:
+            UserError: the disk refuses.
+        """
+        with files.explained(self.root):
+            referrers.add(self._paths.referrers(), uri, spool)
+
+    def discard(self, key: str) -> None:
+        """Remove the checkpoint of a result that was given up; not where another process computes it."""
+        with files.explained(self.root), locks.free(self._paths.lock(checked(key))) as mine:
+            if mine:
+                shutil.rmtree(self._paths.checkpoints(key), ignore_errors=True)
+
+    def produce(
+        self, key: str, kind: str, make: Callable[[Checkpoint], Artefact], parents: Sequence[str] | None = None
+    ) -> tuple[Artefact, bool]:
         """The result of ``key``, and whether it was there already; computed by ``make`` where it was not.
 
         Of several processes that ask at once, one computes and the others wait. ``make`` may itself produce the results
         it builds upon. What it raises goes through, and its checkpoint stays for the next attempt. A computed result is
         returned as it would be read back: tensors copied to the CPU, the record as JSON gives it. ``kind`` names the
-        stage to people.
+        stage to people; ``parents`` are the keys of what it builds upon, kept for as long as it is.
 
         Raises:
             ValueError: ``make`` returned what cannot be stored.
@@ -103,14 +139,14 @@ class Store:
                 found = self._or_aside(key, bundle.read)  # another process may have been faster
                 if found is None:
                     checkpoint = Checkpoint(self._paths, key, every=self._every, on_event=self._say)
-                    return self._commit(key, kind, make(checkpoint)), False
+                    return self._commit(key, kind, make(checkpoint), parents), False
         # Left where a process was killed between committing and tidying up.
         shutil.rmtree(self._paths.checkpoints(key), ignore_errors=True)
         return found, True
 
-    def _commit(self, key: str, kind: str, made: Artefact) -> Artefact:
-        with files.explained(self.root), files.drafted(self._paths.draft(key)) as draft:
-            kept = bundle.write(draft, made, key=key, kind=kind)
+    def _commit(self, key: str, kind: str, made: Artefact, parents: Sequence[str] | None) -> Artefact:
+        with finished_first(), files.explained(self.root), files.drafted(self._paths.draft(key)) as draft:
+            kept = bundle.write(draft, made, key=key, kind=kind, parents=parents)
             files.publish(draft, self._paths.artefact(key))
         shutil.rmtree(self._paths.checkpoints(key), ignore_errors=True)
         return kept
@@ -145,25 +181,12 @@ class Store:
             except Timeout:
                 self._say(f"Another process is computing {what}: waiting for it.")
                 lock.acquire()
-        with _released(lock):
+        with locks.released(lock):
             yield
 
     def _sweep(self) -> None:
         drafts = {draft.name for draft in self._paths.drafts().iterdir()}
         for key in drafts | {path.stem for path in self._paths.locks().iterdir()}:
-            lock = FileLock(self._paths.lock(key))
-            with suppress(Timeout):  # held: the process that works at this key is alive
-                lock.acquire(blocking=False)
-                with _released(lock):
+            with locks.free(self._paths.lock(key)) as mine:
+                if mine:  # else the process that works at this key is alive
                     shutil.rmtree(self._paths.draft(key), ignore_errors=True)
-
-
-@contextmanager
-def _released(lock: BaseFileLock) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        # Removed while held, so that lock files do not pile up: who has opened this one already finds, once it has it,
-        # that the file has no name any more, and starts over (FileLock looks at the link count).
-        Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()

@@ -14,6 +14,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
+from pruneexp.config import launchers
 from pruneexp.errors import UserError
 
 #: Folders searched for the shipped configurations: inside an installed package, then beside it in a checkout.
@@ -104,7 +105,9 @@ class CurveConfig:
 class RuntimeConfig:
     """Places, progress, limits: never part of a result's identity.
 
-    ``threads`` is the one that can change the last bits: sums on a CPU depend on how they are split.
+    ``threads`` is the one that can change the last bits: sums on a CPU depend on how they are split. ``gpu_jobs`` is
+    how many jobs may share a GPU, 0 where somebody else shares the GPUs out. With ``spool`` a job starts although the
+    tracking store does not answer; its records wait in ``.pruneexp/spool``.
     """
 
     tracking_uri: str | None = None
@@ -113,8 +116,10 @@ class RuntimeConfig:
     allow: list[str] = field(default_factory=list)
     checkpoint_seconds: float = 60.0
     threads: int | None = None
+    gpu_jobs: int = 1
     progress: bool = True
     traceback: bool = False
+    spool: bool = False
 
 
 @dataclass
@@ -140,6 +145,7 @@ class Config:
 def register(node: type[Config] = Config) -> None:
     """Make the skeleton, or one with more in it, known to Hydra by the name that ``conf/config.yaml`` starts from."""
     ConfigStore.instance().store(name="skeleton", node=node)
+    launchers.register()
 
 
 def conf_folder() -> Path:

@@ -31,6 +31,7 @@ def run(config: DictConfig, choices: Mapping[str, str], own: Sequence[str] = ())
     display.plan(identities[0], make_plan(job, session.store, session.places))
     if config.plan:
         return None
+    session.store.hold(step.key for route in job.routes for step in route.steps)
     curve = session.open_curve(identities[0])  # before any work: an unreachable server is said now
     with curve.closing():
         with display.running(len(job.routes)):
