@@ -121,7 +121,7 @@ def study(name: str, number: int, levels: Sequence[str], hidden: Sequence[str]) 
         charts=[
             scatter("density", schema.ACCURACY_LOSS),
             scatter(schema.COMPRESSION, "val.after.top1"),
-            parallel([*levels, "density", schema.ACCURACY_LOSS]),
+            *([parallel([*levels, "density", schema.ACCURACY_LOSS])] if levels else []),
         ],
         columns=_columns(params=("trial",), metrics=("density", schema.ACCURACY_LOSS, *levels)),
         group_by=("retrain_epochs",),  # ungrouped, MLflow folds trials into the run of the study, and draws none
