@@ -11,6 +11,7 @@ from pruneexp.errors import JobFailed
 from pruneexp.experiment.display import budget_text
 from pruneexp.experiment.pages import show_curve
 from pruneexp.experiment.plan import make_plan
+from pruneexp.experiment.served import log_networks
 from pruneexp.experiment.session import PointFailed, Record, Session, open_session
 from pruneexp.schema import PointIdentity, TradeoffPoint, flatten
 
@@ -40,9 +41,10 @@ def run(
     session.store.hold(step.key for route in job.routes for step in route.steps)
     curve = session.open_curve(identities[0])  # before any work: an unreachable server is said now
     with curve.closing():
-        with display.running(len(job.routes)):
+        with session.monitored(curve), display.running(len(job.routes)):
             points, failures = _points(session, identities, curve)
         display.table(points)
+        log_networks(session, identities)
         show_curve(session, curve, points, len(failures))
         if failures:
             raise JobFailed(f"{len(failures)} of {len(job.routes)} points failed: " + "; ".join(failures))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,11 @@ class Session:
 
     def _tags(self) -> dict[str, str]:
         return {str(name): str(value) for name, value in (self.config.runtime.tags or {}).items()}
+
+    def monitored(self, record: Record) -> AbstractContextManager[None]:
+        """Log the load of the machine on a run meanwhile, where ``runtime.system_metrics`` asks for it."""
+        tracker = self.courier.tracker() if self.config.runtime.system_metrics else None
+        return nullcontext() if tracker is None else tracker.monitored(self.courier.stored_as(record.run_id))
 
     def _courier(self) -> Courier:
         self.store.refer(redact(resolved(self.uri)), Path.cwd() / SPOOL)

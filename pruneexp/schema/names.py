@@ -11,6 +11,7 @@ STUDY_KEY = "pruneexp.study_key"
 COLLAPSE = "pruneexp.collapse"  # comma-separated layers that were kept from losing their last weight
 DENSITY_MISSED = "pruneexp.density_missed"  # "true" where the achieved density is not the asked one
 FAILURE = "pruneexp.failure"  # why a FAILED run failed, in one sentence
+NETWORK_KEY = "pruneexp.network_key"  # of a logged model: the stage that trained it
 SUMMARY_KEY = "pruneexp.summary_key"
 SUMMARY_OF = "pruneexp.summary_of"  # "curves" or "points": what a summary has the mean of, over seeds
 CONTEST = "pruneexp.contest"  # the same on summaries that differ in the mode alone
