@@ -95,11 +95,12 @@ def _list(supply: Supply, known: Sequence[Publication]) -> int:
 
 
 def _publish(supply: Supply, selected: Sequence[Publication], given: argparse.Namespace) -> int:
-    from analysis import publish
+    from analysis import publish, upkeep
 
     def make(publication: Publication, name: str, rows: pd.DataFrame) -> None:
-        content = publish.files(publication, name, rows, chosen(publication.module(), given))
-        print(*publish.write(given.out, content), sep="\n")
+        options = chosen(publication.module(), given)
+        paths = upkeep.kept(given.out, name, upkeep.inputs(name, options, rows))
+        print(*(paths or publish.write(given.out, publish.files(publication, name, rows, options))), sep="\n")
 
     for sentence in supply.repeats():
         print(f"note: {sentence}", file=sys.stderr)

@@ -16,7 +16,7 @@ from tests.contracts.jobs import numbers, runs
 from tests.contracts.killing import Answer, Executioner, Moment, Order, Place, Side, executioner
 from tests.contracts.records import fresh_store
 
-SWEEP = ["-m", *SMALL, "reg=l1,l2", "runtime.checkpoint_seconds=0"]
+SWEEP = [[*SMALL, f"reg={reg}", "runtime.checkpoint_seconds=0"] for reg in ("l1", "l2")]
 #: Kills per place, and whether both sides of it are moments of their own; the rest comes at random times.
 PLACES: dict[Place, int] = {
     "checkpoint": 6,
@@ -75,13 +75,13 @@ def stored(folder: Path) -> dict[str, str]:
 
 def check_equal(folder: Path, whole: Path) -> None:
     assert numbers(folder) == numbers(whole)
-    assert [run.info.status for run in runs(folder)] == ["FINISHED"] * 4
-    assert [run.info.status for run in runs(folder, "curve")] == ["FINISHED"] * 2
-    parents = {run.info.run_id for run in runs(folder, "curve")}
-    assert {run.data.tags["mlflow.parentRunId"] for run in runs(folder)} == parents
+    points, curves = runs(folder), runs(folder, "curve")
+    assert [run.info.status for run in points] == ["FINISHED"] * 4
+    assert [run.info.status for run in curves] == ["FINISHED"] * 2
+    assert {run.data.tags["mlflow.parentRunId"] for run in points} == {run.info.run_id for run in curves}
     assert stored(folder) == stored(whole)
     paths = Paths(folder / ".pruneexp" / "store")
-    left = [path for place in (paths.drafts(), paths.locks(), paths.root / "work") for path in place.glob("*")]
+    left = [path for place in (paths.drafts(), paths.locks(), paths.work()) for path in place.glob("*")]
     assert left == []
     assert "damaged" not in (folder / "log").read_text()
 

@@ -68,7 +68,7 @@ class ClientStore:
         from mlflow.utils.search_utils import SearchUtils
 
         runs: list[Run] = []
-        token = None if at is None else SearchUtils.create_page_token(at)
+        token = None if at is None else SearchUtils.create_page_token(at)  # type: ignore[no-untyped-call]
         try:
             while True:
                 page = self._client.search_runs(

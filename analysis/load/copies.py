@@ -23,6 +23,8 @@ from analysis.runs import Changes, FlatPoint, Known, Stamp
 FOLDER = Path(".pruneexp/analysis")
 NOTHING = Known({}, "")
 LAYOUT = 1  # of the tables below, and of a row's text
+#: How SQLite calls a file that is not, or is no longer, what was written; whatever else it says is of access and locks.
+_DAMAGE = ("SQLITE_ERROR", "SQLITE_CORRUPT", "SQLITE_NOTADB")
 _TABLES = (
     "CREATE TABLE about (version TEXT, generation INT)",
     "CREATE TABLE states (selection TEXT PRIMARY KEY, state TEXT)",
@@ -135,9 +137,10 @@ def opened(folder: Path, uri: str, experiments: Sequence[str], columns: Sequence
         folder.mkdir(parents=True, exist_ok=True)
         if copy.path.exists():
             copy.read()
-    except (OSError, sqlite3.OperationalError) as error:  # no access, or locked for long
-        copy.remark = f"the local copy {copy.path} cannot be used ({error}): all is read again"
-    except (sqlite3.DatabaseError, ValueError, TypeError) as error:
+    except (OSError, sqlite3.Error, ValueError, TypeError) as error:
+        if getattr(error, "sqlite_errorname", "SQLITE_ERROR") not in _DAMAGE or isinstance(error, OSError):
+            copy.remark = f"the local copy {copy.path} cannot be used ({error}): all is read again"
+            return copy
         copy.remark = f"the local copy {copy.path} was damaged ({error}) and is made anew"
         for leftover in (copy.path, copy.path.with_name(f"{copy.path.name}-journal")):
             with suppress(OSError):

@@ -25,7 +25,7 @@ class _Field(NamedTuple):
 def flatten(record: Any, prefix: str = "") -> dict[str, Any]:
     """Flatten nested dataclasses into ``{"budget.kind": "density", ...}``; absent (``None``) values are left out."""
     flat: dict[str, Any] = {}
-    for field in _fields(type(record)):
+    for field in _fields(typing.cast(Any, type(record))):
         value = getattr(record, field.name)
         if value is None:
             continue
@@ -45,7 +45,7 @@ def unflatten(kind: type[Record], flat: Mapping[str, Any], prefix: str = "") -> 
         ValueError: a value cannot be read as the declared type.
     """
     values: dict[str, Any] = {}
-    for field in _fields(kind):
+    for field in _fields(typing.cast(Any, kind)):
         name = prefix + field.name
         if field.nested:
             below = name + "."
