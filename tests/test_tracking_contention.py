@@ -53,7 +53,8 @@ def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Machine, 
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, of: Machine, method: str, act: Callable[[], object]) -> None:
     """Have ``act`` done once, just before a machine calls this method of its runs."""
-    original, acted = getattr(of._runs, method), []
+    original = getattr(of._runs, method)
+    acted: list[bool] = []
 
     def called(*arguments: object) -> object:
         if not acted:
