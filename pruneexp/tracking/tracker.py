@@ -212,12 +212,20 @@ class Tracker:
                 own = {schema.KIND: of_kind, key_tag: key, schema.SCHEMA: schema.SCHEMA_VERSION}
                 run = self._runs.create(name, {**tags, **made_by, **own})
                 run = contention.agree(self._runs, query, run) if self._unlocked else run
+                if of_kind == "curve":
+                    self._adopt(key, run)
             present = {file.path for file in self._runs.client.list_artifacts(run.info.run_id)} if found else set()
             missing = {name: text for name, text in texts(params).items() if legal_key(name) not in run.data.params}
             files = {file: text for file, text in about(config_yaml, environment).items() if file not in present}
             self._runs.fill(run, missing, [], files)
             self._sources[run.info.run_id] = made_by
             return str(run.info.run_id)
+
+    def _adopt(self, curve_key: str, curve: Run) -> None:
+        """Points whose curve was deleted, also while they were being written, belong to the one made again."""
+        for point in list(self._runs.find(f"tags.`{schema.CURVE_KEY}` = {quoted(curve_key)} and {kind('point')}")):
+            if _PARENT in point.data.tags:
+                self._runs.client.set_tag(point.info.run_id, _PARENT, curve.info.run_id)
 
     def _complete(
         self, run: Run, query: str, params: Mapping[str, str], metrics: Sequence[Value], files: Mapping[str, str]
