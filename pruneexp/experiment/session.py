@@ -91,16 +91,22 @@ class Session:
             UserError: the tracking store cannot be used; better said before any work than after it.
         """
         shared = {name: value for name, value in schema.flatten(of).items() if name not in OF_A_POINT}
-        run = self._courier().curve(of.curve_key, curve_name(shared), shared, {}, self.resolved(), self.environment())
+        run = self._courier().curve(
+            of.curve_key, curve_name(shared), shared, self._tags(), self.resolved(), self.environment()
+        )
         return Record(self.courier, run)
 
     def open_study(self, key: str, name: str, params: Mapping[str, Any]) -> Record:
         """The run of a search, made or found again by its key; raises as ``open_curve`` does."""
-        return Record(self.courier, self._courier().study(key, name, params, self.resolved(), self.environment()))
+        run = self._courier().study(key, name, params, self.resolved(), self.environment(), self._tags())
+        return Record(self.courier, run)
 
     def record_scan(self, scan: schema.Scan) -> None:
         """Record a sensitivity scan, unless it is recorded already."""
         self._courier().log_scan(scan, self.resolved(), self.environment())
+
+    def _tags(self) -> dict[str, str]:
+        return {str(name): str(value) for name, value in (self.config.runtime.tags or {}).items()}
 
     def _courier(self) -> Courier:
         self.store.refer(redact(resolved(self.uri)), Path.cwd() / SPOOL)

@@ -42,7 +42,7 @@ class Value(NamedTuple):
 class Runs:
     """Writer of the runs of one experiment; the caller holds the store's lock."""
 
-    def __init__(self, client: MlflowClient, uri: str, experiment: str, artifacts: Path | None) -> None:
+    def __init__(self, client: MlflowClient, uri: str, experiment: str, artifacts: Path | None = None) -> None:
         self.client = client
         self._uri = uri
         self.experiment_id = self._open_experiment(experiment, artifacts)

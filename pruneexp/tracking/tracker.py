@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pruneexp import schema
-from pruneexp.tracking import contention
+from pruneexp.tracking import colours, contention, reports
+from pruneexp.tracking.board import Board
 from pruneexp.tracking.naming import curve_name, legal_key, point_name, scan_name
 from pruneexp.tracking.runs import Runs, Value, about, kind, quoted, source, texts
 from pruneexp.tracking.stores import explained, open_client, resolved, sqlite_path, store_lock
@@ -65,7 +66,8 @@ class Tracker:
     ) -> str:
         """Run id of the curve, made or found again by its key; what a killed process left out of it is added.
 
-        ``environment`` is what ``pruneexp.provenance.environment`` returns; its git commit is put on the points too.
+        ``environment`` is what ``pruneexp.provenance.environment`` returns; its git commit is put on the points too,
+        and so are the ``tags`` and the name.
         """
         shown = name or curve_name(params)
         return self._parent("curve", curve_key, shown, params, tags, config_yaml, environment, "RUNNING")
@@ -77,9 +79,10 @@ class Tracker:
         params: Mapping[str, Any],
         config_yaml: str,
         environment: Mapping[str, Any],
+        tags: Mapping[str, str] | None = None,
     ) -> str:
         """Run id of a search, made or found again by its key; its trials are points nested in it."""
-        return self._parent("study", study_key, name, params, {}, config_yaml, environment, "RUNNING")
+        return self._parent("study", study_key, name, params, tags or {}, config_yaml, environment, "RUNNING")
 
     def restored(
         self,
@@ -109,8 +112,8 @@ class Tracker:
     ) -> str | None:
         """Record one point under its curve or study; ``None`` where it is recorded already.
 
-        Identity becomes params, numbers become metrics (``numbers`` adds to them), the rows of the layers
-        ``layers.json`` (a list of objects).
+        Identity becomes params, numbers and what follows from them become metrics (``numbers`` adds to them), the rows
+        of the layers ``layers.json`` (a list of objects).
         """
         identity = schema.flatten(point.identity)
         notes = dict(tags or {})
@@ -119,7 +122,8 @@ class Tracker:
         if point.density_missed:
             notes[schema.DENSITY_MISSED] = "true"
         rows = json.dumps([schema.flatten(row) for row in point.layers], indent=1)
-        metrics = [Value(*pair) for pair in {**(numbers or {}), **schema.flatten(point.result)}.items()]
+        found = {**(numbers or {}), **schema.derived(point.result), **schema.flatten(point.result)}
+        metrics = [Value(*pair) for pair in found.items()]
         with explained(self.uri, "written"), self._lock:
             run = self._new_point(curve_run, identity, notes)
             if run is None:
@@ -183,6 +187,21 @@ class Tracker:
             metrics = [Metric(legal_key(name), float(value), now, 0) for name, value in numbers.items()]
             self._runs.client.log_batch(run_id, metrics=metrics)
 
+    @property
+    def board(self) -> Board:
+        """The pages of this experiment in MLflow's user interface."""
+        return Board(self._runs, self.uri, self._lock)
+
+    def describe(self, curve_run: str, points: Sequence[schema.TradeoffPoint], failed: int) -> None:
+        """Put a finished curve's series, table and picture on its run, and renew the summaries over its seeds."""
+        if not points:
+            return
+        of = points[0].identity
+        with explained(self.uri, "written"), self._lock:
+            reports.describe_curve(self._runs, self._runs.client.get_run(curve_run), points, failed)
+            contest = f" and tags.`{schema.CONTEST}` = {quoted(schema.contest_of(of))}"
+            reports.refresh_summaries(self._runs, reports.repetitions(self._runs, of), contest)
+
     def close_curve(self, curve_run: str, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
         """Say how the curve, or the study, ended."""
         with explained(self.uri, "written"), self._lock:
@@ -203,21 +222,29 @@ class Tracker:
         with explained(self.uri, "written"), self._lock:
             query = f"tags.`{key_tag}` = {quoted(key)} and {kind(of_kind)}"
             found = sorted(self._runs.find(query), key=contention.rank)
-            made_by = source(environment)
+            made_by = {**tags, schema.CURVE: name, **source(environment)}
             if found:
                 run = found[0]
                 if status is not None:
                     self._runs.client.update_run(run.info.run_id, status=status)
             else:
                 own = {schema.KIND: of_kind, key_tag: key, schema.SCHEMA: schema.SCHEMA_VERSION}
-                run = self._runs.create(name, {**tags, **made_by, **own})
+                run = self._runs.create(name, {colours.TAG: colours.colour(params), **made_by, **own})
                 run = contention.agree(self._runs, query, run) if self._unlocked else run
+                if of_kind == "curve":
+                    self._adopt(key, run)
             present = {file.path for file in self._runs.client.list_artifacts(run.info.run_id)} if found else set()
             missing = {name: text for name, text in texts(params).items() if legal_key(name) not in run.data.params}
             files = {file: text for file, text in about(config_yaml, environment).items() if file not in present}
             self._runs.fill(run, missing, [], files)
             self._sources[run.info.run_id] = made_by
             return str(run.info.run_id)
+
+    def _adopt(self, curve_key: str, curve: Run) -> None:
+        """Points whose curve was deleted, also while they were being written, belong to the one made again."""
+        for point in list(self._runs.find(f"tags.`{schema.CURVE_KEY}` = {quoted(curve_key)} and {kind('point')}")):
+            if _PARENT in point.data.tags:
+                self._runs.client.set_tag(point.info.run_id, _PARENT, curve.info.run_id)
 
     def _complete(
         self, run: Run, query: str, params: Mapping[str, str], metrics: Sequence[Value], files: Mapping[str, str]
@@ -257,6 +284,7 @@ class Tracker:
             schema.KIND: "point",
             schema.POINT_KEY: key,
             schema.SCHEMA: schema.SCHEMA_VERSION,
+            colours.TAG: colours.colour(identity),
         }
         if "curve_key" in identity:
             own[schema.CURVE_KEY] = str(identity["curve_key"])
