@@ -104,7 +104,9 @@ class CurveConfig:
 class RuntimeConfig:
     """Places, progress, limits: never part of a result's identity.
 
-    ``threads`` is the one that can change the last bits: sums on a CPU depend on how they are split.
+    ``threads`` is the one that can change the last bits: sums on a CPU depend on how they are split. ``sweep`` and
+    ``job`` name the sweep that a job belongs to and its number there, ``sweeps`` is the folder where it writes how far
+    it is, ``log`` has it write beside that what it would say here.
     """
 
     tracking_uri: str | None = None
@@ -115,6 +117,10 @@ class RuntimeConfig:
     threads: int | None = None
     progress: bool = True
     traceback: bool = False
+    sweep: str | None = None
+    job: int | None = None
+    sweeps: str = ".pruneexp/sweeps"
+    log: bool = False
 
 
 @dataclass

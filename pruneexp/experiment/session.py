@@ -15,8 +15,9 @@ from pruneexp import schema
 from pruneexp.cache.store import Store
 from pruneexp.errors import Infeasible, UserError
 from pruneexp.experiment.build import Job, build, described
-from pruneexp.experiment.display import Display
+from pruneexp.experiment.display import Display, Watched
 from pruneexp.experiment.points import Search, assemble, identity
+from pruneexp.jobs.report import Report
 from pruneexp.provenance import environment
 from pruneexp.schema import Budget, PointIdentity, TradeoffPoint
 from pruneexp.stages.graph import Route, Runner
@@ -89,7 +90,7 @@ class Session:
         """
         tracker = self._tracker()
         shared = {name: value for name, value in schema.flatten(of).items() if name not in OF_A_POINT}
-        run = tracker.curve(of.curve_key, curve_name(shared), shared, {}, self.resolved(), self.environment())
+        run = tracker.curve(of.curve_key, curve_name(shared), shared, self.tags(), self.resolved(), self.environment())
         return Record(tracker, run)
 
     def open_study(self, key: str, name: str, params: Mapping[str, Any]) -> Record:
@@ -100,6 +101,11 @@ class Session:
     def record_scan(self, scan: schema.Scan) -> None:
         """Record a sensitivity scan, unless it is recorded already."""
         self._tracker().log_scan(scan, self.resolved(), self.environment())
+
+    def tags(self) -> dict[str, str]:
+        """The sweep that a job belongs to; what is recorded already keeps the tags it has."""
+        runtime = self.config.runtime
+        return {} if runtime.sweep is None else {schema.SWEEP: runtime.sweep, schema.JOB: str(runtime.job)}
 
     def _tracker(self) -> Tracker:
         return Tracker(self.uri, self.config.runtime.experiment)
@@ -135,7 +141,7 @@ class Session:
             reason = f"{type(error).__name__}: {error}"
             record.tracker.log_failure(record.run_id, schema.flatten(of), reason)
             raise PointFailed(reason) from error
-        record.tracker.log_point(record.run_id, point, numbers=numbers)
+        record.tracker.log_point(record.run_id, point, self.tags(), numbers)
         return point
 
     def seeded(self, seed: int) -> Session:
@@ -201,14 +207,17 @@ def open_session(
     choices: Mapping[str, str],
     own: Sequence[str] = (),
     display: Display | None = None,
+    report: Report | None = None,
 ) -> Session:
     """Build the job of a configuration. ``own`` are modules of the user's that a ``_target_`` may name.
+
+    ``report`` is told of every training, as the display is.
 
     Raises:
         UserError: a part cannot be made, or does not fit the others, or the store cannot be used.
     """
     shown = display or Display(bars=config.runtime.progress)
     store = Store(Path(config.runtime.store), checkpoint_every=config.runtime.checkpoint_seconds, on_event=shown.note)
-    job = build(config, shown, own)
+    job = build(config, Watched(shown, report or Report()), own)
     uri = config.runtime.tracking_uri or default_uri(Path.cwd())
     return Session(config, choices, job, store, Runner(store), shown, uri, tuple(own))

@@ -13,6 +13,7 @@ from pruneexp.schema.names import (
     DENSITY_MISSED,
     ENVIRONMENT_FILE,
     FAILURE,
+    JOB,
     KIND,
     LAYERS_FILE,
     POINT_KEY,
@@ -21,6 +22,7 @@ from pruneexp.schema.names import (
     SCHEMA_VERSION,
     SENSITIVITY_FILE,
     STUDY_KEY,
+    SWEEP,
 )
 from pruneexp.schema.points import (
     Budget,
@@ -43,6 +45,7 @@ __all__ = [
     "DENSITY_MISSED",
     "ENVIRONMENT_FILE",
     "FAILURE",
+    "JOB",
     "KIND",
     "LAYERS_FILE",
     "POINT_KEY",
@@ -51,6 +54,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "SENSITIVITY_FILE",
     "STUDY_KEY",
+    "SWEEP",
     "Budget",
     "BudgetKind",
     "Effort",

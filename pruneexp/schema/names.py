@@ -11,6 +11,8 @@ STUDY_KEY = "pruneexp.study_key"
 COLLAPSE = "pruneexp.collapse"  # comma-separated layers that were kept from losing their last weight
 DENSITY_MISSED = "pruneexp.density_missed"  # "true" where the achieved density is not the asked one
 FAILURE = "pruneexp.failure"  # why a FAILED run failed, in one sentence
+SWEEP = "pruneexp.sweep"  # of curves and points: the sweep that recorded them first
+JOB = "pruneexp.job"  # their job's number there
 SCHEMA = "pruneexp.schema"  # version of this vocabulary
 SCHEMA_VERSION = "1"
 

@@ -5,7 +5,8 @@ Importing it is cheap: MLflow itself (1.6 s, plus 0.9 s for its SQL store) is lo
 """
 
 from pruneexp.tracking.naming import curve_name, point_name
+from pruneexp.tracking.recorded import Recorded
 from pruneexp.tracking.stores import default_uri, redact
 from pruneexp.tracking.tracker import Tracker
 
-__all__ = ["Tracker", "curve_name", "default_uri", "point_name", "redact"]
+__all__ = ["Recorded", "Tracker", "curve_name", "default_uri", "point_name", "redact"]
