@@ -33,7 +33,9 @@ def read(path: Path) -> Grid:
     """
     place = SHIPPED / path.name if path.parent.name == "sweeps" and not path.exists() else path
     try:
-        return grid(yaml.load(place.read_text(encoding="utf-8"), Loader=_Strict))
+        found = grid(yaml.load(place.read_text(encoding="utf-8"), Loader=_Strict))
+        found.jobs()
+        return found
     except OSError as error:
         shipped = ", ".join(sorted(f"sweeps/{each.name}" for each in SHIPPED.glob("*.yaml")))
         raise UserError(f"{path}: {error.strerror}; the sweeps that come with pruneexp are {shipped}") from error
@@ -49,6 +51,8 @@ def words(arguments: Sequence[str]) -> list[str]:
     """The command line of ``python -m pruneexp`` that runs the sweep whose file is the first argument."""
     path, *rest = arguments
     read(Path(path))  # a mistake in it is said before Hydra is loaded
+    if other := [word for word in rest if word.startswith("hydra/sweeper=") and word != "hydra/sweeper=jobs"]:
+        raise UserError(f"{other[0]}: the jobs of a file are run by hydra/sweeper=jobs, the usual one")
     named = any(word.startswith("runtime.sweep=") for word in rest)
     name = [] if named else [f"runtime.sweep={text(Path(path).stem)}"]
     return ["-m", f"hydra.sweeper.file={text(path)}", *name, *rest]

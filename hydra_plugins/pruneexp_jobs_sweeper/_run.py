@@ -50,7 +50,9 @@ def run(asked: Request, config: DictConfig, launcher: Launcher, words: Sequence[
     OmegaConf.save(config, sweep_dir / "multirun.yaml")
     elsewhere = not config.hydra.launcher._target_.endswith(".BasicLauncher")
     with watching(asked.folder, wanted=elsewhere and config.runtime.progress and bool(todo)) as watched:
-        cause = _launch(asked, launcher, todo, ["++runtime.progress=false", "++runtime.log=true"] if watched else [])
+        cause = _launch(
+            asked, launcher, todo, ["++runtime.progress=false", "++runtime.log=true"] if watched else [], display
+        )
     _conclude(asked, cause, display)
 
 
@@ -84,7 +86,7 @@ def _todo(asked: Request, plan: SweepPlan, retry: bool) -> list[int]:
     folder, before = asked.folder, summarise(asked.folder)
     todo = []
     for number, (job, state) in enumerate(zip(plan.jobs, before.states, strict=True)):
-        if state.state == "running" or (state.state == "failed" and not retry):
+        if state.state == "running" or (state.state == "failed" and not state.mendable and not retry):
             continue
         fresh = replace(state, points=job.points or state.points, done=job.recorded, reason="", stage="")
         if job.done:
@@ -97,7 +99,9 @@ def _todo(asked: Request, plan: SweepPlan, retry: bool) -> list[int]:
     return todo
 
 
-def _launch(asked: Request, launcher: Launcher, todo: Sequence[int], more: Sequence[str]) -> Exception | None:
+def _launch(
+    asked: Request, launcher: Launcher, todo: Sequence[int], more: Sequence[str], display: Display
+) -> Exception | None:
     """Run jobs; what a launcher leaves behind that dies of one of them is launched again. The last thing raised."""
     cause: Exception | None = None
     lives = dict.fromkeys(todo, _LIVES)
@@ -114,6 +118,8 @@ def _launch(asked: Request, launcher: Launcher, todo: Sequence[int], more: Seque
         left = [n for n in todo if states[n].state in ("lost", "killed", "waiting") and lives[n] > 0]
         if len(left) == len(todo) and all(states[n].state == "waiting" for n in todo):
             return cause  # it started none
+        if left:
+            display.note(f"the launcher gave up ({_first_line(cause)}); it is given the {len(left)} jobs left again")
         todo = left
     return cause
 
@@ -136,9 +142,9 @@ def _conclude(asked: Request, cause: Exception | None, display: Display) -> None
         raise cause
     counted = ", ".join(f"{count} {state}" for state, count in came.counts.items())
     sentence = f"sweep {came.name}: of {len(came.jobs)} jobs {counted}"
-    if came.numbers("failed"):
+    if came.failed:
         sentence += f"; {status} --retry-failed runs what failed again"
-    if came.numbers("waiting", "killed", "lost"):
+    if came.resumable:
         sentence += f"; the same command runs what is left{_because(came, cause)}"
     if not came.numbers("failed", "waiting", "killed", "lost"):
         display.note(f"{sentence} elsewhere; {status} shows how far they are")
@@ -147,7 +153,9 @@ def _conclude(asked: Request, cause: Exception | None, display: Display) -> None
 
 
 def _because(came: Summary, cause: Exception | None) -> str:
-    if cause is None or came.numbers("failed"):
-        return ""
+    return "" if cause is None or came.failed else f" ({_first_line(cause)})"
+
+
+def _first_line(cause: Exception | None) -> str:
     lines = str(cause).strip().splitlines()
-    return f" ({type(cause).__name__}: {lines[0] if lines else ''})"
+    return f"{type(cause).__name__}: {lines[0] if lines else ''}"

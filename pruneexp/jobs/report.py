@@ -15,6 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from pruneexp.errors import Told, UserError
 from pruneexp.jobs.folder import SweepFolder
 from pruneexp.jobs.state import JobState, State, write_state, written
 
@@ -31,11 +32,11 @@ class Report:
     def __init__(self, state: JobState | None = None, keep: Callable[[JobState], None] = lambda state: None) -> None:
         self.state = state or JobState()
         self._keep = keep
-        self._before = self.state.seconds
         self._since = self._noted = time.monotonic()
 
     def asked(self, points: int) -> None:
-        """So many points are to be made."""
+        """So many points are to be made; the first begins now."""
+        self._since = time.monotonic()
         self._note(points=points, done=0)
 
     def at(self, stage: str, epoch: int, epochs: int) -> None:
@@ -45,16 +46,16 @@ class Report:
 
     def point(self, *, computed: bool) -> None:
         """Another point is recorded; ``computed`` where not everything of it was in the store."""
-        self._note(done=self.state.done + 1, computed=self.state.computed + computed, stage="", epoch=0, epochs=0)
+        took, self._since = time.monotonic() - self._since, time.monotonic()
+        spent = {"computed": self.state.computed + 1, "seconds": self.state.seconds + took} if computed else {}
+        self._note(done=self.state.done + 1, stage="", epoch=0, epochs=0, **spent)
 
-    def ended(self, state: State, reason: str = "") -> None:
-        self._note(state=state, reason=reason, stage="", epoch=0, epochs=0)
+    def ended(self, state: State, reason: str = "", *, mendable: bool = False) -> None:
+        self._note(state=state, reason=reason, mendable=mendable, stage="", epoch=0, epochs=0)
 
     def _note(self, **changes: object) -> None:
-        now = time.monotonic()
-        seconds = self._before + now - self._since
-        self.state = replace(self.state, **changes, updated=time.time(), seconds=seconds)  # type: ignore[arg-type]
-        self._noted = now
+        self._noted = time.monotonic()
+        self.state = replace(self.state, **changes, updated=time.time())  # type: ignore[arg-type]
         with contextlib.suppress(OSError):
             self._keep(self.state)
 
@@ -81,7 +82,7 @@ def reporting(root: Path, sweep: str | None, number: int | None) -> Iterator[Rep
             raise Taken(f"job {number} of {sweep} has been done meanwhile by a process on {before.host}")
         begun = replace(
             before, state="running", attempt=before.attempt + 1, host=socket.gethostname(), pid=os.getpid(), done=0,
-            started=time.time(), reason="", stage="",
+            started=time.time(), reason="", mendable=False, stage="",
         )  # fmt: skip
         report = Report(begun, lambda state: write_state(folder, number, state))
         report.at("starting", 0, 0)
@@ -91,7 +92,7 @@ def reporting(root: Path, sweep: str | None, number: int | None) -> Iterator[Rep
             report.ended("killed", "interrupted")
             raise
         except BaseException as error:
-            report.ended("failed", _reason(error))
+            report.ended("failed", _reason(error), mendable=isinstance(error, UserError))
             raise
         report.ended("done")
 
@@ -116,4 +117,4 @@ def _reason(error: BaseException) -> str:
     """The first line of what an exception says."""
     text = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
     name = type(error).__name__
-    return text if name in ("UserError", "JobFailed", "Infeasible") else f"{name}: {text}".removesuffix(": ")
+    return text if isinstance(error, Told) else f"{name}: {text}".removesuffix(": ")

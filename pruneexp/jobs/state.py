@@ -19,8 +19,9 @@ State = Literal["waiting", "running", "done", "failed", "killed", "lost"]
 
 @dataclass(frozen=True)
 class JobState:
-    """``seconds`` and ``computed`` (points that were not all in the store) are sums over all attempts.
+    """``computed`` points were not all in the store and took so many ``seconds``, both summed over all attempts.
 
+    ``mendable`` failures are the machine's or the request's fault, not that of what was computed.
     ``started`` and ``updated`` are seconds since 1970, of the present attempt; ``epoch`` counts within ``stage``.
     """
 
@@ -38,6 +39,7 @@ class JobState:
     updated: float = 0.0
     seconds: float = 0.0
     reason: str = ""
+    mendable: bool = False
 
 
 _FIELDS = {field.name for field in fields(JobState)}

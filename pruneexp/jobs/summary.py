@@ -24,6 +24,17 @@ class Summary:
         return [number for number, state in enumerate(self.states) if state.state in wanted]
 
     @property
+    def failed(self) -> list[int]:
+        """Jobs that the sweep's command leaves alone: what failed was the work itself, and would fail again."""
+        return [number for number in self.numbers("failed") if not self.states[number].mendable]
+
+    @property
+    def resumable(self) -> list[int]:
+        """Jobs that the sweep's command runs: never started, stopped, or failed for want of something else."""
+        stopped = [number for number in self.numbers("failed") if self.states[number].mendable]
+        return sorted([*self.numbers("waiting", "killed", "lost"), *stopped])
+
+    @property
     def counts(self) -> Counter[State]:
         return Counter(state.state for state in self.states)
 
@@ -44,7 +55,7 @@ class Summary:
         A point takes as long as the points that this sweep has computed took on average.
         """
         computed = sum(state.computed for state in self.states)
-        open_jobs = [self.states[number] for number in self.numbers("waiting", "running", "killed", "lost")]
+        open_jobs = [self.states[number] for number in (*self.resumable, *self.numbers("running"))]
         if not computed or any(state.points is None for state in open_jobs):
             return None if open_jobs else 0.0
         each = sum(state.seconds for state in self.states if state.computed) / computed

@@ -82,6 +82,19 @@ class Runs:
         for start in range(_BATCH, len(numbers), _BATCH):
             self.client.log_batch(run.info.run_id, metrics=numbers[start : start + _BATCH])
 
+    def check_there(self, run_id: str) -> None:
+        """See that neither the experiment nor a run was deleted by somebody else.
+
+        Raises:
+            UserError: one was; says how to go on.
+        """
+        active(self.client.get_experiment(self.experiment_id), self._uri)
+        if self.client.get_run(run_id).info.lifecycle_stage != "active":
+            raise UserError(
+                f"The run {run_id} in {redact(self._uri)} was deleted while its points were computed: they are in the "
+                "store, and the same command records them again."
+            )
+
     def _open_experiment(self, name: str, artifacts: Path | None) -> str:
         experiment = self.client.get_experiment_by_name(name)
         if experiment is None:

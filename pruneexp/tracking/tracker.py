@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -104,7 +105,7 @@ class Tracker:
             notes[schema.DENSITY_MISSED] = "true"
         rows = json.dumps([schema.flatten(row) for row in point.layers], indent=1)
         metrics = [Value(*pair) for pair in {**(numbers or {}), **schema.flatten(point.result)}.items()]
-        with explained(self.uri, "written"), self._lock:
+        with self._writing(curve_run):
             run = self._new_point(curve_run, identity, notes)
             if run is None:
                 return None
@@ -126,7 +127,7 @@ class Tracker:
         if "point_key" not in identity:
             raise ValueError(f"a failed point needs its 'point_key', got {', '.join(identity) or 'nothing'}")
         notes = {schema.FAILURE: reason, "mlflow.note.content": reason}
-        with explained(self.uri, "written"), self._lock:
+        with self._writing(curve_run):
             run = self._new_point(curve_run, identity, notes)
             if run is None:
                 return None
@@ -171,8 +172,24 @@ class Tracker:
 
     def close_curve(self, curve_run: str, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
         """Say how the curve, or the study, ended."""
-        with explained(self.uri, "written"), self._lock:
+        with self._writing(curve_run):
             self._runs.client.set_terminated(curve_run, status)
+
+    @contextmanager
+    def _writing(self, curve_run: str) -> Iterator[None]:
+        """Under the lock; what was deleted under a running job is said in its own words.
+
+        Raises:
+            UserError: the curve's run, or the experiment, was deleted meanwhile, or the store cannot be written.
+        """
+        from mlflow.exceptions import MlflowException
+
+        with explained(self.uri, "written"), self._lock:
+            try:
+                yield
+            except MlflowException:
+                self._runs.check_there(curve_run)
+                raise
 
     def _parent(
         self,
