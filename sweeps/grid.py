@@ -20,13 +20,13 @@ Job = Mapping[str, Any]
 
 WORDS = ("description", "with", "product", "zip", "exclude", "include")
 
-_KEY = re.compile(r"[+~]{0,2}[A-Za-z_][\w./@-]*")
+_KEY = re.compile(r"[+~]{0,2}[A-Za-z_][\w./@-]*", re.ASCII)
 
 #: Keys that belong to the command, not to what is swept.
 _OF_THE_COMMAND = ("hydra", "plan", "runtime.sweep", "runtime.sweeps", "runtime.job", "runtime.log")
 
-#: Text that a command line takes as it is.
-_PLAIN = re.compile(r"[A-Za-z0-9_./+-][\w./+:@%?|-]*")
+#: Text that a command line takes as it is; YAML calls 1e-3 a text, and a command line the number that is meant.
+_PLAIN = re.compile(r"[A-Za-z0-9_./+-][\w./+:@%?|-]*", re.ASCII)
 
 #: What must be escaped between quotes: a quote, and backslashes before one.
 _QUOTE = re.compile(r"(\\*)('|\Z)")
