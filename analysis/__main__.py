@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis.catalogue import Publication, add_options, chosen, publications
-from analysis.load import DEFAULT_URI
+from analysis.load import COPIES, DEFAULT_URI
 from pruneexp.errors import UserError
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ def _parser(known: dict[str, Publication], *, add_help: bool) -> argparse.Argume
                         help=f"read this experiment; may be repeated (default: {EXPERIMENT}; list: all)")  # fmt: skip
     parser.add_argument("--where", action="append", default=[], metavar="COLUMN=VALUE",
                         help="only such points or scans, for example criterion=layer_std; may be repeated")  # fmt: skip
+    parser.add_argument("--no-copy", action="store_true",
+                        help=f"read all from the store, and let the local copy in {COPIES} be")  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("reports"), metavar="FOLDER",
                         help="where the files go (default: %(default)s)")  # fmt: skip
     return parser
@@ -71,7 +73,7 @@ def _supply(selected: Sequence[Publication], given: argparse.Namespace) -> Suppl
     conditions = dict(map(_condition, given.where))
     experiments = given.experiment or (None if given.command == "list" else [EXPERIMENT])
     wanted = list(materials.SOURCES) if given.command == "list" else [one.made_of() for one in selected]
-    logged, notes = materials.read(given.tracking_uri, experiments, wanted)
+    logged, notes = materials.read(given.tracking_uri, experiments, wanted, None if given.no_copy else COPIES)
     for sentence in notes:
         print(f"note: {sentence}", file=sys.stderr)
     place = f"experiment {', '.join(experiments)}" if experiments else "the store"
@@ -93,11 +95,12 @@ def _list(supply: Supply, known: Sequence[Publication]) -> int:
 
 
 def _publish(supply: Supply, selected: Sequence[Publication], given: argparse.Namespace) -> int:
-    from analysis import publish
+    from analysis import publish, upkeep
 
     def make(publication: Publication, name: str, rows: pd.DataFrame) -> None:
-        content = publish.files(publication, name, rows, chosen(publication.module(), given))
-        print(*publish.write(given.out, content), sep="\n")
+        options = chosen(publication.module(), given)
+        paths = upkeep.kept(given.out, name, upkeep.inputs(name, options, rows))
+        print(*(paths or publish.write(given.out, publish.files(publication, name, rows, options))), sep="\n")
 
     for sentence in supply.repeats():
         print(f"note: {sentence}", file=sys.stderr)

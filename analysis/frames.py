@@ -14,19 +14,16 @@ Pure: knows neither the store the points came from nor what will be drawn. Colum
 
 from __future__ import annotations
 
-import dataclasses
 import math
-import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from analysis.runs import LoggedPoint
+from analysis.runs import FlatPoint, LoggedPoint
 from pruneexp.errors import UserError
-from pruneexp.schema import PointIdentity, PointResult, flatten
+from pruneexp.schema import PointIdentity, PointResult, flat_names, flatten
 
 Split = Literal["test", "val"]
 
@@ -35,22 +32,9 @@ BUDGET = ("budget.kind", "budget.value")
 _REPEATED = ("seed", "trial", "device", "curve_key", "point_key", "dense_key", "mask_key", "final_key")
 
 
-@cache
-def names(kind: Any, prefix: str = "") -> tuple[str, ...]:
-    """Every name ``flatten`` can give a record of this kind, the absent ones included."""
-    hints = typing.get_type_hints(kind)
-    found: list[str] = []
-    for field in dataclasses.fields(kind):
-        hint = hints[field.name]
-        if isinstance(hint, types.UnionType):
-            hint = next(part for part in typing.get_args(hint) if part is not types.NoneType)
-        name = prefix + field.name
-        found += names(typing.cast(Any, hint), f"{name}.") if dataclasses.is_dataclass(hint) else (name,)
-    return tuple(found)
-
-
-IDENTITY = names(PointIdentity)
-COLUMNS = (*IDENTITY, *names(PointResult), "run_id", "experiment", "started", "collapsed")
+IDENTITY = flat_names(PointIdentity)
+RESULT = flat_names(PointResult)
+COLUMNS = (*IDENTITY, *RESULT, "run_id", "experiment", "started", "collapsed")
 #: What may differ between two curves of one network and data set; runs that differ in seed alone are repetitions.
 CONDITIONS = tuple(name for name in IDENTITY if name not in (*SUBJECT, "mode", *BUDGET, *_REPEATED))
 
@@ -90,13 +74,9 @@ def spread(values: Iterable[float]) -> Spread:
     return Spread(mean, std, ordered[0], ordered[-1], n)
 
 
-def frame(points: Iterable[LoggedPoint]) -> pd.DataFrame:
+def frame(points: Iterable[LoggedPoint | FlatPoint]) -> pd.DataFrame:
     """All points, one row each, sorted by what they are, so that the order of logging changes nothing."""
-    rows = []
-    for logged in points:
-        identity, result = logged.point.identity, logged.point.result
-        where = {"run_id": logged.run_id, "experiment": logged.experiment, "started": logged.started}
-        rows.append({**flatten(identity), **flatten(result), **where, "collapsed": ",".join(logged.point.collapsed)})
+    rows = [_row(point) for point in points]
     made = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values(
         [*SUBJECT, "mode", *CONDITIONS, *BUDGET, "seed", "started", "run_id"], ignore_index=True
     )
@@ -110,6 +90,14 @@ def frame(points: Iterable[LoggedPoint]) -> pd.DataFrame:
                 change = made[f"{split}.{when}.{metric}"] - made[f"{split}.dense.{metric}"]
                 derived[f"{split}.change_{when}.{metric}"] = change
     return made.assign(**derived)
+
+
+def _row(logged: LoggedPoint | FlatPoint) -> tuple[object, ...]:
+    where = logged.run_id, logged.experiment, logged.started
+    if isinstance(logged, FlatPoint):
+        return (*logged.values, *where, logged.collapsed)
+    flat = {**flatten(logged.point.identity), **flatten(logged.point.result)}
+    return (*(flat.get(name) for name in (*IDENTITY, *RESULT)), *where, ",".join(logged.point.collapsed))
 
 
 def of_curves(points: pd.DataFrame) -> pd.DataFrame:

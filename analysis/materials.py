@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from analysis import frames, load, scans
 from analysis.catalogue import Material
-from analysis.runs import Logbook
+from analysis.runs import Logbook, LoggedScan
 from pruneexp.errors import UserError
 
 
@@ -26,7 +27,7 @@ class Source(NamedTuple):
     kind: frames.Kind
     noun: str
     command: str
-    read: Callable[[str, Sequence[str] | None], Logbook[Any]]
+    read: Callable[[str, Sequence[str] | None, Path | None], Logbook[Any]]
     frame: Callable[[Iterable[Any]], pd.DataFrame]
     part: Callable[[pd.DataFrame], pd.DataFrame]
 
@@ -35,11 +36,18 @@ def _whole(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
+def _scans(uri: str, experiments: Sequence[str] | None, _: Path | None) -> Logbook[LoggedScan]:
+    """Of scans no copy is kept: they are few, and what they are made of lies in files that can be written again."""
+    return load.scans(uri, experiments)
+
+
 _RUN, _SCAN = "python -m pruneexp", "python -m sweeps study=sensitivity"
 SOURCES: Mapping[Material, Source] = {
-    "points": Source(frames.POINTS, "finished point of a curve", _RUN, load.points, frames.frame, frames.of_curves),
-    "points and trials": Source(frames.POINTS, "finished point", _RUN, load.points, frames.frame, _whole),
-    "scans": Source(scans.SCANS, "finished scan", _SCAN, load.scans, scans.frame, _whole),
+    "points": Source(
+        frames.POINTS, "finished point of a curve", _RUN, load.flat_points, frames.frame, frames.of_curves
+    ),
+    "points and trials": Source(frames.POINTS, "finished point", _RUN, load.flat_points, frames.frame, _whole),
+    "scans": Source(scans.SCANS, "finished scan", _SCAN, _scans, scans.frame, _whole),
 }
 
 
@@ -81,9 +89,11 @@ class Supply:
 
 
 def read(
-    uri: str, experiments: Sequence[str] | None, wanted: Iterable[Material]
+    uri: str, experiments: Sequence[str] | None, wanted: Iterable[Material], copies: Path | None = None
 ) -> tuple[dict[Material, pd.DataFrame], tuple[str, ...]]:
     """A frame for each wanted material, and one sentence for each run that is left out; reads nothing twice.
+
+    ``copies`` is the folder of the local copy that is used and kept up to date, if any.
 
     Raises:
         UserError: the store cannot be read, or has no experiment of that name.
@@ -94,8 +104,8 @@ def read(
     for material in wanted:
         source = SOURCES[material]
         if source.read not in wholes:
-            book = source.read(uri, experiments)
+            book = source.read(uri, experiments, copies)
             wholes[source.read] = source.frame(book.records)
-            notes += (*book.failed, *book.unreadable, *book.unfinished)
+            notes += (*book.remarks, *book.failed, *book.unreadable, *book.unfinished)
         made[material] = source.part(wholes[source.read])
     return made, tuple(notes)

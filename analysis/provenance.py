@@ -12,15 +12,21 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from analysis import upkeep
+
 
 class Provenance(NamedTuple):
-    """``config_hash`` is the sha256 of the sorted keys, which hash each record's whole resolved configuration."""
+    """``config_hash`` is the sha256 of the sorted keys, which hash each record's whole resolved configuration.
+
+    ``inputs`` is the digest of everything it was made from (``analysis.upkeep``).
+    """
 
     name: str
     options: Mapping[str, Any]
     runs: tuple[tuple[str, str, str], ...]  # (run id, experiment, key of the point or scan), sorted
     runs_digest: str
     config_hash: str
+    inputs: str
 
     def lines(self) -> tuple[str, ...]:
         """For the comment of a text file."""
@@ -39,6 +45,7 @@ class Provenance(NamedTuple):
             "options": dict(sorted(self.options.items())),
             "config_hash": self.config_hash,
             "runs_digest": self.runs_digest,
+            "inputs": self.inputs,
             "runs": [{"run_id": run, "experiment": where, "key": key} for run, where, key in self.runs],
             "files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())},
         }
@@ -49,7 +56,8 @@ def of(name: str, options: Mapping[str, Any], frame: pd.DataFrame, run_ids: Iter
     """The provenance of what was made from these runs of the frame."""
     used = frame[frame["run_id"].isin(list(run_ids))]
     runs = tuple(sorted(set(zip(used["run_id"], used["experiment"], used["key"], strict=True))))
-    return Provenance(name, options, runs, _sha256(run for run, _, _ in runs), _sha256(sorted({r[2] for r in runs})))
+    runs_digest, config_hash = _sha256(run for run, _, _ in runs), _sha256(sorted({key for _, _, key in runs}))
+    return Provenance(name, options, runs, runs_digest, config_hash, upkeep.inputs(name, options, frame))
 
 
 def _sha256(lines: Iterable[str]) -> str:

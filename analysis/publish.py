@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import frames, provenance
+from analysis import frames, provenance, upkeep
 from analysis.catalogue import Publication
 from analysis.materials import Supply
 from analysis.sheet import csv_text, latex, markdown
@@ -68,7 +68,7 @@ def files(publication: Publication, name: str, frame: pd.DataFrame, options: Map
     content = (_figure if publication.kind == "figure" else _table)(module, name, made, source)
     rows = list(module.rows(made))
     content[f"{name}.csv"] = csv_text(rows, rows[0]._fields).encode()
-    content[f"{name}.provenance.json"] = source.sidecar(content)
+    content[upkeep.SIDECAR.format(name)] = source.sidecar(content)
     return content
 
 

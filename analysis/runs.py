@@ -5,7 +5,7 @@ Knows neither the tracking store nor pandas.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from pruneexp.schema import Scan, TradeoffPoint
@@ -37,6 +37,19 @@ class LoggedPoint(NamedTuple):
     point: TradeoffPoint
 
 
+class FlatPoint(NamedTuple):
+    """The same in one row: ``values`` in the order of the names of identity and result, ``None`` where one is absent.
+
+    What 10,000 points are quickly kept as, read back as, and framed from.
+    """
+
+    run_id: str
+    experiment: str
+    started: int
+    values: tuple[object, ...]
+    collapsed: str
+
+
 class LoggedScan(NamedTuple):
     """A sensitivity scan and the run it was read from."""
 
@@ -47,12 +60,48 @@ class LoggedScan(NamedTuple):
 
 
 class Logbook(NamedTuple, Generic[Record]):
-    """All records of one kind, and one sentence for each run that is no finished, readable record."""
+    """All records of one kind, and one sentence for each run that is no finished, readable record.
+
+    ``remarks`` are sentences on how it was read.
+    """
 
     records: tuple[Record, ...]
     unreadable: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     unfinished: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+class Stamp(NamedTuple):
+    """What a store tells of a finished run without its contents: another stamp means that it is read again.
+
+    ``experiment`` is the id of its experiment, ``ended`` in milliseconds since 1970; ``content`` is a digest of what
+    can change later, where the store can tell it cheaply.
+    """
+
+    experiment: str
+    ended: int
+    content: str
+
+
+class Known(NamedTuple):
+    """Finished runs read earlier, by id; ``state`` is what the store as a whole was then, where it can tell."""
+
+    runs: Mapping[str, Stamp]
+    state: str
+
+
+class Changes(NamedTuple):
+    """What has become of the known runs, and all others.
+
+    ``same`` maps each run that is as it was known to the present name of its experiment; ``fresh`` are new, changed or
+    unfinished ones; ``gone`` are known ones that are none of these experiments' active runs any more.
+    """
+
+    same: Mapping[str, str]
+    fresh: Sequence[tuple[Stamp, RawRun]]
+    gone: Collection[str]
+    state: str
 
 
 class Store(Protocol):
@@ -62,6 +111,10 @@ class Store(Protocol):
 
     def runs(self, kind: RunKind, experiments: Sequence[str]) -> Sequence[RawRun]:
         """Every active run of these experiments that is tagged as of this kind, whatever its status."""
+        ...
+
+    def changes(self, kind: RunKind, experiments: Sequence[str], known: Known) -> Changes:
+        """The same runs, those that are as they were known without their contents."""
         ...
 
     def artefact(self, run_id: str, name: str) -> str:

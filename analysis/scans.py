@@ -17,18 +17,18 @@ from collections.abc import Iterable
 import pandas as pd
 
 from analysis import frames
-from analysis.frames import SUBJECT, names
+from analysis.frames import SUBJECT
 from analysis.runs import LoggedScan
-from pruneexp.schema import LayerSensitivity, ScanIdentity, Score, flatten
+from pruneexp.schema import LayerSensitivity, ScanIdentity, Score, flat_names, flatten
 
 LEVEL = ("level.kind", "level.value")
 METRICS = ("top1", "top5")
 _REPEATED = ("seed", "device", "scan_key", "dense_key")
 
-IDENTITY = names(ScanIdentity)
+IDENTITY = flat_names(ScanIdentity)
 _OWN = ("run_id", "experiment", "started", "key", "place", "images")
-_DENSE = tuple(f"dense.{name}" for name in names(Score))
-COLUMNS = (*IDENTITY, *names(LayerSensitivity), *_DENSE, *_OWN)
+_DENSE = tuple(f"dense.{name}" for name in flat_names(Score))
+COLUMNS = (*IDENTITY, *flat_names(LayerSensitivity), *_DENSE, *_OWN)
 #: What may differ between two scans of one network and data set; scans that differ in seed alone are repetitions.
 CONDITIONS = tuple(name for name in IDENTITY if name not in (*SUBJECT, *_REPEATED))
 SCANS = frames.Kind("scan", IDENTITY, (*SUBJECT, *CONDITIONS, "seed"))

@@ -1,6 +1,7 @@
 """House style of every figure: type, colours, the paper's lines, and how a picture is saved.
 
-Knows matplotlib and nothing of the data. Saved twice, a figure gives the same bytes: no dates, fixed identifiers.
+Knows matplotlib, which it loads when something is drawn, and nothing of the data. Saved twice, a figure gives the same
+bytes: no dates, fixed identifiers.
 """
 
 from __future__ import annotations
@@ -9,11 +10,10 @@ import colorsys
 import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
-import matplotlib as mpl
-from matplotlib.colors import to_hex, to_rgb
-from matplotlib.figure import Figure
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 INK = "#22262b"
 FAINT = "#8a9099"
@@ -95,6 +95,9 @@ def sequence(count: int) -> tuple[Line, ...]:
 
     Viridis keeps its order in grey and for the colour-blind; its pale end is left out, being lost on white.
     """
+    import matplotlib as mpl
+    from matplotlib.colors import to_hex
+
     shades = mpl.colormaps["viridis"]([0.88 * place / max(1, count - 1) for place in range(count)])
     return tuple(
         Line(to_hex(shade), "os^Dv"[place % 5], False, place // 5 % 2 == 0) for place, shade in enumerate(shades)
@@ -102,6 +105,8 @@ def sequence(count: int) -> tuple[Line, ...]:
 
 
 def _paler(colour: str, share: float) -> str:
+    from matplotlib.colors import to_rgb
+
     hue, light, saturation = colorsys.rgb_to_hls(*to_rgb(colour))
     red, green, blue = colorsys.hls_to_rgb(hue, light + (0.92 - light) * share, saturation)
     return f"#{round(255 * red):02x}{round(255 * green):02x}{round(255 * blue):02x}"
@@ -110,6 +115,8 @@ def _paler(colour: str, share: float) -> str:
 @contextmanager
 def applied() -> Iterator[None]:
     """Draw and save inside this, so that a user's own matplotlibrc changes nothing."""
+    import matplotlib as mpl
+
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(cast(Any, RC))

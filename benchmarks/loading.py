@@ -1,9 +1,9 @@
-"""Load 5,000 logged trade-off points and publish everything from them: at most 20 s.
+"""Load 10,000 logged trade-off points and publish the trade-off from them: at most 20 s, and 3 s from the local copy.
 
     python -m benchmarks.loading [POINTS]
 
 Compares the project's reader with ``mlflow.search_runs``, the call a user would write, on the same store in the same
-run. The store is made by logging one point through MLflow's client and copying its rows, because logging 5,000 points
+run. The store is made by logging one point through MLflow's client and copying its rows, because logging so many
 one by one would take minutes.
 """
 
@@ -25,7 +25,7 @@ from pruneexp import schema
 from pruneexp.schema import TradeoffPoint, flatten
 from tests.contracts.points import point
 
-LIMIT_SECONDS = 20.0
+COLD_SECONDS, AGAIN_SECONDS = 20.0, 3.0
 MODELS = ("lenet_300_100", "lenet5", "alexnet", "vgg16", "resnet20")
 LEDGER = {f"ledger.{kind}.{field}": 1.0 for kind in ("dense", "prune", "retrain", "scratch")
           for field in ("epochs", "flop", "seconds", "stages", "cached")}  # fmt: skip
@@ -81,6 +81,17 @@ def _log_one(database: Path) -> str:
     return str(run_id)
 
 
+def _log_again(database: Path) -> None:
+    """One point more: a run copied under an id of its own."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        (run_id,) = connection.execute("SELECT run_uuid FROM runs ORDER BY run_uuid").fetchone()
+        for table in ("runs", "params", "latest_metrics", "tags"):
+            for row in _rows(connection, table, run_id):
+                fresh = {**row, "run_uuid": "f" * 32}
+                marks = ", ".join("?" * len(fresh))
+                connection.execute(f"INSERT INTO {table} ({', '.join(fresh)}) VALUES ({marks})", tuple(fresh.values()))
+
+
 def _rows(connection: sqlite3.Connection, table: str, run_id: str) -> list[dict[str, object]]:
     cursor = connection.execute(f"SELECT * FROM {table} WHERE run_uuid = ?", (run_id,))
     names = [column[0] for column in cursor.description]
@@ -102,24 +113,30 @@ def _seconds(code: str, folder: Path) -> float:
 
 
 def main() -> int:
-    """Print the seconds of each whole process, imports included; exit status 1 above the limit."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 5_000
+    """Print the seconds of each whole process, imports included; exit status 1 above a limit."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         build(folder / "mlflow.db", count)
         store = "sqlite:///mlflow.db"
-        start = _seconds("from mlflow import MlflowClient", folder)
+        tradeoff = "from analysis.__main__ import main; assert main(['tradeoff']) == 0"
+        start = _seconds("import pandas", folder)
         load = _seconds(f"from analysis.load import points; assert len(points({store!r}).records) == {count}", folder)
-        publish = _seconds("from analysis.__main__ import main; main(['all', '--out', 'reports'])", folder)
+        cold = _seconds(tradeoff, folder)
+        again = _seconds(tradeoff, folder)
+        _log_again(folder / "mlflow.db")
+        one_more = _seconds(tradeoff, folder)
         table = f"import mlflow; mlflow.set_tracking_uri({store!r})\n"
-        table += f"assert len(mlflow.search_runs(search_all_experiments=True, max_results=50000)) == {count}"
+        table += f"assert len(mlflow.search_runs(search_all_experiments=True, max_results=50000)) == {count + 1}"
         naive = _seconds(table, folder)
     print(f"{count} points, seconds of the whole process:")
-    print(f"  import of mlflow alone              {start:6.1f}")
+    print(f"  import of pandas alone              {start:6.1f}")
     print(f"  analysis: load, typed               {load:6.1f}")
-    print(f"  analysis: load and draw everything  {publish:6.1f}   (at most {LIMIT_SECONDS:.0f})")
-    print(f"  mlflow.search_runs, untyped         {naive:6.1f}   ({naive / load:.2f} x the typed load)")
-    return int(publish > LIMIT_SECONDS)
+    print(f"  tradeoff: first time                {cold:6.1f}   (at most {COLD_SECONDS:.0f})")
+    print(f"  tradeoff: again                     {again:6.1f}   (at most {AGAIN_SECONDS:.0f}; 1/{cold / again:.1f})")
+    print(f"  tradeoff: with one point more       {one_more:6.1f}   (1/{cold / one_more:.1f} of the first time)")
+    print(f"  mlflow.search_runs, untyped         {naive:6.1f}   ({naive / again:.1f} x the command again)")
+    return int(cold > COLD_SECONDS or again > AGAIN_SECONDS)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The command ``python -m pruneexp``: compose, check everything that can be checked, and only then load torch.
 
 Hydra composes and sweeps; this module turns whatever goes wrong into one sentence and an exit status: 0 done,
-1 some points failed, 2 the request or the machine is at fault, 130 interrupted.
+1 some points failed or wait to be recorded, 2 the request or the machine is at fault, 130 interrupted, 143 told to
+leave by SIGTERM.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from pruneexp.cache.notice import Leaving, Notice, noticing
 from pruneexp.config import checks, skeleton
 from pruneexp.config.complaints import complaint
 from pruneexp.config.sweep import check_command, choices_of, own_modules, search_folders
 from pruneexp.errors import JobFailed, UserError
+from pruneexp.experiment import slots
+from pruneexp.experiment.waiting import told_what_waits
+from pruneexp.interrupts import STATUS, graceful
 from pruneexp.jobs.folder import SweepFolder
 from pruneexp.jobs.report import Taken, reporting
 
@@ -35,9 +40,13 @@ def job(composed: DictConfig) -> Mapping[str, float] | None:
         try:
             with reporting(Path(runtime.sweeps), runtime.sweep, None if composed.plan else runtime.job) as report:
                 checks.validate(composed, own)
+                if composed.device.name != "cpu" and not composed.plan:
+                    slots.claim(runtime.gpu_jobs)
                 from pruneexp.experiment.run import run  # torch is loaded here, after everything cheap has been checked
 
-                return run(composed, choices_of(HydraConfig.get()), own, report)
+                notice = Notice()
+                with graceful(), noticing(notice):  # a launcher may run jobs in processes of their own
+                    return run(composed, choices_of(HydraConfig.get()), own, notice, report)
         except Taken as reason:
             print(f"pruneexp: {reason}", file=sys.stderr, flush=True)
             return None
@@ -73,10 +82,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if wanted_help is not None:
             print(wanted_help)
         else:
-            entry()
+            with graceful(), told_what_waits("pruneexp") as left:
+                entry()
+            return left.status
+    except Leaving as leaving:
+        print(f"pruneexp: told to leave by {leaving}; all is saved, and the same command goes on here", file=sys.stderr)
+        return 128 + leaving.signal
     except KeyboardInterrupt:
         print("pruneexp: interrupted; the same command goes on where this one stopped", file=sys.stderr)
-        return 130
+        return STATUS
     except JobFailed as error:
         if wanted and error.__cause__ is not None:
             raise

@@ -55,12 +55,15 @@ def revision(folder: Path) -> Revision:
     return Revision(commit, None if changes is None else bool(changes))
 
 
-def environment(folder: Path | None = None, *, accelerator: str | None = None) -> dict[str, Any]:
+def environment(
+    folder: Path | None = None, *, accelerator: str | None = None, threads: int | None = None
+) -> dict[str, Any]:
     """What the record keeps of code, packages and machine; nested, and can be written as JSON.
 
     Args:
         folder: whose revision is asked; by default that of the installed ``pruneexp``.
         accelerator: name of the GPU used, ``None`` for none.
+        threads: how many compute on the CPU, on which the last bits of a sum depend.
     """
     return {
         "pruneexp": pruneexp.__version__,
@@ -72,6 +75,7 @@ def environment(folder: Path | None = None, *, accelerator: str | None = None) -
             "host": platform.node(),
             "processor": _processor(),
             "cpus": os.cpu_count(),
+            "threads": threads,
             "accelerator": accelerator,
         },
     }

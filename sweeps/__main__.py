@@ -1,6 +1,7 @@
 """The command ``python -m sweeps study=NAME``: compose, check, and only then load torch and Optuna.
 
-Exit status: 0 done, 1 some points failed, 2 the request or the machine is at fault, 130 interrupted.
+Exit status: 0 done, 1 some points failed or wait to be recorded, 2 the request or the machine is at fault, 130
+interrupted.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from collections.abc import Sequence
 
 from pruneexp.config.complaints import complaint
 from pruneexp.errors import JobFailed, UserError
+from pruneexp.experiment import slots
+from pruneexp.experiment.waiting import told_what_waits
+from pruneexp.interrupts import STATUS, graceful
 from sweeps import compose, files
 
 
@@ -25,10 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if command.help is not None:
             print(command.help)
         else:
-            _run(command)
+            with graceful(), told_what_waits("sweeps") as left:
+                _run(command)
+            return left.status
     except KeyboardInterrupt:
         print("sweeps: interrupted; the same command goes on where this one stopped", file=sys.stderr)
-        return 130
+        return STATUS
     except Exception as error:
         if wanted and not isinstance(error, JobFailed):
             raise
@@ -50,6 +56,8 @@ def _run_file(words: Sequence[str]) -> int:
 
 def _run(command: compose.Command) -> None:
     sys.path += [folder for folder in command.folders if folder not in sys.path]
+    if command.config.device.name != "cpu":
+        slots.claim(command.config.runtime.gpu_jobs)
     from pruneexp.experiment.session import open_session
     from sweeps.studies import instantiated
 

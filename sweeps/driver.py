@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
-import socket
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import optuna
@@ -29,6 +26,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from pruneexp.errors import UserError
+from sweeps import signature
 
 Direction = Literal["minimize", "maximize"]
 
@@ -201,7 +199,7 @@ class Worker:
             self.storage.set_trial_state_values(trial_id, TrialState.WAITING)
 
     def _mine(self, trial_id: int) -> optuna.Trial:
-        self.storage.set_trial_user_attr(trial_id, _WORKER, _identity())
+        self.storage.set_trial_user_attr(trial_id, _WORKER, signature.mine())
         return optuna.Trial(self.study(), trial_id)
 
     def _id(self, number: int) -> int:
@@ -229,10 +227,10 @@ class Worker:
             thread.join()
 
     def _is_dead(self, trial: FrozenTrial) -> bool:
-        """A worker of this machine is looked up; one elsewhere, or unsigned, is dead when its sign stays the same."""
+        """A worker in this place is looked up; one elsewhere, or unsigned, is dead when its sign stays the same."""
         worker = trial.user_attrs.get(_WORKER)
-        if worker is not None and worker["host"] == socket.gethostname():
-            return bool(worker != _identity_of(int(worker["pid"])))
+        if signature.is_here(worker):
+            return not signature.is_alive(worker)
         sign = (worker, trial.user_attrs.get(_BEAT))
         last, since = self._seen.setdefault(trial.number, (sign, time.monotonic()))
         if last != sign:
@@ -263,18 +261,3 @@ def _suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> 
     else:
         assert isinstance(distribution, optuna.distributions.CategoricalDistribution)
         trial.suggest_categorical(name, distribution.choices)
-
-
-def _identity() -> dict[str, Any]:
-    return _identity_of(os.getpid()) or {}
-
-
-def _identity_of(pid: int) -> dict[str, Any] | None:
-    """Host, process id and start time of a living process of this machine, so that a reused id is not mistaken."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    if fields[0] in "ZX":  # dead, and its parent has not looked yet
-        return None
-    return {"host": socket.gethostname(), "pid": pid, "started": fields[19]}

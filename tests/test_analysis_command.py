@@ -223,3 +223,20 @@ def test_a_full_run_never_loads_torch(folder: Path) -> None:
     loaded = _loaded_after("from analysis.__main__ import main\nassert main(['all']) == 0", folder)
     assert {"pandas", "matplotlib"} <= loaded
     assert loaded.isdisjoint({"torch", "mlflow", "hydra", "optuna"})
+
+
+def test_what_is_unchanged_is_not_drawn_again(folder: Path) -> None:
+    picture, sidecar = (folder / f"reports/tradeoff-mnist5k-lenet5.{end}" for end in ("png", "provenance.json"))
+    code = "from analysis.__main__ import main\nassert main(['tradeoff']) == 0"
+    assert "matplotlib" in _loaded_after(code, folder)
+    drawn, told = picture.read_bytes(), sidecar.read_bytes()
+    assert "matplotlib" not in _loaded_after(code, folder)
+    picture.write_bytes(b"touched")
+    assert main(["tradeoff"]) == 0
+    assert (picture.read_bytes(), sidecar.read_bytes()) == (drawn, told)
+    assert main(["tradeoff", "--split", "val"]) == 0
+    assert picture.read_bytes() != drawn
+    tracking_file(folder / "more.db", logged(point(), point(density=0.3)))
+    assert main(["tradeoff", "--tracking-uri", "more.db", "--no-copy"]) == 0
+    assert "density=0.3" in picture.with_suffix(".csv").read_text()
+    assert len(list((folder / ".pruneexp/analysis").iterdir())) == 1

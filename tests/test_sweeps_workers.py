@@ -15,7 +15,7 @@ import pytest
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
-from sweeps import driver
+from sweeps import driver, signature
 from sweeps.driver import TrialFailed
 from sweeps.storing import open_storage
 from tests.contracts.workers import (
@@ -29,7 +29,7 @@ from tests.contracts.workers import (
     worker,
 )
 
-ELSEWHERE = {"host": "elsewhere", "pid": 1, "started": "1"}
+ELSEWHERE = {"place": "elsewhere", "pid": 1, "started": "1"}
 
 
 @pytest.fixture
@@ -46,17 +46,30 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def test_a_dead_worker_of_this_machine_is_followed_at_once(storage: BaseStorage) -> None:
     worker(storage)
-    running(storage, {"host": socket.gethostname(), "pid": 2**30, "started": "1"})
-    running(storage, {"host": socket.gethostname(), "pid": os.getpid(), "started": "1"})  # another's id, used again
+    running(storage, {"place": signature.place(), "pid": 2**30, "started": "1"})
+    running(storage, {"place": signature.place(), "pid": os.getpid(), "started": "1"})  # another's id, used again
     log: list[int] = []
     worker(storage).work(3, noted(log))
     assert log == [0, 1, 2]
 
 
+def test_a_worker_in_another_container_of_the_same_name_is_not_looked_up(
+    storage: BaseStorage, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = worker(storage, stale_seconds=60.0)
+    with monkeypatch.context() as there:
+        there.setattr("os.readlink", lambda path: "pid:[1]")
+        found = storage.get_trial(running(storage, signature.signature(os.getppid())))
+    assert found.user_attrs["pruneexp.worker"]["place"] == f"{socket.gethostname()} pid:[1]"
+    assert not mine._is_dead(found)  # a process id that means nothing here does not tell
+    clock.now += 61
+    assert mine._is_dead(found)
+
+
 def test_a_killed_worker_is_dead_before_its_parent_has_looked(storage: BaseStorage) -> None:
     worker(storage)
     with subprocess.Popen(["sleep", "60"]) as process:
-        running(storage, driver._identity_of(process.pid))
+        running(storage, signature.signature(process.pid))
         process.kill()
         while Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
             pass
@@ -67,7 +80,7 @@ def test_a_killed_worker_is_dead_before_its_parent_has_looked(storage: BaseStora
 
 def test_a_living_worker_of_this_machine_is_waited_for(storage: BaseStorage, clock: Clock) -> None:
     mine = worker(storage, stale_seconds=1.0)
-    theirs = running(storage, driver._identity_of(os.getppid()))
+    theirs = running(storage, signature.signature(os.getppid()))
 
     def tell(now: float) -> None:
         if now >= 1000:
@@ -94,7 +107,7 @@ def test_a_worker_elsewhere_is_dead_when_it_has_long_given_no_sign(
 
     mine.work(1, evaluate)
     assert 60 < at[0] < 62
-    assert trials(storage)[0].user_attrs["pruneexp.worker"] == driver._identity()
+    assert trials(storage)[0].user_attrs["pruneexp.worker"] == signature.mine()
 
 
 def test_a_worker_elsewhere_that_gives_signs_is_waited_for(storage: BaseStorage, clock: Clock) -> None:
@@ -168,9 +181,9 @@ def test_a_trial_that_another_has_put_back_meanwhile_is_told(storage: BaseStorag
 
 def test_of_two_who_follow_a_dead_worker_one_does(storage: BaseStorage) -> None:
     one, other = worker(storage), worker(storage)
-    running(storage, {"host": socket.gethostname(), "pid": 2**30, "started": "1"})
+    running(storage, {"place": signature.place(), "pid": 2**30, "started": "1"})
     [looked] = trials(storage)  # both look before either acts
-    alive = driver._identity_of(os.getppid())
+    alive = signature.signature(os.getppid())
     assert one._is_free(looked)
     assert one._take(looked._trial_id) is not None
     storage.set_trial_user_attr(looked._trial_id, "pruneexp.worker", alive)  # as if one were another process
@@ -182,7 +195,7 @@ def test_of_two_who_follow_a_dead_worker_one_does(storage: BaseStorage) -> None:
 def test_a_number_beyond_the_total_waits_until_it_is_asked_for(storage: BaseStorage) -> None:
     mine = worker(storage)
     create = storage.create_new_trial
-    faster = running(storage, driver._identity_of(os.getppid()))
+    faster = running(storage, signature.signature(os.getppid()))
 
     def late(study_id: int) -> int:
         """Another worker makes the last trial between our look and ours."""

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from analysis import layer_curves, panels, reference, style
 from analysis.frames import SUBJECT
 from analysis.layer_curves import Layer, Mark, Panel, Way
 from pruneexp.errors import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 Metric = Literal["auto", "top1", "top5"]
 
@@ -186,6 +187,8 @@ def limits(made: Sensitivity) -> tuple[float, float]:
 
 
 def draw(made: Sensitivity) -> Figure:
+    from matplotlib.figure import Figure
+
     looks = _looks(made)
     handles = {panel: _handles(lines, made) for panel, lines in looks.items()}
     labels = {panel: [str(handle.get_label()) for handle in found] for panel, found in handles.items()}
@@ -222,6 +225,8 @@ def _looks(made: Sensitivity) -> dict[Panel, dict[str, style.Line]]:
 
 
 def _panel(axes: Axes, made: Sensitivity, way: Way, panel: Panel, lines: dict[str, style.Line]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     axes.set_xlim(0.0, 100.0)
     axes.set_ylim(*limits(made))
     axes.axhline(0.0, color=style.INK, linewidth=0.8, zorder=1.0)
@@ -247,6 +252,8 @@ def _curve(axes: Axes, layer: Layer, look: style.Line) -> None:
 
 
 def _handles(lines: Mapping[str, style.Line], made: Sensitivity) -> list[Line2D]:
+    from matplotlib.lines import Line2D
+
     found = [_line(look, label=group) for group, look in lines.items()]
     if _compared(made):
         found.append(Line2D([], [], color=style.FAINT, linewidth=0.8, label="the paper"))
@@ -261,6 +268,8 @@ def _line(
     label: str = "",
     markevery: slice | None = None,
 ) -> Line2D:
+    from matplotlib.lines import Line2D
+
     return Line2D(
         x,
         y,

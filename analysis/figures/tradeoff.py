@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Iterable
-from typing import Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from analysis import frames, reference, style
 from analysis.curves import Curve, curves
 from analysis.frames import Split
 from pruneexp.errors import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 Metric = Literal["auto", "top1", "top5"]
 
@@ -192,6 +194,9 @@ def limits(made: Tradeoff) -> tuple[float, float]:
 
 
 def draw(made: Tradeoff) -> Figure:
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
     words = textwrap.wrap(caption(made), 118)
     handles = [_handle(curve) for curve in made.curves]
     if made.paper:
@@ -257,6 +262,8 @@ def _curve(axes: Axes, curve: Curve, level: int) -> None:
 
 
 def _handle(curve: Curve, x: Iterable[float] = (), y: Iterable[float] = ()) -> Line2D:
+    from matplotlib.lines import Line2D
+
     reg, moment = curve.style
     line = style.line(reg, moment, curve.variant)
     return Line2D(

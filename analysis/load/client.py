@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from analysis.load import presence
 from analysis.load.uris import knock, shown, sqlite_path
-from analysis.runs import RawRun, RunKind
+from analysis.runs import Changes, Known, RawRun, RunKind, Stamp
 from pruneexp.errors import UserError
 from pruneexp.schema import KIND
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Experiment
+    from mlflow.entities import Experiment, Run
 
-PAGE = 10_000  # runs per request; MLflow allows 50,000
+PAGE = 1_000  # runs per request: a server needs more than MLflow's 120 s of patience for 10,000 of them
 
 
 class ClientStore:
@@ -32,30 +34,17 @@ class ClientStore:
         return sorted(experiment.name for experiment in self._experiments())
 
     def runs(self, kind: RunKind, experiments: Sequence[str]) -> Sequence[RawRun]:
-        from mlflow.exceptions import MlflowException
+        names = self._names(experiments)
+        found = self._search(names, _of(kind)) if names else []
+        return [_raw(run, names) for run in found]
 
-        names = {item.experiment_id: item.name for item in self._experiments() if item.name in experiments}
-        runs: list[RawRun] = []
-        token: str | None = None
-        try:
-            while names:
-                page = self._client.search_runs(
-                    list(names),
-                    f"tags.`{KIND}` = '{kind}'",
-                    max_results=PAGE,
-                    order_by=["attributes.run_id ASC"],
-                    page_token=token,
-                )
-                for run in page:
-                    info, data = run.info, run.data
-                    head = (info.run_id, names[info.experiment_id], info.status, info.start_time or 0)
-                    runs.append(RawRun(*head, data.params, data.metrics, data.tags))
-                token = page.token
-                if not token:
-                    break
-        except MlflowException as error:
-            raise _unreadable(self._uri, error) from error
-        return runs
+    def changes(self, kind: RunKind, experiments: Sequence[str], known: Known) -> Changes:
+        names = self._names(experiments)
+        within = {run_id: stamp for run_id, stamp in known.runs.items() if stamp.experiment in names}
+        found = presence.look(partial(self._search, names), _of(kind), within) if names else presence.Found()
+        fresh = [(Stamp(run.info.experiment_id, run.info.end_time or 0, ""), _raw(run, names)) for run in found.fresh]
+        same = {run_id: names[within[run_id].experiment] for run_id in found.same}
+        return Changes(same, fresh, within.keys() - found.same, "")
 
     def artefact(self, run_id: str, name: str) -> str:
         from mlflow.exceptions import MlflowException
@@ -65,6 +54,37 @@ class ClientStore:
                 return Path(self._client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")
         except MlflowException as error:
             raise OSError(_first_line(error)) from error
+
+    def _names(self, experiments: Sequence[str]) -> dict[str, str]:
+        """Experiments by id."""
+        return {item.experiment_id: item.name for item in self._experiments() if item.name in experiments}
+
+    def _search(
+        self, experiments: Iterable[str], condition: str, deleted: bool = False, at: int | None = None
+    ) -> list[Run]:
+        """Every run that meets the condition; only the one ``at`` a place of their order where that is given."""
+        from mlflow.entities import ViewType
+        from mlflow.exceptions import MlflowException
+        from mlflow.utils.search_utils import SearchUtils
+
+        runs: list[Run] = []
+        token = None if at is None else SearchUtils.create_page_token(at)  # type: ignore[no-untyped-call]
+        try:
+            while True:
+                page = self._client.search_runs(
+                    list(experiments),
+                    condition,
+                    run_view_type=ViewType.DELETED_ONLY if deleted else ViewType.ACTIVE_ONLY,
+                    max_results=PAGE if at is None else 1,
+                    order_by=["attributes.run_id ASC"],
+                    page_token=token,
+                )
+                runs += page
+                token = page.token
+                if not token or at is not None:
+                    return runs
+        except MlflowException as error:
+            raise _unreadable(self._uri, error) from error
 
     def _experiments(self) -> list[Experiment]:
         from mlflow.exceptions import MlflowException
@@ -94,6 +114,16 @@ def _client(uri: str) -> MlflowClient:
         return MlflowClient(tracking_uri=uri if path is None else f"sqlite:///{path}")
     except (MlflowException, ImportError) as error:
         raise _unreadable(uri, error) from error
+
+
+def _of(kind: RunKind) -> str:
+    return f"tags.`{KIND}` = '{kind}'"
+
+
+def _raw(run: Run, names: Mapping[str, str]) -> RawRun:
+    info, data = run.info, run.data
+    head = (info.run_id, names[info.experiment_id], info.status, info.start_time or 0)
+    return RawRun(*head, data.params, data.metrics, data.tags)
 
 
 def _unreadable(uri: str, error: Exception) -> UserError:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
+from analysis.load.copies import opened
 from analysis.load.stores import open_store
 from analysis.load.uris import DEFAULT_URI, shown
-from analysis.runs import Logbook, LoggedPoint, LoggedScan, RawRun, Record, RunKind, Store
+from analysis.runs import FlatPoint, Logbook, LoggedPoint, LoggedScan, RawRun, Record, RunKind, Store
 from pruneexp.errors import UserError
 from pruneexp.schema import (
     COLLAPSE,
@@ -22,8 +24,13 @@ from pruneexp.schema import (
     ScanIdentity,
     Score,
     TradeoffPoint,
+    flat_names,
+    flatten,
     unflatten,
 )
+
+#: What a flat point's values are, in their order.
+VALUES = (*flat_names(PointIdentity), *flat_names(PointResult))
 
 
 def points(uri: str = DEFAULT_URI, experiments: Sequence[str] | None = None) -> Logbook[LoggedPoint]:
@@ -33,6 +40,26 @@ def points(uri: str = DEFAULT_URI, experiments: Sequence[str] | None = None) -> 
         UserError: the store cannot be read, or has no experiment of that name.
     """
     return _book(uri, experiments, "point", _point)
+
+
+def flat_points(
+    uri: str = DEFAULT_URI, experiments: Sequence[str] | None = None, copies: Path | None = None
+) -> Logbook[FlatPoint]:
+    """The same points in the form frames are made of; those in the local copy in the folder ``copies`` are not read.
+
+    Raises:
+        UserError: the store cannot be read, or has no experiment of that name.
+    """
+    store = open_store(uri)
+    chosen = _chosen(store, uri, experiments)
+    if copies is None:
+        return _sorted_out(store, store.runs("point", chosen), _flat)
+    copy = opened(copies, uri, chosen, VALUES)
+    changes = store.changes("point", chosen, copy.known)
+    book = _sorted_out(store, [run for _, run in changes.fresh], _flat)
+    copy.update(changes, book.records)
+    records = sorted((*copy.points(changes.same), *book.records))
+    return book._replace(records=tuple(records), remarks=(copy.remark,) if copy.remark else ())
 
 
 def scans(uri: str = DEFAULT_URI, experiments: Sequence[str] | None = None) -> Logbook[LoggedScan]:
@@ -61,17 +88,25 @@ def _book(
     uri: str, experiments: Sequence[str] | None, kind: RunKind, typed: Callable[[Store, RawRun], Record]
 ) -> Logbook[Record]:
     store = open_store(uri)
+    return _sorted_out(store, store.runs(kind, _chosen(store, uri, experiments)), typed)
+
+
+def _chosen(store: Store, uri: str, experiments: Sequence[str] | None) -> Sequence[str]:
     existing = store.experiments()
     for name in experiments or ():
         if name not in existing:
             raise UserError(
                 f"{shown(uri)} has no experiment {name!r}; it has {', '.join(existing) or 'none'} (--experiment)."
             )
+    return existing if experiments is None else experiments
+
+
+def _sorted_out(store: Store, runs: Sequence[RawRun], typed: Callable[[Store, RawRun], Record]) -> Logbook[Record]:
     records: list[Record] = []
     unreadable: list[str] = []
     failed: list[str] = []
     unfinished: list[str] = []
-    for run in sorted(store.runs(kind, existing if experiments is None else experiments)):
+    for run in sorted(runs):
         if run.status == "FAILED":
             failed.append(f"run {run.run_id} failed: {run.tags.get(FAILURE, 'no reason was logged')}")
         elif run.status != "FINISHED":
@@ -91,6 +126,13 @@ def _point(_: Store, run: RawRun) -> LoggedPoint:
     identity, result = unflatten(PointIdentity, run.params), unflatten(PointResult, run.metrics)
     point = TradeoffPoint(identity=identity, result=result, collapsed=collapsed)
     return LoggedPoint(run.run_id, run.experiment, run.started, point)
+
+
+def _flat(store: Store, run: RawRun) -> FlatPoint:
+    _, _, _, point = _point(store, run)
+    flat = {**flatten(point.identity), **flatten(point.result)}
+    values = tuple(flat.get(name) for name in VALUES)
+    return FlatPoint(run.run_id, run.experiment, run.started, values, ",".join(point.collapsed))
 
 
 def _scan(store: Store, run: RawRun) -> LoggedScan:

@@ -9,31 +9,51 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from analysis.load.uris import local_folder
-from analysis.runs import RawRun, RunKind
+from analysis.runs import Changes, Known, RawRun, RunKind, Stamp
 from pruneexp.errors import UserError
 from pruneexp.schema import KIND
 
 NEEDED = {
     "experiments": {"experiment_id", "name", "lifecycle_stage"},
-    "runs": {"run_uuid", "experiment_id", "status", "start_time", "lifecycle_stage"},
+    "runs": {"run_uuid", "experiment_id", "status", "start_time", "end_time", "lifecycle_stage"},
     "params": {"run_uuid", "key", "value"},
-    "latest_metrics": {"run_uuid", "key", "value", "is_nan"},
+    "latest_metrics": {"run_uuid", "key", "value", "is_nan", "timestamp"},
     "tags": {"run_uuid", "key", "value"},
 }
-_RUNS = f"""
-    SELECT runs.run_uuid FROM runs
-    JOIN experiments USING (experiment_id)
+_HEADS = f"""
+    SELECT runs.run_uuid, experiments.experiment_id, experiments.name, runs.status, runs.start_time, runs.end_time
+    FROM runs JOIN experiments USING (experiment_id)
     JOIN tags ON tags.run_uuid = runs.run_uuid AND tags.key = '{KIND}' AND tags.value = ?
     WHERE runs.lifecycle_stage = 'active' AND experiments.lifecycle_stage = 'active'
       AND experiments.name IN (SELECT value FROM json_each(?))
+    ORDER BY runs.run_uuid
 """  # constants of ours only; the kind and the experiments' names are bound
-_VALUES = "SELECT run_uuid, key, {value} FROM {table} WHERE run_uuid IN (" + _RUNS + ")"
+_VALUES = "SELECT run_uuid, key, {value} FROM {table} WHERE run_uuid IN (SELECT value FROM json_each(?))"
+_NUMBER = "CASE WHEN is_nan THEN NULL ELSE value END"
+#: All that MLflow lets be changed in a finished run: it adds params, and writes tags and metrics again.
+_CONTENTS = (
+    "SELECT run_uuid, count(*), total(value), max(timestamp), total(is_nan) FROM latest_metrics GROUP BY run_uuid",
+    "SELECT run_uuid, count(*) FROM params GROUP BY run_uuid",
+    "SELECT run_uuid, key, value FROM tags WHERE key LIKE 'pruneexp.%' ORDER BY key",
+)
+
+
+class _Head(NamedTuple):
+    """A run without its contents."""
+
+    run_id: str
+    experiment_id: str
+    experiment: str
+    status: str
+    started: int
+    ended: int
 
 
 @dataclass(frozen=True)
@@ -50,26 +70,29 @@ class SqliteStore:
 
     def runs(self, kind: RunKind, experiments: Sequence[str]) -> Sequence[RawRun]:
         with self._open() as connection:
-            asked = (kind, json.dumps(list(experiments)))
-            heads = connection.execute(
-                "SELECT run_uuid, experiments.name, status, start_time "
-                f"FROM runs JOIN experiments USING (experiment_id) WHERE run_uuid IN ({_RUNS}) ORDER BY run_uuid",
-                asked,
-            ).fetchall()
-            params: dict[str, dict[str, str]] = {run_id: {} for run_id, *_ in heads}
-            metrics: dict[str, dict[str, float]] = {run_id: {} for run_id in params}
-            tags: dict[str, dict[str, str]] = {run_id: {} for run_id in params}
-            for run_id, key, value in connection.execute(_VALUES.format(value="value", table="params"), asked):
-                params[run_id][key] = value
-            for run_id, key, value in connection.execute(_VALUES.format(value="value", table="tags"), asked):
-                tags[run_id][key] = value
-            number = "CASE WHEN is_nan THEN NULL ELSE value END"
-            for run_id, key, value in connection.execute(_VALUES.format(value=number, table="latest_metrics"), asked):
-                metrics[run_id][key] = math.nan if value is None else value
-        return [
-            RawRun(run_id, name, status, started or 0, params[run_id], metrics[run_id], tags[run_id])
-            for run_id, name, status, started in heads
-        ]
+            return _filled(connection, _heads(connection, kind, experiments))
+
+    def changes(self, kind: RunKind, experiments: Sequence[str], known: Known) -> Changes:
+        """Looks at what is in the known runs only where the file is not as it was, and then in sums."""
+        state = self._state()  # before the snapshot: what is written meanwhile makes the next state another one
+        with self._open() as connection:
+            heads = _heads(connection, kind, experiments)
+            current = {} if state == known.state else _contents(connection)
+            same: dict[str, str] = {}
+            others: list[_Head] = []
+            for head in heads:
+                before = known.runs.get(head.run_id)
+                content = current.get(head.run_id, "") if current or before is None else before.content
+                if head.status == "FINISHED" and before == Stamp(head.experiment_id, head.ended, content):
+                    same[head.run_id] = head.experiment
+                else:
+                    others.append(head)
+            if others and not current:
+                current = _contents(connection)
+            stamps = [Stamp(head.experiment_id, head.ended, current.get(head.run_id, "")) for head in others]
+            fresh = list(zip(stamps, _filled(connection, others), strict=True))
+            gone = _lying_in(connection, experiments, known) - {head.run_id for head in heads}
+            return Changes(same, fresh, gone, state)
 
     def artefact(self, run_id: str, name: str) -> str:
         with self._open() as connection:
@@ -91,6 +114,18 @@ class SqliteStore:
             raise UserError(f"{self.path} is not an MLflow store: it has no tables of experiments and runs.")
         return all(needed <= columns[table] for table, needed in NEEDED.items())
 
+    def _state(self) -> str:
+        """Differs after every write: SQLite counts the changes in the file's header, or appends to its log."""
+        try:
+            with self.path.open("rb") as file:
+                header = file.read(100)
+            stats = [self.path.stat()]
+            log = self.path.with_name(self.path.name + "-wal")
+            stats += [log.stat()] if log.exists() else []
+        except OSError as error:
+            raise UserError(f"{self.path} cannot be read as an MLflow store: {error}.") from error
+        return json.dumps([header.hex(), [(stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats]])
+
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
@@ -100,3 +135,45 @@ class SqliteStore:
                 yield connection
         except sqlite3.Error as error:
             raise UserError(f"{self.path} cannot be read as an MLflow store: {error}.") from error
+
+
+def _heads(connection: sqlite3.Connection, kind: RunKind, experiments: Sequence[str]) -> list[_Head]:
+    rows = connection.execute(_HEADS, (kind, json.dumps(list(experiments))))
+    return [
+        _Head(run, str(number), name, status, started or 0, ended or 0)
+        for run, number, name, status, started, ended in rows
+    ]
+
+
+def _lying_in(connection: sqlite3.Connection, experiments: Sequence[str], known: Known) -> set[str]:
+    query = "SELECT experiment_id FROM experiments WHERE name IN (SELECT value FROM json_each(?))"
+    numbers = {str(number) for (number,) in connection.execute(query, (json.dumps(list(experiments)),))}
+    return {run_id for run_id, stamp in known.runs.items() if stamp.experiment in numbers}
+
+
+def _filled(connection: sqlite3.Connection, heads: Sequence[_Head]) -> list[RawRun]:
+    asked = (json.dumps([head.run_id for head in heads]),)
+    params: dict[str, dict[str, str]] = {head.run_id: {} for head in heads}
+    metrics: dict[str, dict[str, float]] = {run_id: {} for run_id in params}
+    tags: dict[str, dict[str, str]] = {run_id: {} for run_id in params}
+    for run_id, key, value in connection.execute(_VALUES.format(value="value", table="params"), asked):
+        params[run_id][key] = value
+    for run_id, key, value in connection.execute(_VALUES.format(value="value", table="tags"), asked):
+        tags[run_id][key] = value
+    for run_id, key, value in connection.execute(_VALUES.format(value=_NUMBER, table="latest_metrics"), asked):
+        metrics[run_id][key] = math.nan if value is None else value
+    return [
+        RawRun(head.run_id, head.experiment, head.status, head.started, *contents)
+        for head in heads
+        for contents in [(params[head.run_id], metrics[head.run_id], tags[head.run_id])]
+    ]
+
+
+def _contents(connection: sqlite3.Connection) -> Mapping[str, str]:
+    """For every run a text that changes with what is in it."""
+    found: dict[str, list[object]] = {}
+    for query in _CONTENTS:
+        rows: Iterable[Sequence[object]] = connection.execute(query)
+        for run_id, *told in rows:
+            found.setdefault(str(run_id), []).extend(told)
+    return {run_id: repr(told) for run_id, told in found.items()}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
@@ -19,11 +17,12 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from hydra_plugins.pruneexp_optuna_sweeper._request import Request
 from hydra_plugins.pruneexp_optuna_sweeper._space import Choices, Dimension, Value
 from pruneexp.errors import UserError
+from sweeps import signature
 from sweeps.sampling import sampler
 from sweeps.storing import open_storage
 
 SOUGHT = "pruneexp.sweep"  # of a study: Request.sought()
-WORKER = "pruneexp.worker"  # of a trial: host:pid of the process that runs it
+WORKER = "pruneexp.worker"  # of a trial: the signature of the process that runs it
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Search:
 
     def ask(self) -> Trial:
         trial = self.study.ask({key: _distribution(each) for key, each in self.request.dimensions.items()})
-        trial.set_user_attr(WORKER, _worker())
+        trial.set_user_attr(WORKER, signature.mine())
         return trial
 
     def tell(self, trial: Trial, job: JobReturn) -> Exception | None:
@@ -103,27 +102,12 @@ def _claim(study: optuna.Study, directions: list[StudyDirection], request: Reque
 
 def _take_back(study: optuna.Study, storage: BaseStorage) -> None:
     """What waits is asked for again, with the number and the values it had: a killed sweep resumes as if it had not."""
-    host, _, own = _worker().rpartition(":")
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        where, _, process = str(trial.user_attrs.get(WORKER, "")).rpartition(":")
-        if where == host and (process == own or not _alive(int(process))):
+        worker = trial.user_attrs.get(WORKER)
+        if signature.is_here(worker) and (worker == signature.mine() or not signature.is_alive(worker)):
             study_id = storage.get_study_id_from_name(study.study_name)
             trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, trial.number)
             storage.set_trial_state_values(trial_id, TrialState.WAITING)
-
-
-def _worker() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def _distribution(dimension: Dimension) -> BaseDistribution:

@@ -20,9 +20,13 @@ class Paths:
         """Folder of a finished result; two leading digits keep every folder small."""
         return self.root / "artefacts" / key[:2] / key
 
+    def work(self) -> Path:
+        """Folder of everything that is being computed."""
+        return self.root / "work"
+
     def checkpoints(self, key: str) -> Path:
         """Folder of an unfinished result's checkpoints, one numbered folder each."""
-        return self.root / "work" / key
+        return self.work() / key
 
     def drafts(self) -> Path:
         """Folder of everything that is being written."""
@@ -39,6 +43,14 @@ class Paths:
     def locks(self) -> Path:
         """Folder of the lock files."""
         return self.root / "locks"
+
+    def holds(self) -> Path:
+        """Folder of the keys that living processes work with."""
+        return self.root / "holds"
+
+    def referrers(self) -> Path:
+        """Folder of the notes which tracking stores refer to results here."""
+        return self.root / "referrers"
 
     def lock(self, key: str) -> Path:
         """Lock file of a key; exists only while somebody computes it, or after that process was killed."""

@@ -117,6 +117,7 @@ _RANGES = (
     ("runtime.checkpoint_seconds", 0, math.inf, False),
     ("runtime.threads", 1, math.inf, False),
     ("runtime.job", 0, math.inf, False),
+    ("runtime.gpu_jobs", 0, math.inf, False),
 )
 
 

@@ -28,7 +28,7 @@ def complaint(error: BaseException, composed: Composed = Composed()) -> str:
         return str(error)
     text = "\n".join(str(e) for e in _chain(error))
     for pattern, explain in (
-        (r"Could not find '(?P<group>\w+)/(?P<choice>[^']+)'", _unknown_choice),
+        (r"Could not find '(?P<group>hydra/\w+|\w+)/(?P<choice>[^']+)'", _unknown_choice),
         (
             r"Could not (?:override|append value to) '(?P<key>[^']+)'[\s\S]*Key '(?P<leaf>[^']+)' (?:is )?not in",
             _unknown_key,
@@ -74,6 +74,8 @@ def _unknown_key(match: re.Match[str], text: str, composed: Composed) -> str:
     parts = key.split(".")
     parent = ".".join(parts[: parts.index(leaf)]) if leaf in parts else ".".join(parts[:-1])
     keys = _keys_below(parent, composed)
+    if not keys:  # below hydra: its keys are not ours to list
+        return f"{key}: no such key"
     where = f"the keys of {parent}" if parent else "the groups and keys"
     return f"{key}: no such key; {where} are {', '.join(keys)}{_guess(leaf, keys)}"
 

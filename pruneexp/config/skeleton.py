@@ -14,6 +14,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
+from pruneexp.config import launchers
 from pruneexp.errors import UserError
 
 #: Folders searched for the shipped configurations: inside an installed package, then beside it in a checkout.
@@ -104,9 +105,11 @@ class CurveConfig:
 class RuntimeConfig:
     """Places, progress, limits: never part of a result's identity.
 
-    ``threads`` is the one that can change the last bits: sums on a CPU depend on how they are split. ``sweep`` and
-    ``job`` name the sweep that a job belongs to and its number there, ``sweeps`` is the folder where it writes how far
-    it is, ``log`` has it write beside that what it would say here.
+    ``threads`` is the one that can change the last bits: sums on a CPU depend on how they are split. ``gpu_jobs`` is
+    how many jobs may share a GPU, 0 where somebody else shares the GPUs out. With ``spool`` a job starts although the
+    tracking store does not answer; its records wait in ``.pruneexp/spool``. ``sweep`` and ``job`` name the sweep that
+    a job belongs to and its number there, ``sweeps`` is the folder where it writes how far it is, ``log`` has it write
+    beside that what it would say here.
     """
 
     tracking_uri: str | None = None
@@ -115,8 +118,10 @@ class RuntimeConfig:
     allow: list[str] = field(default_factory=list)
     checkpoint_seconds: float = 60.0
     threads: int | None = None
+    gpu_jobs: int = 1
     progress: bool = True
     traceback: bool = False
+    spool: bool = False
     sweep: str | None = None
     job: int | None = None
     sweeps: str = ".pruneexp/sweeps"
@@ -146,6 +151,7 @@ class Config:
 def register(node: type[Config] = Config) -> None:
     """Make the skeleton, or one with more in it, known to Hydra by the name that ``conf/config.yaml`` starts from."""
     ConfigStore.instance().store(name="skeleton", node=node)
+    launchers.register()
 
 
 def conf_folder() -> Path:

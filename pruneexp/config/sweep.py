@@ -19,6 +19,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import DictConfig, OmegaConf
 
+from pruneexp.config import launchers
 from pruneexp.config.checks import validate
 from pruneexp.config.help import help_text
 from pruneexp.config.skeleton import conf_folder
@@ -72,6 +73,7 @@ def _jobs(overrides: Sequence[str], multirun: bool) -> list[Sequence[str]]:
     fixed = [str(o.input_line) for o in parser.parse_overrides(list(overrides)) if not o.is_sweep_override()]
     master = compose("config", overrides=fixed, return_hydra_config=True)
     sweeper = master.hydra.sweeper
+    launchers.check(master.hydra.launcher)
     if not (multirun or str(master.hydra.mode).endswith("MULTIRUN")):
         return [overrides]
     if sweeper.get("file"):

@@ -12,17 +12,19 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from pruneexp import schema
+from pruneexp.cache.notice import Notice
 from pruneexp.cache.store import Store
 from pruneexp.errors import Infeasible, UserError
 from pruneexp.experiment.build import Job, build, described
 from pruneexp.experiment.display import Display, Watched
 from pruneexp.experiment.points import Search, assemble, identity
+from pruneexp.experiment.waiting import SPOOL
 from pruneexp.jobs.report import Report
 from pruneexp.provenance import environment
 from pruneexp.schema import Budget, PointIdentity, TradeoffPoint
 from pruneexp.stages.graph import Route, Runner
 from pruneexp.stages.setting import Watch
-from pruneexp.tracking import Tracker, curve_name, default_uri, redact
+from pruneexp.tracking import Courier, curve_name, default_uri, redact, resolved
 
 #: What the points of one curve differ in.
 OF_A_POINT = ("budget.kind", "budget.value", "point_key", "mask_key", "final_key")
@@ -32,7 +34,7 @@ OF_A_POINT = ("budget.kind", "budget.value", "point_key", "mask_key", "final_key
 class Record:
     """A run that holds points: that of a curve or of a search."""
 
-    tracker: Tracker
+    tracker: Courier
     run_id: str
 
     def summarise(self, numbers: Mapping[str, float]) -> None:
@@ -67,17 +69,18 @@ class Session:
     runner: Runner
     display: Display
     uri: str
+    courier: Courier
     own: tuple[str, ...] = ()
 
     @property
     def places(self) -> tuple[tuple[str, str], ...]:
         """Where things go, for people."""
         records = f"{redact(self.uri)}, experiment {self.config.runtime.experiment}"
-        return (("store", str(self.store.root)), ("records", records))
+        return (("threads", str(torch.get_num_threads())), ("store", str(self.store.root)), ("records", records))
 
     def check_records(self) -> None:
         """Open the tracking store before any work; raises as ``open_curve`` does."""
-        self._tracker()
+        self._courier().open()
 
     def identity(self, budget: Budget, route: Route, search: Search | None = None) -> PointIdentity:
         return identity(self.job, self.config, self.choices, budget, route, search)
@@ -88,27 +91,27 @@ class Session:
         Raises:
             UserError: the tracking store cannot be used; better said before any work than after it.
         """
-        tracker = self._tracker()
         shared = {name: value for name, value in schema.flatten(of).items() if name not in OF_A_POINT}
-        run = tracker.curve(of.curve_key, curve_name(shared), shared, self.tags(), self.resolved(), self.environment())
-        return Record(tracker, run)
+        resolved, environment = self.resolved(), self.environment()
+        run = self._courier().curve(of.curve_key, curve_name(shared), shared, self.tags(), resolved, environment)
+        return Record(self.courier, run)
 
     def open_study(self, key: str, name: str, params: Mapping[str, Any]) -> Record:
         """The run of a search, made or found again by its key; raises as ``open_curve`` does."""
-        tracker = self._tracker()
-        return Record(tracker, tracker.study(key, name, params, self.resolved(), self.environment()))
+        return Record(self.courier, self._courier().study(key, name, params, self.resolved(), self.environment()))
 
     def record_scan(self, scan: schema.Scan) -> None:
         """Record a sensitivity scan, unless it is recorded already."""
-        self._tracker().log_scan(scan, self.resolved(), self.environment())
+        self._courier().log_scan(scan, self.resolved(), self.environment())
 
     def tags(self) -> dict[str, str]:
         """The sweep that a job belongs to; what is recorded already keeps the tags it has."""
         runtime = self.config.runtime
         return {} if runtime.sweep is None else {schema.SWEEP: runtime.sweep, schema.JOB: str(runtime.job)}
 
-    def _tracker(self) -> Tracker:
-        return Tracker(self.uri, self.config.runtime.experiment)
+    def _courier(self) -> Courier:
+        self.store.refer(redact(resolved(self.uri)), Path.cwd() / SPOOL)
+        return self.courier
 
     def resolved(self) -> str:
         """The whole configuration as YAML."""
@@ -116,7 +119,7 @@ class Session:
 
     def environment(self) -> dict[str, object]:
         gpu = torch.cuda.get_device_name() if self.job.setting.device.type == "cuda" else None
-        return environment(accelerator=gpu)
+        return environment(accelerator=gpu, threads=torch.get_num_threads())
 
     def point(
         self,
@@ -137,6 +140,8 @@ class Session:
             if isinstance(error, UserError) and not isinstance(error, Infeasible):
                 raise
             if isinstance(error, Abandoned):
+                for step in route.steps:
+                    self.store.discard(step.key)  # nobody goes on with it
                 raise
             reason = f"{type(error).__name__}: {error}"
             record.tracker.log_failure(record.run_id, schema.flatten(of), reason)
@@ -150,7 +155,7 @@ class Session:
             return self
         config = self.config.copy()
         config.seed = seed
-        return open_session(config, self.choices, self.own, self.display)
+        return replace(open_session(config, self.choices, self.own, self.display), courier=self.courier)
 
     def scaled(self, scale: Mapping[str, float]) -> Session:
         """The same session with these factors of each layer's share (``criterion.allocation.scale``).
@@ -207,17 +212,21 @@ def open_session(
     choices: Mapping[str, str],
     own: Sequence[str] = (),
     display: Display | None = None,
+    notice: Notice | None = None,
     report: Report | None = None,
 ) -> Session:
     """Build the job of a configuration. ``own`` are modules of the user's that a ``_target_`` may name.
 
-    ``report`` is told of every training, as the display is.
+    After ``notice`` nothing more is begun, and what is being trained is saved. ``report`` is told of every training,
+    as the display is.
 
     Raises:
         UserError: a part cannot be made, or does not fit the others, or the store cannot be used.
     """
     shown = display or Display(bars=config.runtime.progress)
-    store = Store(Path(config.runtime.store), checkpoint_every=config.runtime.checkpoint_seconds, on_event=shown.note)
+    runtime = config.runtime
+    store = Store(Path(runtime.store), checkpoint_every=runtime.checkpoint_seconds, on_event=shown.note, notice=notice)
     job = build(config, Watched(shown, report or Report()), own)
-    uri = config.runtime.tracking_uri or default_uri(Path.cwd())
-    return Session(config, choices, job, store, Runner(store), shown, uri, tuple(own))
+    uri = runtime.tracking_uri or default_uri(Path.cwd())
+    courier = Courier(uri, runtime.experiment, Path.cwd() / SPOOL, patient=runtime.spool, say=shown.note)
+    return Session(config, choices, job, store, Runner(store), shown, uri, courier, tuple(own))

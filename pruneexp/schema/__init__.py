@@ -5,7 +5,7 @@ Knows neither torch nor MLflow, so that a reader of records needs neither. Units
 multiply-add is two FLOP.
 """
 
-from pruneexp.schema.codec import flatten, unflatten
+from pruneexp.schema.codec import flat_names, flatten, unflatten
 from pruneexp.schema.names import (
     COLLAPSE,
     CONFIG_FILE,
@@ -68,6 +68,7 @@ __all__ = [
     "Score",
     "Scores",
     "TradeoffPoint",
+    "flat_names",
     "flatten",
     "unflatten",
 ]

@@ -76,6 +76,7 @@ class Runner:
 
     def record(self, stage: Stage) -> Mapping[str, Any]:
         """The record of a stage, without reading its tensors where it is already stored."""
+        self.store.hold((stage.key,))
         stored = self.store.record(stage.key) if stage.key not in self._memory else None
         if stored is None:
             return self.artefact(stage).record
@@ -88,6 +89,7 @@ class Runner:
         Raises:
             Exception: what the stage, or one it depends on, raised; a stage that failed once is not tried again.
         """
+        self.store.hold((stage.key,))
         if stage.key in self._failed:
             raise self._failed[stage.key]
         artefact = self._memory.pop(stage.key, None) or self._stored(stage) or self._made(stage)
@@ -105,7 +107,12 @@ class Runner:
     def _made(self, stage: Stage) -> Artefact:
         parents = tuple(self.artefact(parent) for parent in stage.parents)
         try:
-            artefact, hit = self.store.produce(stage.key, stage.kind, lambda place: stage.make(parents, place))
+            artefact, hit = self.store.produce(
+                stage.key,
+                stage.kind,
+                lambda place: stage.make(parents, place),
+                [parent.key for parent in stage.parents],
+            )
         except Exception as error:
             clear_frames(error.__traceback__)  # which would keep the failed network in memory for as long as the error
             self._failed[stage.key] = error

@@ -4,9 +4,23 @@ Knows the vocabulary of ``pruneexp.schema`` and MLflow's client; knows nothing o
 Importing it is cheap: MLflow itself (1.6 s, plus 0.9 s for its SQL store) is loaded when a ``Tracker`` is made.
 """
 
+from pruneexp.tracking.courier import Courier, counted
 from pruneexp.tracking.naming import curve_name, point_name
 from pruneexp.tracking.recorded import Recorded
-from pruneexp.tracking.stores import default_uri, redact
+from pruneexp.tracking.spool import stamps, waiting
+from pruneexp.tracking.stores import default_uri, redact, resolved
 from pruneexp.tracking.tracker import Tracker
 
-__all__ = ["Recorded", "Tracker", "curve_name", "default_uri", "point_name", "redact"]
+__all__ = [
+    "Courier",
+    "Recorded",
+    "Tracker",
+    "counted",
+    "curve_name",
+    "default_uri",
+    "point_name",
+    "redact",
+    "resolved",
+    "stamps",
+    "waiting",
+]

@@ -27,8 +27,10 @@ def create_database(path: Path, build: Callable[[Path], object]) -> None:
         os.replace(temporary, path)
 
 
-def check_database(uri: str, shown: str) -> None:
+def check_database(uri: str, shown: str, *, busy_seconds: float = 20.0) -> None:
     """One connection, because MLflow itself retries for a minute and a half before it says what is wrong.
+
+    ``busy_seconds`` is how long a SQLite file that somebody else is writing is waited for.
 
     Raises:
         UserError: the database holds something else than MLflow's tables, or those of another MLflow version.
@@ -42,7 +44,7 @@ def check_database(uri: str, shown: str) -> None:
     engine = sqlalchemy.create_engine(uri, poolclass=NullPool, connect_args=arguments)
     with engine.connect() as connection:
         if uri.startswith("sqlite"):
-            connection.exec_driver_sql("PRAGMA busy_timeout = 20000")
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {round(1000 * busy_seconds)}")
             # A lock is given on a read-only file too: only a write, taken back at once, tells.
             version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
             connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -34,8 +34,14 @@ _SQLITE = "sqlite:///"
 _PROBE_SECONDS = 5.0
 #: Making a database takes 3 s, recording a point less than 0.1 s; who waits longer waits for something that hangs.
 _LOCK_SECONDS = 120.0
+#: A store that was in trouble is asked this long whether it is back.
+_AGAIN_SECONDS = 1.0
 _USER_INFO = re.compile(r"(?<=://)[^/\s'\"]*@")
 _SECRET = re.compile(r"((?:password|passwd|pwd|token|secret)=)[^&\s'\"]+", re.IGNORECASE)
+
+
+class Unreachable(UserError):
+    """The store cannot be used now; it may be later, and what is to be recorded can wait."""
 
 
 def default_uri(folder: Path) -> str:
@@ -104,9 +110,13 @@ def open_client(uri: str) -> MlflowClient:
     Raises:
         UserError: unreachable, not writable, not MLflow's, or of another MLflow version's schema.
     """
-    # Both must be set before the first import of mlflow: it phones out otherwise, and prints a line for every run.
+    # To be set before the first import of mlflow: it phones out otherwise, and prints a line for every run.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    # MLflow's client tries seven times, for four minutes, also what must not be done twice, such as making a run. Here
+    # whatever was not written waits in the spool and is tried again under its key.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     if urlsplit(uri).scheme in ("http", "https"):
         _probe(uri)
     # MLflow logs the traceback of what ``explained`` says in a sentence, and alembic each of some sixty migrations.
@@ -127,12 +137,28 @@ def open_client(uri: str) -> MlflowClient:
             return MlflowClient(uri)
 
 
+def answers(uri: str) -> bool:
+    """Whether the store of a resolved ``uri`` that was in trouble can be written again; told within seconds."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        if urlsplit(uri).scheme.partition("+")[0] in DATABASES:
+            with store_lock(uri).acquire(timeout=_AGAIN_SECONDS):
+                check_database(uri, redact(uri), busy_seconds=_AGAIN_SECONDS)
+        elif urlsplit(uri).scheme in ("http", "https"):
+            _probe(uri)
+    except (UserError, SQLAlchemyError, OSError):
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def explained(uri: str, done: str) -> Iterator[None]:
     """Turn what MLflow, its database or the disk raise into one sentence without credentials.
 
     Raises:
-        UserError: whenever the body raised one of theirs.
+        Unreachable: whenever the body raised one of theirs.
+        UserError: a package is missing.
     """
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
@@ -140,13 +166,14 @@ def explained(uri: str, done: str) -> Iterator[None]:
     try:
         yield
     except Timeout as error:
-        raise UserError(
+        raise Unreachable(
             f"The tracking store {redact(uri)} could not be {done}: another process has held {error.lock_file} "
             f"for {_LOCK_SECONDS:.0f} s."
         ) from error
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
         cause = redact(_first_line(error))
-        raise UserError(f"The tracking store {redact(uri)} could not be {done}: {cause.rstrip('.')}.") from error
+        kind = UserError if isinstance(error, ImportError) else Unreachable  # a driver does not come by waiting
+        raise kind(f"The tracking store {redact(uri)} could not be {done}: {cause.rstrip('.')}.") from error
 
 
 def _first_line(error: Exception) -> str:
@@ -167,7 +194,7 @@ def _probe(uri: str) -> None:
         return  # it answers; whether it lets us in is told by the first real request
     except (OSError, ValueError, http.client.HTTPException) as error:
         cause = getattr(error, "reason", error)
-        raise UserError(
+        raise Unreachable(
             f"No MLflow server answers at {redact(uri)} ({cause}): start one (mlflow server) or name another store "
             f"(runtime.tracking_uri)."
         ) from error

@@ -66,7 +66,8 @@ class Tracker:
 
         ``environment`` is what ``pruneexp.provenance.environment`` returns; its git commit is put on the points too.
         """
-        return self._parent("curve", curve_key, name or curve_name(params), params, tags, config_yaml, environment)
+        shown = name or curve_name(params)
+        return self._parent("curve", curve_key, shown, params, tags, config_yaml, environment, "RUNNING")
 
     def study(
         self,
@@ -77,7 +78,20 @@ class Tracker:
         environment: Mapping[str, Any],
     ) -> str:
         """Run id of a search, made or found again by its key; its trials are points nested in it."""
-        return self._parent("study", study_key, name, params, {}, config_yaml, environment)
+        return self._parent("study", study_key, name, params, {}, config_yaml, environment, "RUNNING")
+
+    def restored(
+        self,
+        of_kind: Literal["curve", "study"],
+        key: str,
+        name: str,
+        params: Mapping[str, Any],
+        tags: Mapping[str, str],
+        config_yaml: str,
+        environment: Mapping[str, Any],
+    ) -> str:
+        """As ``curve`` or ``study``, for records that arrive late: a run that is there keeps its status."""
+        return self._parent(of_kind, key, name, params, tags, config_yaml, environment, None)
 
     def logged(self, curve_run: str) -> set[str]:
         """Keys of the points of this curve that are recorded completely."""
@@ -110,7 +124,7 @@ class Tracker:
             if run is None:
                 return None
             self._runs.fill(run, texts(identity), metrics, {schema.LAYERS_FILE: rows})
-            self._runs.client.set_terminated(run.info.run_id, "FINISHED")
+            self._runs.end(run, "FINISHED")
             return str(run.info.run_id)
 
     def log_failure(self, curve_run: str, identity: Mapping[str, Any], reason: str) -> str | None:
@@ -132,7 +146,7 @@ class Tracker:
             if run is None:
                 return None
             self._runs.fill(run, texts(identity), [], {})
-            self._runs.client.set_terminated(run.info.run_id, "FAILED")
+            self._runs.end(run, "FAILED")
             return str(run.info.run_id)
 
     def log_scan(self, scan: schema.Scan, config_yaml: str, environment: Mapping[str, Any]) -> str | None:
@@ -158,7 +172,7 @@ class Tracker:
             own = {schema.KIND: "scan", schema.SCAN_KEY: scan.identity.scan_key, schema.SCHEMA: schema.SCHEMA_VERSION}
             run = self._runs.create(scan_name(identity), {**source(environment), **own})
             self._runs.fill(run, texts(identity), metrics, files)
-            self._runs.client.set_terminated(run.info.run_id, "FINISHED")
+            self._runs.end(run, "FINISHED")
             return str(run.info.run_id)
 
     def summarise(self, run_id: str, numbers: Mapping[str, float]) -> None:
@@ -173,7 +187,7 @@ class Tracker:
     def close_curve(self, curve_run: str, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
         """Say how the curve, or the study, ended."""
         with self._writing(curve_run):
-            self._runs.client.set_terminated(curve_run, status)
+            self._runs.end(self._runs.client.get_run(curve_run), status)
 
     @contextmanager
     def _writing(self, curve_run: str) -> Iterator[None]:
@@ -200,6 +214,7 @@ class Tracker:
         tags: Mapping[str, str],
         config_yaml: str,
         environment: Mapping[str, Any],
+        status: Literal["RUNNING"] | None,
     ) -> str:
         key_tag = _PARENTS[of_kind]
         with explained(self.uri, "written"), self._lock:
@@ -207,7 +222,8 @@ class Tracker:
             made_by = source(environment)
             if found:
                 run = found[0]
-                self._runs.client.update_run(run.info.run_id, status="RUNNING")
+                if status is not None:
+                    self._runs.client.update_run(run.info.run_id, status=status)
             else:
                 own = {schema.KIND: of_kind, key_tag: key, schema.SCHEMA: schema.SCHEMA_VERSION}
                 run = self._runs.create(name, {**tags, **made_by, **own})

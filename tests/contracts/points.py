@@ -127,22 +127,24 @@ def tracking_file(path: Path, points: Iterable[LoggedPoint], status: str = "FINI
         for run_id, experiment, started, one in points:
             connection.execute("INSERT OR IGNORE INTO experiments VALUES (?, ?, 'active')", (experiment, experiment))
             connection.execute(
-                "INSERT INTO runs VALUES (?, ?, ?, ?, 'active', '')", (run_id, experiment, status, started)
+                "INSERT INTO runs VALUES (?, ?, ?, ?, ?, 'active')",
+                (run_id, experiment, status, started, started + 500),
             )
             tags = {KIND: "point", COLLAPSE: ",".join(one.collapsed)}
             params = {key: str(value) for key, value in flatten(one.identity).items()}
             for table, values in (("tags", tags), ("params", params)):
                 rows = [(run_id, key, value) for key, value in values.items()]
                 connection.executemany(f"INSERT INTO {table} VALUES (?, ?, ?)", rows)
-            metrics = [(run_id, key, float(value), 0) for key, value in flatten(one.result).items()]
-            connection.executemany("INSERT INTO latest_metrics VALUES (?, ?, ?, ?)", metrics)
+            metrics = [(run_id, key, float(value), 0, started) for key, value in flatten(one.result).items()]
+            connection.executemany("INSERT INTO latest_metrics VALUES (?, ?, ?, ?, ?)", metrics)
     return path
 
 
 TABLES = """
     CREATE TABLE experiments (experiment_id TEXT PRIMARY KEY, name TEXT, lifecycle_stage TEXT);
-    CREATE TABLE runs (run_uuid TEXT, experiment_id TEXT, status TEXT, start_time INT, lifecycle_stage TEXT, name TEXT);
+    CREATE TABLE runs (run_uuid TEXT, experiment_id TEXT, status TEXT, start_time INT, end_time INT,
+        lifecycle_stage TEXT);
     CREATE TABLE params (run_uuid TEXT, key TEXT, value TEXT);
     CREATE TABLE tags (run_uuid TEXT, key TEXT, value TEXT);
-    CREATE TABLE latest_metrics (run_uuid TEXT, key TEXT, value REAL, is_nan INT);
+    CREATE TABLE latest_metrics (run_uuid TEXT, key TEXT, value REAL, is_nan INT, timestamp INT);
 """

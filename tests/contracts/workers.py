@@ -110,7 +110,7 @@ class Clock:
         self.meanwhile(self.now)
 
 
-def running(storage: BaseStorage, signed: dict[str, Any] | None) -> int:
+def running(storage: BaseStorage, signed: Mapping[str, Any] | None) -> int:
     """The id of a new trial that somebody runs, under this name."""
     study_id = storage.get_study_id_from_name("study")
     trial = storage.create_new_trial(study_id)

@@ -1,0 +1,81 @@
+"""``python -m pruneexp.store ls | verify | gc | deliver``.
+
+Exit status: 0 done; 1 something is damaged, or still waits; 2 the request or the machine is at fault; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pruneexp.errors import UserError
+from pruneexp.interrupts import STATUS
+from pruneexp.store import delivering, listing, tidying
+
+#: Hours within which nothing is removed: a week, so that who comes back on Monday finds Friday's checkpoint.
+GRACE_HOURS = 168.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit status."""
+    asked = _parser().parse_args(arguments)
+    try:
+        if asked.command == "deliver":
+            return delivering.deliver(asked.spool, asked.tracking_uri)
+        root = asked.store.expanduser().absolute()
+        if not root.is_dir():
+            raise UserError(f"There is no result store in {root}: name its folder with --store.")
+        if asked.command == "ls":
+            return listing.show(root)
+        if asked.command == "verify":
+            return listing.verify(root)
+        for uri in asked.forget:
+            tidying.forget(root, uri)
+        return tidying.tidy(root, asked.tracking_uri, grace=3600 * asked.grace, delete=asked.delete)
+    except KeyboardInterrupt:
+        print("pruneexp.store: interrupted; the same command goes on", file=sys.stderr)
+        return STATUS
+    except UserError as error:
+        print(f"pruneexp.store: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"pruneexp.store: {error.filename or 'the disk'}: {error.strerror or error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pruneexp.store", description=__doc__.splitlines()[0].strip("`."))
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    place = argparse.ArgumentParser(add_help=False)
+    place.add_argument("--store", type=Path, default=Path(".pruneexp/store"), metavar="FOLDER", help="runtime.store")
+    records = argparse.ArgumentParser(add_help=False)
+    records.add_argument(
+        "--tracking-uri", action="append", default=[], metavar="URI", help="of a store of records; may be repeated"
+    )
+    commands.add_parser("ls", parents=[place], help="count and size of each kind of result")
+    commands.add_parser("verify", parents=[place], help="read every file, and name those that are damaged")
+    gc = commands.add_parser("gc", parents=[place, records], help="what no record needs; removed with --delete alone")
+    gc.add_argument("--delete", action="store_true", help="remove it; without this it is only shown")
+    gc.add_argument(
+        "--grace", type=_hours, default=GRACE_HOURS, metavar="HOURS", help="keep what is younger (%(default)g)"
+    )
+    gc.add_argument(
+        "--forget", action="append", default=[], metavar="URI", help="of a store of records that is gone for good"
+    )
+    deliver = commands.add_parser("deliver", parents=[records], help="write records that wait into their store")
+    deliver.add_argument("--spool", type=Path, default=Path(".pruneexp/spool"), metavar="FOLDER", help="where they are")
+    return parser
+
+
+def _hours(text: str) -> float:
+    hours = float(text)
+    if not (math.isfinite(hours) and hours >= 0):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of hours, 0 or more")
+    return hours
+
+
+if __name__ == "__main__":
+    sys.exit(main())

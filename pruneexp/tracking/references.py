@@ -1,0 +1,78 @@
+"""Which stored results the records of a tracking store refer to: those recorded, and those that wait in a spool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pruneexp import schema
+from pruneexp.errors import UserError
+from pruneexp.tracking.spool import Spool
+from pruneexp.tracking.stores import explained, open_client, resolved, sqlite_path
+
+if TYPE_CHECKING:
+    from mlflow.entities import Experiment, Run
+    from mlflow.tracking import MlflowClient
+
+#: Params that hold the key of a stored result.
+KEYS = ("dense_key", "mask_key", "final_key", "scan_key")
+_PAGE = 1000
+
+
+def recorded(uri: str) -> set[str]:
+    """Keys in every run of ours in every experiment, as long as neither was deleted.
+
+    Raises:
+        UserError: the store cannot be read, or is not there.
+    """
+    uri = resolved(uri)
+    path = sqlite_path(uri)
+    if path is not None and not path.exists():
+        raise UserError(f"The tracking store {uri} is not there.")
+    client = open_client(uri)
+    with explained(uri, "read"):
+        return {
+            run.data.params[name]
+            for experiment in _experiments(client)
+            for run in _runs(client, experiment.experiment_id)
+            for name in KEYS
+            if name in run.data.params
+        }
+
+
+def waiting_in(root: Path) -> set[str]:
+    """Keys in the letters below a spool's folder.
+
+    Raises:
+        UserError: a letter cannot be read.
+    """
+    keys: set[str] = set()
+    for folder in sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else ():
+        unread: list[str] = []
+        for _, letter in Spool.at(folder).letters(unread.append):
+            identity = {**letter.body.get("identity", {}), **(letter.parent.params if letter.parent else {})}
+            keys |= {str(identity[name]) for name in KEYS if name in identity}
+        if unread:
+            raise UserError(f"A record that waits refers to results that cannot be told: {unread[0]}")
+    return keys
+
+
+def _experiments(client: MlflowClient) -> Iterator[Experiment]:
+    token: str | None = None
+    while True:
+        page = client.search_experiments(max_results=_PAGE, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _runs(client: MlflowClient, experiment: str) -> Iterator[Run]:
+    token: str | None = None
+    while True:
+        page = client.search_runs([experiment], f"tags.`{schema.KIND}` LIKE '%'", max_results=_PAGE, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return

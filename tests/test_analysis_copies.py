@@ -1,0 +1,237 @@
+"""The local copy of what was read: with it or without it, every reading of a store gives the same."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from analysis import frames, load
+from analysis.load import copies, presence, records
+from analysis.load.client import ClientStore
+from analysis.runs import FlatPoint, Logbook
+from pruneexp import schema
+from pruneexp.tracking import Tracker, default_uri
+from tests.contracts.points import logged, point, tracking_file
+from tests.contracts.records import client_of, curve_of, fresh_store
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+    from mlflow.tracking import MlflowClient
+
+Change = Callable[["MlflowClient", Tracker, list[str]], object]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a store of three finished points, one deleted and one that failed."""
+    folder = tmp_path_factory.mktemp("written")
+    tracker = Tracker(fresh_store(folder), "pruneexp")
+    curve = curve_of(tracker)
+    for seed in range(4):
+        tracker.log_point(curve, point(seed=seed))
+    tracker.log_failure(curve, schema.flatten(point(seed=7).identity), "The loss was NaN in epoch 3.")
+    *_, last = _ids(tracker)
+    client_of(tracker).delete_run(last)
+    return folder
+
+
+def _ids(tracker: Tracker) -> list[str]:
+    """Of the finished points, sorted."""
+    runs = client_of(tracker).search_runs([tracker.experiment_id], f"tags.`{schema.KIND}` = 'point'")
+    return sorted(run.info.run_id for run in runs if run.info.status == "FINISHED")
+
+
+def _deleted(client: MlflowClient, tracker: Tracker) -> str:
+    from mlflow.entities import ViewType
+
+    (run,) = client.search_runs([tracker.experiment_id], "", ViewType.DELETED_ONLY)
+    return str(run.info.run_id)
+
+
+def _purge(tracker: Tracker, run_id: str) -> None:
+    """As `mlflow gc` does: no trace is left."""
+    with closing(sqlite3.connect(tracker.uri.removeprefix("sqlite:///"))) as connection, connection:
+        for table in ("latest_metrics", "metrics", "params", "tags", "runs"):
+            connection.execute(f"DELETE FROM {table} WHERE run_uuid = ?", (run_id,))
+
+
+def _logged_again(client: MlflowClient, tracker: Tracker, ids: list[str]) -> None:
+    client.delete_run(ids[0])
+    for seed in range(3):
+        tracker.log_point(curve_of(tracker), point(seed=seed))
+
+
+CHANGES: dict[str, Change] = {
+    "a new point": lambda client, tracker, ids: tracker.log_point(curve_of(tracker), point(seed=11)),
+    "one deleted, another restored": lambda client, tracker, ids: (
+        client.restore_run(_deleted(client, tracker)),
+        client.delete_run(ids[0]),
+    ),
+    "a point logged again": _logged_again,
+    "a run purged": lambda client, tracker, ids: _purge(tracker, ids[1]),
+    "a run opened again": lambda client, tracker, ids: client.update_run(ids[0], status="RUNNING"),
+    "no point any more": lambda client, tracker, ids: client.set_tag(ids[2], schema.KIND, "trash"),
+}
+#: Of the last two a server tells nothing by itself; a file is looked at more closely.
+OTHERS: dict[str, Change] = {
+    "a failed point made good": lambda client, tracker, ids: tracker.log_point(curve_of(tracker), point(seed=7)),
+    "the experiment renamed": lambda client, tracker, ids: client.rename_experiment(tracker.experiment_id, "other"),
+    "the experiment deleted": lambda client, tracker, ids: client.delete_experiment(tracker.experiment_id),
+    "a metric logged again": lambda client, tracker, ids: client.log_metric(ids[0], "test.after.top1", 12.5),
+    "a tag set": lambda client, tracker, ids: client.set_tag(ids[0], schema.COLLAPSE, "fc3"),
+}
+
+
+@pytest.mark.parametrize("change", [*CHANGES, *OTHERS])
+def test_whatever_changes_the_copy_tells_the_same(written: Path, tmp_path: Path, change: str) -> None:
+    _same_after({**CHANGES, **OTHERS}[change], written, tmp_path)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_by_the_client_too(written: Path, tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "open_store", ClientStore)
+    monkeypatch.setattr(presence, "IDS", 2)  # three points: sixteen parts
+    _same_after(CHANGES[change], written, tmp_path)
+
+
+def _same_after(change: Change, written: Path, folder: Path) -> None:
+    shutil.copy(written / "mlflow.db", folder)
+    uri, kept = default_uri(folder), folder / "copies"
+    before = load.flat_points(uri, None, kept)
+    assert len(before.records) == 3
+    tracker = Tracker(uri, "pruneexp")
+    change(client_of(tracker), tracker, _ids(tracker))
+    for _ in range(2):
+        assert load.flat_points(uri, None, kept) == load.flat_points(uri)
+
+
+def test_what_is_known_is_not_read_again(small: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = load.flat_points(small)
+    monkeypatch.setattr(records, "_point", _unexpected)
+    assert _read(small) == whole
+
+
+def test_a_server_sends_only_what_is_new(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+    search = ClientStore._search
+
+    def counted(self: ClientStore, *arguments: Any, **options: Any) -> list[Run]:
+        found = search(self, *arguments, **options)
+        sent.extend(run.info.run_id for run in found if run.info.status == "FINISHED" and "at" not in options)
+        return found
+
+    monkeypatch.setattr(ClientStore, "_search", counted)
+    monkeypatch.setattr(records, "open_store", ClientStore)
+    shutil.copy(written / "mlflow.db", tmp_path)
+    first, second = (load.flat_points(default_uri(tmp_path), None, tmp_path / "copies") for _ in range(2))
+    assert first == second
+    assert sorted(sent) == [one.run_id for one in first.records]
+
+
+def _unexpected(*_: object) -> None:
+    raise AssertionError("a known point was read again")
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A store of three points made by hand, of which there is a copy; to stand beside."""
+    monkeypatch.chdir(tmp_path)
+    path = tracking_file(tmp_path / "mlflow.db", logged(point(), point(seed=1), point(seed=2)))
+    load.flat_points(str(path), None, copies.FOLDER)
+    return str(path)
+
+
+def _file() -> Path:
+    (path,) = copies.FOLDER.iterdir()
+    return path
+
+
+def _read(uri: str) -> Logbook[FlatPoint]:
+    return load.flat_points(uri, None, copies.FOLDER)
+
+
+def _truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def _edit(*statements: str) -> Callable[[Path], None]:
+    def edited(path: Path) -> None:
+        with closing(sqlite3.connect(path)) as connection, connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    return edited
+
+
+@pytest.mark.parametrize(
+    ("harm", "remark"),
+    [
+        (lambda path: path.unlink(), None),
+        (lambda path: path.write_bytes(b""), None),
+        (_edit("UPDATE about SET version = 'of last year'"), None),
+        (_edit("DROP TABLE about", "CREATE TABLE about (only TEXT)"), "was damaged"),
+        (_truncate, "was damaged"),
+        (lambda path: path.write_bytes(b"something else" * 99), "was damaged"),
+        (_edit("UPDATE points SET row = replace(row, '60.0', '61.0')"), "3 of the points in the local copy"),
+        (_edit("DELETE FROM points"), None),
+    ],
+)
+def test_a_copy_that_is_gone_damaged_or_old_is_made_anew(
+    small: str, harm: Callable[[Path], None], remark: str | None
+) -> None:
+    whole = load.flat_points(small)
+    harm(_file())
+    book = _read(small)
+    assert book.records == whole.records
+    assert [remark in sentence for sentence in book.remarks if remark] == [True] * bool(remark)
+    assert _read(small) == whole  # mended: nothing to remark on any more
+
+
+def test_a_folder_that_cannot_be_written_is_remarked_on(small: str) -> None:
+    whole = load.flat_points(small)
+    shutil.rmtree(copies.FOLDER)
+    copies.FOLDER.write_text("a file where the folder would be")
+    book = _read(small)
+    assert book.records == whole.records
+    assert "cannot be used" in book.remarks[0]
+
+
+def test_readers_at_once_disturb_each_other_by_nothing(small: str) -> None:
+    shutil.rmtree(copies.FOLDER)
+    whole, found = load.flat_points(small), []
+    threads = [threading.Thread(target=lambda: found.append(_read(small))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [whole] * 4
+
+
+def test_an_older_reading_does_not_overwrite_a_newer_one(small: str, tmp_path: Path) -> None:
+    experiments = ["pruneexp"]
+    store = load.open_store(small)
+    slow = copies.opened(copies.FOLDER, small, experiments, records.VALUES)
+    _edit("UPDATE runs SET status = 'KILLED' WHERE start_time = 1000")(Path(small))
+    seen = store.changes("point", experiments, slow.known)
+    _edit("UPDATE runs SET status = 'FINISHED', end_time = 9000 WHERE start_time = 1000")(Path(small))
+    whole = _read(small)
+    slow.update(seen, [])
+    assert _read(small) == whole == load.flat_points(small)
+
+
+def test_frames_are_equal(small: str) -> None:
+    typed, flat = load.points(small), _read(small)
+    assert frames.frame(flat.records).equals(frames.frame(typed.records))
+
+
+def test_the_name_of_a_copy_does_not_tell_of_whom(tmp_path: Path) -> None:
+    one, other = (copies.opened(tmp_path, f"http://{who}@host:1/", [], []) for who in ("ann:secret", "bob:secret"))
+    assert one.path == other.path
+    assert "secret" not in one.path.name

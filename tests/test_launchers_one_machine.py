@@ -1,0 +1,64 @@
+"""Jobs side by side on one machine: how many, with how many threads, and what is said where a launcher is wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hydra_plugins.pruneexp_launchers._share import Share, threaded
+from pruneexp.config import launchers
+from pruneexp.errors import UserError
+from tests.contracts.composing import SMALL
+from tests.contracts.jobs import runs
+
+
+@pytest.mark.parametrize(
+    ("wanted", "jobs", "cores", "capacity", "expected"),
+    [
+        (8, 100, 8, 0, Share(8, 1)),
+        (8, 2, 8, 0, Share(2, 4)),  # two jobs leave no core idle
+        (3, 100, 8, 0, Share(3, 2)),
+        (16, 100, 8, 0, Share(16, 1)),
+        (8, 100, 8, 2, Share(2, 4)),  # two GPUs
+        (8, 1, 8, 2, Share(1, 8)),
+    ],
+)
+def test_cores_are_shared_among_the_jobs_that_run_at_once(
+    wanted: int, jobs: int, cores: int, capacity: int, expected: Share
+) -> None:
+    assert Share.of(wanted, jobs, cores, capacity) == expected
+
+
+def test_the_number_of_threads_is_said_in_each_job_unless_somebody_decided() -> None:
+    jobs = [["reg=l1"], ["reg=l2"]]
+    assert threaded(jobs, None, 4, {}) == ([["reg=l1", "runtime.threads=4"], ["reg=l2", "runtime.threads=4"]], 4)
+    assert threaded(jobs, 3, 4, {}) == (jobs, None)
+    assert threaded(jobs, None, 4, {"OMP_NUM_THREADS": "2"}) == (jobs, None)
+    swept = [["runtime.threads=1"], ["runtime.threads=2"]]
+    assert threaded(swept, None, 4, {}) == (swept, None)
+
+
+def test_a_launcher_without_its_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launchers, "find_spec", lambda _: None)
+    node = {"_target_": "hydra_plugins.pruneexp_launchers.slurm_launcher.SlurmLauncher"}
+    with pytest.raises(UserError, match=r"hydra/launcher=slurm needs submitit, .*: pip install -e '\.\[slurm\]'$"):
+        launchers.check(node)
+    launchers.check({"_target_": "hydra._internal.core_plugins.basic_launcher.BasicLauncher"})
+
+
+@pytest.mark.slow
+def test_two_jobs_at_once_have_the_threads_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    command = [sys.executable, "-m", "pruneexp", "-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", *SMALL]
+    done = subprocess.run(
+        [*command, "reg=l1,l2", f"runtime.store={tmp_path}/store", f"runtime.tracking_uri=sqlite:///{tmp_path}/mlflow.db"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "pruneexp: 2 jobs at a time, " in done.stderr
+    threads = done.stderr.partition("2 jobs at a time, ")[2].split()[0]
+    assert done.stdout.count(f"  threads   {threads}\n") == 2
+    assert len(runs(tmp_path)) == 4
