@@ -91,8 +91,8 @@ class Runs:
         active(self.client.get_experiment(self.experiment_id), self._uri)
         if self.client.get_run(run_id).info.lifecycle_stage != "active":
             raise UserError(
-                f"The run {run_id} in {redact(self._uri)} was deleted while its points were computed: they are in the "
-                "store, and the same command records them again."
+                f"The run {run_id} in {redact(self._uri)} was deleted while its points were computed: it is made "
+                "again, and nothing that was computed is lost."
             )
 
     def end(self, run: Run, status: str) -> None:

@@ -227,6 +227,8 @@ class Tracker:
             else:
                 own = {schema.KIND: of_kind, key_tag: key, schema.SCHEMA: schema.SCHEMA_VERSION}
                 run = self._runs.create(name, {**tags, **made_by, **own})
+                for orphan in list(self._runs.find(f"tags.`{key_tag}` = {quoted(key)} and {kind('point')}")):
+                    self._runs.client.set_tag(orphan.info.run_id, _PARENT, run.info.run_id)  # its curve was deleted
             present = {file.path for file in self._runs.client.list_artifacts(run.info.run_id)} if found else set()
             missing = {name: text for name, text in texts(params).items() if legal_key(name) not in run.data.params}
             files = {file: text for file, text in about(config_yaml, environment).items() if file not in present}
