@@ -119,7 +119,7 @@ def test_a_curve_deleted_under_its_job_is_named_and_made_again(
 
     folder.at_first_epoch("retrain", delete)
     assert folder("mine.yaml") == 0
-    assert "was deleted while its points were computed" in capfd.readouterr().err
+    assert "Current state is deleted. The work goes on" in capfd.readouterr().err
     curves = recorded(folder.client, "curve")
     assert len(curves) == 2
     assert {tags["mlflow.parentRunId"] for tags in recorded(folder.client).values()} == set(curves)

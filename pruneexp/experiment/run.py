@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from pruneexp.cache.notice import Notice
 from pruneexp.errors import JobFailed
 from pruneexp.experiment.display import budget_text
+from pruneexp.experiment.pages import show_curve
 from pruneexp.experiment.plan import make_plan
 from pruneexp.experiment.session import PointFailed, Record, Session, open_session
 from pruneexp.jobs.report import Report
@@ -49,6 +50,7 @@ def run(
         with display.running(len(job.routes)):
             points, failures = _points(session, identities, curve, report)
         display.table(points)
+        show_curve(session, curve, points, len(failures))
         if failures:
             raise JobFailed(f"{len(failures)} of {len(job.routes)} points failed: " + "; ".join(failures))
     return flatten(points[-1].result)

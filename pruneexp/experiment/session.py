@@ -92,22 +92,26 @@ class Session:
             UserError: the tracking store cannot be used; better said before any work than after it.
         """
         shared = {name: value for name, value in schema.flatten(of).items() if name not in OF_A_POINT}
-        resolved, environment = self.resolved(), self.environment()
-        run = self._courier().curve(of.curve_key, curve_name(shared), shared, self.tags(), resolved, environment)
+        run = self._courier().curve(
+            of.curve_key, curve_name(shared), shared, self._tags(), self.resolved(), self.environment()
+        )
         return Record(self.courier, run)
 
     def open_study(self, key: str, name: str, params: Mapping[str, Any]) -> Record:
         """The run of a search, made or found again by its key; raises as ``open_curve`` does."""
-        return Record(self.courier, self._courier().study(key, name, params, self.resolved(), self.environment()))
+        run = self._courier().study(key, name, params, self.resolved(), self.environment(), self._tags())
+        return Record(self.courier, run)
 
     def record_scan(self, scan: schema.Scan) -> None:
         """Record a sensitivity scan, unless it is recorded already."""
         self._courier().log_scan(scan, self.resolved(), self.environment())
 
-    def tags(self) -> dict[str, str]:
-        """The sweep that a job belongs to; what is recorded already keeps the tags it has."""
+    def _tags(self) -> dict[str, str]:
+        """The sweep that a job belongs to, and what the user wants; what is recorded already keeps the tags it has."""
         runtime = self.config.runtime
-        return {} if runtime.sweep is None else {schema.SWEEP: runtime.sweep, schema.JOB: str(runtime.job)}
+        wanted = {str(name): str(value) for name, value in (runtime.tags or {}).items()}
+        own = {} if runtime.sweep is None else {schema.SWEEP: runtime.sweep, schema.JOB: str(runtime.job)}
+        return {**wanted, **own}
 
     def _courier(self) -> Courier:
         self.store.refer(redact(resolved(self.uri)), Path.cwd() / SPOOL)
@@ -146,7 +150,7 @@ class Session:
             reason = f"{type(error).__name__}: {error}"
             record.tracker.log_failure(record.run_id, schema.flatten(of), reason)
             raise PointFailed(reason) from error
-        record.tracker.log_point(record.run_id, point, self.tags(), numbers)
+        record.tracker.log_point(record.run_id, point, self._tags(), numbers)
         return point
 
     def seeded(self, seed: int) -> Session:

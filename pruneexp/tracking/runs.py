@@ -42,7 +42,7 @@ class Value(NamedTuple):
 class Runs:
     """Writer of the runs of one experiment; the caller holds the store's lock."""
 
-    def __init__(self, client: MlflowClient, uri: str, experiment: str, artifacts: Path | None) -> None:
+    def __init__(self, client: MlflowClient, uri: str, experiment: str, artifacts: Path | None = None) -> None:
         self.client = client
         self._uri = uri
         self.experiment_id = self._open_experiment(experiment, artifacts)
@@ -82,19 +82,6 @@ class Runs:
         for start in range(_BATCH, len(numbers), _BATCH):
             self.client.log_batch(run.info.run_id, metrics=numbers[start : start + _BATCH])
 
-    def check_there(self, run_id: str) -> None:
-        """See that neither the experiment nor a run was deleted by somebody else.
-
-        Raises:
-            UserError: one was; says how to go on.
-        """
-        active(self.client.get_experiment(self.experiment_id), self._uri)
-        if self.client.get_run(run_id).info.lifecycle_stage != "active":
-            raise UserError(
-                f"The run {run_id} in {redact(self._uri)} was deleted while its points were computed: it is made "
-                "again, and nothing that was computed is lost."
-            )
-
     def end(self, run: Run, status: str) -> None:
         """Say how a run ended; never before it began, also where the clock was set back meanwhile."""
         now = int(time.time() * 1000)
@@ -103,8 +90,20 @@ class Runs:
     def _open_experiment(self, name: str, artifacts: Path | None) -> str:
         experiment = self.client.get_experiment_by_name(name)
         if experiment is None:
-            return str(self.client.create_experiment(name, self._artifact_location(name, artifacts)))
+            experiment = self._new_experiment(name, self._artifact_location(name, artifacts))
         return active(experiment, self._uri)
+
+    def _new_experiment(self, name: str, location: str | None) -> Experiment:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client.create_experiment(name, location)
+        except MlflowException:
+            if self.client.get_experiment_by_name(name) is None:
+                raise  # else another machine made it since we looked
+        made = self.client.get_experiment_by_name(name)
+        assert made is not None
+        return made
 
     def _artifact_location(self, experiment: str, artifacts: Path | None) -> str | None:
         database = sqlite_path(self._uri)
