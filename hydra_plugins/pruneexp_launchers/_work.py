@@ -83,8 +83,8 @@ def _run(order: Order) -> JobReturn:
     with initialize_config_dir(str(skeleton.conf_folder()), version_base="1.3", job_name="pruneexp"):
         loader = GlobalHydra.instance().config_loader()
         config = loader.load_configuration("config", [*search, *order.overrides], run_mode=RunMode.RUN)
-        with open_dict(config.hydra.job) as about:
-            about.num, about.id = order.number, f"pruneexp_{order.number}"
+        with open_dict(config):
+            config.hydra.job.num, config.hydra.job.id = order.number, f"pruneexp_{order.number}"
         context = HydraContext(config_loader=loader, callbacks=Callbacks(config))
         return run_job(
             task_function=job,

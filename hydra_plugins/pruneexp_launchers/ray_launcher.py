@@ -6,6 +6,7 @@ that, brings boto3 and Ray's dashboard, and pickles the whole configuration and 
 """
 
 import os
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,7 +28,10 @@ from hydra_plugins.pruneexp_launchers._work import (
     without_slots,
 )
 from pruneexp.cache.notice import Leaving
+from pruneexp.config.launchers import check_installed
 from pruneexp.errors import UserError
+
+_PROBE_SECONDS = 5.0
 
 
 def remote(order: str) -> str:
@@ -62,6 +66,7 @@ class RayLauncher(Launcher):
         self.config: DictConfig | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        check_installed("ray")
         self.config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
@@ -81,11 +86,19 @@ class RayLauncher(Launcher):
 
 
 def _connected(address: str | None) -> Any:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    import ray
+    """Ray, connected.
 
+    Raises:
+        UserError: there is no cluster at that address.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     local = {} if address else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     try:
+        if address and ":" in address:  # Ray itself would try for minutes
+            host, _, port = address.rpartition("://")[2].rpartition(":")
+            socket.create_connection((host, int(port)), timeout=_PROBE_SECONDS).close()
+        import ray
+
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", **local)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]

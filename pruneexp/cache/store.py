@@ -150,7 +150,7 @@ class Store:
                 found = self._or_aside(key, bundle.read)  # another process may have been faster
                 if found is None:
                     return self._commit(key, kind, make(self._checkpoint(key)), parents), False
-        # Left where a process was killed between committing and tidying up.
+        # Left where a process was killed between committing and tidying up, while this one was waiting.
         shutil.rmtree(self._paths.checkpoints(key), ignore_errors=True)
         return found, True
 
@@ -209,3 +209,6 @@ class Store:
             with locks.free(self._paths.lock(key)) as mine:
                 if mine:  # else the process that works at this key is alive
                     shutil.rmtree(self._paths.draft(key), ignore_errors=True)
+        for left in self._paths.work().iterdir() if self._paths.work().is_dir() else ():
+            if self._paths.artefact(left.name).is_dir():  # killed between committing and tidying up
+                self.discard(left.name)

@@ -25,6 +25,7 @@ from pruneexp.schema.names import (
     ENVIRONMENT_FILE,
     FAILED,
     FAILURE,
+    JOB,
     KIND,
     LAYERS_FILE,
     LEVEL,
@@ -42,6 +43,7 @@ from pruneexp.schema.names import (
     STUDY_KEY,
     SUMMARY_KEY,
     SUMMARY_OF,
+    SWEEP,
 )
 from pruneexp.schema.points import (
     Budget,
@@ -75,6 +77,7 @@ __all__ = [
     "ENVIRONMENT_FILE",
     "FAILED",
     "FAILURE",
+    "JOB",
     "KIND",
     "LAYERS_FILE",
     "LEVEL",
@@ -92,6 +95,7 @@ __all__ = [
     "STUDY_KEY",
     "SUMMARY_KEY",
     "SUMMARY_OF",
+    "SWEEP",
     "Budget",
     "BudgetKind",
     "Effort",
