@@ -7,6 +7,7 @@ Importing it is cheap: MLflow itself (1.6 s, plus 0.9 s for its SQL store) is lo
 from pruneexp.tracking.board import opener
 from pruneexp.tracking.courier import Courier, counted
 from pruneexp.tracking.models import Network
+from pruneexp.tracking.monitor import monitored
 from pruneexp.tracking.naming import curve_name, point_name
 from pruneexp.tracking.pages import open_pages
 from pruneexp.tracking.recorded import Recorded
@@ -22,6 +23,7 @@ __all__ = [
     "counted",
     "curve_name",
     "default_uri",
+    "monitored",
     "open_pages",
     "opener",
     "point_name",
