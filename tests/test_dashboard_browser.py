@@ -89,8 +89,8 @@ def test_a_curve_is_described_by_its_table_and_its_picture(page: Chrome, server:
     page.get("about:blank")
     page.get(f"{address}/#/experiments/{number.group(1)}/runs/{run}")
     waited(lambda: "Show more" in text(page), "the description")
-    page.find_element(By.XPATH, "//button[contains(., 'Show more')] | //*[text()='Show more']").click()
-    wide = "const i = document.querySelector('img[alt=curve]'); return i ? i.naturalWidth : 0"
+    page.find_element(By.XPATH, "//*[text()='Show more']").click()
+    wide = "const i = document.querySelector(`img[src*='curve.svg']`); return i ? i.naturalWidth : 0"
     waited(lambda: page.execute_script(wide), "the picture")
     _keep(page, "curve")
     assert "accuracy loss" in text(page)
