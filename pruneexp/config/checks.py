@@ -118,6 +118,7 @@ _RANGES = (
     ("seed", 0, 2**31 - 1, False),
     ("runtime.checkpoint_seconds", 0, math.inf, False),
     ("runtime.threads", 1, math.inf, False),
+    ("runtime.job", 0, math.inf, False),
     ("runtime.gpu_jobs", 0, math.inf, False),
 )
 

@@ -46,7 +46,7 @@ def check_command(arguments: Sequence[str]) -> str | None:
         for overrides in _jobs([*search, *parsed.overrides], parsed.multirun):
             composed = compose("config", overrides=list(overrides), return_hydra_config=True)
             check_recipe(composed, overrides)
-            if composed.plan and "BasicSweeper" not in composed.hydra.sweeper._target_:
+            if composed.plan and not _numbered(composed.hydra.sweeper):
                 raise UserError("plan=true: this sweeper chooses its jobs one by one, so that none can be shown before")
             own = own_modules(search_folders(composed.hydra))
             validate(OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"]), own)
@@ -76,11 +76,18 @@ def _jobs(overrides: Sequence[str], multirun: bool) -> list[Sequence[str]]:
     launchers.check(master.hydra.launcher)
     if not (multirun or str(master.hydra.mode).endswith("MULTIRUN")):
         return [overrides]
+    if sweeper.get("file"):
+        return []  # its jobs stand in a file; the sweeper checks them, as it knows the file
     params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
     sweep = parser.parse_overrides([*params, *overrides])
-    if "BasicSweeper" in sweeper._target_:
+    if _numbered(sweeper):
         return list(BasicSweeper.split_arguments(sweep, max_batch_size=None)[0])
     return _corners(sweep)
+
+
+def _numbered(sweeper: DictConfig) -> bool:
+    """Whether it makes a list of all its jobs before the first."""
+    return str(sweeper._target_).rpartition(".")[2] in ("BasicSweeper", "JobsSweeper")
 
 
 def _corners(sweep: Sequence[Override]) -> list[Sequence[str]]:

@@ -16,9 +16,10 @@ from pruneexp.cache.notice import Notice
 from pruneexp.cache.store import Store
 from pruneexp.errors import Infeasible, UserError
 from pruneexp.experiment.build import Job, build, described
-from pruneexp.experiment.display import Display
+from pruneexp.experiment.display import Display, Watched
 from pruneexp.experiment.points import Search, assemble, identity
 from pruneexp.experiment.waiting import SPOOL
+from pruneexp.jobs.report import Report
 from pruneexp.provenance import environment
 from pruneexp.schema import Budget, PointIdentity, TradeoffPoint
 from pruneexp.stages.graph import Route, Runner
@@ -106,7 +107,11 @@ class Session:
         self._courier().log_scan(scan, self.resolved(), self.environment())
 
     def _tags(self) -> dict[str, str]:
-        return {str(name): str(value) for name, value in (self.config.runtime.tags or {}).items()}
+        """The sweep that a job belongs to, and what the user wants; what is recorded already keeps the tags it has."""
+        runtime = self.config.runtime
+        wanted = {str(name): str(value) for name, value in (runtime.tags or {}).items()}
+        own = {} if runtime.sweep is None else {schema.SWEEP: runtime.sweep, schema.JOB: str(runtime.job)}
+        return {**wanted, **own}
 
     def _courier(self) -> Courier:
         self.store.refer(redact(resolved(self.uri)), Path.cwd() / SPOOL)
@@ -145,7 +150,7 @@ class Session:
             reason = f"{type(error).__name__}: {error}"
             record.tracker.log_failure(record.run_id, schema.flatten(of), reason)
             raise PointFailed(reason) from error
-        record.tracker.log_point(record.run_id, point, numbers=numbers)
+        record.tracker.log_point(record.run_id, point, self._tags(), numbers)
         return point
 
     def seeded(self, seed: int) -> Session:
@@ -212,10 +217,12 @@ def open_session(
     own: Sequence[str] = (),
     display: Display | None = None,
     notice: Notice | None = None,
+    report: Report | None = None,
 ) -> Session:
     """Build the job of a configuration. ``own`` are modules of the user's that a ``_target_`` may name.
 
-    After ``notice`` nothing more is begun, and what is being trained is saved.
+    After ``notice`` nothing more is begun, and what is being trained is saved. ``report`` is told of every training,
+    as the display is.
 
     Raises:
         UserError: a part cannot be made, or does not fit the others, or the store cannot be used.
@@ -223,7 +230,7 @@ def open_session(
     shown = display or Display(bars=config.runtime.progress)
     runtime = config.runtime
     store = Store(Path(runtime.store), checkpoint_every=runtime.checkpoint_seconds, on_event=shown.note, notice=notice)
-    job = build(config, shown, own)
+    job = build(config, Watched(shown, report or Report()), own)
     uri = runtime.tracking_uri or default_uri(Path.cwd())
     courier = Courier(uri, runtime.experiment, Path.cwd() / SPOOL, patient=runtime.spool, say=shown.note)
     return Session(config, choices, job, store, Runner(store), shown, uri, courier, tuple(own))

@@ -25,6 +25,7 @@ from pruneexp.schema.names import (
     ENVIRONMENT_FILE,
     FAILED,
     FAILURE,
+    JOB,
     KIND,
     LAYERS_FILE,
     LEVEL,
@@ -41,6 +42,7 @@ from pruneexp.schema.names import (
     STUDY_KEY,
     SUMMARY_KEY,
     SUMMARY_OF,
+    SWEEP,
 )
 from pruneexp.schema.points import (
     Budget,
@@ -74,6 +76,7 @@ __all__ = [
     "ENVIRONMENT_FILE",
     "FAILED",
     "FAILURE",
+    "JOB",
     "KIND",
     "LAYERS_FILE",
     "LEVEL",
@@ -90,6 +93,7 @@ __all__ = [
     "STUDY_KEY",
     "SUMMARY_KEY",
     "SUMMARY_OF",
+    "SWEEP",
     "Budget",
     "BudgetKind",
     "Effort",

@@ -8,12 +8,14 @@ from pruneexp.tracking.board import opener
 from pruneexp.tracking.courier import Courier, counted
 from pruneexp.tracking.naming import curve_name, point_name
 from pruneexp.tracking.pages import open_pages
+from pruneexp.tracking.recorded import Recorded
 from pruneexp.tracking.spool import stamps, waiting
 from pruneexp.tracking.stores import default_uri, redact, resolved
 from pruneexp.tracking.tracker import Tracker
 
 __all__ = [
     "Courier",
+    "Recorded",
     "Tracker",
     "counted",
     "curve_name",

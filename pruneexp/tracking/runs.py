@@ -91,12 +91,7 @@ class Runs:
         experiment = self.client.get_experiment_by_name(name)
         if experiment is None:
             experiment = self._new_experiment(name, self._artifact_location(name, artifacts))
-        if experiment.lifecycle_stage != "active":
-            raise UserError(
-                f"The experiment {name!r} lies deleted in {redact(self._uri)}: bring it back with 'mlflow experiments "
-                f"restore --experiment-id {experiment.experiment_id}' or record under another name."
-            )
-        return str(experiment.experiment_id)
+        return active(experiment, self._uri)
 
     def _new_experiment(self, name: str, location: str | None) -> Experiment:
         from mlflow.exceptions import MlflowException
@@ -138,6 +133,20 @@ class Runs:
                 path.write_text(text, encoding="utf-8")
                 inner = str(Path(name).parent) if "/" in name else None
                 repository.log_artifact(str(path), inner)  # type: ignore[no-untyped-call]
+
+
+def active(experiment: Experiment, uri: str) -> str:
+    """Its id.
+
+    Raises:
+        UserError: it lies deleted; says how to bring it back.
+    """
+    if experiment.lifecycle_stage != "active":
+        raise UserError(
+            f"The experiment {experiment.name!r} lies deleted in {redact(uri)}: bring it back with 'mlflow experiments "
+            f"restore --experiment-id {experiment.experiment_id}' or record under another name."
+        )
+    return str(experiment.experiment_id)
 
 
 def texts(values: Mapping[str, Any]) -> dict[str, str]:
