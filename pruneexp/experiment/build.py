@@ -68,7 +68,7 @@ def build(config: DictConfig, progress: Progress, own: Sequence[str] = ()) -> Jo
         torch.set_num_threads(config.runtime.threads)
     if config.train.start_from:
         _weights_file(config.train.start_from)  # a wrong path is said before anything is built
-    make = partial(_instantiate, allowed=(*ALLOWED_TARGETS, *config.runtime.allow, *own))
+    make = partial(instantiated, allowed=(*ALLOWED_TARGETS, *config.runtime.allow, *own))
     data = _data(config, make)
     network = partial(_network, config, make, device)
     probe = network("fresh")
@@ -121,7 +121,12 @@ def check_homes(path: str, node: Any, allowed: Sequence[str]) -> None:
         check_target(where, f"{home}.{target.rpartition('.')[2]}", allowed)
 
 
-def _instantiate(path: str, node: Any, *, allowed: Sequence[str]) -> Any:
+def instantiated(path: str, node: Any, allowed: Sequence[str]) -> Any:
+    """The object of a node, from the allowed packages alone.
+
+    Raises:
+        UserError: a target is not allowed, or cannot be made.
+    """
     check_homes(path, node, allowed)
     try:
         return instantiate(node)
