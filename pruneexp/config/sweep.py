@@ -19,7 +19,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import DictConfig, OmegaConf
 
-from pruneexp.config import launchers
+from pruneexp.config import launchers, origin
 from pruneexp.config.checks import validate
 from pruneexp.config.help import help_text
 from pruneexp.config.skeleton import conf_folder
@@ -41,11 +41,20 @@ def check_command(arguments: Sequence[str]) -> str | None:
         return help_text(parsed.overrides, folders)
     if parsed.hydra_help or parsed.cfg or parsed.info is not None or parsed.shell_completion:
         return None
+    for flag in ("config_name", "config_path"):
+        if getattr(parsed, flag):
+            raise UserError(
+                f"--{flag.replace('_', '-')}: what is composed starts from pruneexp's own; --config-dir adds"
+            )
+    origin.guard_environment(parsed.overrides)
     search = [f"hydra.searchpath=['file://{folder}']" for folder in folders]
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        alone = origin.hydra_alone(parsed.overrides, search)
         for overrides in _jobs([*search, *parsed.overrides], parsed.multirun):
             composed = compose("config", overrides=list(overrides), return_hydra_config=True)
             check_recipe(composed, overrides)
+            origin.check_hydra(composed, alone)
+            origin.check(composed, parsed.overrides)
             if composed.plan and "BasicSweeper" not in composed.hydra.sweeper._target_:
                 raise UserError("plan=true: this sweeper chooses its jobs one by one, so that none can be shown before")
             own = own_modules(search_folders(composed.hydra))
