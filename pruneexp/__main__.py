@@ -1,20 +1,24 @@
 """The command ``python -m pruneexp``: compose, check everything that can be checked, and only then load torch.
 
 Hydra composes and sweeps; this module turns whatever goes wrong into one sentence and an exit status: 0 done,
-1 some points failed or wait to be recorded, 2 the request or the machine is at fault, 130 interrupted.
+1 some points failed or wait to be recorded, 2 the request or the machine is at fault, 130 interrupted, 143 told to
+leave by SIGTERM.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from pruneexp.cache.notice import Leaving, Notice, noticing
 from pruneexp.config import checks, skeleton
 from pruneexp.config.complaints import complaint
 from pruneexp.config.sweep import check_command, choices_of, own_modules, search_folders
@@ -22,6 +26,8 @@ from pruneexp.errors import JobFailed, UserError
 from pruneexp.experiment import slots
 from pruneexp.experiment.waiting import told_what_waits
 from pruneexp.interrupts import STATUS, graceful
+from pruneexp.jobs.folder import SweepFolder
+from pruneexp.jobs.report import Taken, reporting
 
 
 def job(composed: DictConfig) -> Mapping[str, float] | None:
@@ -29,23 +35,44 @@ def job(composed: DictConfig) -> Mapping[str, float] | None:
     folders = search_folders(HydraConfig.get())
     own = own_modules(folders)
     sys.path += [folder for folder in folders if folder not in sys.path]
-    try:
-        checks.validate(composed, own)
-        if composed.device.name != "cpu" and not composed.plan:
-            slots.claim(composed.runtime.gpu_jobs)
-        from pruneexp.experiment.run import run  # torch is loaded here, after everything cheap has been checked
+    runtime = composed.runtime
+    with speaking(runtime):
+        try:
+            with reporting(Path(runtime.sweeps), runtime.sweep, None if composed.plan else runtime.job) as report:
+                checks.validate(composed, own)
+                if composed.device.name != "cpu" and not composed.plan:
+                    slots.claim(runtime.gpu_jobs)
+                from pruneexp.experiment.run import run  # torch is loaded here, after everything cheap has been checked
 
-        with graceful():  # a launcher may run jobs in processes of their own
-            return run(composed, choices_of(HydraConfig.get()), own)
-    except (UserError, JobFailed) as error:
-        # Said now: Hydra reports the failures of a sweep only after its last job, and only the first of them.
-        print(f"pruneexp: {error}", file=sys.stderr, flush=True)
-        error.said = True
-        raise
+                notice = Notice()
+                with graceful(), noticing(notice):  # a launcher may run jobs in processes of their own
+                    return run(composed, choices_of(HydraConfig.get()), own, notice, report)
+        except Taken as reason:
+            print(f"pruneexp: {reason}", file=sys.stderr, flush=True)
+            return None
+        except (UserError, JobFailed) as error:
+            # Said now: Hydra reports the failures of a sweep only after its last job, and only the first of them.
+            print(f"pruneexp: {error}", file=sys.stderr, flush=True)
+            error.said = True
+            raise
 
 
-def main() -> int:
-    """Run the command line and return its exit status."""
+@contextmanager
+def speaking(runtime: DictConfig) -> Iterator[None]:
+    """Have the job of a sweep that is watched elsewhere write what it says into its log."""
+    if not runtime.log or runtime.sweep is None or runtime.job is None:
+        yield
+        return
+    log = SweepFolder(Path(runtime.sweeps), runtime.sweep).log(runtime.job)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
+        yield
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit status."""
+    if arguments is not None:
+        sys.argv = [sys.argv[0], *arguments]  # Hydra reads it there
     skeleton.register()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # hand exceptions to us instead of printing them
     wanted = os.environ.get("PRUNEEXP_TRACEBACK") or "runtime.traceback=true" in sys.argv
@@ -58,10 +85,15 @@ def main() -> int:
             with graceful(), told_what_waits("pruneexp") as left:
                 entry()
             return left.status
+    except Leaving as leaving:
+        print(f"pruneexp: told to leave by {leaving}; all is saved, and the same command goes on here", file=sys.stderr)
+        return 128 + leaving.signal
     except KeyboardInterrupt:
         print("pruneexp: interrupted; the same command goes on where this one stopped", file=sys.stderr)
         return STATUS
     except JobFailed as error:
+        if wanted and error.__cause__ is not None:
+            raise
         return _say(error, 1)
     except Exception as error:
         if wanted:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,7 +66,7 @@ def finished_first() -> Iterator[None]:
 def _on_interrupt(number: int, frame: FrameType | None) -> None:
     _state.times += 1
     if _state.times > 1:
-        os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, b"left at once; the same command goes on\n")
+        os.write(2, b"left at once; the same command goes on where this one stopped\n")
         os._exit(STATUS)
     if not _state.writing:
         raise KeyboardInterrupt

@@ -11,16 +11,18 @@ import sys
 from collections.abc import Sequence
 
 from pruneexp.config.complaints import complaint
-from pruneexp.errors import JobFailed
+from pruneexp.errors import JobFailed, UserError
 from pruneexp.experiment import slots
 from pruneexp.experiment.waiting import told_what_waits
 from pruneexp.interrupts import STATUS, graceful
-from sweeps import compose
+from sweeps import compose, files
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0].endswith((".yaml", ".yml")):
+        return _run_file(words)
     wanted = os.environ.get("PRUNEEXP_TRACEBACK") or "runtime.traceback=true" in words
     try:
         command = compose.read(words)
@@ -39,6 +41,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"sweeps: {complaint(error, compose.composed(words))}", file=sys.stderr)
         return 1 if isinstance(error, JobFailed) else 2
     return 0
+
+
+def _run_file(words: Sequence[str]) -> int:
+    from pruneexp.__main__ import main as run
+
+    try:
+        rewritten = files.words(words)
+    except UserError as error:
+        print(f"sweeps: {error}", file=sys.stderr)
+        return 2
+    return run(rewritten)
 
 
 def _run(command: compose.Command) -> None:

@@ -154,7 +154,16 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_jobs_side_by_side_on_a_fresh_database_lose_nothing(tmp_path: Path) -> None:
-    done = typed(tmp_path, "-m", "hydra/launcher=joblib", *SMALL, "reg=l1,l2", "seed=0,1", "mode=prune,scratch_e")
+    done = typed(
+        tmp_path,
+        "-m",
+        "hydra/launcher=joblib",
+        "hydra.launcher.n_jobs=8",
+        *SMALL,
+        "reg=l1,l2",
+        "seed=0,1",
+        "mode=prune,scratch_e",
+    )
     assert done.returncode == 0, done.stderr
     found = runs(tmp_path)
     assert len(found) == 16

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 from hydra.errors import InstantiationException
+from hydra.plugins.launcher import Launcher
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
@@ -30,6 +32,7 @@ SHIPPED = {
     "data": 7,
     "dropout": 3,
     "experiment": 9,
+    "hydra/launcher": 2,
     "mode": 4,
     "model": 6,
     "reg": 4,
@@ -42,12 +45,12 @@ SHIPPED = {
 def test_every_group_is_counted() -> None:
     counts: dict[str, int] = {}
     for name in CHOICES:
-        group = name.split("/")[0]
+        group = "hydra/launcher" if name.startswith("hydra/") else name.split("/")[0]
         counts[group] = counts.get(group, 0) + 1
     assert counts == SHIPPED
 
 
-@pytest.mark.parametrize("name", [name for name in CHOICES if not name.startswith("study/")])
+@pytest.mark.parametrize("name", [name for name in CHOICES if not name.startswith(("study/", "hydra/"))])
 def test_a_choice_composes_and_its_targets_exist(name: str) -> None:
     skeleton.register()
     group, _, choice = name.partition("/")
@@ -117,3 +120,13 @@ def test_a_preset_starts_with_its_command(path: Path) -> None:
     assert package == "# @package _global_"
     assert command.startswith(f"# python -m pruneexp experiment={name}")
     assert rest[0].startswith("# ")
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "hydra/launcher").glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_launcher_says_its_command_and_can_be_made(path: Path) -> None:
+    skeleton.register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        node = compose("config", [f"hydra/launcher={path.stem}"], return_hydra_config=True).hydra.launcher
+    assert isinstance(instantiate(node), Launcher)
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    assert first.startswith(f"# python -m pruneexp -m hydra/launcher={path.stem} ")

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 #: Distributions whose import name is another one.
-IMPORTED_AS = {"hydra-core": "hydra", "pillow": "PIL"}
+IMPORTED_AS = {"hydra-core": "hydra", "pillow": "PIL", "pyyaml": "yaml"}
 
 PACKAGES = ("pruneexp", "sweeps", "analysis", "hydra_plugins")
 

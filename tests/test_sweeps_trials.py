@@ -30,7 +30,8 @@ from tests.contracts.studies import STUDY, epochs, nested, outcomes, places, rec
 def test_the_smallest_network_is_sought_with_retraining_and_hopeless_ones_are_given_up(tmp_path: Path) -> None:
     search = ("study=layer_thresholds", "study.name=small", "study.objective=smallest", "study.epochs=2")
     few = ("study.max_drop=5", "study.trials=7", "study.starts=7", "study.finalists=1", "retrain.epochs=2")
-    assert swept(recording(tmp_path), *search, *few) == 0
+    assert swept(recording(tmp_path), *search, *few, "runtime.checkpoint_seconds=0") == 0
+    assert not any((tmp_path / ".pruneexp/store/work").iterdir())  # nobody goes on with what was given up
     trials = told(tmp_path, "small")
     given_up = [trial for trial in trials if trial.state == TrialState.PRUNED]
     assert 0 < len(given_up) < 7

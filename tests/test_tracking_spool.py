@@ -17,7 +17,7 @@ from pruneexp.tracking import Courier, Tracker, courier, delivery, waiting
 from pruneexp.tracking.letters import Letter, Parent, of_point, of_scan, plain, post, read
 from pruneexp.tracking.spool import Spool
 from pruneexp.tracking.stores import Unreachable
-from tests.contracts.records import CURVE, ENVIRONMENT, artefact, curve_of, fresh_store, point, points, runs
+from tests.contracts.records import CURVE, ENVIRONMENT, artefact, client_of, curve_of, fresh_store, point, points, runs
 from tests.contracts.scans import scan as a_scan
 
 SECRET = "postgresql://me:s3cret@host/db"
@@ -177,6 +177,37 @@ def test_a_store_that_never_answered_is_refused_or_waited_for(
     assert {key: run[0] for key, run in content(tracker).items()} == {"p": "FINISHED"}  # type: ignore[index]
     (curve_run,) = runs(tracker, f"tags.`{schema.KIND}` = 'curve'")
     assert (curve_run.info.status, curve_run.data.params["model"]) == ("FINISHED", "lenet5")
+
+
+def test_a_curve_deleted_while_it_runs_is_made_again_with_all_its_points(
+    tmp_path: Path, writer: Courier, said: list[str]
+) -> None:
+    curve, client = begun(writer), client_of(Tracker(fresh_uri(tmp_path), "first"))
+    writer.log_point(curve, point("before"))
+    client.delete_run(curve)
+    writer.log_point(curve, point("after"))
+    writer.close_curve(curve, "FINISHED")
+    tracker = Tracker(fresh_uri(tmp_path), "first")
+    (again,) = runs(tracker, f"tags.`{schema.KIND}` = 'curve'")
+    assert (again.info.status, again.data.params["model"]) == ("FINISHED", "lenet5")
+    assert {run.data.tags["mlflow.parentRunId"] for run in points(tracker)} == {again.info.run_id}
+    assert len(points(tracker)) == 2
+    assert len(said) == 1
+
+
+def test_points_of_an_experiment_deleted_while_it_runs_wait_until_it_is_restored(
+    tmp_path: Path, writer: Courier, said: list[str]
+) -> None:
+    curve, tracker = begun(writer), Tracker(fresh_uri(tmp_path), "first")
+    client_of(tracker).delete_experiment(tracker.experiment_id)
+    writer.log_point(curve, point("p"))
+    writer.close_curve(curve, "FINISHED")
+    assert [found.records for found in waiting(tmp_path / "spool")] == [1]
+    assert "The work goes on; its records wait in" in said[0]
+    client_of(tracker).restore_experiment(tracker.experiment_id)
+    Courier(fresh_uri(tmp_path), "first", tmp_path / "spool", say=said.append).open()
+    assert {key: run[0] for key, run in content(tracker).items()} == {"p": "FINISHED"}  # type: ignore[index]
+    assert waiting(tmp_path / "spool") == []
 
 
 def test_a_record_that_waits_twice_or_was_written_already_arrives_once(

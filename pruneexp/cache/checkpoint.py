@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pruneexp.cache import bundle, files
 from pruneexp.cache.identity import short
+from pruneexp.cache.notice import Notice
 from pruneexp.cache.paths import Paths
 from pruneexp.interrupts import finished_first
 
@@ -25,14 +26,17 @@ class Checkpoint:
     the last complete one remains.
     """
 
-    def __init__(self, paths: Paths, key: str, *, every: float, on_event: Callable[[str], None]) -> None:
+    def __init__(
+        self, paths: Paths, key: str, *, every: float, on_event: Callable[[str], None], notice: Notice | None = None
+    ) -> None:
+        self._notice = notice or Notice()
         self._root, self._key, self._every, self._say = paths.root, key, every, on_event
         self._folder, self._draft = paths.checkpoints(key), paths.draft(key)
         self._saved = time.monotonic()
 
     def due(self) -> bool:
-        """Whether the set number of seconds has passed since the last save, or since the start."""
-        return time.monotonic() - self._saved >= self._every
+        """Whether the set number of seconds has passed since the last save, or since the start; or notice was given."""
+        return self._notice.given or time.monotonic() - self._saved >= self._every
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """Tensors (on the CPU) and state of the last save, or None; a damaged save is reported and ignored.
@@ -55,6 +59,7 @@ class Checkpoint:
         """Replace the last save, all or nothing. ``state`` is JSON-able.
 
         Raises:
+            Leaving: saved, and the process has been told to leave.
             ValueError: a tensor or a value of the state cannot be written; names it.
             UserError: the disk refuses; the save before this one is kept.
         """
@@ -67,6 +72,7 @@ class Checkpoint:
             for folder in before:
                 shutil.rmtree(folder, ignore_errors=True)
         self._saved = time.monotonic()
+        self._notice.heed()
 
     def _saves(self) -> list[Path]:
         if not self._folder.exists():

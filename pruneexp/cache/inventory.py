@@ -30,7 +30,7 @@ class Entry:
 def entries(paths: Paths) -> list[Entry]:
     """Everything in the store but what is being written at this moment."""
     results = [_result(folder) for folder in sorted((paths.root / "artefacts").glob("*/*"))]
-    unfinished = [_entry(folder, "checkpoint") for folder in sorted((paths.root / "work").glob("*"))]
+    unfinished = [_entry(folder, "checkpoint") for folder in sorted(paths.work().glob("*"))]
     aside = [_entry(folder, "damaged") for folder in sorted((paths.root / "damaged").glob("*"))]
     return [*results, *unfinished, *aside]
 

@@ -20,9 +20,13 @@ class Paths:
         """Folder of a finished result; two leading digits keep every folder small."""
         return self.root / "artefacts" / key[:2] / key
 
+    def work(self) -> Path:
+        """Folder of everything that is being computed."""
+        return self.root / "work"
+
     def checkpoints(self, key: str) -> Path:
         """Folder of an unfinished result's checkpoints, one numbered folder each."""
-        return self.root / "work" / key
+        return self.work() / key
 
     def drafts(self) -> Path:
         """Folder of everything that is being written."""

@@ -11,17 +11,18 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from pruneexp.cache import bundle, files, locks, referrers
 from pruneexp.cache.bundle import Artefact, DamageError
 from pruneexp.cache.checkpoint import Checkpoint
 from pruneexp.cache.holds import Holding
 from pruneexp.cache.identity import checked, short
+from pruneexp.cache.notice import Notice
 from pruneexp.cache.paths import Paths
 from pruneexp.errors import UserError
 from pruneexp.interrupts import finished_first
@@ -35,16 +36,24 @@ _log = logging.getLogger(__name__)
 #: Seconds of waiting that nobody needs to be told of: another process may be reading, or tidying up.
 _UNSAID = 0.2
 
+#: Seconds after which one who waits looks up whether it has been told to leave.
+_HEED_SECONDS = 1.0
+
 
 class Store:
     """Results by key in one folder that several processes may use at once.
 
     ``checkpoint_every`` is in seconds. ``on_event`` is told, in one sentence each, what a person should know: that a
-    result is waited for, that one was damaged.
+    result is waited for, that one was damaged. After ``notice`` nothing more is begun.
     """
 
     def __init__(
-        self, root: Path, *, checkpoint_every: float = 60.0, on_event: Callable[[str], None] = _log.warning
+        self,
+        root: Path,
+        *,
+        checkpoint_every: float = 60.0,
+        on_event: Callable[[str], None] = _log.warning,
+        notice: Notice | None = None,
     ) -> None:
         """Create the folder where it does not exist, and remove what killed processes were writing.
 
@@ -56,7 +65,7 @@ class Store:
             raise ValueError(f"checkpoint_every must be 0 seconds or more, not {checkpoint_every}")
         self.root = Path(root).expanduser().absolute()
         self._paths = Paths(self.root)
-        self._every, self._say = checkpoint_every, on_event
+        self._every, self._say, self._notice = checkpoint_every, on_event, notice or Notice()
         with files.explained(self.root):
             for folder in (self._paths.drafts(), self._paths.locks()):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -130,19 +139,23 @@ class Store:
         stage to people; ``parents`` are the keys of what it builds upon, kept for as long as it is.
 
         Raises:
+            Leaving: there is none, and the process has been told to leave.
             ValueError: ``make`` returned what cannot be stored.
             UserError: the disk refuses; the checkpoint, and everything committed, is kept.
         """
         found = self.load(key)
         if found is None:
+            self._notice.heed()
             with self._locked(key, f"{kind} {short(key)}"):
                 found = self._or_aside(key, bundle.read)  # another process may have been faster
                 if found is None:
-                    checkpoint = Checkpoint(self._paths, key, every=self._every, on_event=self._say)
-                    return self._commit(key, kind, make(checkpoint), parents), False
-        # Left where a process was killed between committing and tidying up.
+                    return self._commit(key, kind, make(self._checkpoint(key)), parents), False
+        # Left where a process was killed between committing and tidying up, while this one was waiting.
         shutil.rmtree(self._paths.checkpoints(key), ignore_errors=True)
         return found, True
+
+    def _checkpoint(self, key: str) -> Checkpoint:
+        return Checkpoint(self._paths, key, every=self._every, on_event=self._say, notice=self._notice)
 
     def _commit(self, key: str, kind: str, made: Artefact, parents: Sequence[str] | None) -> Artefact:
         with finished_first(), files.explained(self.root), files.drafted(self._paths.draft(key)) as draft:
@@ -180,9 +193,15 @@ class Store:
                 lock.acquire(timeout=_UNSAID)
             except Timeout:
                 self._say(f"Another process is computing {what}: waiting for it.")
-                lock.acquire()
+                self._wait(lock)
         with locks.released(lock):
             yield
+
+    def _wait(self, lock: BaseFileLock) -> None:
+        while not lock.is_locked:
+            self._notice.heed()
+            with suppress(Timeout):
+                lock.acquire(timeout=_HEED_SECONDS)
 
     def _sweep(self) -> None:
         drafts = {draft.name for draft in self._paths.drafts().iterdir()}
@@ -190,3 +209,6 @@ class Store:
             with locks.free(self._paths.lock(key)) as mine:
                 if mine:  # else the process that works at this key is alive
                     shutil.rmtree(self._paths.draft(key), ignore_errors=True)
+        for left in self._paths.work().iterdir() if self._paths.work().is_dir() else ():
+            if self._paths.artefact(left.name).is_dir():  # killed between committing and tidying up
+                self.discard(left.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -12,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pruneexp.config.skeleton import Config, CurveConfig, RetrainConfig, RuntimeConfig, TrainConfig
 from pruneexp.errors import UserError
-from pruneexp.schema import Budget
+from pruneexp.schema import CURVE, Budget
 
 #: What a curve asks for when neither curve.densities nor curve.qualities is given.
 DEFAULT_DENSITIES = (0.5, 0.3, 0.2, 0.1, 0.05)
@@ -99,6 +100,7 @@ def validate(config: DictConfig, own: Sequence[str] = ()) -> None:
     strength = values["reg"].get("strength", 0.0) if isinstance(values["reg"], dict) else 0.0
     if not isinstance(strength, int | float) or not 0 <= strength < math.inf:
         raise UserError(f"reg.strength={strength}: the strength of a regularizer is a number, 0 or more")
+    _check_tags(values["runtime"]["tags"])
     allowed = (*ALLOWED_TARGETS, *values["runtime"]["allow"], *own)
     for path, target in targets(values):
         check_target(path, target, allowed)
@@ -128,6 +130,7 @@ _RANGES = (
     ("seed", 0, 2**31 - 1, False),
     ("runtime.checkpoint_seconds", 0, math.inf, False),
     ("runtime.threads", 1, math.inf, False),
+    ("runtime.job", 0, math.inf, False),
     ("runtime.gpu_jobs", 0, math.inf, False),
 )
 
@@ -140,6 +143,16 @@ def _check_keys(values: Mapping[str, Any]) -> None:
             if key not in known:
                 where = f"{path}.{key}" if path else key
                 raise UserError(f"+{where}: nothing reads this key; there are {', '.join(known)}")
+
+
+def _check_tags(tags: Any) -> None:
+    if tags is None:
+        return
+    if not isinstance(tags, dict) or not all(isinstance(value, str | int | float) for value in tags.values()):
+        raise UserError(f"runtime.tags={tags}: allowed are names with a word or number each: {{paper: han2015}}")
+    for name in tags:
+        if not re.fullmatch(r"[A-Za-z]\w{0,99}", str(name)) or name in (CURVE, "mlflow", "pruneexp"):
+            raise UserError(f"runtime.tags: {name!r} cannot name a tag: letters, digits and _ can, but not {CURVE!r}")
 
 
 def _at(values: Mapping[str, Any], key: str) -> Any:

@@ -29,8 +29,12 @@ _HYDRA_FREE = (
     "hydra.mode",
     "hydra.sweeper",
     "hydra.overrides.task",
-    "hydra.runtime.choices",
+    "hydra.runtime",
     "hydra.job.override_dirname",
+    "hydra.job.name",
+    "hydra.job.config_name",
+    "hydra.job.id",
+    "hydra.job.num",
 )
 _INSTEAD = "whoever means it says it on the command line"
 _PLUGINS = re.compile(r"(hydra\._internal\.core_plugins|hydra_plugins)\.\w+(\.\w+)+")
@@ -86,7 +90,12 @@ def hydra_alone(overrides: Sequence[str], search: Sequence[str]) -> Mapping[str,
     ``search`` are the folders searched, as overrides.
     """
     own = [str(each.input_line) for each in _parsed(overrides) if _of_hydra(each) and not each.is_sweep_override()]
-    return dict(_leaves(_node(compose("config", overrides=[*search, *own], return_hydra_config=True)), "hydra"))
+    return hydra_leaves(compose("config", overrides=[*search, *own], return_hydra_config=True))
+
+
+def hydra_leaves(composed: DictConfig) -> Mapping[str, Any]:
+    """Hydra's own node as it is written, flat, nothing resolved."""
+    return dict(_leaves(OmegaConf.to_container(composed.hydra, resolve=False), "hydra"))
 
 
 def check_hydra(composed: DictConfig, alone: Mapping[str, Any]) -> None:
@@ -95,7 +104,7 @@ def check_hydra(composed: DictConfig, alone: Mapping[str, Any]) -> None:
     Raises:
         UserError: names the first such key.
     """
-    for key, value in _leaves(_node(composed), "hydra"):
+    for key, value in hydra_leaves(composed).items():
         free = any(key == name or key.startswith(f"{name}.") for name in _HYDRA_FREE)
         if not free and alone.get(key) != value:
             raise UserError(f"{key} stands in a configuration file: {_INSTEAD}")
@@ -132,11 +141,6 @@ def _parsed(overrides: Sequence[str]) -> list[Override]:
 
 def _of_hydra(override: Override) -> bool:
     return re.match(r"hydra[./]", str(override.key_or_group)) is not None
-
-
-def _node(composed: DictConfig) -> Any:
-    """Hydra's node as it is written, nothing resolved."""
-    return OmegaConf.to_container(composed.hydra, resolve=False)
 
 
 def _leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:

@@ -107,11 +107,16 @@ class RuntimeConfig:
 
     ``threads`` is the one that can change the last bits: sums on a CPU depend on how they are split. ``gpu_jobs`` is
     how many jobs may share a GPU, 0 where somebody else shares the GPUs out. With ``spool`` a job starts although the
-    tracking store does not answer; its records wait in ``.pruneexp/spool``.
+    tracking store does not answer; its records wait in ``.pruneexp/spool``. ``tags``, names and values, are put on
+    runs, to filter by; ``dashboard`` renews summaries and views after each job. ``sweep`` and ``job`` name the sweep
+    that a job belongs to and its number there, ``sweeps`` is the folder where it writes how far it is, ``log`` has it
+    write beside that what it would say here.
     """
 
     tracking_uri: str | None = None
     experiment: str = "pruneexp"
+    tags: Any = None
+    dashboard: bool = True
     store: str = ".pruneexp/store"
     allow: list[str] = field(default_factory=list)
     checkpoint_seconds: float = 60.0
@@ -120,6 +125,10 @@ class RuntimeConfig:
     progress: bool = True
     traceback: bool = False
     spool: bool = False
+    sweep: str | None = None
+    job: int | None = None
+    sweeps: str = ".pruneexp/sweeps"
+    log: bool = False
 
 
 @dataclass

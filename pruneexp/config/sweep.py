@@ -50,12 +50,16 @@ def check_command(arguments: Sequence[str]) -> str | None:
     search = [f"hydra.searchpath=['file://{folder}']" for folder in folders]
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         alone = origin.hydra_alone(parsed.overrides, search)
-        for overrides in _jobs([*search, *parsed.overrides], parsed.multirun):
+        master = _master([*search, *parsed.overrides])
+        origin.check_hydra(master, alone)
+        origin.check(master, parsed.overrides)
+        launchers.check(master.hydra.launcher)
+        for overrides in _jobs(master.hydra, [*search, *parsed.overrides], parsed.multirun):
             composed = compose("config", overrides=list(overrides), return_hydra_config=True)
             check_recipe(composed, overrides)
             origin.check_hydra(composed, alone)
             origin.check(composed, parsed.overrides)
-            if composed.plan and "BasicSweeper" not in composed.hydra.sweeper._target_:
+            if composed.plan and not _numbered(composed.hydra.sweeper):
                 raise UserError("plan=true: this sweeper chooses its jobs one by one, so that none can be shown before")
             own = own_modules(search_folders(composed.hydra))
             validate(OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"]), own)
@@ -76,20 +80,30 @@ def own_folders(config_dir: str | None) -> list[Path]:
     return [folder]
 
 
-def _jobs(overrides: Sequence[str], multirun: bool) -> list[Sequence[str]]:
+def _master(overrides: Sequence[str]) -> DictConfig:
+    """What a command line composes but for the values it sweeps over."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    fixed = [str(o.input_line) for o in parsed if not o.is_sweep_override()]
+    return compose("config", overrides=fixed, return_hydra_config=True)
+
+
+def _jobs(hydra: DictConfig, overrides: Sequence[str], multirun: bool) -> list[Sequence[str]]:
     """The overrides of each job; what is like the jobs where another sweeper than Hydra's own chooses the values."""
-    parser = OverridesParser.create()
-    fixed = [str(o.input_line) for o in parser.parse_overrides(list(overrides)) if not o.is_sweep_override()]
-    master = compose("config", overrides=fixed, return_hydra_config=True)
-    sweeper = master.hydra.sweeper
-    launchers.check(master.hydra.launcher)
-    if not (multirun or str(master.hydra.mode).endswith("MULTIRUN")):
+    sweeper = hydra.sweeper
+    if not (multirun or str(hydra.mode).endswith("MULTIRUN")):
         return [overrides]
+    if sweeper.get("file"):
+        return []  # its jobs stand in a file; the sweeper checks them, as it knows the file
     params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
-    sweep = parser.parse_overrides([*params, *overrides])
-    if "BasicSweeper" in sweeper._target_:
+    sweep = OverridesParser.create().parse_overrides([*params, *overrides])
+    if _numbered(sweeper):
         return list(BasicSweeper.split_arguments(sweep, max_batch_size=None)[0])
     return _corners(sweep)
+
+
+def _numbered(sweeper: DictConfig) -> bool:
+    """Whether it makes a list of all its jobs before the first."""
+    return str(sweeper._target_).rpartition(".")[2] in ("BasicSweeper", "JobsSweeper")
 
 
 def _corners(sweep: Sequence[Override]) -> list[Sequence[str]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from pruneexp.experiment.plan import Plan
+from pruneexp.jobs.report import Report
 from pruneexp.schema import Budget, PointIdentity, TradeoffPoint
 from pruneexp.training.fit import Epoch
 
@@ -134,6 +136,25 @@ class Display:
         for row in rows:
             table.add_row(*map(escape, row))
         self._out.print(table)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Hands on what trainings tell: to the display, and to the report that those elsewhere read."""
+
+    display: Display
+    report: Report
+
+    def begin(self, stage: str, epochs: int) -> None:
+        self.display.begin(stage, epochs)
+        self.report.at(stage, 0, epochs)
+
+    def epoch(self, stage: str, epoch: Epoch) -> None:
+        self.display.epoch(stage, epoch)
+        self.report.at(stage, epoch.index, epoch.total)
+
+    def fraction(self, share: float) -> None:
+        self.display.fraction(share)
 
 
 def _cells(point: TradeoffPoint) -> tuple[str, ...]:

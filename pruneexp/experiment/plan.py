@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,6 +24,17 @@ TIMED_FLOP = 2e10
 
 
 @dataclass(frozen=True)
+class Work:
+    """A stage as a plan sees it, without the networks and data that the stage itself holds on to."""
+
+    key: str
+    kind: str
+    epochs: float
+    flop: float
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Plan:
     """``missing`` and ``stored`` hold each stage once, in the order they are needed."""
 
@@ -41,15 +52,20 @@ class Plan:
     def lines(self) -> Iterator[tuple[str, str]]:
         """Label and text of each line that is shown."""
         yield "points", f"{self.points} asked, {self.points_stored} in the store"
-        for kind, verb in VERBS.items():
-            missing = [stage for stage in self.missing if stage.kind == kind]
-            stored = sum(stage.kind == kind for stage in self.stored)
-            if missing or stored:
-                epochs = sum(stage.epochs for stage in missing)
-                yield kind, f"{len(missing)} {verb}{f' ({epochs:g} epochs)' if epochs else ''}, {stored} in the store"
+        yield from stage_lines(self.missing, self.stored)
         if self.missing:
-            yield "work", f"{self.flop:.2g} FLOP, about {_duration(self.seconds)}"
+            yield "work", f"{self.flop:.2g} FLOP, about {duration(self.seconds)}"
         yield from self.places
+
+
+def stage_lines(missing: Collection[Stage | Work], stored: Collection[Stage | Work]) -> Iterator[tuple[str, str]]:
+    """For each kind of stage, what is to do and what is there."""
+    for kind, verb in VERBS.items():
+        open_ones = [stage for stage in missing if stage.kind == kind]
+        there = sum(stage.kind == kind for stage in stored)
+        if open_ones or there:
+            epochs = sum(stage.epochs for stage in open_ones)
+            yield kind, f"{len(open_ones)} {verb}{f' ({epochs:g} epochs)' if epochs else ''}, {there} in the store"
 
 
 def make_plan(job: Job, store: Store, places: Sequence[tuple[str, str]]) -> Plan:
@@ -60,11 +76,11 @@ def make_plan(job: Job, store: Store, places: Sequence[tuple[str, str]]) -> Plan
     missing = tuple(stage for key, stage in stages.items() if not present[key])
     stored = tuple(stage for key, stage in stages.items() if present[key])
     epochs = sum(stage.epochs for stage in missing)
-    seconds = epochs * _seconds_per_epoch(job.setting) if epochs else 0.0
+    seconds = epochs * seconds_per_epoch(job.setting) if epochs else 0.0
     return Plan(len(job.routes), done, missing, stored, seconds, tuple(places))
 
 
-def _seconds_per_epoch(setting: Setting) -> float:
+def seconds_per_epoch(setting: Setting) -> float:
     """Extrapolated from a few steps on a few zeros; a plan does not need more."""
     network = setting.network("fresh")
     affordable = int(TIMED_FLOP / (3 * sum(setting.layer_flop.values())))
@@ -85,7 +101,7 @@ def _now(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -6,48 +6,65 @@ from collections.abc import Mapping, Sequence
 
 from omegaconf import DictConfig
 
+from pruneexp.cache.notice import Notice
 from pruneexp.errors import JobFailed
 from pruneexp.experiment.display import budget_text
+from pruneexp.experiment.pages import show_curve
 from pruneexp.experiment.plan import make_plan
 from pruneexp.experiment.session import PointFailed, Record, Session, open_session
+from pruneexp.jobs.report import Report
 from pruneexp.schema import PointIdentity, TradeoffPoint, flatten
 
 
-def run(config: DictConfig, choices: Mapping[str, str], own: Sequence[str] = ()) -> Mapping[str, float] | None:
+def run(
+    config: DictConfig,
+    choices: Mapping[str, str],
+    own: Sequence[str] = (),
+    notice: Notice | None = None,
+    report: Report | None = None,
+) -> Mapping[str, float] | None:
     """Compute and record every point of one curve, or print the plan alone where ``config.plan`` says so.
 
-    ``choices`` names the option of each group; ``own`` are modules of the user's that a ``_target_`` may name.
+    ``choices`` names the option of each group; ``own`` are modules of the user's that a ``_target_`` may name. Once
+    ``notice`` is given the job saves its position and leaves. ``report`` is told how far the job is.
 
     Returns:
         The numbers of the last point, the hardest budget's, under their names in records; for sweepers.
 
     Raises:
+        Leaving: notice was given.
         UserError: the request or the machine is at fault; nothing that was computed is lost.
         JobFailed: some points failed; the message says which and why.
     """
-    session = open_session(config, choices, own)
+    report = report or Report()
+    session = open_session(config, choices, own, notice=notice, report=report)
     job, display = session.job, session.display
     identities = [session.identity(*pair) for pair in zip(job.budgets, job.routes, strict=True)]
     display.plan(identities[0], make_plan(job, session.store, session.places))
     if config.plan:
         return None
+    report.asked(len(identities))
     session.store.hold(step.key for route in job.routes for step in route.steps)
     curve = session.open_curve(identities[0])  # before any work: an unreachable server is said now
     with curve.closing():
         with display.running(len(job.routes)):
-            points, failures = _points(session, identities, curve)
+            points, failures = _points(session, identities, curve, report)
         display.table(points)
+        show_curve(session, curve, points, len(failures))
         if failures:
             raise JobFailed(f"{len(failures)} of {len(job.routes)} points failed: " + "; ".join(failures))
     return flatten(points[-1].result)
 
 
-def _points(session: Session, identities: list[PointIdentity], curve: Record) -> tuple[list[TradeoffPoint], list[str]]:
+def _points(
+    session: Session, identities: list[PointIdentity], curve: Record, report: Report
+) -> tuple[list[TradeoffPoint], list[str]]:
     points: list[TradeoffPoint] = []
     failures: list[str] = []
     for of, route in zip(identities, session.job.routes, strict=True):
         try:
             points.append(session.point(curve, of, route))
+            report.point(computed=not all(session.runner.hits[step.key] for step in route.steps))
         except PointFailed as failure:
             failures.append(f"{budget_text(of.budget)} ({failure})")
         session.display.point_done()

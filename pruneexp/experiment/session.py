@@ -12,12 +12,14 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from pruneexp import schema
+from pruneexp.cache.notice import Notice
 from pruneexp.cache.store import Store
 from pruneexp.errors import Infeasible, UserError
 from pruneexp.experiment.build import Job, build, described
-from pruneexp.experiment.display import Display
+from pruneexp.experiment.display import Display, Watched
 from pruneexp.experiment.points import Search, assemble, identity
 from pruneexp.experiment.waiting import SPOOL
+from pruneexp.jobs.report import Report
 from pruneexp.provenance import environment
 from pruneexp.schema import Budget, PointIdentity, TradeoffPoint
 from pruneexp.stages.graph import Route, Runner
@@ -90,16 +92,26 @@ class Session:
             UserError: the tracking store cannot be used; better said before any work than after it.
         """
         shared = {name: value for name, value in schema.flatten(of).items() if name not in OF_A_POINT}
-        run = self._courier().curve(of.curve_key, curve_name(shared), shared, {}, self.resolved(), self.environment())
+        run = self._courier().curve(
+            of.curve_key, curve_name(shared), shared, self._tags(), self.resolved(), self.environment()
+        )
         return Record(self.courier, run)
 
     def open_study(self, key: str, name: str, params: Mapping[str, Any]) -> Record:
         """The run of a search, made or found again by its key; raises as ``open_curve`` does."""
-        return Record(self.courier, self._courier().study(key, name, params, self.resolved(), self.environment()))
+        run = self._courier().study(key, name, params, self.resolved(), self.environment(), self._tags())
+        return Record(self.courier, run)
 
     def record_scan(self, scan: schema.Scan) -> None:
         """Record a sensitivity scan, unless it is recorded already."""
         self._courier().log_scan(scan, self.resolved(), self.environment())
+
+    def _tags(self) -> dict[str, str]:
+        """The sweep that a job belongs to, and what the user wants; what is recorded already keeps the tags it has."""
+        runtime = self.config.runtime
+        wanted = {str(name): str(value) for name, value in (runtime.tags or {}).items()}
+        own = {} if runtime.sweep is None else {schema.SWEEP: runtime.sweep, schema.JOB: str(runtime.job)}
+        return {**wanted, **own}
 
     def _courier(self) -> Courier:
         self.store.refer(redact(resolved(self.uri)), Path.cwd() / SPOOL)
@@ -138,7 +150,7 @@ class Session:
             reason = f"{type(error).__name__}: {error}"
             record.tracker.log_failure(record.run_id, schema.flatten(of), reason)
             raise PointFailed(reason) from error
-        record.tracker.log_point(record.run_id, point, numbers=numbers)
+        record.tracker.log_point(record.run_id, point, self._tags(), numbers)
         return point
 
     def seeded(self, seed: int) -> Session:
@@ -204,16 +216,21 @@ def open_session(
     choices: Mapping[str, str],
     own: Sequence[str] = (),
     display: Display | None = None,
+    notice: Notice | None = None,
+    report: Report | None = None,
 ) -> Session:
     """Build the job of a configuration. ``own`` are modules of the user's that a ``_target_`` may name.
+
+    After ``notice`` nothing more is begun, and what is being trained is saved. ``report`` is told of every training,
+    as the display is.
 
     Raises:
         UserError: a part cannot be made, or does not fit the others, or the store cannot be used.
     """
     shown = display or Display(bars=config.runtime.progress)
-    store = Store(Path(config.runtime.store), checkpoint_every=config.runtime.checkpoint_seconds, on_event=shown.note)
-    job = build(config, shown, own)
     runtime = config.runtime
+    store = Store(Path(runtime.store), checkpoint_every=runtime.checkpoint_seconds, on_event=shown.note, notice=notice)
+    job = build(config, Watched(shown, report or Report()), own)
     uri = runtime.tracking_uri or default_uri(Path.cwd())
     courier = Courier(uri, runtime.experiment, Path.cwd() / SPOOL, patient=runtime.spool, say=shown.note)
     return Session(config, choices, job, store, Runner(store), shown, uri, courier, tuple(own))

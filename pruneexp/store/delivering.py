@@ -26,7 +26,7 @@ def deliver(spool: Path, uris: Sequence[str]) -> int:
         except UserError as error:
             _say(str(error))
             arrived = 0
-        left = found.records - arrived
+        left = sum(still.records for still in waiting(spool) if still.folder == found.folder)
         status |= int(left > 0)
         rest = f", {counted(left)} still waiting" if left else ""
         print(f"{found.uri}, experiment {found.experiment}: {counted(arrived)} delivered{rest}")

@@ -85,11 +85,19 @@ class Courier:
         )
 
     def study(
-        self, study_key: str, name: str, params: Mapping[str, Any], config_yaml: str, environment: Mapping[str, Any]
+        self,
+        study_key: str,
+        name: str,
+        params: Mapping[str, Any],
+        config_yaml: str,
+        environment: Mapping[str, Any],
+        tags: Mapping[str, str] | None = None,
     ) -> str:
         """As ``Tracker.study``."""
-        parent = Parent("study", study_key, name, params, {}, config_yaml, environment)
-        return self._began(parent, lambda tracker: tracker.study(study_key, name, params, config_yaml, environment))
+        parent = Parent("study", study_key, name, params, tags or {}, config_yaml, environment)
+        return self._began(
+            parent, lambda tracker: tracker.study(study_key, name, params, config_yaml, environment, tags)
+        )
 
     def log_point(
         self,
@@ -113,6 +121,15 @@ class Courier:
         """Say how the curve, or the study, ended; what waits is tried once more, whenever the last attempt was."""
         self._next = 0.0
         self._send(letters.of_ending(self._parents[run_id], status))
+
+    def tracker(self) -> Tracker | None:
+        """The store for whatever can be left out or done later; ``None`` while it is in trouble."""
+        self.open()
+        return None if self._held else self._tracker
+
+    def stored_as(self, run_id: str) -> str:
+        """The store's id of a run that was begun here, once it has arrived."""
+        return self._runs.get(self._parents[run_id].key, run_id)
 
     def _began(self, parent: Parent, open_run: Callable[[Tracker], str]) -> str:
         spool = self.open()

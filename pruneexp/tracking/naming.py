@@ -26,12 +26,17 @@ def curve_name(identity: Mapping[str, Any]) -> str:
 
 def point_name(identity: Mapping[str, Any]) -> str:
     """``l2 · one_shot · prune · d=0.10 · seed 0`` from a flat identity; ``q=1.50`` where the budget is a quality."""
-    budget = None
-    if "budget.kind" in identity and "budget.value" in identity:
-        letter = "q" if identity["budget.kind"] == "quality" else "d"
-        budget = f"{letter}={_short(float(identity['budget.value']))}"
     trial = f"trial {identity['trial']}" if identity.get("trial", -1) >= 0 else None
-    return _joined(trial, *(identity.get(part) for part in ("reg", "schedule", "mode")), budget, _seed(identity))
+    return _joined(
+        trial, *(identity.get(part) for part in ("reg", "schedule", "mode")), _budget(identity), _seed(identity)
+    )
+
+
+def group_name(identity: Mapping[str, Any], seeds: int) -> str:
+    """``l2 · one_shot · prune · d=0.10 · layer_std · lenet5 · 3 seeds``: what repetitions have in common."""
+    choices = [identity.get(part) for part in ("reg", "schedule", "mode")]
+    others = [identity.get(part) for part in ("criterion", "model")]
+    return _joined(*choices, _budget(identity), *others, "1 seed" if seeds == 1 else f"{seeds} seeds")
 
 
 def scan_name(identity: Mapping[str, Any]) -> str:
@@ -62,6 +67,13 @@ def _digest(text: str) -> str:
 
 def _joined(*parts: object) -> str:
     return within(" · ".join(str(part) for part in parts if part is not None), NAME_LIMIT)
+
+
+def _budget(identity: Mapping[str, Any]) -> str | None:
+    if "budget.kind" not in identity or "budget.value" not in identity:
+        return None
+    letter = "q" if identity["budget.kind"] == "quality" else "d"
+    return f"{letter}={_short(float(identity['budget.value']))}"
 
 
 def _seed(identity: Mapping[str, Any]) -> str | None:

@@ -20,7 +20,7 @@ from pruneexp.tracking.naming import PARAM_LIMIT, TAG_LIMIT, legal_key, within
 from pruneexp.tracking.stores import sqlite_path
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
+    from mlflow.entities import Experiment, Run
     from mlflow.tracking import MlflowClient
 
 _COMMIT = "mlflow.source.git.commit"
@@ -42,7 +42,7 @@ class Value(NamedTuple):
 class Runs:
     """Writer of the runs of one experiment; the caller holds the store's lock."""
 
-    def __init__(self, client: MlflowClient, uri: str, experiment: str, artifacts: Path | None) -> None:
+    def __init__(self, client: MlflowClient, uri: str, experiment: str, artifacts: Path | None = None) -> None:
         self.client = client
         self._uri = uri
         self.experiment_id = self._open_experiment(experiment, artifacts)
@@ -90,13 +90,20 @@ class Runs:
     def _open_experiment(self, name: str, artifacts: Path | None) -> str:
         experiment = self.client.get_experiment_by_name(name)
         if experiment is None:
-            return str(self.client.create_experiment(name, self._artifact_location(name, artifacts)))
-        if experiment.lifecycle_stage != "active":
-            raise UserError(
-                f"The experiment {name!r} lies deleted in {redact(self._uri)}: bring it back with 'mlflow experiments "
-                f"restore --experiment-id {experiment.experiment_id}' or record under another name."
-            )
-        return str(experiment.experiment_id)
+            experiment = self._new_experiment(name, self._artifact_location(name, artifacts))
+        return active(experiment, self._uri)
+
+    def _new_experiment(self, name: str, location: str | None) -> Experiment:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client.create_experiment(name, location)
+        except MlflowException:
+            if self.client.get_experiment_by_name(name) is None:
+                raise  # else another machine made it since we looked
+        made = self.client.get_experiment_by_name(name)
+        assert made is not None
+        return made
 
     def _artifact_location(self, experiment: str, artifacts: Path | None) -> str | None:
         database = sqlite_path(self._uri)
@@ -126,6 +133,20 @@ class Runs:
                 path.write_text(text, encoding="utf-8")
                 inner = str(Path(name).parent) if "/" in name else None
                 repository.log_artifact(str(path), inner)  # type: ignore[no-untyped-call]
+
+
+def active(experiment: Experiment, uri: str) -> str:
+    """Its id.
+
+    Raises:
+        UserError: it lies deleted; says how to bring it back.
+    """
+    if experiment.lifecycle_stage != "active":
+        raise UserError(
+            f"The experiment {experiment.name!r} lies deleted in {redact(uri)}: bring it back with 'mlflow experiments "
+            f"restore --experiment-id {experiment.experiment_id}' or record under another name."
+        )
+    return str(experiment.experiment_id)
 
 
 def texts(values: Mapping[str, Any]) -> dict[str, str]:

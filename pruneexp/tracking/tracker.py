@@ -2,22 +2,24 @@
 
 A point's run is FINISHED only when everything is in it. Whatever else is found under its key, from a killed process
 or an earlier failure, gives way to the new run, so there is never more than one run of a point. Searching and writing
-happen under the store's lock; on several machines that write the same point to one server at the same moment, the
-lock of each does not see the other.
+happen under the store's lock; machines that write to one server do not see each other's, and settle it afterwards
+(``contention``).
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pruneexp import schema
+from pruneexp.tracking import colours, contention, reports
+from pruneexp.tracking.board import Board
 from pruneexp.tracking.naming import curve_name, legal_key, point_name, scan_name
 from pruneexp.tracking.runs import Runs, Value, about, kind, quoted, source, texts
-from pruneexp.tracking.stores import explained, open_client, resolved, store_lock
+from pruneexp.tracking.stores import explained, open_client, resolved, sqlite_path, store_lock
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -44,6 +46,7 @@ class Tracker:
         self.uri = resolved(uri)
         client = open_client(self.uri)
         self._lock = store_lock(self.uri)
+        self._unlocked = sqlite_path(self.uri) is None  # the lock of a file is beside it, that of a server is not
         self._sources: dict[str, dict[str, str]] = {}
         with explained(self.uri, "asked for its experiments"), self._lock:
             self._runs = Runs(client, self.uri, experiment, artifacts)
@@ -63,7 +66,8 @@ class Tracker:
     ) -> str:
         """Run id of the curve, made or found again by its key; what a killed process left out of it is added.
 
-        ``environment`` is what ``pruneexp.provenance.environment`` returns; its git commit is put on the points too.
+        ``environment`` is what ``pruneexp.provenance.environment`` returns; its git commit is put on the points too,
+        and so are the ``tags`` and the name.
         """
         shown = name or curve_name(params)
         return self._parent("curve", curve_key, shown, params, tags, config_yaml, environment, "RUNNING")
@@ -75,9 +79,10 @@ class Tracker:
         params: Mapping[str, Any],
         config_yaml: str,
         environment: Mapping[str, Any],
+        tags: Mapping[str, str] | None = None,
     ) -> str:
         """Run id of a search, made or found again by its key; its trials are points nested in it."""
-        return self._parent("study", study_key, name, params, {}, config_yaml, environment, "RUNNING")
+        return self._parent("study", study_key, name, params, tags or {}, config_yaml, environment, "RUNNING")
 
     def restored(
         self,
@@ -107,8 +112,8 @@ class Tracker:
     ) -> str | None:
         """Record one point under its curve or study; ``None`` where it is recorded already.
 
-        Identity becomes params, numbers become metrics (``numbers`` adds to them), the rows of the layers
-        ``layers.json`` (a list of objects).
+        Identity becomes params, numbers and what follows from them become metrics (``numbers`` adds to them), the rows
+        of the layers ``layers.json`` (a list of objects).
         """
         identity = schema.flatten(point.identity)
         notes = dict(tags or {})
@@ -117,14 +122,14 @@ class Tracker:
         if point.density_missed:
             notes[schema.DENSITY_MISSED] = "true"
         rows = json.dumps([schema.flatten(row) for row in point.layers], indent=1)
-        metrics = [Value(*pair) for pair in {**(numbers or {}), **schema.flatten(point.result)}.items()]
+        found = {**(numbers or {}), **schema.derived(point.result), **schema.flatten(point.result)}
+        metrics = [Value(*pair) for pair in found.items()]
         with explained(self.uri, "written"), self._lock:
             run = self._new_point(curve_run, identity, notes)
             if run is None:
                 return None
-            self._runs.fill(run, texts(identity), metrics, {schema.LAYERS_FILE: rows})
-            self._runs.end(run, "FINISHED")
-            return str(run.info.run_id)
+            return self._complete(run, f"tags.`{schema.POINT_KEY}` = {quoted(point.identity.point_key)}",
+                                  texts(identity), metrics, {schema.LAYERS_FILE: rows})  # fmt: skip
 
     def log_failure(self, curve_run: str, identity: Mapping[str, Any], reason: str) -> str | None:
         """Record that a point failed, and why; ``None`` where it is recorded as complete.
@@ -166,13 +171,12 @@ class Tracker:
             change, pruned = row.val.top1 - scan.dense.top1, round(1000 * (1 - row.density))
             metrics.append(Value(f"sensitivity/{row.group}/top1_change", change, pruned))
         with explained(self.uri, "written"), self._lock:
-            if self._recorded(schema.SCAN_KEY, scan.identity.scan_key):
+            query = f"tags.`{schema.SCAN_KEY}` = {quoted(scan.identity.scan_key)}"
+            if self._recorded(query) is not None:
                 return None
             own = {schema.KIND: "scan", schema.SCAN_KEY: scan.identity.scan_key, schema.SCHEMA: schema.SCHEMA_VERSION}
             run = self._runs.create(scan_name(identity), {**source(environment), **own})
-            self._runs.fill(run, texts(identity), metrics, files)
-            self._runs.end(run, "FINISHED")
-            return str(run.info.run_id)
+            return self._complete(run, query, texts(identity), metrics, files)
 
     def summarise(self, run_id: str, numbers: Mapping[str, float]) -> None:
         """Put numbers on the run of a study: what it has come to so far."""
@@ -182,6 +186,21 @@ class Tracker:
         with explained(self.uri, "written"), self._lock:
             metrics = [Metric(legal_key(name), float(value), now, 0) for name, value in numbers.items()]
             self._runs.client.log_batch(run_id, metrics=metrics)
+
+    @property
+    def board(self) -> Board:
+        """The pages of this experiment in MLflow's user interface."""
+        return Board(self._runs, self.uri, self._lock)
+
+    def describe(self, curve_run: str, points: Sequence[schema.TradeoffPoint], failed: int) -> None:
+        """Put a finished curve's series, table and picture on its run, and renew the summaries over its seeds."""
+        if not points:
+            return
+        of = points[0].identity
+        with explained(self.uri, "written"), self._lock:
+            reports.describe_curve(self._runs, self._runs.client.get_run(curve_run), points, failed)
+            contest = f" and tags.`{schema.CONTEST}` = {quoted(schema.contest_of(of))}"
+            reports.refresh_summaries(self._runs, reports.repetitions(self._runs, of), contest)
 
     def close_curve(self, curve_run: str, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
         """Say how the curve, or the study, ended."""
@@ -201,15 +220,19 @@ class Tracker:
     ) -> str:
         key_tag = _PARENTS[of_kind]
         with explained(self.uri, "written"), self._lock:
-            found = list(self._runs.find(f"tags.`{key_tag}` = {quoted(key)} and {kind(of_kind)}"))
-            made_by = source(environment)
+            query = f"tags.`{key_tag}` = {quoted(key)} and {kind(of_kind)}"
+            found = sorted(self._runs.find(query), key=contention.rank)
+            made_by = {**tags, schema.CURVE: name, **source(environment)}
             if found:
                 run = found[0]
                 if status is not None:
                     self._runs.client.update_run(run.info.run_id, status=status)
             else:
                 own = {schema.KIND: of_kind, key_tag: key, schema.SCHEMA: schema.SCHEMA_VERSION}
-                run = self._runs.create(name, {**tags, **made_by, **own})
+                run = self._runs.create(name, {colours.TAG: colours.colour(params), **made_by, **own})
+                run = contention.agree(self._runs, query, run) if self._unlocked else run
+                if of_kind == "curve":
+                    self._adopt(key, run)
             present = {file.path for file in self._runs.client.list_artifacts(run.info.run_id)} if found else set()
             missing = {name: text for name, text in texts(params).items() if legal_key(name) not in run.data.params}
             files = {file: text for file, text in about(config_yaml, environment).items() if file not in present}
@@ -217,20 +240,42 @@ class Tracker:
             self._sources[run.info.run_id] = made_by
             return str(run.info.run_id)
 
-    def _recorded(self, key_tag: str, key: str) -> bool:
-        """Whether a finished run has this key; unfinished ones give way."""
-        for earlier in list(self._runs.find(f"tags.`{key_tag}` = {quoted(key)}")):
-            if earlier.info.status == "FINISHED":
-                return True
-            self._runs.client.delete_run(earlier.info.run_id)
-        return False
+    def _adopt(self, curve_key: str, curve: Run) -> None:
+        """Points whose curve was deleted, also while they were being written, belong to the one made again."""
+        for point in list(self._runs.find(f"tags.`{schema.CURVE_KEY}` = {quoted(curve_key)} and {kind('point')}")):
+            if _PARENT in point.data.tags:
+                self._runs.client.set_tag(point.info.run_id, _PARENT, curve.info.run_id)
+
+    def _complete(
+        self, run: Run, query: str, params: Mapping[str, str], metrics: Sequence[Value], files: Mapping[str, str]
+    ) -> str | None:
+        """Fill a run that matches ``query`` and finish it; its id, or None where another machine was faster."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._runs.fill(run, params, metrics, files)
+            self._runs.end(run, "FINISHED")
+        except MlflowException:
+            if self._unlocked and any(map(contention.whole, self._runs.find(query))):
+                return None  # whose writer has withdrawn this one
+            raise
+        if self._unlocked and not contention.settle(self._runs, query, run):
+            return None
+        return str(run.info.run_id)
+
+    def _recorded(self, query: str) -> Run | None:
+        """The finished run that matches; unfinished ones give way, but for one that another machine may be writing."""
+        for earlier in list(self._runs.find(query)):
+            if contention.whole(earlier):
+                return earlier
+            if not (self._unlocked and earlier.info.status == "RUNNING"):
+                self._runs.client.delete_run(earlier.info.run_id)
+        return None
 
     def _new_point(self, curve_run: str, identity: Mapping[str, Any], notes: Mapping[str, str]) -> Run | None:
         key = str(identity["point_key"])
-        for earlier in list(self._runs.find(f"tags.`{schema.POINT_KEY}` = {quoted(key)}")):
-            if earlier.info.status != "FINISHED":
-                self._runs.client.delete_run(earlier.info.run_id)
-                continue
+        earlier = self._recorded(f"tags.`{schema.POINT_KEY}` = {quoted(key)}")
+        if earlier is not None:
             if earlier.data.tags.get(_PARENT) != curve_run:  # its curve was deleted and is made again
                 self._runs.client.set_tag(earlier.info.run_id, _PARENT, curve_run)
             return None
@@ -239,6 +284,7 @@ class Tracker:
             schema.KIND: "point",
             schema.POINT_KEY: key,
             schema.SCHEMA: schema.SCHEMA_VERSION,
+            colours.TAG: colours.colour(identity),
         }
         if "curve_key" in identity:
             own[schema.CURVE_KEY] = str(identity["curve_key"])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pruneexp.errors import UserError
+from pruneexp.experiment.pages import show_page
 from pruneexp.experiment.plan import make_plan
 from pruneexp.experiment.session import Session
 from pruneexp.schema import BudgetKind, Scan
@@ -82,6 +83,7 @@ class Sensitivity:
         session.display.sheet(columns, [_row(scans, group) for group in groups])
         dense = ", ".join(f"{scan.dense.top1:.2f} (seed {scan.identity.seed})" for scan in scans)
         session.display.say(f"dense accuracy on val: {dense}; the figure: python -m analysis sensitivity")
+        show_page(session, "sensitivity")
 
 
 def _row(scans: Sequence[Scan], group: str) -> tuple[str, ...]:

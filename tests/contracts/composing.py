@@ -21,6 +21,7 @@ SMALL = (
     "curve.densities=[0.5,0.1]",
     "device=cpu",
     "runtime.progress=false",
+    "runtime.dashboard=false",
 )
 
 

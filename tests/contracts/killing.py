@@ -1,28 +1,40 @@
-"""A process that forks sweeps and kills them at a chosen moment; importing everything once instead of each time.
+"""A process that forks sweeps and kills them at a chosen moment; what is the same each time is done once.
 
-Run as ``python -m tests.contracts.killing``: reads one order per line, answers each with one line. The moments are put
-in from outside, by wrapping functions in the forked process: production code knows nothing of them.
+Importing and composing, that is: together they take ten times as long as the work of a small sweep. Run as ``python -m
+tests.contracts.killing``: reads one order per line, answers each with one line. The moments are put in from outside, by
+wrapping functions in the forked process: production code knows nothing of them.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+from omegaconf import DictConfig
+
+from pruneexp.experiment.waiting import told_what_waits
+from pruneexp.interrupts import graceful
+from tests.contracts.composing import composed
 
 ROOT = Path(__file__).parents[2]
 
 Place = Literal["checkpoint", "artefact", "run", "batch", "termination", "point", "curve", "epoch", "file"]
 
 Side = Literal["before", "after"]
+
+#: Exit status of a sweep that raised something; it stands in the folder's log.
+FAILED = 70
 
 #: Audit events at which Python touches a file or folder.
 TOUCHES = {"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir"}
@@ -39,17 +51,17 @@ class Moment:
 
 @dataclass(frozen=True)
 class Order:
-    """A sweep to run in a folder, killed at a moment, or after some seconds, or not at all."""
+    """Jobs to run one after the other in a folder, killed at a moment, or after some seconds, or not at all."""
 
     folder: str
-    arguments: list[str]
+    jobs: list[list[str]]
     moment: Moment | None = None
     seconds: float | None = None
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Exit status (negative: the signal), seconds, and how often each place was come by, where it was not killed."""
+    """Exit status (negative: the signal), seconds, and how often each place was come by where it was not killed."""
 
     status: int
     seconds: float
@@ -96,11 +108,12 @@ def _serve() -> None:
 
 
 def _carried_out(order: Order) -> Answer:
+    composed = [_composed(tuple(job)) for job in order.jobs]
     began, counts = time.monotonic(), Path(order.folder, "counts.json")
     counts.unlink(missing_ok=True)
     child = os.fork()
     if child == 0:
-        _run(order)
+        _run(order, composed)
     if order.seconds is not None:
         time.sleep(order.seconds)
         os.kill(child, signal.SIGKILL)
@@ -109,21 +122,30 @@ def _carried_out(order: Order) -> Answer:
     return Answer(os.waitstatus_to_exitcode(status), time.monotonic() - began, seen)
 
 
-def _run(order: Order) -> None:
-    """In the forked process: the command as it would be typed."""
-    status = 70
+@functools.cache
+def _composed(overrides: tuple[str, ...]) -> tuple[DictConfig, Mapping[str, str]]:
+    return composed(*overrides)
+
+
+def _run(order: Order, jobs: list[tuple[DictConfig, Mapping[str, str]]]) -> None:
+    """In the forked process: what the command does with its jobs."""
+    status = FAILED
     try:
         os.chdir(order.folder)
         log = os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         for descriptor in (1, 2):
             os.dup2(log, descriptor)
         counted = _armed(order.moment, order.folder)
-        from pruneexp.__main__ import main
+        from pruneexp.experiment.run import run
 
-        sys.argv = ["pruneexp", *order.arguments]
-        status = main()
+        with graceful(), told_what_waits("pruneexp") as left:
+            for config, choices in jobs:
+                run(config.copy(), choices)
         Path("counts.json").write_text(json.dumps(counted))
+        status = left.status
     finally:
+        if status == FAILED:
+            traceback.print_exc()
         os._exit(status)
 
 

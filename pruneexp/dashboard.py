@@ -1,0 +1,53 @@
+"""The command ``python -m pruneexp.dashboard``: views of what is recorded, in MLflow's own user interface.
+
+Summaries over seeds are made anew, views are provisioned, and their addresses are printed. The status is 0, or 2
+where the request or the tracking store is at fault. Neither torch nor Hydra is needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pruneexp.errors import UserError
+from pruneexp.tracking import default_uri, open_pages, opener
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Provision the views of the experiments asked for, print their addresses, and return the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        _provision(options.tracking_uri or default_uri(Path.cwd()), options.experiment or [])
+    except UserError as error:
+        print(f"pruneexp.dashboard: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("pruneexp.dashboard: interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _provision(uri: str, names: Sequence[str]) -> None:
+    for pages in open_pages(uri, names):
+        count = pages.summarise()
+        print(f"{pages.name}: {count} summaries over seeds")
+        for link in pages.board.provision():
+            print(f"  {link.title}\n    {link.address}")
+    command = opener(uri)
+    if command is not None:
+        print(f"The addresses are those of: {command}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pruneexp.dashboard", description=__doc__.partition("\n")[0])
+    parser.add_argument("--tracking-uri", metavar="URI", help="default: mlflow.db in the working folder")
+    parser.add_argument(
+        "--experiment", metavar="NAME", nargs="+", help="default: every experiment with runs of pruneexp"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

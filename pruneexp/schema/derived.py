@@ -1,0 +1,58 @@
+"""What follows from a point: numbers that charts need ready-made, and which points repeat each other.
+
+Nothing here is needed to read a record; whatever is derived can be derived again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pruneexp.schema import names
+from pruneexp.schema.codec import flatten
+from pruneexp.schema.points import Effort, PointIdentity, PointResult
+
+#: What repetitions of one point may differ in.
+_REPEATED = ("seed", "trial", "device", "curve_key", "point_key", "dense_key", "mask_key", "final_key")
+_MODE = ("mode", "mode_settings")
+_BUDGET = ("budget.kind", "budget.value")
+
+
+#: Percentages of so many images have no more; what a subtraction of floats adds is not shown.
+_DECIMALS = 9
+
+
+def derived(result: PointResult) -> dict[str, float]:
+    """Numbers of a point under their names in records."""
+    val, test = result.val, result.test
+    ledger = result.ledger
+    efforts: Sequence[Effort] = (ledger.dense, ledger.prune, ledger.retrain, ledger.scratch)
+    numbers = {
+        names.ACCURACY_LOSS: round(val.dense.top1 - val.after.top1, _DECIMALS),
+        names.COMPRESSION: result.weights_total / max(1, result.weights_kept),
+        names.SECONDS: sum(effort.seconds for effort in efforts),
+        names.STAGES: float(sum(effort.stages for effort in efforts)),
+        names.CACHE_HITS: float(sum(effort.cached for effort in efforts)),
+    }
+    if val.before is not None:
+        numbers[names.ACCURACY_LOSS_BEFORE] = round(val.dense.top1 - val.before.top1, _DECIMALS)
+    if test is not None:
+        numbers[names.ACCURACY_LOSS_TEST] = round(test.dense.top1 - test.after.top1, _DECIMALS)
+    return numbers
+
+
+def group_of(identity: PointIdentity, *, with_budget: bool) -> str:
+    """A key that points share exactly when they differ in the seed alone; without the budget, that whole curves do."""
+    return _key(identity, _REPEATED if with_budget else (*_REPEATED, *_BUDGET))
+
+
+def contest_of(identity: PointIdentity) -> str:
+    """A key that curves share when they differ in seed and mode alone."""
+    return _key(identity, (*_REPEATED, *_BUDGET, *_MODE))
+
+
+def _key(identity: PointIdentity, without: Sequence[str]) -> str:
+    kept: dict[str, Any] = {name: value for name, value in flatten(identity).items() if name not in without}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,71 @@
+"""The description of a curve's run: what MLflow renders of Markdown, with its table and its picture.
+
+Pure: from points to text. Accuracies are percent, of val unless said otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pruneexp import schema
+from pruneexp.tracking.colours import colour
+from pruneexp.tracking.drawing import Line, tradeoff_svg
+from pruneexp.tracking.naming import TAG_LIMIT
+
+#: The tag that holds a run's description.
+TAG = "mlflow.note.content"
+_HEAD = ("budget", "density", "compression", "val before", "val after", "accuracy loss", "test after")
+
+
+def description(points: Sequence[schema.TradeoffPoint], run_id: str) -> str:
+    """Table and picture; of a table that is longer than a tag, the first rows."""
+    of = points[0].identity
+    choices = f"{of.criterion}, {of.schedule}, mode {of.mode}, {of.reg} {of.reg_strength:g}, seed {of.seed}"
+    ending = f"\n\n![curve](get-artifact?path={schema.DRAWING_FILE}&run_uuid={run_id})\n"
+    lines = [f"**{of.model} on {of.data}**: {choices}", "", _row(_HEAD), _row(["---:"] * len(_HEAD))]
+    room = TAG_LIMIT - len(ending) - sum(len(line) + 1 for line in lines)
+    for row in _rows(points):
+        room -= len(row) + 1
+        if room < 0:
+            break
+        lines.append(row)
+    return "\n".join(lines) + ending
+
+
+def drawing(points: Sequence[schema.TradeoffPoint]) -> str:
+    """The curve of accuracy loss, before retraining too where there was any."""
+    after = [(point.result.density, _loss(point, point.result.val.after)) for point in points]
+    before = [
+        (point.result.density, _loss(point, point.result.val.before))
+        for point in points
+        if point.result.val.before is not None
+    ]
+    lines = [Line("after", colour(schema.flatten(points[0].identity)), after)]
+    if before and before != after:
+        lines.append(Line("before retraining", "#888", before, dashed=True))
+    return tradeoff_svg(lines, "accuracy loss (points)")
+
+
+def _loss(point: schema.TradeoffPoint, score: schema.Score) -> float:
+    return point.result.val.dense.top1 - score.top1
+
+
+def _rows(points: Sequence[schema.TradeoffPoint]) -> Iterator[str]:
+    for point in points:
+        result, budget = point.result, point.identity.budget
+        before, test = result.val.before, result.test
+        yield _row(
+            (
+                f"{'q' if budget.kind == 'quality' else 'd'}={budget.value:g}",
+                f"{result.density:.4f}",
+                f"{result.weights_total / max(1, result.weights_kept):.1f}x",
+                "" if before is None else f"{before.top1:.2f}",
+                f"{result.val.after.top1:.2f}",
+                f"{_loss(point, result.val.after):+.2f}",
+                "" if test is None else f"{test.after.top1:.2f}",
+            )
+        )
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

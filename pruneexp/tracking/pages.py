@@ -1,0 +1,70 @@
+"""Opening the pages of experiments that exist: nothing is made here, not even an empty database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pruneexp import schema
+from pruneexp.errors import UserError, redact
+from pruneexp.tracking.board import Board
+from pruneexp.tracking.reports import read_points, refresh_summaries
+from pruneexp.tracking.runs import Runs, kind
+from pruneexp.tracking.stores import explained, open_client, resolved, sqlite_path, store_lock
+
+
+class Pages:
+    """One experiment whose views are to be provisioned, from all that is recorded in it."""
+
+    def __init__(self, name: str, runs: Runs, uri: str) -> None:
+        self.name = name
+        self._runs, self._uri, self._lock = runs, uri, store_lock(uri)
+
+    @property
+    def board(self) -> Board:
+        return Board(self._runs, self._uri, self._lock)
+
+    def holds_ours(self) -> bool:
+        """Whether any run here is of this project."""
+        query = f"tags.`{schema.KIND}` != ''"
+        return bool(self._runs.client.search_runs([self._runs.experiment_id], query, max_results=1))
+
+    def summarise(self) -> int:
+        """Make the summaries over seeds anew where they have changed; how many there are.
+
+        Raises:
+            UserError: nothing of this project is recorded here.
+        """
+        with explained(self._uri, "written"):
+            points = list(read_points(self._runs, f"{kind('point')} and attributes.status = 'FINISHED'"))
+            if not points and not self.holds_ours():
+                raise UserError(
+                    f"The experiment {self.name!r} of {redact(self._uri)} is empty: it has no run of pruneexp."
+                )
+            with self._lock:
+                return refresh_summaries(self._runs, points)
+
+
+def open_pages(uri: str, names: Sequence[str]) -> list[Pages]:
+    """The named experiments, or all that hold runs of this project.
+
+    Raises:
+        UserError: the store cannot be read, or an experiment is missing, deleted, or not of this project.
+    """
+    uri = resolved(uri)
+    path = sqlite_path(uri)
+    if path is not None and not path.is_file():
+        raise UserError(f"There is no database {path}: nothing has been recorded there (--tracking-uri).")
+    client = open_client(uri)
+    with explained(uri, "asked for its experiments"):
+        existing = {found.name: found for found in client.search_experiments(max_results=1000)}
+        for name in names:
+            if name not in existing and client.get_experiment_by_name(name) is None:
+                known = ", ".join(sorted(set(existing) - {"Default"})) or "none"
+                raise UserError(f"{redact(uri)} has no experiment {name!r}; it has {known} (--experiment).")
+        chosen = [Pages(name, Runs(client, uri, name), uri) for name in names or sorted(existing)]
+        if names:
+            return chosen
+        ours = [pages for pages in chosen if pages.holds_ours()]
+    if not ours:
+        raise UserError(f"{redact(uri)} has no experiment with runs of pruneexp: record some first.")
+    return ours

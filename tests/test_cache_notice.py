@@ -1,0 +1,87 @@
+"""A process that is told to leave saves where it stands, begins nothing more, and says so by its exit status."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pruneexp.cache.identity import stage_key
+from pruneexp.cache.notice import Leaving, Notice, noticing
+from pruneexp.cache.store import Artefact, Checkpoint, Store
+from tests.contracts.composing import SMALL
+from tests.contracts.jobs import numbers, ran, runs
+
+KEY, OTHER = stage_key("dense", 1, {}, []), stage_key("dense", 2, {}, [])
+
+
+def test_a_signal_is_noted_within_the_block_only() -> None:
+    notice, before = Notice(), signal.getsignal(signal.SIGUSR2)
+    with noticing(notice):
+        assert not notice.given
+        os.kill(os.getpid(), signal.SIGUSR2)
+        assert notice.signal == signal.SIGUSR2
+    assert signal.getsignal(signal.SIGUSR2) is before
+
+
+def test_what_is_trained_is_saved_at_once_and_nothing_more_is_begun(tmp_path: Path) -> None:
+    notice = Notice()
+    store = Store(tmp_path, checkpoint_every=3600.0, notice=notice)
+
+    def make(checkpoint: Checkpoint) -> Artefact:
+        assert not checkpoint.due()
+        notice.note(signal.SIGTERM)
+        assert checkpoint.due()
+        checkpoint.save({}, {"epoch": 3})
+        pytest.fail("it goes on after it has saved")
+
+    with pytest.raises(Leaving, match="SIGTERM"):
+        store.produce(KEY, "dense", make)
+    with pytest.raises(Leaving):
+        store.produce(OTHER, "dense", lambda _: pytest.fail("it begins something"))
+
+    def again(checkpoint: Checkpoint) -> Artefact:
+        assert checkpoint.load() == ({}, {"epoch": 3})
+        return Artefact({}, {})
+
+    assert Store(tmp_path).produce(KEY, "dense", again)[1] is False
+
+
+def test_what_is_stored_is_still_read_after_notice(tmp_path: Path) -> None:
+    notice = Notice()
+    Store(tmp_path).produce(KEY, "dense", lambda _: Artefact({}, {"a": 1}))
+    notice.note(signal.SIGTERM)
+    found, hit = Store(tmp_path, notice=notice).produce(KEY, "dense", lambda _: pytest.fail("computed again"))
+    assert (dict(found.record), hit) == ({"a": 1}, True)
+
+
+def test_leaving_survives_the_way_between_processes() -> None:
+    left = pickle.loads(pickle.dumps(Leaving(signal.SIGUSR2)))  # noqa: S301  as joblib does
+    assert (left.signal, str(left)) == (signal.SIGUSR2, "SIGUSR2")
+
+
+@pytest.mark.slow
+def test_sigterm_ends_a_job_with_a_checkpoint_a_killed_curve_and_143(tmp_path: Path) -> None:
+    long = ("train.epochs=300", "runtime.checkpoint_seconds=3600")
+    ran(tmp_path / "whole", *long)
+    folder = tmp_path / "broken"
+    command = [sys.executable, "-m", "pruneexp", *SMALL, *long]
+    command += [f"runtime.store={folder}/store", f"runtime.tracking_uri=sqlite:///{folder}/mlflow.db"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        while not list(folder.glob("store/locks/*.lock")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.terminate()
+        _, said = process.communicate()
+    assert process.returncode == 143
+    assert said == "pruneexp: told to leave by SIGTERM; all is saved, and the same command goes on here\n"
+    assert [run.info.status for run in runs(folder, "curve")] == ["KILLED"]
+    assert len(list(folder.glob("store/work/*/*/manifest.json"))) == 1
+    ran(folder, *long)
+    assert numbers(folder) == numbers(tmp_path / "whole")

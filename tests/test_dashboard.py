@@ -1,0 +1,111 @@
+"""The command that provisions views: what it writes, what it says, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from base64 import b64decode
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from pruneexp import dashboard
+from pruneexp.tracking import Tracker, views
+from pruneexp.tracking.board import host, opener
+from tests.contracts.points import point
+from tests.contracts.records import client_of, curve_of, fresh_store
+
+
+@pytest.fixture
+def tracker(tmp_path: Path) -> Tracker:
+    return Tracker(fresh_store(tmp_path), "study")
+
+
+def tags_of_views(tracker: Tracker) -> dict[str, str]:
+    tags = client_of(tracker).get_experiment(tracker.experiment_id).tags
+    return {key.removeprefix(views.TAG_PREFIX): text for key, text in tags.items() if key.startswith(views.TAG_PREFIX)}
+
+
+def state_of(text: str) -> dict[str, object]:
+    plain = zlib.decompress(b64decode(text.removeprefix("deflate;"))).decode() if text.startswith("deflate;") else text
+    state = json.loads(plain)
+    assert isinstance(state, dict)
+    return state
+
+
+def test_only_views_of_what_is_recorded_are_provisioned_and_linked(
+    tracker: Tracker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    curve = curve_of(tracker)
+    for number in range(2):
+        tracker.log_point(curve, point(seed=number))
+    for _ in range(2):  # again, and nothing is written twice
+        assert dashboard.main(["--tracking-uri", tracker.uri, "--experiment", "study"]) == 0
+    written = tags_of_views(tracker)
+    assert set(written) == {"pruneexp-tradeoff", "pruneexp-seeds", "pruneexp-health"}
+    said = capsys.readouterr().out
+    page = f"http://127.0.0.1:5000/#/experiments/{tracker.experiment_id}/runs"
+    for key in written:
+        assert f"{page}?viewStateShareKey={key}&compareRunsMode=CHART\n" in said
+    assert f"{page}\n" in said
+    assert said.endswith(f"mlflow ui --backend-store-uri '{tracker.uri}'\n")
+    assert said.count("study: 2 summaries over seeds") == 2
+    assert state_of(written["pruneexp-tradeoff"])["runsHiddenMode"] == "SHOWALL"
+
+
+def test_a_failure_and_a_scratch_run_bring_views_of_their_own(tracker: Tracker) -> None:
+    curve = curve_of(tracker)
+    for mode in ("prune", "scratch_b"):
+        tracker.log_point(curve, point(mode=mode))
+    tracker.log_failure(curve, {"point_key": "p"}, "the loss was NaN")
+    assert dashboard.main(["--tracking-uri", tracker.uri]) == 0
+    assert {"pruneexp-prune-vs-scratch", "pruneexp-failures"} <= set(tags_of_views(tracker))
+
+
+def test_a_long_view_is_compressed_and_one_too_long_is_refused() -> None:
+    metrics = [f"level/features.{number}.weight" for number in range(60)]
+    view = views.study("name", 1, metrics, metrics)
+    text = views.text(view)
+    assert text.startswith("deflate;")
+    assert state_of(text) == views.state(view)
+    with pytest.raises(ValueError, match="20000"):
+        views.text(views.study("name", 1, [sha256(bytes([number])).hexdigest() * 9 for number in range(250)], []))
+
+
+@pytest.mark.parametrize(
+    ("uri", "page", "command"),
+    [
+        ("http://me:secret@host:8080/mlflow/", "http://host:8080/mlflow", None),
+        ("https://host", "https://host", None),
+        (
+            "postgresql://me:secret@db/mlflow",
+            "http://127.0.0.1:5000",
+            "mlflow ui --backend-store-uri 'postgresql://***@db/mlflow'",
+        ),
+    ],
+)
+def test_addresses_hold_no_credentials(uri: str, page: str, command: str | None) -> None:
+    assert (host(uri), opener(uri)) == (page, command)
+
+
+def test_what_cannot_be_shown_is_one_sentence(tracker: Tracker, capsys: pytest.CaptureFixture[str]) -> None:
+    client = client_of(tracker)
+    client.delete_experiment(client.create_experiment("gone"))
+    missing = Path(tracker.uri.removeprefix("sqlite:///")).with_name("missing.db")
+    for arguments, sentence in (
+        (["--experiment", "nowhere"], r"has no experiment 'nowhere'; it has (elsewhere, )?study \(--experiment\)"),
+        (["--experiment", "study"], r"The experiment 'study' of .* is empty"),
+        (["--experiment", "gone"], r"The experiment 'gone' lies deleted in .*mlflow experiments restore"),
+        ([], r"has no experiment with runs of pruneexp"),
+        (["--tracking-uri", f"sqlite:///{missing}"], r"There is no database .*missing\.db"),
+        (["--tracking-uri", "http://127.0.0.1:9"], r"No MLflow server answers at http://127\.0\.0\.1:9"),
+        (["--tracking-uri", "gopher://x"], r"starts with none of"),
+    ):
+        assert dashboard.main(["--tracking-uri", tracker.uri, *arguments]) == 2
+        said = capsys.readouterr()
+        assert re.search(sentence, said.err), said.err
+        assert said.err.count("\n") == 1
+        assert said.out == ""
+    assert not missing.exists()

@@ -1,0 +1,194 @@
+"""What a machine does to a sweep: a disk that is full, a clock that goes back, two sweeps at once, a hand on Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pruneexp.store.__main__ import main as store
+from tests.contracts.composing import SMALL
+from tests.contracts.jobs import numbers, ran, runs
+from tests.contracts.records import fresh_store
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[1]
+THREE = "curve.densities=[0.5,0.3,0.1]"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    fresh_store(folder)
+    ran(folder, THREE)
+    return folder
+
+
+@contextmanager
+def begun(
+    folder: Path, *arguments: str, program: str = "", limit: int | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """``python -m pruneexp ARGUMENTS`` in a folder; ``program`` is run before it in the same process."""
+
+    def prepared() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # also where the tests run in the background
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    start = f"{program}\nimport sys\nfrom pruneexp.__main__ import main\nsys.exit(main())"
+    with subprocess.Popen(
+        [sys.executable, "-c", start, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=prepared,  # noqa: PLW1509
+    ) as process:
+        yield process
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    _, said = process.communicate(timeout=300)
+    return process.returncode, said
+
+
+# --- a full disk ------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[bool]:
+    """A file system of its own in the folder; whether this user may make one."""
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    try:
+        yield mounted.returncode == 0
+    finally:
+        if mounted.returncode == 0:
+            subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_disk_full_in_the_middle_of_an_artefact(tmp_path: Path, whole: Path) -> None:
+    fresh_store(tmp_path)
+    disk, typed = tmp_path / "disk", (*SMALL, THREE, "runtime.store=disk/store")
+    with small_disk(disk, "900k") as small:
+        # Who may not mount gets the same refusal from a limit on the size of a file; 300 kB hold no dense network.
+        with begun(tmp_path, *typed, limit=None if small else 300_000) as process:
+            status, said = ended(process)
+        assert status == 2, said
+        assert f"The result store {disk}/store cannot be used: " in said
+        assert "free some space there or choose another one with runtime.store=FOLDER, and start again" in said
+        assert "Traceback" not in said
+        assert not any((disk / "store" / "tmp").iterdir())
+        assert store(["verify", "--store", str(disk / "store")]) == 0
+        before = len(list((disk / "store" / "artefacts").glob("*/*")))
+        assert before > 0 or not small
+        if small:
+            subprocess.run(["mount", "-o", "remount,size=20m", str(disk)], check=True)
+        with begun(tmp_path, *typed) as process:
+            status, said = ended(process)
+        assert status == 0, said
+        assert numbers(tmp_path) == numbers(whole)
+        assert [run.info.status for run in runs(tmp_path)] == ["FINISHED"] * 3
+
+
+# --- a clock that goes back -------------------------------------------------------------------------------------------
+
+
+def test_a_clock_that_goes_back_all_the_time_changes_no_number_and_no_order(
+    tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh_store(tmp_path)
+    told = time.time()
+
+    def backwards() -> float:
+        nonlocal told
+        told -= 1.0
+        return told
+
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", backwards)
+        ran(tmp_path, THREE)
+    assert numbers(tmp_path) == numbers(whole)
+    for run in (*runs(tmp_path), *runs(tmp_path, "curve")):
+        assert run.info.status == "FINISHED"
+        assert run.info.end_time >= run.info.start_time
+
+
+# --- two sweeps at once -----------------------------------------------------------------------------------------------
+
+
+def test_two_sweeps_that_overlap_compute_and_record_what_they_share_once(tmp_path: Path, whole: Path) -> None:
+    first = (*SMALL, "curve.densities=[0.5,0.3]")
+    second = (*SMALL, "curve.densities=[0.3,0.1]")
+    with begun(tmp_path, *first) as one, begun(tmp_path, *second) as other:  # on a database that is not there yet
+        assert (ended(one)[0], ended(other)[0]) == (0, 0)
+    assert numbers(tmp_path) == numbers(whole)
+    assert [run.info.status for run in runs(tmp_path)] == ["FINISHED"] * 3
+    assert len(runs(tmp_path, "curve")) == 1
+    made = {path.name for path in (tmp_path / ".pruneexp/store/artefacts").glob("*/*")}
+    assert made == {path.name for path in (whole / "store/artefacts").glob("*/*")}
+
+
+# --- Ctrl-C -----------------------------------------------------------------------------------------------------------
+
+#: Makes the third result that is written take long, and says when it is being written.
+SLOW_WRITE = """
+import time
+from pathlib import Path
+from pruneexp.cache import files
+real, count = files.publish, 0
+def publish(draft, final):
+    global count
+    if "artefacts" in final.parts:
+        count += 1
+        if count == 3:
+            Path("writing").write_text(final.name)
+            until = time.monotonic() + 5
+            while time.monotonic() < until:
+                time.sleep(0.05)
+    real(draft, final)
+files.publish = publish
+"""
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_in_the_middle_of_a_write(tmp_path: Path, whole: Path, times: int) -> None:
+    fresh_store(tmp_path)
+    with begun(tmp_path, *SMALL, THREE, program=SLOW_WRITE) as process:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "writing").exists() or not (tmp_path / "writing").read_text():
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.02)
+        for _ in range(times):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.3)  # two at the same moment are one
+        status, said = ended(process)
+    key = (tmp_path / "writing").read_text()
+    made = {path.name for path in (tmp_path / ".pruneexp/store/artefacts").glob("*/*")}
+    assert status == 130
+    if times == 1:
+        assert said.splitlines()[-1] == "pruneexp: interrupted; the same command goes on where this one stopped"
+        assert key in made  # finished first
+        assert [run.info.status for run in runs(tmp_path, "curve")] == ["KILLED"]
+    else:
+        assert said.splitlines()[-1] == "left at once; the same command goes on where this one stopped"
+        assert key not in made
+        assert [run.info.status for run in runs(tmp_path, "curve")] == ["RUNNING"]
+    assert store(["verify", "--store", str(tmp_path / ".pruneexp/store")]) == 0
+    with begun(tmp_path, *SMALL, THREE) as process:
+        assert ended(process)[0] == 0
+    assert numbers(tmp_path) == numbers(whole)
+    assert [run.info.status for run in runs(tmp_path, "curve")] == ["FINISHED"]

@@ -1,0 +1,57 @@
+"""Sweeps on a real Ray cluster of two nodes, which the tests start and stop; one node dies in the middle."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.composing import SMALL
+from tests.contracts.jobs import numbers, ran, runs
+from tests.contracts.ray_cluster import PATIENCE, cluster
+
+pytestmark = pytest.mark.slow
+
+LONG = (*SMALL, "train.epochs=300", "runtime.checkpoint_seconds=0.5")
+
+
+def started(folder: Path, *overrides: str) -> subprocess.Popen[str]:
+    """``python -m pruneexp -m hydra/launcher=ray`` with its store and records in ``folder``."""
+    command = [sys.executable, "-m", "pruneexp", "-m", "hydra/launcher=ray", *overrides]
+    command += [f"runtime.store={folder}/store", f"runtime.tracking_uri=sqlite:///{folder}/mlflow.db"]
+    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def until(reached: Callable[[], bool], what: str, sweep: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not reached():
+        assert sweep.poll() is None, sweep.communicate()
+        assert time.monotonic() < deadline, f"not within {PATIENCE} s: {what}"
+        time.sleep(0.05)
+
+
+def test_the_jobs_of_a_node_that_dies_run_again_and_nothing_is_lost(tmp_path: Path) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for seed in (0, 1, 2):
+        ran(whole, *LONG[len(SMALL) :], "runtime.threads=1", f"seed={seed}")
+    broken.mkdir()
+    with cluster() as ray, started(broken, f"hydra.launcher.address={ray.address}", *LONG, "seed=0,1,2") as sweep:
+        until(lambda: len(list(broken.glob("store/work/*/*/manifest.json"))) == 2, "both nodes have saved", sweep)
+        assert ray.worker.runs()
+        ray.worker.kill()
+        _, said = sweep.communicate(timeout=PATIENCE * 3)
+    assert sweep.returncode == 0, said
+    assert numbers(broken) == numbers(whole)
+    assert [run.info.status for run in runs(broken)] == ["FINISHED"] * 6
+    assert [run.info.status for run in runs(broken, "curve")] == ["FINISHED"] * 3
+
+
+def test_an_address_where_no_cluster_answers_is_said(tmp_path: Path) -> None:
+    with started(tmp_path, "hydra.launcher.address=127.0.0.1:1", *SMALL, "seed=0,1") as sweep:
+        _, said = sweep.communicate(timeout=PATIENCE)
+    assert sweep.returncode == 2
+    assert "pruneexp: hydra.launcher.address=127.0.0.1:1: no Ray cluster could be joined: " in said

@@ -1,0 +1,91 @@
+"""Sweeps on a real Slurm cluster, which the tests start and stop; a requeued job goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.composing import SMALL
+from tests.contracts.jobs import numbers, ran, runs
+from tests.contracts.slurm import PATIENCE, Cluster, cluster
+
+pytestmark = pytest.mark.slow
+
+#: Dense training takes some seconds, in which a job can be taken by surprise.
+LONG = (*SMALL, "train.epochs=300", "runtime.checkpoint_seconds=3600")
+ON_SLURM = ("-m", "hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1")
+
+
+@pytest.fixture(scope="module")
+def slurm() -> Iterator[Cluster]:
+    with cluster() as made:
+        yield made
+
+
+def started(slurm: Cluster, folder: Path, *overrides: str) -> subprocess.Popen[str]:
+    """``python -m pruneexp`` with its store and records in ``folder``."""
+    command = [sys.executable, "-m", "pruneexp", *overrides]
+    command += [f"runtime.store={folder}/store", f"runtime.tracking_uri=sqlite:///{folder}/mlflow.db"]
+    root = str(Path(__file__).parent.parent)
+    return subprocess.Popen(
+        command, cwd=folder, env={**slurm.environment, "PYTHONPATH": root}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def until(reached: Callable[[], bool], what: str, sweep: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not reached():
+        assert sweep.poll() is None, sweep.communicate()
+        assert time.monotonic() < deadline, f"not within {PATIENCE} s: {what}"
+        time.sleep(0.05)
+
+
+def test_a_requeued_job_saves_goes_on_and_ends_with_the_numbers_of_one_left_alone(
+    slurm: Cluster, tmp_path: Path
+) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for seed in (0, 1):
+        ran(whole, *LONG[len(SMALL) :], "runtime.threads=1", f"seed={seed}")
+    broken.mkdir()
+    with started(slurm, broken, *ON_SLURM, *LONG, "seed=0,1") as sweep:
+        until(lambda: any(broken.glob("store/locks/*.lock")), "a job trains", sweep)
+        victims = [job for job, state in slurm.jobs().items() if state == "RUNNING"]
+        slurm("scontrol", "requeue", ",".join(victims))
+        until(lambda: any(broken.glob("store/work/*/*/manifest.json")), "it has saved", sweep)
+        saved = next(broken.glob("store/work/*/*/record.json"))
+        position = json.loads(saved.read_text())
+        _, said = sweep.communicate(timeout=PATIENCE * 4)
+    assert sweep.returncode == 0, said
+    assert 0 < 300 * position["epoch"] + position["step"] < 300 * 300
+    assert numbers(broken) == numbers(whole)
+    assert [run.info.status for run in runs(broken)] == ["FINISHED"] * 4
+    assert [run.info.status for run in runs(broken, "curve")] == ["FINISHED"] * 2
+    assert [slurm.restarts(job) for job in victims] == [1] * len(victims)
+    assert f"as {victims[0].partition('_')[0]}, their logs in .pruneexp/slurm" in said
+
+
+def test_a_cancelled_job_fails_with_a_sentence_and_the_others_are_done(slurm: Cluster, tmp_path: Path) -> None:
+    with started(slurm, tmp_path, *ON_SLURM, *SMALL, "train.epochs=2,100000") as sweep:
+        until(lambda: any(tmp_path.glob("store/locks/*.lock")), "a job trains", sweep)
+        until(lambda: len(runs(tmp_path)) == 2, "the short job is recorded", sweep)
+        (left,) = slurm.jobs()
+        slurm("scancel", left)
+        _, said = sweep.communicate(timeout=PATIENCE * 2)
+    assert sweep.returncode == 2
+    assert f"pruneexp: job 1: Slurm ended {left} before it was done: cancelled, or killed (log: " in said
+    assert [run.info.status for run in runs(tmp_path)] == ["FINISHED"] * 2
+
+
+def test_a_partition_that_is_not_there_is_said(slurm: Cluster, tmp_path: Path) -> None:
+    with started(slurm, tmp_path, *ON_SLURM, *SMALL, "hydra.launcher.partition=none", "seed=0,1") as sweep:
+        _, said = sweep.communicate(timeout=PATIENCE)
+    assert sweep.returncode == 2
+    assert said.strip().splitlines()[-1].startswith("pruneexp: hydra/launcher=slurm: the jobs could not be submitted: ")
+    assert "Invalid partition" in said

@@ -1,0 +1,125 @@
+"""Sweeps as a whole: run, resumed, failed in part, and disturbed by somebody in the MLflow UI."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from pruneexp import schema
+from pruneexp.__main__ import main as pruneexp
+from pruneexp.status.__main__ import main as status
+from tests.contracts.sweeping import SWEEPS, Folder, recorded
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    return Folder(tmp_path, monkeypatch)
+
+
+def test_a_sweep_is_planned_run_and_resumed(folder: Folder, capfd: pytest.CaptureFixture[str]) -> None:
+    folder.write("mine", "zip: {reg: [l1, l2], seed: [0, 1]}\ninclude: [{reg: l2, seed: 1, mode: scratch_e}]\n")
+    assert folder("mine.yaml", "plan=true") == 0
+    assert not SWEEPS.exists()
+    planned = capfd.readouterr().out
+    assert "jobs      3 asked, 0 recorded whole" in planned
+    assert "dense     2 to train (4 epochs), 0 in the store" in planned  # of three jobs, two share one
+    assert folder("mine.yaml") == 0
+    points = recorded(folder.client)
+    assert Counter(tags[schema.JOB] for tags in points.values()) == {"0": 2, "1": 2, "2": 2}
+    assert {tags[schema.SWEEP] for tags in points.values()} == {"mine"}
+    assert {tags[schema.SWEEP] for tags in recorded(folder.client, "curve").values()} == {"mine"}
+    assert "all 3 jobs are done, 6 points" in capfd.readouterr().out
+
+    trained = folder.trained()
+    gone = next(run for run, tags in points.items() if tags[schema.JOB] == "1")
+    folder.client.delete_run(gone)
+    assert folder("mine.yaml") == 0
+    assert "points    6 asked, 6 in the store, 5 recorded" in capfd.readouterr().out
+    assert [state.attempt for state in folder.states("mine")] == [1, 2, 1]
+    assert trained == []
+    assert {tags[schema.JOB] for run, tags in recorded(folder.client).items() if run not in points} == {"1"}
+
+
+def test_a_changed_sweep_is_refused_and_goes_by_another_name(folder: Folder, capfd: pytest.CaptureFixture[str]) -> None:
+    folder.write("mine", "product: {seed: [0, 1]}\n")
+    assert folder("mine.yaml") == 0
+    folder.write("mine", "product: {seed: [0, 2]}\n")
+    capfd.readouterr()
+    assert folder("mine.yaml") == 2
+    said = capfd.readouterr().err
+    assert "runtime.sweep=NAME" in said
+    assert [line[-6:] for line in said.splitlines() if line[0] in "-+"] == ["seed=1", "seed=2"]
+    assert folder("mine.yaml", "runtime.sweep=other") == 0
+    assert [(state.state, state.attempt) for state in folder.states("other")] == [("done", 0), ("done", 1)]
+    assert Counter(tags[schema.SWEEP] for tags in recorded(folder.client).values()) == {"mine": 4, "other": 2}
+
+
+def test_what_fails_is_left_alone_until_it_is_asked_for(folder: Folder, capfd: pytest.CaptureFixture[str]) -> None:
+    folder.write("mine", "product: {train.lr: [0.01, 1.0e+20, 0.02]}\n")
+    assert folder("mine.yaml") == 1
+    assert "of 3 jobs 2 done, 1 failed; python -m pruneexp.status mine --retry-failed" in capfd.readouterr().err
+    assert folder("mine.yaml") == 1
+    assert [(state.state, state.attempt) for state in folder.states("mine")] == [
+        ("done", 1),
+        ("failed", 1),
+        ("done", 1),
+    ]
+    assert status(["mine", "--retry-failed"]) == 1
+    assert [state.attempt for state in folder.states("mine")] == [1, 2, 1]
+    capfd.readouterr()
+    assert status(["mine"]) == 1
+    said = capfd.readouterr().out
+    assert "3 asked, 2 done, 1 failed" in said
+    assert "2 attempts, 0 of 2 points" in said
+    assert "Training diverged" in said
+    assert "train.lr=1e+20" in said
+
+
+def test_a_plain_sweep_has_a_name_too(folder: Folder, capfd: pytest.CaptureFixture[str]) -> None:
+    small = ["data=synthetic", "train.epochs=1", "retrain.epochs=0", "curve.densities=[0.5]", "device=cpu"]
+    assert pruneexp(["-m", *small, "seed=0,1"]) == 0
+    assert status([]) == 0
+    listed = capfd.readouterr().out.splitlines()[-1].split()
+    assert listed[0].startswith("seed-")
+    assert listed[1:] == ["2", "2", "0", "0", "0", "0", "2", "of", "2", "done"]
+
+
+def test_an_experiment_deleted_under_a_sweep_is_named_and_the_sweep_goes_on(
+    folder: Folder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder.write("mine", "product: {seed: [0, 1]}\n")
+
+    folder.at_first_epoch("retrain", lambda: folder.client.delete_experiment(folder.experiment))
+    assert folder("mine.yaml") == 1
+    sentence = "The experiment 'pruneexp' lies deleted in sqlite"
+    assert [state.state for state in folder.states("mine")] == ["done", "failed"]  # the first in the spool, whole
+    assert folder.states("mine")[1].reason.startswith(sentence)
+    capfd.readouterr()
+    assert folder("mine.yaml") == 2
+    said = capfd.readouterr().err
+    assert f"pruneexp: {sentence}" in said
+    assert "mlflow experiments restore" in said
+    folder.client.restore_experiment(folder.experiment)
+    trained = folder.trained()
+    assert folder("mine.yaml") == 0
+    assert trained.count("dense") == 1  # of the job that had not begun
+    assert len(recorded(folder.client)) == 4
+
+
+def test_a_curve_deleted_under_its_job_is_named_and_made_again(
+    folder: Folder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder.write("mine", "product: {seed: [0, 1]}\n")
+
+    def delete() -> None:
+        (curve,) = folder.client.search_runs([folder.experiment], "tags.`pruneexp.kind` = 'curve'")
+        folder.client.delete_run(curve.info.run_id)
+
+    folder.at_first_epoch("retrain", delete)
+    assert folder("mine.yaml") == 0
+    assert "Current state is deleted. The work goes on" in capfd.readouterr().err
+    curves = recorded(folder.client, "curve")
+    assert len(curves) == 2
+    assert {tags["mlflow.parentRunId"] for tags in recorded(folder.client).values()} == set(curves)

@@ -1,0 +1,140 @@
+"""Machines that record the same at one server at the same moment: one run of each thing is left, and it is whole."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+
+from pruneexp import schema
+from pruneexp.tracking import Tracker, contention
+from pruneexp.tracking.runs import Runs
+from tests.contracts.records import curve_of, fresh_store, point, points, runs
+from tests.test_tracking_processes import mlflow_server
+
+MACHINE = """
+import sys, time
+from pathlib import Path
+from tests.contracts.records import curve_of, point
+from pruneexp.tracking import Tracker
+
+address, here, name, total = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+tracker = Tracker(address, "shared")
+for number in range(6):
+    (here / f"{name}-{number}").touch()
+    while len(list(here.glob(f"*-{number}"))) < total:
+        time.sleep(0.001)
+    curve = curve_of(tracker, f"curve {number}")
+    for budget in range(3):
+        tracker.log_point(curve, point(f"p {number} {budget}"))
+    tracker.close_curve(curve, "FINISHED")
+"""
+
+
+class Machine(Tracker):
+    """A tracker whose lock nobody else sees, as if on a machine of its own."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(uri, "shared")
+        self._lock, self._unlocked = nullcontext(), True  # type: ignore[assignment]
+
+
+@pytest.fixture
+def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Machine, Machine]:
+    monkeypatch.setattr(contention, "SEEN_SECONDS", 0.0)
+    uri = fresh_store(tmp_path)
+    return Machine(uri), Machine(uri)
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, of: Machine, method: str, act: Callable[[], object]) -> None:
+    """Have ``act`` done once, just before a machine calls this method of its runs."""
+    original = getattr(of._runs, method)
+    acted: list[bool] = []
+
+    def called(*arguments: object) -> object:
+        if not acted:
+            acted.append(True)
+            act()
+        return original(*arguments)
+
+    monkeypatch.setattr(of._runs, method, called)
+
+
+@pytest.mark.parametrize("moment", ["create", "fill", "end"])
+def test_a_point_recorded_while_another_machine_is_about_to(
+    machines: tuple[Machine, Machine], moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = machines
+    curve = curve_of(here)
+    meanwhile(monkeypatch, here, moment, lambda: there.log_point(curve, point("p")))
+    here.log_point(curve, point("p"))
+    (left,) = points(here)
+    assert left.info.status == "FINISHED"
+    assert schema.unflatten(schema.PointResult, left.data.metrics) == point("p").result
+    assert here.log_point(curve, point("p")) is None
+
+
+def test_two_who_withdraw_each_others_run_bring_one_back(
+    machines: tuple[Machine, Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = machines
+    curve = curve_of(here)
+    monkeypatch.setattr(there._runs, "end", lambda run, _: there._runs.client.delete_run(run.info.run_id))
+    settled: list[bool] = []
+
+    def withdraw(runs: Runs, query: str, own: object) -> bool:
+        (run,) = runs.find(query)
+        runs.client.delete_run(run.info.run_id)  # as the other does that saw it unfinished
+        settled.append(original(runs, query, run))
+        return settled[-1]
+
+    original = contention.settle
+    monkeypatch.setattr(contention, "settle", withdraw)
+    assert here.log_point(curve, point("p")) is not None
+    assert settled == [True]
+    assert [run.info.status for run in points(here)] == ["FINISHED"]
+
+
+def test_a_curve_made_at_the_same_moment_is_one_curve(
+    machines: tuple[Machine, Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = machines
+    made: Mapping[str, list[str]] = {"there": []}
+    meanwhile(monkeypatch, here, "create", lambda: made["there"].append(curve_of(there)))
+    own = curve_of(here)
+    curves = runs(here, f"tags.`{schema.KIND}` = 'curve'")
+    assert len(curves) == 1
+    assert own == curves[0].info.run_id
+    assert curve_of(there) == own
+
+
+@pytest.mark.slow
+def test_processes_with_locks_of_their_own_leave_one_run_of_each_thing(tmp_path: Path) -> None:
+    fresh_store(tmp_path)
+    names = ["north", "south", "east"]
+    with mlflow_server(tmp_path) as address:
+        started = []
+        for name in names:
+            own = tmp_path / name
+            own.mkdir()
+            environment = {**os.environ, "TMPDIR": str(own), "PYTHONPATH": str(Path(__file__).parent.parent)}
+            command = [sys.executable, "-c", MACHINE, address, str(tmp_path), name, str(len(names))]
+            started.append(subprocess.Popen(command, cwd=own, env=environment, stderr=subprocess.PIPE, text=True))
+        said = [machine.communicate()[1] for machine in started]
+        assert [machine.returncode for machine in started] == [0, 0, 0], said
+        assert len(list(tmp_path.glob("*/pruneexp-tracking-*.lock"))) == 3  # none saw another's
+        tracker = Tracker(address, "shared")
+        found = points(tracker)
+        curves = runs(tracker, f"tags.`{schema.KIND}` = 'curve'")
+    expected = [f"p {number} {budget}" for number in range(6) for budget in range(3)]
+    assert sorted(run.data.tags[schema.POINT_KEY] for run in found) == expected
+    assert {run.info.status for run in (*found, *curves)} == {"FINISHED"}
+    assert sorted(run.data.tags[schema.CURVE_KEY] for run in curves) == [f"curve {number}" for number in range(6)]
+    assert {run.data.tags["mlflow.parentRunId"] for run in found} == {run.info.run_id for run in curves}
+    for run in found:
+        assert schema.unflatten(schema.PointResult, run.data.metrics) == point("p").result

@@ -1,0 +1,121 @@
+"""Summaries over seeds: worked out by hand, made once, renewed when a seed is added, and never counted as points."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.load.records import points as read_points
+from pruneexp import schema
+from pruneexp.tracking import Tracker, open_pages
+from pruneexp.tracking.summaries import Point, Summary, summaries
+from tests.contracts.points import point
+from tests.contracts.records import CURVE, ENVIRONMENT, client_of, fresh_store, runs
+
+
+def recorded(*points: schema.TradeoffPoint) -> list[Point]:
+    return [Point(one.identity, one.result, number) for number, one in enumerate(points)]
+
+
+def values(one: Summary) -> dict[str, float]:
+    return {value.name: value.value for value in one.values}
+
+
+def test_mean_standard_deviation_and_n_of_three_seeds() -> None:
+    losses = {0: 1.0, 1: 2.0, 2: 6.0}
+    curve, row = summaries(recorded(*(point(seed=seed, after=97.0 - loss) for seed, loss in losses.items())))
+    assert (curve.of, row.of) == ("curves", "points")
+    assert row.name == "l2 · one_shot · prune · d=0.10 · layer_magnitude · lenet5 · 3 seeds"
+    found = values(row)
+    assert found[schema.SEEDS] == 3
+    assert found[schema.ACCURACY_LOSS] == pytest.approx(3.0)
+    assert found[schema.ACCURACY_LOSS + schema.SPREAD] == pytest.approx(math.sqrt((4 + 1 + 9) / 2))
+    assert found["density"] == pytest.approx(0.1)
+    assert found[schema.COMPRESSION] == pytest.approx(10.0)
+    assert "seed" not in row.params
+    assert row.params["budget.value"] == "0.1"
+
+
+def test_one_seed_has_no_spread() -> None:
+    _, row = summaries(recorded(point()))
+    assert values(row)[schema.SEEDS] == 1
+    assert not [name for name in values(row) if name.endswith(schema.SPREAD)]
+
+
+def test_a_curve_has_a_value_per_budget_and_nothing_else_joins_it() -> None:
+    made = [point(seed=seed, density=density, reg=reg) for seed in (0, 1) for density in (0.5, 0.1) for reg in "ab"]
+    found = summaries(recorded(*made))
+    assert [one.of for one in found] == ["curves", "points", "points"] * 2
+    assert [value.step for value in found[0].values if value.name == "density"] == [50_000, 90_000]
+    assert len({one.key for one in found}) == 6
+
+
+def test_a_seed_that_was_recorded_again_counts_once_and_its_last_number_counts() -> None:
+    _, row = summaries(recorded(point(after=90.0), point(after=96.0)))
+    assert values(row)[schema.SEEDS] == 1
+    assert values(row)[schema.ACCURACY_LOSS] == pytest.approx(1.0)
+
+
+def test_trials_of_a_search_are_no_repetitions() -> None:
+    trial = point()
+    assert summaries(recorded(replace(trial, identity=replace(trial.identity, study="s", trial=3)))) == []
+
+
+def test_modes_are_compared_where_one_is_from_scratch() -> None:
+    alone = summaries(recorded(point(mode="prune"), point(mode="rewind")))
+    assert not any(schema.COMPARED in one.tags for one in alone)
+    other = point(mode="scratch_e", reg="l1")
+    both = summaries(recorded(point(mode="prune"), point(mode="scratch_e"), other))
+    assert {one.params["reg"] for one in both if schema.COMPARED in one.tags} == {"l2"}
+
+
+@pytest.fixture
+def tracker(tmp_path: Path) -> Tracker:
+    return Tracker(fresh_store(tmp_path), "study")
+
+
+def record(tracker: Tracker, *points: schema.TradeoffPoint) -> None:
+    """Record points of one curve as a job does."""
+    key = points[0].identity.curve_key
+    curve = tracker.curve(key, key, {**CURVE, "seed": points[0].identity.seed}, {}, "", ENVIRONMENT)
+    for one in points:
+        tracker.log_point(curve, one)
+    tracker.close_curve(curve, "FINISHED")
+    tracker.describe(curve, points, failed=0)
+
+
+def numbers(tracker: Tracker) -> dict[str, dict[str, Any]]:
+    found = runs(tracker, f"tags.`{schema.KIND}` = 'summary'")
+    return {run.info.run_name: {**run.data.metrics, **run.data.params} for run in found}
+
+
+def test_jobs_renew_summaries_that_readers_of_points_never_count(tracker: Tracker) -> None:
+    record(tracker, point(seed=0), point(seed=0, density=0.5))
+    record(tracker, point(seed=0, reg="l1"))
+    assert len(numbers(tracker)) == 5
+    record(tracker, point(seed=1), point(seed=1, density=0.5))
+    found = numbers(tracker)
+    assert len(found) == 5
+    assert found["l2 · one_shot · prune · d=0.10 · layer_magnitude · lenet5 · 2 seeds"][schema.SEEDS] == 2
+    assert found["l1 · one_shot · prune · d=0.10 · layer_magnitude · lenet5 · 1 seed"][schema.SEEDS] == 1
+    read = read_points(tracker.uri)
+    assert [len(part) for part in (read.records, read.unreadable, read.failed)] == [5, 0, 0]
+    assert read.records[0].point.result in {one.result for one in (point(), point(density=0.5))}
+
+
+def test_the_command_finds_nothing_to_change_after_the_jobs(tracker: Tracker) -> None:
+    record(tracker, point(seed=0))
+    record(tracker, point(seed=1, mode="scratch_e"))
+    (pages,) = open_pages(tracker.uri, ["study"])
+    before = {run.info.run_id for run in runs(tracker, "")}
+    assert pages.summarise() == 4
+    assert {run.info.run_id for run in runs(tracker, "")} == before
+    client = client_of(tracker)
+    for run in runs(tracker, f"tags.`{schema.KIND}` = 'point' and params.mode = 'scratch_e'"):
+        client.delete_run(run.info.run_id)
+    assert pages.summarise() == 2
+    assert [name.split(" · ")[2] for name in numbers(tracker)] == ["prune", "prune"]
