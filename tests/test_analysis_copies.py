@@ -62,6 +62,16 @@ def _purge(tracker: Tracker, run_id: str) -> None:
             connection.execute(f"DELETE FROM {table} WHERE run_uuid = ?", (run_id,))
 
 
+def _one_for_another(client: MlflowClient, tracker: Tracker, ids: list[str]) -> None:
+    client.restore_run(_deleted(client, tracker))
+    client.delete_run(ids[0])
+
+
+def _swapped(client: MlflowClient, tracker: Tracker, ids: list[str]) -> None:
+    client.restore_run(_deleted(client, tracker))
+    client.delete_run(ids[0])
+
+
 def _logged_again(client: MlflowClient, tracker: Tracker, ids: list[str]) -> None:
     client.delete_run(ids[0])
     for seed in range(3):
@@ -70,10 +80,7 @@ def _logged_again(client: MlflowClient, tracker: Tracker, ids: list[str]) -> Non
 
 CHANGES: dict[str, Change] = {
     "a new point": lambda client, tracker, ids: tracker.log_point(curve_of(tracker), point(seed=11)),
-    "one deleted, another restored": lambda client, tracker, ids: (
-        client.restore_run(_deleted(client, tracker)),
-        client.delete_run(ids[0]),
-    ),
+    "one deleted, another restored": _one_for_another,
     "a point logged again": _logged_again,
     "a run purged": lambda client, tracker, ids: _purge(tracker, ids[1]),
     "a run opened again": lambda client, tracker, ids: client.update_run(ids[0], status="RUNNING"),

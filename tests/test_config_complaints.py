@@ -40,6 +40,11 @@ COMPLAINTS = [
     ("--config-dir /no/such/folder", "--config-dir /no/such/folder: there is no such folder"),
     ("-m reg=l1,l3", "reg=l3: no such choice"),
     ("-m seed=0,-1", "seed=-1: allowed is 0 or more"),
+    (
+        "-m hydra/launcher=slrum seed=0,1",
+        "hydra/launcher=slrum: no such choice; the choices of",
+    ),
+    ("-m hydra/launcher=joblib hydra.launcher.n_job=2 seed=0,1", "hydra.launcher.n_job: no such key"),
 ]
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from hydra_plugins.pruneexp_launchers._share import Share, threaded
-from pruneexp.config import launchers
+from pruneexp.config import launchers, skeleton
+from pruneexp.config.sweep import check_command
 from pruneexp.errors import UserError
 from tests.contracts.composing import SMALL
 from tests.contracts.jobs import runs
@@ -42,11 +43,14 @@ def test_the_number_of_threads_is_said_in_each_job_unless_somebody_decided() -> 
 
 
 def test_a_launcher_without_its_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    skeleton.register()
     monkeypatch.setattr(launchers, "find_spec", lambda _: None)
     node = {"_target_": "hydra_plugins.pruneexp_launchers.slurm_launcher.SlurmLauncher"}
     with pytest.raises(UserError, match=r"hydra/launcher=slurm needs submitit, .*: pip install -e '\.\[slurm\]'$"):
         launchers.check(node)
-    launchers.check({"_target_": "hydra._internal.core_plugins.basic_launcher.BasicLauncher"})
+    with pytest.raises(UserError, match=r"hydra/launcher=ray needs ray, .*: pip install -e '\.\[ray\]'$"):
+        check_command(["-m", "hydra/launcher=ray", "reg=l1,l2"])
+    check_command(["-m", "hydra/launcher=joblib", "reg=l1,l2"])
 
 
 @pytest.mark.slow

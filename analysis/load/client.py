@@ -68,7 +68,7 @@ class ClientStore:
         from mlflow.utils.search_utils import SearchUtils
 
         runs: list[Run] = []
-        token = None if at is None else SearchUtils.create_page_token(at)  # type: ignore[no-untyped-call]
+        token = SearchUtils.create_page_token(at) if at else None  # type: ignore[no-untyped-call]  # 0 is refused
         try:
             while True:
                 page = self._client.search_runs(

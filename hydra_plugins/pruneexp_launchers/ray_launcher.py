@@ -28,6 +28,7 @@ from hydra_plugins.pruneexp_launchers._work import (
     without_slots,
 )
 from pruneexp.cache.notice import Leaving
+from pruneexp.config.launchers import check_installed
 from pruneexp.errors import UserError
 
 _PROBE_SECONDS = 5.0
@@ -65,6 +66,7 @@ class RayLauncher(Launcher):
         self.config: DictConfig | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        check_installed("ray")
         self.config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:

@@ -31,6 +31,7 @@ from hydra_plugins.pruneexp_launchers._work import (
     without_slots,
 )
 from pruneexp.cache.notice import Leaving
+from pruneexp.config.launchers import check_installed
 from pruneexp.errors import UserError
 
 #: Options that submitit has for every batch system, under one name.
@@ -69,6 +70,7 @@ class SlurmLauncher(Launcher):
         self.config: DictConfig | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        check_installed("slurm")
         self.config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:

@@ -47,6 +47,12 @@ def check(launcher: Any) -> None:
         UserError: names the command that installs it.
     """
     name = str(launcher.get("_target_", "")).removeprefix("hydra_plugins.pruneexp_launchers.").partition("_launcher")[0]
-    package, extra = EXTRAS.get(name, ("", ""))
-    if package and find_spec(package) is None:
+    if name in EXTRAS:
+        check_installed(name)
+
+
+def check_installed(name: str) -> None:
+    """As ``check``, by the name of a launcher that needs a package."""
+    package, extra = EXTRAS[name]
+    if find_spec(package) is None:
         raise UserError(f"hydra/launcher={name} needs {package}, which is not installed: pip install -e '.[{extra}]'")

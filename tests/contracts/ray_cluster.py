@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 #: Seconds in which a node is up, and jobs begin, on a busy machine.
-PATIENCE = 180.0
+PATIENCE = 300.0
 
 _EACH = ("--node-ip-address=127.0.0.1", "--num-cpus=1", "--object-store-memory=100000000", "--disable-usage-stats",
          "--include-log-monitor=false", "--block")  # fmt: skip
