@@ -52,7 +52,7 @@ def test_only_views_of_what_is_recorded_are_provisioned_and_linked(
     assert f"{page}\n" in said
     assert said.endswith(f"mlflow ui --backend-store-uri '{tracker.uri}'\n")
     assert said.count("study: 2 summaries over seeds") == 2
-    assert state_of(written["pruneexp-tradeoff"])["runsHiddenMode"] == "SHOWALL"
+    assert state_of(written["pruneexp-tradeoff"])["runsHiddenMode"] == "SHOW_ALL"
 
 
 def test_a_failure_and_a_scratch_run_bring_views_of_their_own(tracker: Tracker) -> None:

@@ -44,6 +44,14 @@ class Device(Enum):
     cuda = "cuda"
 
 
+class Models(Enum):
+    """Which networks are logged as models: none, that of each point, or the dense one too."""
+
+    none = "none"
+    final = "final"
+    all = "all"
+
+
 class Scope(Enum):
     whole = "whole"
     local = "local"
@@ -117,6 +125,8 @@ class RuntimeConfig:
     experiment: str = "pruneexp"
     tags: Any = None
     dashboard: bool = True
+    models: Models = Models.none
+    system_metrics: bool = False
     store: str = ".pruneexp/store"
     allow: list[str] = field(default_factory=list)
     checkpoint_seconds: float = 60.0

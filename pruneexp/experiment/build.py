@@ -73,7 +73,7 @@ def build(config: DictConfig, progress: Progress, own: Sequence[str] = ()) -> Jo
         torch.set_num_threads(config.runtime.threads)
     if config.train.start_from:
         _weights_file(config.train.start_from)  # a wrong path is said before anything is built
-    make = partial(_instantiate, allowed=(*ALLOWED_TARGETS, *config.runtime.allow, *own))
+    make = partial(instantiated, allowed=(*ALLOWED_TARGETS, *config.runtime.allow, *own))
     data = _data(config, make)
     network = partial(_network, config, make, device)
     probe = network("fresh")
@@ -138,7 +138,12 @@ def _builds_a_network(found: Any) -> bool:
     return found in [get_model_builder(name) for name in list_models()]
 
 
-def _instantiate(path: str, node: Any, *, allowed: Sequence[str]) -> Any:
+def instantiated(path: str, node: Any, allowed: Sequence[str]) -> Any:
+    """The object of a node, from the allowed packages alone.
+
+    Raises:
+        UserError: a target is not allowed, or cannot be made.
+    """
     check_homes(path, node, allowed)
     # Every `torch.load` of this process, those of torchvision included, reads tensors and unpickles nothing else.
     os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)

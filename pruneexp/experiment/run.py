@@ -11,6 +11,7 @@ from pruneexp.errors import JobFailed
 from pruneexp.experiment.display import budget_text
 from pruneexp.experiment.pages import show_curve
 from pruneexp.experiment.plan import make_plan
+from pruneexp.experiment.served import log_networks
 from pruneexp.experiment.session import PointFailed, Record, Session, open_session
 from pruneexp.jobs.report import Report
 from pruneexp.schema import PointIdentity, TradeoffPoint, flatten
@@ -47,9 +48,10 @@ def run(
     session.store.hold(step.key for route in job.routes for step in route.steps)
     curve = session.open_curve(identities[0])  # before any work: an unreachable server is said now
     with curve.closing():
-        with display.running(len(job.routes)):
+        with session.monitored(curve), display.running(len(job.routes)):
             points, failures = _points(session, identities, curve, report)
         display.table(points)
+        log_networks(session, identities)
         show_curve(session, curve, points, len(failures))
         if failures:
             raise JobFailed(f"{len(failures)} of {len(job.routes)} points failed: " + "; ".join(failures))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -112,6 +112,11 @@ class Session:
         wanted = {str(name): str(value) for name, value in (runtime.tags or {}).items()}
         own = {} if runtime.sweep is None else {schema.SWEEP: runtime.sweep, schema.JOB: str(runtime.job)}
         return {**wanted, **own}
+
+    def monitored(self, record: Record) -> AbstractContextManager[None]:
+        """Log the load of the machine on a run meanwhile, where ``runtime.system_metrics`` asks for it."""
+        tracker = self.courier.tracker() if self.config.runtime.system_metrics else None
+        return nullcontext() if tracker is None else tracker.monitored(self.courier.stored_as(record.run_id))
 
     def _courier(self) -> Courier:
         self.store.refer(redact(resolved(self.uri)), Path.cwd() / SPOOL)

@@ -11,6 +11,7 @@ STUDY_KEY = "pruneexp.study_key"
 COLLAPSE = "pruneexp.collapse"  # comma-separated layers that were kept from losing their last weight
 DENSITY_MISSED = "pruneexp.density_missed"  # "true" where the achieved density is not the asked one
 FAILURE = "pruneexp.failure"  # why a FAILED run failed, in one sentence
+NETWORK_KEY = "pruneexp.network_key"  # of a logged model: the stage that trained it
 SWEEP = "pruneexp.sweep"  # of curves and points: the sweep that recorded them first
 JOB = "pruneexp.job"  # their job's number there
 SUMMARY_KEY = "pruneexp.summary_key"

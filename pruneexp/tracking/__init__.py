@@ -7,6 +7,7 @@ Importing it is cheap: MLflow itself (1.6 s, plus 0.9 s for its SQL store) is lo
 from pruneexp.errors import redact
 from pruneexp.tracking.board import opener
 from pruneexp.tracking.courier import Courier, counted
+from pruneexp.tracking.models import Network
 from pruneexp.tracking.naming import curve_name, point_name
 from pruneexp.tracking.pages import open_pages
 from pruneexp.tracking.recorded import Recorded
@@ -16,6 +17,7 @@ from pruneexp.tracking.tracker import Tracker
 
 __all__ = [
     "Courier",
+    "Network",
     "Recorded",
     "Tracker",
     "counted",

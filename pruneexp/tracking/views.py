@@ -212,7 +212,7 @@ def state(view: View) -> dict[str, Any]:
         "runsPinned": [],
         "runsHidden": [],
         "runsVisibilityMap": {},
-        "runsHiddenMode": "SHOWALL",  # by default only ten runs are drawn
+        "runsHiddenMode": "SHOW_ALL",  # by default only ten runs are drawn
         "compareRunCharts": [*view.charts, *rest],
         "compareRunSections": [_section(view)],
         "viewMaximized": False,

@@ -1,0 +1,94 @@
+"""Networks handed out as files, and read back: weights as safetensors, the rest as JSON; nothing is unpickled.
+
+``mlflow.pyfunc.load_model`` imports this module by its name; nothing else of a job is needed to load one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from omegaconf import OmegaConf
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from pruneexp.config.checks import ALLOWED_TARGETS, plain
+from pruneexp.errors import UserError
+from pruneexp.experiment.build import instantiated
+from pruneexp.experiment.session import Session
+from pruneexp.models.adapt import adapt
+from pruneexp.schema import PointIdentity
+from pruneexp.stages.work import load
+from pruneexp.tracking import Network
+
+_WEIGHTS, _ABOUT = "weights.safetensors", "network.json"
+
+
+@dataclass(frozen=True)
+class Served:
+    """A network in evaluation mode; ``predict`` takes normalised images (B, c, h, w) and gives logits (B, classes)."""
+
+    network: nn.Module
+    input_shape: tuple[int, int, int]
+
+    def predict(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            logits: Tensor = self.network(adapt(torch.as_tensor(images), self.input_shape))
+        return logits.numpy()
+
+
+def write(folder: Path, model: Mapping[str, Any], input_shape: Sequence[int], weights: Mapping[str, Tensor]) -> None:
+    """Write a network: ``model`` is its node of the configuration."""
+    save_file({name: tensor.contiguous() for name, tensor in weights.items()}, folder / _WEIGHTS)
+    about = {"model": dict(model), "input_shape": list(input_shape)}
+    (folder / _ABOUT).write_text(json.dumps(about, indent=1), encoding="utf-8")
+
+
+def read(folder: Path, allow: Sequence[str] = ()) -> Served:
+    """Build a network that was written; ``allow`` names packages of yours that it may come from.
+
+    Raises:
+        UserError: it comes from elsewhere, or weights and network do not fit each other.
+    """
+    about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+    node = {**about["model"], **({"pretrained": False} if "pretrained" in about["model"] else {})}
+    network = instantiated("model", OmegaConf.create(node), (*ALLOWED_TARGETS, *allow))
+    if not isinstance(network, nn.Module):
+        raise UserError(f"{folder / _ABOUT}: a {type(network).__name__} is not a torch.nn.Module")
+    channels, height, width = about["input_shape"]
+    load(network, load_file(folder / _WEIGHTS), str(folder / _WEIGHTS))
+    return Served(network.eval(), (channels, height, width))
+
+
+def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> Served:
+    """What MLflow calls; ``model_config={"allow": [...]}`` of ``mlflow.pyfunc.load_model`` is as in ``read``."""
+    return read(Path(path), (model_config or {}).get("allow", ()))
+
+
+def log_networks(session: Session, identities: Sequence[PointIdentity]) -> None:
+    """Log the networks that ``runtime.models`` asks for, from the store; those that are missing there were not made."""
+    wanted = session.config.runtime.models.name
+    tracker = session.courier.tracker()
+    if wanted == "none" or tracker is None:
+        return
+    for of in identities:
+        keys = {"dense": of.dense_key, "final": of.final_key}
+        for part in ("final",) if wanted == "final" else ("dense", "final"):
+            found = session.store.load(keys[part])
+            if found is not None:
+                tracker.log_network(of.point_key, _network(session, of, part, keys[part], found.tensors))
+
+
+def _network(session: Session, of: PointIdentity, part: str, key: str, weights: Mapping[str, Tensor]) -> Network:
+    setting = session.job.setting
+    budget = f" {of.budget.kind} {of.budget.value:g}" if part == "final" else ""
+    name = f"{part} {of.model} {of.data} {of.reg} {of.mode}{budget} seed {of.seed}"
+    save = partial(write, model=plain(session.config.model), input_shape=setting.input_shape, weights=weights)
+    return Network(name, key, __name__, setting.data.shape, setting.data.classes, save)

@@ -1,0 +1,85 @@
+"""Networks as MLflow's logged models: a folder with ``MLmodel``, weights as safetensors, and no pickle in it.
+
+Knows MLflow's format and where models belong; not what is in a network's files, nor how one is built from them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pruneexp import schema
+from pruneexp.tracking.runs import Runs, kind, quoted
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+_DATA = "data"
+#: MLflow refuses these in a model's name.
+_REFUSED = str.maketrans(dict.fromkeys("/:.%\"'", "_"))
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network to log once under its ``key``.
+
+    ``loader`` is the module whose ``_load_pyfunc`` reads the folder that ``write`` fills. ``images`` is the shape
+    (channels, height, width) of what it takes, ``classes`` the number of logits it gives for each.
+    """
+
+    name: str
+    key: str
+    loader: str
+    images: tuple[int, int, int]
+    classes: int
+    write: Callable[[Path], None]
+
+
+def log_network(runs: Runs, point_key: str, network: Network) -> str | None:
+    """Log a network as an output of the run of a point; ``None`` where that point or that model is or is not there."""
+    point = _point(runs, point_key)
+    known = runs.client.search_logged_models([runs.experiment_id], f"tags.`{schema.NETWORK_KEY}` = '{network.key}'")
+    if point is None or any(str(model.status) == "READY" for model in known):
+        return None
+    from mlflow.entities import LoggedModelOutput
+
+    model = runs.client.create_logged_model(
+        runs.experiment_id,
+        network.name.translate(_REFUSED),
+        source_run_id=point.info.run_id,
+        tags={schema.NETWORK_KEY: network.key},
+        model_type="pruneexp",
+    )
+    with tempfile.TemporaryDirectory(prefix="pruneexp-model-") as folder:
+        (Path(folder) / _DATA).mkdir()
+        network.write(Path(folder) / _DATA)
+        _write_description(Path(folder), network, model.model_id)
+        runs.client.log_model_artifacts(model.model_id, folder)
+    runs.client.finalize_logged_model(model.model_id, "READY")
+    runs.client.log_outputs(point.info.run_id, [LoggedModelOutput(model.model_id, 0)])
+    return str(model.model_id)
+
+
+def _point(runs: Runs, key: str) -> Run | None:
+    query = f"{kind('point')} and tags.`{schema.POINT_KEY}` = {quoted(key)} and attributes.status = 'FINISHED'"
+    return next(runs.find(query), None)
+
+
+def _write_description(folder: Path, network: Network, model_id: str) -> None:
+    """``MLmodel`` with the signature: normalised images in, logits out."""
+    import numpy as np
+    from mlflow import pyfunc
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    number = np.dtype("float32")
+    signature = ModelSignature(
+        inputs=Schema([TensorSpec(number, (-1, *network.images))]),
+        outputs=Schema([TensorSpec(number, (-1, network.classes))]),
+    )
+    model = Model(signature=signature, model_id=model_id)
+    pyfunc.add_to_model(model, loader_module=network.loader, data=_DATA)
+    model.save(str(folder / "MLmodel"))

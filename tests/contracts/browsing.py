@@ -1,0 +1,98 @@
+"""A real MLflow server on this machine, and a real browser that looks at it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+
+Found = TypeVar("Found")
+
+#: The page loads 20 MB of scripts, and the machine may have other work.
+PATIENCE = 240.0
+
+#: Debian's names; nothing is downloaded where they are missing.
+_BROWSER, _DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
+_FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
+
+
+@contextmanager
+def mlflow_server(uri: str, artifacts: Path, log: Path) -> Iterator[str]:
+    """The address of ``mlflow server`` on a store, on a free port of this machine alone."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    command = (
+        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", "1"),
+        *("--backend-store-uri", uri, "--default-artifact-root", str(artifacts)),
+    )
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
+        )
+        try:
+            address = f"http://127.0.0.1:{port}"
+            waited(lambda: _answers(address), f"the server says {log}")
+            yield address
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+@contextmanager
+def browser(width: int, height: int) -> Iterator[Chrome]:
+    """Headless Chromium with a profile of its own."""
+    assert _BROWSER.is_file(), f"no {_BROWSER}: apt-get install chromium chromium-driver"
+    assert _DRIVER.is_file(), f"no {_DRIVER}: apt-get install chromium chromium-driver"
+    options = ChromeOptions()
+    options.binary_location = str(_BROWSER)
+    with tempfile.TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True) as profile:
+        for flag in (*_FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}"):
+            options.add_argument(flag)
+        driver = Chrome(options=options, service=Service(str(_DRIVER)))
+        driver.set_page_load_timeout(PATIENCE)
+        try:
+            yield driver
+        finally:
+            driver.quit()
+
+
+def text(driver: Chrome) -> str:
+    """What can be read on the page."""
+    return str(driver.execute_script("return document.body.innerText"))
+
+
+def charts(driver: Chrome) -> int:
+    """How many charts are drawn."""
+    return len(driver.find_elements(By.CSS_SELECTOR, ".js-plotly-plot"))
+
+
+def waited(look: Callable[[], Found], wanted: str) -> Found:
+    """The first true thing that ``look`` finds."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.5)
+    raise AssertionError(f"waited {PATIENCE:.0f} s in vain: {wanted}")
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/health", timeout=5):
+            return True
+    except OSError:
+        return False

@@ -1,0 +1,139 @@
+"""The views in a real browser: every one opens, and shows its charts and as many runs as it should.
+
+Screenshots are kept in the folder that ``PRUNEEXP_SCREENSHOTS`` names, if it does.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from mlflow.tracking import MlflowClient
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+
+from pruneexp import dashboard, schema
+from pruneexp.tracking import Tracker
+from tests.contracts.browsing import browser, charts, mlflow_server, text, waited
+from tests.contracts.jobs import ran
+from tests.contracts.points import point
+from tests.contracts.records import fresh_store
+from tests.contracts.scans import scan
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+#: View: how many charts it has, and how many runs it counts.
+VIEWS = {
+    "tradeoff": (4, 5),
+    "seeds": (2, 11),
+    "prune-vs-scratch": (4, 2),
+    "sensitivity": (3, 2),
+    "study-1": (3, 4),
+    "health": (4, 9),
+    "failures": (0, 1),
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, str]]:
+    """Address of the server, what the command said of it, and the id of the run of a curve that a real job made."""
+    folder = tmp_path_factory.mktemp("browser")
+    uri = fresh_store(folder)
+    with mlflow_server(uri, folder / "mlruns", folder / "server.log") as address:
+        _fill(address, folder)
+        with pytest.MonkeyPatch.context() as patch:
+            said: list[str] = []
+            patch.setattr("builtins.print", lambda *words, **_: said.append(" ".join(map(str, words))))
+            assert dashboard.main(["--tracking-uri", address, "--experiment", "pruneexp"]) == 0
+        client = MlflowClient(address)
+        experiment = client.get_experiment_by_name("pruneexp")
+        assert experiment is not None
+        query = f"tags.`{schema.KIND}` = 'curve' and params.data = 'synthetic'"
+        (curve,) = client.search_runs([experiment.experiment_id], query)
+        yield address, "\n".join(said), str(curve.info.run_id)
+
+
+@pytest.fixture(scope="module")
+def page(server: tuple[str, str, str]) -> Iterator[Chrome]:
+    with browser(1500, 1060) as driver:
+        driver.get(server[0])
+        # The assistant opens itself over a third of the first page.
+        for key, value in (("fab.autoOpenedOnFirstLoad_v1", "true"), ("panelOpen_v1", "false")):
+            driver.execute_script("localStorage.setItem(arguments[0], arguments[1])", f"mlflow.assistant.{key}", value)
+        yield driver
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_shows_its_charts_and_its_runs(page: Chrome, server: tuple[str, str, str], view: str) -> None:
+    drawn, counted = VIEWS[view]
+    link = re.search(rf"{server[0]}/#/experiments/\d+/runs\?viewStateShareKey=pruneexp-{view}\S*", server[1])
+    assert link is not None, server[1]
+    page.get("about:blank")
+    page.get(link.group())
+    waited(lambda: f"{counted} matching run" in text(page) and charts(page) == drawn, f"{VIEWS[view]} in {text(page)}")
+    _keep(page, view)
+    assert "viewing a shared view" in text(page)
+    assert "Error loading shared view" not in text(page)
+
+
+def test_a_curve_is_described_by_its_table_and_its_picture(page: Chrome, server: tuple[str, str, str]) -> None:
+    address, said, run = server
+    number = re.search(r"experiments/(\d+)/runs", said)
+    assert number is not None
+    page.get("about:blank")
+    page.get(f"{address}/#/experiments/{number.group(1)}/runs/{run}")
+    waited(lambda: "Show more" in text(page), "the description")
+    page.find_element(By.XPATH, "//button[contains(., 'Show more')] | //*[text()='Show more']").click()
+    wide = "const i = document.querySelector('img[alt=curve]'); return i ? i.naturalWidth : 0"
+    waited(lambda: page.execute_script(wide), "the picture")
+    _keep(page, "curve")
+    assert "accuracy loss" in text(page)
+
+
+def _fill(address: str, folder: Path) -> None:
+    """A real job, and beside it points, a scan, a search and a failure made by hand."""
+    ran(folder, f"runtime.tracking_uri={address}", "runtime.dashboard=true", "curve.densities=[0.5,0.2,0.1]")
+    tracker = Tracker(address, "pruneexp")
+    for seed in (0, 1):
+        for reg, mode in (("l1", "prune"), ("l2", "prune"), ("l2", "scratch_e")):
+            _curve(tracker, seed, reg, mode)
+    _curve(tracker, 0, "l2", "prune", schedule="iterative")
+    for seed in (0, 1):
+        tracker.log_scan(scan(seed=seed), "", {})
+    study = tracker.study("key", "search", {"study": "search"}, "", {})
+    for number in range(4):
+        made = point(density=0.1 * (number + 1), after=92 + number)
+        trial = _of_study(made, number)
+        tracker.log_point(study, trial, numbers={f"level/fc{layer}": 0.1 * number + layer for layer in (1, 2)})
+    tracker.close_curve(study, "FINISHED")
+    tracker.log_failure(study, {"point_key": "broken"}, "the loss was NaN in epoch 3")
+
+
+def _curve(tracker: Tracker, seed: int, reg: str, mode: str, schedule: str = "one_shot") -> None:
+    loss = 1.0 + seed / 2 + (reg == "l1") + 2 * (mode == "scratch_e")
+    made = [
+        point(seed=seed, reg=reg, mode=mode, schedule=schedule, density=density, after=97.0 - loss * factor)
+        for density, factor in ((0.5, 0.2), (0.1, 1.0))
+    ]
+    shared = {"model": "lenet5", "reg": reg, "schedule": schedule, "mode": mode, "seed": seed}
+    curve = tracker.curve(made[0].identity.curve_key, "", shared, {}, "", {})
+    for one in made:
+        tracker.log_point(curve, one)
+    tracker.describe(curve, made, failed=0)
+    tracker.close_curve(curve, "FINISHED")
+
+
+def _of_study(made: schema.TradeoffPoint, number: int) -> schema.TradeoffPoint:
+    identity = replace(made.identity, study="search", trial=number, point_key=f"trial {number}")
+    return replace(made, identity=identity)
+
+
+def _keep(page: Chrome, name: str) -> None:
+    folder = os.environ.get("PRUNEEXP_SCREENSHOTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.save_screenshot(str(Path(folder, f"{name}.png")))

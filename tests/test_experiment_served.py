@@ -1,0 +1,94 @@
+"""Networks as logged models: the same outputs, no pickle, logged once; and the load of the machine on request."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mlflow import pyfunc, set_tracking_uri
+from mlflow.tracking import MlflowClient
+from safetensors.torch import load_file
+
+from pruneexp import schema
+from pruneexp.errors import UserError
+from pruneexp.experiment import served
+from pruneexp.experiment.build import build
+from pruneexp.experiment.display import Display
+from pruneexp.models.adapt import adapt
+from pruneexp.tracking import monitor
+from tests.contracts.composing import small
+from tests.contracts.jobs import ran, runs
+from tests.contracts.records import fresh_store
+
+ASKED = ("runtime.models=all", "curve.densities=[0.5,0.1]", "model=lenet5", "data.image_size=16")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("served")
+    fresh_store(folder)
+    for _ in range(2):
+        ran(folder, *ASKED)
+    return folder
+
+
+def test_a_logged_network_gives_the_same_outputs_and_is_no_pickle(folder: Path) -> None:
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    models = client.search_logged_models(["1", "2"])
+    assert sorted(model.name.split()[0] for model in models) == ["dense", "final", "final"]  # each once
+    config, _ = small(folder, *ASKED)
+    setting = build(config, Display(bars=False)).setting
+    images = torch.rand(5, *setting.data.shape)
+    set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+    for model in models:
+        weights = next(Path(folder, "store").rglob(f"{model.tags[schema.NETWORK_KEY]}*/*.safetensors"))
+        network = setting.network("fresh")
+        network.load_state_dict(load_file(weights))
+        with torch.no_grad():
+            expected = network.eval()(adapt(images, setting.input_shape)).numpy()
+        loaded = pyfunc.load_model(f"models:/{model.model_id}")
+        assert np.array_equal(loaded.predict(images.numpy()), expected)
+        assert loaded.metadata.signature.inputs.inputs[0].shape == (-1, 1, 16, 16)
+    files = {path.suffix for path in (folder / "mlruns").rglob("models/**/*") if path.is_file()}
+    assert files == {"", ".json", ".safetensors"}
+
+
+def test_a_network_belongs_to_its_point(folder: Path) -> None:
+    for run in runs(folder):
+        outputs = MlflowClient(f"sqlite:///{folder}/mlflow.db").get_run(run.info.run_id).outputs
+        assert outputs is not None
+        assert len(outputs.model_outputs) == 1 + (run.data.params["budget.value"] == "0.5")
+
+
+def test_the_machine_is_watched_on_request(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitor, "_INTERVAL", 0.1)
+    (curve,) = runs(folder, "curve")
+    client, name = MlflowClient(f"sqlite:///{folder}/mlflow.db"), "system/cpu_utilization_percentage"
+    assert name not in curve.data.metrics
+    client.update_run(curve.info.run_id, status="RUNNING")  # of one that has ended MLflow samples nothing
+    with monitor.monitored(f"sqlite:///{folder}/mlflow.db", curve.info.run_id):
+        while name not in client.get_run(curve.info.run_id).data.metrics:  # pytest's timeout ends it
+            time.sleep(0.1)
+
+
+def test_a_network_from_a_stranger_is_refused(tmp_path: Path) -> None:
+    served.write(tmp_path, {"_target_": "os.getcwd"}, (1, 2, 2), {})
+    with pytest.raises(UserError, match=r"model\._target_=os\.getcwd is not allowed"):
+        served.read(tmp_path)
+    served.write(tmp_path, {"_target_": "torch.nn.Linear", "in_features": 2, "out_features": 3}, (1, 2, 2), {})
+    with pytest.raises(UserError, match="belongs to another architecture: it has no weight"):
+        served.read(tmp_path)
+    assert json.loads((tmp_path / "network.json").read_text())["input_shape"] == [1, 2, 2]
+
+
+def test_without_psutil_the_line_that_installs_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with (
+        pytest.raises(UserError, match=r"pip install 'pruneexp\[monitor\]'"),
+        monitor.monitored("sqlite:///nowhere", "run"),
+    ):
+        pass
