@@ -50,7 +50,7 @@ test: lint types imports ## Run every check and the fast tests
 	@$(PY) -m pytest
 
 .PHONY: test-slow
-test-slow: install postgres ## Run the tests that take minutes
+test-slow: install extras postgres slurm browser ## Run the tests that take minutes
 	@$(PY) -m pytest -m slow --timeout 1800
 
 # Only for root, as in a container: whoever is not is told by the test what to install.
@@ -60,6 +60,25 @@ postgres: ## Install the PostgreSQL server that a slow test starts, where it is 
 	if command -v initdb > /dev/null || ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1; then exit 0; fi
 	apt-get update
 	DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends postgresql
+
+.PHONY: slurm
+slurm: ## Install the Slurm that slow tests start, likewise
+	@if [ "$$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then exit 0; fi
+	if [ -x /usr/sbin/slurmctld ] && [ -x /usr/sbin/slurmd ] && [ -x /usr/sbin/munged ]; then exit 0; fi
+	apt-get update
+	DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends slurm-wlm munge
+
+.PHONY: browser
+browser: ## Install the browser that a slow test drives, likewise
+	@if [ "$$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then exit 0; fi
+	if command -v chromium > /dev/null && command -v chromedriver > /dev/null; then exit 0; fi
+	apt-get update
+	DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium chromium-driver
+
+.PHONY: extras
+extras: install ## Install what the launchers for Slurm and Ray need
+	@if $(PY) -c 'import ray, submitit' 2> /dev/null; then exit 0; fi
+	PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 $(PY) -m pip install --editable '.[dev,slurm,ray]'
 
 .PHONY: install
 install: $(READY) ## Make .venv and install pruneexp into it, editable
@@ -118,7 +137,7 @@ constraints: ## Resolve constraints.txt anew from pyproject.toml
 	rm -rf build/resolver
 	"$$python" -m venv build/resolver
 	build/resolver/bin/python -m pip install --quiet --upgrade pip
-	build/resolver/bin/python -m pip install --quiet --dry-run --ignore-installed --report build/resolved.json '.[dev]'
+	build/resolver/bin/python -m pip install --quiet --dry-run --ignore-installed --report build/resolved.json '.[dev,slurm,ray]'
 	build/resolver/bin/python - <<'END' > build/constraints.txt
 	import json, pathlib
 	found = json.loads(pathlib.Path("build/resolved.json").read_text())["install"]

@@ -1,12 +1,32 @@
-"""The exceptions that are meant for a person: a sentence that says what, where, and what is allowed."""
+"""The exceptions that are meant for a person: a sentence that says what, where, and what is allowed.
+
+And what must not be in one, nor in a log or a record: the credentials that URIs carry.
+"""
 
 from __future__ import annotations
 
+import re
+
+#: To the last @ of a word: people write passwords with a slash or an @ in them, though a URI should not.
+_USER_INFO = re.compile(r"(?<=://)[^\s'\"]*@")
+_SECRET = re.compile(r"((?:password|passwd|pwd|token|secret|api_?key)=)[^&\s'\"]+", re.IGNORECASE)
+
+
+def redact(text: str) -> str:
+    """``text`` with user names and passwords of the URIs in it replaced by ``***``."""
+    return _SECRET.sub(r"\1***", _USER_INFO.sub("***@", text))
+
 
 class Told(Exception):
-    """A failure described in one sentence. ``said`` is set once the sentence has reached the user."""
+    """A failure described in one sentence, without credentials.
+
+    ``said`` is set once the sentence has reached the user.
+    """
 
     said = False
+
+    def __str__(self) -> str:
+        return redact(super().__str__())
 
 
 class UserError(Told):

@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 from hydra._internal.utils import get_args_parser
 from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 
-from pruneexp.config import checks, skeleton
+from pruneexp.config import checks, origin, skeleton
 from pruneexp.config.complaints import Composed
 from pruneexp.config.help import Words, help_text
 from pruneexp.config.sweep import check_recipe, choices_of, own_folders, own_modules, search_folders
@@ -73,10 +73,12 @@ def read(arguments: Sequence[str]) -> Command:
     if parsed.help:
         return Command(DictConfig({}), DictConfig({}), {}, help=help_text(parsed.overrides, folders, WORDS))
     _refuse_flags(parsed)
+    origin.guard_environment(parsed.overrides)
     search = [f"hydra.searchpath=['file://{folder}']" for folder in folders]
     with initialize_config_dir(str(skeleton.conf_folder()), version_base="1.3"):
         whole = compose(WORDS.config, overrides=[*search, *parsed.overrides], return_hydra_config=True)
         check_recipe(whole, parsed.overrides)
+        origin.check(whole, parsed.overrides)
         choices, searched = choices_of(whole.hydra), search_folders(whole.hydra)
     own = own_modules(searched)
     with open_dict(whole):

@@ -67,6 +67,11 @@ def _one_for_another(client: MlflowClient, tracker: Tracker, ids: list[str]) -> 
     client.delete_run(ids[0])
 
 
+def _swapped(client: MlflowClient, tracker: Tracker, ids: list[str]) -> None:
+    client.restore_run(_deleted(client, tracker))
+    client.delete_run(ids[0])
+
+
 def _logged_again(client: MlflowClient, tracker: Tracker, ids: list[str]) -> None:
     client.delete_run(ids[0])
     for seed in range(3):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,16 @@ pytestmark = pytest.mark.slow
 LONG = (*SMALL, "train.epochs=300", "runtime.checkpoint_seconds=0.5")
 
 
-def started(folder: Path, *overrides: str) -> subprocess.Popen[str]:
-    """``python -m pruneexp -m hydra/launcher=ray`` with its store and records in ``folder``."""
+@contextmanager
+def started(folder: Path, *overrides: str) -> Iterator[subprocess.Popen[str]]:
+    """The sweep with its store and records in ``folder``; it does not outlive a test that fails."""
     command = [sys.executable, "-m", "pruneexp", "-m", "hydra/launcher=ray", *overrides]
     command += [f"runtime.store={folder}/store", f"runtime.tracking_uri=sqlite:///{folder}/mlflow.db"]
-    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as sweep:
+        try:
+            yield sweep
+        finally:
+            sweep.kill()
 
 
 def until(reached: Callable[[], bool], what: str, sweep: subprocess.Popen[str]) -> None:

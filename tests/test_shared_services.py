@@ -63,7 +63,7 @@ class Services:
         """Metrics by the key of the point, without what a clock or the store has a say in."""
         return {
             run.data.tags[schema.POINT_KEY]: {
-                name: value for name, value in run.data.metrics.items() if not name.endswith((".seconds", ".cached"))
+                name: value for name, value in run.data.metrics.items() if not name.endswith(("seconds", ".cached"))
             }
             for run in points
         }

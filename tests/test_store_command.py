@@ -85,18 +85,20 @@ def gc(store: Store, *arguments: str) -> int:
 
 def test_a_byte_changed_in_any_file_is_found(tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     unfinished(store, stage_key("g", 1, {}, []))
+    store.refer("sqlite:////x/mlflow.db", tmp_path)
     where = ["verify", "--store", str(store.root)]
     assert main(where) == 0
     assert capsys.readouterr().out.startswith("7 folders, ")
     files = [path for path in store.root.rglob("*") if path.is_file()]
-    assert len(files) == 3 * 7
+    assert len(files) == 3 * 7 + 1
     for path in files:
         good = path.read_bytes()
         for place in (0, len(good) // 2, len(good) - 1):
             path.write_bytes(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
             assert main(where) == 1
-            said = capsys.readouterr().out.splitlines()
-            assert [line for line in said if line.startswith(f"damaged: {path.parent}: ")] == said[:1]
+            named, count, *_ = capsys.readouterr().out.splitlines()
+            assert named.startswith((f"damaged: {path.parent}: ", f"damaged: {path} "))
+            assert count.endswith(": 1 damaged")
         path.write_bytes(good)
     (files[0].parent / "extra").write_text("")
     assert main(where) == 1

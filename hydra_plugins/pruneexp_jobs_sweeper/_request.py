@@ -11,7 +11,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-from pruneexp.config import checks
+from pruneexp.config import checks, origin
 from pruneexp.config.sweep import check_recipe, choices_of, own_modules, search_folders
 from pruneexp.errors import UserError
 from pruneexp.jobs import definition
@@ -56,6 +56,9 @@ def request(
     folder = SweepFolder(Path(config.runtime.sweeps), name)
     definition.check(folder, wanted)
     composed = tuple(_composed(config, loader, [*job, *_place(name, n)]) for n, job in enumerate(jobs))
+    said = [*arguments, *config.hydra.overrides.hydra]
+    for job in composed:  # of a file; those of a command line have been looked at already
+        origin.check(job.config, said)
     return Request(folder, wanted, composed, tuple(search_folders(config.hydra)))
 
 
@@ -95,6 +98,7 @@ def _composed(config: DictConfig, loader: ConfigLoader, overrides: Sequence[str]
     whole = loader.load_sweep_config(config, list(overrides))
     own = tuple(own_modules(search_folders(whole.hydra)))
     job = OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"])
+    origin.check_hydra(whole, origin.hydra_leaves(config))
     check_recipe(whole, list(overrides))
     checks.validate(job, own)
     return Composed(tuple(overrides), job, choices_of(whole.hydra), own)

@@ -8,6 +8,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from pruneexp.cache.manifests import DamageError
+
 
 @dataclass(frozen=True)
 class Referrer:
@@ -37,7 +39,7 @@ def noted(folder: Path) -> list[Referrer]:
     """Every tracking store noted.
 
     Raises:
-        ValueError: a note is damaged; names the file.
+        DamageError: a note is not what was written; names the file.
     """
     return [_read(path) for path in sorted(folder.glob("*.json"))]
 
@@ -51,7 +53,7 @@ def forget(folder: Path, uri: str) -> int:
 
 
 def _read(path: Path) -> Referrer:
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8", errors="replace")
     if hashlib.sha256(text.encode()).hexdigest()[:32] != path.stem:
-        raise ValueError(f"{path} is not what was written")
+        raise DamageError(f"{path} is not what was written")
     return Referrer(**json.loads(text))

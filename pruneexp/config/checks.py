@@ -19,7 +19,19 @@ from pruneexp.schema import CURVE, Budget
 DEFAULT_DENSITIES = (0.5, 0.3, 0.2, 0.1, 0.05)
 
 #: Packages whose classes and functions a configuration may name in ``_target_``; ``runtime.allow`` adds to them.
-ALLOWED_TARGETS = ("pruneexp", "torch.nn", "torchvision.models")
+#: Of this project those with parts that are chosen: others hold functions that run programs or move files.
+ALLOWED_TARGETS = (
+    "pruneexp.models",
+    "pruneexp.data",
+    "pruneexp.training.regularizers",
+    "pruneexp.training.dropout",
+    "pruneexp.pruning.criteria",
+    "pruneexp.pruning.allocations",
+    "pruneexp.pruning.schedules",
+    "pruneexp.modes",
+    "torch.nn",
+    "torchvision.models",
+)
 
 
 def plain(node: Any) -> Any:
@@ -188,3 +200,6 @@ def check_target(path: str, target: str, allowed: Sequence[str]) -> None:
             f"{path}._target_={target} is not allowed: targets come from {', '.join(allowed)}; "
             f"if you trust the package, add runtime.allow=[{package}]"
         )
+    of_ours = target.startswith(tuple(f"{package}." for package in ALLOWED_TARGETS))
+    if of_ours and any(part.startswith("_") for part in target.split(".")):
+        raise UserError(f"{path}._target_={target} is not allowed: names with a leading '_' are not for use by others")

@@ -11,7 +11,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
 from pruneexp.config.skeleton import conf_folder
-from pruneexp.errors import Told
+from pruneexp.errors import Told, redact
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,10 @@ class Composed:
 
 def complaint(error: BaseException, composed: Composed = Composed()) -> str:
     """What went wrong, where, and what is allowed, in one sentence."""
-    if isinstance(error, Told):
-        return str(error)
-    text = "\n".join(str(e) for e in _chain(error))
+    for told in _chain(error):
+        if isinstance(told, Told):
+            return str(told)
+    text = redact("\n".join(str(e) for e in _chain(error)))
     for pattern, explain in (
         (r"Could not find '(?P<group>hydra/\w+|\w+)/(?P<choice>[^']+)'", _unknown_choice),
         (
@@ -42,7 +43,7 @@ def complaint(error: BaseException, composed: Composed = Composed()) -> str:
             return explain(match, text, composed)
     if isinstance(error, OSError):
         return f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
-    first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    first = next((line.strip() for line in redact(str(error)).splitlines() if line.strip()), type(error).__name__)
     return f"{first} (runtime.traceback=true shows where)"
 
 

@@ -19,7 +19,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import DictConfig, OmegaConf
 
-from pruneexp.config import launchers
+from pruneexp.config import launchers, origin
 from pruneexp.config.checks import validate
 from pruneexp.config.help import help_text
 from pruneexp.config.skeleton import conf_folder
@@ -41,11 +41,24 @@ def check_command(arguments: Sequence[str]) -> str | None:
         return help_text(parsed.overrides, folders)
     if parsed.hydra_help or parsed.cfg or parsed.info is not None or parsed.shell_completion:
         return None
+    for flag in ("config_name", "config_path"):
+        if getattr(parsed, flag):
+            raise UserError(
+                f"--{flag.replace('_', '-')}: what is composed starts from pruneexp's own; --config-dir adds"
+            )
+    origin.guard_environment(parsed.overrides)
     search = [f"hydra.searchpath=['file://{folder}']" for folder in folders]
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        for overrides in _jobs([*search, *parsed.overrides], parsed.multirun):
+        alone = origin.hydra_alone(parsed.overrides, search)
+        master = _master([*search, *parsed.overrides])
+        origin.check_hydra(master, alone)
+        origin.check(master, parsed.overrides)
+        launchers.check(master.hydra.launcher)
+        for overrides in _jobs(master.hydra, [*search, *parsed.overrides], parsed.multirun):
             composed = compose("config", overrides=list(overrides), return_hydra_config=True)
             check_recipe(composed, overrides)
+            origin.check_hydra(composed, alone)
+            origin.check(composed, parsed.overrides)
             if composed.plan and not _numbered(composed.hydra.sweeper):
                 raise UserError("plan=true: this sweeper chooses its jobs one by one, so that none can be shown before")
             own = own_modules(search_folders(composed.hydra))
@@ -67,19 +80,22 @@ def own_folders(config_dir: str | None) -> list[Path]:
     return [folder]
 
 
-def _jobs(overrides: Sequence[str], multirun: bool) -> list[Sequence[str]]:
+def _master(overrides: Sequence[str]) -> DictConfig:
+    """What a command line composes but for the values it sweeps over."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    fixed = [str(o.input_line) for o in parsed if not o.is_sweep_override()]
+    return compose("config", overrides=fixed, return_hydra_config=True)
+
+
+def _jobs(hydra: DictConfig, overrides: Sequence[str], multirun: bool) -> list[Sequence[str]]:
     """The overrides of each job; what is like the jobs where another sweeper than Hydra's own chooses the values."""
-    parser = OverridesParser.create()
-    fixed = [str(o.input_line) for o in parser.parse_overrides(list(overrides)) if not o.is_sweep_override()]
-    master = compose("config", overrides=fixed, return_hydra_config=True)
-    sweeper = master.hydra.sweeper
-    launchers.check(master.hydra.launcher)
-    if not (multirun or str(master.hydra.mode).endswith("MULTIRUN")):
+    sweeper = hydra.sweeper
+    if not (multirun or str(hydra.mode).endswith("MULTIRUN")):
         return [overrides]
     if sweeper.get("file"):
         return []  # its jobs stand in a file; the sweeper checks them, as it knows the file
     params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
-    sweep = parser.parse_overrides([*params, *overrides])
+    sweep = OverridesParser.create().parse_overrides([*params, *overrides])
     if _numbered(sweeper):
         return list(BasicSweeper.split_arguments(sweep, max_batch_size=None)[0])
     return _corners(sweep)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -17,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torchvision.models import get_model_builder, list_models
 
 from pruneexp.config.checks import ALLOWED_TARGETS, budgets, check_target, plain, targets
 from pruneexp.cost.flops import layer_flops
@@ -33,6 +35,9 @@ from pruneexp.stages.work import load
 from pruneexp.training.dropout import layers_of_dropouts
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.seeding import generator, stream
+
+#: Packages with much that is no part of a network: there, what is named is looked at more closely.
+LIBRARIES = ("torch.", "torchvision.")
 
 
 class Schedule(Protocol):
@@ -115,10 +120,22 @@ def check_homes(path: str, node: Any, allowed: Sequence[str]) -> None:
     for where, target in targets(plain(node), path):
         check_target(where, target, allowed)
         try:
-            home = getattr(get_object(target), "__module__", "") or ""
+            found = get_object(target)
         except Exception as error:
             raise UserError(f"{where}._target_={target} cannot be imported: {_cause(error)}") from error
-        check_target(where, f"{home}.{target.rpartition('.')[2]}", allowed)
+        home = f"{getattr(found, '__module__', '') or ''}.{getattr(found, '__name__', target.rpartition('.')[2])}"
+        check_target(where, home, allowed)
+        if home.startswith(LIBRARIES) and not _builds_a_network(found):
+            raise UserError(
+                f"{where}._target_={target} is not allowed: of torch and torchvision, networks and layers are"
+            )
+
+
+def _builds_a_network(found: Any) -> bool:
+    """A class of networks or layers, or one of torchvision's functions that return a whole network."""
+    if isinstance(found, type):
+        return issubclass(found, nn.Module)
+    return found in [get_model_builder(name) for name in list_models()]
 
 
 def instantiated(path: str, node: Any, allowed: Sequence[str]) -> Any:
@@ -128,6 +145,9 @@ def instantiated(path: str, node: Any, allowed: Sequence[str]) -> Any:
         UserError: a target is not allowed, or cannot be made.
     """
     check_homes(path, node, allowed)
+    # Every `torch.load` of this process, those of torchvision included, reads tensors and unpickles nothing else.
+    os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
+    os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
     try:
         return instantiate(node)
     except InstantiationException as error:

@@ -6,6 +6,7 @@ Its AlexNet is the single-tower variant (Krizhevsky 2014): no groups and no LRN,
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -59,14 +60,30 @@ def _build(constructor: Callable[..., nn.Module], weights: WeightsEnum | None, n
 
 
 def _pretrained(constructor: Callable[..., nn.Module], weights: WeightsEnum) -> nn.Module:
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
     try:
+        _check_file(folder, weights)
         return constructor(weights=weights)
     except (OSError, RuntimeError) as problem:  # no network, no space, a wrong checksum, a truncated file
-        folder = Path(torch.hub.get_dir()) / "checkpoints"
         raise UserError(
             f"the pretrained weights could not be read ({problem}): put the file of {weights.url} "
             f"into {folder}, or use model.pretrained=false"
         ) from problem
+
+
+def _check_file(folder: Path, weights: WeightsEnum) -> None:
+    """The name of each of torchvision's files ends in the first digits of its SHA-256.
+
+    torchvision itself looks at them when it fetches a file, and not at a file that is there: it is a pickle, and may
+    have been put there by anybody.
+    """
+    file = folder / str(weights.url).rpartition("/")[2]
+    if not file.exists():
+        return
+    with file.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    if not digest.startswith(file.stem.rpartition("-")[2]):
+        raise UserError(f"{file} is not the file of {weights.url} (its SHA-256 begins {digest[:8]}): delete it")
 
 
 def _replace_last_linear(network: nn.Module, num_classes: int) -> None:

@@ -14,8 +14,10 @@ from pruneexp.tracking.delivery import deliver_all
 def deliver(spool: Path, uris: Sequence[str]) -> int:
     """Deliver what waits in a folder, for the stores named or for all; 1 where anything still waits."""
     given = {redact(resolved(uri)): uri for uri in uris}
-    status = 0
-    for found in waiting(spool):
+    status, all_waiting = 0, waiting(spool)
+    if not all_waiting:
+        print(f"nothing waits in {spool}")
+    for found in all_waiting:
         if given and found.uri not in given:
             continue
         uri = given.get(found.uri, found.uri)

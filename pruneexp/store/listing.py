@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from pruneexp.cache import referrers
 from pruneexp.cache.inventory import Entry, damages, entries
+from pruneexp.cache.manifests import DamageError
 from pruneexp.cache.paths import Paths
 
 
@@ -20,9 +22,13 @@ def verify(root: Path) -> int:
     """Read every file; name what is damaged. 1 where anything is."""
     paths = Paths(root)
     found = entries(paths)
-    damaged = list(damages(paths, found))
-    for folder, reason in damaged:
-        print(f"damaged: {folder}: {reason}")
+    damaged = [f"{folder}: {reason}" for folder, reason in damages(paths, found)]
+    try:
+        referrers.noted(paths.referrers())
+    except DamageError as damage:
+        damaged.append(str(damage))
+    for sentence in damaged:
+        print(f"damaged: {sentence}")
     looked_at = [entry for entry in found if entry.kind != "damaged"]
     print(f"{len(looked_at)} folders, {size_text(sum(entry.size for entry in looked_at))}: {len(damaged)} damaged")
     if damaged:

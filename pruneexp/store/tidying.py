@@ -12,6 +12,7 @@ from pathlib import Path
 from pruneexp.cache import referrers
 from pruneexp.cache.garbage import remove, unneeded
 from pruneexp.cache.inventory import entries
+from pruneexp.cache.manifests import DamageError
 from pruneexp.cache.paths import Paths
 from pruneexp.errors import UserError
 from pruneexp.store.listing import size_text, table
@@ -59,8 +60,11 @@ def forget(root: Path, uri: str) -> None:
 def _references(paths: Paths, uris: Sequence[str]) -> set[str]:
     try:
         notes = referrers.noted(paths.referrers())
-    except ValueError as damage:
-        raise UserError(f"{damage}, so not every store of records can be asked, and nothing is removed.") from damage
+    except DamageError as damage:
+        raise UserError(
+            f"{damage}, so nobody knows which store of records it named, and nothing is removed: delete that file, and "
+            f"name every such store with --tracking-uri."
+        ) from damage
     given = {redact(resolved(uri)): uri for uri in uris}
     known = {note.uri: note.uri for note in notes} | given
     if not known:

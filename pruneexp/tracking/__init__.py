@@ -4,6 +4,7 @@ Knows the vocabulary of ``pruneexp.schema`` and MLflow's client; knows nothing o
 Importing it is cheap: MLflow itself (1.6 s, plus 0.9 s for its SQL store) is loaded when a ``Tracker`` is made.
 """
 
+from pruneexp.errors import redact
 from pruneexp.tracking.board import opener
 from pruneexp.tracking.courier import Courier, counted
 from pruneexp.tracking.models import Network
@@ -12,7 +13,7 @@ from pruneexp.tracking.naming import curve_name, point_name
 from pruneexp.tracking.pages import open_pages
 from pruneexp.tracking.recorded import Recorded
 from pruneexp.tracking.spool import stamps, waiting
-from pruneexp.tracking.stores import default_uri, redact, resolved
+from pruneexp.tracking.stores import default_uri, resolved
 from pruneexp.tracking.tracker import Tracker
 
 __all__ = [

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from pruneexp import schema
+from pruneexp.errors import redact
 from pruneexp.tracking import views
 from pruneexp.tracking.runs import Runs, kind
-from pruneexp.tracking.stores import DATABASES, explained, redact
+from pruneexp.tracking.stores import DATABASES, explained
 from pruneexp.tracking.summaries import METRICS
 from pruneexp.tracking.views import View
 

@@ -14,13 +14,13 @@ from typing import Any, Literal
 from filelock import Timeout
 
 from pruneexp import schema
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, redact
 from pruneexp.interrupts import finished_first
 from pruneexp.tracking import letters
 from pruneexp.tracking.delivery import deliver
 from pruneexp.tracking.letters import Letter, Parent
 from pruneexp.tracking.spool import Spool
-from pruneexp.tracking.stores import Unreachable, answers, redact, resolved
+from pruneexp.tracking.stores import Unreachable, answers, resolved
 from pruneexp.tracking.tracker import Tracker
 
 #: Seconds until a store in trouble is asked again: at first, and at most.

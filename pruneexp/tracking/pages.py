@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pruneexp import schema
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, redact
 from pruneexp.tracking.board import Board
 from pruneexp.tracking.reports import read_points, refresh_summaries
 from pruneexp.tracking.runs import Runs, kind
-from pruneexp.tracking.stores import explained, open_client, redact, resolved, sqlite_path, store_lock
+from pruneexp.tracking.stores import explained, open_client, resolved, sqlite_path, store_lock
 
 
 class Pages:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pruneexp import schema
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, redact
 from pruneexp.tracking.naming import PARAM_LIMIT, TAG_LIMIT, legal_key, within
-from pruneexp.tracking.stores import redact, sqlite_path
+from pruneexp.tracking.stores import sqlite_path
 
 if TYPE_CHECKING:
     from mlflow.entities import Experiment, Run
@@ -60,7 +60,7 @@ class Runs:
                 return
 
     def create(self, name: str, tags: Mapping[str, str]) -> Run:
-        texts = {legal_key(key): str(value) for key, value in tags.items()}
+        texts = {legal_key(key): redact(str(value)) for key, value in tags.items()}
         run = self.client.create_run(
             self.experiment_id,
             run_name=name,

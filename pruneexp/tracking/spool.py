@@ -17,9 +17,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, redact
 from pruneexp.tracking.letters import ORDER, RECORDS, Letter, plain, read
-from pruneexp.tracking.stores import redact
 
 FORMAT = 1
 _ABOUT = "store.json"

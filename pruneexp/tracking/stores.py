@@ -12,7 +12,6 @@ import hashlib
 import http.client
 import logging
 import os
-import re
 import tempfile
 import urllib.error
 import urllib.request
@@ -23,7 +22,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from filelock import FileLock, Timeout
 
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, redact
 from pruneexp.tracking.databases import check_database, create_database
 
 if TYPE_CHECKING:
@@ -36,8 +35,6 @@ _PROBE_SECONDS = 5.0
 _LOCK_SECONDS = 120.0
 #: A store that was in trouble is asked this long whether it is back.
 _AGAIN_SECONDS = 1.0
-_USER_INFO = re.compile(r"(?<=://)[^/\s'\"]*@")
-_SECRET = re.compile(r"((?:password|passwd|pwd|token|secret)=)[^&\s'\"]+", re.IGNORECASE)
 
 
 class Unreachable(UserError):
@@ -54,11 +51,6 @@ def default_uri(folder: Path) -> str:
     if "?" in str(path):
         raise UserError(f"The folder {folder.resolve()} has a '?' in its path, which a sqlite URI cannot hold.")
     return f"{_SQLITE}{path}"
-
-
-def redact(text: str) -> str:
-    """``text`` with user names and passwords of the URIs in it replaced by ``***``."""
-    return _SECRET.sub(r"\1***", _USER_INFO.sub("***@", text))
 
 
 def sqlite_path(uri: str) -> Path | None:
