@@ -36,6 +36,7 @@ VIEWS = {
     "health": (4, 9),
     "failures": (0, 2),
 }
+REASON = "NaN in epoch 3"
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,7 @@ def test_a_view_shows_its_charts_and_its_runs(page: Chrome, server: tuple[str, s
         waited(lambda: f"\n{counted} matching run" in f"\n{text(page)}" and charts(page) == drawn, str(VIEWS[view]))
     finally:
         _keep(page, view)
+    assert view != "failures" or REASON in text(page)
     assert "viewing a shared view" in text(page)
     assert "Error loading shared view" not in text(page)
 
@@ -112,7 +114,7 @@ def _fill(address: str, folder: Path) -> None:
         trial = _of_study(made, number)
         tracker.log_point(study, trial, numbers={f"level/fc{layer}": 0.1 * number + layer for layer in (1, 2)})
     tracker.close_curve(study, "FINISHED")
-    tracker.log_failure(study, {"point_key": "broken"}, "the loss was NaN in epoch 3")
+    tracker.log_failure(study, {"point_key": "broken", "mode": "prune"}, REASON)
 
 
 def _curve(tracker: Tracker, seed: int, reg: str, mode: str, schedule: str = "one_shot") -> None:

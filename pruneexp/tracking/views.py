@@ -155,6 +155,7 @@ def failures() -> View:
         query="attributes.status = 'FAILED'",
         charts=[],
         columns=[f"tags.`{schema.KIND}`", f"tags.`{schema.FAILURE}`"],
+        group_by=("mode",),  # ungrouped, MLflow folds points into their curve
     )
 
 
