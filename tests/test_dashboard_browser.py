@@ -127,7 +127,7 @@ def _curve(tracker: Tracker, seed: int, reg: str, mode: str, schedule: str = "on
     curve = tracker.curve(made[0].identity.curve_key, "", shared, {}, "", {})
     for one in made:
         tracker.log_point(curve, one)
-    tracker.describe(curve, made, failed=0)
+    tracker.describe(curve)
     tracker.close_curve(curve, "FINISHED")
 
 

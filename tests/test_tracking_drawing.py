@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from pruneexp import schema
-from pruneexp.tracking import Tracker, markdown
+from pruneexp.tracking import Tracker, markdown, open_pages
 from pruneexp.tracking.drawing import Line, tradeoff_svg
 from tests.contracts.points import point
 from tests.contracts.records import artefact, client_of, curve_of, fresh_store
@@ -44,7 +45,7 @@ def test_nothing_to_draw_is_refused(points: list[tuple[float, float]]) -> None:
 
 def test_a_description_never_outgrows_its_tag() -> None:
     many = [point(density=round(1 - number / 1000, 3)) for number in range(500)]
-    text = markdown.description(many, "run")
+    text = markdown.description("all of them", many, "run")
     assert len(text) <= 8000
     assert text.rstrip().endswith("(get-artifact?path=curve.svg&run_uuid=run)")
     assert "| d=0.999 | 0.9990 | 1.0x | 60.00 | 96.50 | +0.50 | 96.50 |" in text
@@ -52,13 +53,33 @@ def test_a_description_never_outgrows_its_tag() -> None:
 
 def test_a_finished_curve_carries_series_table_and_picture(tmp_path: Path) -> None:
     tracker = Tracker(fresh_store(tmp_path), "study")
-    run_id, made = curve_of(tracker), [point(density=0.5), point(density=0.1, after=90.0)]
+    run_id, client = curve_of(tracker), client_of(tracker)
+    tracker.describe(run_id)
+    assert markdown.TAG not in client.get_run(run_id).data.tags  # nothing is recorded below it
+    for density, after in ((0.1, 90.0), (0.5, 96.5)):
+        tracker.log_point(run_id, point(density=density, after=after))
+    tracker.log_failure(run_id, {"point_key": "broken"}, "no")
     for _ in range(2):  # the second time nothing is written
-        tracker.describe(run_id, made, failed=1)
-    client = client_of(tracker)
+        tracker.describe(run_id)
     run = client.get_run(run_id)
     assert "| d=0.1 |" in run.data.tags[markdown.TAG]
     assert len(corners(artefact(run, schema.DRAWING_FILE))) == 2
     series = client.get_metric_history(run_id, schema.ACCURACY_LOSS)
     assert [(one.step, one.value) for one in series] == [(50_000, 0.5), (90_000, 7.0)]
     assert (run.data.metrics[schema.RECORDED], run.data.metrics[schema.FAILED]) == (2, 1)
+
+
+def test_a_search_is_described_by_the_trials_that_no_other_beats(tmp_path: Path) -> None:
+    tracker = Tracker(fresh_store(tmp_path), "study")
+    study = tracker.study("key", "search", {"study": "search"}, "", {})
+    for number, (density, after) in enumerate(((0.5, 96.0), (0.3, 96.5), (0.2, 90.0), (0.1, 95.0))):
+        made = point(density=density, after=after)
+        trial = replace(made.identity, study="search", trial=number, point_key=str(number))
+        tracker.log_point(study, replace(made, identity=trial))
+    (pages,) = open_pages(tracker.uri, ["study"])
+    assert pages.summarise() == 0  # no summaries; what has no description gets one
+    run = client_of(tracker).get_run(study)
+    rows = [line for line in run.data.tags[markdown.TAG].splitlines() if line.startswith("| trial")]
+    assert [row.split()[2] for row in rows] == ["1", "3"]
+    assert len(corners(artefact(run, schema.DRAWING_FILE))) == 2
+    assert run.data.metrics[schema.RECORDED] == 4

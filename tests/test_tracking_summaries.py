@@ -86,7 +86,7 @@ def record(tracker: Tracker, *points: schema.TradeoffPoint) -> None:
     for one in points:
         tracker.log_point(curve, one)
     tracker.close_curve(curve, "FINISHED")
-    tracker.describe(curve, points, failed=0)
+    tracker.describe(curve)
 
 
 def numbers(tracker: Tracker) -> dict[str, dict[str, Any]]:

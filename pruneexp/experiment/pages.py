@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from pruneexp.errors import UserError
 from pruneexp.experiment.session import Record, Session
-from pruneexp.schema import TradeoffPoint
 from pruneexp.tracking import Tracker, opener
 
 
-def show_curve(session: Session, record: Record, points: Sequence[TradeoffPoint], failed: int) -> None:
-    """Describe the curve, renew the summaries over its seeds, and say where the trade-off is drawn."""
-
-    def describe(tracker: Tracker) -> None:
-        tracker.describe(session.courier.stored_as(record.run_id), points, failed)
-
-    _show(session, "tradeoff", describe)
+def show_record(session: Session, record: Record, view: str) -> None:
+    """Describe a curve or a search, renew the summaries over its seeds, and say where it is drawn."""
+    _show(session, view, lambda tracker: tracker.describe(record.tracker.stored_as(record.run_id)))
 
 
 def show_page(session: Session, view: str) -> None:

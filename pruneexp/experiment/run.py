@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from pruneexp.cache.notice import Notice
 from pruneexp.errors import JobFailed
 from pruneexp.experiment.display import budget_text
-from pruneexp.experiment.pages import show_curve
+from pruneexp.experiment.pages import show_record
 from pruneexp.experiment.plan import make_plan
 from pruneexp.experiment.served import log_networks
 from pruneexp.experiment.session import PointFailed, Record, Session, open_session
@@ -52,7 +52,7 @@ def run(
             points, failures = _points(session, identities, curve, report)
         display.table(points)
         log_networks(session, identities)
-        show_curve(session, curve, points, len(failures))
+        show_record(session, curve, "tradeoff")
         if failures:
             raise JobFailed(f"{len(failures)} of {len(job.routes)} points failed: " + "; ".join(failures))
     return flatten(points[-1].result)

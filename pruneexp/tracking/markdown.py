@@ -1,4 +1,4 @@
-"""The description of a curve's run: what MLflow renders of Markdown, with its table and its picture.
+"""The description of the run of a curve or a search: what MLflow renders of Markdown, with its table and its picture.
 
 Pure: from points to text. Accuracies are percent, of val unless said otherwise.
 """
@@ -17,12 +17,20 @@ TAG = "mlflow.note.content"
 _HEAD = ("budget", "density", "compression", "val before", "val after", "accuracy loss", "test after")
 
 
-def description(points: Sequence[schema.TradeoffPoint], run_id: str) -> str:
-    """Table and picture; of a table that is longer than a tag, the first rows."""
-    of = points[0].identity
+def curve_heading(point: schema.TradeoffPoint) -> str:
+    of = point.identity
     choices = f"{of.criterion}, {of.schedule}, mode {of.mode}, {of.reg} {of.reg_strength:g}, seed {of.seed}"
+    return f"**{of.model} on {of.data}**: {choices}"
+
+
+def search_heading(name: str, trials: int) -> str:
+    return f"**{name}**: of {trials} points those that no other beats in accuracy on val at their density or below"
+
+
+def description(heading: str, points: Sequence[schema.TradeoffPoint], run_id: str) -> str:
+    """Table and picture; of a table that is longer than a tag, the first rows."""
     ending = f"\n\n![curve](get-artifact?path={schema.DRAWING_FILE}&run_uuid={run_id})\n"
-    lines = [f"**{of.model} on {of.data}**: {choices}", "", _row(_HEAD), _row(["---:"] * len(_HEAD))]
+    lines = [heading, "", _row(_HEAD), _row(["---:"] * len(_HEAD))]
     room = TAG_LIMIT - len(ending) - sum(len(line) + 1 for line in lines)
     for row in _rows(points):
         room -= len(row) + 1
@@ -54,9 +62,10 @@ def _rows(points: Sequence[schema.TradeoffPoint]) -> Iterator[str]:
     for point in points:
         result, budget = point.result, point.identity.budget
         before, test = result.val.before, result.test
+        asked = f"{'q' if budget.kind == 'quality' else 'd'}={budget.value:g}"
         yield _row(
             (
-                f"{'q' if budget.kind == 'quality' else 'd'}={budget.value:g}",
+                asked if point.identity.trial < 0 else f"trial {point.identity.trial}",
                 f"{result.density:.4f}",
                 f"{result.weights_total / max(1, result.weights_kept):.1f}x",
                 "" if before is None else f"{before.top1:.2f}",

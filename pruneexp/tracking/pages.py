@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pruneexp import schema
 from pruneexp.errors import UserError, redact
 from pruneexp.tracking.board import Board
-from pruneexp.tracking.reports import read_points, refresh_summaries
+from pruneexp.tracking.reports import describe, read_points, refresh_summaries
 from pruneexp.tracking.runs import Runs, kind
 from pruneexp.tracking.stores import explained, open_client, resolved, sqlite_path, store_lock
 
@@ -29,7 +29,7 @@ class Pages:
         return bool(self._runs.client.search_runs([self._runs.experiment_id], query, max_results=1))
 
     def summarise(self) -> int:
-        """Make the summaries over seeds anew where they have changed; how many there are.
+        """Describe what has no description yet, and renew the summaries over seeds; how many there are.
 
         Raises:
             UserError: nothing of this project is recorded here.
@@ -41,6 +41,10 @@ class Pages:
                     f"The experiment {self.name!r} of {redact(self._uri)} is empty: it has no run of pruneexp."
                 )
             with self._lock:
+                for of_kind in ("curve", "study"):
+                    for run in list(self._runs.find(kind(of_kind))):
+                        if schema.DIGEST not in run.data.tags:
+                            describe(self._runs, run)
                 return refresh_summaries(self._runs, points)
 
 

@@ -19,15 +19,32 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 
-def describe_curve(runs: Runs, run: Run, points: Sequence[schema.TradeoffPoint], failed: int) -> None:
-    """Series, totals, Markdown and picture of a curve, on its own run."""
-    note, picture = markdown.description(points, run.info.run_id), markdown.drawing(points)
+def describe(runs: Runs, run: Run) -> list[Point]:
+    """Put table and picture of what is recorded under a curve or a search on its run, and a curve's series and totals.
+
+    Returns:
+        The points found, mildest first.
+    """
+    run_id = run.info.run_id
+    below = f"{kind('point')} and tags.`mlflow.parentRunId` = {quoted(run_id)}"
+    points = sorted(
+        read_points(runs, f"{below} and attributes.status = 'FINISHED'"), key=lambda point: -point.result.density
+    )
+    if not points:
+        return []
+    failed = sum(1 for _ in runs.find(f"{below} and attributes.status = 'FAILED'"))
+    search = run.data.tags.get(schema.KIND) == "study"
+    told = [schema.TradeoffPoint(identity=point.identity, result=point.result) for point in points]
+    shown = _front(told) if search else told
+    heading = markdown.search_heading(run.info.run_name, len(told)) if search else markdown.curve_heading(told[0])
+    note, picture = markdown.description(heading, shown, run_id), markdown.drawing(shown)
     digest = hashlib.sha256(f"{note}{picture}{failed}".encode()).hexdigest()
-    if run.data.tags.get(schema.DIGEST) == digest:
-        return
-    runs.fill(run, {}, list(_series(points, failed)), {schema.DRAWING_FILE: picture})
-    for key, text in ((markdown.TAG, note), (schema.DIGEST, digest)):
-        runs.client.set_tag(run.info.run_id, key, text)
+    if run.data.tags.get(schema.DIGEST) != digest:
+        series = list(_totals(told, failed)) if search else [*_series(told), *_totals(told, failed)]
+        runs.fill(run, {}, series, {schema.DRAWING_FILE: picture})
+        for key, text in ((markdown.TAG, note), (schema.DIGEST, digest)):
+            runs.client.set_tag(run_id, key, text)
+    return points
 
 
 def refresh_summaries(runs: Runs, points: Iterable[Point], within: str = "") -> int:
@@ -90,14 +107,26 @@ def _write(runs: Runs, one: Summary) -> None:
     runs.client.set_terminated(run.info.run_id, "FINISHED")
 
 
-def _series(points: Sequence[schema.TradeoffPoint], failed: int) -> Iterator[Value]:
-    """The numbers of each point at its step, and totals."""
+def _front(trials: Sequence[schema.TradeoffPoint]) -> list[schema.TradeoffPoint]:
+    """Trials that no other one beats in accuracy on val at their density or below; ``trials`` are densest first."""
+    front: list[schema.TradeoffPoint] = []
+    for trial in sorted(trials, key=lambda trial: (trial.result.density, -trial.result.val.after.top1)):
+        if not front or trial.result.val.after.top1 > front[-1].result.val.after.top1:
+            front.append(trial)
+    return front[::-1]
+
+
+def _series(points: Sequence[schema.TradeoffPoint]) -> Iterator[Value]:
+    """The numbers of each point at its step."""
     for point in points:
         numbers = {"density": point.result.density, **schema.derived(point.result)}
         step = step_of(point.result.density)
         for name in ("density", schema.COMPRESSION, schema.ACCURACY_LOSS, schema.ACCURACY_LOSS_BEFORE):
             if name in numbers:
                 yield Value(name, numbers[name], step)
+
+
+def _totals(points: Sequence[schema.TradeoffPoint], failed: int) -> Iterator[Value]:
     for name in (schema.SECONDS, schema.STAGES, schema.CACHE_HITS):
         yield Value(name, sum(schema.derived(point.result)[name] for point in points))
     yield Value(schema.RECORDED, len(points))

@@ -193,15 +193,14 @@ class Tracker:
         """The pages of this experiment in MLflow's user interface."""
         return Board(self._runs, self.uri, self._lock)
 
-    def describe(self, curve_run: str, points: Sequence[schema.TradeoffPoint], failed: int) -> None:
-        """Put a finished curve's series, table and picture on its run, and renew the summaries over its seeds."""
-        if not points:
-            return
-        of = points[0].identity
+    def describe(self, run_id: str) -> None:
+        """Put series, table and picture on the run of a curve or a search, and renew the summaries over seeds."""
         with explained(self.uri, "written"), self._lock:
-            reports.describe_curve(self._runs, self._runs.client.get_run(curve_run), points, failed)
-            contest = f" and tags.`{schema.CONTEST}` = {quoted(schema.contest_of(of))}"
-            reports.refresh_summaries(self._runs, reports.repetitions(self._runs, of), contest)
+            points = reports.describe(self._runs, self._runs.client.get_run(run_id))
+            if points and not points[0].identity.study:
+                of = points[0].identity
+                contest = f" and tags.`{schema.CONTEST}` = {quoted(schema.contest_of(of))}"
+                reports.refresh_summaries(self._runs, reports.repetitions(self._runs, of), contest)
 
     def log_network(self, point_key: str, network: Network) -> str | None:
         """Log a network as a model, an output of the point's run; its id, or ``None`` where it is there already."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from pruneexp.cache.identity import short, stage_key
 from pruneexp.errors import JobFailed, UserError
-from pruneexp.experiment.pages import show_page
+from pruneexp.experiment.pages import show_record
 from pruneexp.experiment.plan import make_plan
 from pruneexp.experiment.points import Search
 from pruneexp.experiment.session import PointFailed, Record, Session
@@ -68,6 +68,7 @@ class Knee:
                 )
             record.summarise({**self._numbers(found), "seeds": float(len(self.seeds))})
             self._show(session, found)
+            show_record(session, record, "study")
             if all(math.isinf(probe.mean) for probe in found.probes):
                 raise JobFailed(f"no point could be computed: {prober.failures[0]}")
 
@@ -95,7 +96,6 @@ class Knee:
         surely = f"down to {within:g} ({1 / within:.1f}x)" if within else "at no density probed"
         clearly = f"from {beyond:g} ({1 / beyond:.1f}x)" if beyond else "at no density probed"
         display.say(f"with {percent} confidence over seeds: within {surely}, beyond {clearly}")
-        show_page(session, "study")
 
     def _answer(self, found: Found) -> str:
         limit = f"{self.epsilon:g} points of val accuracy"

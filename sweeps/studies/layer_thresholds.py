@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from pruneexp.cache.identity import short, stage_key
 from pruneexp.errors import UserError
-from pruneexp.experiment.pages import show_page
+from pruneexp.experiment.pages import show_record
 from pruneexp.experiment.plan import make_plan
 from pruneexp.experiment.session import Record, Session
 from pruneexp.pruning.layers import weights
@@ -118,7 +118,7 @@ class LayerThresholds:
                 record.summarise(report.numbers(worker.finished(self.trials), finalists))
         report.show(session.display, worker, self.trials, finalists, scan.dense.top1)
         session.display.say(f"study {worker.definition.name} in {shown(self._storage(worker.definition.name))}")
-        show_page(session, "study")
+        show_record(session, record, "study")
 
     def _show_plan(self, session: Session) -> None:
         display, places = session.display, (*session.places, ("study", self.name or "named by its definition"))
