@@ -37,6 +37,7 @@ class Copy:
     """The copy of one store, as ``opened`` found it; ``remark`` is a sentence where something is wrong with it.
 
     ``rows`` are the texts of the points by run id. ``generation`` counts the writings; None where there is no copy yet.
+    One that is not ``usable`` is left alone.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class Copy:
     rows: Mapping[str, str] = field(default_factory=dict)
     generation: int | None = None
     remark: str | None = None
+    usable: bool = True
 
     def points(self, same: Mapping[str, str]) -> Iterator[FlatPoint]:
         """The points of these runs, given with the present names of their experiments."""
@@ -58,6 +60,8 @@ class Copy:
 
         Nothing is written where there is nothing new, or where another process has written since this one read.
         """
+        if not self.usable:
+            return
         stamps = {run.run_id: stamp for stamp, run in changes.fresh}
         outdated = [(run_id,) for run_id in {*changes.gone, *stamps} if run_id in self.known.runs]
         if not (points or outdated or changes.state != self.known.state):
@@ -139,6 +143,7 @@ def opened(folder: Path, uri: str, experiments: Sequence[str], columns: Sequence
             copy.read()
     except (OSError, sqlite3.Error, ValueError, TypeError) as error:
         if getattr(error, "sqlite_errorname", "SQLITE_ERROR") not in _DAMAGE or isinstance(error, OSError):
+            copy.usable = False
             copy.remark = f"the local copy {copy.path} cannot be used ({error}): all is read again"
             return copy
         copy.remark = f"the local copy {copy.path} was damaged ({error}) and is made anew"

@@ -14,7 +14,7 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.pruneexp_jobs_sweeper._request import Request
-from pruneexp.errors import JobFailed, UserError
+from pruneexp.errors import JobFailed, UserError, redact
 from pruneexp.experiment.display import Display
 from pruneexp.experiment.survey import Surveyor, SweepPlan
 from pruneexp.jobs import definition
@@ -47,7 +47,7 @@ def run(asked: Request, config: DictConfig, launcher: Launcher, words: Sequence[
     todo = _todo(asked, plan, retry)
     sweep_dir = Path(config.hydra.sweep.dir)
     sweep_dir.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(config, sweep_dir / "multirun.yaml")
+    (sweep_dir / "multirun.yaml").write_text(redact(OmegaConf.to_yaml(config)), encoding="utf-8")
     elsewhere = not config.hydra.launcher._target_.endswith(".BasicLauncher")
     with watching(asked.folder, wanted=elsewhere and config.runtime.progress and bool(todo)) as watched:
         cause = _launch(

@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from pruneexp.errors import UserError
 
 #: Keys with a file or a folder, in the working folder unless the command line says otherwise.
-PLACES = ("runtime.store", "train.start_from", "data.root")
+PLACES = ("runtime.store", "runtime.sweeps", "train.start_from", "data.root")
 #: Keys with a database or a server, or a file as above.
 STORES = ("runtime.tracking_uri", "study.storage", "hydra.sweeper.storage")
 #: What a configuration file may change of Hydra's own node, and what differs with the choices of any job.
