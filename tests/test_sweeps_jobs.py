@@ -42,6 +42,7 @@ def test_a_sweep_is_planned_run_and_resumed(folder: Folder, capfd: pytest.Captur
     assert {tags[schema.JOB] for run, tags in recorded(folder.client).items() if run not in points} == {"1"}
 
 
+@pytest.mark.slow
 def test_a_changed_sweep_is_refused_and_goes_by_another_name(folder: Folder, capfd: pytest.CaptureFixture[str]) -> None:
     folder.write("mine", "product: {seed: [0, 1]}\n")
     assert folder("mine.yaml") == 0
@@ -56,6 +57,7 @@ def test_a_changed_sweep_is_refused_and_goes_by_another_name(folder: Folder, cap
     assert Counter(tags[schema.SWEEP] for tags in recorded(folder.client).values()) == {"mine": 4, "other": 2}
 
 
+@pytest.mark.slow
 def test_what_fails_is_left_alone_until_it_is_asked_for(folder: Folder, capfd: pytest.CaptureFixture[str]) -> None:
     folder.write("mine", "product: {train.lr: [0.01, 1.0e+20, 0.02]}\n")
     assert folder("mine.yaml") == 1
@@ -86,6 +88,7 @@ def test_a_plain_sweep_has_a_name_too(folder: Folder, capfd: pytest.CaptureFixtu
     assert listed[1:] == ["2", "2", "0", "0", "0", "0", "2", "of", "2", "done"]
 
 
+@pytest.mark.slow
 def test_an_experiment_deleted_under_a_sweep_is_named_and_the_sweep_goes_on(
     folder: Folder, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -108,6 +111,7 @@ def test_an_experiment_deleted_under_a_sweep_is_named_and_the_sweep_goes_on(
     assert len(recorded(folder.client)) == 4
 
 
+@pytest.mark.slow
 def test_a_curve_deleted_under_its_job_is_named_and_made_again(
     folder: Folder, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 from analysis.load.records import points as read_points
 from pruneexp import schema
 from pruneexp.tracking import Tracker, open_pages
-from pruneexp.tracking.summaries import Point, Summary, summaries
+from pruneexp.tracking.summaries import METRICS, Point, Summary, summaries
 from tests.contracts.points import point
 from tests.contracts.records import CURVE, ENVIRONMENT, client_of, fresh_store, runs
 
@@ -36,6 +36,7 @@ def test_mean_standard_deviation_and_n_of_three_seeds() -> None:
     assert found[schema.ACCURACY_LOSS + schema.SPREAD] == pytest.approx(math.sqrt((4 + 1 + 9) / 2))
     assert found["density"] == pytest.approx(0.1)
     assert found[schema.COMPRESSION] == pytest.approx(10.0)
+    assert set(found) <= set(METRICS)
     assert "seed" not in row.params
     assert row.params["budget.value"] == "0.1"
 

@@ -50,7 +50,13 @@ def orders(config: DictConfig, jobs: Sequence[Sequence[str]], first: int) -> lis
     """The jobs of a sweep that ``config`` composes, as they can be sent."""
     hydra = [str(line) for line in config.hydra.overrides.hydra if not str(line).startswith("hydra.searchpath=")]
     folders = search_folders(config.hydra)
-    return [Order(first + at, [*hydra, *job], folders, os.getcwd()) for at, job in enumerate(jobs)]
+    return [Order(_number(job, first + at), [*hydra, *job], folders, os.getcwd()) for at, job in enumerate(jobs)]
+
+
+def _number(job: Sequence[str], otherwise: int) -> int:
+    """The job's number in its sweep, which stays the same where only some of its jobs are launched."""
+    prefix = "++runtime.job="
+    return next((int(line.removeprefix(prefix)) for line in job if line.startswith(prefix)), otherwise)
 
 
 def sent(order: Order) -> str:

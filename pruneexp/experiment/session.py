@@ -24,7 +24,7 @@ from pruneexp.provenance import environment
 from pruneexp.schema import Budget, PointIdentity, TradeoffPoint
 from pruneexp.stages.graph import Route, Runner
 from pruneexp.stages.setting import Watch
-from pruneexp.tracking import Courier, curve_name, default_uri, redact, resolved
+from pruneexp.tracking import Courier, curve_name, default_uri, monitored, redact, resolved
 
 #: What the points of one curve differ in.
 OF_A_POINT = ("budget.kind", "budget.value", "point_key", "mask_key", "final_key")
@@ -116,7 +116,7 @@ class Session:
     def monitored(self, record: Record) -> AbstractContextManager[None]:
         """Log the load of the machine on a run meanwhile, where ``runtime.system_metrics`` asks for it."""
         tracker = self.courier.tracker() if self.config.runtime.system_metrics else None
-        return nullcontext() if tracker is None else tracker.monitored(self.courier.stored_as(record.run_id))
+        return nullcontext() if tracker is None else monitored(tracker.uri, self.courier.stored_as(record.run_id))
 
     def _courier(self) -> Courier:
         self.store.refer(redact(resolved(self.uri)), Path.cwd() / SPOOL)

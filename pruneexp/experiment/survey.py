@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from omegaconf import DictConfig
 
+from pruneexp.config.skeleton import Device
 from pruneexp.errors import UserError
 from pruneexp.experiment.build import Job
 from pruneexp.experiment.display import Display, curve_text
 from pruneexp.experiment.plan import Work, duration, seconds_per_epoch, stage_lines
 from pruneexp.experiment.session import Session, open_session
+from pruneexp.experiment.slots import present
 from pruneexp.stages.setting import Setting
 from pruneexp.tracking import Recorded
+from pruneexp.tracking.stores import Unreachable
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,11 @@ class SweepPlan:
         yield from stage_lines(missing.values(), stored.values())
         if missing:
             seconds = sum(work.seconds for work in missing.values())
-            yield (
-                "work",
-                f"{sum(work.flop for work in missing.values()):.2g} FLOP, about {duration(seconds)} of one worker",
+            flop = sum(work.flop for work in missing.values())
+            took = (
+                "on a GPU whose time is unknown" if math.isnan(seconds) else f"about {duration(seconds)} of one worker"
             )
+            yield "work", f"{flop:.2g} FLOP, {took}"
         yield from dict.fromkeys(place for job in self.jobs for place in job.places)
         if unknown:
             yield "unknown", f"{len(unknown)} jobs cannot be planned here: {unknown[0].problem}"
@@ -68,7 +73,7 @@ class Surveyor:
     def __init__(self, display: Display) -> None:
         self._display = display
         self._epochs: dict[str, float] = {}
-        self._recorded: dict[tuple[str, str], Recorded] = {}
+        self._recorded: dict[tuple[str, str], Recorded | None] = {}
 
     def job(self, config: DictConfig, choices: Mapping[str, str], own: Sequence[str]) -> JobPlan:
         """The plan of one job; computes and writes nothing but the store's own folders.
@@ -76,30 +81,35 @@ class Surveyor:
         Raises:
             UserError: the tracking store cannot be used.
         """
+        timed = config.device.name == "cpu" or not present()
+        config = config.copy()
+        config.device = (
+            Device.cpu
+        )  # CUDA must not start here: a job takes its GPU before it does, and GPUs may be elsewhere
         try:
             session = open_session(config, choices, own, self._display)
         except UserError as problem:  # its data may lie on another machine, or its GPU
             return JobPlan(problem=problem)
         identities = [session.identity(*pair) for pair in zip(session.job.budgets, session.job.routes, strict=True)]
-        works, present = self._works(session)
+        works, there = self._works(session, timed=timed)
         recorded = self._points(session, identities[0].curve_key)
         return JobPlan(
             curve=curve_text(identities[0]),
             points=len(identities),
-            in_store=sum(all(step.key in present for step in route.steps) for route in session.job.routes),
+            in_store=sum(all(step.key in there for step in route.steps) for route in session.job.routes),
             recorded=sum(identity.point_key in recorded for identity in identities),
-            missing={key: work for key, work in works.items() if key not in present},
-            stored={key: work for key, work in works.items() if key in present},
+            missing={key: work for key, work in works.items() if key not in there},
+            stored={key: work for key, work in works.items() if key in there},
             places=session.places,
         )
 
-    def _works(self, session: Session) -> tuple[dict[str, Work], set[str]]:
+    def _works(self, session: Session, *, timed: bool) -> tuple[dict[str, Work], set[str]]:
         stages = {step.key: step for route in session.job.routes for step in route.steps}
-        present = {key for key in stages if session.store.has(key)}
-        trains = any(stage.epochs for key, stage in stages.items() if key not in present)
-        each = self._seconds_per_epoch(session.job) if trains else 0.0
-        works = {key: Work(key, s.kind, s.epochs, s.flop, s.epochs * each) for key, s in stages.items()}
-        return works, present
+        there = {key for key in stages if session.store.has(key)}
+        trains = any(stage.epochs for key, stage in stages.items() if key not in there)
+        each = self._seconds_per_epoch(session.job) if trains and timed else math.nan if trains else 0.0
+        works = {key: Work(key, s.kind, s.epochs, s.flop, s.epochs and s.epochs * each) for key, s in stages.items()}
+        return works, there
 
     def _seconds_per_epoch(self, job: Job) -> float:
         what = _timed(job.setting)
@@ -110,8 +120,14 @@ class Surveyor:
     def _points(self, session: Session, curve_key: str) -> frozenset[str]:
         place = (session.uri, session.config.runtime.experiment)
         if place not in self._recorded:
-            self._recorded[place] = Recorded(*place)
-        return self._recorded[place].points(curve_key)
+            try:
+                self._recorded[place] = Recorded(*place)
+            except Unreachable:
+                if not session.config.runtime.spool:
+                    raise
+                self._recorded[place] = None  # what is asked for is to work without it
+        found = self._recorded[place]
+        return frozenset() if found is None else found.points(curve_key)
 
 
 def _timed(setting: Setting) -> str:

@@ -8,6 +8,7 @@ from pruneexp.errors import redact
 from pruneexp.tracking.board import opener
 from pruneexp.tracking.courier import Courier, counted
 from pruneexp.tracking.models import Network
+from pruneexp.tracking.monitor import monitored
 from pruneexp.tracking.naming import curve_name, point_name
 from pruneexp.tracking.pages import open_pages
 from pruneexp.tracking.recorded import Recorded
@@ -23,6 +24,7 @@ __all__ = [
     "counted",
     "curve_name",
     "default_uri",
+    "monitored",
     "open_pages",
     "opener",
     "point_name",

@@ -15,6 +15,7 @@ from pruneexp.errors import redact
 from pruneexp.tracking import views
 from pruneexp.tracking.runs import Runs, kind
 from pruneexp.tracking.stores import DATABASES, explained
+from pruneexp.tracking.summaries import METRICS
 from pruneexp.tracking.views import View
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 LOCAL_UI = "http://127.0.0.1:5000"
 #: Searches that get a view of their own, the newest.
 _STUDIES = 5
+#: Runs of a kind that are looked at for the metrics that they have: a few more than the ways in which they differ.
+_LOOKED_AT = 20
 
 
 class Link(NamedTuple):
@@ -66,21 +69,19 @@ class Board:
 
     def _views(self) -> Iterator[View]:
         with explained(self._uri, "read"):
-            curves = self._some(f"{kind('summary')} and tags.`{schema.SUMMARY_OF}` = 'curves'", 1)
-            if curves:
-                hidden = _metrics(curves)
-                yield views.tradeoff(hidden)
-                yield views.seeds(hidden)
+            if self._some(kind("summary"), 1):
+                yield views.tradeoff(METRICS)
+                yield views.seeds(METRICS)
                 if self._some(f"{kind('summary')} and tags.`{schema.COMPARED}` = 'true'", 1):
-                    yield views.prune_against_scratch(hidden)
-            scans = self._some(kind("scan"), 100)
+                    yield views.prune_against_scratch(METRICS)
+            scans = self._some(kind("scan"), _LOOKED_AT)
             if scans:
                 groups = [name for name in _metrics(scans) if name.startswith("sensitivity/")]
                 yield views.sensitivity(groups, _metrics(scans))
             studies = self._some(kind("study"), _STUDIES)
             for number, study in enumerate(studies, start=1):
                 yield from self._of_study(study, number)
-            jobs = [*self._some(kind("curve"), 1), *studies]
+            jobs = [*self._some(kind("curve"), _LOOKED_AT), *studies]
             if jobs:
                 yield views.health(_metrics(jobs))
             if self._some("attributes.status = 'FAILED'", 1):
@@ -88,7 +89,9 @@ class Board:
 
     def _of_study(self, study: Run, number: int) -> Iterator[View]:
         name = study.data.params.get("study", "")
-        trials = self._some(f"{kind('point')} and params.`study` = '{name}'", 1) if name and "'" not in name else []
+        trials = (
+            self._some(f"{kind('point')} and params.`study` = '{name}'", _LOOKED_AT) if name and "'" not in name else []
+        )
         if trials:
             hidden = _metrics([*trials, study])
             levels = [metric for metric in hidden if metric.startswith(schema.LEVEL)]

@@ -24,6 +24,8 @@ _OF_ONE = ("seed", "trial", "device", "curve_key", "point_key", "dense_key", "ma
 _MEANS = ("density", "accuracy", "accuracy_test", schema.COMPRESSION, schema.SECONDS, "epochs")
 _SPREADS = (schema.ACCURACY_LOSS, schema.ACCURACY_LOSS_TEST, "accuracy", "accuracy_test")
 
+#: Every metric that a summary can have.
+METRICS = (schema.SEEDS, *dict.fromkeys((*_MEANS, *_SPREADS)), *(name + schema.SPREAD for name in _SPREADS))
 #: Tables show every digit of a number: what a float adds to 0.2 is not worth a column's width.
 _DECIMALS = 6
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,7 +18,6 @@ from pruneexp import schema
 from pruneexp.tracking import colours, contention, reports
 from pruneexp.tracking.board import Board
 from pruneexp.tracking.models import Network, log_network
-from pruneexp.tracking.monitor import monitored
 from pruneexp.tracking.naming import curve_name, legal_key, point_name, scan_name
 from pruneexp.tracking.runs import Runs, Value, about, kind, quoted, source, texts
 from pruneexp.tracking.stores import explained, open_client, resolved, sqlite_path, store_lock
@@ -209,10 +207,6 @@ class Tracker:
         """Log a network as a model, an output of the point's run; its id, or ``None`` where it is there already."""
         with explained(self.uri, "written"), self._lock:
             return log_network(self._runs, point_key, network)
-
-    def monitored(self, run_id: str) -> AbstractContextManager[None]:
-        """Log the machine's load on a run while the body runs; raises ``UserError`` where psutil is missing."""
-        return monitored(self.uri, run_id)
 
     def close_curve(self, curve_run: str, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
         """Say how the curve, or the study, ended."""

@@ -75,8 +75,8 @@ def text(driver: Chrome) -> str:
 
 
 def charts(driver: Chrome) -> int:
-    """How many charts are drawn."""
-    return len(driver.find_elements(By.CSS_SELECTOR, ".js-plotly-plot"))
+    """How many charts are drawn; of parallel coordinates the one that is no plot of Plotly's."""
+    return len(driver.find_elements(By.CSS_SELECTOR, ".js-plotly-plot, .parcoords"))
 
 
 def waited(look: Callable[[], Found], wanted: str) -> Found:

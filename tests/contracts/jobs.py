@@ -40,7 +40,9 @@ def numbers(folder: Path) -> dict[str, dict[str, float]]:
     """Metrics of every finished point by its key, without what a clock or the store has a say in."""
     return {
         run.data.tags[schema.POINT_KEY]: {
-            name: value for name, value in run.data.metrics.items() if not name.endswith(("seconds", ".cached"))
+            name: value
+            for name, value in run.data.metrics.items()
+            if not name.endswith(("seconds", ".cached", schema.CACHE_HITS))
         }
         for run in runs(folder)
         if run.info.status == "FINISHED"
