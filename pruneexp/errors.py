@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-#: To the last @ of a word: people write passwords with a slash or an @ in them, though a URI should not.
-_USER_INFO = re.compile(r"(?<=://)[^\s'\"]*@")
+#: After a user and a colon to the last @ of a word: people write passwords with a slash or an @ in them.
+_USER_INFO = re.compile(r"(?<=://)(?:[^/:\s'\"]*:[^\s'\"]*|[^/\s'\"]*)@")
 _SECRET = re.compile(r"((?:password|passwd|pwd|token|secret|api_?key)=)[^&\s'\"]+", re.IGNORECASE)
 
 

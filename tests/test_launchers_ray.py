@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -25,7 +26,10 @@ def started(folder: Path, *overrides: str) -> Iterator[subprocess.Popen[str]]:
     """The sweep with its store and records in ``folder``; it does not outlive a test that fails."""
     command = [sys.executable, "-m", "pruneexp", "-m", "hydra/launcher=ray", *overrides]
     command += [f"runtime.store={folder}/store", f"runtime.tracking_uri=sqlite:///{folder}/mlflow.db"]
-    with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as sweep:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as sweep:
         try:
             yield sweep
         finally:

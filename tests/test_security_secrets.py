@@ -18,6 +18,7 @@ URIS = [
     "postgresql://ann:s3cret@db:5432/mlflow",
     "postgresql+psycopg://ann:half/s3cret@db/mlflow",
     "http://ann:half@s3cret@lab:5000",
+    "http://ann:half@other/s3cret@lab:5000",
     "mysql://db/mlflow?user=ann&password=s3cret",
     "https://lab/?token=s3cret",
 ]

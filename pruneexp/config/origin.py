@@ -36,6 +36,8 @@ _HYDRA_FREE = (
     "hydra.job.id",
     "hydra.job.num",
 )
+#: What the command line said of Hydra, line by line; a sweep writes it anew, with other quotes.
+_LINES = "hydra.overrides.hydra."
 _INSTEAD = "whoever means it says it on the command line"
 _PLUGINS = re.compile(r"(hydra\._internal\.core_plugins|hydra_plugins)\.\w+(\.\w+)+")
 _ENVIRONMENT = re.compile(r"oc\.env:\s*(\w+)")
@@ -104,8 +106,10 @@ def check_hydra(composed: DictConfig, alone: Mapping[str, Any]) -> None:
     Raises:
         UserError: names the first such key.
     """
+    told = {_meant(str(line)) for key, line in alone.items() if key.startswith(_LINES)}
     for key, value in hydra_leaves(composed).items():
         free = any(key == name or key.startswith(f"{name}.") for name in _HYDRA_FREE)
+        free = free or (key.startswith(_LINES) and _meant(str(value)) in told)
         if not free and alone.get(key) != value:
             raise UserError(f"{key} stands in a configuration file: {_INSTEAD}")
         if not key.endswith("._target_"):
@@ -133,6 +137,11 @@ def _file_of(uri: str) -> Path | None:
 def _covered(key: str, said: set[str]) -> bool:
     parts = key.split(".")
     return any(".".join(parts[:end]) in said for end in range(1, len(parts) + 1) if end > 1 or parts[0] == "runtime")
+
+
+def _meant(line: str) -> tuple[str, str]:
+    (override,) = _parsed([line])
+    return str(override.get_key_element()), str(override.value())
 
 
 def _parsed(overrides: Sequence[str]) -> list[Override]:
