@@ -97,7 +97,8 @@ def closure(wanted: list[Requirement]) -> dict[str, str]:
 
 
 def test_dependencies_are_those_that_are_imported() -> None:
-    declared = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
+    launchers = (text for extra in ("slurm", "ray") for text in PROJECT["optional-dependencies"][extra])
+    declared = {canonicalize_name(Requirement(text).name) for text in (*PROJECT["dependencies"], *launchers)}
     modules = {IMPORTED_AS.get(name, name) for name in declared - NEVER_IMPORTED}
     imported = {name for package in PACKAGES for name in imports_of(ROOT / package)}
     assert imported - sys.stdlib_module_names - {*PACKAGES} == modules
