@@ -54,7 +54,8 @@ def test_a_launcher_without_its_package_names_the_extra(monkeypatch: pytest.Monk
     check_command(["-m", "hydra/launcher=joblib", "reg=l1,l2"])
 
 
-def test_an_address_on_the_command_line_is_no_word_of_a_file() -> None:
+def test_an_address_on_the_command_line_is_no_word_of_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launchers, "find_spec", lambda name: name)  # as if the extras were installed
     skeleton.register()
     check_command(["-m", "hydra/launcher=ray", "hydra.launcher.address=127.0.0.1:1", "reg=l1,l2"])
     check_command(["-m", "hydra.launcher.setup=[module load cuda]", "hydra/launcher=slurm", "seed=0,1"])
