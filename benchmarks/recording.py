@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pruneexp import schema
-from pruneexp.tracking import Tracker, default_uri, point_name
+from pruneexp.tracking import Parent, Tracker, default_uri, point_name
 
 POINTS = 40
 LIMIT_MS = 80.0
@@ -63,7 +63,7 @@ def main() -> None:
     """Print both medians and the ratio."""
     with tempfile.TemporaryDirectory(prefix="pruneexp-benchmark-") as folder:
         tracker = Tracker(default_uri(Path(folder)), "recording")
-        curve = tracker.curve("c" * 64, "ours", {}, {}, "", {})
+        curve = tracker.begin(Parent("curve", "c" * 64, "ours", {}, {}, "", {}))
         import mlflow
 
         mlflow.set_tracking_uri(tracker.uri)

@@ -1,7 +1,7 @@
 """The command ``python -m sweeps study=NAME``: compose, check, and only then load torch and Optuna.
 
 Exit status: 0 done, 1 some points failed or wait to be recorded, 2 the request or the machine is at fault, 130
-interrupted.
+interrupted, 143 told to leave by SIGTERM.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from pruneexp.cache.notice import Leaving, Notice, noticing
 from pruneexp.config.complaints import complaint
 from pruneexp.errors import JobFailed, UserError
 from pruneexp.experiment import slots
@@ -32,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with graceful(), told_what_waits("sweeps") as left:
                 _run(command)
             return left.status
+    except Leaving as leaving:
+        print(f"sweeps: told to leave by {leaving}; all is saved, and the same command goes on here", file=sys.stderr)
+        return 128 + leaving.signal
     except KeyboardInterrupt:
         print("sweeps: interrupted; the same command goes on where this one stopped", file=sys.stderr)
         return STATUS
@@ -63,7 +67,9 @@ def _run(command: compose.Command) -> None:
 
     allowed = (*command.config.runtime.allow, *command.own)
     study = instantiated(command.study, allowed)  # a wrong option is said before anything is built
-    study.run(open_session(command.config, command.choices, command.own))
+    notice = Notice()
+    with noticing(notice):
+        study.run(open_session(command.config, command.choices, command.own, notice=notice))
 
 
 if __name__ == "__main__":

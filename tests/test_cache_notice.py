@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +12,7 @@ import pytest
 from pruneexp.cache.identity import stage_key
 from pruneexp.cache.notice import Leaving, Notice, noticing
 from pruneexp.cache.store import Artefact, Checkpoint, Store
+from tests.contracts.commands import started, until
 from tests.contracts.composing import SMALL
 from tests.contracts.jobs import numbers, ran, runs
 
@@ -71,12 +69,9 @@ def test_sigterm_ends_a_job_with_a_checkpoint_a_killed_curve_and_143(tmp_path: P
     long = ("train.epochs=300", "runtime.checkpoint_seconds=3600")
     ran(tmp_path / "whole", *long)
     folder = tmp_path / "broken"
-    command = [sys.executable, "-m", "pruneexp", *SMALL, *long]
-    command += [f"runtime.store={folder}/store", f"runtime.tracking_uri=sqlite:///{folder}/mlflow.db"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
-        while not list(folder.glob("store/locks/*.lock")):
-            assert process.poll() is None
-            time.sleep(0.02)
+    folder.mkdir()
+    with started(folder, *SMALL, *long) as process:
+        until(lambda: any(folder.glob("store/locks/*.lock")), "it trains", process)
         process.terminate()
         _, said = process.communicate()
     assert process.returncode == 143
@@ -85,3 +80,25 @@ def test_sigterm_ends_a_job_with_a_checkpoint_a_killed_curve_and_143(tmp_path: P
     assert len(list(folder.glob("store/work/*/*/manifest.json"))) == 1
     ran(folder, *long)
     assert numbers(folder) == numbers(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_sigterm_ends_a_search_likewise(tmp_path: Path) -> None:
+    search = ("study=layer_thresholds", *SMALL, "study.trials=6", "study.finalists=2")
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for folder in (whole, broken):
+        folder.mkdir()
+    with started(whole, *search, program="sweeps") as process:
+        _, said = process.communicate()
+        assert process.returncode == 0, said
+    with started(broken, *search, program="sweeps") as process:
+        until(lambda: any(broken.glob(".pruneexp/studies/*.journal")), "trials are asked for", process)
+        process.terminate()
+        _, said = process.communicate()
+    assert process.returncode == 143
+    assert said == "sweeps: told to leave by SIGTERM; all is saved, and the same command goes on here\n"
+    assert [run.info.status for run in runs(broken, "study")] == ["KILLED"]
+    with started(broken, *search, program="sweeps") as process:
+        _, said = process.communicate()
+        assert process.returncode == 0, said
+    assert numbers(broken) == numbers(whole)

@@ -17,7 +17,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
 from pruneexp import dashboard, schema
-from pruneexp.tracking import Tracker
+from pruneexp.tracking import Parent, Tracker
 from tests.contracts.browsing import browser, charts, mlflow_server, text, waited
 from tests.contracts.jobs import ran
 from tests.contracts.points import point
@@ -108,7 +108,7 @@ def _fill(address: str, folder: Path) -> None:
     _curve(tracker, 0, "l2", "prune", schedule="iterative")
     for seed in (0, 1):
         tracker.log_scan(scan(seed=seed), "", {})
-    study = tracker.study("key", "search", {"study": "search"}, "", {})
+    study = tracker.begin(Parent("study", "key", "search", {"study": "search"}, {}, "", {}))
     for number in range(4):
         made = point(density=0.1 * (number + 1), after=92 + number)
         trial = _of_study(made, number)
@@ -124,7 +124,7 @@ def _curve(tracker: Tracker, seed: int, reg: str, mode: str, schedule: str = "on
         for density, factor in ((0.5, 0.2), (0.1, 1.0))
     ]
     shared = {"model": "lenet5", "reg": reg, "schedule": schedule, "mode": mode, "seed": seed}
-    curve = tracker.curve(made[0].identity.curve_key, "", shared, {}, "", {})
+    curve = tracker.begin(Parent("curve", made[0].identity.curve_key, "", shared, {}, "", {}))
     for one in made:
         tracker.log_point(curve, one)
     tracker.describe(curve)

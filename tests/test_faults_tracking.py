@@ -18,7 +18,7 @@ from pruneexp import schema
 from pruneexp.experiment.display import Display
 from pruneexp.experiment.run import run
 from pruneexp.store.__main__ import main as store
-from pruneexp.tracking import Courier, waiting
+from pruneexp.tracking import Courier, Parent, waiting
 from tests.contracts.composing import SMALL, composed
 from tests.contracts.jobs import numbers, ran, runs
 from tests.contracts.records import CURVE, ENVIRONMENT, fresh_store, point
@@ -126,7 +126,7 @@ def locked(database: Path) -> Iterator[subprocess.Popen[str]]:
 def test_a_database_that_another_process_locks_for_long_is_written_later(tmp_path: Path) -> None:
     said: list[str] = []
     writer = Courier(fresh_store(tmp_path), "pruneexp", tmp_path / "spool", say=said.append)
-    curve = writer.curve("curve", "a curve", CURVE, {}, "", ENVIRONMENT)
+    curve = writer.begin(Parent("curve", "curve", "a curve", CURVE, {}, "", ENVIRONMENT))
     with locked(tmp_path / "mlflow.db"):
         began = time.monotonic()
         writer.log_point(curve, point("first"))
@@ -162,7 +162,7 @@ sys.exit(sum(os.waitpid(child, 0)[1] != 0 for child in children))
 def test_several_that_deliver_at_once_deliver_each_record_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     uri, said = fresh_store(tmp_path), list[str]()
     writer = Courier(uri, "pruneexp", tmp_path / "spool", say=said.append)
-    curve = writer.curve("curve", "a curve", CURVE, {}, "", ENVIRONMENT)
+    curve = writer.begin(Parent("curve", "curve", "a curve", CURVE, {}, "", ENVIRONMENT))
     with monkeypatch.context() as patch:
         patch.setattr("pruneexp.tracking.courier.answers", lambda _: False)
         writer._held, writer._next = True, float("inf")

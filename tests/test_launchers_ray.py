@@ -2,46 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.contracts.commands import PATIENCE, started, until
 from tests.contracts.composing import SMALL
 from tests.contracts.jobs import numbers, ran, runs
-from tests.contracts.ray_cluster import PATIENCE, cluster
+from tests.contracts.ray_cluster import cluster
 
 pytestmark = pytest.mark.slow
 
+ON_RAY = ("-m", "hydra/launcher=ray")
 LONG = (*SMALL, "train.epochs=300", "runtime.checkpoint_seconds=0.5")
-
-
-@contextmanager
-def started(folder: Path, *overrides: str) -> Iterator[subprocess.Popen[str]]:
-    """The sweep with its store and records in ``folder``; it does not outlive a test that fails."""
-    command = [sys.executable, "-m", "pruneexp", "-m", "hydra/launcher=ray", *overrides]
-    command += [f"runtime.store={folder}/store", f"runtime.tracking_uri=sqlite:///{folder}/mlflow.db"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
-    with subprocess.Popen(
-        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as sweep:
-        try:
-            yield sweep
-        finally:
-            sweep.kill()
-
-
-def until(reached: Callable[[], bool], what: str, sweep: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not reached():
-        assert sweep.poll() is None, sweep.communicate()
-        assert time.monotonic() < deadline, f"not within {PATIENCE} s: {what}"
-        time.sleep(0.05)
 
 
 def test_the_jobs_of_a_node_that_dies_run_again_and_nothing_is_lost(tmp_path: Path) -> None:
@@ -49,7 +22,10 @@ def test_the_jobs_of_a_node_that_dies_run_again_and_nothing_is_lost(tmp_path: Pa
     for seed in (0, 1, 2):
         ran(whole, *LONG[len(SMALL) :], "runtime.threads=1", f"seed={seed}")
     broken.mkdir()
-    with cluster() as ray, started(broken, f"hydra.launcher.address={ray.address}", *LONG, "seed=0,1,2") as sweep:
+    with (
+        cluster() as ray,
+        started(broken, *ON_RAY, f"hydra.launcher.address={ray.address}", *LONG, "seed=0,1,2") as sweep,
+    ):
         until(lambda: len(list(broken.glob("store/work/*/*/manifest.json"))) == 2, "both nodes have saved", sweep)
         assert ray.worker.runs()
         ray.worker.kill()
@@ -61,7 +37,7 @@ def test_the_jobs_of_a_node_that_dies_run_again_and_nothing_is_lost(tmp_path: Pa
 
 
 def test_an_address_where_no_cluster_answers_is_said(tmp_path: Path) -> None:
-    with started(tmp_path, "hydra.launcher.address=127.0.0.1:1", *SMALL, "seed=0,1") as sweep:
+    with started(tmp_path, *ON_RAY, "hydra.launcher.address=127.0.0.1:1", *SMALL, "seed=0,1") as sweep:
         _, said = sweep.communicate(timeout=PATIENCE)
     assert sweep.returncode == 2
     assert "pruneexp: hydra.launcher.address=127.0.0.1:1: no Ray cluster could be joined: " in said

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.contracts.commands import PATIENCE, started, until
 from tests.contracts.composing import SMALL
 from tests.contracts.jobs import numbers, ran, runs
-from tests.contracts.slurm import PATIENCE, Cluster, cluster
+from tests.contracts.slurm import Cluster, cluster
 
 pytestmark = pytest.mark.slow
 
@@ -29,29 +26,6 @@ def slurm() -> Iterator[Cluster]:
         yield made
 
 
-@contextmanager
-def started(slurm: Cluster, folder: Path, *overrides: str) -> Iterator[subprocess.Popen[str]]:
-    """``python -m pruneexp`` with its store and records in ``folder``; it does not outlive a test that fails."""
-    command = [sys.executable, "-m", "pruneexp", *overrides]
-    command += [f"runtime.store={folder}/store", f"runtime.tracking_uri=sqlite:///{folder}/mlflow.db"]
-    environment = {**slurm.environment, "PYTHONPATH": str(Path(__file__).parent.parent)}
-    with subprocess.Popen(
-        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as sweep:
-        try:
-            yield sweep
-        finally:
-            sweep.kill()
-
-
-def until(reached: Callable[[], bool], what: str, sweep: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not reached():
-        assert sweep.poll() is None, sweep.communicate()
-        assert time.monotonic() < deadline, f"not within {PATIENCE} s: {what}"
-        time.sleep(0.05)
-
-
 def test_a_requeued_job_saves_goes_on_and_ends_with_the_numbers_of_one_left_alone(
     slurm: Cluster, tmp_path: Path
 ) -> None:
@@ -59,7 +33,7 @@ def test_a_requeued_job_saves_goes_on_and_ends_with_the_numbers_of_one_left_alon
     for seed in (0, 1):
         ran(whole, *LONG[len(SMALL) :], "runtime.threads=1", f"seed={seed}")
     broken.mkdir()
-    with started(slurm, broken, *ON_SLURM, *LONG, "seed=0,1") as sweep:
+    with started(broken, *ON_SLURM, *LONG, "seed=0,1", environment=slurm.environment) as sweep:
         until(lambda: any(broken.glob("store/locks/*.lock")), "a job trains", sweep)
         victims = [job for job, state in slurm.jobs().items() if state == "RUNNING"]
         slurm("scontrol", "requeue", ",".join(victims))
@@ -77,7 +51,7 @@ def test_a_requeued_job_saves_goes_on_and_ends_with_the_numbers_of_one_left_alon
 
 
 def test_a_cancelled_job_fails_with_a_sentence_and_the_others_are_done(slurm: Cluster, tmp_path: Path) -> None:
-    with started(slurm, tmp_path, *ON_SLURM, *SMALL, "train.epochs=2,100000") as sweep:
+    with started(tmp_path, *ON_SLURM, *SMALL, "train.epochs=2,100000", environment=slurm.environment) as sweep:
         until(lambda: any(tmp_path.glob(".pruneexp/slurm/*_0_0_result.pkl")), "the short job is done", sweep)
         left = next(job for job in slurm.jobs() if job.endswith("_1"))
         slurm("scancel", left)
@@ -88,7 +62,9 @@ def test_a_cancelled_job_fails_with_a_sentence_and_the_others_are_done(slurm: Cl
 
 
 def test_a_partition_that_is_not_there_is_said(slurm: Cluster, tmp_path: Path) -> None:
-    with started(slurm, tmp_path, *ON_SLURM, *SMALL, "hydra.launcher.partition=none", "seed=0,1") as sweep:
+    with started(
+        tmp_path, *ON_SLURM, *SMALL, "hydra.launcher.partition=none", "seed=0,1", environment=slurm.environment
+    ) as sweep:
         _, said = sweep.communicate(timeout=PATIENCE)
     assert sweep.returncode == 2
     assert said.strip().splitlines()[-1].startswith("pruneexp: hydra/launcher=slurm: the jobs could not be submitted: ")

@@ -10,7 +10,7 @@ from pruneexp.config import skeleton
 from pruneexp.config.complaints import complaint
 from pruneexp.config.sweep import check_command
 from pruneexp.errors import JobFailed, UserError
-from pruneexp.tracking import Tracker
+from pruneexp.tracking import Parent, Tracker
 from sweeps.storing import open_storage
 from tests.contracts.records import ENVIRONMENT, client_of, fresh_store, point
 
@@ -37,7 +37,7 @@ def test_no_sentence_says_a_password(uri: str) -> None:
 def test_no_record_keeps_a_password(tmp_path: Path) -> None:
     tracker = Tracker(fresh_store(tmp_path), "pruneexp")
     secrets = "\n".join(f"key{number}: {uri}" for number, uri in enumerate(URIS))
-    curve = tracker.curve("k", "a curve", {"note": secrets}, {"why": secrets}, secrets, ENVIRONMENT)
+    curve = tracker.begin(Parent("curve", "k", "a curve", {"note": secrets}, {"why": secrets}, secrets, ENVIRONMENT))
     tracker.log_failure(curve, {"point_key": "p", "note": secrets}, f"lost {URIS[0]}")
     tracker.log_point(curve, point("q"), tags={"where": URIS[1]})
     files = [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -19,8 +19,8 @@ from pruneexp.cache.identity import stage_key
 from pruneexp.cache.paths import Paths
 from pruneexp.cache.store import Artefact, Store
 from pruneexp.store.__main__ import main
-from pruneexp.tracking import Tracker
-from pruneexp.tracking.letters import Parent, of_point
+from pruneexp.tracking import Parent, Tracker
+from pruneexp.tracking.letters import of_point
 from pruneexp.tracking.spool import Spool
 from tests.contracts.records import CURVE, curve_of, fresh_store, point
 

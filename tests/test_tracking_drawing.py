@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from pruneexp import schema
-from pruneexp.tracking import Tracker, markdown, open_pages
+from pruneexp.tracking import Parent, Tracker, markdown, open_pages
 from pruneexp.tracking.drawing import Line, tradeoff_svg
 from tests.contracts.points import point
 from tests.contracts.records import artefact, client_of, curve_of, fresh_store
@@ -71,7 +71,7 @@ def test_a_finished_curve_carries_series_table_and_picture(tmp_path: Path) -> No
 
 def test_a_search_is_described_by_the_trials_that_no_other_beats(tmp_path: Path) -> None:
     tracker = Tracker(fresh_store(tmp_path), "study")
-    study = tracker.study("key", "search", {"study": "search"}, "", {})
+    study = tracker.begin(Parent("study", "key", "search", {"study": "search"}, {}, "", {}))
     for number, (density, after) in enumerate(((0.5, 96.0), (0.3, 96.5), (0.2, 90.0), (0.1, 95.0))):
         made = point(density=density, after=after)
         trial = replace(made.identity, study="search", trial=number, point_key=str(number))

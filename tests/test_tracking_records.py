@@ -12,7 +12,7 @@ import pytest
 
 from pruneexp import schema
 from pruneexp.errors import UserError
-from pruneexp.tracking import Tracker
+from pruneexp.tracking import Parent, Tracker
 from pruneexp.tracking import runs as runs_module
 from pruneexp.tracking.runs import Runs
 from tests.contracts.records import (
@@ -86,8 +86,16 @@ def test_files_lie_beside_the_database(tracker: Tracker) -> None:
 
 
 def test_a_curve_holds_its_configuration_and_environment(tracker: Tracker) -> None:
-    run_id = tracker.curve(
-        "k", "lenet5", CURVE, {}, "tracking_uri: https://me:secret@host\n", {"git": {"commit": "unknown"}}
+    run_id = tracker.begin(
+        Parent(
+            "curve",
+            "k",
+            "lenet5",
+            CURVE,
+            {},
+            "tracking_uri: https://me:secret@host\n",
+            {"git": {"commit": "unknown"}},
+        )
     )
     run = client_of(tracker).get_run(run_id)
     assert run.data.params["model"] == "lenet5"
@@ -102,7 +110,7 @@ def test_a_curve_is_found_again_and_keeps_its_first_environment(tracker: Tracker
     first = curve_of(tracker)
     tracker.close_curve(first, "FINISHED")
     again = Tracker(uri, "study")
-    assert again.curve("curve", "a curve", {**CURVE, "seed": 4, "new": 1}, {}, "other", {}) == first
+    assert again.begin(Parent("curve", "curve", "a curve", {**CURVE, "seed": 4, "new": 1}, {}, "other", {})) == first
     run = client_of(tracker).get_run(first)
     assert run.info.status == "RUNNING"
     assert (run.data.params["seed"], run.data.params["new"]) == ("3", "1")
@@ -177,7 +185,7 @@ def test_points_of_a_deleted_curve_move_to_the_new_one(tracker: Tracker) -> None
 def test_nothing_is_too_long_or_too_much(tracker: Tracker) -> None:
     params: dict[str, Any] = {f"key {i}": i for i in range(250)} | {"scale/../map?": "x" * 9000}
     tags = {f"tag {i}": str(i) for i in range(150)} | {"collapsed": "y" * 9000}
-    run_id = tracker.curve("k", "n" * 400, params, tags, "", {})
+    run_id = tracker.begin(Parent("curve", "k", "n" * 400, params, tags, "", {}))
     run = client_of(tracker).get_run(run_id)
     assert len(run.data.params) == 251
     assert sum(key.startswith("tag ") for key in run.data.tags) == 150

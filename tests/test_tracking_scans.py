@@ -11,7 +11,7 @@ import pytest
 
 from pruneexp import schema
 from pruneexp.schema import LayerSensitivity, Scan, ScanIdentity, Score, unflatten
-from pruneexp.tracking import Tracker
+from pruneexp.tracking import Parent, Tracker
 from pruneexp.tracking.runs import Runs
 from tests.contracts.records import ENVIRONMENT, artefact, client_of, fresh_store, point, points, runs
 from tests.contracts.scans import CHANGES, scan
@@ -125,7 +125,9 @@ def test_levels_that_prune_alike_and_groups_of_layers_are_written_too(tracker: T
 
 
 def study_of(tracker: Tracker, key: str = "k", **params: Any) -> str:
-    return tracker.study(key, "a search", {"objective": "pareto", **params}, "model: lenet5\n", ENVIRONMENT)
+    return tracker.begin(
+        Parent("study", key, "a search", {"objective": "pareto", **params}, {}, "model: lenet5\n", ENVIRONMENT)
+    )
 
 
 def test_a_study_is_found_again_by_its_key(tracker: Tracker) -> None:
@@ -139,7 +141,7 @@ def test_a_study_is_found_again_by_its_key(tracker: Tracker) -> None:
     assert run.data.tags[schema.STUDY_KEY] == "k"
     assert artefact(run, schema.CONFIG_FILE) == "model: lenet5\n"
     assert study_of(tracker, "another") != first
-    assert tracker.curve("k", "a curve", {}, {}, "", ENVIRONMENT) != first
+    assert tracker.begin(Parent("curve", "k", "a curve", {}, {}, "", ENVIRONMENT)) != first
 
 
 def test_points_of_a_study_are_nested_and_carry_its_numbers(tracker: Tracker) -> None:

@@ -13,8 +13,8 @@ import pytest
 from pruneexp import schema
 from pruneexp.errors import UserError
 from pruneexp.experiment.waiting import SPOOL, told_what_waits
-from pruneexp.tracking import Courier, Tracker, courier, delivery, waiting
-from pruneexp.tracking.letters import Letter, Parent, of_point, of_scan, plain, post, read
+from pruneexp.tracking import Courier, Parent, Tracker, courier, delivery, waiting
+from pruneexp.tracking.letters import Letter, of_point, of_scan, plain, post, read
 from pruneexp.tracking.spool import Spool
 from pruneexp.tracking.stores import Unreachable
 from tests.contracts.records import CURVE, ENVIRONMENT, artefact, client_of, curve_of, fresh_store, point, points, runs
@@ -29,7 +29,7 @@ class Outage:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.on, self.asked = False, 0
-        for name in ("curve", "restored", "log_point", "log_failure", "log_scan", "summarise", "close_curve"):
+        for name in ("begin", "restore", "log_point", "log_failure", "log_scan", "summarise", "close_curve"):
             monkeypatch.setattr(Tracker, name, self._guarded(getattr(Tracker, name)))
         for module in (courier, delivery):
             monkeypatch.setattr(module, "answers", self._answers)
@@ -63,7 +63,7 @@ def writer(tmp_path: Path, said: list[str]) -> Courier:
 
 
 def begun(writer: Courier) -> str:
-    return writer.curve("curve", "a curve", CURVE, {"note": "x"}, "model: lenet5\n", ENVIRONMENT)
+    return writer.begin(PARENT)
 
 
 def content(tracker: Tracker) -> dict[str, object]:

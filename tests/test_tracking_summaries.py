@@ -11,7 +11,7 @@ import pytest
 
 from analysis.load.records import points as read_points
 from pruneexp import schema
-from pruneexp.tracking import Tracker, open_pages
+from pruneexp.tracking import Parent, Tracker, open_pages
 from pruneexp.tracking.summaries import METRICS, Point, Summary, summaries
 from tests.contracts.points import point
 from tests.contracts.records import CURVE, ENVIRONMENT, client_of, fresh_store, runs
@@ -82,7 +82,7 @@ def tracker(tmp_path: Path) -> Tracker:
 def record(tracker: Tracker, *points: schema.TradeoffPoint) -> None:
     """Record points of one curve as a job does."""
     key = points[0].identity.curve_key
-    curve = tracker.curve(key, key, {**CURVE, "seed": points[0].identity.seed}, {}, "", ENVIRONMENT)
+    curve = tracker.begin(Parent("curve", key, key, {**CURVE, "seed": points[0].identity.seed}, {}, "", ENVIRONMENT))
     for one in points:
         tracker.log_point(curve, one)
     tracker.close_curve(curve, "FINISHED")

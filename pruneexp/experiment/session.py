@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -24,7 +24,7 @@ from pruneexp.provenance import environment
 from pruneexp.schema import Budget, PointIdentity, TradeoffPoint
 from pruneexp.stages.graph import Route, Runner
 from pruneexp.stages.setting import Watch
-from pruneexp.tracking import Courier, curve_name, default_uri, monitored, redact, resolved
+from pruneexp.tracking import Courier, Parent, default_uri, monitored, redact, resolved
 
 #: What the points of one curve differ in.
 OF_A_POINT = ("budget.kind", "budget.value", "point_key", "mask_key", "final_key")
@@ -92,15 +92,15 @@ class Session:
             UserError: the tracking store cannot be used; better said before any work than after it.
         """
         shared = {name: value for name, value in schema.flatten(of).items() if name not in OF_A_POINT}
-        run = self._courier().curve(
-            of.curve_key, curve_name(shared), shared, self._tags(), self.resolved(), self.environment()
-        )
-        return Record(self.courier, run)
+        return self._begin("curve", of.curve_key, "", shared)
 
     def open_study(self, key: str, name: str, params: Mapping[str, Any]) -> Record:
         """The run of a search, made or found again by its key; raises as ``open_curve`` does."""
-        run = self._courier().study(key, name, params, self.resolved(), self.environment(), self._tags())
-        return Record(self.courier, run)
+        return self._begin("study", key, name, params)
+
+    def _begin(self, kind: Literal["curve", "study"], key: str, name: str, params: Mapping[str, Any]) -> Record:
+        parent = Parent(kind, key, name, params, self._tags(), self.resolved(), self.environment())
+        return Record(self.courier, self._courier().begin(parent))
 
     def record_scan(self, scan: schema.Scan) -> None:
         """Record a sensitivity scan, unless it is recorded already."""
@@ -164,7 +164,8 @@ class Session:
             return self
         config = self.config.copy()
         config.seed = seed
-        return replace(open_session(config, self.choices, self.own, self.display), courier=self.courier)
+        opened = open_session(config, self.choices, self.own, self.display)
+        return replace(opened, courier=self.courier, store=self.store, runner=self.runner)
 
     def scaled(self, scale: Mapping[str, float]) -> Session:
         """The same session with these factors of each layer's share (``criterion.allocation.scale``).

@@ -11,6 +11,7 @@ from pruneexp.tracking.models import Network
 from pruneexp.tracking.monitor import monitored
 from pruneexp.tracking.naming import curve_name, point_name
 from pruneexp.tracking.pages import open_pages
+from pruneexp.tracking.parents import Parent
 from pruneexp.tracking.recorded import Recorded
 from pruneexp.tracking.spool import stamps, waiting
 from pruneexp.tracking.stores import default_uri, resolved
@@ -19,6 +20,7 @@ from pruneexp.tracking.tracker import Tracker
 __all__ = [
     "Courier",
     "Network",
+    "Parent",
     "Recorded",
     "Tracker",
     "counted",

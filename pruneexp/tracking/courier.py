@@ -18,7 +18,8 @@ from pruneexp.errors import UserError, redact
 from pruneexp.interrupts import finished_first
 from pruneexp.tracking import letters
 from pruneexp.tracking.delivery import deliver
-from pruneexp.tracking.letters import Letter, Parent
+from pruneexp.tracking.letters import Letter
+from pruneexp.tracking.parents import Parent
 from pruneexp.tracking.spool import Spool
 from pruneexp.tracking.stores import Unreachable, answers, resolved
 from pruneexp.tracking.tracker import Tracker
@@ -69,35 +70,18 @@ class Courier:
                 self._deliver(spool)
         return self._spool
 
-    def curve(
-        self,
-        curve_key: str,
-        name: str,
-        params: Mapping[str, Any],
-        tags: Mapping[str, str],
-        config_yaml: str,
-        environment: Mapping[str, Any],
-    ) -> str:
-        """As ``Tracker.curve``."""
-        parent = Parent("curve", curve_key, name, params, tags, config_yaml, environment)
-        return self._began(
-            parent, lambda tracker: tracker.curve(curve_key, name, params, tags, config_yaml, environment)
-        )
-
-    def study(
-        self,
-        study_key: str,
-        name: str,
-        params: Mapping[str, Any],
-        config_yaml: str,
-        environment: Mapping[str, Any],
-        tags: Mapping[str, str] | None = None,
-    ) -> str:
-        """As ``Tracker.study``."""
-        parent = Parent("study", study_key, name, params, tags or {}, config_yaml, environment)
-        return self._began(
-            parent, lambda tracker: tracker.study(study_key, name, params, config_yaml, environment, tags)
-        )
+    def begin(self, parent: Parent) -> str:
+        """As ``Tracker.begin``."""
+        spool = self.open()
+        run_id = f"{parent.kind} {parent.key}"
+        if self._tracker is not None and not self._held:
+            try:
+                with finished_first():
+                    run_id = self._runs[parent.key] = self._tracker.begin(parent)
+            except Unreachable as error:
+                self._hold(spool, str(error))
+        self._parents[run_id] = parent
+        return run_id
 
     def log_point(
         self,
@@ -130,18 +114,6 @@ class Courier:
     def stored_as(self, run_id: str) -> str:
         """The store's id of a run that was begun here, once it has arrived."""
         return self._runs.get(self._parents[run_id].key, run_id)
-
-    def _began(self, parent: Parent, open_run: Callable[[Tracker], str]) -> str:
-        spool = self.open()
-        run_id = f"{parent.kind} {parent.key}"
-        if self._tracker is not None and not self._held:
-            try:
-                with finished_first():
-                    run_id = self._runs[parent.key] = open_run(self._tracker)
-            except Unreachable as error:
-                self._hold(spool, str(error))
-        self._parents[run_id] = parent
-        return run_id
 
     def _send(self, letter: Letter) -> None:
         spool = self.open()

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from filelock import Timeout
 
 from pruneexp.errors import UserError
-from pruneexp.tracking.letters import Parent, post
+from pruneexp.tracking.letters import post
+from pruneexp.tracking.parents import Parent
 from pruneexp.tracking.spool import Spool, Waiting
 from pruneexp.tracking.stores import answers
 from pruneexp.tracking.tracker import Tracker
@@ -68,13 +69,5 @@ def _run_of(parent: Parent | None, tracker: Tracker, runs: dict[str, str]) -> st
     if parent is None:
         return ""
     if parent.key not in runs:
-        runs[parent.key] = tracker.restored(
-            parent.kind,
-            parent.key,
-            parent.name,
-            parent.params,
-            parent.tags,
-            parent.config_yaml,
-            parent.environment,
-        )
+        runs[parent.key] = tracker.restore(parent)
     return runs[parent.key]

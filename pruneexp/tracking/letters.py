@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from pruneexp import schema
+from pruneexp.tracking.parents import Parent
 from pruneexp.tracking.tracker import Tracker
 
 Kind = Literal["point", "failure", "scan", "summary", "ending"]
@@ -20,19 +21,6 @@ ORDER: tuple[Kind, ...] = ("point", "failure", "scan", "summary", "ending")
 
 #: Kinds that a person counts as records.
 RECORDS: tuple[Kind, ...] = ("point", "failure", "scan")
-
-
-@dataclass(frozen=True)
-class Parent:
-    """The run of a curve or a search, by everything that it is made of."""
-
-    kind: Literal["curve", "study"]
-    key: str
-    name: str
-    params: Mapping[str, Any]
-    tags: Mapping[str, str]
-    config_yaml: str
-    environment: Mapping[str, Any]
 
 
 @dataclass(frozen=True)

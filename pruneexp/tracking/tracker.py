@@ -19,6 +19,7 @@ from pruneexp.tracking import colours, contention, reports
 from pruneexp.tracking.board import Board
 from pruneexp.tracking.models import Network, log_network
 from pruneexp.tracking.naming import curve_name, legal_key, point_name, scan_name
+from pruneexp.tracking.parents import Parent
 from pruneexp.tracking.runs import Runs, Value, about, kind, quoted, source, texts
 from pruneexp.tracking.stores import explained, open_client, resolved, sqlite_path, store_lock
 
@@ -56,47 +57,13 @@ class Tracker:
     def experiment_id(self) -> str:
         return self._runs.experiment_id
 
-    def curve(
-        self,
-        curve_key: str,
-        name: str,
-        params: Mapping[str, Any],
-        tags: Mapping[str, str],
-        config_yaml: str,
-        environment: Mapping[str, Any],
-    ) -> str:
-        """Run id of the curve, made or found again by its key; what a killed process left out of it is added.
+    def begin(self, parent: Parent) -> str:
+        """Id of its run, made or found again by its key; what a killed process left out of it is added."""
+        return self._run_of(parent, "RUNNING")
 
-        ``environment`` is what ``pruneexp.provenance.environment`` returns; its git commit is put on the points too,
-        and so are the ``tags`` and the name.
-        """
-        shown = name or curve_name(params)
-        return self._parent("curve", curve_key, shown, params, tags, config_yaml, environment, "RUNNING")
-
-    def study(
-        self,
-        study_key: str,
-        name: str,
-        params: Mapping[str, Any],
-        config_yaml: str,
-        environment: Mapping[str, Any],
-        tags: Mapping[str, str] | None = None,
-    ) -> str:
-        """Run id of a search, made or found again by its key; its trials are points nested in it."""
-        return self._parent("study", study_key, name, params, tags or {}, config_yaml, environment, "RUNNING")
-
-    def restored(
-        self,
-        of_kind: Literal["curve", "study"],
-        key: str,
-        name: str,
-        params: Mapping[str, Any],
-        tags: Mapping[str, str],
-        config_yaml: str,
-        environment: Mapping[str, Any],
-    ) -> str:
-        """As ``curve`` or ``study``, for records that arrive late: a run that is there keeps its status."""
-        return self._parent(of_kind, key, name, params, tags, config_yaml, environment, None)
+    def restore(self, parent: Parent) -> str:
+        """As ``begin``, for records that arrive late: a run that is there keeps its status."""
+        return self._run_of(parent, None)
 
     def logged(self, curve_run: str) -> set[str]:
         """Keys of the points of this curve that are recorded completely."""
@@ -212,38 +179,32 @@ class Tracker:
         with explained(self.uri, "written"), self._lock:
             self._runs.end(self._runs.client.get_run(curve_run), status)
 
-    def _parent(
-        self,
-        of_kind: Literal["curve", "study"],
-        key: str,
-        name: str,
-        params: Mapping[str, Any],
-        tags: Mapping[str, str],
-        config_yaml: str,
-        environment: Mapping[str, Any],
-        status: Literal["RUNNING"] | None,
-    ) -> str:
-        key_tag = _PARENTS[of_kind]
+    def _run_of(self, parent: Parent, status: Literal["RUNNING"] | None) -> str:
+        key_tag, name = _PARENTS[parent.kind], parent.name or curve_name(parent.params)
         with explained(self.uri, "written"), self._lock:
-            query = f"tags.`{key_tag}` = {quoted(key)} and {kind(of_kind)}"
+            query = f"tags.`{key_tag}` = {quoted(parent.key)} and {kind(parent.kind)}"
             found = sorted(self._runs.find(query), key=contention.rank)
-            made_by = {**tags, schema.CURVE: name, **source(environment)}
+            made_by = {**parent.tags, schema.CURVE: name, **source(parent.environment)}
             if found:
                 run = found[0]
                 if status is not None:
                     self._runs.client.update_run(run.info.run_id, status=status)
             else:
-                own = {schema.KIND: of_kind, key_tag: key, schema.SCHEMA: schema.SCHEMA_VERSION}
-                run = self._runs.create(name, {colours.TAG: colours.colour(params), **made_by, **own})
+                own = {schema.KIND: parent.kind, key_tag: parent.key, schema.SCHEMA: schema.SCHEMA_VERSION}
+                run = self._runs.create(name, {colours.TAG: colours.colour(parent.params), **made_by, **own})
                 run = contention.agree(self._runs, query, run) if self._unlocked else run
-                if of_kind == "curve":
-                    self._adopt(key, run)
-            present = {file.path for file in self._runs.client.list_artifacts(run.info.run_id)} if found else set()
-            missing = {name: text for name, text in texts(params).items() if legal_key(name) not in run.data.params}
-            files = {file: text for file, text in about(config_yaml, environment).items() if file not in present}
-            self._runs.fill(run, missing, [], files)
+                if parent.kind == "curve":
+                    self._adopt(parent.key, run)
+            self._fill(run, parent, old=bool(found))
             self._sources[run.info.run_id] = made_by
             return str(run.info.run_id)
+
+    def _fill(self, run: Run, parent: Parent, *, old: bool) -> None:
+        """Add what a run lacks of its params and files."""
+        present = {file.path for file in self._runs.client.list_artifacts(run.info.run_id)} if old else set()
+        files = about(parent.config_yaml, parent.environment)
+        params = {key: text for key, text in texts(parent.params).items() if legal_key(key) not in run.data.params}
+        self._runs.fill(run, params, [], {file: text for file, text in files.items() if file not in present})
 
     def _adopt(self, curve_key: str, curve: Run) -> None:
         """Points whose curve was deleted, also while they were being written, belong to the one made again."""

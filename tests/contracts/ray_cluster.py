@@ -15,8 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Seconds in which a node is up, and jobs begin, on a busy machine.
-PATIENCE = 300.0
+from tests.contracts.commands import PATIENCE
 
 _EACH = ("--node-ip-address=127.0.0.1", "--num-cpus=1", "--object-store-memory=100000000", "--disable-usage-stats",
          "--include-log-monitor=false", "--block")  # fmt: skip

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from pruneexp import schema
-from pruneexp.tracking import Tracker, default_uri
+from pruneexp.tracking import Parent, Tracker, default_uri
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -70,7 +70,7 @@ def client_of(tracker: Tracker) -> MlflowClient:
 
 
 def curve_of(tracker: Tracker, key: str = "curve") -> str:
-    return tracker.curve(key, "a curve", CURVE, {"note": "x"}, "model: lenet5\n", ENVIRONMENT)
+    return tracker.begin(Parent("curve", key, "a curve", CURVE, {"note": "x"}, "model: lenet5\n", ENVIRONMENT))
 
 
 def runs(tracker: Tracker, query: str) -> list[Run]:

@@ -17,8 +17,7 @@ from pathlib import Path
 
 import pytest
 
-#: Seconds in which daemons answer, and jobs begin, on a busy machine.
-PATIENCE = 300.0
+from tests.contracts.commands import PATIENCE
 
 # Without control groups, which containers do not have. A requeued job waits until the credential of its first run has
 # expired: cred_expire, two minutes by default and five seconds at least.
