@@ -30,7 +30,11 @@ def test_a_sweep_is_planned_run_and_resumed(folder: Folder, capfd: pytest.Captur
     assert Counter(tags[schema.JOB] for tags in points.values()) == {"0": 2, "1": 2, "2": 2}
     assert {tags[schema.SWEEP] for tags in points.values()} == {"mine"}
     assert {tags[schema.SWEEP] for tags in recorded(folder.client, "curve").values()} == {"mine"}
-    assert "all 3 jobs are done, 6 points" in capfd.readouterr().out
+    *_, ended, page = said = capfd.readouterr().out.splitlines()
+    assert ended == "sweep mine: all 3 jobs are done, 6 points"
+    assert page.startswith("dashboard http://127.0.0.1:5000/#/experiments/")
+    assert "viewStateShareKey=pruneexp-tradeoff&" in page
+    assert sum(line.startswith("dashboard") for line in said) == 1
 
     trained = folder.trained()
     gone = next(run for run, tags in points.items() if tags[schema.JOB] == "1")

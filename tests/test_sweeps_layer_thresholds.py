@@ -57,6 +57,15 @@ def test_every_trial_is_a_point_under_the_study(folder: Path) -> None:
         assert point.info.run_name.startswith(f"trial {trial.number} · l2")
 
 
+def test_the_last_line_is_the_address_of_the_search_s_own_page(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert swept(folder, *STUDY, "study.trials=6", "runtime.dashboard=true") == 0
+    page = capsys.readouterr().out.splitlines()[-1]
+    assert page.startswith("dashboard http://127.0.0.1:5000/#/experiments/")
+    assert "viewStateShareKey=pruneexp-study-1&" in page
+
+
 def test_a_search_never_looks_at_the_test_split_but_finalists_do(folder: Path) -> None:
     kinds = {epochs(point): point for point in nested(folder)}  # the last of each
     assert sorted(kinds) == [0, 1, 2]  # probes, and the rungs of the finalists

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from hydra_plugins.pruneexp_jobs_sweeper._request import Request
 from pruneexp.errors import JobFailed, UserError, redact
 from pruneexp.experiment.display import Display
+from pruneexp.experiment.pages import show_sweep
 from pruneexp.experiment.survey import Surveyor, SweepPlan
 from pruneexp.jobs import definition
 from pruneexp.jobs.folder import write
@@ -53,7 +54,13 @@ def run(asked: Request, config: DictConfig, launcher: Launcher, words: Sequence[
         cause = _launch(
             asked, launcher, todo, ["++runtime.progress=false", "++runtime.log=true"] if watched else [], display
         )
-    _conclude(asked, cause, display)
+    try:
+        _conclude(asked, cause, display)
+    finally:
+        if summarise(asked.folder).points_done:
+            places = {(job.config.runtime.tracking_uri, job.config.runtime.experiment): job for job in asked.jobs}
+            for job in places.values():
+                show_sweep(job.config.runtime, display)
 
 
 def _plan(asked: Request, display: Display) -> SweepPlan:

@@ -98,6 +98,11 @@ class OptunaSweeper(Sweeper):
         while missing := search.missing:
             failures += self._launch(search, min(request.n_jobs, missing))
         publish(search, Path(self.config.hydra.sweep.dir))
+        if "runtime" in self.config:  # the sweeper serves other programs too
+            from pruneexp.experiment.display import Display
+            from pruneexp.experiment.pages import show_sweep
+
+            show_sweep(self.config.runtime, Display(bars=False))
         if failures:
             raise max(failures, key=_severity)
 

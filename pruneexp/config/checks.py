@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pruneexp.config.skeleton import Config, CurveConfig, RetrainConfig, RuntimeConfig, TrainConfig
 from pruneexp.errors import UserError
-from pruneexp.schema import CURVE, Budget
+from pruneexp.schema import CURVE, SWEEP, Budget
 
 #: What a curve asks for when neither curve.densities nor curve.qualities is given.
 DEFAULT_DENSITIES = (0.5, 0.3, 0.2, 0.1, 0.05)
@@ -151,8 +151,10 @@ def _check_tags(tags: Any) -> None:
     if not isinstance(tags, dict) or not all(isinstance(value, str | int | float) for value in tags.values()):
         raise UserError(f"runtime.tags={tags}: allowed are names with a word or number each: {{paper: han2015}}")
     for name in tags:
-        if not re.fullmatch(r"[A-Za-z]\w{0,99}", str(name)) or name in (CURVE, "mlflow", "pruneexp"):
-            raise UserError(f"runtime.tags: {name!r} cannot name a tag: letters, digits and _ can, but not {CURVE!r}")
+        if not re.fullmatch(r"[A-Za-z]\w{0,99}", str(name)) or name in (CURVE, SWEEP, "mlflow", "pruneexp"):
+            raise UserError(
+                f"runtime.tags: {name!r} cannot name a tag: letters, digits and _ can, but not {CURVE!r} or {SWEEP!r}"
+            )
 
 
 def _at(values: Mapping[str, Any], key: str) -> Any:

@@ -68,14 +68,13 @@ class Session:
     store: Store
     runner: Runner
     display: Display
-    uri: str
     courier: Courier
     own: tuple[str, ...] = ()
 
     @property
     def places(self) -> tuple[tuple[str, str], ...]:
         """Where things go, for people."""
-        records = f"{redact(self.uri)}, experiment {self.config.runtime.experiment}"
+        records = f"{redact(self.courier.uri)}, experiment {self.config.runtime.experiment}"
         return (("threads", str(torch.get_num_threads())), ("store", str(self.store.root)), ("records", records))
 
     def check_records(self) -> None:
@@ -119,7 +118,7 @@ class Session:
         return nullcontext() if tracker is None else monitored(tracker.uri, self.courier.stored_as(record.run_id))
 
     def _courier(self) -> Courier:
-        self.store.refer(redact(resolved(self.uri)), Path.cwd() / SPOOL)
+        self.store.refer(redact(resolved(self.courier.uri)), Path.cwd() / SPOOL)
         return self.courier
 
     def resolved(self) -> str:
@@ -237,6 +236,11 @@ def open_session(
     runtime = config.runtime
     store = Store(Path(runtime.store), checkpoint_every=runtime.checkpoint_seconds, on_event=shown.note, notice=notice)
     job = build(config, Watched(shown, report or Report()), own)
+    courier = courier_of(runtime, shown)
+    return Session(config, choices, job, store, Runner(store), shown, courier, tuple(own))
+
+
+def courier_of(runtime: DictConfig, display: Display) -> Courier:
+    """The way to the tracking store that the working folder and ``runtime`` name; it opens nothing yet."""
     uri = runtime.tracking_uri or default_uri(Path.cwd())
-    courier = Courier(uri, runtime.experiment, Path.cwd() / SPOOL, patient=runtime.spool, say=shown.note)
-    return Session(config, choices, job, store, Runner(store), shown, uri, courier, tuple(own))
+    return Courier(uri, runtime.experiment, Path.cwd() / SPOOL, patient=runtime.spool, say=display.note)

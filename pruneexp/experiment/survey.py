@@ -118,7 +118,7 @@ class Surveyor:
         return self._epochs[what]
 
     def _points(self, session: Session, curve_key: str) -> frozenset[str]:
-        place = (session.uri, session.config.runtime.experiment)
+        place = (session.courier.uri, session.config.runtime.experiment)
         if place not in self._recorded:
             try:
                 self._recorded[place] = Recorded(*place)

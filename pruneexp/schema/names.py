@@ -12,8 +12,7 @@ COLLAPSE = "pruneexp.collapse"  # comma-separated layers that were kept from los
 DENSITY_MISSED = "pruneexp.density_missed"  # "true" where the achieved density is not the asked one
 FAILURE = "pruneexp.failure"  # why a FAILED run failed, in one sentence
 NETWORK_KEY = "pruneexp.network_key"  # of a logged model: the stage that trained it
-SWEEP = "pruneexp.sweep"  # of curves and points: the sweep that recorded them first
-JOB = "pruneexp.job"  # their job's number there
+JOB = "pruneexp.job"  # of curves and points: the number of their job in the sweep
 SUMMARY_KEY = "pruneexp.summary_key"
 SUMMARY_OF = "pruneexp.summary_of"  # "curves" or "points": what a summary has the mean of, over seeds
 CONTEST = "pruneexp.contest"  # the same on summaries that differ in the mode alone
@@ -31,6 +30,7 @@ DRAWING_FILE = "curve.svg"
 
 #: Tags without a prefix, for people to filter by; ``runtime.tags`` sets the others.
 CURVE = "curve"  # the name of the curve
+SWEEP = "sweep"  # of curves and points: the sweep that recorded them first
 
 #: Metrics that follow from others, so that MLflow can draw them; readers of records never need them.
 ACCURACY_LOSS = "accuracy_loss"  # points: dense minus after, on val

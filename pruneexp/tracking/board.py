@@ -46,7 +46,7 @@ class Board:
 
     def provision(self) -> list[Link]:
         """Write every view for which something is recorded; the last link is the plain page of runs."""
-        found = list(self._views())
+        found = [view for view in self._views() if views.fits(view)]
         with explained(self._uri, "written"), self._lock:
             tags = self._runs.client.get_experiment(self._runs.experiment_id).tags
             for view in found:
@@ -59,7 +59,7 @@ class Board:
         return f"{host(self._uri)}/#/experiments/{self._runs.experiment_id}/runs"
 
     def _link(self, view: View) -> Link:
-        mode = "&compareRunsMode=CHART" if view.charts else ""
+        mode = "" if view.table else "&compareRunsMode=CHART"
         return Link(view.name, view.title, f"{self.page}?viewStateShareKey={quote(view.key)}{mode}")
 
     def _write(self, tags: Mapping[str, str], view: View) -> None:

@@ -40,7 +40,7 @@ class Courier:
     def __init__(
         self, uri: str, experiment: str, spool: Path, *, patient: bool = False, say: Callable[[str], None]
     ) -> None:
-        self._uri, self._experiment, self._root = uri, experiment, spool
+        self.uri, self._experiment, self._root = uri, experiment, spool
         self._patient, self._say = patient, say
         self._tracker: Tracker | None = None
         self._spool: Spool | None = None
@@ -57,7 +57,7 @@ class Courier:
             UserError: the store cannot be used, and the work is not to start without it.
         """
         if self._spool is None:
-            uri = resolved(self._uri)
+            uri = resolved(self.uri)
             spool = Spool(self._root, uri, self._experiment)
             try:
                 self._tracker = Tracker(uri, self._experiment)
@@ -65,7 +65,7 @@ class Courier:
                 if not self._patient:
                     raise Unreachable(f"{error} With runtime.spool=true records wait for it instead.") from error
                 self._hold(spool, str(error))
-            self._uri, self._spool = uri, spool
+            self.uri, self._spool = uri, spool
             if self._tracker is not None and spool.files():
                 self._deliver(spool)
         return self._spool
@@ -137,12 +137,12 @@ class Courier:
 
     def _deliver(self, spool: Spool) -> None:
         """Deliver everything that waits; where that does not succeed, it goes on waiting, and the pause grows."""
-        if self._held and not answers(self._uri):
+        if self._held and not answers(self.uri):
             self._wait_longer()
             return
         patience = _OTHERS_SECONDS if self._held and self._next == 0.0 else 0.0
         try:
-            self._tracker = self._tracker or Tracker(self._uri, self._experiment)
+            self._tracker = self._tracker or Tracker(self.uri, self._experiment)
             with spool.lock().acquire(timeout=patience):
                 done = deliver(spool, self._tracker, self._once)
         except Timeout:
@@ -153,7 +153,7 @@ class Courier:
             return
         self._runs |= done.runs
         if done.records:
-            self._say(f"{counted(done.records)} that waited for {redact(self._uri)} arrived.")
+            self._say(f"{counted(done.records)} that waited for {redact(self.uri)} arrived.")
         if done.stuck:
             self._once(done.stuck)
             self._hold(spool, done.stuck)

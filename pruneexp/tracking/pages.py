@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from collections import defaultdict
 from collections.abc import Sequence
 
 from pruneexp import schema
 from pruneexp.errors import UserError, redact
 from pruneexp.tracking.board import Board
-from pruneexp.tracking.reports import describe, read_points, refresh_summaries
+from pruneexp.tracking.reports import describe, read_points, refresh_summaries, repetitions
 from pruneexp.tracking.runs import Runs, kind
-from pruneexp.tracking.stores import explained, open_client, resolved, sqlite_path, store_lock
+from pruneexp.tracking.stores import experiments, explained, open_client, resolved, sqlite_path, store_lock
+from pruneexp.tracking.summaries import Point
+
+_FINISHED = f"{kind('point')} and attributes.status = 'FINISHED'"
+#: Milliseconds by which the clocks of two machines may differ.
+_CLOCKS_APART = 60_000
 
 
 class Pages:
@@ -31,21 +38,44 @@ class Pages:
     def summarise(self) -> int:
         """Describe what has no description yet, and renew the summaries over seeds; how many there are.
 
+        Jobs that record meanwhile wait for one curve or one group of summaries at most.
+
         Raises:
             UserError: nothing of this project is recorded here.
         """
+        began = int(time.time() * 1000)
         with explained(self._uri, "written"):
-            points = list(read_points(self._runs, f"{kind('point')} and attributes.status = 'FINISHED'"))
+            points = list(read_points(self._runs, _FINISHED))
             if not points and not self.holds_ours():
                 raise UserError(
                     f"The experiment {self.name!r} of {redact(self._uri)} is empty: it has no run of pruneexp."
                 )
-            with self._lock:
-                for of_kind in ("curve", "study"):
-                    for run in list(self._runs.find(kind(of_kind))):
-                        if schema.DIGEST not in run.data.tags:
+            for of_kind in ("curve", "study"):
+                for run in list(self._runs.find(kind(of_kind))):
+                    if schema.DIGEST not in run.data.tags:
+                        with self._lock:
                             describe(self._runs, run)
-                return refresh_summaries(self._runs, points)
+            return self._refreshed(points, began)
+
+    def _refreshed(self, points: Sequence[Point], began: int) -> int:
+        contests: dict[str, list[Point]] = defaultdict(list)
+        for point in points:
+            if not point.identity.study:
+                contests[schema.contest_of(point.identity)].append(point)
+        count = 0
+        for contest, members in contests.items():
+            with self._lock:
+                fresh = repetitions(self._runs, members[0].identity) if self._recorded_since(began) else members
+                count += refresh_summaries(self._runs, fresh, contest)
+        with self._lock:
+            for run in list(self._runs.find(kind("summary"))):
+                if run.data.tags.get(schema.CONTEST) not in contests and not self._recorded_since(began):
+                    self._runs.client.delete_run(run.info.run_id)
+        return count
+
+    def _recorded_since(self, moment: int) -> bool:
+        query = f"{_FINISHED} and attributes.end_time >= {moment - _CLOCKS_APART}"
+        return bool(self._runs.client.search_runs([self._runs.experiment_id], query, max_results=1))
 
 
 def open_pages(uri: str, names: Sequence[str]) -> list[Pages]:
@@ -60,7 +90,7 @@ def open_pages(uri: str, names: Sequence[str]) -> list[Pages]:
         raise UserError(f"There is no database {path}: nothing has been recorded there (--tracking-uri).")
     client = open_client(uri)
     with explained(uri, "asked for its experiments"):
-        existing = {found.name: found for found in client.search_experiments(max_results=1000)}
+        existing = {found.name for found in experiments(client)}
         for name in names:
             if name not in existing and client.get_experiment_by_name(name) is None:
                 known = ", ".join(sorted(set(existing) - {"Default"})) or "none"

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pruneexp import schema
 from pruneexp.errors import UserError
+from pruneexp.tracking.runs import runs_of
 from pruneexp.tracking.spool import Spool
-from pruneexp.tracking.stores import explained, open_client, resolved, sqlite_path
-
-if TYPE_CHECKING:
-    from mlflow.entities import Experiment, Run
-    from mlflow.tracking import MlflowClient
+from pruneexp.tracking.stores import experiments, explained, open_client, resolved, sqlite_path
 
 #: Params that hold the key of a stored result.
 KEYS = ("dense_key", "mask_key", "final_key", "scan_key")
-_PAGE = 1000
 
 
 def recorded(uri: str) -> set[str]:
@@ -34,8 +28,8 @@ def recorded(uri: str) -> set[str]:
     with explained(uri, "read"):
         return {
             run.data.params[name]
-            for experiment in _experiments(client)
-            for run in _runs(client, experiment.experiment_id)
+            for experiment in experiments(client)
+            for run in runs_of(client, experiment.experiment_id, f"tags.`{schema.KIND}` LIKE '%'")
             for name in KEYS
             if name in run.data.params
         }
@@ -56,23 +50,3 @@ def waiting_in(root: Path) -> set[str]:
         if unread:
             raise UserError(f"A record that waits refers to results that cannot be told: {unread[0]}")
     return keys
-
-
-def _experiments(client: MlflowClient) -> Iterator[Experiment]:
-    token: str | None = None
-    while True:
-        page = client.search_experiments(max_results=_PAGE, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
-
-
-def _runs(client: MlflowClient, experiment: str) -> Iterator[Run]:
-    token: str | None = None
-    while True:
-        page = client.search_runs([experiment], f"tags.`{schema.KIND}` LIKE '%'", max_results=_PAGE, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return

@@ -47,17 +47,17 @@ def describe(runs: Runs, run: Run) -> list[Point]:
     return points
 
 
-def refresh_summaries(runs: Runs, points: Iterable[Point], within: str = "") -> int:
-    """Make the summaries of these points, replace what has changed and remove what has nothing behind it any more.
+def refresh_summaries(runs: Runs, points: Iterable[Point], contest: str) -> int:
+    """Make the summaries of a contest, replace what has changed and remove what has nothing behind it any more.
 
-    ``within`` narrows the query for the summaries that are there, to those that these points can have.
+    ``points`` are all that it has. The caller holds the store's lock.
 
     Returns:
         How many there are now.
     """
     wanted = {(one.of, one.key): one for one in summaries(points)}
     missing = dict(wanted)
-    for run in list(runs.find(kind("summary") + within)):
+    for run in list(runs.find(f"{kind('summary')} and tags.`{schema.CONTEST}` = {quoted(contest)}")):
         tags = run.data.tags
         one = missing.pop((tags.get(schema.SUMMARY_OF, ""), tags.get(schema.SUMMARY_KEY, "")), None)  # type: ignore[arg-type]
         if one is None or tags.get(schema.DIGEST) != one.digest or run.info.status != "FINISHED":

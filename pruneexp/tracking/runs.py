@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pruneexp import schema
 from pruneexp.errors import UserError, redact
 from pruneexp.tracking.naming import PARAM_LIMIT, TAG_LIMIT, legal_key, within
-from pruneexp.tracking.stores import sqlite_path
+from pruneexp.tracking.stores import PAGE, paged, sqlite_path
 
 if TYPE_CHECKING:
     from mlflow.entities import Experiment, Run
     from mlflow.tracking import MlflowClient
 
 _COMMIT = "mlflow.source.git.commit"
-_PAGE = 1000
 #: Most metrics in one request.
 _BATCH = 1000
 #: Full text of params and tags that MLflow would have cut.
@@ -48,16 +47,8 @@ class Runs:
         self.experiment_id = self._open_experiment(experiment, artifacts)
 
     def find(self, query: str) -> Iterator[Run]:
-        """Every active run that matches: MLflow truncates silently at a page."""
-        token: str | None = None
-        while True:
-            page: Sequence[Run] = self.client.search_runs(
-                [self.experiment_id], query, max_results=_PAGE, page_token=token
-            )
-            yield from page
-            token = getattr(page, "token", None)
-            if not token:
-                return
+        """Every active run that matches, the newest first."""
+        return runs_of(self.client, self.experiment_id, query)
 
     def create(self, name: str, tags: Mapping[str, str]) -> Run:
         texts = {legal_key(key): redact(str(value)) for key, value in tags.items()}
@@ -133,6 +124,11 @@ class Runs:
                 path.write_text(text, encoding="utf-8")
                 inner = str(Path(name).parent) if "/" in name else None
                 repository.log_artifact(str(path), inner)  # type: ignore[no-untyped-call]
+
+
+def runs_of(client: MlflowClient, experiment: str, query: str) -> Iterator[Run]:
+    """Every active run of an experiment, by its id, that matches."""
+    return paged(lambda token: client.search_runs([experiment], query, max_results=PAGE, page_token=token))
 
 
 def active(experiment: Experiment, uri: str) -> str:

@@ -15,9 +15,9 @@ import os
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from filelock import FileLock, Timeout
@@ -26,9 +26,14 @@ from pruneexp.errors import UserError, redact
 from pruneexp.tracking.databases import check_database, create_database
 
 if TYPE_CHECKING:
+    from mlflow.entities import Experiment
     from mlflow.tracking import MlflowClient
 
+Found = TypeVar("Found")
+
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+#: Most that is asked for at a time.
+PAGE = 1000
 _SQLITE = "sqlite:///"
 _PROBE_SECONDS = 5.0
 #: Making a database takes 3 s, recording a point less than 0.1 s; who waits longer waits for something that hangs.
@@ -142,6 +147,22 @@ def answers(uri: str) -> bool:
     except (UserError, SQLAlchemyError, OSError):
         return False
     return True
+
+
+def experiments(client: MlflowClient) -> Iterator[Experiment]:
+    """Every active experiment of a store."""
+    return paged(lambda token: client.search_experiments(max_results=PAGE, page_token=token))
+
+
+def paged(ask: Callable[[str | None], Sequence[Found]]) -> Iterator[Found]:
+    """Everything that a search finds: MLflow truncates silently at a page. ``ask`` is given the token of the next."""
+    token: str | None = None
+    while True:
+        page = ask(token)
+        yield from page
+        token = getattr(page, "token", None)
+        if not token:
+            return
 
 
 @contextlib.contextmanager

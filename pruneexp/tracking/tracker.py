@@ -166,8 +166,7 @@ class Tracker:
             points = reports.describe(self._runs, self._runs.client.get_run(run_id))
             if points and not points[0].identity.study:
                 of = points[0].identity
-                contest = f" and tags.`{schema.CONTEST}` = {quoted(schema.contest_of(of))}"
-                reports.refresh_summaries(self._runs, reports.repetitions(self._runs, of), contest)
+                reports.refresh_summaries(self._runs, reports.repetitions(self._runs, of), schema.contest_of(of))
 
     def log_network(self, point_key: str, network: Network) -> str | None:
         """Log a network as a model, an output of the point's run; its id, or ``None`` where it is there already."""

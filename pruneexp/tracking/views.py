@@ -31,7 +31,10 @@ Chart = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """``hidden`` are metrics of the shown runs that no chart is about: MLflow would draw a bar chart of each."""
+    """``hidden`` are metrics of the shown runs that no chart is about: MLflow would draw a bar chart of each.
+
+    A ``table`` opens as one, its charts one click away: beside charts MLflow shows neither columns nor status.
+    """
 
     name: str
     title: str
@@ -43,6 +46,7 @@ class View:
     hidden: Sequence[str] = ()
     across: int = 1
     height: int = 460
+    table: bool = False
 
     @property
     def key(self) -> str:
@@ -77,6 +81,7 @@ def seeds(hidden: Sequence[str]) -> View:
         group_by=_GROUPS,
         hidden=hidden,
         across=2,
+        table=True,
     )
 
 
@@ -134,7 +139,7 @@ def health(hidden: Sequence[str]) -> View:
     """What became of every job: its status, the seconds behind its points, and what came from the store."""
     return View(
         name="health",
-        title="Health: seconds and cache hits of every job",
+        title="Health: status, seconds and cache hits of every job",
         query=" AND ".join(f"tags.`{schema.KIND}` != '{kind}'" for kind in ("point", "summary", "scan")),
         charts=[bar(name) for name in (schema.SECONDS, schema.CACHE_HITS, schema.STAGES, schema.RECORDED)],
         columns=[
@@ -144,6 +149,7 @@ def health(hidden: Sequence[str]) -> View:
         hidden=hidden,
         across=2,
         height=400,
+        table=True,
     )
 
 
@@ -156,6 +162,7 @@ def failures() -> View:
         charts=[],
         columns=[f"tags.`{schema.KIND}`", f"tags.`{schema.FAILURE}`"],
         group_by=("mode",),  # ungrouped, MLflow folds points into their curve
+        table=True,
     )
 
 
@@ -229,18 +236,16 @@ def state(view: View) -> dict[str, Any]:
 
 
 def text(view: View) -> str:
-    """The state as MLflow stores it: JSON, compressed where it is long.
-
-    Raises:
-        ValueError: longer than a tag may be, even so.
-    """
+    """The state as MLflow stores it: JSON, compressed where it is long."""
     plain = json.dumps(state(view), separators=(",", ":"))
     if len(plain) <= _PLAIN_LIMIT:
         return plain
-    packed = _COMPRESSED + base64.b64encode(zlib.compress(plain.encode(), 9)).decode()
-    if len(packed) > TEXT_LIMIT:
-        raise ValueError(f"the view {view.name} has {len(packed)} characters where {TEXT_LIMIT} are allowed")
-    return packed
+    return _COMPRESSED + base64.b64encode(zlib.compress(plain.encode(), 9)).decode()
+
+
+def fits(view: View) -> bool:
+    """Whether MLflow can keep the view: of a search over very many layers it cannot."""
+    return len(text(view)) <= TEXT_LIMIT
 
 
 _SUMMARY_COLUMNS = (

@@ -68,7 +68,7 @@ class Knee:
                 )
             record.summarise({**self._numbers(found), "seeds": float(len(self.seeds))})
             self._show(session, found)
-            show_record(session, record, "study")
+            show_record(session, record, f"Study {name}")
             if all(math.isinf(probe.mean) for probe in found.probes):
                 raise JobFailed(f"no point could be computed: {prober.failures[0]}")
 

@@ -118,7 +118,7 @@ class LayerThresholds:
                 record.summarise(report.numbers(worker.finished(self.trials), finalists))
         report.show(session.display, worker, self.trials, finalists, scan.dense.top1)
         session.display.say(f"study {worker.definition.name} in {shown(self._storage(worker.definition.name))}")
-        show_record(session, record, "study")
+        show_record(session, record, f"Study {worker.definition.name}")
 
     def _show_plan(self, session: Session) -> None:
         display, places = session.display, (*session.places, ("study", self.name or "named by its definition"))
