@@ -60,7 +60,7 @@ def _run_file(words: Sequence[str]) -> int:
 
 def _run(command: compose.Command) -> None:
     sys.path += [folder for folder in command.folders if folder not in sys.path]
-    if command.config.device.name != "cpu":
+    if command.config.device.name != "cpu" and not command.config.plan:
         slots.claim(command.config.runtime.gpu_jobs)
     from pruneexp.experiment.session import open_session
     from sweeps.studies import instantiated

@@ -60,7 +60,10 @@ class Definition:
 
 @dataclass
 class Worker:
-    """One worker of a study; ``stale_seconds`` without a sign of life, and a worker elsewhere is taken for dead."""
+    """One worker of a study; ``stale_seconds`` without a sign of life, and a worker elsewhere is taken for dead.
+
+    ``heed`` is called between trials and while others are waited for; what it raises ends the work.
+    """
 
     storage: BaseStorage
     definition: Definition
@@ -68,6 +71,7 @@ class Worker:
     space: Mapping[str, BaseDistribution]
     pruner: optuna.pruners.BasePruner = field(default_factory=optuna.pruners.NopPruner)
     stale_seconds: float = 120.0
+    heed: Callable[[], None] = lambda: None
     _seen: dict[int, tuple[Any, float]] = field(default_factory=dict, init=False)
 
     def study(self) -> optuna.Study:
@@ -130,7 +134,7 @@ class Worker:
         try:
             with self._alive(trial):
                 for name, distribution in self.space.items():
-                    _suggest(trial, name, distribution)
+                    suggest(trial, name, distribution)
                 values = list(evaluate(trial))
         except TrialPruned as reason:
             self._tell(trial, None, TrialState.PRUNED, {"pruned": str(reason)})
@@ -159,6 +163,7 @@ class Worker:
         """The lowest trial that nobody works on, now this worker's; None once all are finished."""
         study_id = self.storage.get_study_id_from_name(self.definition.name)
         while True:
+            self.heed()
             trials = self.storage.get_all_trials(study_id, deepcopy=False)
             below = sorted((trial for trial in trials if trial.number < total), key=lambda trial: trial.number)
             for found in below:
@@ -253,7 +258,8 @@ def _is_over(trial: FrozenTrial) -> bool:
     return trial.state.is_finished()
 
 
-def _suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> None:
+def suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> None:
+    """Have the sampler draw a parameter from a distribution."""
     if isinstance(distribution, optuna.distributions.FloatDistribution):
         trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log, step=distribution.step)
     elif isinstance(distribution, optuna.distributions.IntDistribution):

@@ -86,7 +86,7 @@ def test_stopped_between_two_parameters_the_trial_is_completed_as_ever(
     storage: BaseStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker(whole := open_storage(None, tmp_path / "whole")).work(3, value)
-    suggest = driver._suggest
+    suggest = driver.suggest
 
     def stopped(trial: optuna.Trial, name: str, distribution: Any) -> None:
         if (trial.number, name) == (1, "b"):
@@ -94,7 +94,7 @@ def test_stopped_between_two_parameters_the_trial_is_completed_as_ever(
         suggest(trial, name, distribution)
 
     with monkeypatch.context() as patched:
-        patched.setattr(driver, "_suggest", stopped)
+        patched.setattr(driver, "suggest", stopped)
         with pytest.raises(KeyboardInterrupt):
             worker(storage).work(3, value)
     assert [list(trial.params) for trial in trials(storage)] == [["a", "b"], ["a"]]

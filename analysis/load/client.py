@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from analysis.load import presence
 from analysis.load.uris import knock, shown, sqlite_path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Experiment, Run
 
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 PAGE = 1_000  # runs per request: a server needs more than MLflow's 120 s of patience for 10,000 of them
 
 
@@ -110,9 +112,29 @@ def _client(uri: str) -> MlflowClient:
     from mlflow.exceptions import MlflowException
 
     path = sqlite_path(uri)
+    uri = uri if path is None else f"sqlite:///{path}"
     try:
-        return MlflowClient(tracking_uri=uri if path is None else f"sqlite:///{path}")
+        if urlsplit(uri).scheme.partition("+")[0] in _DATABASES:
+            _look_first(uri)
+        return MlflowClient(tracking_uri=uri)
     except (MlflowException, ImportError) as error:
+        raise _unreadable(uri, error) from error
+
+
+def _look_first(uri: str) -> None:
+    """Refuse a database to which MLflow's client would add tables, as it does to any that lacks some.
+
+    Raises:
+        UserError: it is not MLflow's, of another version's schema, or lets nobody in.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from pruneexp.tracking.databases import check_schema, connected
+
+    try:
+        with connected(uri) as connection:
+            check_schema(connection, shown(uri))
+    except SQLAlchemyError as error:
         raise _unreadable(uri, error) from error
 
 

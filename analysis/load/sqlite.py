@@ -129,12 +129,24 @@ class SqliteStore:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
-            uri = f"{self.path.resolve().as_uri()}?mode=ro"
-            with closing(sqlite3.connect(uri, uri=True, timeout=20.0)) as connection:
+            with closing(self._connected("ro")) as connection:
                 connection.execute("BEGIN")  # one snapshot for all queries, while other processes log
                 yield connection
         except sqlite3.Error as error:
             raise UserError(f"{self.path} cannot be read as an MLflow store: {error}.") from error
+
+    def _connected(self, mode: str) -> sqlite3.Connection:
+        """A writer that was killed leaves half a write, which only somebody who may write can take back."""
+        connection = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode={mode}", uri=True, timeout=20.0)
+        try:
+            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+        except sqlite3.OperationalError as error:
+            connection.close()
+            if mode == "rw" or error.sqlite_errorname != "SQLITE_READONLY_ROLLBACK":
+                raise
+            self._connected("rw").close()
+            return self._connected("ro")
+        return connection
 
 
 def _heads(connection: sqlite3.Connection, kind: RunKind, experiments: Sequence[str]) -> list[_Head]:

@@ -42,12 +42,15 @@ def knock(uri: str) -> None:
     Raises:
         UserError: no server answers at this address.
     """
-    parts = urlsplit(uri)
-    scheme = parts.scheme.split("+")[0]
+    try:
+        parts = urlsplit(uri)
+        scheme, port = parts.scheme.split("+")[0], parts.port
+    except ValueError as error:
+        raise UserError(f"--tracking-uri {shown(uri)} cannot be read: {error}.") from error
     if not parts.hostname or scheme not in PORTS or scheme in getproxies():
         return
     try:
-        socket.create_connection((parts.hostname, parts.port or PORTS[scheme]), timeout=PATIENCE_SECONDS).close()
+        socket.create_connection((parts.hostname, port or PORTS[scheme]), timeout=PATIENCE_SECONDS).close()
     except OSError as error:
         raise UserError(
             f"the tracking server {parts.hostname} does not answer ({error}): start it, or mend --tracking-uri."

@@ -14,6 +14,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from hydra_plugins.pruneexp_launchers._share import Share, threaded
+from pruneexp.errors import UserError
 from pruneexp.experiment import slots
 
 
@@ -26,6 +27,8 @@ class OneMachineLauncher(Launcher):
         self.setting: dict[str, Any] = {}
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        if self.options["n_jobs"] == 0:
+            raise UserError("hydra.launcher.n_jobs=0: give the number of jobs at a time; -1 is one for each core")
         self.config = config
         self.setting = {"hydra_context": hydra_context, "task_function": task_function, "config": config}
 

@@ -18,6 +18,7 @@ from hydra_plugins.pruneexp_optuna_sweeper._request import Request
 from hydra_plugins.pruneexp_optuna_sweeper._space import Choices, Dimension, Value
 from pruneexp.errors import UserError
 from sweeps import signature
+from sweeps.driver import suggest
 from sweeps.sampling import sampler
 from sweeps.storing import open_storage
 
@@ -37,8 +38,10 @@ class Search:
         return max(0, self.request.trials - len(begun))
 
     def ask(self) -> Trial:
-        trial = self.study.ask({key: _distribution(each) for key, each in self.request.dimensions.items()})
-        trial.set_user_attr(WORKER, signature.mine())
+        trial = self.study.ask()
+        trial.set_user_attr(WORKER, signature.mine())  # before anything is drawn, which may take a while
+        for key, each in self.request.dimensions.items():
+            suggest(trial, key, _distribution(each))
         return trial
 
     def tell(self, trial: Trial, job: JobReturn) -> Exception | None:

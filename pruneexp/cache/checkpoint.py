@@ -38,6 +38,14 @@ class Checkpoint:
         """Whether the set number of seconds has passed since the last save, or since the start; or notice was given."""
         return self._notice.given or time.monotonic() - self._saved >= self._every
 
+    def heed(self) -> None:
+        """For work that takes seconds and saves nothing: leave where the process has been told to.
+
+        Raises:
+            Leaving: it has.
+        """
+        self._notice.heed()
+
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """Tensors (on the CPU) and state of the last save, or None; a damaged save is reported and ignored.
 

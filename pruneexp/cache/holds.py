@@ -53,17 +53,22 @@ def held(folder: Path) -> set[str]:
         if path.name.startswith("."):
             continue
         try:
-            descriptor = os.open(path, os.O_RDONLY)
+            descriptor = os.open(path, os.O_RDWR)  # NFS locks nothing that is open for reading only
         except FileNotFoundError:
             continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink(missing_ok=True)
         except BlockingIOError:
-            keys |= set(_KEY.findall(path.read_text(encoding="ascii")))
+            keys |= set(_KEY.findall(_text(descriptor)))
         finally:
             os.close(descriptor)
     return keys
+
+
+def _text(descriptor: int) -> str:
+    """Of a file that its owner may remove at any moment."""
+    return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode("ascii")
 
 
 def _given_up(descriptor: int, path: Path, owner: int) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import stat
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,15 +43,26 @@ def damages(paths: Paths, found: Iterable[Entry]) -> Iterator[tuple[Path, str]]:
     for entry in found:
         if entry.kind == "damaged":
             continue
-        saves = sorted(entry.path.iterdir()) if entry.kind == "checkpoint" else [entry.path]
-        for folder in saves:
-            try:
-                if verify(folder, entry.key) is None and folder.exists():
-                    yield folder, "it has no manifest"
-            except DamageError as damage:
-                yield folder, str(damage)
-            except UserError as newer:
-                yield folder, str(newer)
+        for folder in _folders(entry):
+            reason = _damage(folder, entry.key)
+            if reason is not None and folder.exists():  # a running job may have replaced it while it was read
+                yield folder, reason
+
+
+def _folders(entry: Entry) -> list[Path]:
+    """Where the manifests are; none where a checkpoint has become a result meanwhile."""
+    if entry.kind != "checkpoint":
+        return [entry.path]
+    return sorted(entry.path.iterdir()) if entry.path.is_dir() else []
+
+
+def _damage(folder: Path, key: str) -> str | None:
+    try:
+        return "it has no manifest" if verify(folder, key) is None else None
+    except (DamageError, UserError) as reason:
+        return str(reason)
+    except FileNotFoundError as gone:
+        return f"{Path(gone.filename).name} is missing"
 
 
 def needed(found: Sequence[Entry], roots: Collection[str]) -> set[str]:
@@ -68,6 +82,8 @@ def needed(found: Sequence[Entry], roots: Collection[str]) -> set[str]:
         reached.add(key)
         known = parents.get(key, ())
         ahead |= silent if known is None else set(known)
+        if known is None:
+            silent = set()  # all of them are ahead by now
     return reached
 
 
@@ -83,11 +99,10 @@ def _result(folder: Path) -> Entry:
 
 def _entry(folder: Path, kind: str, parents: tuple[str, ...] | None = None) -> Entry:
     size, newest = 0, 0.0
-    for path in [folder, *folder.rglob("*")]:
-        try:
-            status = path.stat()
-        except FileNotFoundError:
-            continue  # a checkpoint that was replaced meanwhile
-        size += status.st_size if path.is_file() else 0
-        newest = max(newest, status.st_mtime)
+    for place, _, files in os.walk(folder):  # which passes over a checkpoint that is replaced meanwhile
+        for path in (Path(place), *(Path(place, name) for name in files)):
+            with contextlib.suppress(FileNotFoundError):
+                status = path.stat()
+                size += status.st_size if stat.S_ISREG(status.st_mode) else 0
+                newest = max(newest, status.st_mtime)
     return Entry(folder.name, kind, folder, size, newest, parents)

@@ -154,6 +154,14 @@ class Store:
         shutil.rmtree(self._paths.checkpoints(key), ignore_errors=True)
         return found, True
 
+    def heed(self) -> None:
+        """For whoever waits between stages: leave where the process has been told to.
+
+        Raises:
+            Leaving: it has.
+        """
+        self._notice.heed()
+
     def _checkpoint(self, key: str) -> Checkpoint:
         return Checkpoint(self._paths, key, every=self._every, on_event=self._say, notice=self._notice)
 

@@ -26,7 +26,7 @@ from pruneexp.experiment.session import Session
 from pruneexp.models.adapt import adapt
 from pruneexp.schema import PointIdentity
 from pruneexp.stages.work import load
-from pruneexp.tracking import Network
+from pruneexp.tracking import Network, Tracker
 
 _WEIGHTS, _ABOUT = "weights.safetensors", "network.json"
 
@@ -73,11 +73,21 @@ def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> Se
 
 
 def log_networks(session: Session, identities: Sequence[PointIdentity]) -> None:
-    """Log the networks that ``runtime.models`` asks for, from the store; those that are missing there were not made."""
+    """Log the networks that ``runtime.models`` asks for, from the store; those that are missing there were not made.
+
+    They are no part of the record: where they cannot be logged it is said, and the same command logs them later.
+    """
     wanted = session.config.runtime.models.name
     tracker = session.courier.tracker()
     if wanted == "none" or tracker is None:
         return
+    try:
+        _log(session, identities, wanted, tracker)
+    except UserError as error:
+        session.display.note(f"everything is recorded, but not every network is logged: {error}")
+
+
+def _log(session: Session, identities: Sequence[PointIdentity], wanted: str, tracker: Tracker) -> None:
     for of in identities:
         keys = {"dense": of.dense_key, "final": of.final_key}
         for part in ("final",) if wanted == "final" else ("dense", "final"):

@@ -56,6 +56,11 @@ def scan(setting: Setting, dense: Stage, grid: Grid, *, memory: int) -> Stage:
             return _artefact(setting, grid, network, cut, *_retrained(setting, grid, network, cut, checkpoint))
         started = time.perf_counter()
         setting.progress.begin("scan", 1)
+
+        def advance(share: float) -> None:
+            checkpoint.heed()
+            setting.progress.fraction(share)
+
         outcomes = scan_without_retraining(
             network,
             cut,
@@ -67,7 +72,7 @@ def scan(setting: Setting, dense: Stage, grid: Grid, *, memory: int) -> Stage:
             adapt=setting.adapt,
             batch_size=setting.evaluation_batch,
             memory=memory,
-            progress=setting.progress.fraction,
+            progress=advance,
         )
         return _artefact(setting, grid, network, cut, outcomes, effort(seconds=time.perf_counter() - started))
 

@@ -30,7 +30,8 @@ def tidy(root: Path, uris: Sequence[str], *, grace: float, delete: bool) -> int:
     references = _references(paths, uris)
     found = entries(paths)
     garbage = unneeded(paths, found, references, now=time.time(), grace=grace)
-    kept = [entry for entry in found if entry not in garbage]
+    going = {entry.path for entry in garbage}
+    kept = [entry for entry in found if entry.path not in going]
     print(f"store {root}: records refer to {len(references)} results")
     print("kept:")
     table(kept)
@@ -69,7 +70,8 @@ def _references(paths: Paths, uris: Sequence[str]) -> set[str]:
     known = {note.uri: note.uri for note in notes} | given
     if not known:
         raise UserError("No store of records is known for these results: name each with --tracking-uri URI.")
-    keys: set[str] = set()
+    # What waits first: delivered meanwhile it is found in the store, but not the other way round.
+    keys = {key for spool in {note.spool for note in notes} for key in waiting_in(Path(spool))}
     for shown, uri in known.items():
         if "***@" in uri or "=***" in uri:
             raise UserError(f"Records at {shown} refer to results: repeat it with its password, --tracking-uri URI.")
@@ -79,6 +81,4 @@ def _references(paths: Paths, uris: Sequence[str]) -> set[str]:
             raise UserError(
                 f"{error} Nothing is removed, for it may refer to anything; --forget {shown} if it is gone for good."
             ) from error
-    for spool in {note.spool for note in notes}:
-        keys |= waiting_in(Path(spool))
     return keys

@@ -10,8 +10,12 @@ import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pruneexp.errors import UserError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 _CONNECT_SECONDS = 5
 
@@ -36,13 +40,7 @@ def check_database(uri: str, shown: str, *, busy_seconds: float = 20.0) -> None:
         UserError: the database holds something else than MLflow's tables, or those of another MLflow version.
         sqlalchemy.exc.SQLAlchemyError: it cannot be reached or written.
     """
-    import sqlalchemy
-    from alembic.migration import MigrationContext
-    from sqlalchemy.pool import NullPool
-
-    arguments = {"connect_timeout": _CONNECT_SECONDS} if uri.startswith(("postgresql", "mysql")) else {}
-    engine = sqlalchemy.create_engine(uri, poolclass=NullPool, connect_args=arguments)
-    with engine.connect() as connection:
+    with connected(uri) as connection:
         if uri.startswith("sqlite"):
             connection.exec_driver_sql(f"PRAGMA busy_timeout = {round(1000 * busy_seconds)}")
             # A lock is given on a read-only file too: only a write, taken back at once, tells.
@@ -50,14 +48,39 @@ def check_database(uri: str, shown: str, *, busy_seconds: float = 20.0) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             connection.exec_driver_sql(f"PRAGMA user_version = {version}")
             connection.exec_driver_sql("ROLLBACK")
-        tables = set(sqlalchemy.inspect(connection).get_table_names())
-        found = MigrationContext.configure(connection).get_current_heads()
-    if not tables:
-        return
-    if "experiments" not in tables:
-        others = ", ".join(sorted(tables)[:3])
+        if tables(connection):
+            check_schema(connection, shown)
+
+
+def connected(uri: str) -> Connection:
+    """A connection that is given up within seconds where nobody answers."""
+    import sqlalchemy
+    from sqlalchemy.pool import NullPool
+
+    arguments = {"connect_timeout": _CONNECT_SECONDS} if uri.startswith(("postgresql", "mysql")) else {}
+    return sqlalchemy.create_engine(uri, poolclass=NullPool, connect_args=arguments).connect()
+
+
+def tables(connection: Connection) -> set[str]:
+    """The names of what the database holds."""
+    import sqlalchemy
+
+    return set(sqlalchemy.inspect(connection).get_table_names())
+
+
+def check_schema(connection: Connection, shown: str) -> None:
+    """Whether MLflow would leave the database as it is; only looks.
+
+    Raises:
+        UserError: it holds something else than MLflow's tables, or those of another MLflow version.
+    """
+    from alembic.migration import MigrationContext
+
+    there = tables(connection)
+    if "experiments" not in there:
+        others = ", ".join(sorted(there)[:3]) or "nothing"
         raise UserError(f"The database {shown} is not MLflow's (it holds {others}): name another file or database.")
-    expected = _schema_revisions()
+    found, expected = MigrationContext.configure(connection).get_current_heads(), _schema_revisions()
     if expected and set(found) != set(expected):
         import mlflow
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 
 from pruneexp import schema
 from pruneexp.errors import UserError, redact
 from pruneexp.tracking.board import Board
-from pruneexp.tracking.reports import describe, read_points, refresh_summaries, repetitions
+from pruneexp.tracking.reports import FINISHED, describe, newest, read_points, renew
 from pruneexp.tracking.runs import Runs, kind
 from pruneexp.tracking.stores import experiments, explained, open_client, resolved, sqlite_path, store_lock
 from pruneexp.tracking.summaries import Point
-
-_FINISHED = f"{kind('point')} and attributes.status = 'FINISHED'"
-#: Milliseconds by which the clocks of two machines may differ.
-_CLOCKS_APART = 60_000
 
 
 class Pages:
@@ -43,9 +38,9 @@ class Pages:
         Raises:
             UserError: nothing of this project is recorded here.
         """
-        began = int(time.time() * 1000)
         with explained(self._uri, "written"):
-            points = list(read_points(self._runs, _FINISHED))
+            seen = newest(self._runs)
+            points = list(read_points(self._runs, FINISHED))
             if not points and not self.holds_ours():
                 raise UserError(
                     f"The experiment {self.name!r} of {redact(self._uri)} is empty: it has no run of pruneexp."
@@ -55,27 +50,21 @@ class Pages:
                     if schema.DIGEST not in run.data.tags:
                         with self._lock:
                             describe(self._runs, run)
-            return self._refreshed(points, began)
+            return self._renewed(points, seen)
 
-    def _refreshed(self, points: Sequence[Point], began: int) -> int:
+    def _renewed(self, points: Sequence[Point], seen: str) -> int:
         contests: dict[str, list[Point]] = defaultdict(list)
         for point in points:
             if not point.identity.study:
                 contests[schema.contest_of(point.identity)].append(point)
-        count = 0
-        for contest, members in contests.items():
-            with self._lock:
-                fresh = repetitions(self._runs, members[0].identity) if self._recorded_since(began) else members
-                count += refresh_summaries(self._runs, fresh, contest)
+        found = contests.values()
+        count = sum(renew(self._runs, self._lock, members[0].identity, seen, members) for members in found)
         with self._lock:
-            for run in list(self._runs.find(kind("summary"))):
-                if run.data.tags.get(schema.CONTEST) not in contests and not self._recorded_since(began):
-                    self._runs.client.delete_run(run.info.run_id)
+            if newest(self._runs) == seen:
+                for run in list(self._runs.find(kind("summary"))):
+                    if run.data.tags.get(schema.CONTEST) not in contests:
+                        self._runs.client.delete_run(run.info.run_id)
         return count
-
-    def _recorded_since(self, moment: int) -> bool:
-        query = f"{_FINISHED} and attributes.end_time >= {moment - _CLOCKS_APART}"
-        return bool(self._runs.client.search_runs([self._runs.experiment_id], query, max_results=1))
 
 
 def open_pages(uri: str, names: Sequence[str]) -> list[Pages]:

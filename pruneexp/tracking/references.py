@@ -12,6 +12,8 @@ from pruneexp.tracking.stores import experiments, explained, open_client, resolv
 
 #: Params that hold the key of a stored result.
 KEYS = ("dense_key", "mask_key", "final_key", "scan_key")
+#: Jobs replace summaries all the time, which shifts the pages of a search; they refer to nothing.
+_QUERY = f"tags.`{schema.KIND}` != 'summary'"
 
 
 def recorded(uri: str) -> set[str]:
@@ -29,7 +31,7 @@ def recorded(uri: str) -> set[str]:
         return {
             run.data.params[name]
             for experiment in experiments(client)
-            for run in runs_of(client, experiment.experiment_id, f"tags.`{schema.KIND}` LIKE '%'")
+            for run in runs_of(client, experiment.experiment_id, _QUERY)
             for name in KEYS
             if name in run.data.params
         }

@@ -16,7 +16,10 @@ from pruneexp.tracking.runs import Runs, Value, kind, quoted, texts
 from pruneexp.tracking.summaries import Point, Summary, step_of, summaries
 
 if TYPE_CHECKING:
+    from filelock import FileLock
     from mlflow.entities import Run
+
+FINISHED = f"{kind('point')} and attributes.status = 'FINISHED'"
 
 
 def describe(runs: Runs, run: Run) -> list[Point]:
@@ -47,32 +50,28 @@ def describe(runs: Runs, run: Run) -> list[Point]:
     return points
 
 
-def refresh_summaries(runs: Runs, points: Iterable[Point], contest: str) -> int:
-    """Make the summaries of a contest, replace what has changed and remove what has nothing behind it any more.
+def newest(runs: Runs) -> str:
+    """The finished point that ended last, which tells whether another one has been recorded since."""
+    found = runs.client.search_runs(
+        [runs.experiment_id], FINISHED, order_by=["attributes.end_time DESC"], max_results=1
+    )
+    return "" if not found else f"{found[0].info.run_id} {found[0].info.end_time}"
 
-    ``points`` are all that it has. The caller holds the store's lock.
 
-    Returns:
-        How many there are now.
+def renew(runs: Runs, lock: FileLock, of: schema.PointIdentity, seen: str, points: Sequence[Point]) -> int:
+    """Renew the summaries of the contest that a point is in; how many there are.
+
+    ``points`` are all that it had when ``seen`` was the ``newest``: reading many takes seconds, in which others may
+    write, so they are read again, under the lock, only where somebody has recorded meanwhile.
     """
-    wanted = {(one.of, one.key): one for one in summaries(points)}
-    missing = dict(wanted)
-    for run in list(runs.find(f"{kind('summary')} and tags.`{schema.CONTEST}` = {quoted(contest)}")):
-        tags = run.data.tags
-        one = missing.pop((tags.get(schema.SUMMARY_OF, ""), tags.get(schema.SUMMARY_KEY, "")), None)  # type: ignore[arg-type]
-        if one is None or tags.get(schema.DIGEST) != one.digest or run.info.status != "FINISHED":
-            runs.client.delete_run(run.info.run_id)
-            if one is not None:
-                missing[one.of, one.key] = one
-    for place, one in wanted.items():
-        if place in missing:
-            _write(runs, one)
-    return len(wanted)
+    with lock:
+        fresh = points if newest(runs) == seen else repetitions(runs, of)
+        return _refresh(runs, fresh, schema.contest_of(of))
 
 
 def repetitions(runs: Runs, of: schema.PointIdentity) -> Iterator[Point]:
     """Recorded points of all curves that differ from this one in seed or mode alone."""
-    query = f"{kind('point')} and attributes.status = 'FINISHED'{same_condition(of)}"
+    query = FINISHED + same_condition(of)
     contest = schema.contest_of(of)
     return (point for point in read_points(runs, query) if schema.contest_of(point.identity) == contest)
 
@@ -92,6 +91,23 @@ def read_points(runs: Runs, query: str) -> Iterator[Point]:
         except (KeyError, ValueError):
             continue
         yield Point(identity, result, run.info.start_time)
+
+
+def _refresh(runs: Runs, points: Iterable[Point], contest: str) -> int:
+    """Make the summaries of a contest, replace what has changed and remove what has nothing behind it any more."""
+    wanted = {(one.of, one.key): one for one in summaries(points)}
+    missing = dict(wanted)
+    for run in list(runs.find(f"{kind('summary')} and tags.`{schema.CONTEST}` = {quoted(contest)}")):
+        tags = run.data.tags
+        one = missing.pop((tags.get(schema.SUMMARY_OF, ""), tags.get(schema.SUMMARY_KEY, "")), None)  # type: ignore[arg-type]
+        if one is None or tags.get(schema.DIGEST) != one.digest or run.info.status != "FINISHED":
+            runs.client.delete_run(run.info.run_id)
+            if one is not None:
+                missing[one.of, one.key] = one
+    for place, one in wanted.items():
+        if place in missing:
+            _write(runs, one)
+    return len(wanted)
 
 
 def _write(runs: Runs, one: Summary) -> None:

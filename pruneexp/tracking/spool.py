@@ -86,7 +86,7 @@ class Spool:
 
     def records(self) -> int:
         """How many records wait; one that waits twice counts once."""
-        return len(_records(self.folder))
+        return _count(self.folder)
 
     def letters(self, say: Callable[[str], None]) -> Iterator[tuple[Path, Letter]]:
         """Every letter in the order of delivery; one that is damaged is said and set aside."""
@@ -112,7 +112,7 @@ def waiting(root: Path) -> list[Waiting]:
     """What waits below ``root``, per store and experiment; a record that waits twice counts once."""
     found = []
     for folder in sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else ():
-        records = len(_records(folder))
+        records = _count(folder)
         if records:
             about = _about(folder)
             found.append(Waiting(folder, about["uri"], about["experiment"], records))
@@ -135,10 +135,12 @@ def _files(folder: Path) -> list[Path]:
     return [path for path in folder.glob(f"*-*-*{_SUFFIX}") if path.name.partition("-")[0] in ORDER]
 
 
-def _records(folder: Path) -> set[str]:
-    """A point that failed and was computed later is one record."""
-    kinds = (path.name.split("-") for path in _files(folder))
-    return {key if kind != "scan" else f"scan {key}" for kind, key, _ in kinds if kind in RECORDS}
+def _count(folder: Path) -> int:
+    """A point that failed and was computed later is one record; how its curve ended counts where it waits alone."""
+    files = _files(folder)
+    kinds = (path.name.split("-") for path in files)
+    records = {key if kind != "scan" else f"scan {key}" for kind, key, _ in kinds if kind in RECORDS}
+    return len(records) or len(files)
 
 
 def _about(folder: Path) -> dict[str, str]:

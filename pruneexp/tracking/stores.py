@@ -69,7 +69,10 @@ def resolved(uri: str) -> str:
     Raises:
         UserError: MLflow 3 has no store of this kind, or it would not outlive the process.
     """
-    scheme = urlsplit(uri).scheme
+    try:
+        scheme = urlsplit(uri).scheme
+    except ValueError as error:
+        raise UserError(f"The tracking URI {redact(uri)!r} cannot be read: {error}.") from error
     kind = scheme.partition("+")[0]
     if kind in ("", "file"):
         raise UserError(

@@ -162,11 +162,12 @@ class Tracker:
 
     def describe(self, run_id: str) -> None:
         """Put series, table and picture on the run of a curve or a search, and renew the summaries over seeds."""
-        with explained(self.uri, "written"), self._lock:
-            points = reports.describe(self._runs, self._runs.client.get_run(run_id))
+        with explained(self.uri, "written"):
+            with self._lock:
+                points = reports.describe(self._runs, self._runs.client.get_run(run_id))
             if points and not points[0].identity.study:
-                of = points[0].identity
-                reports.refresh_summaries(self._runs, reports.repetitions(self._runs, of), schema.contest_of(of))
+                of, seen = points[0].identity, reports.newest(self._runs)
+                reports.renew(self._runs, self._lock, of, seen, list(reports.repetitions(self._runs, of)))
 
     def log_network(self, point_key: str, network: Network) -> str | None:
         """Log a network as a model, an output of the point's run; its id, or ``None`` where it is there already."""
