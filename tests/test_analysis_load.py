@@ -6,6 +6,8 @@ import math
 import re
 import socket
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -164,6 +166,34 @@ def test_an_unfamiliar_layout_is_left_to_the_client(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(stores, "ClientStore", opened.append)
     load.open_store(f"sqlite:///{path}")
     assert opened == [f"sqlite:///{path}"]
+
+
+def test_a_database_that_is_not_mlflow_s_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tracking_file(tmp_path / "mlflow.db", logged(point()))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("ALTER TABLE latest_metrics RENAME COLUMN is_nan TO nan")
+        connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        connection.execute("INSERT INTO alembic_version VALUES ('older')")
+    before = path.read_bytes()
+    with pytest.raises(UserError, match="has schema older but MLflow"):
+        load.points(f"sqlite:///{path}")
+    assert path.read_bytes() == before
+
+
+def test_a_write_that_was_killed_halfway_does_not_keep_readers_out(tmp_path: Path) -> None:
+    path = tracking_file(tmp_path / "mlflow.db", logged(point(), point(seed=1)))
+    write = (
+        "import os, sqlite3, sys\n"
+        "connection = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "connection.execute('PRAGMA cache_size = 1')\n"
+        "connection.execute('BEGIN')\n"
+        "for number in map(str, range(5000)):\n"
+        "    connection.execute('INSERT INTO params (key, value, run_uuid) VALUES (?, ?, ?)', (number, 'x', 'y'))\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", write, str(path)], check=False)
+    assert path.with_name("mlflow.db-journal").stat().st_size > 0
+    assert len(load.points(f"sqlite:///{path}").records) == 2
 
 
 def test_nan_stays_nan(tmp_path: Path) -> None:

@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from hydra_plugins.pruneexp_launchers._share import Share, threaded
+from hydra_plugins.pruneexp_launchers.joblib_launcher import OneMachineLauncher
 from pruneexp.config import launchers, skeleton
 from pruneexp.config.sweep import check_command
 from pruneexp.errors import UserError
@@ -41,6 +43,11 @@ def test_the_number_of_threads_is_said_in_each_job_unless_somebody_decided() -> 
     assert threaded(jobs, None, 4, {"OMP_NUM_THREADS": "2"}) == (jobs, None)
     swept = [["runtime.threads=1"], ["runtime.threads=2"]]
     assert threaded(swept, None, 4, {}) == (swept, None)
+
+
+def test_no_job_at_a_time_is_refused() -> None:
+    with pytest.raises(UserError, match="n_jobs=0: give the number"):
+        OneMachineLauncher(n_jobs=0).setup(hydra_context=None, task_function=print, config=OmegaConf.create({}))  # type: ignore[arg-type]
 
 
 def test_a_launcher_without_its_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf
 
+from hydra_plugins.pruneexp_optuna_sweeper import _study
 from hydra_plugins.pruneexp_optuna_sweeper._request import Request
 from hydra_plugins.pruneexp_optuna_sweeper._space import Choices, Numbers, read
 from hydra_plugins.pruneexp_optuna_sweeper._study import open_search
@@ -167,6 +168,19 @@ def test_an_interrupted_trial_is_run_again(app: App) -> None:
     assert app.jobs[3] == app.jobs[2]
     app(*ranges, "hydra.sweeper.study=whole")
     assert [t.params for t in app.trials("stopped")] == [t.params for t in app.trials("whole")]
+
+
+def test_a_trial_interrupted_while_it_is_drawn_is_run_again(app: App) -> None:
+    def stopped(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    ranges = [LOSS, "hydra.sweeper.trials=3", "hydra.sweeper.study=drawn", "x=interval(0,1)"]
+    with app.monkeypatch.context() as there:
+        there.setattr(_study, "suggest", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            app(*ranges)
+    app(*ranges)
+    assert [t.state.name for t in app.trials("drawn")] == ["COMPLETE"] * 3
 
 
 def test_a_trial_that_runs_on_another_machine_is_left_to_it(app: App) -> None:

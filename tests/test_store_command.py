@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from filelock import FileLock
 from pruneexp.cache import holds
 from pruneexp.cache.checkpoint import Checkpoint
 from pruneexp.cache.identity import stage_key
+from pruneexp.cache.inventory import damages, entries
 from pruneexp.cache.paths import Paths
 from pruneexp.cache.store import Artefact, Store
 from pruneexp.store.__main__ import main
@@ -102,6 +104,17 @@ def test_a_byte_changed_in_any_file_is_found(tmp_path: Path, store: Store, capsy
         path.write_bytes(good)
     (files[0].parent / "extra").write_text("")
     assert main(where) == 1
+
+
+def test_what_a_running_job_took_away_meanwhile_is_no_damage(store: Store) -> None:
+    unfinished(store, stage_key("g", 1, {}, []))
+    paths = Paths(store.root)
+    found = entries(paths)
+    shutil.rmtree(paths.work())
+    for artefact in (store.root / "artefacts").glob("*/*"):
+        shutil.rmtree(artefact)
+    assert list(damages(paths, found)) == []
+    assert main(["ls", "--store", str(store.root)]) == 0
 
 
 def test_sizes_are_shown_by_kind(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

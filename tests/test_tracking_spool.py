@@ -13,6 +13,7 @@ import pytest
 from pruneexp import schema
 from pruneexp.errors import UserError
 from pruneexp.experiment.waiting import SPOOL, told_what_waits
+from pruneexp.store.delivering import deliver
 from pruneexp.tracking import Courier, Parent, Tracker, courier, delivery, waiting
 from pruneexp.tracking.letters import Letter, of_point, of_scan, plain, post, read
 from pruneexp.tracking.spool import Spool
@@ -135,6 +136,19 @@ def test_a_store_lost_in_the_middle_gets_everything_once_it_is_back(
 
 def fresh_uri(folder: Path) -> str:
     return f"sqlite:///{folder}/mlflow.db"
+
+
+def test_an_ending_that_waits_alone_is_told_and_delivered(tmp_path: Path, writer: Courier, outage: Outage) -> None:
+    curve = begun(writer)
+    writer.log_point(curve, point("p"))
+    outage.on = True
+    writer.close_curve(curve, "FINISHED")
+    assert [found.records for found in waiting(tmp_path / "spool")] == [1]
+    outage.on = False
+    assert deliver(tmp_path / "spool", []) == 0
+    assert waiting(tmp_path / "spool") == []
+    ended = runs(Tracker(fresh_uri(tmp_path), "first"), f"tags.`{schema.KIND}` = 'curve'")
+    assert [run.info.status for run in ended] == ["FINISHED"]
 
 
 def test_a_store_in_trouble_is_not_asked_for_every_record(

@@ -16,7 +16,7 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.pruneexp_optuna_sweeper._request import Request, directions
 from hydra_plugins.pruneexp_optuna_sweeper._space import read
@@ -98,7 +98,7 @@ class OptunaSweeper(Sweeper):
         while missing := search.missing:
             failures += self._launch(search, min(request.n_jobs, missing))
         publish(search, Path(self.config.hydra.sweep.dir))
-        if "runtime" in self.config:  # the sweeper serves other programs too
+        if OmegaConf.select(self.config, "runtime.dashboard"):  # the sweeper serves other programs too
             from pruneexp.experiment.display import Display
             from pruneexp.experiment.pages import show_sweep
 
