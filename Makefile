@@ -34,7 +34,7 @@ help: ## List the targets
 	sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' Makefile | expand -t 16
 
 .PHONY: demo
-demo: install ## Run a small study on real digits, then make its figure and its table
+demo: install ## Run a small experiment on real digits, then make its figure and its tables
 	@$(PY) -m pruneexp experiment=demo
 	$(PY) -m analysis tradeoff
 	$(PY) -m analysis headline

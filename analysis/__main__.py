@@ -1,4 +1,7 @@
-"""The command: ``python -m analysis list | FIGURE | TABLE | all``. Parses, reads what is logged, has it published."""
+"""The command: ``python -m analysis list | FIGURE | TABLE | all``. Parses, reads what is logged, has it published.
+
+Exit status: 0 something was listed or made, 2 nothing was, and why is said, 130 interrupted.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ EXPERIMENT = "pruneexp"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0 when something was listed or made, 1 with one sentence when not, 2 for a wrong command line."""
+    """Run a command line and return its exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     known = publications()
     early, _ = _parser(known, add_help=False).parse_known_args(words)
@@ -36,8 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         supply = _supply(selected, given)
         return _list(supply, selected) if given.command == "list" else _publish(supply, selected, given)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        print(f"analysis: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("analysis: interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        return 130
 
 
 def _parser(known: dict[str, Publication], *, add_help: bool) -> argparse.ArgumentParser:
@@ -107,7 +113,7 @@ def _publish(supply: Supply, selected: Sequence[Publication], given: argparse.Na
     made, lacking = publish.each(selected, supply, make)
     for reason, names in lacking.items():
         print(f"{', '.join(names)}: {reason}", file=sys.stderr)
-    return 0 if made else 1
+    return 0 if made else 2
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def subjects(publication: Publication, frame: pd.DataFrame) -> Iterator[tuple[st
 def each(
     publications: Iterable[Publication], supply: Supply, do: Callable[[Publication, str, pd.DataFrame], None]
 ) -> tuple[tuple[str, ...], dict[str, list[str]]]:
-    """Do something with all that these publications make; the names of what it was done for, and what was not, by why.
+    """Do something with all that these publications make; the names it was done for, and the others by reason.
 
     A publication whose material is lacking, or a part of it that ``do`` refuses with a ``UserError``, stops no other.
     """

@@ -2,7 +2,7 @@
 
 Hydra composes and sweeps; this module turns whatever goes wrong into one sentence and an exit status: 0 done,
 1 some points failed or wait to be recorded, 2 the request or the machine is at fault, 130 interrupted, 143 told to
-leave by SIGTERM.
+leave by SIGTERM, 140 by SIGUSR2.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The command ``python -m pruneexp.dashboard``: views of what is recorded, in MLflow's own user interface.
 
-Summaries over seeds are made anew, views are provisioned, and their addresses are printed. The status is 0, or 2
-where the request or the tracking store is at fault. Neither torch nor Hydra is needed.
+Summaries over seeds are made anew, views are provisioned, and their addresses are printed. Exit status: 0 done,
+2 the request or the tracking store is at fault, 130 interrupted. Neither torch nor Hydra is needed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The command ``python -m sweeps study=NAME``: compose, check, and only then load torch and Optuna.
 
 Exit status: 0 done, 1 some points failed or wait to be recorded, 2 the request or the machine is at fault, 130
-interrupted, 143 told to leave by SIGTERM.
+interrupted, 143 told to leave by SIGTERM, 140 by SIGUSR2.
 """
 
 from __future__ import annotations

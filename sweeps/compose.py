@@ -73,6 +73,7 @@ def read(arguments: Sequence[str]) -> Command:
     if parsed.help:
         return Command(DictConfig({}), DictConfig({}), {}, help=help_text(parsed.overrides, folders, WORDS))
     _refuse_flags(parsed)
+    _refuse_launchers(parsed.overrides)
     origin.guard_environment(parsed.overrides)
     search = [f"hydra.searchpath=['file://{folder}']" for folder in folders]
     with initialize_config_dir(str(skeleton.conf_folder()), version_base="1.3"):
@@ -100,6 +101,12 @@ def _refuse_flags(parsed: Namespace) -> None:
         if getattr(parsed, flag):
             name = flag.replace("_", "-")
             raise UserError(f"--{name}: of Hydra's flags, python -m sweeps takes --help and --config-dir")
+
+
+def _refuse_launchers(overrides: Sequence[str]) -> None:
+    for line in overrides:
+        if line.lstrip("+~").startswith(("hydra/launcher", "hydra.launcher")):
+            raise UserError(f"{line}: a study runs in this process; start the command once per worker")
 
 
 def composed(arguments: Sequence[str]) -> Composed:

@@ -98,7 +98,7 @@ def test_partial_data_makes_what_it_can(folder: Path, capsys: pytest.CaptureFixt
     tracking_file(folder / "more.db", logged(point()))
     assert main(["all", "--tracking-uri", "more.db"]) == 0
     assert "prune_vs_scratch: no budget is logged in two modes" in capsys.readouterr().err
-    assert main(["prune_vs_scratch", "--tracking-uri", "more.db"]) == 1
+    assert main(["prune_vs_scratch", "--tracking-uri", "more.db"]) == 2
 
 
 def test_scans_alone_make_what_they_can(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -119,7 +119,7 @@ def test_scans_alone_make_what_they_can(folder: Path, capsys: pytest.CaptureFixt
 
 def test_a_store_without_scans_is_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tracking_file(folder / "more.db", logged(point()))
-    assert main(["sensitivity", "--tracking-uri", "more.db"]) == 1
+    assert main(["sensitivity", "--tracking-uri", "more.db"]) == 2
     assert capsys.readouterr().err == (
         "sensitivity: there is no finished scan in experiment pruneexp: run `python -m sweeps study=sensitivity` "
         "first.\n"
@@ -176,17 +176,28 @@ def test_a_point_logged_again_is_mentioned(folder: Path, capsys: pytest.CaptureF
 def test_a_mistake_is_one_sentence(
     folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], told: str
 ) -> None:
-    assert main(words) == 1
+    assert main(words) == 2
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.count("\n") == 1
     assert told in said.err
 
 
+def test_an_interrupt_is_one_sentence(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("analysis.materials.read", interrupted)
+    assert main(["all"]) == 130
+    assert capsys.readouterr().err == ("analysis: interrupted; the same command goes on where this one stopped\n")
+
+
 def test_an_empty_store_is_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tracking_file(folder / "more.db", logged(point()), status="RUNNING")
-    assert main(["list", "--tracking-uri", "more.db"]) == 1
-    assert "error: there is no finished point of a curve in the store: run" in capsys.readouterr().err
+    assert main(["list", "--tracking-uri", "more.db"]) == 2
+    assert "analysis: there is no finished point of a curve in the store: run" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [[], ["tradeof"], ["tradeoff", "--split", "train"], ["list", "--split", "val"]])

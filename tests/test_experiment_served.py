@@ -88,7 +88,7 @@ def test_a_network_from_a_stranger_is_refused(tmp_path: Path) -> None:
 def test_without_psutil_the_line_that_installs_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with (
-        pytest.raises(UserError, match=r"pip install 'pruneexp\[monitor\]'"),
+        pytest.raises(UserError, match=r"pip install -e '\.\[monitor\]'"),
         monitor.monitored("sqlite:///nowhere", "run"),
     ):
         pass

@@ -39,6 +39,8 @@ def said(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str, stat
         ("-m study=knee", "-m: one command runs one study; to sweep a study, write one command for each"),
         ("--cfg=job study=knee", "--cfg: of Hydra's flags, python -m sweeps takes --help and --config-dir"),
         ("--info=all study=knee", "--info: of Hydra's flags, python -m sweeps takes --help and --config-dir"),
+        ("study=knee hydra/launcher=ray", "hydra/launcher=ray: a study runs in this process; start the command once "),
+        ("study=knee hydra.launcher.n_jobs=2", "hydra.launcher.n_jobs=2: a study runs in this process; start the comm"),
         ("--config-dir=nowhere study=knee", "--config-dir nowhere: there is no such folder"),
         ("study=knee study._target_=os.system", "study._target_=os.system is not allowed: targets come from sweeps.st"),
     ],

@@ -18,8 +18,8 @@ def released(lock: BaseFileLock) -> Iterator[None]:
     try:
         yield
     finally:
-        # Removed while held, so that lock files do not pile up: who has opened this one already finds, once it has it,
-        # that the file has no name any more, and starts over (FileLock looks at the link count).
+        # Removed while held, so that lock files do not pile up: whoever has opened this one already finds, once it has
+        # it, that the file has no name any more, and starts over (FileLock looks at the link count).
         Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
 

@@ -1,4 +1,4 @@
-"""Which tracking stores refer to results of a store: who tidies up must have asked every one of them."""
+"""Which tracking stores refer to results of a store: whoever tidies up must have asked every one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
 """Configuration: the typed skeleton, the checks that need no torch, and plain words for what Hydra complains of.
 
-The only rooms besides the entry point and ``experiment`` that know Hydra.
+Hydra and OmegaConf are known here, in the entry points, in ``experiment`` and in what composes and defines studies.
 """

@@ -67,7 +67,7 @@ def check(composed: DictConfig, overrides: Sequence[str]) -> None:
     """Refuse what a file, and not the command line of these ``overrides``, says of code and places.
 
     Raises:
-        UserError: names the key, and says it how it is allowed.
+        UserError: names the key, and says how it is allowed.
     """
     said = {str(override.get_key_element()).lstrip("+~").partition("@")[0] for override in _parsed(overrides)}
     values = {key: OmegaConf.select(composed, key) for key in ("runtime.allow", *PLACES, *STORES)}

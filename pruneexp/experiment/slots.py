@@ -91,7 +91,7 @@ def narrow(slots: Slots, environment: MutableMapping[str, str], say: Callable[[s
 
 @functools.cache  # which also holds the lock as long as the process lives
 def claim(each: int) -> BaseFileLock | None:
-    """Take a GPU for this process, once; waits for a free one. ``each`` is how many jobs may share one, 0 no matter."""
+    """Take a GPU for this process, once, waiting for a free one; ``each`` jobs may share it, and 0 takes none."""
     return narrow(of_this_machine(each), os.environ, _say)
 
 

@@ -36,7 +36,7 @@ class JobPlan:
 
     @property
     def done(self) -> bool:
-        """Whether nothing is left to do: every point is computed and recorded."""
+        """Whether nothing is left to do: every point is recorded."""
         return self.problem is None and self.recorded == self.points
 
 
@@ -83,9 +83,8 @@ class Surveyor:
         """
         timed = config.device.name == "cpu" or not present()
         config = config.copy()
-        config.device = (
-            Device.cpu
-        )  # CUDA must not start here: a job takes its GPU before it does, and GPUs may be elsewhere
+        # CUDA must not start here: a job takes its GPU before it does, and GPUs may be elsewhere.
+        config.device = Device.cpu
         try:
             session = open_session(config, choices, own, self._display)
         except UserError as problem:  # its data may lie on another machine, or its GPU

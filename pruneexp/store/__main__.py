@@ -15,7 +15,7 @@ from pruneexp.errors import UserError
 from pruneexp.interrupts import STATUS
 from pruneexp.store import delivering, listing, tidying
 
-#: Hours within which nothing is removed: a week, so that who comes back on Monday finds Friday's checkpoint.
+#: Hours within which nothing is removed: a week, so that whoever comes back on Monday finds Friday's checkpoint.
 GRACE_HOURS = 168.0
 
 

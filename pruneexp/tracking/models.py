@@ -39,7 +39,7 @@ class Network:
 
 
 def log_network(runs: Runs, point_key: str, network: Network) -> str | None:
-    """Log a network as an output of the run of a point; ``None`` where that point or that model is or is not there."""
+    """Log a network as an output of the run of a point; None where there is no such point, or the model is there."""
     point = _point(runs, point_key)
     known = runs.client.search_logged_models([runs.experiment_id], f"tags.`{schema.NETWORK_KEY}` = '{network.key}'")
     if point is None or any(str(model.status) == "READY" for model in known):

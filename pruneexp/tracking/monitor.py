@@ -22,7 +22,7 @@ def monitored(uri: str, run_id: str) -> Iterator[None]:
         UserError: psutil is missing, without which MLflow measures nothing.
     """
     if importlib.util.find_spec("psutil") is None:
-        raise UserError("runtime.system_metrics=true needs psutil: pip install 'pruneexp[monitor]'")
+        raise UserError("runtime.system_metrics=true needs psutil: pip install -e '.[monitor]'")
     # It says at every start and end that it started and ended.
     logging.getLogger("mlflow.system_metrics.system_metrics_monitor").setLevel(logging.WARNING)
     from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor

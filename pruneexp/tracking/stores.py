@@ -36,7 +36,7 @@ DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 PAGE = 1000
 _SQLITE = "sqlite:///"
 _PROBE_SECONDS = 5.0
-#: Making a database takes 3 s, recording a point less than 0.1 s; who waits longer waits for something that hangs.
+#: Making a database takes 3 s, recording a point less than 0.1 s; whoever waits longer waits for what hangs.
 _LOCK_SECONDS = 120.0
 #: A store that was in trouble is asked this long whether it is back.
 _AGAIN_SECONDS = 1.0
