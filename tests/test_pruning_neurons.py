@@ -88,9 +88,7 @@ class TestWiring:
         assert trace(grouped(between), IMAGE).links == ()
 
     def test_skip_connections_are_no_chain(self) -> None:
-        wiring = trace(Residual(), torch.randn(2, 4))
-        assert wiring.links == ()
-        assert wiring.units == {"first": 4, "second": 4, "head": 2}
+        assert trace(Residual(), torch.randn(2, 4)).links == ()
 
     def test_a_layer_used_twice_is_no_chain(self) -> None:
         layer = nn.Linear(4, 4)
