@@ -77,6 +77,11 @@ def texts(key: Mapping[str, Any], names: Sequence[str]) -> tuple[tuple[str, str]
     return tuple((name, f"{key[name]:g}" if isinstance(key[name], float) else str(key[name])) for name in names)
 
 
+def joined(conditions: Iterable[tuple[str, str]]) -> str:
+    """``texts`` in one column of a table."""
+    return "; ".join(f"{name}={value}" for name, value in conditions)
+
+
 def _marks(rows: pd.DataFrame) -> tuple[Mark, ...]:
     marks = [_mark(budget_text(*budget.values()), same) for budget, same in frames.groups(rows, frames.BUDGET)]
     return tuple(sorted(marks, key=lambda mark: (mark.pruned, mark.budget)))

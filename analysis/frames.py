@@ -23,20 +23,19 @@ import pandas as pd
 
 from analysis.runs import FlatPoint, LoggedPoint
 from pruneexp.errors import UserError
-from pruneexp.schema import PointIdentity, PointResult, flat_names, flatten
+from pruneexp.schema import REPEATED, PointIdentity, PointResult, flat_names, flatten
 
 Split = Literal["test", "val"]
 
 SUBJECT = ("data", "model")
 BUDGET = ("budget.kind", "budget.value")
-_REPEATED = ("seed", "trial", "device", "curve_key", "point_key", "dense_key", "mask_key", "final_key")
 
 
 IDENTITY = flat_names(PointIdentity)
 RESULT = flat_names(PointResult)
 COLUMNS = (*IDENTITY, *RESULT, "run_id", "experiment", "started", "collapsed")
 #: What may differ between two curves of one network and data set; runs that differ in seed alone are repetitions.
-CONDITIONS = tuple(name for name in IDENTITY if name not in (*SUBJECT, "mode", *BUDGET, *_REPEATED))
+CONDITIONS = tuple(name for name in IDENTITY if name not in (*SUBJECT, "mode", *BUDGET, *REPEATED))
 
 
 class Kind(NamedTuple):

@@ -18,7 +18,6 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from pruneexp.cache.notice import Leaving, Notice, noticing
 from pruneexp.config import checks, skeleton
 from pruneexp.config.complaints import complaint
 from pruneexp.config.sweep import check_command, choices_of, own_modules, search_folders
@@ -28,6 +27,7 @@ from pruneexp.experiment.waiting import told_what_waits
 from pruneexp.interrupts import STATUS, graceful
 from pruneexp.jobs.folder import SweepFolder
 from pruneexp.jobs.report import Taken, reporting
+from pruneexp.notice import Leaving, Notice, noticing
 
 
 def job(composed: DictConfig) -> Mapping[str, float] | None:

@@ -17,6 +17,11 @@ def redact(text: str) -> str:
     return _SECRET.sub(r"\1***", _USER_INFO.sub("***@", text))
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what an exception says, or its kind where it says nothing."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
 class Told(Exception):
     """A failure described in one sentence, without credentials.
 

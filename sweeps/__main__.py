@@ -10,12 +10,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pruneexp.cache.notice import Leaving, Notice, noticing
 from pruneexp.config.complaints import complaint
 from pruneexp.errors import JobFailed, UserError
 from pruneexp.experiment import slots
 from pruneexp.experiment.waiting import told_what_waits
 from pruneexp.interrupts import STATUS, graceful
+from pruneexp.notice import Leaving, Notice, noticing
 from sweeps import compose, files
 
 

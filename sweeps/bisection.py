@@ -11,7 +11,7 @@ from scipy import stats
 
 
 @dataclass(frozen=True)
-class Probe:
+class Measurement:
     """What was measured at one density: the drop of accuracy of each seed, in points; infinite where it failed."""
 
     density: float
@@ -32,38 +32,38 @@ class Probe:
 
 @dataclass(frozen=True)
 class Knee:
-    """Both sides of the limit: the hardest probe that keeps to it, and the mildest that does not.
+    """Both sides of the limit: the hardest measurement that keeps to it, and the mildest that does not.
 
     ``within`` is None where only the dense network does, ``beyond`` where the lowest density asked about still does.
     """
 
-    within: Probe | None
-    beyond: Probe | None
-    probes: tuple[Probe, ...]
+    within: Measurement | None
+    beyond: Measurement | None
+    measured: tuple[Measurement, ...]
 
 
 def bisect(
-    measure: Callable[[float], Probe], keeps: Callable[[Probe], bool], *, lowest: float, tolerance: float
+    measure: Callable[[float], Measurement], keeps: Callable[[Measurement], bool], *, lowest: float, tolerance: float
 ) -> Knee:
     """Look between ``lowest`` and 1 until the densities of both ends are closer than the factor ``tolerance``.
 
     Takes the limit for monotone: where accuracy rises again further down, the first crossing that is met counts.
     Densities have four digits; it ends where none lies in between.
     """
-    probes = [measure(lowest)]
-    if keeps(probes[0]):
-        return Knee(probes[0], None, tuple(probes))
-    within, beyond = None, probes[0]
+    measured = [measure(lowest)]
+    if keeps(measured[0]):
+        return Knee(measured[0], None, tuple(measured))
+    within, beyond = None, measured[0]
     while (mildest := within.density if within else 1.0) / beyond.density > tolerance:
         between = _rounded(math.sqrt(mildest * beyond.density))
         if not beyond.density < between < mildest:
             break
-        probes.append(measure(between))
-        if keeps(probes[-1]):
-            within = probes[-1]
+        measured.append(measure(between))
+        if keeps(measured[-1]):
+            within = measured[-1]
         else:
-            beyond = probes[-1]
-    return Knee(within, beyond, tuple(probes))
+            beyond = measured[-1]
+    return Knee(within, beyond, tuple(measured))
 
 
 def _rounded(density: float) -> float:
@@ -71,9 +71,9 @@ def _rounded(density: float) -> float:
     return float(f"{density:.4g}")
 
 
-def certainly(probes: Sequence[Probe], limit: float, confidence: float) -> tuple[float | None, float | None]:
-    """The lowest probed density whose interval lies within the limit, and the highest whose interval lies beyond."""
-    intervals = {probe.density: probe.interval(confidence) for probe in probes}
+def certainly(measured: Sequence[Measurement], limit: float, confidence: float) -> tuple[float | None, float | None]:
+    """The lowest measured density whose interval lies within the limit, and the highest whose interval lies beyond."""
+    intervals = {each.density: each.interval(confidence) for each in measured}
     within = [density for density, (_, high) in intervals.items() if high <= limit]
     beyond = [density for density, (low, _) in intervals.items() if low > limit]
     return min(within, default=None), max(beyond, default=None)

@@ -75,7 +75,7 @@ def read(arguments: Sequence[str]) -> Command:
     _refuse_flags(parsed)
     _refuse_launchers(parsed.overrides)
     origin.guard_environment(parsed.overrides)
-    search = [f"hydra.searchpath=['file://{folder}']" for folder in folders]
+    search = skeleton.search_path(folders)
     with initialize_config_dir(str(skeleton.conf_folder()), version_base="1.3"):
         whole = compose(WORDS.config, overrides=[*search, *parsed.overrides], return_hydra_config=True)
         check_recipe(whole, parsed.overrides)

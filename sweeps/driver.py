@@ -31,7 +31,6 @@ from sweeps import signature
 Direction = Literal["minimize", "maximize"]
 
 _DEFINITION = "pruneexp.definition"
-_WORKER = "pruneexp.worker"
 _BEAT = "pruneexp.beat"
 _POLL_SECONDS = 0.5
 _PREPARE_SECONDS = 30.0
@@ -200,11 +199,11 @@ class Worker:
     def _put_back(self, trial_id: int) -> None:
         """Unsigned: whoever takes it runs it for a moment before signing, and must not pass for the worker before."""
         with contextlib.suppress(UpdateFinishedTrialError):
-            self.storage.set_trial_user_attr(trial_id, _WORKER, None)
+            self.storage.set_trial_user_attr(trial_id, signature.WORKER, None)
             self.storage.set_trial_state_values(trial_id, TrialState.WAITING)
 
     def _mine(self, trial_id: int) -> optuna.Trial:
-        self.storage.set_trial_user_attr(trial_id, _WORKER, signature.mine())
+        self.storage.set_trial_user_attr(trial_id, signature.WORKER, signature.mine())
         return optuna.Trial(self.study(), trial_id)
 
     def _id(self, number: int) -> int:
@@ -233,7 +232,7 @@ class Worker:
 
     def _is_dead(self, trial: FrozenTrial) -> bool:
         """A worker in this place is looked up; one elsewhere, or unsigned, is dead when its sign stays the same."""
-        worker = trial.user_attrs.get(_WORKER)
+        worker = trial.user_attrs.get(signature.WORKER)
         if signature.is_here(worker):
             return not signature.is_alive(worker)
         sign = (worker, trial.user_attrs.get(_BEAT))

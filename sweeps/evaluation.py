@@ -18,7 +18,7 @@ from sweeps.space import dominated
 from sweeps.trials import Bench
 
 
-class Search(Protocol):
+class Options(Protocol):
     """The options of a search that decide what a trial is worth."""
 
     @property
@@ -38,7 +38,7 @@ class Trial:
     """Evaluates the trials of the search; ``dense`` is the accuracy on val that drops are counted from."""
 
     bench: Bench
-    search: Search
+    options: Options
     dense: float
     worker: Worker
 
@@ -50,18 +50,18 @@ class Trial:
             TrialFailed: the point could not be computed.
         """
         point = _computed(lambda: self.bench.probe(trial.number, trial.params))
-        if self.search.epochs:
+        if self.options.epochs:
             self._refuse_dominated(trial, point)
-            watch = Judge(trial, self.dense) if self.search.objective == "smallest" else None
-            point = _computed(lambda: self.bench.retrain(trial.number, trial.params, self.search.epochs, watch))
+            watch = Judge(trial, self.dense) if self.options.objective == "smallest" else None
+            point = _computed(lambda: self.bench.retrain(trial.number, trial.params, self.options.epochs, watch))
         val, density = _score(point)
         trial.set_user_attr("val", val)
         trial.set_user_attr("density", density)
         self._show()
-        if self.search.objective == "pareto":
+        if self.options.objective == "pareto":
             return (val, density)
-        excess = self.dense - val - self.search.max_drop
-        if self.search.sampler == "cmaes":  # knows no constraints: what loses too much is worse than any network
+        excess = self.dense - val - self.options.max_drop
+        if self.options.sampler == "cmaes":  # knows no constraints: what loses too much is worse than any network
             return (density if excess <= 0 else 1 + excess / 100,)
         trial.set_constraint("drop", excess)
         return (density,)
@@ -70,16 +70,16 @@ class Trial:
         """Optuna cannot prune with several objectives: between the fidelities, dominance decides."""
         score = _score(point)
         trial.set_user_attr("probe", list(score))
-        if self.search.objective != "pareto":
+        if self.options.objective != "pareto":
             return
-        if dominated(score, _scores_of_others(trial, "probe"), self.search.margin):
+        if dominated(score, _scores_of_others(trial, "probe"), self.options.margin):
             raise TrialPruned("others are better before retraining")
 
     def _show(self) -> None:
         done = self.worker.study().get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
         scores = [(t.user_attrs["val"], t.user_attrs["density"]) for t in done if "val" in t.user_attrs]
-        allowed = [density for val, density in scores if self.dense - val <= self.search.max_drop]
-        detail = f"smallest within {self.search.max_drop:g} points: {min(allowed):.1%}" if allowed else ""
+        allowed = [density for val, density in scores if self.dense - val <= self.options.max_drop]
+        detail = f"smallest within {self.options.max_drop:g} points: {min(allowed):.1%}" if allowed else ""
         self.bench.session.display.points_done(len(done) + 1, detail)
 
 

@@ -11,6 +11,9 @@ from typing import Any, TypeGuard
 
 Signature = Mapping[str, Any]
 
+#: The attribute of a trial that holds the signature of the process that works on it.
+WORKER = "pruneexp.worker"
+
 
 def mine() -> Signature:
     """The signature of this process: JSON-able, as it is kept in storages."""

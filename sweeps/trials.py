@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pruneexp.errors import UserError
-from pruneexp.experiment.points import Search
+from pruneexp.experiment.points import AskedBy
 from pruneexp.experiment.session import Record, Session
 from pruneexp.modes.prune import Prune
 from pruneexp.pruning.allocations.layer_std import LayerStd
 from pruneexp.pruning.allocations.per_layer import PerLayer
-from pruneexp.schema import Budget, BudgetKind, TradeoffPoint
+from pruneexp.schema import LEVEL, Budget, BudgetKind, TradeoffPoint
 from pruneexp.stages.dense import train_dense
 from pruneexp.stages.graph import Route
 from pruneexp.stages.mask import probe
@@ -71,6 +71,6 @@ class Bench:
     def _point(
         self, varied: Session, number: int, levels: Mapping[str, float], budget: Budget, route: Route
     ) -> TradeoffPoint:
-        of = varied.identity(budget, route, Search(self.study, number))
-        numbers = {f"level/{name}": level for name, level in levels.items()}
+        of = varied.identity(budget, route, AskedBy(self.study, number))
+        numbers = {f"{LEVEL}{name}": level for name, level in levels.items()}
         return varied.point(self.record, of, route, numbers)

@@ -82,15 +82,6 @@ def test_the_file_and_the_client_say_the_same(
     assert direct.runs("point", ["another"]) == client.runs("point", ["another"]) == []
 
 
-def test_layers_are_read_on_demand(store: tuple[str, dict[str, TradeoffPoint]]) -> None:
-    uri, written = store
-    assert {run_id: load.layers(uri, run_id) for run_id in written} == {
-        run_id: made.layers for run_id, made in written.items()
-    }
-    with pytest.raises(UserError, match=r"layers.json of run 0000 cannot be read"):
-        load.layers(uri, "0000")
-
-
 def test_scans_are_read_back_as_they_were_written_by_either_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

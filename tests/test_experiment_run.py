@@ -20,7 +20,7 @@ from pruneexp.experiment.display import Display
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.schema import PointIdentity, PointResult, unflatten
 from pruneexp.stages import work
-from pruneexp.training.fit import Training, fit
+from pruneexp.training.fit import Fitted, fit
 from tests.contracts.composing import composed
 from tests.contracts.jobs import numbers, ran, runs
 
@@ -113,7 +113,7 @@ def test_a_point_that_diverges_is_recorded_failed_and_said(tmp_path: Path) -> No
 def test_points_beside_one_that_runs_out_of_memory_are_computed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def too_large(network: nn.Module, *arguments: Any, masks: MaskSet | None = None, **options: Any) -> Training:
+    def too_large(network: nn.Module, *arguments: Any, masks: MaskSet | None = None, **options: Any) -> Fitted:
         if masks is not None and masks.density > 0.4:
             raise torch.OutOfMemoryError("tried to allocate 20 GiB")
         return fit(network, *arguments, masks=masks, **options)

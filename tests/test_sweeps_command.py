@@ -149,7 +149,7 @@ def test_a_plan_computes_and_records_nothing(tmp_path: Path, capsys: pytest.Capt
     for study, line in (
         ("sensitivity", "scans     1, 14 levels per layer, without retraining"),
         ("layer_thresholds", "trials    60 in total, one evaluation each; then 8 finalists, 1 epochs each"),
-        ("knee", "probes    about 7, 3 seeds each"),
+        ("knee", "densities about 7, 3 seeds each"),
     ):
         assert swept(tmp_path, f"study={study}", "plan=true") == 0
         out, err = capsys.readouterr()

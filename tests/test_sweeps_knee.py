@@ -46,7 +46,7 @@ def test_the_answer_lies_between_two_recorded_densities(folder: Path, capsys: py
     assert 0.05 in beyond
 
 
-def test_every_probe_is_a_retrained_point_of_every_seed(folder: Path) -> None:
+def test_every_measurement_is_a_retrained_point_of_every_seed(folder: Path) -> None:
     points = nested(folder)
     study = runs(folder, "study")[0]
     assert all(run.info.status == "FINISHED" for run in points)

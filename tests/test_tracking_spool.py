@@ -12,7 +12,8 @@ import pytest
 
 from pruneexp import schema
 from pruneexp.errors import UserError
-from pruneexp.experiment.waiting import SPOOL, told_what_waits
+from pruneexp.experiment.waiting import told_what_waits
+from pruneexp.places import SPOOL
 from pruneexp.store.delivering import deliver
 from pruneexp.tracking import Courier, Parent, Tracker, courier, delivery, waiting
 from pruneexp.tracking.letters import Letter, of_point, of_scan, plain, post, read

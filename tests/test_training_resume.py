@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from pruneexp.training.fit import Training, fit
+from pruneexp.training.fit import Fitted, fit
 from pruneexp.training.recipe import OptimizerName, Recipe
 from pruneexp.training.regularizers import L1
 from tests.contracts.training import CPU, digits, half, network, same, values
@@ -50,7 +50,7 @@ def recipe(optimizer: OptimizerName, momentum: float = 0.9) -> Recipe:
     return Recipe(epochs=3, batch_size=8, optimizer=optimizer, lr=0.02, momentum=momentum, schedule="cosine", clip=1.0)
 
 
-def train(chosen: Recipe, memory: Memory | None, seed: int = 3) -> tuple[nn.Module, Training]:
+def train(chosen: Recipe, memory: Memory | None, seed: int = 3) -> tuple[nn.Module, Fitted]:
     net = network(dropout=0.4)
     masks = half(net)
     result = fit(
@@ -63,7 +63,7 @@ CHOICES = [recipe("sgd"), recipe("sgd", 0.0), recipe("adam"), recipe("adamw")]
 WHOLE = {chosen: train(chosen, None) for chosen in CHOICES[:1]}
 
 
-def whole(chosen: Recipe) -> tuple[nn.Module, Training]:
+def whole(chosen: Recipe) -> tuple[nn.Module, Fitted]:
     if chosen not in WHOLE:
         WHOLE[chosen] = train(chosen, None)
     return WHOLE[chosen]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import pandas as pd
 
 from analysis import layer_curves, panels, reference, style
+from analysis.curves import joined
 from analysis.frames import SUBJECT
 from analysis.layer_curves import Layer, Mark, Panel, Way
 from pruneexp.errors import UserError
@@ -121,7 +122,7 @@ def runs(made: Sensitivity) -> tuple[str, ...]:
 
 def rows(made: Sensitivity) -> Iterable[Row]:
     for way, layer, mark in _marks(made):
-        conditions = "; ".join(f"{name}={value}" for name, value in way.conditions)
+        conditions = joined(way.conditions)
         where = "runs", made.data, made.model, "val", made.metric, layer.group, conditions, mark.level, mark.pruned
         numbers = mark.change.mean, mark.change.std, mark.low, mark.high, mark.accuracy.mean, mark.change.n
         yield Row(*where, *numbers, " ".join(mark.runs))

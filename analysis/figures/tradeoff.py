@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import pandas as pd
 
 from analysis import frames, reference, style
-from analysis.curves import Curve, curves
+from analysis.curves import Curve, curves, joined
 from analysis.frames import Split
 from pruneexp.errors import UserError
 
@@ -151,7 +151,7 @@ def runs(made: Tradeoff) -> tuple[str, ...]:
 def rows(made: Tradeoff) -> Iterable[Row]:
     subject = (made.data, made.model, made.split, made.metric)
     for curve in made.curves:
-        conditions = "; ".join(f"{name}={value}" for name, value in curve.conditions)
+        conditions = joined(curve.conditions)
         for mark in curve.marks:
             change = mark.change
             where = ("runs", *subject, label(curve), conditions, mark.budget)

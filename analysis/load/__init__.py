@@ -6,8 +6,8 @@ a local copy (``copies``) where the caller names a folder for it.
 """
 
 from analysis.load.copies import FOLDER as COPIES
-from analysis.load.records import flat_points, layers, points, scans
+from analysis.load.records import flat_points, points, scans
 from analysis.load.stores import open_store
 from analysis.load.uris import DEFAULT_URI
 
-__all__ = ["COPIES", "DEFAULT_URI", "flat_points", "layers", "open_store", "points", "scans"]
+__all__ = ["COPIES", "DEFAULT_URI", "flat_points", "open_store", "points", "scans"]

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from analysis.load import presence
 from analysis.load.uris import knock, shown, sqlite_path
 from analysis.runs import Changes, Known, RawRun, RunKind, Stamp
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, first_line
 from pruneexp.schema import KIND
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class ClientStore:
             with TemporaryDirectory() as folder:
                 return Path(self._client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")
         except MlflowException as error:
-            raise OSError(_first_line(error)) from error
+            raise OSError(first_line(error).rstrip(".")) from error
 
     def _names(self, experiments: Sequence[str]) -> dict[str, str]:
         """Experiments by id."""
@@ -149,8 +149,4 @@ def _raw(run: Run, names: Mapping[str, str]) -> RawRun:
 
 
 def _unreadable(uri: str, error: Exception) -> UserError:
-    return UserError(f"the tracking store {shown(uri)} cannot be read: {_first_line(error)}.")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    return UserError(f"the tracking store {shown(uri)} cannot be read: {first_line(error).rstrip('.')}.")

@@ -14,9 +14,7 @@ from pruneexp.errors import UserError
 from pruneexp.schema import (
     COLLAPSE,
     FAILURE,
-    LAYERS_FILE,
     SENSITIVITY_FILE,
-    LayerRow,
     LayerSensitivity,
     PointIdentity,
     PointResult,
@@ -69,19 +67,6 @@ def scans(uri: str = DEFAULT_URI, experiments: Sequence[str] | None = None) -> L
         UserError: the store cannot be read, or has no experiment of that name.
     """
     return _book(uri, experiments, "scan", _scan)
-
-
-def layers(uri: str, run_id: str) -> tuple[LayerRow, ...]:
-    """The per-layer table of one point, from its artefact.
-
-    Raises:
-        UserError: the run has no such artefact, or it cannot be read.
-    """
-    try:
-        rows = json.loads(open_store(uri).artefact(run_id, LAYERS_FILE))
-        return tuple(unflatten(LayerRow, row) for row in rows)
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{LAYERS_FILE} of run {run_id} cannot be read: {error}.") from error
 
 
 def _book(

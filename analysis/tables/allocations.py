@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 import pandas as pd
 
 from analysis import frames
-from analysis.curves import short, texts
+from analysis.curves import joined, short, texts
 from analysis.frames import Spread
 from analysis.sheet import MISSING, Cell, Sheet, spread_text
 from pruneexp.errors import UserError
@@ -198,7 +198,7 @@ def runs(made: Allocations) -> tuple[str, ...]:
 
 def rows(made: Allocations) -> Iterable[Row]:
     for entry in made.entries:
-        conditions = "; ".join(f"{name}={value}" for name, value in entry.conditions)
+        conditions = joined(entry.conditions)
         for kept in entry.kept:
             density, test = kept.density, kept.test
             yield Row(

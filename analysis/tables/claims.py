@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import pandas as pd
 
 from analysis import frames
-from analysis.curves import budget_text
+from analysis.curves import budget_text, joined, texts
 from analysis.frames import Split, Spread
 from analysis.sheet import Cell, Sheet, spread_text
 from pruneexp.errors import UserError
@@ -149,7 +149,7 @@ def _tried(key: Mapping[str, Any], points: pd.DataFrame, claim: Claim, split: Sp
     return Tried(
         data=str(key["data"]),
         model=str(key["model"]),
-        conditions=tuple((name, str(key[name])) for name in SAME),
+        conditions=texts(key, SAME),
         claim=claim.text,
         trials=tuple(sorted(trials, key=lambda trial: (-trial.density, trial.budget))),
         runs=tuple(sorted(runs)),
@@ -187,7 +187,7 @@ def runs(made: Claims) -> tuple[str, ...]:
 
 def rows(made: Claims) -> Iterable[Row]:
     for tried in made.tried:
-        conditions = "; ".join(f"{name}={value}" for name, value in tried.conditions)
+        conditions = joined(tried.conditions)
         for trial in tried.trials:
             value = trial.difference
             numbers = value.mean, value.std, value.low, value.high, value.n

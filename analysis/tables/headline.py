@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 import pandas as pd
 
 from analysis import frames, reference
-from analysis.curves import texts
+from analysis.curves import joined, texts
 from analysis.frames import Spread
 from analysis.sheet import MISSING, Cell, Sheet, spread_text
 from pruneexp.errors import UserError
@@ -208,7 +208,7 @@ def rows(made: Headline) -> Iterable[Row]:
             kept=pruned.kept if pruned else None,
             rate=pruned.rate if pruned else None,
             val_change=pruned.val_change if pruned else None,
-            conditions="; ".join(f"{name}={value}" for name, value in pruned.conditions) if pruned else "",
+            conditions=joined(pruned.conditions) if pruned else "",
             paper_data=paper.dataset if paper else "",
             paper_reference_top1_error=paper.reference_top1 if paper else None,
             paper_pruned_top1_error=paper.pruned_top1 if paper else None,

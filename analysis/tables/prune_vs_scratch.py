@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import pandas as pd
 
 from analysis import frames, reference
-from analysis.curves import budget_text, short, texts
+from analysis.curves import budget_text, joined, short, texts
 from analysis.frames import Split, Spread
 from analysis.sheet import MISSING, Cell, Sheet, spread_text
 from pruneexp.errors import UserError
@@ -172,7 +172,7 @@ def runs(made: PruneVsScratch) -> tuple[str, ...]:
 
 def rows(made: PruneVsScratch) -> Iterable[Row]:
     for entry in made.entries:
-        conditions = "; ".join(f"{name}={value}" for name, value in entry.conditions)
+        conditions = joined(entry.conditions)
         where = entry.data, entry.model, entry.budget, entry.density
         for column, value in ((UNPRUNED, entry.unpruned), *entry.accuracies):
             numbers = value.mean, value.std, value.n, int(column in entry.best)

@@ -22,6 +22,7 @@ from pruneexp.jobs import definition
 from pruneexp.jobs.folder import write
 from pruneexp.jobs.state import held, write_state
 from pruneexp.jobs.summary import Summary, summarise
+from pruneexp.places import SWEEPS
 from pruneexp.status.live import watching
 
 #: A launcher that died is given what is left again, but no job that died with it more often than this.
@@ -140,7 +141,7 @@ def _conclude(asked: Request, cause: Exception | None, display: Display) -> None
     """
     came = summarise(asked.folder)
     status = f"python -m pruneexp.status {came.name}"
-    if asked.folder.root != Path(".pruneexp/sweeps"):
+    if asked.folder.root != SWEEPS:
         status += f" --sweeps {asked.folder.root}"
     if len(came.numbers("done")) == len(came.jobs):
         display.say(f"sweep {came.name}: all {len(came.jobs)} jobs are done, {came.points_done} points")

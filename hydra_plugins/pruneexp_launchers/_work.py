@@ -85,7 +85,7 @@ def _run(order: Order) -> JobReturn:
 
     from pruneexp.__main__ import job
 
-    search = [f"hydra.searchpath=['file://{folder}']" for folder in order.folders]
+    search = skeleton.search_path(order.folders)
     with initialize_config_dir(str(skeleton.conf_folder()), version_base="1.3", job_name="pruneexp"):
         loader = GlobalHydra.instance().config_loader()
         config = loader.load_configuration("config", [*search, *order.overrides], run_mode=RunMode.RUN)

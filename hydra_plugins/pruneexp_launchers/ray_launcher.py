@@ -27,9 +27,9 @@ from hydra_plugins.pruneexp_launchers._work import (
     sent,
     without_slots,
 )
-from pruneexp.cache.notice import Leaving
 from pruneexp.config.launchers import check_installed
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, first_line
+from pruneexp.notice import Leaving
 
 _PROBE_SECONDS = 5.0
 
@@ -101,8 +101,9 @@ def _connected(address: str | None) -> Any:
 
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", **local)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(f"hydra.launcher.address={address}: no Ray cluster could be joined: {reason}") from error
+        raise UserError(
+            f"hydra.launcher.address={address}: no Ray cluster could be joined: {first_line(error)}"
+        ) from error
     return ray
 
 
@@ -121,5 +122,4 @@ def _outcome(ray: Any, handle: Any) -> Outcome:
     try:
         return received(ray.get(handle))
     except ray.exceptions.RayError as error:
-        last = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        return Outcome(failure=UserError.__name__, sentence=f"Ray gave the job up: {last}")
+        return Outcome(failure=UserError.__name__, sentence=f"Ray gave the job up: {first_line(error)}")

@@ -30,9 +30,9 @@ from hydra_plugins.pruneexp_launchers._work import (
     sent,
     without_slots,
 )
-from pruneexp.cache.notice import Leaving
 from pruneexp.config.launchers import check_installed
 from pruneexp.errors import UserError
+from pruneexp.notice import Leaving
 
 #: Options that submitit has for every batch system, under one name.
 SHARED = ("name", "nodes", "tasks_per_node", "cpus_per_task", "gpus_per_node", "mem_gb", "timeout_min")
@@ -93,8 +93,7 @@ class SlurmLauncher(Launcher):
             executor.update_parameters(**{key if key in SHARED else f"slurm_{key}": given[key] for key in given})
             return list(executor.map_array(Task(), [sent(order) for order in wanted]))
         except (FailedJobError, FailedSubmissionError, RuntimeError, ValueError, OSError) as error:
-            reason = next((line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
-            raise UserError(f"hydra/launcher=slurm: the jobs could not be submitted: {reason.strip()}") from error
+            raise UserError(f"hydra/launcher=slurm: the jobs could not be submitted: {_last_line(error)}") from error
 
 
 def _collected(wanted: Sequence[Order], submitted: Sequence[Any]) -> list[JobReturn]:
@@ -120,8 +119,13 @@ def _outcome(job: Any) -> Outcome:
         return _failed(f"Slurm ended {job.job_id} before it was done: cancelled, or killed")
     error = job.exception()
     if error is not None:
-        return _failed((str(error).strip().splitlines() or [type(error).__name__])[-1])
+        return _failed(_last_line(error))
     return received(job.result())
+
+
+def _last_line(error: BaseException) -> str:
+    """Where a traceback, or what a command has printed, says what went wrong."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
 
 
 def _failed(sentence: str) -> Outcome:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hydra_plugins.pruneexp_optuna_sweeper._space import Dimension
 from pruneexp.errors import UserError
+from pruneexp.places import journal
 
 DEFAULT_OBJECTIVES = {"val.after.top1": "maximize"}
 
@@ -55,7 +56,7 @@ class Request:
         return self.study or "sweep-" + hashlib.sha256(decisive.encode()).hexdigest()[:12]
 
     def journal(self) -> Path:
-        return Path(".pruneexp/studies") / f"{self.name()}.journal"
+        return journal(self.name())
 
 
 def directions(objectives: object) -> dict[str, str]:

@@ -22,8 +22,7 @@ from sweeps.driver import suggest
 from sweeps.sampling import sampler
 from sweeps.storing import open_storage
 
-SOUGHT = "pruneexp.sweep"  # of a study: Request.sought()
-WORKER = "pruneexp.worker"  # of a trial: the signature of the process that runs it
+SOUGHT = "pruneexp.sought"  # of a study: Request.sought()
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Search:
 
     def ask(self) -> Trial:
         trial = self.study.ask()
-        trial.set_user_attr(WORKER, signature.mine())  # before anything is drawn, which may take a while
+        trial.set_user_attr(signature.WORKER, signature.mine())  # before anything is drawn, which may take a while
         for key, each in self.request.dimensions.items():
             suggest(trial, key, _distribution(each))
         return trial
@@ -106,7 +105,7 @@ def _claim(study: optuna.Study, directions: list[StudyDirection], request: Reque
 def _take_back(study: optuna.Study, storage: BaseStorage) -> None:
     """What waits is asked for again, with the number and the values it had: a killed sweep resumes as if it had not."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        worker = trial.user_attrs.get(WORKER)
+        worker = trial.user_attrs.get(signature.WORKER)
         if signature.is_here(worker) and (worker == signature.mine() or not signature.is_alive(worker)):
             study_id = storage.get_study_id_from_name(study.study_name)
             trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, trial.number)

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from pruneexp.cache import bundle, files
 from pruneexp.cache.identity import short
-from pruneexp.cache.notice import Notice
 from pruneexp.cache.paths import Paths
 from pruneexp.interrupts import finished_first
+from pruneexp.notice import Notice
 
 KIND = "checkpoint"
 

@@ -22,10 +22,10 @@ from pruneexp.cache.bundle import Artefact, DamageError
 from pruneexp.cache.checkpoint import Checkpoint
 from pruneexp.cache.holds import Holding
 from pruneexp.cache.identity import checked, short
-from pruneexp.cache.notice import Notice
 from pruneexp.cache.paths import Paths
 from pruneexp.errors import UserError
 from pruneexp.interrupts import finished_first
+from pruneexp.notice import Notice
 
 __all__ = ["Artefact", "Checkpoint", "Store"]
 

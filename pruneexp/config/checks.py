@@ -190,6 +190,11 @@ def targets(node: Any, path: str = "") -> list[tuple[str, str]]:
     return found
 
 
+def is_known(target: str) -> bool:
+    """Whether a ``_target_`` is of the packages that every configuration may name."""
+    return target.startswith(tuple(f"{package}." for package in ALLOWED_TARGETS))
+
+
 def check_target(path: str, target: str, allowed: Sequence[str]) -> None:
     """Refuse a ``_target_`` outside the allowed packages.
 
@@ -202,6 +207,5 @@ def check_target(path: str, target: str, allowed: Sequence[str]) -> None:
             f"{path}._target_={target} is not allowed: targets come from {', '.join(allowed)}; "
             f"if you trust the package, add runtime.allow=[{package}]"
         )
-    of_ours = target.startswith(tuple(f"{package}." for package in ALLOWED_TARGETS))
-    if of_ours and any(part.startswith("_") for part in target.split(".")):
+    if is_known(target) and any(part.startswith("_") for part in target.split(".")):
         raise UserError(f"{path}._target_={target} is not allowed: names with a leading '_' are not for use by others")

@@ -11,7 +11,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
 from pruneexp.config.skeleton import conf_folder
-from pruneexp.errors import Told, redact
+from pruneexp.errors import Told, first_line, redact
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,7 @@ def complaint(error: BaseException, composed: Composed = Composed()) -> str:
             return explain(match, text, composed)
     if isinstance(error, OSError):
         return f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
-    first = next((line.strip() for line in redact(str(error)).splitlines() if line.strip()), type(error).__name__)
-    return f"{first} (runtime.traceback=true shows where)"
+    return f"{redact(first_line(error))} (runtime.traceback=true shows where)"
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:

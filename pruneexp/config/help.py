@@ -9,7 +9,7 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from pruneexp.config.skeleton import conf_folder
+from pruneexp.config.skeleton import conf_folder, search_path
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def help_text(overrides: Sequence[str], folders: Sequence[Path] = (), words: Wor
     groups = "\n".join(
         f"{group}: {', '.join(sorted(names))}" for group, names in sorted(choices.items()) if group not in words.hidden
     )
-    search = [f"hydra.searchpath=['file://{folder}']" for folder in folders]
+    search = search_path(folders)
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         keys = OmegaConf.to_yaml(compose(words.config, overrides=[*search, *words.without, *overrides]))
     return (

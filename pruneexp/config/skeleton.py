@@ -6,6 +6,7 @@ a misspelt key or a value of the wrong type fails while composing. Ranges are ch
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
+from pruneexp import places
 from pruneexp.config import launchers
 from pruneexp.errors import UserError
 
@@ -127,7 +129,7 @@ class RuntimeConfig:
     dashboard: bool = True
     models: Models = Models.none
     system_metrics: bool = False
-    store: str = ".pruneexp/store"
+    store: str = str(places.STORE)
     allow: list[str] = field(default_factory=list)
     checkpoint_seconds: float = 60.0
     threads: int | None = None
@@ -137,7 +139,7 @@ class RuntimeConfig:
     spool: bool = False
     sweep: str | None = None
     job: int | None = None
-    sweeps: str = ".pruneexp/sweeps"
+    sweeps: str = str(places.SWEEPS)
     log: bool = False
 
 
@@ -165,6 +167,11 @@ def register(node: type[Config] = Config) -> None:
     """Make the skeleton, or one with more in it, known to Hydra by the name that ``conf/config.yaml`` starts from."""
     ConfigStore.instance().store(name="skeleton", node=node)
     launchers.register()
+
+
+def search_path(folders: Sequence[Path | str]) -> list[str]:
+    """The override for each of these folders by which Hydra finds choices in it too."""
+    return [f"hydra.searchpath=['file://{folder}']" for folder in folders]
 
 
 def conf_folder() -> Path:

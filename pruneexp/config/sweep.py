@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from pruneexp.config import launchers, origin
 from pruneexp.config.checks import validate
 from pruneexp.config.help import help_text
-from pruneexp.config.skeleton import conf_folder
+from pruneexp.config.skeleton import conf_folder, search_path
 from pruneexp.errors import UserError
 
 GROUPS = ("model", "data", "train", "reg", "dropout", "criterion", "schedule", "mode", "experiment", "study")
@@ -47,7 +47,7 @@ def check_command(arguments: Sequence[str]) -> str | None:
                 f"--{flag.replace('_', '-')}: what is composed starts from pruneexp's own; --config-dir adds"
             )
     origin.guard_environment(parsed.overrides)
-    search = [f"hydra.searchpath=['file://{folder}']" for folder in folders]
+    search = search_path(folders)
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         alone = origin.hydra_alone(parsed.overrides, search)
         master = _master([*search, *parsed.overrides])

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pruneexp.pruning.layers import prunable, weight_of
+from pruneexp.pruning.layers import evaluating, prunable, weight_of
 
 Observer = Callable[[str, Tensor, Tensor], None]
 
@@ -28,22 +28,18 @@ def watched(network: nn.Module, before: Callable[[str, Tensor], None], after: Ob
         UserError: the network has no prunable layer.
     """
     names = {id(weight_of(module)): name for name, module in prunable(network).items()}
-    modes = {module: module.training for module in network.modules()}
     hooks = []
     try:
-        for module in modes:
+        for module in network.modules():
             name = names.get(id(getattr(module, "weight", None)))
             if name is not None and isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)):
                 hooks.append(module.register_forward_pre_hook(partial(_before, before, name)))
                 hooks.append(module.register_forward_hook(partial(_after, after, name)))
-        network.eval()
-        with torch.no_grad():
+        with evaluating(network), torch.no_grad():
             yield
     finally:
         for hook in hooks:
             hook.remove()
-        for module, training in modes.items():
-            module.training = training
 
 
 def _before(observe: Callable[[str, Tensor], None], name: str, _: nn.Module, inputs: tuple[Any, ...]) -> None:

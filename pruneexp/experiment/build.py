@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -20,10 +19,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models import get_model_builder, list_models
 
-from pruneexp.config.checks import ALLOWED_TARGETS, budgets, check_target, plain, targets
+from pruneexp.cache.manifests import checksum
+from pruneexp.config.checks import ALLOWED_TARGETS, budgets, check_target, is_known, plain, targets
 from pruneexp.cost.flops import layer_flops
 from pruneexp.data.dataset import Dataset
-from pruneexp.errors import Told, UserError
+from pruneexp.errors import Told, UserError, first_line
 from pruneexp.models.adapt import adapt, input_shape_of
 from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
@@ -122,7 +122,7 @@ def check_homes(path: str, node: Any, allowed: Sequence[str]) -> None:
         try:
             found = get_object(target)
         except Exception as error:
-            raise UserError(f"{where}._target_={target} cannot be imported: {_cause(error)}") from error
+            raise UserError(f"{where}._target_={target} cannot be imported: {cause(error)}") from error
         home = f"{getattr(found, '__module__', '') or ''}.{getattr(found, '__name__', target.rpartition('.')[2])}"
         check_target(where, home, allowed)
         if home.startswith(LIBRARIES) and not _builds_a_network(found):
@@ -151,13 +151,14 @@ def instantiated(path: str, node: Any, allowed: Sequence[str]) -> Any:
     try:
         return instantiate(node)
     except InstantiationException as error:
-        raise UserError(f"{path}: {_cause(error)}") from error
+        raise UserError(f"{path}: {cause(error)}") from error
 
 
-def _cause(error: BaseException) -> str:
+def cause(error: BaseException) -> str:
+    """What lies behind an error, in one line: the first sentence for people, else where it began."""
     while error.__cause__ is not None and not isinstance(error, Told):
         error = error.__cause__
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return first_line(error)
 
 
 def _device(name: str) -> torch.device:
@@ -198,12 +199,7 @@ def _weights_file(path: str) -> dict[str, Tensor]:
     try:
         return load_file(Path(path).expanduser())
     except (OSError, SafetensorError) as error:
-        raise UserError(f"train.start_from={path} is not a readable .safetensors file: {_cause(error)}") from error
-
-
-def _digest(path: str) -> str:
-    with Path(path).expanduser().open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        raise UserError(f"train.start_from={path} is not a readable .safetensors file: {cause(error)}") from error
 
 
 def _recipes(config: DictConfig) -> tuple[Recipe, Recipe]:
@@ -228,7 +224,7 @@ def _flop(
         with torch.no_grad():
             outputs = network.eval()(image)
     except (RuntimeError, ValueError, TypeError) as error:
-        raise UserError(f"the model does not take images of shape {input_shape}: {_cause(error)}") from error
+        raise UserError(f"the model does not take images of shape {input_shape}: {cause(error)}") from error
     if not isinstance(outputs, Tensor) or outputs.shape != (1, data.classes):
         shape = tuple(outputs.shape[1:]) if isinstance(outputs, Tensor) else type(outputs).__name__
         raise UserError(
@@ -242,7 +238,7 @@ def _identities(config: DictConfig, setting: Setting, network: nn.Module) -> dic
     drops = bool(layers_of_dropouts(network))
     model = described(config.model)
     if config.train.start_from:
-        model["start_from"] = _digest(config.train.start_from)
+        model["start_from"] = checksum(Path(config.train.start_from).expanduser())
     return {
         "model": model,
         "train": {**asdict(setting.train), "augment": setting.augment},
@@ -260,9 +256,9 @@ def described(node: Any) -> dict[str, Any]:
     values: dict[str, Any] = plain(node)
     sources: dict[str, str] = {}
     for _, target in targets(values):
-        if not target.startswith(tuple(f"{package}." for package in ALLOWED_TARGETS)):
+        if not is_known(target):
             file = inspect.getsourcefile(get_object(target))
-            sources[target] = _digest(file) if file else ""
+            sources[target] = checksum(Path(file)) if file else ""
     return {**values, "sources": sources} if sources else values
 
 

@@ -16,11 +16,9 @@ from rich.table import Table
 
 from pruneexp.experiment.plan import Plan
 from pruneexp.jobs.report import Report
-from pruneexp.schema import Budget, PointIdentity, TradeoffPoint
+from pruneexp.schema import PointIdentity, TradeoffPoint
+from pruneexp.terminal import LOG_WIDTH
 from pruneexp.training.fit import Epoch
-
-#: Columns of a log file: enough for the table of points.
-LOG_WIDTH = 160
 
 COLUMNS_OF_POINTS = (
     "budget",
@@ -34,11 +32,6 @@ COLUMNS_OF_POINTS = (
     "bytes",
     "",
 )
-
-
-def budget_text(budget: Budget) -> str:
-    """``d=0.1`` or ``q=0.75``."""
-    return f"{'d' if budget.kind == 'density' else 'q'}={budget.value:g}"
 
 
 def curve_text(of: PointIdentity) -> str:
@@ -162,7 +155,7 @@ def _cells(point: TradeoffPoint) -> tuple[str, ...]:
     before, test = result.val.before, result.test
     share = result.bytes_sparse / result.bytes_dense
     return (
-        budget_text(point.identity.budget),
+        point.identity.budget.text,
         f"{result.density:.4f}",
         f"{1 / result.density:.1f}x",
         "" if before is None else f"{before.top1:.2f}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,8 +11,8 @@ from torch.nn.functional import cross_entropy
 
 from pruneexp.cache.store import Store
 from pruneexp.experiment.build import Job
-from pruneexp.stages.graph import Stage
 from pruneexp.stages.setting import Setting
+from pruneexp.terminal import duration
 
 VERBS = {"dense": "to train", "mask": "to cut", "retrain": "to retrain", "scratch": "to train from scratch"}
 
@@ -27,7 +27,6 @@ TIMED_FLOP = 2e10
 class Work:
     """A stage as a plan sees it, without the networks and data that the stage itself holds on to."""
 
-    key: str
     kind: str
     epochs: float
     flop: float
@@ -36,48 +35,33 @@ class Work:
 
 @dataclass(frozen=True)
 class Plan:
-    """``missing`` and ``stored`` hold each stage once, in the order they are needed."""
+    """``missing`` and ``stored`` hold each stage once, by its key, in the order they are needed."""
 
     points: int
     points_stored: int
-    missing: tuple[Stage, ...]
-    stored: tuple[Stage, ...]
-    seconds: float
+    missing: Mapping[str, Work]
+    stored: Mapping[str, Work]
     places: tuple[tuple[str, str], ...]
-
-    @property
-    def flop(self) -> float:
-        return sum(stage.flop for stage in self.missing)
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """Label and text of each line that is shown."""
+        missing = self.missing.values()
         yield "points", f"{self.points} asked, {self.points_stored} in the store"
-        yield from stage_lines(self.missing, self.stored)
-        if self.missing:
-            yield "work", f"{self.flop:.2g} FLOP, about {duration(self.seconds)}"
+        yield from stage_lines(missing, self.stored.values())
+        if missing:
+            seconds = sum(work.seconds for work in missing)
+            yield "work", f"{sum(work.flop for work in missing):.2g} FLOP, about {duration(seconds)}"
         yield from self.places
 
 
-def stage_lines(missing: Collection[Stage | Work], stored: Collection[Stage | Work]) -> Iterator[tuple[str, str]]:
+def stage_lines(missing: Collection[Work], stored: Collection[Work]) -> Iterator[tuple[str, str]]:
     """For each kind of stage, what is to do and what is there."""
     for kind, verb in VERBS.items():
-        open_ones = [stage for stage in missing if stage.kind == kind]
-        there = sum(stage.kind == kind for stage in stored)
+        open_ones = [work for work in missing if work.kind == kind]
+        there = sum(work.kind == kind for work in stored)
         if open_ones or there:
-            epochs = sum(stage.epochs for stage in open_ones)
+            epochs = sum(work.epochs for work in open_ones)
             yield kind, f"{len(open_ones)} {verb}{f' ({epochs:g} epochs)' if epochs else ''}, {there} in the store"
-
-
-def make_plan(job: Job, store: Store, places: Sequence[tuple[str, str]]) -> Plan:
-    """Look up every stage of a job in the store; time a few training steps if anything is to be trained."""
-    stages = {step.key: step for route in job.routes for step in route.steps}
-    present = {key: store.has(key) for key in stages}
-    done = sum(all(present[step.key] for step in route.steps) for route in job.routes)
-    missing = tuple(stage for key, stage in stages.items() if not present[key])
-    stored = tuple(stage for key, stage in stages.items() if present[key])
-    epochs = sum(stage.epochs for stage in missing)
-    seconds = epochs * seconds_per_epoch(job.setting) if epochs else 0.0
-    return Plan(len(job.routes), done, missing, stored, seconds, tuple(places))
 
 
 def seconds_per_epoch(setting: Setting) -> float:
@@ -101,7 +85,22 @@ def _now(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+def make_plan(
+    job: Job,
+    store: Store,
+    places: Sequence[tuple[str, str]],
+    timed: Callable[[Setting], float] = seconds_per_epoch,
+) -> Plan:
+    """Look up every stage of a job in the store; ``timed`` is asked for an epoch's seconds if anything is to train."""
+    stages = {step.key: step for route in job.routes for step in route.steps}
+    there = {key for key in stages if store.has(key)}
+    trains = any(stage.epochs for key, stage in stages.items() if key not in there)
+    each = timed(job.setting) if trains else 0.0
+    works = {key: Work(s.kind, s.epochs, s.flop, s.epochs and s.epochs * each) for key, s in stages.items()}
+    return Plan(
+        points=len(job.routes),
+        points_stored=sum(all(step.key in there for step in route.steps) for route in job.routes),
+        missing={key: work for key, work in works.items() if key not in there},
+        stored={key: work for key, work in works.items() if key in there},
+        places=tuple(places),
+    )

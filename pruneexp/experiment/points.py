@@ -32,7 +32,7 @@ COLUMNS = {"dense": "dense", "mask": "prune", "probe": "prune", "retrain": "retr
 
 
 @dataclass(frozen=True)
-class Search:
+class AskedBy:
     """The search that asked for a point, and the number it has there."""
 
     study: str
@@ -45,7 +45,7 @@ def identity(
     choices: Mapping[str, str],
     budget: Budget,
     route: Route,
-    search: Search | None = None,
+    by: AskedBy | None = None,
 ) -> PointIdentity:
     """What tells the point of ``route`` from every other; known before anything is computed.
 
@@ -71,8 +71,8 @@ def identity(
         "retrain_lr_factor": config.retrain.lr_factor,
     }
     labels |= settings(config, job)
-    if search is not None:
-        labels["study"] = search.study
+    if by is not None:
+        labels["study"] = by.study
     fingerprint = job.setting.data.fingerprint
     curve = stage_key("curve", 1, {"labels": labels, "reg": plain(config.reg)}, [], fingerprint)
     ends = (route.dense.key, route.mask.key, route.final.key)
@@ -88,7 +88,7 @@ def identity(
         data_fingerprint=fingerprint,
         device=job.setting.device.type,
         precision=job.setting.train.precision,
-        trial=-1 if search is None else search.trial,
+        trial=-1 if by is None else by.trial,
     )
 
 

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from omegaconf import DictConfig
 
-from pruneexp.cache.notice import Notice
 from pruneexp.errors import JobFailed
-from pruneexp.experiment.display import budget_text
 from pruneexp.experiment.pages import show_record
 from pruneexp.experiment.plan import make_plan
 from pruneexp.experiment.served import log_networks
 from pruneexp.experiment.session import PointFailed, Record, Session, open_session
 from pruneexp.jobs.report import Report
+from pruneexp.notice import Notice
 from pruneexp.schema import PointIdentity, TradeoffPoint, flatten
 
 
@@ -68,6 +67,6 @@ def _points(
             points.append(session.point(curve, of, route))
             report.point(computed=not all(session.runner.hits[step.key] for step in route.steps))
         except PointFailed as failure:
-            failures.append(f"{budget_text(of.budget)} ({failure})")
+            failures.append(f"{of.budget.text} ({failure})")
         session.display.point_done()
     return points, failures

@@ -12,14 +12,14 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from pruneexp import schema
-from pruneexp.cache.notice import Notice
 from pruneexp.cache.store import Store
 from pruneexp.errors import Infeasible, UserError
 from pruneexp.experiment.build import Job, build, described
 from pruneexp.experiment.display import Display, Watched
-from pruneexp.experiment.points import Search, assemble, identity
-from pruneexp.experiment.waiting import SPOOL
+from pruneexp.experiment.points import AskedBy, assemble, identity
 from pruneexp.jobs.report import Report
+from pruneexp.notice import Notice
+from pruneexp.places import SPOOL
 from pruneexp.provenance import environment
 from pruneexp.schema import Budget, PointIdentity, TradeoffPoint
 from pruneexp.stages.graph import Route, Runner
@@ -81,8 +81,8 @@ class Session:
         """Open the tracking store before any work; raises as ``open_curve`` does."""
         self._courier().open()
 
-    def identity(self, budget: Budget, route: Route, search: Search | None = None) -> PointIdentity:
-        return identity(self.job, self.config, self.choices, budget, route, search)
+    def identity(self, budget: Budget, route: Route, by: AskedBy | None = None) -> PointIdentity:
+        return identity(self.job, self.config, self.choices, budget, route, by)
 
     def open_curve(self, of: PointIdentity) -> Record:
         """The run of the curve that a point belongs to.

@@ -5,34 +5,35 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from omegaconf import DictConfig
 
 from pruneexp.config.skeleton import Device
 from pruneexp.errors import UserError
-from pruneexp.experiment.build import Job
-from pruneexp.experiment.display import Display, curve_text
-from pruneexp.experiment.plan import Work, duration, seconds_per_epoch, stage_lines
+from pruneexp.experiment.display import Display
+from pruneexp.experiment.plan import Plan, make_plan, seconds_per_epoch, stage_lines
 from pruneexp.experiment.session import Session, open_session
 from pruneexp.experiment.slots import present
 from pruneexp.stages.setting import Setting
+from pruneexp.terminal import duration
 from pruneexp.tracking import Recorded
 from pruneexp.tracking.stores import Unreachable
+
+_NOTHING = Plan(points=0, points_stored=0, missing={}, stored={}, places=())
 
 
 @dataclass(frozen=True)
 class JobPlan:
     """One job. ``recorded`` are points that the tracking store holds; ``problem`` says why nothing else is known."""
 
-    curve: str = ""
-    points: int = 0
-    in_store: int = 0
+    plan: Plan = _NOTHING
     recorded: int = 0
-    missing: Mapping[str, Work] = field(default_factory=dict)
-    stored: Mapping[str, Work] = field(default_factory=dict)
-    places: tuple[tuple[str, str], ...] = ()
     problem: UserError | None = None
+
+    @property
+    def points(self) -> int:
+        return self.plan.points
 
     @property
     def done(self) -> bool:
@@ -46,11 +47,11 @@ class SweepPlan:
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """Label and text of each line that is shown."""
-        missing = {key: work for job in self.jobs for key, work in job.missing.items()}
-        stored = {key: work for job in self.jobs for key, work in job.stored.items()}
-        asked, there, recorded = (
-            sum(getattr(job, name) for job in self.jobs) for name in ("points", "in_store", "recorded")
-        )
+        plans = [job.plan for job in self.jobs]
+        missing = {key: work for plan in plans for key, work in plan.missing.items()}
+        stored = {key: work for plan in plans for key, work in plan.stored.items()}
+        asked, there = sum(plan.points for plan in plans), sum(plan.points_stored for plan in plans)
+        recorded = sum(job.recorded for job in self.jobs)
         unknown = [job for job in self.jobs if job.problem is not None]
         yield "jobs", f"{len(self.jobs)} asked, {sum(job.done for job in self.jobs)} recorded whole"
         yield "points", f"{asked} asked, {there} in the store, {recorded} recorded"
@@ -62,7 +63,7 @@ class SweepPlan:
                 "on a GPU whose time is unknown" if math.isnan(seconds) else f"about {duration(seconds)} of one worker"
             )
             yield "work", f"{flop:.2g} FLOP, {took}"
-        yield from dict.fromkeys(place for job in self.jobs for place in job.places)
+        yield from dict.fromkeys(place for plan in plans for place in plan.places)
         if unknown:
             yield "unknown", f"{len(unknown)} jobs cannot be planned here: {unknown[0].problem}"
 
@@ -90,30 +91,15 @@ class Surveyor:
         except UserError as problem:  # its data may lie on another machine, or its GPU
             return JobPlan(problem=problem)
         identities = [session.identity(*pair) for pair in zip(session.job.budgets, session.job.routes, strict=True)]
-        works, there = self._works(session, timed=timed)
+        timing = self._seconds_per_epoch if timed else _unknown
+        plan = make_plan(session.job, session.store, session.places, timing)
         recorded = self._points(session, identities[0].curve_key)
-        return JobPlan(
-            curve=curve_text(identities[0]),
-            points=len(identities),
-            in_store=sum(all(step.key in there for step in route.steps) for route in session.job.routes),
-            recorded=sum(identity.point_key in recorded for identity in identities),
-            missing={key: work for key, work in works.items() if key not in there},
-            stored={key: work for key, work in works.items() if key in there},
-            places=session.places,
-        )
+        return JobPlan(plan, sum(identity.point_key in recorded for identity in identities))
 
-    def _works(self, session: Session, *, timed: bool) -> tuple[dict[str, Work], set[str]]:
-        stages = {step.key: step for route in session.job.routes for step in route.steps}
-        there = {key for key in stages if session.store.has(key)}
-        trains = any(stage.epochs for key, stage in stages.items() if key not in there)
-        each = self._seconds_per_epoch(session.job) if trains and timed else math.nan if trains else 0.0
-        works = {key: Work(key, s.kind, s.epochs, s.flop, s.epochs and s.epochs * each) for key, s in stages.items()}
-        return works, there
-
-    def _seconds_per_epoch(self, job: Job) -> float:
-        what = _timed(job.setting)
+    def _seconds_per_epoch(self, setting: Setting) -> float:
+        what = _timed(setting)
         if what not in self._epochs:
-            self._epochs[what] = seconds_per_epoch(job.setting)
+            self._epochs[what] = seconds_per_epoch(setting)
         return self._epochs[what]
 
     def _points(self, session: Session, curve_key: str) -> frozenset[str]:
@@ -127,6 +113,10 @@ class Surveyor:
                 self._recorded[place] = None  # what is asked for is to work without it
         found = self._recorded[place]
         return frozenset() if found is None else found.points(curve_key)
+
+
+def _unknown(setting: Setting) -> float:
+    return math.nan
 
 
 def _timed(setting: Setting) -> str:

@@ -11,10 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pruneexp.places import SPOOL
 from pruneexp.tracking import counted, stamps, waiting
-
-#: Where records wait for a tracking store that cannot be written, below the folder the command was given in.
-SPOOL = Path(".pruneexp/spool")
 
 
 @dataclass

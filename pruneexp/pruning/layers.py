@@ -1,11 +1,12 @@
-"""Which layers of a network can be pruned, and under which names.
+"""Which layers of a network can be pruned, and under which names; and a network in evaluation mode for a while.
 
 A layer is known everywhere by its module name (``"fc1"``, ``"features.0"``). Biases and normalisation are never pruned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from torch import Tensor, nn
@@ -65,6 +66,18 @@ def weight_of(module: nn.Module) -> Tensor:
     weight = module.weight
     assert isinstance(weight, Tensor)
     return weight
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Put every module in evaluation mode, and back as each was."""
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 def _is_prunable(module: nn.Module) -> bool:

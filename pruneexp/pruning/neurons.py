@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from pruneexp.pruning.layers import prunable, weight_of
+from pruneexp.pruning.layers import evaluating, prunable, weight_of
 from pruneexp.pruning.masks import MaskSet
-from pruneexp.pruning.wiring import Link, Wiring, evaluating, trace
+from pruneexp.pruning.wiring import Link, Wiring, trace
 
 
 @dataclass(frozen=True)

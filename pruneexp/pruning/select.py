@@ -68,7 +68,7 @@ def select(
         UserError: a budget out of range or of the wrong kind, an unknown layer, or weights that are not numbers.
         ValueError: ``min_keep`` below 0, or scores or survivors that do not fit the weights.
     """
-    _check_budget(budget)
+    check_budget(budget)
     if min_keep < 0:
         raise ValueError(f"min_keep is {min_keep}, must be at least 0")
     alive = MaskSet.dense(weights) if survivors is None else _fitting(survivors, weights)
@@ -84,7 +84,8 @@ def select(
     return Selection(MaskSet(masks), tuple(collapsed), dict(allotment.qualities))
 
 
-def _check_budget(budget: Budget) -> None:
+def check_budget(budget: Budget) -> None:
+    """Refuse, with a ``UserError``, a budget that is out of range."""
     if budget.kind == "density" and not 0 < budget.value <= 1:
         raise UserError(f"Density {budget.value:g} is out of range; a density is kept / total weights, in (0, 1].")
     if budget.kind == "quality" and not (budget.value >= 0 and math.isfinite(budget.value)):
@@ -98,11 +99,15 @@ def _fitting(survivors: MaskSet, weights: Mapping[str, Tensor]) -> MaskSet:
     return survivors.restrict(weights)
 
 
+def check_fit(scores: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
+    """Refuse, with a ``ValueError``, scores that are not one per weight, layer by layer."""
+    if {name: score.shape for name, score in scores.items()} != {name: w.shape for name, w in weights.items()}:
+        raise ValueError("a criterion must return one score per weight, under the same layer names")
+
+
 def _checked(scores: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The scores in the order of the weights, once they are known to fit and to be comparable."""
-    shapes = {name: weight.shape for name, weight in weights.items()}
-    if {name: score.shape for name, score in scores.items()} != shapes:
-        raise ValueError("a criterion must return one score per weight, under the same layer names")
+    check_fit(scores, weights)
     if undefined := [name for name in weights if bool(scores[name].isnan().any())]:
         raise UserError(f"The weights of {', '.join(undefined)} are not numbers (NaN): did the training diverge?")
     return {name: scores[name] for name in weights}

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from pruneexp.pruning.layers import kind_of, prunable, weight_of
+from pruneexp.pruning.layers import evaluating, kind_of, prunable, weight_of
 
 #: Functions that treat every unit (channel) alone and keep their order, in evaluation mode.
 UNITWISE = frozenset(
@@ -96,9 +96,8 @@ class Link:
 
 @dataclass(frozen=True)
 class Wiring:
-    """Output units of every prunable layer, and the links of the chain they form; no links where there is no chain."""
+    """The links of the chain that the prunable layers form; none where there is no chain."""
 
-    units: Mapping[str, int]
     links: tuple[Link, ...]
 
 
@@ -116,25 +115,13 @@ def trace(network: nn.Module, example: Tensor) -> Wiring:
     with evaluating(network), torch.no_grad(), _opaque(network, watcher), watcher:
         output = network(example)
     if not watcher.chain or output is not watcher.newest:
-        return Wiring(units, ())
+        return Wiring(())
     pairs = zip(watcher.met, watcher.met[1:], strict=False)
     links = [
         _link(source.name, units[source.name], target, layers[target.name], len(example)) for source, target in pairs
     ]
     certain = tuple(link for link in links if link is not None)
-    return Wiring(units, certain if len(certain) == len(links) else ())
-
-
-@contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """Put every module in evaluation mode, and back as each was."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
+    return Wiring(certain if len(certain) == len(links) else ())
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ multiply-add is two FLOP.
 """
 
 from pruneexp.schema.codec import flat_names, flatten, unflatten
-from pruneexp.schema.derived import contest_of, derived, group_of
+from pruneexp.schema.derived import REPEATED, contest_of, derived, group_of
 from pruneexp.schema.names import (
     ACCURACY_LOSS,
     ACCURACY_LOSS_BEFORE,
@@ -84,6 +84,7 @@ __all__ = [
     "NETWORK_KEY",
     "POINT_KEY",
     "RECORDED",
+    "REPEATED",
     "SCAN_KEY",
     "SCHEMA",
     "SCHEMA_VERSION",

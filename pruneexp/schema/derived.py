@@ -14,8 +14,8 @@ from pruneexp.schema import names
 from pruneexp.schema.codec import flatten
 from pruneexp.schema.points import Effort, PointIdentity, PointResult
 
-#: What repetitions of one point may differ in.
-_REPEATED = ("seed", "trial", "device", "curve_key", "point_key", "dense_key", "mask_key", "final_key")
+#: What repetitions of one point may differ in: names of its flat identity.
+REPEATED = ("seed", "trial", "device", "curve_key", "point_key", "dense_key", "mask_key", "final_key")
 _MODE = ("mode", "mode_settings")
 _BUDGET = ("budget.kind", "budget.value")
 
@@ -45,12 +45,12 @@ def derived(result: PointResult) -> dict[str, float]:
 
 def group_of(identity: PointIdentity, *, with_budget: bool) -> str:
     """A key that points share exactly when they differ in the seed alone; without the budget, that whole curves do."""
-    return _key(identity, _REPEATED if with_budget else (*_REPEATED, *_BUDGET))
+    return _key(identity, REPEATED if with_budget else (*REPEATED, *_BUDGET))
 
 
 def contest_of(identity: PointIdentity) -> str:
     """A key that curves share when they differ in seed and mode alone."""
-    return _key(identity, (*_REPEATED, *_BUDGET, *_MODE))
+    return _key(identity, (*REPEATED, *_BUDGET, *_MODE))
 
 
 def _key(identity: PointIdentity, without: Sequence[str]) -> str:

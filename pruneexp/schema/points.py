@@ -15,6 +15,15 @@ class Budget:
     kind: BudgetKind
     value: float
 
+    @property
+    def letter(self) -> str:
+        return "d" if self.kind == "density" else "q"
+
+    @property
+    def text(self) -> str:
+        """``d=0.1`` or ``q=0.75``."""
+        return f"{self.letter}={self.value:g}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class PointIdentity:

@@ -7,7 +7,6 @@ alone: with ``PerLayer`` for a density, with ``LayerStd`` for a quality.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +16,7 @@ from torch import Tensor
 
 from pruneexp.errors import UserError
 from pruneexp.pruning.ranking import count_for
-from pruneexp.pruning.select import Criterion
+from pruneexp.pruning.select import Criterion, check_budget, check_fit
 from pruneexp.schema import Budget
 
 MIN_KEEP = 1  # as in `select`: no layer is ever emptied
@@ -48,8 +47,7 @@ def levels(
     """
     _check(budgets)
     scores = criterion(weights, generator)
-    if {name: score.shape for name, score in scores.items()} != {name: w.shape for name, w in weights.items()}:
-        raise ValueError("a criterion must return one score per weight, under the same layer names")
+    check_fit(scores, weights)
     counts = {name: keeping(weight, budgets) for name, weight in weights.items()}
     survives = tuple(surviving(scores[name], counts[name], name) for name in weights)
     kept = tuple(sum(level) for level in zip(*counts.values(), strict=True))
@@ -113,7 +111,4 @@ def _check(budgets: Sequence[Budget]) -> None:
     if severities != sorted(severities):
         raise ValueError(f"budgets {[budget.value for budget in budgets]} are not in order; allowed is mildest first")
     for budget in budgets:
-        if budget.kind == "density" and not 0 < budget.value <= 1:
-            raise UserError(f"Density {budget.value:g} is out of range; a density is kept / total weights, in (0, 1].")
-        if budget.kind == "quality" and not (budget.value >= 0 and math.isfinite(budget.value)):
-            raise UserError(f"Quality {budget.value:g} is out of range; a quality is a finite number of at least 0.")
+        check_budget(budget)

@@ -100,7 +100,7 @@ class Sheet:
         self._plain.add(group)
 
     def outcomes(self) -> Outcomes:
-        dense = _joined(self._dense)
+        dense = joined(self._dense)
         places = torch.tensor(self._order).argsort()
         kept = torch.tensor([levels.kept for _, levels in self._subjects])[:, places]
         totals = torch.tensor([levels.total for _, levels in self._subjects])
@@ -108,7 +108,8 @@ class Sheet:
         return Outcomes(self._loss, self._top1, None if dense.top5 is None else self._top5, dense, kept, totals, plain)
 
 
-def _joined(parts: Sequence[Answers]) -> Answers:
+def joined(parts: Sequence[Answers]) -> Answers:
+    """One after the other."""
     top5 = [part.top5 for part in parts if part.top5 is not None]
     loss, top1 = torch.cat([part.loss for part in parts]), torch.cat([part.top1 for part in parts])
     return Answers(loss, top1, torch.cat(top5) if top5 else None)

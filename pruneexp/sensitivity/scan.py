@@ -14,8 +14,8 @@ from itertools import chain, islice
 import torch
 from torch import Tensor, nn
 
+from pruneexp.pruning.layers import evaluating
 from pruneexp.pruning.select import Criterion
-from pruneexp.pruning.wiring import evaluating
 from pruneexp.schema import Budget
 from pruneexp.sensitivity.blocks import Plan, plan
 from pruneexp.sensitivity.groups import Group

@@ -17,7 +17,7 @@ from pruneexp.schema import Budget, LayerSensitivity, flatten
 from pruneexp.sensitivity.bootstrap import intervals
 from pruneexp.sensitivity.groups import Group, groups, weights_of
 from pruneexp.sensitivity.levels import levels
-from pruneexp.sensitivity.outcomes import Answers, Outcomes, answers
+from pruneexp.sensitivity.outcomes import Answers, Outcomes, answers, joined
 from pruneexp.sensitivity.scan import scan as scan_without_retraining
 from pruneexp.stages.graph import Stage
 from pruneexp.stages.part import PartCheckpoint
@@ -169,7 +169,7 @@ def _retrained(
             parts.finish({**_packed(found[-1]), "epochs": spent[-1][0], "flop": done.flop, "seconds": done.seconds})
     network.load_state_dict(dense)
     shape = (len(cut), len(grid.budgets), -1)
-    together = _joined(found)
+    together = joined(found)
     outcomes = Outcomes(
         loss=together.loss.reshape(shape),
         top1=together.top1.reshape(shape),
@@ -192,14 +192,7 @@ def _answers(setting: Setting, network: nn.Module) -> Answers:
         adapted = images if setting.adapt is None else setting.adapt(images)
         parts.append(answers(network(arrange(adapted)), labels))
     network.train()
-    return _joined(parts)
-
-
-def _joined(parts: Sequence[Answers]) -> Answers:
-    """One after the other."""
-    top5 = [part.top5 for part in parts if part.top5 is not None]
-    loss, top1 = torch.cat([part.loss for part in parts]), torch.cat([part.top1 for part in parts])
-    return Answers(loss, top1, torch.cat(top5) if top5 else None)
+    return joined(parts)
 
 
 def _packed(found: Answers) -> dict[str, Any]:

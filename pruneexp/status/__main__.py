@@ -18,10 +18,10 @@ from rich.console import Console
 from pruneexp.errors import Told, UserError
 from pruneexp.jobs.folder import SweepFolder, sweeps_in
 from pruneexp.jobs.summary import summarise
+from pruneexp.places import SWEEPS
 from pruneexp.status.live import watch
 from pruneexp.status.tables import detail, overview
-
-_LOG_WIDTH = 160
+from pruneexp.terminal import LOG_WIDTH
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,9 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pruneexp.status", description="What sweeps have come to.")
     parser.add_argument("name", nargs="?", help="a sweep; without it, all are listed, the newest first")
-    parser.add_argument(
-        "--sweeps", type=Path, default=Path(".pruneexp/sweeps"), metavar="FOLDER", help="where they lie"
-    )
+    parser.add_argument("--sweeps", type=Path, default=SWEEPS, metavar="FOLDER", help="where they lie")
     parser.add_argument(
         "--retry-failed", action="store_true", help="run what failed again, and whatever else is missing"
     )
@@ -52,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(asked: argparse.Namespace) -> int:
     console = Console(highlight=False, soft_wrap=False)
     if not console.is_terminal:
-        console.width = _LOG_WIDTH
+        console.width = LOG_WIDTH
     if asked.name is None:
         return _list(asked, console)
     folder = SweepFolder(asked.sweeps, asked.name)

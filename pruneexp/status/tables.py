@@ -11,6 +11,7 @@ from rich.table import Table
 
 from pruneexp.jobs.state import JobState
 from pruneexp.jobs.summary import Summary
+from pruneexp.terminal import duration
 
 #: Jobs listed one by one.
 _ROWS = 20
@@ -75,13 +76,6 @@ def end_text(sweep: Summary, now: float) -> str:
     end = now + sweep.seconds_to_end
     day = "%H:%M" if time.localtime(end).tm_yday == time.localtime(now).tm_yday else "%b %d %H:%M"
     return f"about {time.strftime(day, time.localtime(end))}, in {duration(sweep.seconds_to_end)}"
-
-
-def duration(seconds: float) -> str:
-    seconds = max(0.0, seconds)
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def asks(sweep: Summary, number: int) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pruneexp.errors import UserError
 from pruneexp.interrupts import STATUS
+from pruneexp.places import SPOOL, STORE
 from pruneexp.store import delivering, listing, tidying
 
 #: Hours within which nothing is removed: a week, so that whoever comes back on Monday finds Friday's checkpoint.
@@ -50,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pruneexp.store", description=__doc__.splitlines()[0].strip("`."))
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     place = argparse.ArgumentParser(add_help=False)
-    place.add_argument("--store", type=Path, default=Path(".pruneexp/store"), metavar="FOLDER", help="runtime.store")
+    place.add_argument("--store", type=Path, default=STORE, metavar="FOLDER", help="runtime.store")
     records = argparse.ArgumentParser(add_help=False)
     records.add_argument(
         "--tracking-uri", action="append", default=[], metavar="URI", help="of a store of records; may be repeated"
@@ -66,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         "--forget", action="append", default=[], metavar="URI", help="of a store of records that is gone for good"
     )
     deliver = commands.add_parser("deliver", parents=[records], help="write records that wait into their store")
-    deliver.add_argument("--spool", type=Path, default=Path(".pruneexp/spool"), metavar="FOLDER", help="where they are")
+    deliver.add_argument("--spool", type=Path, default=SPOOL, metavar="FOLDER", help="where they are")
     return parser
 
 

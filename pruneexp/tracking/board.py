@@ -14,7 +14,7 @@ from pruneexp import schema
 from pruneexp.errors import redact
 from pruneexp.tracking import views
 from pruneexp.tracking.runs import Runs, kind
-from pruneexp.tracking.stores import DATABASES, explained
+from pruneexp.tracking.stores import explained, is_database
 from pruneexp.tracking.summaries import METRICS
 from pruneexp.tracking.views import View
 
@@ -113,7 +113,7 @@ def host(uri: str) -> str:
 
 def opener(uri: str) -> str | None:
     """The command that serves these pages; ``None`` where a server does already."""
-    if urlsplit(uri).scheme.partition("+")[0] not in DATABASES:
+    if not is_database(uri):
         return None
     return f"mlflow ui --backend-store-uri '{redact(uri)}'"
 

@@ -62,10 +62,9 @@ def _rows(points: Sequence[schema.TradeoffPoint]) -> Iterator[str]:
     for point in points:
         result, budget = point.result, point.identity.budget
         before, test = result.val.before, result.test
-        asked = f"{'q' if budget.kind == 'quality' else 'd'}={budget.value:g}"
         yield _row(
             (
-                asked if point.identity.trial < 0 else f"trial {point.identity.trial}",
+                budget.text if point.identity.trial < 0 else f"trial {point.identity.trial}",
                 f"{result.density:.4f}",
                 f"{result.weights_total / max(1, result.weights_kept):.1f}x",
                 "" if before is None else f"{before.top1:.2f}",

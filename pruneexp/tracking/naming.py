@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from pruneexp.schema import Budget
+
 #: Limits of MLflow 3 (``mlflow/utils/validation.py``), and of the column that holds a run's name.
 PARAM_LIMIT = 6000
 TAG_LIMIT = 8000
@@ -72,8 +74,8 @@ def _joined(*parts: object) -> str:
 def _budget(identity: Mapping[str, Any]) -> str | None:
     if "budget.kind" not in identity or "budget.value" not in identity:
         return None
-    letter = "q" if identity["budget.kind"] == "quality" else "d"
-    return f"{letter}={_short(float(identity['budget.value']))}"
+    budget = Budget(identity["budget.kind"], float(identity["budget.value"]))
+    return f"{budget.letter}={_short(budget.value)}"
 
 
 def _seed(identity: Mapping[str, Any]) -> str | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pruneexp import schema
 from pruneexp.tracking import markdown
-from pruneexp.tracking.runs import Runs, Value, kind, quoted, texts
+from pruneexp.tracking.runs import PARENT, Runs, Value, kind, quoted, texts
 from pruneexp.tracking.summaries import Point, Summary, step_of, summaries
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def describe(runs: Runs, run: Run) -> list[Point]:
         The points found, mildest first.
     """
     run_id = run.info.run_id
-    below = f"{kind('point')} and tags.`mlflow.parentRunId` = {quoted(run_id)}"
+    below = f"{kind('point')} and tags.`{PARENT}` = {quoted(run_id)}"
     points = sorted(
         read_points(runs, f"{below} and attributes.status = 'FINISHED'"), key=lambda point: -point.result.density
     )

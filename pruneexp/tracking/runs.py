@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Experiment, Run
     from mlflow.tracking import MlflowClient
 
+#: The tag that puts a run under another one in the dashboard.
+PARENT = "mlflow.parentRunId"
 _COMMIT = "mlflow.source.git.commit"
 #: Most metrics in one request.
 _BATCH = 1000

@@ -63,6 +63,11 @@ def sqlite_path(uri: str) -> Path | None:
     return Path(uri.removeprefix(_SQLITE).partition("?")[0]) if uri.startswith(_SQLITE) else None
 
 
+def is_database(uri: str) -> bool:
+    """Whether it names a database, by whatever driver, and not a server of MLflow's."""
+    return urlsplit(uri).scheme.partition("+")[0] in DATABASES
+
+
 def resolved(uri: str) -> str:
     """The same store by a URI that does not depend on the working folder.
 
@@ -125,7 +130,7 @@ def open_client(uri: str) -> MlflowClient:
     with explained(uri, "opened"):
         from mlflow.tracking import MlflowClient
 
-        if urlsplit(uri).scheme.partition("+")[0] not in DATABASES:
+        if not is_database(uri):
             return MlflowClient(uri)
         path = sqlite_path(uri)
         if path is not None:
@@ -142,7 +147,7 @@ def answers(uri: str) -> bool:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        if urlsplit(uri).scheme.partition("+")[0] in DATABASES:
+        if is_database(uri):
             with store_lock(uri).acquire(timeout=_AGAIN_SECONDS):
                 check_database(uri, redact(uri), busy_seconds=_AGAIN_SECONDS)
         elif urlsplit(uri).scheme in ("http", "https"):

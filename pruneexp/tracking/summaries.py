@@ -20,7 +20,6 @@ from pruneexp.tracking.naming import group_name
 from pruneexp.tracking.runs import Value
 
 _SCRATCH = ("scratch_e", "scratch_b")
-_OF_ONE = ("seed", "trial", "device", "curve_key", "point_key", "dense_key", "mask_key", "final_key")
 _MEANS = ("density", "accuracy", "accuracy_test", schema.COMPRESSION, schema.SECONDS, "epochs")
 _SPREADS = (schema.ACCURACY_LOSS, schema.ACCURACY_LOSS_TEST, "accuracy", "accuracy_test")
 
@@ -125,7 +124,7 @@ def _of_points(row: Sequence[Point], tags: Mapping[str, str]) -> Summary:
 
 
 def _params(point: Point) -> dict[str, str]:
-    return {name: str(value) for name, value in schema.flatten(point.identity).items() if name not in _OF_ONE}
+    return {name: str(value) for name, value in schema.flatten(point.identity).items() if name not in schema.REPEATED}
 
 
 def _values(row: Sequence[Point]) -> Iterator[Value]:

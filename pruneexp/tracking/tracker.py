@@ -15,18 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pruneexp import schema
-from pruneexp.tracking import colours, contention, reports
+from pruneexp.tracking import colours, contention, markdown, reports
 from pruneexp.tracking.board import Board
 from pruneexp.tracking.models import Network, log_network
 from pruneexp.tracking.naming import curve_name, legal_key, point_name, scan_name
 from pruneexp.tracking.parents import Parent
-from pruneexp.tracking.runs import Runs, Value, about, kind, quoted, source, texts
+from pruneexp.tracking.runs import PARENT, Runs, Value, about, kind, quoted, source, texts
 from pruneexp.tracking.stores import explained, open_client, resolved, sqlite_path, store_lock
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-_PARENT = "mlflow.parentRunId"
 #: Tag of the key of each kind of run that holds others.
 _PARENTS = {"curve": schema.CURVE_KEY, "study": schema.STUDY_KEY}
 
@@ -64,12 +63,6 @@ class Tracker:
     def restore(self, parent: Parent) -> str:
         """As ``begin``, for records that arrive late: a run that is there keeps its status."""
         return self._run_of(parent, None)
-
-    def logged(self, curve_run: str) -> set[str]:
-        """Keys of the points of this curve that are recorded completely."""
-        with explained(self.uri, "read"):
-            runs = self._runs.find(f"tags.`{_PARENT}` = {quoted(curve_run)} and attributes.status = 'FINISHED'")
-            return {run.data.tags[schema.POINT_KEY] for run in runs if schema.POINT_KEY in run.data.tags}
 
     def log_point(
         self,
@@ -112,7 +105,7 @@ class Tracker:
         """
         if "point_key" not in identity:
             raise ValueError(f"a failed point needs its 'point_key', got {', '.join(identity) or 'nothing'}")
-        notes = {schema.FAILURE: reason, "mlflow.note.content": reason}
+        notes = {schema.FAILURE: reason, markdown.TAG: reason}
         with explained(self.uri, "written"), self._lock:
             run = self._new_point(curve_run, identity, notes)
             if run is None:
@@ -209,8 +202,8 @@ class Tracker:
     def _adopt(self, curve_key: str, curve: Run) -> None:
         """Points whose curve was deleted, also while they were being written, belong to the one made again."""
         for point in list(self._runs.find(f"tags.`{schema.CURVE_KEY}` = {quoted(curve_key)} and {kind('point')}")):
-            if _PARENT in point.data.tags:
-                self._runs.client.set_tag(point.info.run_id, _PARENT, curve.info.run_id)
+            if PARENT in point.data.tags:
+                self._runs.client.set_tag(point.info.run_id, PARENT, curve.info.run_id)
 
     def _complete(
         self, run: Run, query: str, params: Mapping[str, str], metrics: Sequence[Value], files: Mapping[str, str]
@@ -242,11 +235,11 @@ class Tracker:
         key = str(identity["point_key"])
         earlier = self._recorded(f"tags.`{schema.POINT_KEY}` = {quoted(key)}")
         if earlier is not None:
-            if earlier.data.tags.get(_PARENT) != curve_run:  # its curve was deleted and is made again
-                self._runs.client.set_tag(earlier.info.run_id, _PARENT, curve_run)
+            if earlier.data.tags.get(PARENT) != curve_run:  # its curve was deleted and is made again
+                self._runs.client.set_tag(earlier.info.run_id, PARENT, curve_run)
             return None
         own = {
-            _PARENT: curve_run,
+            PARENT: curve_run,
             schema.KIND: "point",
             schema.POINT_KEY: key,
             schema.SCHEMA: schema.SCHEMA_VERSION,

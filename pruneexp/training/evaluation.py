@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from pruneexp.pruning.layers import evaluating
 from pruneexp.schema import Score
 from pruneexp.training import layout, seeding
 from pruneexp.training.fit import TrainingData
@@ -37,7 +38,7 @@ def evaluate(
     arrange = layout.for_network(network)
     sums = torch.zeros(3, dtype=torch.float64, device=device)
     classes = 0
-    with _mode(network, training=False):
+    with evaluating(network):
         for images, labels in data.batches(batch_size, device):
             logits = network(arrange(images if adapt is None else adapt(images)))
             classes = logits.shape[1]
@@ -55,14 +56,11 @@ def recalibrate_batchnorm(
     adapt: Callable[[Tensor], Tensor] | None = None,
     batch_size: int = 64,
     images: int = 2048,
-) -> int:
+) -> None:
     """Replace the running statistics of every batch normalisation by their plain average over ``images`` of ``data``.
 
     Statistics of the dense network are stale once its weights are pruned. No weight changes. The images (training
     images, never those a result is reported on) are drawn from (seed, "recalibrate"), all of them if there are fewer.
-
-    Returns:
-        The number of layers re-estimated; with 0 the network has none and nothing was done.
 
     Raises:
         ValueError: ``data`` has fewer than two images, or ``images`` or ``batch_size`` is below 2.
@@ -71,14 +69,13 @@ def recalibrate_batchnorm(
         raise ValueError(f"{len(data)} images, {images} asked, batch_size {batch_size}; allowed is 2 or more of each")
     layers = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     if not layers:
-        return 0
+        return
     order = torch.randperm(len(data), generator=seeding.generator(seed, "recalibrate"))[:images]
     order = order[: len(order) - (len(order) % batch_size == 1)]  # one image alone has no variance
     arrange = layout.for_network(network)
-    with _mode(network, training=False), _averaging(layers), torch.no_grad():
+    with evaluating(network), _averaging(layers), torch.no_grad():
         for batch, _ in data.batches(batch_size, device, order=order):
             network(arrange(batch if adapt is None else adapt(batch)))
-    return len(layers)
 
 
 def _sums(logits: Tensor, labels: Tensor) -> Tensor:
@@ -87,17 +84,6 @@ def _sums(logits: Tensor, labels: Tensor) -> Tensor:
     guesses = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
     loss = cross_entropy(logits, labels, reduction="sum")
     return torch.stack([loss.double(), guesses[:, 0].sum().double(), guesses.sum().double()])
-
-
-@contextmanager
-def _mode(network: nn.Module, *, training: bool) -> Iterator[None]:
-    modes = [(module, module.training) for module in network.modules()]
-    network.train(training)
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 @contextmanager

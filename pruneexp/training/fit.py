@@ -60,7 +60,7 @@ class Epoch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
+class Fitted:
     """A finished training: mean loss of each epoch (without penalty), optimizer steps, epochs, seconds.
 
     What came before an interruption is included.
@@ -87,7 +87,7 @@ def fit(
     checkpoint: Checkpoint | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
     on_fraction: Callable[[float], None] | None = None,
-) -> Training:
+) -> Fitted:
     """Train ``network`` in place on ``device``, where it stays; its mode is as before, and no gradient is left.
 
     Pruned weights are zero from before the first step on. Modules named in ``frozen`` keep their parameters, and batch
@@ -136,7 +136,7 @@ def fit(
             if on_epoch is not None:
                 on_epoch(epoch)
         steps, seconds = position.epoch * pace.steps, time.monotonic() - begin
-        return Training(losses=tuple(position.losses), steps=steps, epochs=position.epoch, seconds=seconds)
+        return Fitted(losses=tuple(position.losses), steps=steps, epochs=position.epoch, seconds=seconds)
 
 
 @dataclass(frozen=True)

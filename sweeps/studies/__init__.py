@@ -9,8 +9,8 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from pruneexp.errors import Told, UserError
-from pruneexp.experiment.build import check_homes
+from pruneexp.errors import UserError
+from pruneexp.experiment.build import cause, check_homes
 from pruneexp.experiment.session import Session
 
 
@@ -36,7 +36,4 @@ def instantiated(node: DictConfig, allowed: Sequence[str] = ()) -> Study:
     try:
         return cast(Study, instantiate(node, _convert_="all"))
     except InstantiationException as error:
-        cause: BaseException = error
-        while cause.__cause__ is not None and not isinstance(cause, Told):
-            cause = cause.__cause__
-        raise UserError(str(cause).strip().splitlines()[0]) from error
+        raise UserError(cause(error)) from error

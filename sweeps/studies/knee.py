@@ -10,12 +10,12 @@ from pruneexp.cache.identity import short, stage_key
 from pruneexp.errors import JobFailed, UserError
 from pruneexp.experiment.pages import show_record
 from pruneexp.experiment.plan import make_plan
-from pruneexp.experiment.points import Search
+from pruneexp.experiment.points import AskedBy
 from pruneexp.experiment.session import PointFailed, Record, Session
 from pruneexp.schema import Budget
 from sweeps import checks
 from sweeps.bisection import Knee as Found
-from sweeps.bisection import Probe, bisect, certainly
+from sweeps.bisection import Measurement, bisect, certainly
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,24 +53,24 @@ class Knee:
             of = first.identity(first.job.budgets[0], first.job.routes[0])
             session.display.plan(of, make_plan(first.dense_only(), first.store, first.places))
             steps = math.ceil(math.log2(math.log(1 / self.lowest) / math.log(self.tolerance))) + 1
-            session.display.say(f"  probes    about {steps}, {len(self.seeds)} seeds each")
+            session.display.say(f"  densities about {steps}, {len(self.seeds)} seeds each")
             return
         record, name = self._record(first)
         sessions = [first, *(session.seeded(seed) for seed in self.seeds[1:])]
         with record.closing():
-            with session.display.running(0, "probes"):
-                prober = _Prober(sessions, record, name)
+            with session.display.running(0, "densities"):
+                meter = _Meter(sessions, record, name)
                 found = bisect(
-                    prober.measure,
-                    lambda probe: probe.mean <= self.epsilon,
+                    meter.measure,
+                    lambda each: each.mean <= self.epsilon,
                     lowest=self.lowest,
                     tolerance=self.tolerance,
                 )
             record.summarise({**self._numbers(found), "seeds": float(len(self.seeds))})
             self._show(session, found)
             show_record(session, record, f"Study {name}")
-            if all(math.isinf(probe.mean) for probe in found.probes):
-                raise JobFailed(f"no point could be computed: {prober.failures[0]}")
+            if all(math.isinf(each.mean) for each in found.measured):
+                raise JobFailed(f"no point could be computed: {meter.failures[0]}")
 
     def _record(self, session: Session) -> tuple[Record, str]:
         of = session.identity(session.job.budgets[0], session.job.routes[0])
@@ -89,18 +89,18 @@ class Knee:
         display, percent = session.display, f"{100 * self.confidence:g} %"
         display.sheet(
             ("density", "rate", "drop on val", f"{percent} interval", "seeds"),
-            [_row(probe, self.confidence) for probe in sorted(found.probes, key=lambda probe: -probe.density)],
+            [_row(each, self.confidence) for each in sorted(found.measured, key=lambda each: -each.density)],
         )
         display.say(self._answer(found))
-        within, beyond = certainly(found.probes, self.epsilon, self.confidence)
-        surely = f"down to {within:g} ({1 / within:.1f}x)" if within else "at no density probed"
-        clearly = f"from {beyond:g} ({1 / beyond:.1f}x)" if beyond else "at no density probed"
+        within, beyond = certainly(found.measured, self.epsilon, self.confidence)
+        surely = f"down to {within:g} ({1 / within:.1f}x)" if within else "at no density measured"
+        clearly = f"from {beyond:g} ({1 / beyond:.1f}x)" if beyond else "at no density measured"
         display.say(f"with {percent} confidence over seeds: within {surely}, beyond {clearly}")
 
     def _answer(self, found: Found) -> str:
         limit = f"{self.epsilon:g} points of val accuracy"
         if found.within is None:
-            return f"knee: no pruning loses at most {limit}; {found.probes[-1].density:g} already loses more"
+            return f"knee: no pruning loses at most {limit}; {found.measured[-1].density:g} already loses more"
         rate, density = 1 / found.within.density, found.within.density
         if found.beyond is None:
             return f"knee: beyond {rate:.1f}x; density {density:g}, the lowest asked about, still loses at most {limit}"
@@ -111,7 +111,7 @@ class Knee:
 
 
 @dataclass
-class _Prober:
+class _Meter:
     """Computes and records the points of every seed at a density."""
 
     sessions: Sequence[Session]
@@ -119,15 +119,15 @@ class _Prober:
     study: str
     failures: list[str] = field(default_factory=list)
 
-    def measure(self, density: float) -> Probe:
+    def measure(self, density: float) -> Measurement:
         drops = tuple(self._drop(session, density) for session in self.sessions)
         self.sessions[0].display.point_done(f"density {density:g}")
-        return Probe(density, drops)
+        return Measurement(density, drops)
 
     def _drop(self, session: Session, density: float) -> float:
         budget = Budget("density", density)
         route = session.job.route(budget)
-        of = session.identity(budget, route, Search(self.study))
+        of = session.identity(budget, route, AskedBy(self.study))
         try:
             val = session.point(self.record, of, route).result.val
         except PointFailed as failure:
@@ -137,8 +137,8 @@ class _Prober:
         return val.dense.top1 - val.after.top1
 
 
-def _row(probe: Probe, confidence: float) -> tuple[str, ...]:
-    low, high = probe.interval(confidence)
+def _row(of: Measurement, confidence: float) -> tuple[str, ...]:
+    low, high = of.interval(confidence)
     interval = f"{low:+.2f} to {high:+.2f}" if math.isfinite(high) else ""
-    seeds = " ".join(f"{drop:+.2f}" for drop in probe.drops)
-    return f"{probe.density:g}", f"{1 / probe.density:.1f}x", f"{probe.mean:.2f}", interval, seeds
+    seeds = " ".join(f"{drop:+.2f}" for drop in of.drops)
+    return f"{of.density:g}", f"{1 / of.density:.1f}x", f"{of.mean:.2f}", interval, seeds

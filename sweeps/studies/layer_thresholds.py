@@ -18,6 +18,7 @@ from pruneexp.errors import UserError
 from pruneexp.experiment.pages import show_record
 from pruneexp.experiment.plan import make_plan
 from pruneexp.experiment.session import Record, Session
+from pruneexp.places import journal
 from pruneexp.pruning.layers import weights
 from pruneexp.schema import Scan
 from pruneexp.stages.dense import train_dense
@@ -176,7 +177,7 @@ class LayerThresholds:
         return space.starts(curves, bounds, self.cliff, self.starts)
 
     def _storage(self, name: str) -> str:
-        return self.storage or f".pruneexp/studies/{name}.journal"
+        return self.storage or str(journal(name))
 
     def _record(self, session: Session, definition: Definition, dense_key: str) -> Record:
         chosen = {group: session.choices[group] for group in ("model", "data", "train", "reg", "dropout", "criterion")}

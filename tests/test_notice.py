@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from pruneexp.cache.identity import stage_key
-from pruneexp.cache.notice import Leaving, Notice, noticing
 from pruneexp.cache.store import Artefact, Checkpoint, Store
+from pruneexp.notice import Leaving, Notice, noticing
 from tests.contracts.commands import started, until
 from tests.contracts.composing import SMALL
 from tests.contracts.jobs import numbers, ran, runs

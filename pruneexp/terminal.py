@@ -1,0 +1,14 @@
+"""What all commands show alike: durations, and the width of a log file. Knows nothing of what is shown."""
+
+from __future__ import annotations
+
+#: Columns of a log file: enough for the table of points.
+LOG_WIDTH = 160
+
+
+def duration(seconds: float) -> str:
+    """``85 s``, ``12 min`` or ``1.5 h``; never less than nothing, as clocks of two machines may differ."""
+    seconds = max(0.0, seconds)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
