@@ -33,7 +33,7 @@ def example(number: int) -> schema.TradeoffPoint:
     return schema.TradeoffPoint(
         identity=schema.PointIdentity(
             model="lenet5", data="mnist5k", train="short", reg="l2", reg_strength=5e-4, dropout="none",
-            criterion="layer_std", schedule="one_shot", retrain_scope="all", mode="prune", seed=0,
+            criterion="layer_std", schedule="one_shot", retrain_scope="whole", mode="prune", seed=0,
             budget=schema.Budget("density", 0.1), curve_key="c" * 64, point_key=f"{number:064x}", dense_key="d" * 64,
             mask_key="e" * 64, final_key="f" * 64, data_fingerprint="0" * 64, device="cpu", precision="float32",
         ),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from pruneexp.errors import UserError
 from pruneexp.schema import SENSITIVITY_FILE, LayerRow, TradeoffPoint, flatten
 from pruneexp.tracking import Tracker
 from tests.contracts.points import logged, point, tracking_file
+from tests.contracts.ports import free_port
 from tests.contracts.records import ENVIRONMENT, client_of, curve_of, fresh_store
 from tests.contracts.scans import logged_scans, scan, scan_file, table
 
@@ -253,11 +253,8 @@ def test_an_unknown_experiment_names_the_existing_ones(tmp_path: Path) -> None:
 def test_a_server_that_does_not_answer_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
     with pytest.raises(UserError, match=r"tracking server 127\.0\.0\.1 does not answer"):
-        load.points(f"http://user:secret@127.0.0.1:{port}")
+        load.points(f"http://user:secret@127.0.0.1:{free_port()}")
 
 
 def test_a_password_is_not_repeated(tmp_path: Path) -> None:

@@ -18,11 +18,11 @@ from selenium.webdriver.common.by import By
 
 from pruneexp import dashboard, schema
 from pruneexp.tracking import Parent, Tracker
-from tests.contracts.browsing import browser, charts, mlflow_server, text, waited
+from tests.contracts.browsing import browser, charts, text, waited
 from tests.contracts.jobs import ran
 from tests.contracts.points import point
-from tests.contracts.records import fresh_store
 from tests.contracts.scans import scan
+from tests.contracts.tracking_server import tracking_server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -43,8 +43,8 @@ REASON = "NaN in epoch 3"
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, str]]:
     """Address of the server, what the command said of it, and the id of the run of a curve that a real job made."""
     folder = tmp_path_factory.mktemp("browser")
-    uri = fresh_store(folder)
-    with mlflow_server(uri, folder / "mlruns", folder / "server.log") as address:
+    with tracking_server(folder) as started:
+        address = started.address
         _fill(address, folder)
         with pytest.MonkeyPatch.context() as patch:
             said: list[str] = []

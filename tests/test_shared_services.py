@@ -17,9 +17,9 @@ from mlflow.tracking import MlflowClient
 from pruneexp import schema
 from sweeps.storing import open_storage
 from tests.contracts.composing import SMALL
-from tests.contracts.jobs import numbers, ran
+from tests.contracts.jobs import comparable, numbers, ran
 from tests.contracts.postgres import database, postgres
-from tests.test_tracking_processes import mlflow_server
+from tests.contracts.tracking_server import tracking_server
 
 pytestmark = pytest.mark.slow
 
@@ -60,20 +60,15 @@ class Services:
         return list(client.search_runs([found.experiment_id], f"tags.`{schema.KIND}` = '{kind}'"))
 
     def numbers(self, points: list[Run]) -> dict[str, dict[str, float]]:
-        """Metrics by the key of the point, without what a clock or the store has a say in."""
-        return {
-            run.data.tags[schema.POINT_KEY]: {
-                name: value for name, value in run.data.metrics.items() if not name.endswith(("seconds", ".cached"))
-            }
-            for run in points
-        }
+        """Metrics by the key of the point, those that can be compared."""
+        return {run.data.tags[schema.POINT_KEY]: comparable(run.data.metrics) for run in points}
 
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     folder = tmp_path_factory.mktemp("shared")
-    with postgres() as server, mlflow_server(folder, database(server, "records")) as address:
-        yield Services(folder, address, database(server, "studies"))
+    with postgres() as server, tracking_server(folder, database(server, "records")) as records:
+        yield Services(folder, records.address, database(server, "studies"))
 
 
 def test_a_sweep_of_three_machines_records_the_points_of_one(services: Services, tmp_path: Path) -> None:

@@ -35,7 +35,6 @@ def prepared(folder: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_a_killed_sweep_ends_as_one_that_was_not(tmp_path: Path) -> None:
     whole, broken = prepared(tmp_path / "whole"), prepared(tmp_path / "broken")
     with started(whole) as undisturbed:

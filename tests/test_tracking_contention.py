@@ -15,7 +15,7 @@ from pruneexp import schema
 from pruneexp.tracking import Tracker, contention
 from pruneexp.tracking.runs import Runs
 from tests.contracts.records import curve_of, fresh_store, point, points, runs
-from tests.test_tracking_processes import mlflow_server
+from tests.contracts.tracking_server import tracking_server
 
 MACHINE = """
 import sys, time
@@ -115,10 +115,9 @@ def test_a_curve_made_at_the_same_moment_is_one_curve(
 
 @pytest.mark.slow
 def test_processes_with_locks_of_their_own_leave_one_run_of_each_thing(tmp_path: Path) -> None:
-    fresh_store(tmp_path)
     names = ["north", "south", "east"]
-    with mlflow_server(tmp_path) as address:
-        started = []
+    with tracking_server(tmp_path) as server:
+        address, started = server.address, []
         for name in names:
             own = tmp_path / name
             own.mkdir()

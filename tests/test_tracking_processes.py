@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 from analysis import load
 from pruneexp import schema
 from pruneexp.tracking import Tracker, default_uri
-from tests.contracts.records import curve_of, fresh_store, point, points, runs
+from tests.contracts.records import curve_of, point, points, runs
+from tests.contracts.tracking_server import tracking_server
 
 SEVERAL = """
 import os, sys
@@ -67,8 +63,8 @@ def test_several_processes_on_a_fresh_database_lose_and_double_nothing(tmp_path:
 
 
 def test_a_server_takes_points_and_their_files(tmp_path: Path) -> None:
-    fresh_store(tmp_path)
-    with mlflow_server(tmp_path) as address:
+    with tracking_server(tmp_path) as server:
+        address = server.address
         tracker = Tracker(address, "remote")
         curve = curve_of(tracker)
         tracker.log_point(curve, point("p"))
@@ -81,35 +77,3 @@ def test_a_server_takes_points_and_their_files(tmp_path: Path) -> None:
         copied = [load.flat_points(address, ["remote"], tmp_path / "copies") for _ in range(2)]
         assert copied == [load.flat_points(address, ["remote"])] * 2
         assert [one.run_id for one in copied[0].records] == [run.info.run_id]
-
-
-@contextlib.contextmanager
-def mlflow_server(folder: Path, records: str | None = None) -> Iterator[str]:
-    """Address of a server on the database in ``folder``, or on the one that ``records`` names."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", records or default_uri(folder), "--artifacts-destination", str(folder / "files")]
-    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (folder / "server.log").open("w") as log:
-        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
-    try:
-        address = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 180
-        while not _healthy(address):
-            assert server.poll() is None, (folder / "server.log").read_text()
-            assert time.monotonic() < deadline, (folder / "server.log").read_text()
-            time.sleep(0.1)
-        yield address
-    finally:
-        os.killpg(server.pid, 15)
-        server.wait(20)
-
-
-def _healthy(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{address}/health", timeout=1):
-            return True
-    except OSError:
-        return False

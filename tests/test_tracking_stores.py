@@ -16,6 +16,7 @@ import pytest
 from pruneexp.errors import UserError
 from pruneexp.tracking import Tracker, default_uri, redact, stores
 from pruneexp.tracking.stores import resolved
+from tests.contracts.ports import free_port
 from tests.contracts.records import fresh_store
 
 
@@ -50,12 +51,6 @@ def refusal(uri: str, experiment: str = "first") -> str:
     return message
 
 
-def closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_the_default_is_absolute_and_in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert default_uri(Path()) == f"sqlite:///{tmp_path}/mlflow.db"
@@ -85,7 +80,7 @@ def test_a_uri_of_no_lasting_kind_is_refused(uri: str, said: str) -> None:
 
 
 def test_a_server_that_is_not_there_is_told_at_once() -> None:
-    message = refusal(f"http://user:secret@127.0.0.1:{closed_port()}")
+    message = refusal(f"http://user:secret@127.0.0.1:{free_port()}")
     assert "No MLflow server answers at http://***@127.0.0.1:" in message
     assert "refused" in message
     assert "secret" not in message
@@ -100,7 +95,7 @@ def test_a_server_that_never_answers_is_told_at_once(monkeypatch: pytest.MonkeyP
 
 
 def test_a_database_server_without_driver_or_answer_is_told_at_once() -> None:
-    message = refusal(f"postgresql://user:secret@127.0.0.1:{closed_port()}/db")
+    message = refusal(f"postgresql://user:secret@127.0.0.1:{free_port()}/db")
     assert "postgresql://***@127.0.0.1" in message
     assert "secret" not in message
 

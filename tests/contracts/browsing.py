@@ -1,14 +1,9 @@
-"""A real MLflow server on this machine, and a real browser that looks at it."""
+"""A real browser that looks at a server on this machine."""
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,29 +21,6 @@ PATIENCE = 240.0
 #: Debian's names; nothing is downloaded where they are missing.
 _BROWSER, _DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 _FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
-
-
-@contextmanager
-def mlflow_server(uri: str, artifacts: Path, log: Path) -> Iterator[str]:
-    """The address of ``mlflow server`` on a store, on a free port of this machine alone."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    command = (
-        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", "1"),
-        *("--backend-store-uri", uri, "--default-artifact-root", str(artifacts)),
-    )
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, stdout=output, stderr=output, env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
-        )
-        try:
-            address = f"http://127.0.0.1:{port}"
-            waited(lambda: _answers(address), f"the server says {log}")
-            yield address
-        finally:
-            process.terminate()
-            process.wait(60)
 
 
 @contextmanager
@@ -88,11 +60,3 @@ def waited(look: Callable[[], Found], wanted: str) -> Found:
             return found
         time.sleep(0.5)
     raise AssertionError(f"waited {PATIENCE:.0f} s in vain: {wanted}")
-
-
-def _answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{address}/health", timeout=5):
-            return True
-    except OSError:
-        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from mlflow.entities import Run
@@ -37,13 +38,16 @@ def runs(folder: Path, kind: str = "point", experiment: str = "pruneexp") -> lis
 
 
 def numbers(folder: Path) -> dict[str, dict[str, float]]:
-    """Metrics of every finished point by its key, without what a clock or the store has a say in."""
+    """Metrics of every finished point by its key, those that can be compared."""
     return {
-        run.data.tags[schema.POINT_KEY]: {
-            name: value
-            for name, value in run.data.metrics.items()
-            if not name.endswith(("seconds", ".cached", schema.CACHE_HITS))
-        }
+        run.data.tags[schema.POINT_KEY]: comparable(run.data.metrics)
         for run in runs(folder)
         if run.info.status == "FINISHED"
+    }
+
+
+def comparable(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Metrics without those that a clock or the store has a say in."""
+    return {
+        name: value for name, value in metrics.items() if not name.endswith(("seconds", ".cached", schema.CACHE_HITS))
     }

@@ -59,7 +59,7 @@ def point(
         dropout="scaled",
         criterion=criterion,
         schedule=schedule,
-        retrain_scope="all",
+        retrain_scope="whole",
         mode=mode,
         seed=seed,
         budget=Budget(budget, density if budget == "density" else 2.0),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.contracts.ports import free_port
 
 
 def binary(name: str) -> str:
@@ -34,14 +35,12 @@ def run(*command: str) -> None:
 def postgres() -> Iterator[str]:
     """The URL of a server of our own, without the name of a database."""
     # Not below pytest's folder: that is closed to other users, and too long a path for a socket.
-    with tempfile.TemporaryDirectory(prefix="postgres-") as folder, socket.socket() as probe:
+    with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
         if os.getuid() == 0:
             shutil.chown(folder, "postgres")
         data, log = f"{folder}/data", f"{folder}/log"
         run(binary("initdb"), "-D", data, "-U", "postgres", "-A", "trust", "--no-sync")
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
+        port = free_port()
         options = f"-h 127.0.0.1 -p {port} -k {folder} -F"
         run(binary("pg_ctl"), "-D", data, "-l", log, "-o", options, "-w", "start")
         try:

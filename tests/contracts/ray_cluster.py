@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.contracts.commands import PATIENCE
+from tests.contracts.ports import free_port
 
 _EACH = ("--node-ip-address=127.0.0.1", "--num-cpus=1", "--object-store-memory=100000000", "--disable-usage-stats",
          "--include-log-monitor=false", "--block")  # fmt: skip
@@ -50,9 +50,7 @@ class Cluster:
 def cluster() -> Iterator[Cluster]:
     """Two nodes with one core each; the folder is not pytest's, for the path of a socket is short."""
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder, ExitStack() as running:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            address = f"127.0.0.1:{probe.getsockname()[1]}"
+        address = f"127.0.0.1:{free_port()}"
         log = Path(folder, "log")
         head = (
             "--head",

@@ -33,7 +33,7 @@ def point(key: str, density: float = 0.1, *, top5: float | None = 99.5) -> schem
     return schema.TradeoffPoint(
         identity=schema.PointIdentity(
             model="lenet5", data="mnist5k", train="short", reg="l2", reg_strength=1e-4, dropout="none",
-            criterion="layer_std", schedule="one_shot", retrain_scope="all", mode="prune", seed=3,
+            criterion="layer_std", schedule="one_shot", retrain_scope="whole", mode="prune", seed=3,
             budget=schema.Budget("density", density), curve_key="curve", point_key=key, dense_key="d", mask_key="m",
             final_key="f", data_fingerprint="0" * 64, device="cpu", precision="float32",
         ),

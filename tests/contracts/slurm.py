@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.commands import PATIENCE
+from tests.contracts.ports import free_ports
 
 # Without control groups, which containers do not have. A requeued job waits until the credential of its first run has
 # expired: cred_expire, two minutes by default and five seconds at least.
@@ -108,12 +109,8 @@ def cluster() -> Iterator[Cluster]:
 
 
 def _configure(folder: Path) -> None:
-    with socket.socket() as one, socket.socket() as other:
-        for probe in (one, other):
-            probe.bind(("127.0.0.1", 0))
-        ports = [probe.getsockname()[1] for probe in (one, other)]
     host = socket.gethostname().split(".")[0]
-    text = CONFIGURATION.format(host=host, folder=folder, user=getpass.getuser(), ports=ports)
+    text = CONFIGURATION.format(host=host, folder=folder, user=getpass.getuser(), ports=free_ports(2))
     (folder / "slurm.conf").write_text(text)
     (folder / "munge.key").touch(mode=0o600)
     (folder / "munge.key").write_bytes(secrets.token_bytes(1024))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,21 +14,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pruneexp.tracking import default_uri
+from tests.contracts.ports import free_port
 from tests.contracts.records import fresh_store
 
 _SECONDS = 180.0
 
 
 class Server:
-    """Keeps its database and files in a folder; listens on this machine only."""
+    """Keeps its files in a folder, and its records there or in the database that is named; for this machine only."""
 
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = int(probe.getsockname()[1])
-        self._folder = folder
+    def __init__(self, folder: Path, records: str | None = None) -> None:
+        self._folder, self._port = folder, free_port()
+        self._records = records or default_uri(folder)
         self._process: subprocess.Popen[bytes] | None = None
-        fresh_store(folder)
 
     @property
     def address(self) -> str:
@@ -37,7 +35,7 @@ class Server:
     def start(self) -> None:
         """Return when it answers."""
         command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self._port)]
-        command += ["--workers", "1", "--backend-store-uri", default_uri(self._folder)]
+        command += ["--workers", "1", "--backend-store-uri", self._records]
         command += ["--artifacts-destination", str(self._folder / "files")]
         environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         with (self._folder / "server.log").open("a") as log:
@@ -53,7 +51,8 @@ class Server:
     def kill(self) -> None:
         """SIGKILL to it and its workers; returns when nobody listens any more."""
         if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # all of them have ended by themselves
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
 
@@ -66,10 +65,13 @@ class Server:
 
 
 @contextmanager
-def tracking_server(folder: Path) -> Iterator[Server]:
-    server = Server(folder)
-    server.start()
+def tracking_server(folder: Path, records: str | None = None) -> Iterator[Server]:
+    """A server that answers; with a fresh database in the folder unless ``records`` names one, or one lies there."""
+    if records is None and not (folder / "mlflow.db").exists():
+        fresh_store(folder)
+    server = Server(folder, records)
     try:
+        server.start()
         yield server
     finally:
         server.kill()
