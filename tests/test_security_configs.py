@@ -97,6 +97,31 @@ def test_no_target_hides(preset: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
+    "preset",
+    [
+        {"data": {"_target_": "pruneexp.data.cifar.cifar10", "_args_": ["/abroad"], "download": True}},
+        {"reg": {"train": {"_target_": "pruneexp.data.cifar.cifar10", "root": "/abroad", "download": True}}},
+    ],
+)
+def test_no_data_set_is_fetched_into_another_folder(preset: dict[str, object]) -> None:
+    assert "is not allowed" in refused(preset)
+
+
+@pytest.mark.parametrize(
+    ("preset", "key"),
+    [
+        ({"runtime": {"allow": "${oc.select:hydra.output_subdir,[pruneexp]}"}}, "runtime.allow"),
+        ({"runtime": {"allow": ["${oc.select:runtime.tags.s${seed},os}"]}}, "runtime.allow"),
+        ({"runtime": {"tracking_uri": "${oc.select:runtime.tags.s${seed},http://abroad}"}}, "runtime.tracking_uri"),
+        ({"data": {"root": "${oc.select:runtime.tags.s${seed},/abroad}"}}, "data.root"),
+        ({"also": {"root": "/abroad"}, "data": "${also}"}, "data.root"),
+    ],
+)
+def test_what_is_checked_is_what_is_used(preset: dict[str, object], key: str) -> None:
+    assert refused(preset).startswith(f"{key} depends on other values")
+
+
+@pytest.mark.parametrize(
     ("node", "told"),
     [
         ({"callbacks": {"evil": SYSTEM}}, "hydra.callbacks.evil"),

@@ -104,6 +104,9 @@ def validate(config: DictConfig, own: Sequence[str] = ()) -> None:
     allowed = (*ALLOWED_TARGETS, *values["runtime"]["allow"], *own)
     for path, target in targets(values):
         check_target(path, target, allowed)
+        _check_data(path, target)
+    if "_args_" in values["data"]:
+        raise UserError("data._args_ is not allowed: a data set takes its arguments by name, which can be checked")
 
 
 _SKELETON = {
@@ -155,6 +158,12 @@ def _check_tags(tags: Any) -> None:
             raise UserError(
                 f"runtime.tags: {name!r} cannot name a tag: letters, digits and _ can, but not {CURVE!r} or {SWEEP!r}"
             )
+
+
+def _check_data(path: str, target: str) -> None:
+    """Data sets read, fetch and unpack in a folder, which is looked at where they are expected."""
+    if path != "data" and target.startswith("pruneexp.data."):
+        raise UserError(f"{path}._target_={target} is not allowed: data sets are named by data alone")
 
 
 def _at(values: Mapping[str, Any], key: str) -> Any:

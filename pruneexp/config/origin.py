@@ -16,7 +16,7 @@ from typing import Any
 from hydra import compose
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from pruneexp.errors import UserError
 
@@ -70,6 +70,7 @@ def check(composed: DictConfig, overrides: Sequence[str]) -> None:
         UserError: names the key, and says how it is allowed.
     """
     said = {str(override.get_key_element()).lstrip("+~").partition("@")[0] for override in _parsed(overrides)}
+    _check_written_out(composed, [key for key in ("runtime.allow", *PLACES, *STORES) if not _covered(key, said)])
     values = {key: OmegaConf.select(composed, key) for key in ("runtime.allow", *PLACES, *STORES)}
     for key, value in values.items():
         if not value or _covered(key, said):
@@ -132,6 +133,20 @@ def _file_of(uri: str) -> Path | None:
         return Path(uri)
     scheme, _, rest = uri.partition(":///")
     return Path(rest.partition("?")[0]) if scheme == "sqlite" and rest else None
+
+
+def _check_written_out(composed: DictConfig, keys: Sequence[str]) -> None:
+    """What depends on other values can be one thing when it is checked and another when it is used."""
+    for key in keys:
+        node: Any = composed
+        for part in key.split("."):
+            if not isinstance(node, DictConfig) or part not in node or OmegaConf.is_missing(node, part):
+                break
+            if OmegaConf.is_interpolation(node, part):
+                raise UserError(f"{key} depends on other values in a configuration file: {_INSTEAD}")
+            node = node[part]
+        if isinstance(node, ListConfig) and any(OmegaConf.is_interpolation(node, place) for place in range(len(node))):
+            raise UserError(f"{key} depends on other values in a configuration file: {_INSTEAD}")
 
 
 def _covered(key: str, said: set[str]) -> bool:
