@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from pruneexp.experiment import served
 from pruneexp.experiment.build import build
 from pruneexp.experiment.display import Display
 from pruneexp.models.adapt import adapt
-from pruneexp.tracking import monitor
+from pruneexp.tracking import models, monitor
 from tests.contracts.composing import small
 from tests.contracts.jobs import ran, runs
 from tests.contracts.records import fresh_store
@@ -83,6 +84,25 @@ def test_a_network_from_a_stranger_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="belongs to another architecture: it has no weight"):
         served.read(tmp_path)
     assert json.loads((tmp_path / "network.json").read_text())["input_shape"] == [1, 2, 2]
+
+
+def test_a_network_of_ones_own_is_loaded_where_it_is_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own_served.py").write_text(
+        "from torch import nn\n\n\nclass Small(nn.Sequential):\n"
+        "    def __init__(self):\n        super().__init__(nn.Flatten(), nn.Linear(4, 3))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    folder = tmp_path / "model"
+    (folder / "data").mkdir(parents=True)
+    weights = {"1.weight": torch.ones(3, 4), "1.bias": torch.zeros(3)}
+    write = partial(served.write, model={"_target_": "own_served.Small"}, input_shape=(1, 2, 2), weights=weights)
+    network = models.Network("mine", "0", served.__name__, (1, 2, 2), 3, write)
+    network.write(folder / "data")
+    models._write_description(folder, network, "m-0")
+    with pytest.raises(UserError, match=r"_target_=own_served\.Small is not allowed"):
+        pyfunc.load_model(str(folder))
+    loaded = pyfunc.load_model(str(folder), model_config={"allow": ["own_served"]})
+    assert loaded.predict(np.ones((1, 1, 2, 2), dtype=np.float32)).tolist() == [[4, 4, 4]]
 
 
 def test_without_psutil_the_line_that_installs_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

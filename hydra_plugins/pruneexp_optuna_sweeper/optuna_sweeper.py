@@ -32,9 +32,10 @@ class OptunaSweeperConf:
     """``hydra/sweeper=optuna``.
 
     ``objectives`` maps numbers of the job to maximize or minimize; null is {val.after.top1: maximize}. ``trials`` is
-    the total: a larger one continues the study. ``n_jobs`` trials are given to the launcher at a time. ``storage`` is
-    null for a journal file in .pruneexp/studies, or a database URL of SQLAlchemy's. ``params`` are sweeps that the
-    command line may overrule. What is a mapping starts as null, untyped: a typed one Hydra would only append to.
+    the total: a larger one continues the study. ``n_jobs`` trials are given to the launcher at a time, and all of them
+    are waited for. ``storage`` is null for a journal file in .pruneexp/studies, or a database URL of SQLAlchemy's.
+    ``params`` are sweeps that the command line may overrule. What is a mapping starts as null, untyped: to a typed one
+    Hydra would only append.
     """
 
     _target_: str = "hydra_plugins.pruneexp_optuna_sweeper.optuna_sweeper.OptunaSweeper"

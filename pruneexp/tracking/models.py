@@ -81,5 +81,6 @@ def _write_description(folder: Path, network: Network, model_id: str) -> None:
         outputs=Schema([TensorSpec(number, (-1, network.classes))]),
     )
     model = Model(signature=signature, model_id=model_id)
-    pyfunc.add_to_model(model, loader_module=network.loader, data=_DATA)
+    # MLflow drops what a caller's model_config says of keys that are not named here.
+    pyfunc.add_to_model(model, loader_module=network.loader, data=_DATA, model_config={"allow": []})
     model.save(str(folder / "MLmodel"))
