@@ -11,9 +11,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from analysis.load import presence
-from analysis.load.uris import knock, shown, sqlite_path
+from analysis.load.uris import knock, sqlite_path
 from analysis.runs import Changes, Known, RawRun, RunKind, Stamp
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, without_driver
 from pruneexp.schema import KIND
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _raw(run: Run, names: Mapping[str, str]) -> RawRun:
 
 
 def _unreadable(uri: str, error: Exception) -> UserError:
-    return UserError(f"the tracking store {shown(uri)} cannot be read: {_first_line(error)}.")
+    return UserError(f"the tracking store {uri} cannot be read: {without_driver(error) or _first_line(error)}.")
 
 
 def _first_line(error: Exception) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pruneexp.errors import Told, UserError
+from pruneexp.errors import Told, UserError, redact
 from pruneexp.jobs.folder import SweepFolder
 from pruneexp.jobs.state import JobState, State, write_state, written
 
@@ -114,7 +114,7 @@ def _held(folder: SweepFolder, number: int) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of what an exception says."""
-    text = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    """The first line of what an exception says, without credentials."""
+    text = next((line.strip() for line in redact(str(error)).splitlines() if line.strip()), "")
     name = type(error).__name__
     return text if isinstance(error, Told) else f"{name}: {text}".removesuffix(": ")
