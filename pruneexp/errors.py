@@ -1,6 +1,6 @@
 """The exceptions that are meant for a person: a sentence that says what, where, and what is allowed.
 
-And what must not be in one, nor in a log or a record: the credentials that URIs carry.
+And what must not be in one, nor in a log, a record or a file: the credentials that URIs carry, which ``redact`` hides.
 """
 
 from __future__ import annotations
@@ -9,7 +9,13 @@ import re
 
 #: After a user and a colon to the last @ of a word: people write passwords with a slash or an @ in them.
 _USER_INFO = re.compile(r"(?<=://)(?:[^/:\s'\"]*:[^\s'\"]*|[^/\s'\"]*)@")
-_SECRET = re.compile(r"((?:password|passwd|pwd|token|secret|api_?key)=)[^&\s'\"]+", re.IGNORECASE)
+_SECRET = re.compile(r"((?:password|passwd|pwd|token|secret|api_?key|[?&]user)=)[^&\s'\"]+", re.IGNORECASE)
+
+#: What is to be said where the driver of a database is missing, by its module.
+_DRIVERS = {
+    "psycopg": "psycopg is not installed: pip install -e '.[postgres]'",
+    "psycopg2": "psycopg2 is not installed: write postgresql+psycopg://, which pip install -e '.[postgres]' brings",
+}
 
 
 def redact(text: str) -> str:
@@ -20,6 +26,11 @@ def redact(text: str) -> str:
 def first_line(error: BaseException) -> str:
     """The first line of what an exception says, or its kind where it says nothing."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def without_driver(error: BaseException) -> str | None:
+    """How to get the database driver whose import failed; None for any other error."""
+    return _DRIVERS.get(error.name or "") if isinstance(error, ImportError) else None
 
 
 class Told(Exception):

@@ -14,15 +14,13 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, without_driver
 
 _CONNECT_SECONDS = 5
 _WAIT_SECONDS = 60
 #: Of two makers of the same tables one succeeds; the other finds them, next time.
 _TRIES = 9
 _RETRY_SECONDS = 0.3
-_USER = re.compile(r"(?<=://)[^/\s'\"]*@")
-_SECRET = re.compile(r"((?:user|password|passwd|pwd)=)[^&\s'\"]+", re.IGNORECASE)
 
 
 def open_storage(url: str | None, journal: Path) -> BaseStorage:
@@ -36,15 +34,10 @@ def open_storage(url: str | None, journal: Path) -> BaseStorage:
         return _journal(Path(url) if url is not None else journal)
     try:
         return _database(url)
-    except (ArgumentError, ImportError, SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+    except (ArgumentError, ImportError, ValueError, SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         cause = error.__cause__ or error
         first = str(cause).strip().partition("\n")[0] or type(cause).__name__
-        raise UserError(f"the study storage {shown(url)} cannot be used: {shown(first)}") from error
-
-
-def shown(text: str) -> str:
-    """A text without the user names and passwords of the URLs in it."""
-    return _SECRET.sub(r"\1***", _USER.sub("***@", text))
+        raise UserError(f"the study storage {url} cannot be used: {without_driver(cause) or first}") from error
 
 
 def _journal(path: Path) -> BaseStorage:

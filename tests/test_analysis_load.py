@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis import load, runs
-from analysis.load import stores, uris
+from analysis import load
+from analysis.load import stores
 from analysis.load.client import ClientStore
 from pruneexp import schema
 from pruneexp.errors import UserError
@@ -257,6 +257,10 @@ def test_a_server_that_does_not_answer_is_said_at_once(monkeypatch: pytest.Monke
         load.points(f"http://user:secret@127.0.0.1:{free_port()}")
 
 
-def test_a_password_is_not_repeated(tmp_path: Path) -> None:
-    assert uris.shown("postgresql://user:secret@host/db") == "postgresql://host/db"
-    assert runs.Logbook(()).records == ()
+def test_a_missing_driver_is_named_with_the_extra_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)  # as if it were not installed
+    monkeypatch.setattr("analysis.load.client.knock", lambda uri: None)
+    with pytest.raises(
+        UserError, match=r"cannot be read: psycopg is not installed: pip install -e '\.\[postgres\]'\.$"
+    ):
+        load.points("postgresql+psycopg://ann:s3cret@host/records")

@@ -14,7 +14,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from pruneexp.config import checks, skeleton
+from pruneexp.config import checks, origin, skeleton
 from pruneexp.config.complaints import complaint
 from pruneexp.config.sweep import check_command
 from pruneexp.errors import UserError
@@ -179,11 +179,47 @@ def test_hydras_folders_are_ours() -> None:
         ({"runtime": {"tracking_uri": "http://evil.example/"}}, "runtime.tracking_uri in a configuration file names"),
         ({"runtime": {"tracking_uri": "sqlite:////tmp/elsewhere.db"}}, "runtime.tracking_uri=sqlite:////tmp/elsewhere"),
         ({"train": {"start_from": "/etc/passwd"}}, "train.start_from=/etc/passwd in a configuration file leaves"),
+        (
+            {"runtime": {"tracking_uri": "sqlite:///%2Ftmp%2Felsewhere.db"}},
+            "runtime.tracking_uri in a configuration file",
+        ),
         ({"data": {"root": "../others"}}, "data.root=../others in a configuration file leaves"),
+        ({"runtime": {"store": "link/elsewhere"}}, "runtime.store=link/elsewhere in a configuration file leaves"),
+        ({"runtime": {"sweeps": "sent/up/../../x"}}, "runtime.sweeps=sent/up/../../x in a configuration file leaves"),
+        ({"data": {"root": "sent/up"}}, "data.root=sent/up in a configuration file leaves"),
+        ({"train": {"start_from": "link/hosts"}}, "train.start_from=link/hosts in a configuration file leaves"),
+        ({"runtime": {"tracking_uri": "sqlite:///link/x.db"}}, "runtime.tracking_uri=sqlite:///link/x.db in a"),
+        (
+            {"hydra": {"sweeper": {"file": "sent/all.yaml"}}},
+            "hydra.sweeper.file=sent/all.yaml stands in a configuration",
+        ),
+        (
+            {"hydra": {"sweeper": {"file": "sent/all.yaml"}, "mode": "MULTIRUN"}},
+            "hydra.sweeper.file=sent/all.yaml stands",
+        ),
     ],
 )
 def test_files_do_not_reach_beyond_the_folder(preset: dict[str, object], told: str) -> None:
-    assert told in refused(preset)
+    Path("sent").mkdir()
+    Path("link").symlink_to("/etc")
+    Path("sent/up").symlink_to("..//../..")
+    assert told in refused(preset, "data=mnist")
+
+
+def test_links_at_places_of_ours_are_the_users(tmp_path_factory: pytest.TempPathFactory) -> None:
+    disk = tmp_path_factory.mktemp("disk")
+    for name in ("data", ".pruneexp"):
+        Path(name).symlink_to(disk / name)
+        (disk / name).mkdir()
+    Path("data/imagenet").symlink_to(tmp_path_factory.mktemp("imagenet"))
+    shipped = [
+        yaml.safe_load(path.read_text()).get("root") for path in (skeleton.conf_folder() / "data").glob("*.yaml")
+    ]
+    defaults = skeleton.RuntimeConfig()
+    for place in (*filter(None, shipped), defaults.store, defaults.sweeps, "data/mine", ".pruneexp/studies/x.journal"):
+        assert origin.inside(Path(place)), place
+    assert not origin.inside(Path("data/../mine"))
+    assert not origin.inside(disk)
 
 
 @pytest.mark.parametrize(
@@ -229,6 +265,11 @@ def test_nothing_else_is_composed(words: list[str]) -> None:
         (SYSTEM, "study._target_=os.system is not allowed"),
         ({"_target_": "sweeps.driver.os.system"}, "study._target_=sweeps.driver.os.system is not allowed"),
         ({**KNEE, "storage": "http://evil.example/"}, "study.storage in a configuration file names"),
+        (
+            {**KNEE, "storage": "sqlite:///file:/tmp/elsewhere.db?uri=true"},
+            "study.storage in a configuration file names",
+        ),
+        ({**KNEE, "storage": "sqlite:///..%2Felsewhere.db"}, "study.storage in a configuration file names"),
         ({**KNEE, "storage": "/tmp/elsewhere.journal"}, "study.storage=/tmp/elsewhere.journal in a configuration file"),
     ],
 )

@@ -5,13 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from mlflow.exceptions import MlflowException
 
+from analysis import load
+from hydra_plugins.pruneexp_optuna_sweeper._request import Request
+from hydra_plugins.pruneexp_optuna_sweeper._space import Numbers
 from pruneexp.config import skeleton
+from pruneexp.config.checks import check_study_name
 from pruneexp.config.complaints import complaint
 from pruneexp.config.sweep import check_command
 from pruneexp.errors import JobFailed, UserError
 from pruneexp.tracking import Parent, Tracker
+from sweeps.__main__ import main as sweeps
 from sweeps.storing import open_storage
+from sweeps.studies import layer_thresholds
 from tests.contracts.records import ENVIRONMENT, client_of, fresh_store, point
 
 URIS = [
@@ -21,6 +28,7 @@ URIS = [
     "http://ann:half@other/s3cret@lab:5000",
     "mysql://db/mlflow?user=ann&password=s3cret",
     "https://lab/?token=s3cret",
+    "https://lab/?api_key=s3cret&page=1",
 ]
 
 
@@ -45,10 +53,38 @@ def test_no_record_keeps_a_password(tmp_path: Path) -> None:
     assert [path.name for path in files if b"s3cret" in path.read_bytes()] == []
 
 
-def test_a_storage_that_does_not_answer_is_told_without_its_password(tmp_path: Path) -> None:
+@pytest.mark.parametrize("uri", [*URIS, "postgresql+psycopg://ann:s3cret@127.0.0.1:1/studies"])
+def test_a_storage_that_cannot_be_used_is_told_without_its_password(uri: str, tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
-        open_storage("postgresql+psycopg://ann:s3cret@127.0.0.1:1/studies", tmp_path / "journal")
+        open_storage(uri.replace("@db", "@127.0.0.1"), tmp_path / "journal")
     assert "s3cret" not in str(caught.value)
+    assert "://" in str(caught.value)
+
+
+@pytest.mark.parametrize("uri", URIS)
+def test_no_reader_of_records_says_a_password(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable(*arguments: object, **named: object) -> None:
+        raise MlflowException(f"cannot open {uri}\nat all")
+
+    monkeypatch.setattr("analysis.load.client.knock", lambda uri: None)
+    monkeypatch.setattr("mlflow.MlflowClient", unreadable)
+    with pytest.raises(UserError, match=r"the tracking store .* cannot be read: cannot open ") as caught:
+        load.points(uri)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("uri", URIS)
+def test_a_search_keeps_no_password_and_goes_on_after_it_has_changed(uri: str) -> None:
+    def asked(line: str) -> Request:
+        return Request(
+            dimensions={"seed": Numbers(0, 9)}, fixed=(line,), objectives={}, trials=1, n_jobs=1, sampler="tpe", seed=0,
+            storage=None, study=None,
+        )  # fmt: skip
+
+    first = asked(f"+data.source='{uri}'")
+    assert "s3cret" not in str(first.sought())
+    assert asked(f"+data.source='{uri.replace('s3cret', 'other')}'").name() == first.name()
+    assert asked(f"+data.source='{uri}x&other=1'").name() != first.name()
 
 
 @pytest.mark.parametrize("name", ["..", "../../evil", "/tmp/evil", "a/../../b", "~/evil"])
@@ -70,3 +106,26 @@ def test_no_study_is_kept_elsewhere(words: list[str]) -> None:
     skeleton.register()
     with pytest.raises(UserError, match="a study's name is of letters"):
         check_command(words)
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/tmp/evil", "a/b", "..", ".hidden", "a\nb", "~/evil"])
+def test_no_name_of_a_study_is_a_path(name: str) -> None:
+    with pytest.raises(UserError, match="a study's name is of letters, digits"):
+        check_study_name("study.name", name)
+    check_study_name("study.name", "lenet-5_l1+l2.v2")
+
+
+def test_no_file_keeps_a_study_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("sent/study")
+    folder.mkdir(parents=True)
+    (folder / "evil.yaml").write_text("defaults: [layer_thresholds, _self_]\nname: ../../../evil\n")
+    assert sweeps(["--config-dir", "sent", "study=evil", "data=synthetic", "model=lenet_300_100"]) == 2
+    assert "study.name=../../../evil: a study's name is of letters" in capsys.readouterr().err
+    assert not Path(".pruneexp").exists()
+
+
+def test_a_choice_in_a_folder_of_its_group_makes_no_path_of_an_automatic_name() -> None:
+    assert layer_thresholds._automatic("../../../evil", "mnist", "l1") == "layer_thresholds-..-..-..-evil-mnist-l1"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from pruneexp.errors import UserError
-from sweeps.storing import open_storage, shown
+from pruneexp.errors import UserError, redact
+from sweeps.storing import open_storage
 from tests.contracts.workers import told, value, worker
 
 
@@ -32,7 +33,7 @@ def test_folder_and_file_are_made(where: str | None, tmp_path: Path, monkeypatch
     ],
 )
 def test_no_credentials_are_shown(text: str, expected: str) -> None:
-    assert shown(text) == expected
+    assert redact(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,7 @@ def test_no_credentials_are_shown(text: str, expected: str) -> None:
         ("postgresql://me:secret@127.0.0.1:1/x", r"postgresql://\*\*\*@127.0.0.1:1/x cannot be used: .*refused"),
         ("postgresql+psycopg://127.0.0.1:1/x?password=secret", r"1/x\?password=\*\*\* cannot be used: .*refused"),
         ("nodatabase://me:secret@host/x", r"nodatabase://\*\*\*@host/x cannot be used: .*nodatabase"),
+        ("postgresql://me:secret@host:port/x", r"//\*\*\*@host:port/x cannot be used: .*port"),
         ("http://127.0.0.1:1/x", "http://127.0.0.1:1/x cannot be used: "),
         ("mysql+nodriver://me:secret@host/x", r"//\*\*\*@host/x cannot be used: .*nodriver"),
         ("{folder}", "the study storage {folder} cannot be written: Is a directory"),
@@ -58,3 +60,22 @@ def test_what_cannot_be_used_is_one_sentence(where: str, sentence: str, tmp_path
         open_storage(where.format(folder=tmp_path), tmp_path / "own.journal")
     assert "\n" not in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("driver", "uri", "sentence"),
+    [
+        ("psycopg", "postgresql+psycopg://ann@host/x", r"psycopg is not installed: pip install -e '\.\[postgres\]'$"),
+        (
+            "psycopg2",
+            "postgresql+psycopg2://ann@host/x",
+            r"write postgresql\+psycopg://, which pip install -e '\.\[postg",
+        ),
+    ],
+)
+def test_a_missing_driver_is_named_with_the_extra_that_brings_it(
+    driver: str, uri: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, driver, None)  # as if it were not installed
+    with pytest.raises(UserError, match=sentence):
+        open_storage(uri, Path("none.journal"))

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import sqlite3
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -165,6 +166,13 @@ def test_a_read_only_folder_is_refused(unprivileged: Path) -> None:
 def test_credentials_are_hidden_wherever_they_stand() -> None:
     text = "at https://me:p@ss@host/x and mysql+pymysql://me:pw@h/db?password=hush&x=1, not http://host/@x"
     assert redact(text) == "at https://***@host/x and mysql+pymysql://***@h/db?password=***&x=1, not http://host/@x"
+
+
+def test_a_missing_driver_is_named_with_the_extra_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)  # as if it were not installed
+    said = refusal("postgresql+psycopg://ann:s3cret@host/records")
+    assert said.endswith("could not be opened: psycopg is not installed: pip install -e '.[postgres]'.")
+    assert "s3cret" not in said
 
 
 def test_an_interrupted_creation_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from analysis.load import presence
-from analysis.load.uris import knock, shown, sqlite_path
+from analysis.load.uris import knock, sqlite_path
 from analysis.runs import Changes, Known, RawRun, RunKind, Stamp
-from pruneexp.errors import UserError, first_line
+from pruneexp.errors import UserError, first_line, redact, without_driver
 from pruneexp.schema import KIND
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _look_first(uri: str) -> None:
 
     try:
         with connected(uri) as connection:
-            check_schema(connection, shown(uri))
+            check_schema(connection, redact(uri))
     except SQLAlchemyError as error:
         raise _unreadable(uri, error) from error
 
@@ -149,4 +149,5 @@ def _raw(run: Run, names: Mapping[str, str]) -> RawRun:
 
 
 def _unreadable(uri: str, error: Exception) -> UserError:
-    return UserError(f"the tracking store {shown(uri)} cannot be read: {first_line(error).rstrip('.')}.")
+    reason = without_driver(error) or first_line(error).rstrip(".")
+    return UserError(f"the tracking store {uri} cannot be read: {reason}.")

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analysis.load.uris import shown, sqlite_path
+from analysis.load.uris import sqlite_path
 from analysis.runs import Changes, FlatPoint, Known, Stamp
+from pruneexp.errors import redact
 
 FOLDER = Path(".pruneexp/analysis")
 NOTHING = Known({}, "")
@@ -133,7 +134,7 @@ def opened(folder: Path, uri: str, experiments: Sequence[str], columns: Sequence
     ``columns`` describe the values of a point: a copy of others is not used.
     """
     path = sqlite_path(uri)
-    place = str(path.absolute()) if path is not None else shown(uri)
+    place = str(path.absolute()) if path is not None else redact(uri)
     name = hashlib.sha256(place.encode()).hexdigest()[:16]  # tells nothing of the place, which can hold names
     version = hashlib.sha256(json.dumps([LAYOUT, *columns]).encode()).hexdigest()
     copy = Copy(folder / f"{name}.sqlite", version, json.dumps(sorted(experiments)))

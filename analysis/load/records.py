@@ -8,9 +8,9 @@ from pathlib import Path
 
 from analysis.load.copies import opened
 from analysis.load.stores import open_store
-from analysis.load.uris import DEFAULT_URI, shown
+from analysis.load.uris import DEFAULT_URI
 from analysis.runs import FlatPoint, Logbook, LoggedPoint, LoggedScan, RawRun, Record, RunKind, Store
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, redact
 from pruneexp.schema import (
     COLLAPSE,
     FAILURE,
@@ -81,7 +81,7 @@ def _chosen(store: Store, uri: str, experiments: Sequence[str] | None) -> Sequen
     for name in experiments or ():
         if name not in existing:
             raise UserError(
-                f"{shown(uri)} has no experiment {name!r}; it has {', '.join(existing) or 'none'} (--experiment)."
+                f"{redact(uri)} has no experiment {name!r}; it has {', '.join(existing) or 'none'} (--experiment)."
             )
     return existing if experiments is None else experiments
 

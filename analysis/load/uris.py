@@ -1,11 +1,10 @@
-"""Where a tracking store is: URIs as people write them, told apart, knocked at and shown.
+"""Where a tracking store is: URIs as people write them, told apart and knocked at.
 
 Knows nothing of what is in a store.
 """
 
 from __future__ import annotations
 
-import re
 import socket
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -46,7 +45,7 @@ def knock(uri: str) -> None:
         parts = urlsplit(uri)
         scheme, port = parts.scheme.split("+")[0], parts.port
     except ValueError as error:
-        raise UserError(f"--tracking-uri {shown(uri)} cannot be read: {error}.") from error
+        raise UserError(f"--tracking-uri {uri} cannot be read: {error}.") from error
     if not parts.hostname or scheme not in PORTS or scheme in getproxies():
         return
     try:
@@ -55,8 +54,3 @@ def knock(uri: str) -> None:
         raise UserError(
             f"the tracking server {parts.hostname} does not answer ({error}): start it, or mend --tracking-uri."
         ) from error
-
-
-def shown(uri: str) -> str:
-    """Without the user and the password that it may carry."""
-    return re.sub(r"//[^/@]*@", "//", uri)

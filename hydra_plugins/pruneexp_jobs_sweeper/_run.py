@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,9 +26,6 @@ from pruneexp.status.live import watching
 
 #: A launcher that died is given what is left again, but no job that died with it more often than this.
 _LIVES = 2
-
-#: Words that hold a password are not written down.
-_SECRET = re.compile(r"://[^/\s'\"]*@|(password|passwd|pwd|token|secret)=", re.IGNORECASE)
 
 
 def run(asked: Request, config: DictConfig, launcher: Launcher, words: Sequence[str], *, retry: bool) -> None:
@@ -83,7 +79,7 @@ def _plan(asked: Request, display: Display) -> SweepPlan:
 
 def _remember(asked: Request, words: Sequence[str]) -> None:
     """Write down how the sweep was started, for ``--retry-failed``; words with a password in them are left out."""
-    kept = [word for word in words if not _SECRET.search(word)]
+    kept = [word for word in words if redact(word) == word]
     told = {"folder": str(Path.cwd()), "words": kept, "left_out": len(words) - len(kept)}
     with contextlib.suppress(OSError):
         write(asked.folder.command, json.dumps(told, indent=1))
@@ -127,7 +123,8 @@ def _launch(
         if len(left) == len(todo) and all(states[n].state == "waiting" for n in todo):
             return cause  # it started none
         if left:
-            display.note(f"the launcher gave up ({_first_line(cause)}); it is given the {len(left)} jobs left again")
+            gave_up = f"the launcher gave up ({redact(_first_line(cause))})"
+            display.note(f"{gave_up}; it is given the {len(left)} jobs left again")
         todo = left
     return cause
 

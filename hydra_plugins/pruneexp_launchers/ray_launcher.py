@@ -92,6 +92,7 @@ def _connected(address: str | None) -> Any:
         UserError: there is no cluster at that address.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # A node of this address listens on it alone, one of any other address on every interface.
     local = {} if address else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     try:
         if address and ":" in address:  # Ray itself would try for minutes

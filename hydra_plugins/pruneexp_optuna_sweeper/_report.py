@@ -8,7 +8,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from hydra_plugins.pruneexp_optuna_sweeper._study import Search
-from sweeps.storing import shown
+from pruneexp.errors import redact
 
 FILE = "optimization_results.yaml"
 ROWS = 10
@@ -18,7 +18,7 @@ def publish(search: Search, folder: Path) -> None:
     """Print the best trial, or at most ``ROWS`` of the Pareto front, and write all of it into the folder."""
     request, best = search.request, search.best()
     completed, failed = search.counts()
-    place = shown(request.storage or str(request.journal()))  # no password in a file
+    place = redact(request.storage or str(request.journal()))  # no password in a file
     results = {
         "study": request.name(),
         "storage": place,

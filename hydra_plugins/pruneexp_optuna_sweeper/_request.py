@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hydra_plugins.pruneexp_optuna_sweeper._space import Dimension
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, redact
 from pruneexp.places import journal
 
 DEFAULT_OBJECTIVES = {"val.after.top1": "maximize"}
@@ -41,14 +41,14 @@ class Request:
                 raise UserError(f"hydra.sweeper.{key}={number}: allowed is 1 or more")
 
     def sought(self) -> dict[str, str]:
-        """What trials of one study have in common; nothing under ``runtime`` can change a number."""
+        """What trials of one study have in common; neither ``runtime`` nor a password can change a number."""
         fixed = sorted(line for line in self.fixed if not line.lstrip("+~").startswith("runtime."))
         parts = {
             "ranges": {key: asdict(dimension) for key, dimension in self.dimensions.items()},
             "fixed overrides": fixed,
             "objectives": self.objectives,
         }
-        return {name: json.dumps(part, sort_keys=True) for name, part in parts.items()}
+        return {name: redact(json.dumps(part, sort_keys=True)) for name, part in parts.items()}
 
     def name(self) -> str:
         """The study: as asked, or so that a sweep that differs in anything that decides its values has another."""

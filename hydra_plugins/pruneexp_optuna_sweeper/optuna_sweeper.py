@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from hydra_plugins.pruneexp_optuna_sweeper._request import Request, directions
 from hydra_plugins.pruneexp_optuna_sweeper._space import read
 from pruneexp.config import origin
-from pruneexp.errors import JobFailed, Told
+from pruneexp.errors import JobFailed, Told, redact
 
 if TYPE_CHECKING:
     from hydra_plugins.pruneexp_optuna_sweeper._study import Search
@@ -132,7 +132,7 @@ class OptunaSweeper(Sweeper):
 def _said(number: int, error: Exception) -> Exception:
     """Told at once: Hydra reports one failure, after the last job."""
     if not getattr(error, "said", False):
-        print(f"trial {number} failed: {str(error) or type(error).__name__}", file=sys.stderr, flush=True)
+        print(f"trial {number} failed: {redact(str(error)) or type(error).__name__}", file=sys.stderr, flush=True)
     if isinstance(error, Told):
         error.said = True
     return error

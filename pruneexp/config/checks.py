@@ -184,6 +184,18 @@ def _check_range(values: Mapping[str, Any], key: str, low: float, high: float, o
         raise UserError(f"{key}={value:g}: allowed is {bound}")
 
 
+def check_study_name(key: str, name: str | None) -> None:
+    """Refuse a name of a study that could be the path of a file elsewhere; without one, ours is taken.
+
+    Raises:
+        UserError: says what a name is made of.
+    """
+    if name and not re.fullmatch(r"[\w+-][\w.+-]*", str(name)):
+        raise UserError(
+            f"{key}={name}: a study's name is of letters, digits, '_', '-', '+' and '.', and starts with no '.'"
+        )
+
+
 def targets(node: Any, path: str = "") -> list[tuple[str, str]]:
     """All ``_target_`` entries below a plain node, as (path of the node, target)."""
     found: list[tuple[str, str]] = []

@@ -16,14 +16,20 @@ from typing import Any
 from hydra import compose
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.errors import OverrideParseException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from pruneexp.config.checks import check_study_name
 from pruneexp.errors import UserError
 
+#: Keys that no file may set: which code may run, and which sweep.
+ALONE = ("runtime.allow", "hydra.sweeper.file")
 #: Keys with a file or a folder, in the working folder unless the command line says otherwise.
 PLACES = ("runtime.store", "runtime.sweeps", "train.start_from", "data.root")
 #: Keys with a database or a server, or a file as above.
 STORES = ("runtime.tracking_uri", "study.storage", "hydra.sweeper.storage")
+#: Places that pruneexp's own files name: where one of them is a link, it is the user's, to a larger disk.
+OWN_PLACES = (".pruneexp", ".pruneexp/store", ".pruneexp/sweeps", "data", "data/imagenet")
 #: What a configuration file may change of Hydra's own node, and what differs with the choices of any job.
 _HYDRA_FREE = (
     "hydra.mode",
@@ -39,6 +45,8 @@ _HYDRA_FREE = (
 #: What the command line said of Hydra, line by line; a sweep writes it anew, with other quotes.
 _LINES = "hydra.overrides.hydra."
 _INSTEAD = "whoever means it says it on the command line"
+#: A value that cannot hold a path, an address, a list or a line of shell.
+_WORD = re.compile(r"[\w.-]*")
 _PLUGINS = re.compile(r"(hydra\._internal\.core_plugins|hydra_plugins)\.\w+(\.\w+)+")
 _ENVIRONMENT = re.compile(r"oc\.env:\s*(\w+)")
 #: Variables that a file may read: they are meant for this project.
@@ -70,21 +78,38 @@ def check(composed: DictConfig, overrides: Sequence[str]) -> None:
         UserError: names the key, and says how it is allowed.
     """
     said = {str(override.get_key_element()).lstrip("+~").partition("@")[0] for override in _parsed(overrides)}
-    _check_written_out(composed, [key for key in ("runtime.allow", *PLACES, *STORES) if not _covered(key, said)])
-    values = {key: OmegaConf.select(composed, key) for key in ("runtime.allow", *PLACES, *STORES)}
+    _check_written_out(composed, [key for key in (*ALONE, *PLACES, *STORES) if not _covered(key, said)])
+    values = {key: OmegaConf.select(composed, key) for key in (*ALONE, *PLACES, *STORES)}
     for key, value in values.items():
         if not value or _covered(key, said):
             continue
-        if key == "runtime.allow":
-            raise UserError(f"{key}={list(value)} stands in a configuration file: {_INSTEAD}")
+        if key in ALONE:
+            raise UserError(f"{key}={value} stands in a configuration file: {_INSTEAD}")
         path = _file_of(str(value)) if key in STORES else Path(str(value))
         if path is None:
-            raise UserError(f"{key} in a configuration file names a server or a database: {_INSTEAD}")
+            raise UserError(f"{key} in a configuration file names something else than a plain file: {_INSTEAD}")
         if not inside(path):
             raise UserError(f"{key}={value} in a configuration file leaves {Path.cwd()}: {_INSTEAD}")
-    sweeper = OmegaConf.select(composed, "hydra.sweeper.study") or ""
-    if not re.fullmatch(r"[\w.+-]*", sweeper) or sweeper.startswith("."):
-        raise UserError(f"hydra.sweeper.study={sweeper}: a study's name is of letters, digits, '_', '-', '+' and '.'")
+    check_study_name("hydra.sweeper.study", OmegaConf.select(composed, "hydra.sweeper.study"))
+
+
+def check_replayed(words: Sequence[str]) -> None:
+    """Refuse what a command that was kept in a folder says of code: whoever can write there could have it run.
+
+    Places and servers are left to it, as a sweep of one's own names them too.
+
+    Raises:
+        UserError: names the first such word, or one that no command has.
+    """
+    flags = [word for word in words if word.startswith("-") and word not in ("-m", "--multirun")]
+    lines = [word for word in words if not word.startswith("-")]
+    try:
+        running = [str(each.input_line) for each in _parsed(lines) if _runs_code(each)]
+    except OverrideParseException as error:
+        raise UserError(f"{error.override}: this is no word of a sweep's command") from error
+    named = [line for line in lines if any(not n.startswith(_OPEN_VARIABLES) for n in _ENVIRONMENT.findall(line))]
+    for word in (*flags, *running, *named):
+        raise UserError(f"{word}: a command that is read from a folder must not say this")
 
 
 def hydra_alone(overrides: Sequence[str], search: Sequence[str]) -> Mapping[str, Any]:
@@ -122,17 +147,19 @@ def check_hydra(composed: DictConfig, alone: Mapping[str, Any]) -> None:
 
 
 def inside(path: Path) -> bool:
-    """Whether a path stays in the working folder, links being taken for what they are called."""
-    plain = Path(os.path.normpath(Path.cwd() / path.expanduser()))
-    return plain.is_relative_to(Path.cwd())
+    """Whether a path stays in the working folder, or in one of our own places, wherever the links in it lead."""
+    real = path.expanduser().resolve()
+    return any(real.is_relative_to(Path(place).resolve()) for place in (".", *OWN_PLACES))
 
 
 def _file_of(uri: str) -> Path | None:
-    """The file of a SQLite URI or of a plain path; None for whatever lies elsewhere."""
+    """The file of a SQLite URI or of a plain path; None for whatever lies elsewhere, or may do so."""
     if "://" not in uri:
         return Path(uri)
     scheme, _, rest = uri.partition(":///")
-    return Path(rest.partition("?")[0]) if scheme == "sqlite" and rest else None
+    # SQLAlchemy reads %2F as a slash, and SQLite ``file:`` as a URI of its own: either leads to any file
+    plain = scheme == "sqlite" and rest and "%" not in rest and not rest.startswith("file:")
+    return Path(rest.partition("?")[0]) if plain else None
 
 
 def _check_written_out(composed: DictConfig, keys: Sequence[str]) -> None:
@@ -161,6 +188,16 @@ def _meant(line: str) -> tuple[str, str]:
 
 def _parsed(overrides: Sequence[str]) -> list[Override]:
     return list(OverridesParser.create().parse_overrides(list(overrides)))
+
+
+def _runs_code(override: Override) -> bool:
+    """Whether an override can name code; of Hydra's own, all but choices, sweeps, and plain options of a launcher."""
+    key = str(override.key_or_group)
+    if not re.match(r"hydra\b", key):
+        return key == "runtime" or key.startswith("runtime.allow")
+    if key.startswith("hydra.launcher."):
+        return _WORD.fullmatch(override.get_value_element_as_str()) is None
+    return key not in ("hydra/launcher", "hydra/sweeper") and not key.startswith("hydra.sweeper.")
 
 
 def _of_hydra(override: Override) -> bool:

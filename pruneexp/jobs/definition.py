@@ -1,4 +1,8 @@
-"""What a sweep asked for: its jobs by number, fixed for as long as its name is used."""
+"""What a sweep asked for: its jobs by number, fixed for as long as its name is used.
+
+A definition is written down, shown and compared without the credentials in it: a sweep goes on after a password has
+changed, and no digest of one can be tried against a list of likely passwords.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from dataclasses import dataclass
 import yaml
 from filelock import FileLock
 
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, redact
 from pruneexp.jobs.folder import SweepFolder, write
 
 #: Version of the file's form.
@@ -44,7 +48,7 @@ class Definition:
 
 
 def definition(jobs: Sequence[Sequence[str]]) -> Definition:
-    """A definition without what cannot change a number.
+    """A definition without what cannot change a number, and without credentials.
 
     Raises:
         UserError: there is no job, or two are the same.
@@ -58,7 +62,7 @@ def definition(jobs: Sequence[Sequence[str]]) -> Definition:
         other = first.setdefault(frozenset(job), number)
         if other != number:
             raise UserError(f"jobs {other} and {number} of this sweep are the same: {' '.join(job) or 'no overrides'}")
-    return Definition(kept)
+    return Definition(_veiled(kept))
 
 
 def read(folder: SweepFolder) -> Definition | None:
@@ -125,6 +129,23 @@ def automatic_name(wanted: Definition) -> str:
     texts = {key: {line for job in wanted.jobs for line in job if _bare(line).startswith(f"{key}=")} for key in keys}
     words = [re.sub(r"\W", "", key.rpartition(".")[2]) for key in keys if len(texts[key]) > 1]
     return "-".join([*(word for word in words[:4] if word), wanted.digest()])
+
+
+def _veiled(jobs: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+    """The lines without credentials; those that differ in nothing else are counted, so that their jobs stay apart."""
+    hidden: dict[str, list[str]] = {}
+
+    def veiled(line: str) -> str:
+        shown = redact(line)
+        if shown == line:
+            return line
+        others = hidden.setdefault(shown, [])
+        if line not in others:
+            others.append(line)
+        number = others.index(line) + 1
+        return shown if number == 1 else f"{shown} ({number})"
+
+    return tuple(tuple(map(veiled, job)) for job in jobs)
 
 
 def _bare(line: str) -> str:

@@ -85,7 +85,7 @@ def _retry(folder: SweepFolder) -> int:
     """Give the sweep's command again, in the folder where it was given."""
     try:
         told = json.loads(folder.command.read_text(encoding="utf-8"))
-        words, where, left_out = list(told["words"]), Path(told["folder"]), int(told["left_out"])
+        words, where, left_out = [str(word) for word in told["words"]], Path(told["folder"]), int(told["left_out"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{folder.command} does not say how {folder.name} was started: give its command again"
@@ -95,9 +95,14 @@ def _retry(folder: SweepFolder) -> int:
         raise UserError(f"the command of {folder.name} holds a password, which is not kept: give it again with {again}")
     if not where.is_dir():
         raise UserError(f"{folder.name} was started in {where}, which is not here: give its command again with {again}")
-    os.chdir(where)
     from pruneexp.__main__ import main as run
+    from pruneexp.config.origin import check_replayed
 
+    try:
+        check_replayed(words)
+    except UserError as error:
+        raise UserError(f"{folder.command}: {error}: give the sweep's own command again with {again}") from None
+    os.chdir(where)
     return run([*(word for word in words if not word.startswith("hydra.sweeper.retry=")), again])
 
 

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from filelock import FileLock, Timeout
 
-from pruneexp.errors import UserError, redact
+from pruneexp.errors import UserError, redact, without_driver
 from pruneexp.tracking.databases import check_database, create_database
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def explained(uri: str, done: str) -> Iterator[None]:
             f"for {_LOCK_SECONDS:.0f} s."
         ) from error
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
-        cause = redact(_first_line(error))
+        cause = without_driver(error) or redact(_first_line(error))
         kind = UserError if isinstance(error, ImportError) else Unreachable  # a driver does not come by waiting
         raise kind(f"The tracking store {redact(uri)} could not be {done}: {cause.rstrip('.')}.") from error
 

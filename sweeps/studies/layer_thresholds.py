@@ -14,7 +14,8 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from pruneexp.cache.identity import short, stage_key
-from pruneexp.errors import UserError
+from pruneexp.config.checks import check_study_name
+from pruneexp.errors import UserError, redact
 from pruneexp.experiment.pages import show_record
 from pruneexp.experiment.plan import make_plan
 from pruneexp.experiment.session import Record, Session
@@ -26,7 +27,7 @@ from sweeps import checks, report, sampling, space
 from sweeps.driver import Definition, Direction, Worker
 from sweeps.evaluation import Finalist, Trial
 from sweeps.scans import DENSITIES, QUALITIES, scan_once
-from sweeps.storing import open_storage, shown
+from sweeps.storing import open_storage
 from sweeps.trials import Bench, kind_of
 
 Objective = Literal["pareto", "smallest"]
@@ -69,6 +70,7 @@ class LayerThresholds:
     stale_seconds: float
 
     def __post_init__(self) -> None:
+        check_study_name("study.name", self.name)
         checks.one_of("study.objective", self.objective, _OBJECTIVES)
         checks.one_of("study.pruner", self.pruner, _PRUNERS)
         checks.one_of("study.sampler", self.sampler, (*sampling.NAMES, "greedy"))
@@ -118,7 +120,7 @@ class LayerThresholds:
                 finalists = self._retrained(session, bench, worker, scan)
                 record.summarise(report.numbers(worker.finished(self.trials), finalists))
         report.show(session.display, worker, self.trials, finalists, scan.dense.top1)
-        session.display.say(f"study {worker.definition.name} in {shown(self._storage(worker.definition.name))}")
+        session.display.say(f"study {worker.definition.name} in {redact(self._storage(worker.definition.name))}")
         show_record(session, record, f"Study {worker.definition.name}")
 
     def _show_plan(self, session: Session) -> None:
@@ -135,7 +137,7 @@ class LayerThresholds:
         about = self._about(session, curves, bounds, dense_key)
         labels = (session.choices[group] for group in ("model", "data", "reg"))
         digest = short(stage_key("study", 1, about, [dense_key]))
-        name = self.name or "-".join(("layer_thresholds", *labels, f"seed{session.config.seed}", digest))
+        name = self.name or _automatic(*labels, f"seed{session.config.seed}", digest)
         dimensions = {layer: _dimension(bounds, layer) for layer in bounds.mildest}
         varied = {layer: found for layer, found in dimensions.items() if not found.single()}
         if not varied:
@@ -219,6 +221,11 @@ class LayerThresholds:
             return [complete[n] for n in sorted(best)]
         front = space.front(scored, dense - 2 * self.cliff, dense)
         return [complete[n] for n in space.spread_out(front, self.finalists)]
+
+
+def _automatic(*parts: str) -> str:
+    """A name that is also that of a file: choices may lie in folders of their group."""
+    return "-".join(("layer_thresholds", *parts)).replace("/", "-")
 
 
 def _recipe(session: Session) -> str:

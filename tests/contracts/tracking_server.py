@@ -32,6 +32,11 @@ class Server:
     def address(self) -> str:
         return f"http://127.0.0.1:{self._port}"
 
+    @property
+    def process(self) -> int | None:
+        """The process that has started all others of it; None where it does not run."""
+        return None if self._process is None else self._process.pid
+
     def start(self) -> None:
         """Return when it answers."""
         command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self._port)]

@@ -1,0 +1,243 @@
+"""Secrets in the folders of sweeps, and attacks by files: that of a sweep, and the command kept for a retry."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.utils import JobReturn
+
+from hydra_plugins.pruneexp_jobs_sweeper import _request, _run
+from hydra_plugins.pruneexp_jobs_sweeper._request import Request
+from hydra_plugins.pruneexp_launchers._work import Order, sent
+from pruneexp.config import skeleton
+from pruneexp.errors import UserError
+from pruneexp.experiment.display import Display
+from pruneexp.jobs.definition import Definition, automatic_name, check, claim, definition, read
+from pruneexp.jobs.folder import SweepFolder
+from pruneexp.jobs.report import reporting
+from pruneexp.jobs.state import JobState, read_state, write_state
+from pruneexp.jobs.summary import summarise
+from pruneexp.status.__main__ import main as status
+from pruneexp.status.tables import asks
+from sweeps.__main__ import main as sweeps
+from tests.contracts.sweeping import SWEEPS, Folder
+from tests.test_security_secrets import URIS
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    return Folder(tmp_path, monkeypatch)
+
+
+def with_secret(root: Path) -> list[str]:
+    """Files below a folder that hold the secret."""
+    files = [path for path in root.rglob("*") if path.is_file()]
+    return sorted(str(path.relative_to(root)) for path in files if b"s3cret" in path.read_bytes())
+
+
+@pytest.mark.parametrize("uri", URIS)
+def test_a_definition_keeps_and_shows_no_password(uri: str, tmp_path: Path) -> None:
+    folder = SweepFolder(tmp_path, "mine")
+    claim(folder, definition([[f"+data.source='{uri}'", "seed=0"], [f"+data.source='{uri}'", "seed=1"]]))
+    with pytest.raises(UserError, match="was defined otherwise") as refused:
+        check(folder, definition([[f"+data.source='{uri}'", "seed=2"]]))
+    assert "s3cret" not in str(refused.value)
+    assert with_secret(tmp_path) == []
+    assert asks(summarise(folder), 1) == "seed=1"
+
+
+def test_the_same_sweep_goes_on_after_a_password_has_changed(tmp_path: Path) -> None:
+    folder = SweepFolder(tmp_path, "mine")
+    before, after = (
+        definition([[f"+data.source=http://ann:{password}@lab/", f"seed={seed}"] for seed in (0, 1)])
+        for password in ("s3cret", "other")
+    )
+    claim(folder, before)
+    claim(folder, after)
+    assert read(folder) == before
+    assert automatic_name(after) == automatic_name(before)
+    assert before.jobs[1] == ("+data.source=http://***@lab/", "seed=1")
+
+
+def test_jobs_that_differ_only_in_what_is_hidden_stay_apart() -> None:
+    """A key that only looks like that of a secret can be swept."""
+    found = definition(
+        [["model.token=mean", "seed=0"], ["model.token=first", "seed=0"], ["model.token=mean", "seed=1"]]
+    )
+    assert found == Definition(
+        (("model.token=***", "seed=0"), ("model.token=*** (2)", "seed=0"), ("model.token=***", "seed=1"))
+    )
+    with pytest.raises(UserError, match="jobs 0 and 1 of this sweep are the same"):
+        definition([["model.token=mean"], ["model.token=mean"]])
+
+
+@pytest.mark.parametrize("uri", URIS)
+def test_no_reason_of_a_failed_job_keeps_a_password(uri: str, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), reporting(tmp_path, "mine", 0):
+        raise RuntimeError(f"{uri} is lost")
+    assert "is lost" in read_state(SweepFolder(tmp_path, "mine"), 0).reason
+    assert with_secret(tmp_path) == []
+
+
+def asked_for(root: Path) -> Request:
+    """Two jobs, both waiting."""
+    folder = SweepFolder(root, "mine")
+    wanted = definition([["seed=0"], ["seed=1"]])
+    claim(folder, wanted)
+    for number in (0, 1):
+        write_state(folder, number, JobState())
+    return Request(folder, wanted, (), ())
+
+
+def test_a_command_is_kept_without_the_words_that_hold_a_password(tmp_path: Path) -> None:
+    asked = asked_for(tmp_path)
+    _run._remember(asked, ["-m", *(f"runtime.tracking_uri='{uri}'" for uri in URIS), "seed=0,1"])
+    told = json.loads(asked.folder.command.read_text())
+    assert (told["words"], told["left_out"]) == (["-m", "seed=0,1"], len(URIS))
+
+
+@pytest.mark.parametrize("uri", URIS)
+def test_what_a_launcher_dies_of_is_said_without_a_password(
+    uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asked_for(tmp_path)
+    monkeypatch.setattr(_run, "_LIVES", 2)
+
+    class Dying:
+        """Takes one job with it."""
+
+        def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+            write_state(asked.folder, initial_job_idx, JobState(state="killed"))
+            raise RuntimeError(f"lost {uri}")
+
+    request = Request(asked.folder, asked.definition, (_Job(), _Job()), ())  # type: ignore[arg-type]
+    assert _run._launch(request, Dying(), [0, 1], [], Display(bars=False)) is not None  # type: ignore[arg-type]
+    said = capsys.readouterr().err
+    assert "the launcher gave up (RuntimeError: lost " in said
+    assert "s3cret" not in said
+
+
+class _Job:
+    overrides = ("seed=0",)
+
+
+def test_a_failed_sweep_leaves_no_secret_below_its_folder(folder: Folder, capfd: pytest.CaptureFixture[str]) -> None:
+    tags = ", ".join(f"{{source: '{uri}'}}" for uri in URIS[1:3])
+    folder.write("mine", f"product: {{train.lr: [1.0e+20], runtime.tags: [{tags}]}}\n")
+
+    def die() -> None:
+        raise RuntimeError(f"lost {URIS[1]}")
+
+    folder.at_first_epoch("dense", die)
+    assert folder("mine.yaml", f"+runtime.tags.note='{URIS[0]}'", "runtime.log=true") != 0
+    assert {state.state for state in folder.states("mine")} == {"failed"}
+    capfd.readouterr()
+    assert status(["mine"]) == 1
+    shown = capfd.readouterr().out
+    assert "source" in shown
+    assert "s3cret" not in shown
+    kept = {path.name for path in Path(".pruneexp").rglob("*") if path.is_file()}
+    assert {"multirun.yaml", "command.json", "definition.yaml", "00000.json", "00000.log"} <= kept
+    assert with_secret(Path(".pruneexp")) == []
+
+
+def test_a_password_in_the_environment_is_not_in_what_is_sent_to_another_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Batch systems keep it in files of theirs."""
+    monkeypatch.setenv("DB_PASSWORD", "s3cret")
+    skeleton.register()
+    words = ["runtime.tracking_uri='postgresql+psycopg://me:${oc.env:DB_PASSWORD}@host/db'", "seed=0,1"]
+    with initialize_config_dir(str(skeleton.conf_folder()), version_base="1.3"):
+        jobs = _request._product(GlobalHydra.instance().config_loader(), words, {})
+    assert [job[-1] for job in jobs] == ["seed=0", "seed=1"]
+    texts = [sent(Order(number, job, [], ".")) for number, job in enumerate(jobs)]
+    assert all("${oc.env:DB_PASSWORD}" in text for text in texts)
+    assert not any("s3cret" in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("grid", "told"),
+    [
+        ("with: {runtime.allow: [os]}", "runtime.allow=['os'] stands in a configuration file"),
+        ("product: {runtime.allow: [[os], [sys]]}", "runtime.allow=['os'] stands in a configuration file"),
+        ("with: {runtime.store: /tmp/elsewhere}", "runtime.store=/tmp/elsewhere in a configuration file leaves"),
+        (
+            "product: {runtime.store: [store, ../elsewhere]}",
+            "runtime.store=../elsewhere in a configuration file leaves",
+        ),
+        ("with: {runtime.tracking_uri: 'http://evil.example/'}", "runtime.tracking_uri in a configuration file names"),
+        ("include: [{runtime.tracking_uri: 'sqlite:////tmp/x.db'}]", "runtime.tracking_uri=sqlite:////tmp/x.db in a"),
+        ("product: {+data.root: [/tmp/elsewhere]}", "data.root=/tmp/elsewhere in a configuration file leaves"),
+        ("zip: {train.start_from: [/etc/passwd]}", "train.start_from=/etc/passwd in a configuration file leaves"),
+        ("with: {hydra/launcher: ray}", "hydra/launcher: belongs on the command line, not in the sweep"),
+    ],
+)
+def test_a_sweeps_file_obeys_the_rules_of_files(
+    grid: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("evil.yaml").write_text(grid)
+    GlobalHydra.instance().clear()
+    assert sweeps(["evil.yaml", "data=synthetic", "model=lenet_300_100"]) == 2
+    assert told in capsys.readouterr().err
+    assert not Path(".pruneexp").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--config-dir", "sent"],
+        ["--config-dir=sent"],
+        ["--config-d=sent"],
+        ["-cd", "sent"],
+        ["--config-path=/tmp"],
+        ["--config-name", "evil"],
+        ["runtime.allow=[os]"],
+        ["++runtime.allow =[os]"],
+        ["runtime={allow:[os]}"],
+        ["hydra.searchpath=['file:///tmp']"],
+        ["+hydra.callbacks.x._target_=os.system"],
+        ["+hydra.job_logging.handlers.x={'()':'subprocess.Popen'}"],
+        ["hydra.launcher.setup=['touch pwned']"],
+        ["'hydra.launcher.partition=\"x\\ntouch pwned\"'"[1:-1]],
+        ["hydra.launcher.address=evil.example:6379"],
+        ["hydra.run.dir=/"],
+        ["runtime.tags={key:'${oc.env:CLOUD_KEY}'}"],
+        ["no word"],
+    ],
+)
+def test_a_retry_runs_no_code_that_the_sweeps_folder_names(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = asked_for(SWEEPS)
+    asked.folder.command.write_text(json.dumps({"folder": str(tmp_path), "words": ["-m", *words], "left_out": 0}))
+    assert status(["mine", "--retry-failed"]) == 2
+    said = capsys.readouterr().err
+    assert "command.json: " in said
+    assert "give the sweep's own command again with hydra.sweeper.retry=true" in said
+    assert not Path("pwned").exists()
+
+
+def test_a_retry_says_again_what_sweeps_usually_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    usual = ["-m", "hydra.sweeper.file=mine.yaml", "runtime.sweep=mine", "hydra/launcher=slurm", "reg=l1,l2",
+             "hydra.launcher.partition=gpu-a", "hydra.launcher.cpus_per_task=4", "runtime.store=/shared/store",
+             "runtime.tags={paper: '${oc.env:PRUNEEXP_LABEL}'}", "~train.clip"]  # fmt: skip
+    asked = asked_for(SWEEPS)
+    _run._remember(asked, usual)
+    given: list[str] = []
+
+    def run(words: Sequence[str]) -> int:
+        given.extend(words)
+        return 0
+
+    monkeypatch.setattr("pruneexp.__main__.main", run)
+    assert status(["mine", "--retry-failed"]) == 0
+    assert given == [*usual, "hydra.sweeper.retry=true"]
