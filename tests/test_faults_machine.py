@@ -148,6 +148,7 @@ files.publish = publish
 def test_two_sweeps_that_overlap_compute_and_record_what_they_share_once(tmp_path: Path) -> None:
     alone, at_once = tmp_path / "alone", tmp_path / "at_once"
     grids = {"0": "0.5, 0.3", "1": "0.5, 0.3, 0.1", "2": "0.3, 0.1"}  # of each seed, what either sweep asks for
+    fresh_store(alone)
     for seed, densities in grids.items():
         more = ("train.schedule=constant", "runtime.dashboard=true", f"curve.densities=[{densities}]")
         ran(alone, f"seed={seed}", *more)

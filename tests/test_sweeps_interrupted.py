@@ -51,11 +51,11 @@ def test_ctrl_c_on_a_sweep(tmp_path: Path, whole: Path, launcher: tuple[str, ...
         _, said = sweep.communicate(timeout=PATIENCE)
         assert remaining(sweep) == []
     assert sweep.returncode == 130, said
-    assert said.splitlines()[-1] == "pruneexp: interrupted; the same command goes on where this one stopped"
+    assert "pruneexp: interrupted; the same command goes on where this one stopped" in said.splitlines()
     assert "Traceback" not in said
     counts = summarise(folder).counts
-    assert counts["killed"] + counts["lost"] == at_once
-    assert counts["waiting"] == len(SEEDS) - at_once
+    assert counts["killed"] + counts["lost"] >= at_once  # a worker may have begun the next before it was ended
+    assert counts["killed"] + counts["lost"] + counts["waiting"] == len(SEEDS)
     assert {run.info.status for run in runs(tmp_path, "curve")} <= {"KILLED", "RUNNING"}
     assert runs(tmp_path) == []
     with started(tmp_path, *SWEEP, *launcher) as sweep:
