@@ -76,6 +76,15 @@ def test_the_machine_is_watched_on_request(folder: Path, monkeypatch: pytest.Mon
             time.sleep(0.1)
 
 
+def test_a_job_has_the_machine_watched_where_it_asks_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitor, "_INTERVAL", 0.05)
+    fresh_store(tmp_path)
+    ran(tmp_path, "runtime.system_metrics=true", "train.epochs=10")
+    (curve,) = runs(tmp_path, "curve")
+    assert 0 <= curve.data.metrics["system/cpu_utilization_percentage"] <= 100
+    assert not any(name.startswith("system/") for run in runs(tmp_path) for name in run.data.metrics)
+
+
 def test_a_network_from_a_stranger_is_refused(tmp_path: Path) -> None:
     served.write(tmp_path, {"_target_": "os.getcwd"}, (1, 2, 2), {})
     with pytest.raises(UserError, match=r"model\._target_=os\.getcwd is not allowed"):

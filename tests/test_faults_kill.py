@@ -9,15 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from mlflow.tracking import MlflowClient
 
 from pruneexp.cache.manifests import verify
 from pruneexp.cache.paths import TENSORS, Paths
+from pruneexp.tracking import default_uri
+from pruneexp.tracking.views import TAG_PREFIX
 from tests.contracts.composing import SMALL
-from tests.contracts.jobs import numbers, runs
+from tests.contracts.jobs import numbers, runs, summaries
 from tests.contracts.killing import Answer, Executioner, Moment, Order, Place, Side, executioner
 from tests.contracts.records import fresh_store
 
-SWEEP = [[*SMALL, f"reg={reg}", "runtime.checkpoint_seconds=0"] for reg in ("l1", "l2")]
+#: As by default a job also renews summaries and views, which are places to be killed at too.
+SWEEP = [[*SMALL, f"reg={reg}", "runtime.checkpoint_seconds=0", "runtime.dashboard=true"] for reg in ("l1", "l2")]
 #: Kills per place, and whether both sides of it are moments of their own; the rest comes at random times.
 PLACES: dict[Place, int] = {
     "checkpoint": 6,
@@ -74,6 +78,13 @@ def stored(folder: Path) -> dict[str, str]:
     return found
 
 
+def views(folder: Path) -> dict[str, str]:
+    """The views that the experiment has, by their tag."""
+    found = MlflowClient(default_uri(folder)).get_experiment_by_name("pruneexp")
+    assert found is not None
+    return {name: text for name, text in found.tags.items() if name.startswith(TAG_PREFIX)}
+
+
 def killed(folder: Path, kill: Executioner, moment: Moment | float) -> str:
     """Leave a killed sweep in the folder; where it was killed."""
     if isinstance(moment, Moment):
@@ -92,6 +103,8 @@ def check_equal(folder: Path, whole: Path) -> None:
     assert [run.info.status for run in points] == ["FINISHED"] * 4
     assert [run.info.status for run in curves] == ["FINISHED"] * 2
     assert {run.data.tags["mlflow.parentRunId"] for run in points} == {run.info.run_id for run in curves}
+    assert summaries(folder) == summaries(whole)
+    assert views(folder) == views(whole)
     assert stored(folder) == stored(whole)
     paths = Paths(folder / ".pruneexp" / "store")
     left = [path for place in (paths.drafts(), paths.locks(), paths.work()) for path in place.glob("*")]
@@ -106,6 +119,8 @@ def test_killed_anywhere_a_sweep_ends_as_if_nothing_had_happened(
     reference, uninterrupted = whole
     assert uninterrupted.status == 0, (reference / "log").read_text()
     assert len(numbers(reference)) == 4
+    assert [status for _, status, _ in summaries(reference)] == ["FINISHED"] * 6  # of four points and two curves
+    assert len(views(reference)) > 0
     hit: Counter[str] = Counter()
     planned = moments(uninterrupted.counts)
     clock = random.Random(SEED)

@@ -16,8 +16,9 @@ import pytest
 
 from pruneexp.store.__main__ import main as store
 from tests.contracts.composing import SMALL
-from tests.contracts.jobs import numbers, ran, runs
+from tests.contracts.jobs import numbers, ran, runs, summaries
 from tests.contracts.records import fresh_store
+from tests.contracts.sweeping import SMALL as SWEEP_OF_SMALL
 
 pytestmark = pytest.mark.slow
 
@@ -35,16 +36,16 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def begun(
-    folder: Path, *arguments: str, program: str = "", limit: int | None = None
+    folder: Path, *arguments: str, program: str = "", limit: int | None = None, module: str = "pruneexp"
 ) -> Iterator[subprocess.Popen[str]]:
-    """``python -m pruneexp ARGUMENTS`` in a folder; ``program`` is run before it in the same process."""
+    """``python -m MODULE ARGUMENTS`` in a folder; ``program`` is run before it in the same process."""
 
     def prepared() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # also where the tests run in the background
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
-    start = f"{program}\nimport sys\nfrom pruneexp.__main__ import main\nsys.exit(main())"
+    start = f"{program}\nimport sys\nfrom {module}.__main__ import main\nsys.exit(main())"
     with subprocess.Popen(
         [sys.executable, "-c", start, *arguments],
         cwd=folder,
@@ -129,16 +130,45 @@ def test_a_clock_that_goes_back_all_the_time_changes_no_number_and_no_order(
 # --- two sweeps at once -----------------------------------------------------------------------------------------------
 
 
-def test_two_sweeps_that_overlap_compute_and_record_what_they_share_once(tmp_path: Path, whole: Path) -> None:
-    first = (*SMALL, "curve.densities=[0.5,0.3]")
-    second = (*SMALL, "curve.densities=[0.3,0.1]")
-    with begun(tmp_path, *first) as one, begun(tmp_path, *second) as other:  # on a database that is not there yet
-        assert (ended(one)[0], ended(other)[0]) == (0, 0)
-    assert numbers(tmp_path) == numbers(whole)
-    assert [run.info.status for run in runs(tmp_path)] == ["FINISHED"] * 3
-    assert len(runs(tmp_path, "curve")) == 1
-    made = {path.name for path in (tmp_path / ".pruneexp/store/artefacts").glob("*/*")}
-    assert made == {path.name for path in (whole / "store/artefacts").glob("*/*")}
+#: Notes the key of every result that is made, in whichever process.
+NOTED = """
+import os
+from pruneexp.cache import files
+real = files.publish
+def publish(draft, final):
+    real(draft, final)
+    if "artefacts" in final.parts:
+        note = os.open("made", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.write(note, (final.name + chr(10)).encode())
+        os.close(note)
+files.publish = publish
+"""
+
+
+def test_two_sweeps_that_overlap_compute_and_record_what_they_share_once(tmp_path: Path) -> None:
+    alone, at_once = tmp_path / "alone", tmp_path / "at_once"
+    grids = {"0": "0.5, 0.3", "1": "0.5, 0.3, 0.1", "2": "0.3, 0.1"}  # of each seed, what either sweep asks for
+    fresh_store(alone)
+    for seed, densities in grids.items():
+        more = ("train.schedule=constant", "runtime.dashboard=true", f"curve.densities=[{densities}]")
+        ran(alone, f"seed={seed}", *more)
+    at_once.mkdir()
+    for name, seeds, densities in (("a", "1, 0", "0.5, 0.3"), ("b", "1, 2", "0.3, 0.1")):
+        product = f"product: {{seed: [{seeds}], curve.densities: [[{densities}]]}}\n"
+        (at_once / f"{name}.yaml").write_text(SWEEP_OF_SMALL.replace("curve.densities: [0.5, 0.1], ", "") + product)
+    with (  # on a database that is not there yet
+        begun(at_once, "a.yaml", program=NOTED, module="sweeps") as one,
+        begun(at_once, "b.yaml", program=NOTED, module="sweeps") as other,
+    ):
+        ends = ended(one), ended(other)
+    assert [status for status, _ in ends] == [0, 0], ends
+    assert numbers(at_once) == numbers(alone)
+    assert [run.info.status for run in runs(at_once)] == ["FINISHED"] * 7
+    assert [run.info.status for run in runs(at_once, "curve")] == ["FINISHED"] * 3
+    assert summaries(at_once) == summaries(alone)
+    made = (at_once / "made").read_text().split()
+    assert len(set(made)) == len(made)
+    assert set(made) == {path.name for path in (alone / "store/artefacts").glob("*/*")}
 
 
 # --- Ctrl-C -----------------------------------------------------------------------------------------------------------

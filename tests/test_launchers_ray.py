@@ -36,6 +36,20 @@ def test_the_jobs_of_a_node_that_dies_run_again_and_nothing_is_lost(tmp_path: Pa
     assert [run.info.status for run in runs(broken, "curve")] == ["FINISHED"] * 3
 
 
+def test_without_an_address_the_jobs_run_on_a_cluster_of_this_machine_alone(tmp_path: Path) -> None:
+    whole, local = tmp_path / "whole", tmp_path / "local"
+    for seed in (0, 1):
+        ran(whole, "runtime.threads=1", f"seed={seed}")
+    local.mkdir()
+    with started(local, *ON_RAY, *SMALL, "seed=0,1") as sweep:
+        _, said = sweep.communicate(timeout=PATIENCE * 2)
+    assert sweep.returncode == 0, said
+    assert "pruneexp: 2 jobs are with Ray" in said
+    assert numbers(local) == numbers(whole)
+    assert [run.info.status for run in runs(local)] == ["FINISHED"] * 4
+    assert [run.info.status for run in runs(local, "curve")] == ["FINISHED"] * 2
+
+
 def test_an_address_where_no_cluster_answers_is_said(tmp_path: Path) -> None:
     with started(tmp_path, *ON_RAY, "hydra.launcher.address=127.0.0.1:1", *SMALL, "seed=0,1") as sweep:
         _, said = sweep.communicate(timeout=PATIENCE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +35,7 @@ class Services:
     records: str
     studies: str
 
-    def at_once(self, module: str, *arguments: str) -> list[str]:
+    def at_once(self, program: Sequence[str], *arguments: str) -> list[str]:
         """The same command on three machines at the same moment: whose locks and working folders nobody else sees."""
         shared = (f"runtime.tracking_uri={self.records}", f"runtime.store={self.folder}/store")
         machines = []
@@ -43,7 +43,7 @@ class Services:
             own = self.folder / name
             (own / "tmp").mkdir(parents=True, exist_ok=True)
             environment = {**os.environ, "TMPDIR": str(own / "tmp"), "PYTHONPATH": str(Path(__file__).parent.parent)}
-            command = [sys.executable, "-m", module, *SMALL, *arguments, *shared, "runtime.threads=1"]
+            command = [sys.executable, "-m", *program, *SMALL, *arguments, *shared, "runtime.threads=1"]
             machines.append(
                 subprocess.Popen(
                     command, cwd=own, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -72,7 +72,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 
 
 def test_a_sweep_of_three_machines_records_the_points_of_one(services: Services, tmp_path: Path) -> None:
-    services.at_once("pruneexp", "-m", *GRID)
+    services.at_once(("pruneexp", "-m"), *GRID)
     for reg in ("l1", "l2"):
         for seed in (0, 1):
             ran(tmp_path, f"reg={reg}", f"seed={seed}", "runtime.threads=1")
@@ -86,7 +86,7 @@ def test_a_sweep_of_three_machines_records_the_points_of_one(services: Services,
 
 def test_a_study_of_three_machines_tells_each_trial_once(services: Services) -> None:
     services.at_once(
-        "sweeps", *STUDY, f"study.storage={services.studies}", "criterion=layer_std", "curve.densities=null"
+        ("sweeps",), *STUDY, f"study.storage={services.studies}", "criterion=layer_std", "curve.densities=null"
     )
     study = optuna.load_study(study_name="shared", storage=open_storage(services.studies, Path("unused")))
     trials = study.get_trials()

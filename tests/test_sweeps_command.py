@@ -159,6 +159,12 @@ def test_a_plan_computes_and_records_nothing(tmp_path: Path, capsys: pytest.Capt
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
 
 
+def test_a_study_of_a_preset_has_its_values(tmp_path: Path) -> None:
+    assert swept(recording(tmp_path), "study=sensitivity", "experiment=smoke", "study.densities=[0.5]") == 0
+    (scan,) = runs(tmp_path, "scan", experiment="smoke")  # where the preset records
+    assert (scan.info.status, scan.data.params["data"]) == ("FINISHED", "synthetic")  # the command line wins
+
+
 def test_a_study_of_the_users_own(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -35,6 +36,9 @@ def test_a_sweep_is_planned_run_and_resumed(folder: Folder, capfd: pytest.Captur
     assert page.startswith("dashboard http://127.0.0.1:5000/#/experiments/")
     assert "viewStateShareKey=pruneexp-tradeoff&" in page
     assert sum(line.startswith("dashboard") for line in said) == 1
+    assert re.search(
+        rf"^  work      {re.escape(f'{cost(folder):.2g}')} FLOP, about \d\S* \S+ of one worker$", planned, re.M
+    )
 
     trained = folder.trained()
     gone = next(run for run, tags in points.items() if tags[schema.JOB] == "1")
@@ -44,6 +48,34 @@ def test_a_sweep_is_planned_run_and_resumed(folder: Folder, capfd: pytest.Captur
     assert [state.attempt for state in folder.states("mine")] == [1, 2, 1]
     assert trained == []
     assert {tags[schema.JOB] for run, tags in recorded(folder.client).items() if run not in points} == {"1"}
+
+
+def cost(folder: Folder) -> float:
+    """FLOP of all epochs that the recorded points are made of, each as dear as one of the dense network."""
+    dense, epochs, each = set(), 0.0, 0.0
+    for run in folder.client.search_runs([folder.experiment], "tags.`pruneexp.kind` = 'point'"):
+        ledger = {name.removeprefix("ledger."): value for name, value in run.data.metrics.items()}
+        if run.data.params["dense_key"] not in dense:
+            dense.add(run.data.params["dense_key"])
+            epochs += ledger["dense.epochs"]
+        epochs += ledger["retrain.epochs"] + ledger["scratch.epochs"]
+        each = ledger["dense.flop"] / ledger["dense.epochs"]
+    return each * epochs
+
+
+def test_runs_carry_the_tags_that_they_are_searched_by(folder: Folder) -> None:
+    folder.write("mine", "product: {seed: [0, 1]}\n")
+    assert folder("mine.yaml", "runtime.tags={paper: mine, figure: 5}") == 0
+    asked = "tags.paper = 'mine' and tags.figure = '5' and tags.`pruneexp.sweep` = 'mine'"
+    found = folder.client.search_runs([folder.experiment], asked)
+    assert Counter(run.data.tags[schema.KIND] for run in found) == {"curve": 2, "point": 4}
+    curves = {run.info.run_id: run for run in found if run.data.tags[schema.KIND] == "curve"}
+    for point in found:
+        if point.info.run_id not in curves:
+            curve = curves[point.data.tags["mlflow.parentRunId"]]
+            assert point.data.tags[schema.CURVE] == curve.data.tags[schema.CURVE] == curve.info.run_name
+    assert len({run.info.run_name for run in curves.values()}) == 2
+    assert folder.client.search_runs([folder.experiment], "tags.paper = 'theirs'") == []
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from pruneexp.errors import UserError
+from pruneexp.experiment.display import Display
 from pruneexp.experiment.run import run
 from pruneexp.experiment.session import Abandoned, PointFailed
 from pruneexp.schema import PointResult, unflatten
@@ -27,7 +28,11 @@ from tests.contracts.studies import STUDY, epochs, nested, outcomes, places, rec
 # --- searches with retraining -----------------------------------------------------------------------------------------
 
 
-def test_the_smallest_network_is_sought_with_retraining_and_hopeless_ones_are_given_up(tmp_path: Path) -> None:
+def test_the_smallest_network_is_sought_with_retraining_and_hopeless_ones_are_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside_the_bar: list[str] = []
+    monkeypatch.setattr(Display, "points_done", lambda self, count, detail="": beside_the_bar.append(detail))
     search = ("study=layer_thresholds", "study.name=small", "study.objective=smallest", "study.epochs=2")
     few = ("study.max_drop=5", "study.trials=7", "study.starts=7", "study.finalists=1", "retrain.epochs=2")
     assert swept(recording(tmp_path), *search, *few, "runtime.checkpoint_seconds=0") == 0
@@ -43,11 +48,13 @@ def test_the_smallest_network_is_sought_with_retraining_and_hopeless_ones_are_gi
         result = unflatten(PointResult, retrained[number].data.metrics)
         assert trial.values == [result.density]
         assert trial.intermediate_values[2] == result.val.dense.top1 - result.val.after.top1
+        assert trial.constraints == {"drop": pytest.approx(trial.intermediate_values[2] - 5)}  # 0 or less is allowed
     # The one finalist is the smallest of those that keep to the limit.
     kept = [trial for trial in complete.values() if trial.intermediate_values[2] <= 5]
     [study] = runs(tmp_path, "study")
     assert study.data.metrics["finalists"] == 1
     best = min(kept, key=lambda trial: trial.values[0])
+    assert beside_the_bar[-1] == f"smallest within 5 points: {best.values[0]:.1%}"
     # Looking on changes no number: the same point by itself, in a store of its own.
     alone = ("criterion=layer_std", scale(best.params), "curve.densities=null", "curve.qualities=[1.0]")
     run(*composed(*SMALL, places(tmp_path)[1], f"runtime.store='{tmp_path}/alone'", *alone, "retrain.epochs=2"))

@@ -35,6 +35,11 @@ class Summary:
         return sorted([*self.numbers("waiting", "killed", "lost"), *stopped])
 
     @property
+    def stuck(self) -> bool:
+        """Whether a job failed, or some are left and nobody runs any."""
+        return bool(self.numbers("failed") or (self.resumable and not self.numbers("running")))
+
+    @property
     def counts(self) -> Counter[State]:
         return Counter(state.state for state in self.states)
 

@@ -1,6 +1,7 @@
 """The command ``python -m pruneexp.status [NAME]``: what the sweeps of this folder have come to.
 
-Exit status: 0 everything is done or under way, 1 some jobs failed, 2 the request is at fault, 130 interrupted.
+Exit status: 0 everything is done or under way, 1 some jobs failed or are left and nobody runs them, 2 the request is at
+fault, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def _run(asked: argparse.Namespace) -> int:
         found = summarise(folder)
     else:
         console.print(detail(found, time.time()))
-    return 1 if found.numbers("failed") else 0
+    return 1 if found.stuck else 0
 
 
 def _list(asked: argparse.Namespace, console: Console) -> int:
@@ -78,7 +79,7 @@ def _list(asked: argparse.Namespace, console: Console) -> int:
         return 0
     sweeps = [summarise(folder) for folder in found]
     console.print(overview(sweeps, time.time()))
-    return 1 if any(sweep.numbers("failed") for sweep in sweeps) else 0
+    return 1 if any(sweep.stuck for sweep in sweeps) else 0
 
 
 def _retry(folder: SweepFolder) -> int:

@@ -17,6 +17,9 @@ from pruneexp.status.tables import detail
 #: Seconds between two looks at the folder.
 EVERY = 1.0
 
+#: Seconds for which nothing may run although jobs wait: between two jobs of a process, or in a short queue.
+IDLE = 30.0
+
 
 @contextmanager
 def watching(folder: SweepFolder, *, wanted: bool) -> Iterator[bool]:
@@ -42,11 +45,14 @@ def watching(folder: SweepFolder, *, wanted: bool) -> Iterator[bool]:
 
 
 def watch(folder: SweepFolder, console: Console) -> None:
-    """Show the sweep until nothing waits or runs any more, or Ctrl-C."""
+    """Show the sweep until nothing runs any more, or Ctrl-C."""
+    ran = time.monotonic()
     with Live(console=console, auto_refresh=False) as live:
         while True:
             found = summarise(folder)
             live.update(detail(found, time.time()), refresh=True)
-            if not found.numbers("running", "waiting"):
+            if found.numbers("running"):
+                ran = time.monotonic()
+            elif not found.numbers("waiting") or time.monotonic() - ran >= IDLE:
                 return
             time.sleep(EVERY)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -22,18 +24,38 @@ def started(
 ) -> Iterator[subprocess.Popen[str]]:
     """``python -m PROGRAM`` with its store and records in ``folder``; it does not outlive a test that fails.
 
+    It runs as at a terminal of its own: Ctrl-C reaches it and all that it starts, and nobody else.
     ``environment`` is that of this process unless another is given; the project is found in either.
     """
     command = [sys.executable, "-m", program, *words]
     command += [f"runtime.store={folder}/store", f"runtime.tracking_uri=sqlite:///{folder}/mlflow.db"]
     known = {**(os.environ if environment is None else environment), "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
-        command, cwd=folder, env=known, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command,
+        cwd=folder,
+        env=known,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  ignored in the background
     ) as process:
         try:
             yield process
         finally:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def remaining(process: subprocess.Popen[str]) -> list[str]:
+    """What a command has started and left behind: the command lines of living processes of its session."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, _, session = status.read_text().rpartition(")")[2].split()[:4]
+            if int(session) == process.pid and state not in "ZX":
+                found.append(status.with_name("cmdline").read_text().replace("\0", " "))
+    return found
 
 
 def until(reached: Callable[[], bool], what: str, process: subprocess.Popen[str]) -> None:

@@ -46,6 +46,12 @@ def numbers(folder: Path) -> dict[str, dict[str, float]]:
     }
 
 
+def summaries(folder: Path) -> list[tuple[str, str, dict[str, float]]]:
+    """Name, status and numbers of every summary over seeds, those numbers that can be compared; by name."""
+    found = [(run.info.run_name, run.info.status, comparable(run.data.metrics)) for run in runs(folder, "summary")]
+    return sorted(found, key=lambda one: one[0])
+
+
 def comparable(metrics: Mapping[str, float]) -> dict[str, float]:
     """Metrics without those that a clock or the store has a say in."""
     return {

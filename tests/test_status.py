@@ -1,0 +1,205 @@
+"""``python -m pruneexp.status``: what it shows of jobs in every state, how long it looks on, and its exit status."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console, RenderableType
+
+from pruneexp.jobs.definition import Definition, claim
+from pruneexp.jobs.folder import SweepFolder
+from pruneexp.jobs.report import reporting
+from pruneexp.jobs.state import JobState, write_state
+from pruneexp.jobs.summary import Summary, summarise
+from pruneexp.status import live
+from pruneexp.status.__main__ import main
+from pruneexp.status.tables import detail, end_text, overview
+
+#: Noon, wherever the test runs.
+NOON = time.mktime((2026, 3, 1, 12, 0, 0, 0, 0, -1))
+
+DONE = JobState(state="done", attempt=1, points=4, done=4, computed=4, seconds=240.0)
+RUNNING = JobState(
+    state="running", attempt=2, host="node1", pid=77, points=4, done=1, stage="retrain", epoch=3, epochs=20,
+    started=NOON - 120,
+)  # fmt: skip
+FAILED = JobState(state="failed", attempt=1, points=4, done=2, reason="MemoryError: [too] large")
+LOST = JobState(state="lost", attempt=3, points=4, reason="its process on node2 ended")
+KILLED = JobState(state="killed", attempt=1, points=4, reason="interrupted")
+WAITING = JobState(points=4)
+
+
+def sweep(*states: JobState) -> Summary:
+    return Summary("mine", tuple((f"seed={n}", "reg=l1") for n in range(len(states))), states)
+
+
+def shown(what: RenderableType) -> list[str]:
+    """The lines that a wide terminal shows, with single spaces."""
+    console = Console(record=True, width=160, file=io.StringIO())
+    console.print(what)
+    return [" ".join(line.split()) for line in console.export_text().splitlines()]
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+
+def test_one_sweep_is_shown_with_who_runs_what_and_what_failed_why() -> None:
+    assert shown(detail(sweep(DONE, RUNNING, FAILED, LOST, KILLED, WAITING), NOON)) == [
+        "sweep mine",
+        "jobs 6 asked, 1 done, 1 running, 1 failed, 1 lost, 1 killed, 1 waiting",
+        "points 7 of 24 done",
+        "ends about 12:15, in 15 min",  # 3 + 4 + 4 + 4 points of a minute; the failed job is left alone
+        "job on for points now attempt asks for",
+        "1 node1 (77) 2 min 1 of 4 retrain, epoch 3 of 20 2 seed=1",
+        "job failed reason asks for",
+        "2 1 attempt, 2 of 4 points MemoryError: [too] large seed=2",
+        "job lost reason asks for",
+        "3 3 attempts, 0 of 4 points its process on node2 ended seed=3",
+        "job killed reason asks for",
+        "4 1 attempt, 0 of 4 points interrupted seed=4",
+    ]
+
+
+def test_only_the_first_jobs_of_many_are_listed() -> None:
+    lines = shown(detail(sweep(*[FAILED] * 23), NOON))
+    assert lines[-2].startswith("19 ")
+    assert lines[-1] == "and 3 more"
+
+
+def test_sweeps_are_listed_one_per_line() -> None:
+    assert shown(overview([sweep(DONE, RUNNING, KILLED, WAITING), sweep(DONE)], NOON)) == [
+        "sweep jobs done running failed lost left points ends",
+        "mine 4 1 1 0 0 2 5 of 16 about 12:11, in 11 min",
+        "mine 1 1 0 0 0 0 4 of 4 done",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        ((DONE, DONE), "done"),
+        ((DONE, FAILED), "ended"),
+        ((RUNNING, WAITING), "unknown"),  # nothing was computed yet
+        ((DONE, WAITING), "4 min of work left, none runs"),
+        ((DONE, replace(WAITING, points=1)), "60 s of work left, none runs"),
+        ((DONE, RUNNING, RUNNING), "about 12:03, in 3 min"),  # two at a time
+        ((DONE, replace(RUNNING, points=901)), "about Mar 02 03:00, in 15.0 h"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_end_is_estimated_from_what_points_took(states: tuple[JobState, ...], expected: str) -> None:
+    assert end_text(sweep(*states), NOON) == expected
+
+
+# --- looking on -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> SweepFolder:
+    made = SweepFolder(tmp_path, "mine")
+    claim(made, Definition((("seed=0",), ("seed=1",))))
+    return made
+
+
+class Clock:
+    """Stands still but where somebody sleeps, and then calls ``meanwhile`` with the seconds since the beginning."""
+
+    def __init__(self, meanwhile: Callable[[float], object] = lambda now: None) -> None:
+        self.now, self.meanwhile = 0.0, meanwhile
+
+    def time(self) -> float:
+        return NOON + self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.meanwhile(self.now)
+
+
+def watched(folder: SweepFolder) -> str:
+    screen = io.StringIO()
+    live.watch(folder, Console(file=screen, force_terminal=True, width=120, highlight=False))
+    return screen.getvalue()
+
+
+def test_a_sweep_is_watched_until_everything_is_done(folder: SweepFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(lambda now: write_state(folder, int(now) - 1, DONE))
+    monkeypatch.setattr(live, "time", clock)
+    screen = watched(folder)
+    for line in ("2 asked, 0 done, 2 waiting", "2 asked, 1 done, 1 waiting", "2 asked, 2 done"):
+        assert line in screen
+    assert clock.now == 2 * live.EVERY
+
+
+def test_a_sweep_is_left_some_time_after_its_last_job_has_run(
+    folder: SweepFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as running:
+        clock = Clock(lambda now: running.close() if now == 100 else None)
+        monkeypatch.setattr(live, "time", clock)
+        running.enter_context(reporting(folder.root, "mine", 0))
+        screen = watched(folder)
+    assert "0 done, 1 running, 1 waiting" in screen
+    assert "1 done, 1 waiting" in screen
+    assert clock.now == 99 + live.IDLE  # it was last seen running a second before its end
+
+
+def test_jobs_are_shown_in_a_terminal_only(folder: SweepFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "EVERY", 0.01)
+    for terminal, wanted, expected in ((False, True, False), (True, False, False), (True, True, True)):
+        screen = io.StringIO()
+        console = Console(file=screen, force_terminal=terminal, width=120, highlight=False)
+        monkeypatch.setattr(live, "Console", lambda console=console, **_: console)
+        with live.watching(folder, wanted=wanted) as seen:
+            assert seen is expected
+            deadline = time.monotonic() + 60
+            while seen and "2 waiting" not in screen.getvalue():
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+        assert ("2 asked" in screen.getvalue()) is expected
+
+
+# --- exit status ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "status"),
+    [
+        (DONE, DONE, 0),
+        (DONE, FAILED, 1),
+        (DONE, WAITING, 1),
+        (DONE, KILLED, 1),
+        (DONE, RUNNING, 1),  # it says that it runs, and nobody holds its lock: lost
+    ],
+    ids=["done", "failed", "waiting", "killed", "lost"],
+)
+def test_the_status_says_whether_something_is_left_that_nobody_runs(
+    folder: SweepFolder,
+    first: JobState,
+    second: JobState,
+    status: int,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live, "time", Clock())
+    for number, state in enumerate((first, second)):
+        write_state(folder, number, state)
+    where = ["--sweeps", str(folder.root)]
+    assert main(["mine", *where]) == main([*where]) == main(["mine", "--watch", *where]) == status
+    assert capsys.readouterr().out.count("mine") >= 3
+
+
+def test_what_is_under_way_is_no_failure(folder: SweepFolder) -> None:
+    write_state(folder, 1, WAITING)
+    with reporting(folder.root, "mine", 0):
+        assert not summarise(folder).stuck
+        assert main(["mine", "--sweeps", str(folder.root)]) == 0
+    assert summarise(folder).stuck
