@@ -73,13 +73,13 @@ class Summary:
         return None if self.seconds_left is None or not running else self.seconds_left / running
 
 
-def summarise(folder: SweepFolder) -> Summary:
-    """Read where every job stands.
+def summarise(folder: SweepFolder, before: Summary | None = None) -> Summary:
+    """Read where every job stands; whoever looks again and again gives the summary of ``before``, whose jobs stay.
 
     Raises:
         UserError: there is no such sweep, or its definition cannot be read.
     """
-    known = read(folder)
+    known = before or read(folder)
     if known is None:
         raise UserError(f"there is no sweep {folder.name} in {folder.root}")
     return Summary(folder.name, known.jobs, tuple(read_state(folder, number) for number in range(len(known.jobs))))

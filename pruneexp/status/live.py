@@ -31,8 +31,10 @@ def watching(folder: SweepFolder, *, wanted: bool) -> Iterator[bool]:
     ended = threading.Event()
 
     def follow(live: Live) -> None:
+        found = None
         while not ended.wait(EVERY):
-            live.update(detail(summarise(folder), time.time()), refresh=True)
+            found = summarise(folder, found)
+            live.update(detail(found, time.time()), refresh=True)
 
     with Live(console=console, auto_refresh=False, transient=True) as live:
         thread = threading.Thread(target=follow, args=(live,), daemon=True)
@@ -46,10 +48,10 @@ def watching(folder: SweepFolder, *, wanted: bool) -> Iterator[bool]:
 
 def watch(folder: SweepFolder, console: Console) -> None:
     """Show the sweep until nothing runs any more, or Ctrl-C."""
-    ran = time.monotonic()
+    ran, found = time.monotonic(), None
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            found = summarise(folder)
+            found = summarise(folder, found)
             live.update(detail(found, time.time()), refresh=True)
             if found.numbers("running"):
                 ran = time.monotonic()
