@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,9 +31,7 @@ n: 1
 kind: a
 flag: false
 runtime: {threads: 1}
-hydra:
-  output_subdir: null
-  sweep: {dir: swept, subdir: .}
+hydra: {output_subdir: null, sweep: {dir: swept, subdir: .}}
 defaults:
   - _self_
   - override hydra/sweeper: optuna
@@ -62,9 +61,7 @@ class App:
         return self.results()
 
     def results(self) -> dict[str, Any]:
-        found = yaml.safe_load((self.folder / "swept" / "optimization_results.yaml").read_text())
-        assert isinstance(found, dict)
-        return found
+        return dict(yaml.safe_load((self.folder / "swept" / "optimization_results.yaml").read_text()))
 
     def trials(self, study: str) -> list[optuna.trial.FrozenTrial]:
         storage = open_storage(None, self.folder / ".pruneexp/studies" / f"{study}.journal")
@@ -77,9 +74,8 @@ def quadratic(config: DictConfig) -> dict[str, float]:
 
 def asked(*lines: str) -> Request:
     dimensions, fixed = read(lines)
-    wanted = {"loss": "minimize"}
-    return Request(dimensions=dimensions, fixed=fixed, objectives=wanted, trials=5, n_jobs=1, sampler="random", seed=0,
-                   storage=None, study=None)  # fmt: skip
+    return Request(dimensions=dimensions, fixed=fixed, objectives={"loss": "minimize"}, trials=5, n_jobs=1,
+                   sampler="random", seed=0, storage=None, study=None)  # fmt: skip
 
 
 @pytest.fixture
@@ -171,12 +167,9 @@ def test_an_interrupted_trial_is_run_again(app: App) -> None:
 
 
 def test_a_trial_interrupted_while_it_is_drawn_is_run_again(app: App) -> None:
-    def stopped(*arguments: object) -> None:
-        raise KeyboardInterrupt
-
     ranges = [LOSS, "hydra.sweeper.trials=3", "hydra.sweeper.study=drawn", "x=interval(0,1)"]
     with app.monkeypatch.context() as there:
-        there.setattr(_study, "suggest", stopped)
+        there.setattr(_study, "suggest", lambda *_: signal.raise_signal(signal.SIGINT))
         with pytest.raises(KeyboardInterrupt):
             app(*ranges)
     app(*ranges)

@@ -114,7 +114,6 @@ def test_no_data_set_is_fetched_into_another_folder(preset: dict[str, object]) -
         ({"runtime": {"allow": ["${oc.select:runtime.tags.s${seed},os}"]}}, "runtime.allow"),
         ({"runtime": {"tracking_uri": "${oc.select:runtime.tags.s${seed},http://abroad}"}}, "runtime.tracking_uri"),
         ({"data": {"root": "${oc.select:runtime.tags.s${seed},/abroad}"}}, "data.root"),
-        ({"also": {"root": "/abroad"}, "data": "${also}"}, "data.root"),
     ],
 )
 def test_what_is_checked_is_what_is_used(preset: dict[str, object], key: str) -> None:

@@ -66,7 +66,8 @@ def test_no_reader_of_records_says_a_password(uri: str, monkeypatch: pytest.Monk
     def unreadable(*arguments: object, **named: object) -> None:
         raise MlflowException(f"cannot open {uri}\nat all")
 
-    monkeypatch.setattr("analysis.load.client.knock", lambda uri: None)
+    for look in ("knock", "_look_first"):
+        monkeypatch.setattr(f"analysis.load.client.{look}", lambda uri: None)
     monkeypatch.setattr("mlflow.MlflowClient", unreadable)
     with pytest.raises(UserError, match=r"the tracking store .* cannot be read: cannot open ") as caught:
         load.points(uri)

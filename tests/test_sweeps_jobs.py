@@ -66,7 +66,7 @@ def cost(folder: Folder) -> float:
 def test_runs_carry_the_tags_that_they_are_searched_by(folder: Folder) -> None:
     folder.write("mine", "product: {seed: [0, 1]}\n")
     assert folder("mine.yaml", "runtime.tags={paper: mine, figure: 5}") == 0
-    asked = "tags.paper = 'mine' and tags.figure = '5' and tags.`pruneexp.sweep` = 'mine'"
+    asked = "tags.paper = 'mine' and tags.figure = '5' and tags.sweep = 'mine'"
     found = folder.client.search_runs([folder.experiment], asked)
     assert Counter(run.data.tags[schema.KIND] for run in found) == {"curve": 2, "point": 4}
     curves = {run.info.run_id: run for run in found if run.data.tags[schema.KIND] == "curve"}

@@ -216,7 +216,7 @@ def test_pages_are_followed_to_the_end(tracker: Tracker, monkeypatch: pytest.Mon
         pages.append(given[2])
         return search(*given, **named)
 
-    monkeypatch.setattr(runs_module, "_PAGE", 400)
+    monkeypatch.setattr(runs_module, "PAGE", 400)
     monkeypatch.setattr(MlflowClient, "search_runs", counted)
     assert len(logged(tracker, curve)) == 1101
     assert len(pages) == 3
