@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -58,8 +59,10 @@ def test_a_ray_of_this_machine_alone_is_asked_to_listen_here(monkeypatch: pytest
     asked: dict[str, object] = {}
     ray = types.SimpleNamespace(init=lambda **options: asked.update(options))
     monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "1")
     assert ray_launcher._connected(None) is ray
     assert (asked["address"], asked["_node_ip_address"], asked["include_dashboard"]) == (None, "127.0.0.1", False)
+    assert os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] == "0"
 
 
 @pytest.mark.slow

@@ -92,7 +92,10 @@ def _connected(address: str | None) -> Any:
         UserError: there is no cluster at that address.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # A node of this address listens on it alone, one of any other address on every interface.
+    if not address:
+        # A node of the address 127.0.0.1 listens on it alone, one of any other on every interface; and Ray puts another
+        # in its place unless it is told, before it is imported, that no other machine will join.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     local = {} if address else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     try:
         if address and ":" in address:  # Ray itself would try for minutes
