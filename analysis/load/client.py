@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from analysis.load import presence
 from analysis.load.uris import knock, sqlite_path
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Experiment, Run
 
-_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 PAGE = 1_000  # runs per request: a server needs more than MLflow's 120 s of patience for 10,000 of them
 
 
@@ -111,10 +109,12 @@ def _client(uri: str) -> MlflowClient:
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
+    from pruneexp.tracking.databases import is_database
+
     path = sqlite_path(uri)
     uri = uri if path is None else f"sqlite:///{path}"
     try:
-        if urlsplit(uri).scheme.partition("+")[0] in _DATABASES:
+        if is_database(uri):
             _look_first(uri)
         return MlflowClient(tracking_uri=uri)
     except (MlflowException, ImportError) as error:

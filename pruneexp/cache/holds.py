@@ -53,7 +53,7 @@ def held(folder: Path) -> set[str]:
         if path.name.startswith("."):
             continue
         try:
-            descriptor = os.open(path, os.O_RDWR)  # NFS locks nothing that is open for reading only
+            descriptor = _opened(path)
         except FileNotFoundError:
             continue
         try:
@@ -64,6 +64,14 @@ def held(folder: Path) -> set[str]:
         finally:
             os.close(descriptor)
     return keys
+
+
+def _opened(path: Path) -> int:
+    """For writing, as NFS locks nothing else; for reading where it is another user's."""
+    try:
+        return os.open(path, os.O_RDWR)
+    except PermissionError:
+        return os.open(path, os.O_RDONLY)
 
 
 def _text(descriptor: int) -> str:

@@ -13,8 +13,9 @@ from urllib.parse import quote, urlsplit
 from pruneexp import schema
 from pruneexp.errors import redact
 from pruneexp.tracking import views
+from pruneexp.tracking.databases import is_database
 from pruneexp.tracking.runs import Runs, kind
-from pruneexp.tracking.stores import explained, is_database
+from pruneexp.tracking.stores import explained
 from pruneexp.tracking.summaries import METRICS
 from pruneexp.tracking.views import View
 

@@ -11,13 +11,21 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pruneexp.errors import UserError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+#: Kinds that MLflow can keep its records in, as URIs name them.
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _CONNECT_SECONDS = 5
+
+
+def is_database(uri: str) -> bool:
+    """Whether it names a database, by whatever driver, and not a server of MLflow's."""
+    return urlsplit(uri).scheme.partition("+")[0] in DATABASES
 
 
 def create_database(path: Path, build: Callable[[Path], object]) -> None:

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit, urlunsplit
 from filelock import FileLock, Timeout
 
 from pruneexp.errors import UserError, redact, without_driver
-from pruneexp.tracking.databases import check_database, create_database
+from pruneexp.tracking.databases import DATABASES, check_database, create_database, is_database
 
 if TYPE_CHECKING:
     from mlflow.entities import Experiment
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 
-DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 #: Most that is asked for at a time.
 PAGE = 1000
 _SQLITE = "sqlite:///"
@@ -61,11 +60,6 @@ def default_uri(folder: Path) -> str:
 def sqlite_path(uri: str) -> Path | None:
     """The database file behind a ``sqlite:///`` URI, ``None`` for any other kind of store."""
     return Path(uri.removeprefix(_SQLITE).partition("?")[0]) if uri.startswith(_SQLITE) else None
-
-
-def is_database(uri: str) -> bool:
-    """Whether it names a database, by whatever driver, and not a server of MLflow's."""
-    return urlsplit(uri).scheme.partition("+")[0] in DATABASES
 
 
 def resolved(uri: str) -> str:
