@@ -20,20 +20,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
+import pyarrow as pa
 
-from analysis.runs import FlatPoint, LoggedPoint
+from analysis import columns
+from analysis.columns import IDENTITY
+from analysis.runs import LoggedPoint
 from pruneexp.errors import UserError
-from pruneexp.schema import REPEATED, PointIdentity, PointResult, flat_names, flatten
+from pruneexp.schema import REPEATED
 
 Split = Literal["test", "val"]
 
 SUBJECT = ("data", "model")
 BUDGET = ("budget.kind", "budget.value")
-
-
-IDENTITY = flat_names(PointIdentity)
-RESULT = flat_names(PointResult)
-COLUMNS = (*IDENTITY, *RESULT, "run_id", "experiment", "started", "collapsed")
 #: What may differ between two curves of one network and data set; runs that differ in seed alone are repetitions.
 CONDITIONS = tuple(name for name in IDENTITY if name not in (*SUBJECT, "mode", *BUDGET, *REPEATED))
 
@@ -73,14 +71,14 @@ def spread(values: Iterable[float]) -> Spread:
     return Spread(mean, std, ordered[0], ordered[-1], n)
 
 
-def frame(points: Iterable[LoggedPoint | FlatPoint]) -> pd.DataFrame:
-    """All points, one row each, sorted by what they are, so that the order of logging changes nothing."""
-    rows = [_row(point) for point in points]
-    made = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values(
-        [*SUBJECT, "mode", *CONDITIONS, *BUDGET, "seed", "started", "run_id"], ignore_index=True
-    )
-    numbers = [name for name in made.columns if name.startswith(("val.", "test.", "density"))]
-    made[numbers] = made[numbers].astype(float)  # what is absent is NaN, also where every point lacks it
+def frame(points: pa.Table | Iterable[LoggedPoint]) -> pd.DataFrame:
+    """All points, one row each, sorted by what they are, so that the order of logging changes nothing.
+
+    What is absent is NaN, also where every point lacks it.
+    """
+    table = points if isinstance(points, pa.Table) else columns.table(points)
+    made: pd.DataFrame = table.to_pandas()
+    made = made.sort_values([*SUBJECT, "mode", *CONDITIONS, *BUDGET, "seed", "started", "run_id"], ignore_index=True)
     derived = {"key": made["point_key"], "pruned": 100.0 * (1.0 - made["density"])}
     derived["compression"] = made["weights_total"] / made["weights_kept"]
     for split in typing.get_args(Split):
@@ -89,14 +87,6 @@ def frame(points: Iterable[LoggedPoint | FlatPoint]) -> pd.DataFrame:
                 change = made[f"{split}.{when}.{metric}"] - made[f"{split}.dense.{metric}"]
                 derived[f"{split}.change_{when}.{metric}"] = change
     return made.assign(**derived)
-
-
-def _row(logged: LoggedPoint | FlatPoint) -> tuple[object, ...]:
-    where = logged.run_id, logged.experiment, logged.started
-    if isinstance(logged, FlatPoint):
-        return (*logged.values, *where, logged.collapsed)
-    flat = {**flatten(logged.point.identity), **flatten(logged.point.result)}
-    return (*(flat.get(name) for name in (*IDENTITY, *RESULT)), *where, ",".join(logged.point.collapsed))
 
 
 def of_curves(points: pd.DataFrame) -> pd.DataFrame:

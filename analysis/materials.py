@@ -28,7 +28,7 @@ class Source(NamedTuple):
     noun: str
     command: str
     read: Callable[[str, Sequence[str] | None, Path | None], Logbook[Any]]
-    frame: Callable[[Iterable[Any]], pd.DataFrame]
+    frame: Callable[[Any], pd.DataFrame]
     part: Callable[[pd.DataFrame], pd.DataFrame]
 
 
@@ -36,17 +36,15 @@ def _whole(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _scans(uri: str, experiments: Sequence[str] | None, _: Path | None) -> Logbook[LoggedScan]:
+def _scans(uri: str, experiments: Sequence[str] | None, _: Path | None) -> Logbook[tuple[LoggedScan, ...]]:
     """Of scans no copy is kept: they are few, and what they are made of lies in files that can be written again."""
     return load.scans(uri, experiments)
 
 
 _RUN, _SCAN = "python -m pruneexp", "python -m sweeps study=sensitivity"
 SOURCES: Mapping[Material, Source] = {
-    "points": Source(
-        frames.POINTS, "finished point of a curve", _RUN, load.flat_points, frames.frame, frames.of_curves
-    ),
-    "points and trials": Source(frames.POINTS, "finished point", _RUN, load.flat_points, frames.frame, _whole),
+    "points": Source(frames.POINTS, "finished point of a curve", _RUN, load.tabled, frames.frame, frames.of_curves),
+    "points and trials": Source(frames.POINTS, "finished point", _RUN, load.tabled, frames.frame, _whole),
     "scans": Source(scans.SCANS, "finished scan", _SCAN, _scans, scans.frame, _whole),
 }
 

@@ -10,7 +10,7 @@ from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from pruneexp.schema import Scan, TradeoffPoint
 
-Record = TypeVar("Record")
+Records = TypeVar("Records")
 
 #: What a run is of, as its tag says it; runs of other kinds are never read.
 RunKind = Literal["point", "scan"]
@@ -37,19 +37,6 @@ class LoggedPoint(NamedTuple):
     point: TradeoffPoint
 
 
-class FlatPoint(NamedTuple):
-    """The same in one row: ``values`` in the order of the names of identity and result, ``None`` where one is absent.
-
-    What 10,000 points are quickly kept as, read back as, and framed from.
-    """
-
-    run_id: str
-    experiment: str
-    started: int
-    values: tuple[object, ...]
-    collapsed: str
-
-
 class LoggedScan(NamedTuple):
     """A sensitivity scan and the run it was read from."""
 
@@ -59,13 +46,13 @@ class LoggedScan(NamedTuple):
     scan: Scan
 
 
-class Logbook(NamedTuple, Generic[Record]):
+class Logbook(NamedTuple, Generic[Records]):
     """All records of one kind, and one sentence for each run that is no finished, readable record.
 
     ``remarks`` are sentences on how it was read.
     """
 
-    records: tuple[Record, ...]
+    records: Records
     unreadable: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     unfinished: tuple[str, ...] = ()

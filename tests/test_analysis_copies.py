@@ -10,12 +10,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 
-from analysis import frames, load
+from analysis import columns, frames, load
 from analysis.load import copies, presence, records
 from analysis.load.client import ClientStore
-from analysis.runs import FlatPoint, Logbook
+from analysis.runs import Logbook
 from pruneexp import schema
 from pruneexp.tracking import Tracker, default_uri
 from tests.contracts.points import logged, point, tracking_file
@@ -111,16 +112,16 @@ def test_by_the_client_too(written: Path, tmp_path: Path, change: str, monkeypat
 def _same_after(change: Change, written: Path, folder: Path) -> None:
     shutil.copy(written / "mlflow.db", folder)
     uri, kept = default_uri(folder), folder / "copies"
-    before = load.flat_points(uri, None, kept)
+    before = load.tabled(uri, None, kept)
     assert len(before.records) == 3
     tracker = Tracker(uri, "pruneexp")
     change(client_of(tracker), tracker, _ids(tracker))
     for _ in range(2):
-        assert load.flat_points(uri, None, kept) == load.flat_points(uri)
+        assert load.tabled(uri, None, kept) == load.tabled(uri)
 
 
 def test_what_is_known_is_not_read_again(small: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = load.flat_points(small)
+    whole = load.tabled(small)
     monkeypatch.setattr(records, "_point", _unexpected)
     assert _read(small) == whole
 
@@ -137,9 +138,9 @@ def test_a_server_sends_only_what_is_new(written: Path, tmp_path: Path, monkeypa
     monkeypatch.setattr(ClientStore, "_search", counted)
     monkeypatch.setattr(records, "open_store", ClientStore)
     shutil.copy(written / "mlflow.db", tmp_path)
-    first, second = (load.flat_points(default_uri(tmp_path), None, tmp_path / "copies") for _ in range(2))
+    first, second = (load.tabled(default_uri(tmp_path), None, tmp_path / "copies") for _ in range(2))
     assert first == second
-    assert sorted(sent) == [one.run_id for one in first.records]
+    assert sorted(sent) == first.records["run_id"].to_pylist()
 
 
 def _unexpected(*_: object) -> None:
@@ -151,49 +152,64 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A store of three points made by hand, of which there is a copy; to stand beside."""
     monkeypatch.chdir(tmp_path)
     path = tracking_file(tmp_path / "mlflow.db", logged(point(), point(seed=1), point(seed=2)))
-    load.flat_points(str(path), None, copies.FOLDER)
+    load.tabled(str(path), None, load.COPIES)
     return str(path)
 
 
 def _file() -> Path:
-    (path,) = copies.FOLDER.iterdir()
+    (path,) = load.COPIES.iterdir()
     return path
 
 
-def _read(uri: str) -> Logbook[FlatPoint]:
-    return load.flat_points(uri, None, copies.FOLDER)
+def _read(uri: str) -> Logbook[pa.Table]:
+    return load.tabled(uri, None, load.COPIES)
 
 
 def _truncate(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:5000])
+    path.write_bytes(path.read_bytes()[:-7])
 
 
-def _edit(*statements: str) -> Callable[[Path], None]:
-    def edited(path: Path) -> None:
-        with closing(sqlite3.connect(path)) as connection, connection:
-            for statement in statements:
-                connection.execute(statement)
+def _flip(path: Path) -> None:
+    """One bit in the middle."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
 
-    return edited
+
+def _other(**changes: Any) -> Callable[[Path], None]:
+    """Written by another version, whose constants were these."""
+
+    def written(path: Path) -> None:
+        path.unlink()
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in changes.items():
+                patch.setattr(copies, name, value)
+            _read("mlflow.db")
+
+    return written
+
+
+def _edit(statement: str) -> None:
+    with closing(sqlite3.connect("mlflow.db")) as connection, connection:
+        connection.execute(statement)
 
 
 @pytest.mark.parametrize(
     ("harm", "remark"),
     [
         (lambda path: path.unlink(), None),
-        (lambda path: path.write_bytes(b""), None),
-        (_edit("UPDATE about SET version = 'of last year'"), None),
-        (_edit("DROP TABLE about", "CREATE TABLE about (only TEXT)"), "was damaged"),
+        (_other(LAYOUT=1), None),
+        (_other(_STAMPS=(*copies._STAMPS[:2], ("stamp/digest", pa.string()))), None),
+        (lambda path: path.write_bytes(b""), "was damaged"),
         (_truncate, "was damaged"),
+        (_flip, "was damaged"),
         (lambda path: path.write_bytes(b"something else" * 99), "was damaged"),
-        (_edit("UPDATE points SET row = replace(row, '60.0', '61.0')"), "3 of the points in the local copy"),
-        (_edit("DELETE FROM points"), None),
     ],
 )
 def test_a_copy_that_is_gone_damaged_or_old_is_made_anew(
     small: str, harm: Callable[[Path], None], remark: str | None
 ) -> None:
-    whole = load.flat_points(small)
+    whole = load.tabled(small)
     harm(_file())
     book = _read(small)
     assert book.records == whole.records
@@ -202,17 +218,17 @@ def test_a_copy_that_is_gone_damaged_or_old_is_made_anew(
 
 
 def test_a_folder_that_cannot_be_written_is_remarked_on(small: str) -> None:
-    whole = load.flat_points(small)
-    shutil.rmtree(copies.FOLDER)
-    copies.FOLDER.write_text("a file where the folder would be")
+    whole = load.tabled(small)
+    shutil.rmtree(load.COPIES)
+    load.COPIES.write_text("a file where the folder would be")
     book = _read(small)
     assert book.records == whole.records
     assert "cannot be used" in book.remarks[0]
 
 
 def test_readers_at_once_disturb_each_other_by_nothing(small: str) -> None:
-    shutil.rmtree(copies.FOLDER)
-    whole, found = load.flat_points(small), []
+    shutil.rmtree(load.COPIES)
+    whole, found = load.tabled(small), []
     threads = [threading.Thread(target=lambda: found.append(_read(small))) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -221,16 +237,16 @@ def test_readers_at_once_disturb_each_other_by_nothing(small: str) -> None:
     assert found == [whole] * 4
 
 
-def test_an_older_reading_does_not_overwrite_a_newer_one(small: str, tmp_path: Path) -> None:
+def test_an_older_reading_that_is_written_later_tells_nothing_wrong(small: str, tmp_path: Path) -> None:
     experiments = ["pruneexp"]
     store = load.open_store(small)
-    slow = copies.opened(copies.FOLDER, small, experiments, records.VALUES)
-    _edit("UPDATE runs SET status = 'KILLED' WHERE start_time = 1000")(Path(small))
+    slow = copies.opened(load.COPIES, small, experiments, columns.SCHEMA)
+    _edit("UPDATE runs SET status = 'KILLED' WHERE start_time = 1000")
     seen = store.changes("point", experiments, slow.known)
-    _edit("UPDATE runs SET status = 'FINISHED', end_time = 9000 WHERE start_time = 1000")(Path(small))
+    _edit("UPDATE runs SET status = 'FINISHED', end_time = 9000 WHERE start_time = 1000")
     whole = _read(small)
-    slow.update(seen, [])
-    assert _read(small) == whole == load.flat_points(small)
+    slow.update(seen, columns.SCHEMA.empty_table())
+    assert _read(small) == whole == load.tabled(small)
 
 
 def test_frames_are_equal(small: str) -> None:
@@ -239,6 +255,8 @@ def test_frames_are_equal(small: str) -> None:
 
 
 def test_the_name_of_a_copy_does_not_tell_of_whom(tmp_path: Path) -> None:
-    one, other = (copies.opened(tmp_path, f"http://{who}@host:1/", [], []) for who in ("ann:secret", "bob:secret"))
+    one, other = (
+        copies.opened(tmp_path, f"http://{who}@host:1/", [], columns.SCHEMA) for who in ("ann:secret", "bob:secret")
+    )
     assert one.path == other.path
     assert "secret" not in one.path.name

@@ -5,9 +5,8 @@ client. Nothing is ever written to the store, and a store that is missing is not
 a local copy (``copies``) where the caller names a folder for it.
 """
 
-from analysis.load.copies import FOLDER as COPIES
-from analysis.load.records import flat_points, points, scans
+from analysis.load.records import points, scans, tabled
 from analysis.load.stores import open_store
-from analysis.load.uris import DEFAULT_URI
+from analysis.load.uris import COPIES, DEFAULT_URI
 
-__all__ = ["COPIES", "DEFAULT_URI", "flat_points", "open_store", "points", "scans"]
+__all__ = ["COPIES", "DEFAULT_URI", "open_store", "points", "scans", "tabled"]

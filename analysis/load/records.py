@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
-from analysis.load.copies import opened
 from analysis.load.stores import open_store
 from analysis.load.uris import DEFAULT_URI
-from analysis.runs import FlatPoint, Logbook, LoggedPoint, LoggedScan, RawRun, Record, RunKind, Store
+from analysis.runs import Logbook, LoggedPoint, LoggedScan, RawRun, RunKind, Store
 from pruneexp.errors import UserError, redact
 from pruneexp.schema import (
     COLLAPSE,
@@ -22,16 +22,16 @@ from pruneexp.schema import (
     ScanIdentity,
     Score,
     TradeoffPoint,
-    flat_names,
-    flatten,
     unflatten,
 )
 
-#: What a flat point's values are, in their order.
-VALUES = (*flat_names(PointIdentity), *flat_names(PointResult))
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Record = TypeVar("Record")
 
 
-def points(uri: str = DEFAULT_URI, experiments: Sequence[str] | None = None) -> Logbook[LoggedPoint]:
+def points(uri: str = DEFAULT_URI, experiments: Sequence[str] | None = None) -> Logbook[tuple[LoggedPoint, ...]]:
     """Every finished point of the named experiments (``None``: of all), in the order of their run ids.
 
     Raises:
@@ -40,27 +40,34 @@ def points(uri: str = DEFAULT_URI, experiments: Sequence[str] | None = None) -> 
     return _book(uri, experiments, "point", _point)
 
 
-def flat_points(
+def tabled(
     uri: str = DEFAULT_URI, experiments: Sequence[str] | None = None, copies: Path | None = None
-) -> Logbook[FlatPoint]:
-    """The same points in the form frames are made of; those in the local copy in the folder ``copies`` are not read.
+) -> Logbook[pa.Table]:
+    """The same points as one table; those that are in the local copy in the folder ``copies`` are not read.
 
     Raises:
         UserError: the store cannot be read, or has no experiment of that name.
     """
+    import pyarrow as pa  # here, for help is to be quick
+
+    from analysis import columns
+    from analysis.load.copies import opened
+
+    if copies is None:
+        book = points(uri, experiments)
+        return Logbook(columns.table(book.records), *book[1:])
     store = open_store(uri)
     chosen = _chosen(store, uri, experiments)
-    if copies is None:
-        return _sorted_out(store, store.runs("point", chosen), _flat)
-    copy = opened(copies, uri, chosen, VALUES)
+    copy = opened(copies, uri, chosen, columns.SCHEMA)
     changes = store.changes("point", chosen, copy.known)
-    book = _sorted_out(store, [run for _, run in changes.fresh], _flat)
-    copy.update(changes, book.records)
-    records = sorted((*copy.points(changes.same), *book.records))
-    return book._replace(records=tuple(records), remarks=(copy.remark,) if copy.remark else ())
+    book = _sorted_out(store, [run for _, run in changes.fresh], _point)
+    fresh = columns.table(book.records)
+    copy.update(changes, fresh)
+    whole = pa.concat_tables([copy.points(changes.same), fresh]).sort_by("run_id")
+    return Logbook(whole, *book[1:4], remarks=(copy.remark,) if copy.remark else ())
 
 
-def scans(uri: str = DEFAULT_URI, experiments: Sequence[str] | None = None) -> Logbook[LoggedScan]:
+def scans(uri: str = DEFAULT_URI, experiments: Sequence[str] | None = None) -> Logbook[tuple[LoggedScan, ...]]:
     """Every finished scan whose table is there, in the order of their run ids.
 
     Raises:
@@ -71,7 +78,7 @@ def scans(uri: str = DEFAULT_URI, experiments: Sequence[str] | None = None) -> L
 
 def _book(
     uri: str, experiments: Sequence[str] | None, kind: RunKind, typed: Callable[[Store, RawRun], Record]
-) -> Logbook[Record]:
+) -> Logbook[tuple[Record, ...]]:
     store = open_store(uri)
     return _sorted_out(store, store.runs(kind, _chosen(store, uri, experiments)), typed)
 
@@ -86,7 +93,9 @@ def _chosen(store: Store, uri: str, experiments: Sequence[str] | None) -> Sequen
     return existing if experiments is None else experiments
 
 
-def _sorted_out(store: Store, runs: Sequence[RawRun], typed: Callable[[Store, RawRun], Record]) -> Logbook[Record]:
+def _sorted_out(
+    store: Store, runs: Sequence[RawRun], typed: Callable[[Store, RawRun], Record]
+) -> Logbook[tuple[Record, ...]]:
     records: list[Record] = []
     unreadable: list[str] = []
     failed: list[str] = []
@@ -111,13 +120,6 @@ def _point(_: Store, run: RawRun) -> LoggedPoint:
     identity, result = unflatten(PointIdentity, run.params), unflatten(PointResult, run.metrics)
     point = TradeoffPoint(identity=identity, result=result, collapsed=collapsed)
     return LoggedPoint(run.run_id, run.experiment, run.started, point)
-
-
-def _flat(store: Store, run: RawRun) -> FlatPoint:
-    _, _, _, point = _point(store, run)
-    flat = {**flatten(point.identity), **flatten(point.result)}
-    values = tuple(flat.get(name) for name in VALUES)
-    return FlatPoint(run.run_id, run.experiment, run.started, values, ",".join(point.collapsed))
 
 
 def _scan(store: Store, run: RawRun) -> LoggedScan:

@@ -13,6 +13,8 @@ from urllib.request import getproxies, url2pathname
 from pruneexp.errors import UserError
 
 DEFAULT_URI = "sqlite:///mlflow.db"
+#: The folder of local copies.
+COPIES = Path(".pruneexp/analysis")
 PATIENCE_SECONDS = 5.0
 PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
 

@@ -5,7 +5,7 @@ Knows neither torch nor MLflow, so that a reader of records needs neither. Units
 multiply-add is two FLOP.
 """
 
-from pruneexp.schema.codec import flat_names, flatten, unflatten
+from pruneexp.schema.codec import flat_names, flat_types, flatten, unflatten
 from pruneexp.schema.derived import REPEATED, contest_of, derived, group_of
 from pruneexp.schema.names import (
     ACCURACY_LOSS,
@@ -113,6 +113,7 @@ __all__ = [
     "contest_of",
     "derived",
     "flat_names",
+    "flat_types",
     "flatten",
     "group_of",
     "unflatten",

@@ -60,14 +60,23 @@ def unflatten(kind: type[Record], flat: Mapping[str, Any], prefix: str = "") -> 
     return kind(**values)
 
 
-@functools.cache
-def flat_names(kind: Any, prefix: str = "") -> tuple[str, ...]:
+def flat_names(kind: Any) -> tuple[str, ...]:
     """Every name ``flatten`` can give a record of this kind, the absent ones included, in the order of its fields."""
-    found: list[str] = []
+    return tuple(flat_types(kind))
+
+
+@functools.cache
+def flat_types(kind: Any, prefix: str = "") -> Mapping[str, type]:
+    """The type of the value under each of these names: one of several literals is of their type."""
+    found: dict[str, type] = {}
     for field in _fields(kind):
         name = prefix + field.name
-        found += flat_names(field.hint, f"{name}.") if field.nested else (name,)
-    return tuple(found)
+        if field.nested:
+            found |= flat_types(field.hint, f"{name}.")
+        else:
+            literals = typing.get_args(field.hint)
+            found[name] = type(literals[0]) if literals else field.hint
+    return found
 
 
 @functools.cache  # looking at the annotations anew for every record takes 16 of the 18 s that 10,000 points need
