@@ -59,8 +59,8 @@ def fluent(point: schema.TradeoffPoint) -> None:
         mlflow.log_dict({"layers": [schema.flatten(row) for row in point.layers]}, schema.LAYERS_FILE)
 
 
-def main() -> None:
-    """Print both medians and the ratio."""
+def main() -> int:
+    """Print both medians and the ratio; exit status 1 above the limit."""
     with tempfile.TemporaryDirectory(prefix="pruneexp-benchmark-") as folder:
         tracker = Tracker(default_uri(Path(folder)), "recording")
         curve = tracker.begin(Parent("curve", "c" * 64, "ours", {}, {}, "", {}))
@@ -83,6 +83,7 @@ def main() -> None:
     print(f"log_point     {mine:7.1f} ms per point, {cpu:.1f} ms of it computing; under {LIMIT_MS:.0f} ms: {verdict}")
     print(f"mlflow fluent {fluent_ms:7.1f} ms per point")
     print(f"ratio         {fluent_ms / mine:7.2f}")
+    return int(mine >= LIMIT_MS)
 
 
 def _milliseconds(action: Callable[[], object]) -> float:
@@ -92,4 +93,4 @@ def _milliseconds(action: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -188,6 +188,18 @@ def test_points_of_a_deleted_curve_move_to_the_new_one(tracker: Tracker) -> None
     assert logged(tracker, new) == {"p"}
 
 
+def test_trials_of_a_deleted_study_move_to_the_new_one(tracker: Tracker) -> None:
+    study = Parent("study", "s", "a study", {"study": "a study"}, {}, "", {})
+    old = tracker.begin(study)
+    trial = point("p")
+    tracker.log_point(old, trial)
+    client_of(tracker).delete_run(old)
+    new = tracker.begin(study)
+    (run,) = points(tracker)
+    assert run.data.tags["mlflow.parentRunId"] == new != old
+    assert tracker.log_point(new, trial) is None
+
+
 def test_nothing_is_too_long_or_too_much(tracker: Tracker) -> None:
     params: dict[str, Any] = {f"key {i}": i for i in range(250)} | {"scale/../map?": "x" * 9000}
     tags = {f"tag {i}": str(i) for i in range(150)} | {"collapsed": "y" * 9000}

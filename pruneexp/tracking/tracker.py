@@ -186,10 +186,9 @@ class Tracker:
                 own = {schema.KIND: parent.kind, key_tag: parent.key, schema.SCHEMA: schema.SCHEMA_VERSION}
                 run = self._runs.create(name, {colours.TAG: colours.colour(parent.params), **made_by, **own})
                 run = contention.agree(self._runs, query, run) if self._unlocked else run
-                if parent.kind == "curve":
-                    self._adopt(parent.key, run)
+                self._adopt(key_tag, parent, run)
             self._fill(run, parent, old=bool(found))
-            self._sources[run.info.run_id] = made_by
+            self._sources[run.info.run_id] = {**made_by, key_tag: parent.key}
             return str(run.info.run_id)
 
     def _fill(self, run: Run, parent: Parent, *, old: bool) -> None:
@@ -199,11 +198,11 @@ class Tracker:
         params = {key: text for key, text in texts(parent.params).items() if legal_key(key) not in run.data.params}
         self._runs.fill(run, params, [], {file: text for file, text in files.items() if file not in present})
 
-    def _adopt(self, curve_key: str, curve: Run) -> None:
-        """Points whose curve was deleted, also while they were being written, belong to the one made again."""
-        for point in list(self._runs.find(f"tags.`{schema.CURVE_KEY}` = {quoted(curve_key)} and {kind('point')}")):
+    def _adopt(self, key_tag: str, parent: Parent, run: Run) -> None:
+        """Points whose run above was deleted, also while they were being written, belong to the one made again."""
+        for point in list(self._runs.find(f"tags.`{key_tag}` = {quoted(parent.key)} and {kind('point')}")):
             if PARENT in point.data.tags:
-                self._runs.client.set_tag(point.info.run_id, PARENT, curve.info.run_id)
+                self._runs.client.set_tag(point.info.run_id, PARENT, run.info.run_id)
 
     def _complete(
         self, run: Run, query: str, params: Mapping[str, str], metrics: Sequence[Value], files: Mapping[str, str]
