@@ -44,7 +44,8 @@ def main() -> int:
             with browser(1500, 1060) as page:
                 page.get(server.address)
                 found = {view or "runs": server.address + path for path, view in _LINK.findall(said)}
-                return int(not all([_opened(page, view, address) for view, address in found.items()]))
+                opened = [_opened(page, view, address) for view, address in found.items()]
+    return int(not all(opened))
 
 
 def _timed(what: str, folder: Path, module: str, *arguments: str) -> str:
@@ -61,7 +62,7 @@ def _opened(page: Chrome, view: str, address: str) -> bool:
     began = time.perf_counter()
     page.get(address)
     try:
-        runs = waited(lambda: re.search(r"\d+ matching run", text(page)), f"runs of {view}")
+        runs = waited(lambda: re.findall(r"\b([1-9]\d*) matching run", text(page)), f"runs of {view}")
         drawn = 0 if view in _TABLES else waited(lambda: charts(page), f"charts of {view}")
     except AssertionError as error:
         print(f"  {view:<46}  FAILED: {error}")
@@ -69,7 +70,7 @@ def _opened(page: Chrome, view: str, address: str) -> bool:
     finally:
         KEPT.mkdir(parents=True, exist_ok=True)
         page.save_screenshot(str(KEPT / f"{view}.png"))
-    print(f"  {view:<46}{time.perf_counter() - began:8.1f}   {runs.group()}s, {drawn} charts", flush=True)
+    print(f"  {view:<46}{time.perf_counter() - began:8.1f}   {runs[0]} runs, {drawn} charts", flush=True)
     return "Error loading" not in text(page)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from pruneexp.errors import UserError
@@ -22,7 +24,7 @@ def show_record(session: Session, record: Record, view: str) -> None:
         runtime, session.courier, session.display,
         lambda tracker: tracker.describe(record.tracker.stored_as(record.run_id)),
     )  # fmt: skip
-    if runtime.job is None:
+    if not _of_many(runtime):
         _say(links, view, session.courier, session.display)
 
 
@@ -36,6 +38,12 @@ def show_sweep(runtime: DictConfig, display: Display) -> None:
     """Say where what the jobs of a sweep have recorded is drawn."""
     courier = courier_of(runtime, display)
     _say(_provision(runtime, courier, display), "tradeoff", courier, display)
+
+
+def _of_many(runtime: DictConfig) -> bool:
+    """Whether this is a job of a sweep, or of any sweeper that runs it within its own process."""
+    swept = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+    return runtime.job is not None or swept
 
 
 def _provision(
