@@ -137,7 +137,7 @@ constraints: ## Resolve constraints.txt anew from pyproject.toml
 	rm -rf build/resolver
 	"$$python" -m venv build/resolver
 	build/resolver/bin/python -m pip install --quiet --upgrade pip
-	build/resolver/bin/python -m pip install --quiet --dry-run --ignore-installed --report build/resolved.json '.[dev,slurm,ray]'
+	build/resolver/bin/python -m pip install --quiet --dry-run --ignore-installed --report build/resolved.json '.[dev,slurm,ray,dashboard]'
 	build/resolver/bin/python - <<'END' > build/constraints.txt
 	import json, pathlib
 	found = json.loads(pathlib.Path("build/resolved.json").read_text())["install"]

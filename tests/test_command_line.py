@@ -183,8 +183,10 @@ def test_jobs_side_by_side_on_a_fresh_database_lose_nothing(tmp_path: Path) -> N
 @pytest.mark.slow
 def test_a_hyper_parameter_is_searched_by_the_advertised_command(tmp_path: Path) -> None:
     search = ("hydra/sweeper=optuna", "hydra.sweeper.trials=2", "reg.strength=tag(log,interval(1e-6,1e-3))")
-    done = typed(tmp_path, "-m", *search, *SMALL)
+    done = typed(tmp_path, "-m", *search, *SMALL, "runtime.dashboard=true")
     assert done.returncode == 0, done.stderr
+    *_, last_line = said = done.stdout.splitlines()
+    assert [line for line in said if line.startswith("dashboard http")] == [last_line]  # of the search, not of trials
     (file,) = tmp_path.rglob("optimization_results.yaml")
     found = yaml.safe_load(file.read_text())
     assert found["completed"] == 2
