@@ -19,7 +19,7 @@ from pathlib import Path
 from selenium.webdriver import Chrome
 
 from benchmarks.population import build
-from tests.contracts.browsing import browser, charts, text, waited
+from tests.contracts.browsing import browser, charts, mlflow_opened, text, waited
 from tests.contracts.tracking_server import tracking_server
 
 KEPT = Path("build/screenshots/many")
@@ -42,7 +42,7 @@ def main() -> int:
             _timed("analysis tradeoff from the server", folder, "analysis", *here)
             _timed("analysis tradeoff from the server, again", folder, "analysis", *here)
             with browser(1500, 1060) as page:
-                page.get(server.address)
+                mlflow_opened(page, server.address)
                 found = {view or "runs": server.address + path for path, view in _LINK.findall(said)}
                 opened = [_opened(page, view, address) for view, address in found.items()]
     return int(not all(opened))

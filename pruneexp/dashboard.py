@@ -11,6 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.console import Console
+
 from pruneexp.errors import UserError
 from pruneexp.tracking import default_uri, open_pages, opener
 
@@ -31,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _provision(uri: str, names: Sequence[str]) -> None:
     for pages in open_pages(uri, names):
-        count = pages.summarise()
+        with Console(stderr=True).status(pages.name) as status:  # on a terminal only, and gone when it is done
+            count = pages.summarise(lambda step: status.update(f"{pages.name}: {step}"))  # noqa: B023 (called at once)
         print(f"{pages.name}: {count} summaries over seeds")
         for link in pages.board.provision():
             print(f"  {link.title}\n    {link.address}")

@@ -112,3 +112,11 @@ def test_what_cannot_be_shown_is_one_sentence(tracker: Tracker, capsys: pytest.C
         assert said.err.count("\n") == 1
         assert said.out == ""
     assert not missing.exists()
+
+
+def test_what_is_looked_at_for_trouble_begins_with_the_newest_because_mlflow_loads_a_hundred() -> None:
+    assert [views.state(view)["orderByAsc"] for view in (views.health([]), views.failures(), views.seeds([]))] == [
+        False,
+        False,
+        True,
+    ]

@@ -17,7 +17,7 @@ from selenium.webdriver.common.by import By
 
 from pruneexp import dashboard, schema
 from pruneexp.tracking import Parent, Tracker
-from tests.contracts.browsing import browser, charts, text, waited
+from tests.contracts.browsing import browser, charts, mlflow_opened, text, waited
 from tests.contracts.jobs import ran
 from tests.contracts.points import point
 from tests.contracts.scans import scan
@@ -67,10 +67,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str,
 @pytest.fixture(scope="module")
 def page(server: tuple[str, str, str]) -> Iterator[Chrome]:
     with browser(1500, 1060) as driver:
-        driver.get(server[0])
-        # The assistant opens itself over a third of the first page.
-        for key, value in (("fab.autoOpenedOnFirstLoad_v1", "true"), ("panelOpen_v1", "false")):
-            driver.execute_script("localStorage.setItem(arguments[0], arguments[1])", f"mlflow.assistant.{key}", value)
+        mlflow_opened(driver, server[0])
         yield driver
 
 

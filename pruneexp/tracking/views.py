@@ -42,7 +42,7 @@ class View:
     charts: Sequence[Chart]
     columns: Sequence[str] = ()
     group_by: Sequence[str] = ()
-    order_by: str = "attributes.start_time"
+    newest_first: bool = False
     hidden: Sequence[str] = ()
     across: int = 1
     height: int = 460
@@ -150,6 +150,7 @@ def health(hidden: Sequence[str]) -> View:
         across=2,
         height=400,
         table=True,
+        newest_first=True,  # MLflow loads a hundred, and more when it is asked to
     )
 
 
@@ -163,6 +164,7 @@ def failures() -> View:
         columns=[f"tags.`{schema.KIND}`", f"tags.`{schema.FAILURE}`"],
         group_by=("mode",),  # ungrouped, MLflow folds points into their curve
         table=True,
+        newest_first=True,
     )
 
 
@@ -207,8 +209,8 @@ def state(view: View) -> dict[str, Any]:
     grouping = [{"mode": "param", "groupByData": name} for name in view.group_by]
     return {
         "searchFilter": view.query,
-        "orderByKey": view.order_by,
-        "orderByAsc": True,
+        "orderByKey": "attributes.start_time",
+        "orderByAsc": not view.newest_first,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "datasetsFilter": [],

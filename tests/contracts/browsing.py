@@ -41,6 +41,13 @@ def browser(width: int, height: int) -> Iterator[Chrome]:
             driver.quit()
 
 
+def mlflow_opened(driver: Chrome, address: str) -> None:
+    """The first page, without MLflow's assistant, which opens itself over a third of it."""
+    driver.get(address)
+    for key, value in (("fab.autoOpenedOnFirstLoad_v1", "true"), ("panelOpen_v1", "false")):
+        driver.execute_script("localStorage.setItem(arguments[0], arguments[1])", f"mlflow.assistant.{key}", value)
+
+
 def text(driver: Chrome) -> str:
     """What can be read on the page."""
     return str(driver.execute_script("return document.body.innerText"))
