@@ -73,7 +73,7 @@ def read(arguments: Sequence[str]) -> Command:
     if parsed.help:
         return Command(DictConfig({}), DictConfig({}), {}, help=help_text(parsed.overrides, folders, WORDS))
     _refuse_flags(parsed)
-    _refuse_launchers(parsed.overrides)
+    _refuse_plugins(parsed.overrides)
     origin.guard_environment(parsed.overrides)
     search = skeleton.search_path(folders)
     with initialize_config_dir(str(skeleton.conf_folder()), version_base="1.3"):
@@ -103,10 +103,14 @@ def _refuse_flags(parsed: Namespace) -> None:
             raise UserError(f"--{name}: of Hydra's flags, python -m sweeps takes --help and --config-dir")
 
 
-def _refuse_launchers(overrides: Sequence[str]) -> None:
+def _refuse_plugins(overrides: Sequence[str]) -> None:
+    """What Hydra would start jobs by, and a study would silently not."""
     for line in overrides:
-        if line.lstrip("+~").startswith(("hydra/launcher", "hydra.launcher")):
+        name = line.lstrip("+~")
+        if name.startswith(("hydra/launcher", "hydra.launcher")):
             raise UserError(f"{line}: a study runs in this process; start the command once per worker")
+        if name.startswith(("hydra/sweeper", "hydra.sweeper")):
+            raise UserError(f"{line}: a study asks for its points itself; sweepers are for python -m pruneexp -m")
 
 
 def composed(arguments: Sequence[str]) -> Composed:

@@ -41,6 +41,8 @@ def said(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str, stat
         ("--info=all study=knee", "--info: of Hydra's flags, python -m sweeps takes --help and --config-dir"),
         ("study=knee hydra/launcher=ray", "hydra/launcher=ray: a study runs in this process; start the command once "),
         ("study=knee hydra.launcher.n_jobs=2", "hydra.launcher.n_jobs=2: a study runs in this process; start the comm"),
+        ("study=knee hydra/sweeper=optuna", "hydra/sweeper=optuna: a study asks for its points itself; "),
+        ("study=knee hydra.sweeper.trials=3", "hydra.sweeper.trials=3: a study asks for its points itself"),
         ("--config-dir=nowhere study=knee", "--config-dir nowhere: there is no such folder"),
         ("study=knee study._target_=os.system", "study._target_=os.system is not allowed: targets come from sweeps.st"),
     ],
