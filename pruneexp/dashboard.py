@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from pruneexp.errors import UserError
+from pruneexp.terminal import read_no_further
 from pruneexp.tracking import default_uri, open_pages, opener
 
 
@@ -25,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"pruneexp.dashboard: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        return read_no_further()
     except KeyboardInterrupt:
         print("pruneexp.dashboard: interrupted; the same command goes on where this one stopped", file=sys.stderr)
         return 130

@@ -1,6 +1,9 @@
-"""What all commands show alike: durations, and the width of a log file. Knows nothing of what is shown."""
+"""What all commands show alike: durations, the width of a log file, and their end. Knows nothing of what is shown."""
 
 from __future__ import annotations
+
+import os
+import sys
 
 #: Columns of a log file: enough for the table of points.
 LOG_WIDTH = 160
@@ -12,3 +15,9 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def read_no_further() -> int:
+    """The exit status where whoever reads what is printed, such as ``head``, has seen enough: nothing is wrong."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains once more when it ends
+    return 0

@@ -237,3 +237,12 @@ def test_listing_loads_no_torch(store: Store) -> None:
     for name in ("ls", "verify"):
         command = [sys.executable, "-c", program, name, "--store", str(store.root)]
         assert subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def test_whoever_reads_no_further_is_told_of_no_trouble(store: Store) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)  # as `head` does when it has seen enough
+    command = [sys.executable, "-u", "-m", "pruneexp.store", "ls", "--store", str(store.root)]
+    done = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -22,7 +22,7 @@ from pruneexp.jobs.summary import summarise
 from pruneexp.places import SWEEPS
 from pruneexp.status.live import watch
 from pruneexp.status.tables import detail, overview
-from pruneexp.terminal import LOG_WIDTH
+from pruneexp.terminal import LOG_WIDTH, read_no_further
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(asked)
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        return read_no_further()
     except (Told, OSError) as error:
         print(f"pruneexp.status: {error}", file=sys.stderr)
         return 2

@@ -15,6 +15,7 @@ from pruneexp.errors import UserError
 from pruneexp.interrupts import STATUS
 from pruneexp.places import SPOOL, STORE
 from pruneexp.store import delivering, listing, tidying
+from pruneexp.terminal import read_no_further
 
 #: Hours within which nothing is removed: a week, so that whoever comes back on Monday finds Friday's checkpoint.
 GRACE_HOURS = 168.0
@@ -42,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"pruneexp.store: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        return read_no_further()
     except OSError as error:
         print(f"pruneexp.store: {error.filename or 'the disk'}: {error.strerror or error}", file=sys.stderr)
         return 2
