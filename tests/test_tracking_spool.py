@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -194,16 +195,17 @@ def test_a_store_that_never_answered_is_refused_or_waited_for(
     assert (curve_run.info.status, curve_run.data.params["model"]) == ("FINISHED", "lenet5")
 
 
-def test_a_curve_deleted_while_it_runs_is_made_again_with_all_its_points(
-    tmp_path: Path, writer: Courier, said: list[str]
+@pytest.mark.parametrize("kind", ["curve", "study"])
+def test_what_is_deleted_while_it_runs_is_made_again_with_all_its_points(
+    tmp_path: Path, writer: Courier, said: list[str], kind: Literal["curve", "study"]
 ) -> None:
-    curve, client = begun(writer), client_of(Tracker(fresh_uri(tmp_path), "first"))
+    curve, client = writer.begin(replace(PARENT, kind=kind)), client_of(Tracker(fresh_uri(tmp_path), "first"))
     writer.log_point(curve, point("before"))
     client.delete_run(curve)
     writer.log_point(curve, point("after"))
     writer.close_curve(curve, "FINISHED")
     tracker = Tracker(fresh_uri(tmp_path), "first")
-    (again,) = runs(tracker, f"tags.`{schema.KIND}` = 'curve'")
+    (again,) = runs(tracker, f"tags.`{schema.KIND}` = '{kind}'")
     assert (again.info.status, again.data.params["model"]) == ("FINISHED", "lenet5")
     assert {run.data.tags["mlflow.parentRunId"] for run in points(tracker)} == {again.info.run_id}
     assert len(points(tracker)) == 2
