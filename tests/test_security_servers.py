@@ -61,7 +61,7 @@ def test_a_ray_of_this_machine_alone_is_asked_to_listen_here(monkeypatch: pytest
     monkeypatch.setitem(sys.modules, "ray", ray)
     monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "1")
     assert ray_launcher._connected(None) is ray
-    assert (asked["address"], asked["_node_ip_address"], asked["include_dashboard"]) == (None, "127.0.0.1", False)
+    assert (asked["address"], asked["_node_ip_address"], asked["include_dashboard"]) == ("local", "127.0.0.1", False)
     assert os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] == "0"
 
 

@@ -197,9 +197,21 @@ def test_the_status_says_whether_something_is_left_that_nobody_runs(
     assert capsys.readouterr().out.count("mine") >= 3
 
 
+def test_a_sweep_that_cannot_be_read_hides_no_other(folder: SweepFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    other = SweepFolder(folder.root, "other")
+    claim(other, Definition((("seed=0",),)))
+    other.definition.write_text("{}")
+    assert main(["--sweeps", str(folder.root)]) == 2
+    said = capsys.readouterr()
+    assert "mine" in said.out
+    assert str(other.definition) in said.err
+
+
 def test_what_is_under_way_is_no_failure(folder: SweepFolder) -> None:
     write_state(folder, 1, WAITING)
     with reporting(folder.root, "mine", 0):
         assert not summarise(folder).stuck
         assert main(["mine", "--sweeps", str(folder.root)]) == 0
+        write_state(folder, 1, FAILED)
+        assert main(["mine", "--sweeps", str(folder.root)]) == 1
     assert summarise(folder).stuck

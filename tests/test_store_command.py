@@ -21,7 +21,7 @@ from pruneexp.cache.inventory import damages, entries
 from pruneexp.cache.paths import Paths
 from pruneexp.cache.store import Artefact, Store
 from pruneexp.store.__main__ import main
-from pruneexp.tracking import Parent, Tracker
+from pruneexp.tracking import Parent, Tracker, references
 from pruneexp.tracking.letters import of_point
 from pruneexp.tracking.spool import Spool
 from tests.contracts.records import CURVE, curve_of, fresh_store, point
@@ -179,7 +179,7 @@ def test_a_dead_process_holds_nothing(store: Store) -> None:
     assert not any(folder.iterdir())
 
 
-def test_records_that_wait_are_references_too(tmp_path: Path, store: Store) -> None:
+def test_records_that_wait_are_references_too(tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     uri, one = recorded(tmp_path, store), point("q")
     letter = of_point(
         Parent("curve", "c", "a curve", {**CURVE, "dense_key": OTHER}, {}, "", {}),
@@ -194,8 +194,17 @@ def test_records_that_wait_are_references_too(tmp_path: Path, store: Store) -> N
     assert keys_of(store) == {OTHER}
     (path,) = spool.files()
     path.write_text("{}")
+    for _ in range(2):  # a look changes nothing
+        assert gc(store, "--grace", "1", "--delete") == 2
+        assert keys_of(store) == {OTHER}
+    list(spool.letters(lambda _: None))  # as who delivers does, who sets it aside
+    assert spool.files() == []
     assert gc(store, "--grace", "1", "--delete") == 2
-    assert keys_of(store) == {OTHER}
+    (aside,) = spool.damaged()
+    assert f"{aside} is damaged: delete it when its command" in capsys.readouterr().err
+    aside.unlink()
+    assert gc(store, "--grace", "1", "--delete") == 0
+    assert OTHER not in keys_of(store)
 
 
 def test_results_that_do_not_say_what_they_were_built_upon_stay_together(tmp_path: Path, store: Store) -> None:
@@ -227,6 +236,35 @@ def test_nothing_goes_unless_every_store_of_records_was_asked(
     assert keys_of(store) == BUILT.keys()
     assert gc(store, *remove, "--forget", "postgresql://me:pw@127.0.0.1:9/db") == 0
     assert keys_of(store) == {DENSE}
+
+
+def test_a_damaged_note_of_a_store_of_records_is_one_sentence(
+    tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.refer(f"sqlite:///{tmp_path}/gone.db", tmp_path / "spool")
+    (note,) = Paths(store.root).referrers().glob("*.json")
+    note.write_text("{}")
+    for arguments in ((), ("--forget", "sqlite:///gone.db")):
+        assert gc(store, *arguments) == 2
+        assert f"{note} is not what was written, so nobody knows which store" in capsys.readouterr().err
+
+
+def test_a_job_that_ends_while_the_records_are_read_has_kept_its_results(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = recorded(tmp_path, store)
+    aged(store)
+    original, job = references.recorded, [holds.Holding(Paths(store.root).holds())]
+    job[0].add([OTHER])
+
+    def ended_meanwhile(asked: str) -> set[str]:
+        found = original(asked)
+        job.clear()  # it recorded a point right after its experiment was read
+        return found
+
+    monkeypatch.setattr("pruneexp.store.tidying.recorded", ended_meanwhile)
+    assert gc(store, "--grace", "1", "--delete", "--tracking-uri", uri) == 0
+    assert keys_of(store) == {OTHER}
 
 
 def test_listing_loads_no_torch(store: Store) -> None:

@@ -14,6 +14,7 @@ import pytest
 from pruneexp import schema
 from pruneexp.tracking import Tracker, contention
 from pruneexp.tracking.runs import Runs
+from tests.contracts.points import point as a_point
 from tests.contracts.records import curve_of, fresh_store, point, points, runs
 from tests.contracts.tracking_server import tracking_server
 
@@ -111,6 +112,28 @@ def test_a_curve_made_at_the_same_moment_is_one_curve(
     assert len(curves) == 1
     assert own == curves[0].info.run_id
     assert curve_of(there) == own
+
+
+@pytest.mark.parametrize("moment", ["create", "fill", "withdraw"])
+def test_summaries_renewed_at_the_same_moment_are_those_of_every_seed(
+    machines: tuple[Machine, Machine], moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = machines
+
+    def recorded(machine: Machine, seed: int) -> str:
+        one = a_point(seed=seed)
+        curve = curve_of(machine, one.identity.curve_key)
+        machine.log_point(curve, one)
+        return curve
+
+    here.describe(recorded(here, 0))
+    second = recorded(here, 1)
+    meanwhile(monkeypatch, here, moment, lambda: there.describe(recorded(there, 2)))
+    here.describe(second)
+    left = runs(here, f"tags.`{schema.KIND}` = 'summary'")
+    assert [run.data.metrics[schema.SEEDS] for run in left] == [3, 3]  # one of the curves, one of their points
+    assert {run.data.tags[schema.SUMMARY_OF] for run in left} == {"curves", "points"}
+    assert {run.info.status for run in left} == {"FINISHED"}
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from pruneexp.experiment.waiting import told_what_waits
 from pruneexp.places import SPOOL
 from pruneexp.store.delivering import deliver
 from pruneexp.tracking import Courier, Parent, Tracker, courier, delivery, waiting
-from pruneexp.tracking.letters import Letter, of_point, of_scan, plain, post, read
+from pruneexp.tracking.letters import Letter, of_ending, of_point, of_scan, plain, post, read
 from pruneexp.tracking.spool import Spool
 from pruneexp.tracking.stores import Unreachable
 from tests.contracts.records import CURVE, ENVIRONMENT, artefact, client_of, curve_of, fresh_store, point, points, runs
@@ -74,10 +74,7 @@ def content(tracker: Tracker) -> dict[str, object]:
     hidden = ("mlflow.parentRunId", "mlflow.runName")
     return {
         run.data.tags[schema.POINT_KEY]: (
-            run.info.status,
-            run.info.run_name,
-            run.data.params,
-            run.data.metrics,
+            *(run.info.status, run.info.run_name, run.data.params, run.data.metrics),
             {name: value for name, value in run.data.tags.items() if name not in hidden},
             artefact(run, schema.LAYERS_FILE) if run.info.status == "FINISHED" else "",
         )
@@ -243,6 +240,14 @@ def test_a_record_that_waits_twice_or_was_written_already_arrives_once(
     (run,) = points(tracker)
     assert run.data.metrics["ledger.dense.epochs"] == 2.5
     assert spool.files() == []
+
+
+def test_how_a_curve_ended_last_counts_whatever_the_clock_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool, clock = Spool(tmp_path, SECRET, "first"), iter((2 * 10**18, 10**18))
+    monkeypatch.setattr(time, "time_ns", clock.__next__)
+    for status in ("KILLED", "FINISHED"):
+        spool.add(of_ending(PARENT, status))
+    assert [letter.body["status"] for _, letter in spool.letters(print)] == ["FINISHED"]
 
 
 def test_no_credentials_wait(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pruneexp import schema
 from pruneexp.tracking import Parent, Tracker, open_pages
 from pruneexp.tracking.summaries import METRICS, Point, Summary, summaries
 from tests.contracts.points import point
-from tests.contracts.records import CURVE, ENVIRONMENT, client_of, fresh_store, runs
+from tests.contracts.records import CURVE, ENVIRONMENT, client_of, curve_of, fresh_store, runs
 
 
 def recorded(*points: schema.TradeoffPoint) -> list[Point]:
@@ -106,6 +106,17 @@ def test_jobs_renew_summaries_that_readers_of_points_never_count(tracker: Tracke
     read = read_points(tracker.uri)
     assert [len(part) for part in (read.records, read.unreadable, read.failed)] == [5, 0, 0]
     assert read.records[0].point.result in {one.result for one in (point(), point(density=0.5))}
+
+
+def test_the_command_describes_again_what_has_got_more_points(tracker: Tracker) -> None:
+    record(tracker, point(seed=0))
+    curve = curve_of(tracker, point(seed=0).identity.curve_key)
+    tracker.log_point(curve, point(seed=0, density=0.5))  # as with runtime.dashboard=false
+    (pages,) = open_pages(tracker.uri, ["study"])
+    pages.summarise()
+    (run,) = runs(tracker, f"tags.`{schema.KIND}` = 'curve'")
+    assert run.data.metrics[schema.RECORDED] == 2
+    assert "d=0.5" in run.data.tags["mlflow.note.content"]
 
 
 def test_the_command_finds_nothing_to_change_after_the_jobs(tracker: Tracker) -> None:

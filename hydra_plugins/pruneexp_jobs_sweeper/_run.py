@@ -90,12 +90,14 @@ def _todo(asked: Request, plan: SweepPlan, retry: bool) -> list[int]:
     folder, before = asked.folder, summarise(asked.folder)
     todo = []
     for number, (job, state) in enumerate(zip(plan.jobs, before.states, strict=True)):
-        if state.state == "running" or (state.state == "failed" and not state.mendable and not retry):
+        if state.state == "running":
             continue
         fresh = replace(state, points=job.points or state.points, done=job.recorded, reason="", stage="")
         if job.done:
             if state.state != "done" or state.done != job.points:
                 write_state(folder, number, replace(fresh, state="done"))
+            continue
+        if state.state == "failed" and not state.mendable and not retry:
             continue
         todo.append(number)
         if not held(folder, number):

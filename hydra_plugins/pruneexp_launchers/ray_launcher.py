@@ -103,7 +103,8 @@ def _connected(address: str | None) -> Any:
             socket.create_connection((host, int(port)), timeout=_PROBE_SECONDS).close()
         import ray
 
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR", **local)
+        # Without an address Ray would join whichever cluster was started here last, or the one of RAY_ADDRESS.
+        ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **local)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise UserError(
             f"hydra.launcher.address={address}: no Ray cluster could be joined: {first_line(error)}"

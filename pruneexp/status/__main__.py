@@ -79,9 +79,16 @@ def _list(asked: argparse.Namespace, console: Console) -> int:
     if not found:
         console.print(f"no sweep lies in {asked.sweeps}")
         return 0
-    sweeps = [summarise(folder) for folder in found]
+    sweeps, unreadable = [], []
+    for folder in found:
+        try:
+            sweeps.append(summarise(folder))
+        except UserError as error:
+            unreadable.append(error)
     console.print(overview(sweeps, time.time()))
-    return 1 if any(sweep.stuck for sweep in sweeps) else 0
+    for reason in unreadable:
+        print(f"pruneexp.status: {reason}", file=sys.stderr)
+    return 2 if unreadable else 1 if any(sweep.stuck for sweep in sweeps) else 0
 
 
 def _retry(folder: SweepFolder) -> int:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from pruneexp.cache import referrers
+from pruneexp.cache import holds, referrers
 from pruneexp.cache.garbage import remove, unneeded
 from pruneexp.cache.inventory import entries
 from pruneexp.cache.manifests import DamageError
@@ -27,9 +27,10 @@ def tidy(root: Path, uris: Sequence[str], *, grace: float, delete: bool) -> int:
         UserError: a tracking store that refers to results cannot be asked, or nobody knows of one.
     """
     paths = Paths(root)
+    held = holds.held(paths.holds())  # first: a job that ends meanwhile may have recorded what was read already
     references = _references(paths, uris)
     found = entries(paths)
-    garbage = unneeded(paths, found, references, now=time.time(), grace=grace)
+    garbage = unneeded(paths, found, {*references, *held}, now=time.time(), grace=grace)
     going = {entry.path for entry in garbage}
     kept = [entry for entry in found if entry.path not in going]
     print(f"store {root}: records refer to {len(references)} results")
@@ -49,23 +50,28 @@ def forget(root: Path, uri: str) -> None:
     """Ask a tracking store no more.
 
     Raises:
-        UserError: it is not among those noted.
+        UserError: it is not among those noted, or a note cannot be read.
     """
     folder = Paths(root).referrers()
     shown = redact(resolved(uri))
+    known = {note.uri for note in _noted(Paths(root))}
     if not referrers.forget(folder, shown):
-        noted = ", ".join(sorted({note.uri for note in referrers.noted(folder)})) or "none"
+        noted = ", ".join(sorted(known)) or "none"
         raise UserError(f"--forget {shown}: not among those noted in {folder}, which are {noted}")
 
 
-def _references(paths: Paths, uris: Sequence[str]) -> set[str]:
+def _noted(paths: Paths) -> list[referrers.Referrer]:
     try:
-        notes = referrers.noted(paths.referrers())
+        return referrers.noted(paths.referrers())
     except DamageError as damage:
         raise UserError(
             f"{damage}, so nobody knows which store of records it named, and nothing is removed: delete that file, and "
             f"name every such store with --tracking-uri."
         ) from damage
+
+
+def _references(paths: Paths, uris: Sequence[str]) -> set[str]:
+    notes = _noted(paths)
     given = {redact(resolved(uri)): uri for uri in uris}
     known = {note.uri: note.uri for note in notes} | given
     if not known:

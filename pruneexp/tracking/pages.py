@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from pruneexp import schema
 from pruneexp.errors import UserError, redact
@@ -12,6 +13,9 @@ from pruneexp.tracking.reports import FINISHED, describe, newest, read_points, r
 from pruneexp.tracking.runs import Runs, kind
 from pruneexp.tracking.stores import experiments, explained, open_client, resolved, sqlite_path, store_lock
 from pruneexp.tracking.summaries import Point
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 
 class Pages:
@@ -31,7 +35,7 @@ class Pages:
         return bool(self._runs.client.search_runs([self._runs.experiment_id], query, max_results=1))
 
     def summarise(self, say: Callable[[str], None] = lambda _: None) -> int:
-        """Describe what has no description yet, and renew the summaries over seeds; how many there are.
+        """Describe what has no description of all its points, and renew the summaries over seeds; how many there are.
 
         Jobs that record meanwhile wait for one curve or one group of summaries at most. ``say`` is told what is being
         done, because MLflow takes 8 ms for every run that it reads.
@@ -47,16 +51,22 @@ class Pages:
                 raise UserError(
                     f"The experiment {self.name!r} of {redact(self._uri)} is empty: it has no run of pruneexp."
                 )
-            parents = [run for of_kind in ("curve", "study") for run in self._runs.find(kind(of_kind))]
-            bare = [run for run in parents if schema.DIGEST not in run.data.tags]
-            if bare:
-                say(f"describing curves and searches: {len(bare)}")
-            for run in bare:
+            outdated = self._outdated(points)
+            if outdated:
+                say(f"describing curves and searches: {len(outdated)}")
+            for run in outdated:
                 with self._lock:
                     describe(self._runs, run)
             if points:
                 say(f"summarising points: {len(points)}")
             return self._renewed(points, seen)
+
+    def _outdated(self, points: Sequence[Point]) -> list[Run]:
+        """Curves and searches that tell of more or fewer points than they have, or of none yet."""
+        count = Counter(point.identity.study or point.identity.curve_key for point in points)
+        curves = ((run, run.data.tags.get(schema.CURVE_KEY, "")) for run in self._runs.find(kind("curve")))
+        studies = ((run, run.data.params.get("study", "")) for run in self._runs.find(kind("study")))
+        return [run for run, key in (*curves, *studies) if run.data.metrics.get(schema.RECORDED, 0) != count[key]]
 
     def _renewed(self, points: Sequence[Point], seen: str) -> int:
         contests: dict[str, list[Point]] = defaultdict(list)

@@ -38,15 +38,16 @@ def recorded(uri: str) -> set[str]:
 
 
 def waiting_in(root: Path) -> set[str]:
-    """Keys in the letters below a spool's folder.
+    """Keys in the letters below a spool's folder, which stays as it is.
 
     Raises:
-        UserError: a letter cannot be read.
+        UserError: a letter cannot be read, or was set aside because of that.
     """
     keys: set[str] = set()
     for folder in sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else ():
-        unread: list[str] = []
-        for _, letter in Spool.at(folder).letters(unread.append):
+        spool = Spool.at(folder)
+        unread = [f"{path} is damaged: delete it when its command has recorded it again" for path in spool.damaged()]
+        for _, letter in spool.letters(unread.append, look_only=True):
             identity = {**letter.body.get("identity", {}), **(letter.parent.params if letter.parent else {})}
             keys |= {str(identity[name]) for name in KEYS if name in identity}
         if unread:

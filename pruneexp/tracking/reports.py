@@ -7,11 +7,12 @@ again from the points alone, and is left alone where it is as it should be.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pruneexp import schema
-from pruneexp.tracking import markdown
+from pruneexp.tracking import contention, markdown
 from pruneexp.tracking.runs import PARENT, Runs, Value, kind, quoted, texts
 from pruneexp.tracking.summaries import Point, Summary, step_of, summaries
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 FINISHED = f"{kind('point')} and attributes.status = 'FINISHED'"
+#: Machines that renew at once settle it in two; with more of them the next one to renew does.
+_LOOKS = 3
 
 
 def describe(runs: Runs, run: Run) -> list[Point]:
@@ -58,15 +61,27 @@ def newest(runs: Runs) -> str:
     return "" if not found else f"{found[0].info.run_id} {found[0].info.end_time}"
 
 
-def renew(runs: Runs, lock: FileLock, of: schema.PointIdentity, seen: str, points: Sequence[Point]) -> int:
+def renew(
+    runs: Runs, lock: FileLock, of: schema.PointIdentity, seen: str, points: Sequence[Point], *, unlocked: bool = False
+) -> int:
     """Renew the summaries of the contest that a point is in; how many there are.
 
     ``points`` are all that it had when ``seen`` was the ``newest``: reading many takes seconds, in which others may
-    write, so they are read again, under the lock, only where somebody has recorded meanwhile.
+    write, so they are read again, under the lock, only where somebody has recorded meanwhile. Where the store is
+    ``unlocked``, one that other machines renew as well, each looks again after it has written: the last to look finds
+    every point, and what others have left.
     """
+    contest = schema.contest_of(of)
     with lock:
-        fresh = points if newest(runs) == seen else repetitions(runs, of)
-        return _refresh(runs, fresh, schema.contest_of(of))
+        now = newest(runs)
+        count = _refresh(runs, points if now == seen else repetitions(runs, of), contest)
+        for _ in range(_LOOKS if unlocked else 0):
+            time.sleep(contention.SEEN_SECONDS)
+            before, now = now, newest(runs)
+            if now == before and len(list(runs.find(_of_contest(contest)))) == count:
+                break
+            count = _refresh(runs, repetitions(runs, of), contest)
+        return count
 
 
 def repetitions(runs: Runs, of: schema.PointIdentity) -> Iterator[Point]:
@@ -97,11 +112,11 @@ def _refresh(runs: Runs, points: Iterable[Point], contest: str) -> int:
     """Make the summaries of a contest, replace what has changed and remove what has nothing behind it any more."""
     wanted = {(one.of, one.key): one for one in summaries(points)}
     missing = dict(wanted)
-    for run in list(runs.find(f"{kind('summary')} and tags.`{schema.CONTEST}` = {quoted(contest)}")):
+    for run in list(runs.find(_of_contest(contest))):
         tags = run.data.tags
         one = missing.pop((tags.get(schema.SUMMARY_OF, ""), tags.get(schema.SUMMARY_KEY, "")), None)  # type: ignore[arg-type]
         if one is None or tags.get(schema.DIGEST) != one.digest or run.info.status != "FINISHED":
-            runs.client.delete_run(run.info.run_id)
+            runs.withdraw(run)
             if one is not None:
                 missing[one.of, one.key] = one
     for place, one in wanted.items():
@@ -110,7 +125,13 @@ def _refresh(runs: Runs, points: Iterable[Point], contest: str) -> int:
     return len(wanted)
 
 
+def _of_contest(contest: str) -> str:
+    return f"{kind('summary')} and tags.`{schema.CONTEST}` = {quoted(contest)}"
+
+
 def _write(runs: Runs, one: Summary) -> None:
+    from mlflow.exceptions import MlflowException
+
     own = {
         schema.KIND: "summary",
         schema.SUMMARY_OF: one.of,
@@ -119,8 +140,12 @@ def _write(runs: Runs, one: Summary) -> None:
         schema.SCHEMA: schema.SCHEMA_VERSION,
     }
     run = runs.create(one.name, {**one.tags, **own})
-    runs.fill(run, texts(one.params), list(one.values), {})
-    runs.client.set_terminated(run.info.run_id, "FINISHED")
+    try:
+        runs.fill(run, texts(one.params), list(one.values), {})
+        runs.client.set_terminated(run.info.run_id, "FINISHED")
+    except MlflowException:
+        if not runs.gone(run):  # else another machine has found it unfinished
+            raise
 
 
 def _front(trials: Sequence[schema.TradeoffPoint]) -> list[schema.TradeoffPoint]:

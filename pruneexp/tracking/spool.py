@@ -22,7 +22,7 @@ from pruneexp.tracking.letters import ORDER, RECORDS, Letter, plain, read
 
 FORMAT = 1
 _ABOUT = "store.json"
-_SUFFIX = ".json"
+_SUFFIX, _DAMAGED = ".json", ".damaged"
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,10 @@ class Spool:
             if not (self.folder / _ABOUT).exists():
                 _write(self.folder / _ABOUT, json.dumps(self._about))
             _write(self.folder / name, _signed(content))
+            if letter.kind == "ending":  # only the last counts, whatever the clock says of the others
+                for earlier in self.folder.glob(f"ending-{_digest(letter.key)}-*{_SUFFIX}"):
+                    if earlier.name != name:
+                        earlier.unlink(missing_ok=True)
         except OSError as error:
             raise UserError(
                 f"A record could neither be written to {self._about['uri']} nor kept in {self.folder}: "
@@ -84,12 +88,16 @@ class Spool:
         """The files of all letters, in no order."""
         return _files(self.folder)
 
+    def damaged(self) -> list[Path]:
+        """What was set aside."""
+        return sorted(self.folder.glob(f"*{_DAMAGED}"))
+
     def records(self) -> int:
         """How many records wait; one that waits twice counts once."""
         return _count(self.folder)
 
-    def letters(self, say: Callable[[str], None]) -> Iterator[tuple[Path, Letter]]:
-        """Every letter in the order of delivery; one that is damaged is said and set aside."""
+    def letters(self, say: Callable[[str], None], *, look_only: bool = False) -> Iterator[tuple[Path, Letter]]:
+        """Every letter in the order of delivery; one that is damaged is said, and set aside unless one looks only."""
         found: list[tuple[int, int, Path, Letter]] = []
         for path in _files(self.folder):
             try:
@@ -102,7 +110,10 @@ class Spool:
             except FileNotFoundError:
                 continue  # delivered by another process meanwhile
             except (ValueError, KeyError, TypeError) as error:
-                aside = path.with_suffix(".damaged")
+                if look_only:
+                    say(f"{path} is damaged ({error})")
+                    continue
+                aside = path.with_suffix(_DAMAGED)
                 os.replace(path, aside)
                 say(f"A waiting record is damaged ({error}) and set aside as {aside}: its command records it again.")
         yield from ((path, letter) for _, _, path, letter in sorted(found, key=lambda entry: entry[:3]))

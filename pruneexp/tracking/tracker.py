@@ -160,7 +160,9 @@ class Tracker:
                 points = reports.describe(self._runs, self._runs.client.get_run(run_id))
             if points and not points[0].identity.study:
                 of, seen = points[0].identity, reports.newest(self._runs)
-                reports.renew(self._runs, self._lock, of, seen, list(reports.repetitions(self._runs, of)))
+                reports.renew(
+                    self._runs, self._lock, of, seen, list(reports.repetitions(self._runs, of)), unlocked=self._unlocked
+                )
 
     def log_network(self, point_key: str, network: Network) -> str | None:
         """Log a network as a model, an output of the point's run; its id, or ``None`` where it is there already."""

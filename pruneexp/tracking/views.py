@@ -60,7 +60,12 @@ def tradeoff(hidden: Sequence[str]) -> View:
         name="tradeoff",
         title="Trade-off, mean over seeds (accuracy in points, on val)",
         query=f"tags.`{schema.KIND}` = 'summary' AND tags.`{schema.SUMMARY_OF}` = 'curves'",
-        charts=_loss_charts(),
+        charts=[
+            line([schema.ACCURACY_LOSS], over="density"),
+            line([schema.ACCURACY_LOSS], over=schema.COMPRESSION),
+            line([schema.ACCURACY_LOSS + schema.SPREAD], over="density"),
+            line(["accuracy_test"], over="density"),
+        ],
         columns=_columns(params=_GROUPS, metrics=_SUMMARY_COLUMNS),
         hidden=hidden,
         across=2,
@@ -150,7 +155,7 @@ def health(hidden: Sequence[str]) -> View:
         across=2,
         height=400,
         table=True,
-        newest_first=True,  # MLflow loads a hundred, and more when it is asked to
+        newest_first=True,  # MLflow loads a hundred at first
     )
 
 
@@ -258,15 +263,6 @@ _SUMMARY_COLUMNS = (
     schema.ACCURACY_LOSS_TEST,
     schema.ACCURACY_LOSS_TEST + schema.SPREAD,
 )
-
-
-def _loss_charts() -> list[Chart]:
-    return [
-        line([schema.ACCURACY_LOSS], over="density"),
-        line([schema.ACCURACY_LOSS], over=schema.COMPRESSION),
-        line([schema.ACCURACY_LOSS + schema.SPREAD], over="density"),
-        line(["accuracy_test"], over="density"),
-    ]
 
 
 def _columns(params: Sequence[str] = (), metrics: Sequence[str] = ()) -> list[str]:
