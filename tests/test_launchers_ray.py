@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
+from pruneexp.jobs.folder import SweepFolder
+from pruneexp.jobs.summary import summarise
 from tests.contracts.commands import PATIENCE, started, until
 from tests.contracts.composing import SMALL
 from tests.contracts.jobs import numbers, ran, runs
 from tests.contracts.ray_cluster import cluster
+from tests.contracts.sweeping import SWEEPS
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +41,33 @@ def test_the_jobs_of_a_node_that_dies_run_again_and_nothing_is_lost(tmp_path: Pa
     assert [run.info.status for run in runs(broken, "curve")] == ["FINISHED"] * 3
 
 
-def test_without_an_address_the_jobs_run_on_a_cluster_of_this_machine_alone(tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_jobs_on_every_node_and_the_same_command_completes_them(tmp_path: Path) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for seed in (0, 1):
+        ran(whole, *LONG[len(SMALL) :], "runtime.threads=1", f"seed={seed}")
+    broken.mkdir()
+    folder = SweepFolder(broken / SWEEPS, "mine")
+    with cluster() as ray:
+        sweep_words = (*ON_RAY, f"hydra.launcher.address={ray.address}", *LONG, "seed=0,1", "runtime.sweep=mine")
+        with started(broken, *sweep_words) as sweep:
+            until(lambda: len(list(broken.glob("store/work/*/*/manifest.json"))) == 2, "both nodes have saved", sweep)
+            os.killpg(sweep.pid, signal.SIGINT)
+            _, said = sweep.communicate(timeout=PATIENCE)
+        assert sweep.returncode == 130, said
+        assert "Traceback" not in said
+        until(lambda: not summarise(folder).numbers("running"), "no node goes on")
+        assert runs(broken) == []
+        with started(broken, *sweep_words) as sweep:
+            _, said = sweep.communicate(timeout=PATIENCE * 2)
+        assert sweep.returncode == 0, said
+    assert numbers(broken) == numbers(whole)
+    assert [run.info.status for run in runs(broken, "curve")] == ["FINISHED"] * 2
+
+
+def test_without_an_address_the_jobs_run_on_a_cluster_of_this_machine_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")  # somebody else's, which Ray would join
     whole, local = tmp_path / "whole", tmp_path / "local"
     for seed in (0, 1):
         ran(whole, "runtime.threads=1", f"seed={seed}")

@@ -58,10 +58,10 @@ def remaining(process: subprocess.Popen[str]) -> list[str]:
     return found
 
 
-def until(reached: Callable[[], bool], what: str, process: subprocess.Popen[str]) -> None:
-    """Wait for something that happens while the process lives."""
+def until(reached: Callable[[], bool], what: str, process: subprocess.Popen[str] | None = None) -> None:
+    """Wait for something that happens while the process lives, if one is given."""
     deadline = time.monotonic() + PATIENCE
     while not reached():
-        assert process.poll() is None, process.communicate()
+        assert process is None or process.poll() is None, process and process.communicate()
         assert time.monotonic() < deadline, f"not within {PATIENCE:g} s: {what}"
         time.sleep(0.05)
