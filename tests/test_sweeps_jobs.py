@@ -10,6 +10,8 @@ import pytest
 
 from pruneexp import schema
 from pruneexp.__main__ import main as pruneexp
+from pruneexp.jobs.folder import SweepFolder
+from pruneexp.jobs.state import JobState, write_state
 from pruneexp.status.__main__ import main as status
 from tests.contracts.sweeping import SWEEPS, Folder, recorded
 
@@ -48,6 +50,16 @@ def test_a_sweep_is_planned_run_and_resumed(folder: Folder, capfd: pytest.Captur
     assert [state.attempt for state in folder.states("mine")] == [1, 2, 1]
     assert trained == []
     assert {tags[schema.JOB] for run, tags in recorded(folder.client).items() if run not in points} == {"1"}
+
+
+def test_a_job_that_failed_is_done_when_others_have_recorded_its_points(folder: Folder) -> None:
+    folder.write("mine", "product: {seed: [0, 1]}\n")
+    assert folder("mine.yaml") == 0
+    trained = folder.trained()
+    write_state(SweepFolder(SWEEPS, "mine"), 1, JobState(state="failed", attempt=1, points=2, reason="MemoryError"))
+    assert folder("mine.yaml") == 0
+    assert [(state.state, state.done) for state in folder.states("mine")] == [("done", 2), ("done", 2)]
+    assert trained == []
 
 
 def cost(folder: Folder) -> float:

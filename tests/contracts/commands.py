@@ -62,6 +62,7 @@ def until(reached: Callable[[], bool], what: str, process: subprocess.Popen[str]
     """Wait for something that happens while the process lives, if one is given."""
     deadline = time.monotonic() + PATIENCE
     while not reached():
-        assert process is None or process.poll() is None, process and process.communicate()
+        if process is not None:
+            assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline, f"not within {PATIENCE:g} s: {what}"
         time.sleep(0.05)
