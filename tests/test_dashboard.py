@@ -67,14 +67,12 @@ def test_a_failure_and_a_scratch_run_bring_views_of_their_own(tracker: Tracker) 
 
 def test_a_long_view_is_compressed_and_one_too_long_does_not_fit() -> None:
     metrics = [f"level/features.{number}.weight" for number in range(60)]
-    view = views.study("name", 1, metrics, metrics)
+    view = views.study("name", metrics, metrics)
     text = views.text(view)
     assert text.startswith("deflate;")
     assert state_of(text) == views.state(view)
     assert views.fits(view)
-    assert not views.fits(
-        views.study("name", 1, [sha256(bytes([number])).hexdigest() * 9 for number in range(250)], [])
-    )
+    assert not views.fits(views.study("name", [sha256(bytes([number])).hexdigest() * 9 for number in range(250)], []))
 
 
 @pytest.mark.parametrize(

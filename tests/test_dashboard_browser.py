@@ -31,7 +31,7 @@ VIEWS = {
     "seeds": (0, 11),
     "prune-vs-scratch": (4, 2),
     "sensitivity": (3, 2),
-    "study-1": (3, 5),
+    "study": (3, 5),
     "health": (0, 9),
     "failures": (0, 2),
 }

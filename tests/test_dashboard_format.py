@@ -14,7 +14,7 @@ import pytest
 from pruneexp.tracking import views
 
 SCRIPTS = Path(mlflow.__file__).parent / "server" / "js" / "build" / "static" / "js"
-VIEW = views.study("name", 1, ["level/fc1"], ["density", "other"])
+VIEW = views.study("name", ["level/fc1"], ["density", "other"])
 
 
 @pytest.fixture(scope="module")

@@ -80,15 +80,15 @@ class Board:
                 groups = [name for name in _metrics(scans) if name.startswith("sensitivity/")]
                 yield views.sensitivity(groups, _metrics(scans))
             studies = self._some(kind("study"), _STUDIES)
-            for number, study in enumerate(studies, start=1):
-                yield from self._of_study(study, number)
+            for study in studies:
+                yield from self._of_study(study)
             jobs = [*self._some(kind("curve"), _LOOKED_AT), *studies]
             if jobs:
                 yield views.health(_metrics(jobs))
             if self._some("attributes.status = 'FAILED'", 1):
                 yield views.failures()
 
-    def _of_study(self, study: Run, number: int) -> Iterator[View]:
+    def _of_study(self, study: Run) -> Iterator[View]:
         name = study.data.params.get("study", "")
         trials = (
             self._some(f"{kind('point')} and params.`study` = '{name}'", _LOOKED_AT) if name and "'" not in name else []
@@ -96,7 +96,7 @@ class Board:
         if trials:
             hidden = _metrics([*trials, study])
             levels = [metric for metric in hidden if metric.startswith(schema.LEVEL)]
-            yield views.study(name, number, levels, hidden)
+            yield views.study(name, levels, hidden)
 
     def _some(self, query: str, count: int) -> Sequence[Run]:
         """At most so many of the newest runs that match."""

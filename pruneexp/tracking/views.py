@@ -8,6 +8,7 @@ leaves the plain page of runs, which the same address opens.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import zlib
 from collections.abc import Mapping, Sequence
@@ -122,10 +123,10 @@ def sensitivity(groups: Sequence[str], hidden: Sequence[str]) -> View:
     )
 
 
-def study(name: str, number: int, levels: Sequence[str], hidden: Sequence[str]) -> View:
+def study(name: str, levels: Sequence[str], hidden: Sequence[str]) -> View:
     """One search: its trials in the plane that it searched, and the levels of each layer side by side."""
     return View(
-        name=f"study-{number}",
+        name=f"study-{hashlib.sha256(name.encode()).hexdigest()[:8]}",  # an address keeps showing what it showed
         title=f"Study {name}",
         query=f"tags.`{schema.KIND}` = 'point' AND params.`study` = '{name}'",
         charts=[
