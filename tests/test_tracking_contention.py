@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from mlflow.exceptions import MlflowException
 
 from pruneexp import schema
 from pruneexp.tracking import Tracker, contention
@@ -112,6 +113,22 @@ def test_a_curve_made_at_the_same_moment_is_one_curve(
     assert len(curves) == 1
     assert own == curves[0].info.run_id
     assert curve_of(there) == own
+
+
+def test_a_curve_filled_at_the_same_moment_is_whole(
+    machines: tuple[Machine, Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = machines
+
+    def refused() -> None:
+        curve_of(there)
+        raise MlflowException("UNIQUE constraint failed: params.key, params.run_uuid")  # MLflow looks, and then adds
+
+    meanwhile(monkeypatch, here, "fill", refused)
+    curve = curve_of(here)
+    (run,) = runs(here, f"tags.`{schema.KIND}` = 'curve'")
+    assert run.info.run_id == curve
+    assert run.data.params["model"] == "lenet5"
 
 
 @pytest.mark.parametrize("moment", ["create", "fill", "withdraw"])

@@ -189,9 +189,20 @@ class Tracker:
                 run = self._runs.create(name, {colours.TAG: colours.colour(parent.params), **made_by, **own})
                 run = contention.agree(self._runs, query, run) if self._unlocked else run
                 self._adopt(key_tag, parent, run)
-            self._fill(run, parent, old=bool(found))
+            self._fill_once(run, parent, old=bool(found))
             self._sources[run.info.run_id] = {**made_by, key_tag: parent.key}
             return str(run.info.run_id)
+
+    def _fill_once(self, run: Run, parent: Parent, *, old: bool) -> None:
+        """As ``_fill``, where other machines may be filling the same run, all of it in one go, at the same moment."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._fill(run, parent, old=old)
+        except MlflowException:
+            if not self._unlocked:
+                raise
+            self._fill(self._runs.client.get_run(run.info.run_id), parent, old=True)
 
     def _fill(self, run: Run, parent: Parent, *, old: bool) -> None:
         """Add what a run lacks of its params and files."""
