@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -169,7 +168,7 @@ def test_an_interrupted_trial_is_run_again(app: App) -> None:
 def test_a_trial_interrupted_while_it_is_drawn_is_run_again(app: App) -> None:
     ranges = [LOSS, "hydra.sweeper.trials=3", "hydra.sweeper.study=drawn", "x=interval(0,1)"]
     with app.monkeypatch.context() as there:
-        there.setattr(_study, "suggest", lambda *_: signal.raise_signal(signal.SIGINT))
+        there.setattr(_study, "suggest", interrupted)
         with pytest.raises(KeyboardInterrupt):
             app(*ranges)
     app(*ranges)
@@ -184,6 +183,11 @@ def test_a_trial_that_runs_on_another_machine_is_left_to_it(app: App) -> None:
             app(*ranges, measure=raising(KeyboardInterrupt()))
     app(*ranges)
     assert [t.state.name for t in app.trials("shared")] == ["RUNNING", "COMPLETE", "COMPLETE"]
+
+
+def interrupted(*_: object) -> None:
+    """As by Ctrl-C, also where the signal is ignored, as it is in the background of a shell."""
+    raise KeyboardInterrupt
 
 
 def raising(*errors: BaseException) -> Callable[[DictConfig], Any]:
