@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import hydra
 import optuna
@@ -168,7 +169,7 @@ def test_an_interrupted_trial_is_run_again(app: App) -> None:
 def test_a_trial_interrupted_while_it_is_drawn_is_run_again(app: App) -> None:
     ranges = [LOSS, "hydra.sweeper.trials=3", "hydra.sweeper.study=drawn", "x=interval(0,1)"]
     with app.monkeypatch.context() as there:
-        there.setattr(_study, "suggest", interrupted)
+        there.setattr(_study, "suggest", Mock(side_effect=KeyboardInterrupt))  # a signal may be ignored here
         with pytest.raises(KeyboardInterrupt):
             app(*ranges)
     app(*ranges)
@@ -183,11 +184,6 @@ def test_a_trial_that_runs_on_another_machine_is_left_to_it(app: App) -> None:
             app(*ranges, measure=raising(KeyboardInterrupt()))
     app(*ranges)
     assert [t.state.name for t in app.trials("shared")] == ["RUNNING", "COMPLETE", "COMPLETE"]
-
-
-def interrupted(*_: object) -> None:
-    """As by Ctrl-C, also where the signal is ignored, as it is in the background of a shell."""
-    raise KeyboardInterrupt
 
 
 def raising(*errors: BaseException) -> Callable[[DictConfig], Any]:
