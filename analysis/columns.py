@@ -13,7 +13,6 @@ from analysis.runs import LoggedPoint
 from pruneexp.schema import PointIdentity, PointResult, flat_names, flat_types, flatten
 
 IDENTITY = flat_names(PointIdentity)
-RESULT = flat_names(PointResult)
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64()}
 _TYPES = {**flat_types(PointIdentity), **flat_types(PointResult)}
 _WHERE = {"run_id": str, "experiment": str, "started": int, "collapsed": str}

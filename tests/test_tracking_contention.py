@@ -131,7 +131,7 @@ def test_a_curve_filled_at_the_same_moment_is_whole(
     assert run.data.params["model"] == "lenet5"
 
 
-@pytest.mark.parametrize("moment", ["create", "fill", "withdraw"])
+@pytest.mark.parametrize("moment", ["create", "fill"])
 def test_summaries_renewed_at_the_same_moment_are_those_of_every_seed(
     machines: tuple[Machine, Machine], moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,13 +66,15 @@ class Copy:
             fresh = fresh.append_column(name, pa.array(values, kind))
         rows = pa.concat_tables([self._only(self.known.runs.keys() - outdated), fresh])
         states = {**self.states, self.selection: changes.state}
+        half = self.path.with_name(f".{self.path.name}.{os.getpid()}.{id(self)}")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            half = self.path.with_name(f".{self.path.name}.{os.getpid()}.{id(self)}")
             half.write_bytes(_packed(rows, {"layout": LAYOUT, "states": states}))
             half.replace(self.path)
         except OSError as error:
             self.remark = f"the local copy {self.path} cannot be written ({error}): all will be read again"
+            with suppress(OSError):
+                half.unlink()
 
     def read(self) -> None:
         """Raises ``OSError`` for a file that cannot be read, ``ValueError`` for one that is damaged."""

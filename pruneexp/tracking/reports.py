@@ -53,10 +53,10 @@ def describe(runs: Runs, run: Run) -> list[Point]:
     return points
 
 
-def newest(runs: Runs) -> str:
+def newest(runs: Runs, condition: str = "") -> str:
     """The finished point that ended last, which tells whether another one has been recorded since."""
     found = runs.client.search_runs(
-        [runs.experiment_id], FINISHED, order_by=["attributes.end_time DESC"], max_results=1
+        [runs.experiment_id], FINISHED + condition, order_by=["attributes.end_time DESC"], max_results=1
     )
     return "" if not found else f"{found[0].info.run_id} {found[0].info.end_time}"
 
@@ -71,13 +71,13 @@ def renew(
     ``unlocked``, one that other machines renew as well, each looks again after it has written: the last to look finds
     every point, and what others have left.
     """
-    contest = schema.contest_of(of)
+    contest, same = schema.contest_of(of), same_condition(of)
     with lock:
-        now = newest(runs)
-        count = _refresh(runs, points if now == seen else repetitions(runs, of), contest)
+        now = newest(runs, same) if unlocked else ""  # not of all: on a cluster somebody always records something
+        count = _refresh(runs, points if newest(runs) == seen else repetitions(runs, of), contest)
         for _ in range(_LOOKS if unlocked else 0):
             time.sleep(contention.SEEN_SECONDS)
-            before, now = now, newest(runs)
+            before, now = now, newest(runs, same)
             if now == before and len(list(runs.find(_of_contest(contest)))) == count:
                 break
             count = _refresh(runs, repetitions(runs, of), contest)
@@ -116,7 +116,7 @@ def _refresh(runs: Runs, points: Iterable[Point], contest: str) -> int:
         tags = run.data.tags
         one = missing.pop((tags.get(schema.SUMMARY_OF, ""), tags.get(schema.SUMMARY_KEY, "")), None)  # type: ignore[arg-type]
         if one is None or tags.get(schema.DIGEST) != one.digest or run.info.status != "FINISHED":
-            runs.withdraw(run)
+            runs.client.delete_run(run.info.run_id)
             if one is not None:
                 missing[one.of, one.key] = one
     for place, one in wanted.items():

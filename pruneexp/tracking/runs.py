@@ -75,16 +75,6 @@ class Runs:
         for start in range(_BATCH, len(numbers), _BATCH):
             self.client.log_batch(run.info.run_id, metrics=numbers[start : start + _BATCH])
 
-    def withdraw(self, run: Run) -> None:
-        """Delete a run, unless another machine has done so meanwhile."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            self.client.delete_run(run.info.run_id)
-        except MlflowException:
-            if not self.gone(run):
-                raise
-
     def gone(self, run: Run) -> bool:
         """Whether somebody has deleted it by now."""
         return str(self.client.get_run(run.info.run_id).info.lifecycle_stage) == "deleted"

@@ -189,11 +189,11 @@ class Tracker:
                 run = self._runs.create(name, {colours.TAG: colours.colour(parent.params), **made_by, **own})
                 run = contention.agree(self._runs, query, run) if self._unlocked else run
                 self._adopt(key_tag, parent, run)
-            self._fill_once(run, parent, old=bool(found))
+            self._fill_shared(run, parent, old=bool(found))
             self._sources[run.info.run_id] = {**made_by, key_tag: parent.key}
             return str(run.info.run_id)
 
-    def _fill_once(self, run: Run, parent: Parent, *, old: bool) -> None:
+    def _fill_shared(self, run: Run, parent: Parent, *, old: bool) -> None:
         """As ``_fill``, where other machines may be filling the same run, all of it in one go, at the same moment."""
         from mlflow.exceptions import MlflowException
 
