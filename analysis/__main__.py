@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from analysis.catalogue import Publication, add_options, chosen, publications
 from analysis.load import COPIES, DEFAULT_URI
 from pruneexp.errors import UserError
+from pruneexp.terminal import replace_unwritable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +26,7 @@ EXPERIMENT = "pruneexp"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status."""
+    replace_unwritable()
     words = list(sys.argv[1:] if arguments is None else arguments)
     known = publications()
     early, _ = _parser(known, add_help=False).parse_known_args(words)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 
 from analysis.runs import LoggedPoint
-from pruneexp.schema import PointIdentity, PointResult, flat_names, flat_types, flatten
+from pruneexp.schema import PointIdentity, PointResult, flat_names, flat_types, flatten, names_text
 
 IDENTITY = flat_names(PointIdentity)
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64()}
@@ -25,7 +25,12 @@ def table(points: Iterable[LoggedPoint]) -> pa.Table:
     found: dict[str, list[object]] = {name: [] for name in SCHEMA.names}
     for run_id, experiment, started, point in points:
         row = {**flatten(point.identity), **flatten(point.result)}
-        row |= {"run_id": run_id, "experiment": experiment, "started": started, "collapsed": ",".join(point.collapsed)}
+        row |= {
+            "run_id": run_id,
+            "experiment": experiment,
+            "started": started,
+            "collapsed": names_text(point.collapsed),
+        }
         for name, column in found.items():
             column.append(row.get(name))
     return pa.table(found, SCHEMA)

@@ -5,7 +5,7 @@ Pure: knows neither the store the points came from nor what will be drawn. Colum
 
     run_id, experiment, started    where the point was logged
     key                            the hash of its whole configuration
-    collapsed                      the layers kept from losing their last weight, comma-separated
+    collapsed                      the layers kept from losing their last weight, as a JSON list
     pruned                         percent of the prunable weights that are gone
     compression                    dense / kept weights
     SPLIT.change_WHEN.METRIC       accuracy minus that of the dense network of the same seed, in points (a loss is

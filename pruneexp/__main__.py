@@ -28,10 +28,12 @@ from pruneexp.interrupts import STATUS, graceful
 from pruneexp.jobs.folder import SweepFolder
 from pruneexp.jobs.report import Taken, reporting
 from pruneexp.notice import Leaving, Notice, noticing
+from pruneexp.terminal import replace_unwritable
 
 
 def job(composed: DictConfig) -> Mapping[str, float] | None:
     """One Hydra job: one curve; returns the numbers of its last point, for sweepers that look for the best."""
+    replace_unwritable()  # a launcher may run jobs in processes of their own
     folders = search_folders(HydraConfig.get())
     own = own_modules(folders)
     sys.path += [folder for folder in folders if folder not in sys.path]
@@ -45,7 +47,7 @@ def job(composed: DictConfig) -> Mapping[str, float] | None:
                 from pruneexp.experiment.run import run  # torch is loaded here, after everything cheap has been checked
 
                 notice = Notice()
-                with graceful(), noticing(notice):  # a launcher may run jobs in processes of their own
+                with graceful(), noticing(notice):
                     return run(composed, choices_of(HydraConfig.get()), own, notice, report)
         except Taken as reason:
             print(f"pruneexp: {reason}", file=sys.stderr, flush=True)
@@ -65,12 +67,13 @@ def speaking(runtime: DictConfig) -> Iterator[None]:
         return
     log = SweepFolder(Path(runtime.sweeps), runtime.sweep).log(runtime.job)
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
+    with log.open("a", encoding="utf-8", errors="replace") as file, redirect_stdout(file), redirect_stderr(file):
         yield
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status."""
+    replace_unwritable()
     if arguments is not None:
         sys.argv = [sys.argv[0], *arguments]  # Hydra reads it there
     skeleton.register()

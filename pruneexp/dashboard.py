@@ -14,12 +14,13 @@ from pathlib import Path
 from rich.console import Console
 
 from pruneexp.errors import UserError
-from pruneexp.terminal import read_no_further
+from pruneexp.terminal import read_no_further, replace_unwritable
 from pruneexp.tracking import default_uri, open_pages, opener
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Provision the views of the experiments asked for, print their addresses, and return the exit status."""
+    replace_unwritable()
     options = _parser().parse_args(arguments)
     try:
         _provision(options.tracking_uri or default_uri(Path.cwd()), options.experiment or [])

@@ -1,7 +1,8 @@
-"""What all commands show alike: durations, the width of a log file, and their end. Knows nothing of what is shown."""
+"""What all commands show alike: characters, durations, a log's width, their end. Knows nothing of what is shown."""
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -15,6 +16,16 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def replace_unwritable() -> None:
+    """Have ``?`` written for each character that the encoding of standard output or standard error lacks.
+
+    A job whose name of a layer or of a folder has an accent must not fail because a terminal or a log is in ASCII.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def read_no_further() -> int:

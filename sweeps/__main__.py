@@ -16,11 +16,13 @@ from pruneexp.experiment import slots
 from pruneexp.experiment.waiting import told_what_waits
 from pruneexp.interrupts import STATUS, graceful
 from pruneexp.notice import Leaving, Notice, noticing
+from pruneexp.terminal import replace_unwritable
 from sweeps import compose, files
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status."""
+    replace_unwritable()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0].endswith((".yaml", ".yml")):
         return _run_file(words)

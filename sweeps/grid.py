@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from pruneexp.config.quoting import quoted
 from pruneexp.errors import UserError
 
 Job = Mapping[str, Any]
@@ -27,9 +28,6 @@ _OF_THE_COMMAND = ("hydra", "plan", "runtime.sweep", "runtime.sweeps", "runtime.
 
 #: Text that a command line takes as it is; YAML calls 1e-3 a text, and a command line the number that is meant.
 _PLAIN = re.compile(r"[A-Za-z0-9_./+-][\w./+:@%?|-]*", re.ASCII)
-
-#: What must be escaped between quotes: a quote, and backslashes before one.
-_QUOTE = re.compile(r"(\\*)('|\Z)")
 
 
 @dataclass(frozen=True)
@@ -124,16 +122,12 @@ def text(value: Any) -> str:
         return repr(value)
     if isinstance(value, str):
         plain = _PLAIN.fullmatch(value) and isinstance(yaml.safe_load(value), str)
-        return value if plain else f"'{_QUOTE.sub(_escaped, value)}'"
+        return value if plain else quoted(value)
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{key}:{text(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, Sequence):
         return "[" + ",".join(map(text, value)) + "]"
     raise UserError(f"{value}: a value is a text, a number, true, false, null, a list or a mapping of them")
-
-
-def _escaped(match: re.Match[str]) -> str:
-    return match[1] * 2 + ("\\'" if match[2] else "")
 
 
 def _check_keys(found: Grid) -> None:

@@ -22,7 +22,7 @@ def numbers(trials: Sequence[FrozenTrial], finalists: Sequence[FrozenTrial]) -> 
 
 
 def show(display: Display, worker: Worker, total: int, finalists: Sequence[FrozenTrial], dense: float) -> None:
-    """The finalists, the densest first; accuracies in percent, the levels of each layer behind them."""
+    """The finalists, the densest first: accuracies in percent, then for each layer its level in each of them."""
     trials = worker.finished(total)
     failed = [trial for trial in trials if trial.state == TrialState.FAIL]
     pruned = sum(trial.state == TrialState.PRUNED for trial in trials)
@@ -33,11 +33,16 @@ def show(display: Display, worker: Worker, total: int, finalists: Sequence[Froze
         display.say(f"  trial {trial.number} failed: {trial.user_attrs.get('failure', 'no reason was told')}")
     layers = list(worker.space)
     retrained = [trial for trial in finalists if trial.state == TrialState.COMPLETE]
-    rows = [_row(trial, layers, dense) for trial in sorted(retrained, key=lambda trial: -trial.values[1])]
-    display.sheet((*_COLUMNS, *layers), rows)
+    shown = sorted(retrained, key=lambda trial: -trial.values[1])
+    rows = [_row(trial, dense) for trial in shown]
+    display.sheet(_COLUMNS, rows)
+    if not rows:
+        return
+    display.say("the level of each layer, by trial:")
+    display.sheet(("layer", *(row[0] for row in rows)), [_levels(layer, shown) for layer in layers])
 
 
-def _row(trial: FrozenTrial, layers: Sequence[str], dense: float) -> tuple[str, ...]:
+def _row(trial: FrozenTrial, dense: float) -> tuple[str, ...]:
     val, density = trial.values
     before, test = trial.user_attrs.get("before"), trial.user_attrs.get("test")
     return (
@@ -48,5 +53,8 @@ def _row(trial: FrozenTrial, layers: Sequence[str], dense: float) -> tuple[str, 
         f"{val:.2f}",
         "" if test is None else f"{test:.2f}",
         f"{val - dense:+.2f}",
-        *(f"{trial.params[layer]:.3g}" for layer in layers),
     )
+
+
+def _levels(layer: str, trials: Sequence[FrozenTrial]) -> tuple[str, ...]:
+    return (layer, *(f"{trial.params[layer]:.3g}" for trial in trials))

@@ -46,7 +46,7 @@ def curves_of(scan: Scan) -> Curves:
     """The scan's curves, mildest level first; groups of coupled layers give the same curve to each of their layers."""
     found: dict[str, list[Step]] = {}
     for row in scan.rows:
-        for layer in row.layers.split(","):
+        for layer in row.layers:
             found.setdefault(layer, []).append(Step(row.level.value, row.density, scan.dense.top1 - row.val.top1))
     return found
 

@@ -21,7 +21,7 @@ def test_rows_by_hand() -> None:
     assert (first["top1_low"], first["top1_high"]) == (-2.5, -1.5)
     assert first["key"] == first["scan_key"]
     assert (second["group"], second["kind"], second["place"]) == ("conv1+fc1", "mixed", 1)
-    assert second["layers"] == "conv1,fc1"
+    assert second["layers"] == ("conv1", "fc1")
 
 
 def test_absent_top5_is_nan_even_where_every_scan_lacks_it() -> None:

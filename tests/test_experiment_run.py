@@ -138,7 +138,7 @@ def test_a_layer_that_would_vanish_is_kept_and_tagged(tmp_path: Path) -> None:
     thresholds = ("criterion=layer_std", "+criterion.allocation.scale.fc3=100")
     ran(tmp_path, *thresholds, "curve.densities=null", "curve.qualities=[2]")
     [run] = runs(tmp_path)
-    assert run.data.tags[schema.COLLAPSE] == "fc3"
+    assert run.data.tags[schema.COLLAPSE] == '["fc3"]'
     assert run.data.params["budget.kind"] == "quality"
 
 

@@ -48,6 +48,16 @@ def test_an_identity_survives_as_text(identity: schema.PointIdentity) -> None:
     assert schema.unflatten(schema.PointIdentity, as_params) == identity
 
 
+@given(st.lists(st.text(min_size=1), max_size=4))
+def test_names_survive_as_text_whatever_is_in_them(names: list[str]) -> None:
+    assert schema.names_of(schema.names_text(names)) == tuple(names)
+
+
+def test_the_layers_of_earlier_records_are_read() -> None:
+    assert schema.names_of("conv2,fc1") == ("conv2", "fc1")
+    assert schema.names_of("") == ()
+
+
 @given(results)
 def test_a_result_survives_as_floats(result: schema.PointResult) -> None:
     as_metrics = {name: float(value) for name, value in schema.flatten(result).items()}

@@ -91,7 +91,7 @@ def test_a_setting_is_part_of_the_key_where_it_can_change_a_number(
 def test_rows_are_in_the_networks_order_from_the_mildest(setting: Setting, runner: Runner) -> None:
     found = rows(runner, scanned(setting, GRID))
     assert [(row.group, row.layers, row.kind, row.level.value) for row in found] == [
-        (layer, layer, "linear", density) for layer in ("fc1", "fc2", "fc3") for density in (0.5, 0.05)
+        (layer, (layer,), "linear", density) for layer in ("fc1", "fc2", "fc3") for density in (0.5, 0.05)
     ]
     record = runner.record(scanned(setting, GRID))
     assert record["images"] == len(setting.data.val)
@@ -124,7 +124,7 @@ def test_a_retrained_row_is_what_retraining_after_that_cut_gives(setting: Settin
 def test_coupled_layers_are_cut_together(setting: Setting, runner: Runner) -> None:
     grid = Grid((Budget("quality", 1.0),), coupled=(("fc1", "fc3"),), resamples=50)
     together, single = rows(runner, scanned(setting, grid))
-    assert (together.group, together.layers, single.group) == ("fc1+fc3", "fc1,fc3", "fc2")
+    assert (together.group, together.layers, single.group) == ("fc1+fc3", ("fc1", "fc3"), "fc2")
     assert together.weights_total == 43_200 + 400
     bare = rows(runner, scanned(setting, replace(grid, coupled=())))
     assert together.weights_kept == bare[0].weights_kept + bare[2].weights_kept

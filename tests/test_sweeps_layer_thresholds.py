@@ -94,9 +94,10 @@ def test_the_scan_behind_the_search_is_recorded(folder: Path) -> None:
 def test_the_table_shows_the_finalists_from_the_densest(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert swept(folder, *STUDY, "study.trials=6") == 0
     out, err = capsys.readouterr()
-    first, header, *rows, last = out.splitlines()
+    first, _, *rows, last = out.splitlines()
     assert (first, err) == ("6 trials: 6 complete, 0 given up, 0 failed", "")
-    assert header.split()[-3:] == list(LAYERS)
+    below = rows.index("the level of each layer, by trial:")
+    rows, (shown, *layers) = rows[:below], [line.split() for line in rows[below + 1 :]]
     assert last == "study mine in .pruneexp/studies/mine.journal"
     points = {point.data.params["trial"]: point for point in nested(folder) if epochs(point) == 2}
     assert sorted(row.split()[0] for row in rows) == sorted(points)
@@ -109,6 +110,9 @@ def test_the_table_shows_the_finalists_from_the_densest(folder: Path, capsys: py
         assert (density, val, test) == (
             f"{result.density:.4f}", f"{result.val.after.top1:.2f}", f"{result.test.after.top1:.2f}"
         )  # fmt: skip
+    assert shown == ["layer", *(row.split()[0] for row in rows)]
+    chosen = [levels(points[number]) for number in shown[1:]]
+    assert layers == [[layer, *(f"{level[layer]:.3g}" for level in chosen)] for layer in LAYERS]
 
 
 # --- not done twice, and gone on with ---------------------------------------------------------------------------------

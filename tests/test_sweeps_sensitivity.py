@@ -98,10 +98,10 @@ def test_each_seed_and_each_grid_has_a_scan_of_its_own(folder: Path) -> None:
     assert len({of.dense_settings for of in scans}) == 1
     rows = table(folder, runs(folder, "scan")[-1])["rows"]
     assert [(row["group"], row["layers"], row["level.value"]) for row in rows] == [
-        ("fc1+fc2", "fc1,fc2", 1.0),
-        ("fc1+fc2", "fc1,fc2", 2.0),
-        ("fc3", "fc3", 1.0),
-        ("fc3", "fc3", 2.0),
+        ("fc1+fc2", ["fc1", "fc2"], 1.0),
+        ("fc1+fc2", ["fc1", "fc2"], 2.0),
+        ("fc3", ["fc3"], 1.0),
+        ("fc3", ["fc3"], 2.0),
     ]
 
 

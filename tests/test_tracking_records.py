@@ -57,7 +57,7 @@ def test_a_point_is_read_back_equal(tracker: Tracker, top5: float | None) -> Non
         identity=schema.unflatten(schema.PointIdentity, run.data.params),
         result=schema.unflatten(schema.PointResult, run.data.metrics),
         layers=tuple(schema.unflatten(schema.LayerRow, row) for row in rows),
-        collapsed=tuple(run.data.tags[schema.COLLAPSE].split(",")),
+        collapsed=schema.names_of(run.data.tags[schema.COLLAPSE]),
     )
     assert read == written
 

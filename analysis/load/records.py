@@ -22,6 +22,7 @@ from pruneexp.schema import (
     ScanIdentity,
     Score,
     TradeoffPoint,
+    names_of,
     unflatten,
 )
 
@@ -116,7 +117,7 @@ def _sorted_out(
 
 
 def _point(_: Store, run: RawRun) -> LoggedPoint:
-    collapsed = tuple(layer for layer in run.tags.get(COLLAPSE, "").split(",") if layer)
+    collapsed = names_of(run.tags.get(COLLAPSE, ""))
     identity, result = unflatten(PointIdentity, run.params), unflatten(PointResult, run.metrics)
     point = TradeoffPoint(identity=identity, result=result, collapsed=collapsed)
     return LoggedPoint(run.run_id, run.experiment, run.started, point)

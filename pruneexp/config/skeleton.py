@@ -17,6 +17,7 @@ from omegaconf import MISSING
 
 from pruneexp import places
 from pruneexp.config import launchers
+from pruneexp.config.quoting import quoted
 from pruneexp.errors import UserError
 
 #: Folders searched for the shipped configurations: inside an installed package, then beside it in a checkout.
@@ -171,7 +172,7 @@ def register(node: type[Config] = Config) -> None:
 
 def search_path(folders: Sequence[Path | str]) -> list[str]:
     """The override for each of these folders by which Hydra finds choices in it too."""
-    return [f"hydra.searchpath=['file://{folder}']" for folder in folders]
+    return [f"hydra.searchpath=[{quoted(f'file://{folder}')}]" for folder in folders]
 
 
 def conf_folder() -> Path:

@@ -30,8 +30,10 @@ COLUMNS_OF_POINTS = (
     "change",
     "FLOP",
     "bytes",
-    "",
 )
+
+#: Columns that no table needs.
+_UNLIMITED = 1_000_000
 
 
 def curve_text(of: PointIdentity) -> str:
@@ -118,16 +120,24 @@ class Display:
             self._progress.update(self._points, completed=count, detail=detail)
 
     def table(self, points: Sequence[TradeoffPoint]) -> None:
-        """Accuracies in percent; ``change`` is against the dense network of the same seed, on test."""
+        """Accuracies in percent; ``change`` is against the dense network of the same seed, on test.
+
+        What else must be known of a point stands below, on a line of its own.
+        """
         self.sheet(COLUMNS_OF_POINTS, [_cells(point) for point in points])
+        for point in points:
+            if remarks := "; ".join(_flags(point)):
+                self.say(f"  {point.identity.budget.text}: {remarks}")
 
     def sheet(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A plain table, right-aligned."""
+        """A plain table, right-aligned; no cell of it is cut or folded, however narrow the terminal or the log is."""
         table = Table(box=None, header_style="bold", pad_edge=False)
         for name in columns:
             table.add_column(name, justify="right", no_wrap=True)
         for row in rows:
             table.add_row(*map(escape, row))
+        needed = self._out.measure(table, options=self._out.options.update_width(_UNLIMITED)).maximum
+        self._out.width = max(self._out.width, needed)  # rich would replace the ends of numbers by an ellipsis
         self._out.print(table)
 
 
@@ -164,12 +174,11 @@ def _cells(point: TradeoffPoint) -> tuple[str, ...]:
         "" if test is None else f"{test.after.top1 - test.dense.top1:+.2f}",
         f"{result.flop_effective / result.flop_dense:.1%}",
         f"{share:.1%}",
-        "; ".join(_flags(point)),
     )
 
 
 def _flags(point: TradeoffPoint) -> Iterator[str]:
     if point.collapsed:
-        yield "collapse: " + ",".join(point.collapsed)
+        yield "collapse: " + ", ".join(point.collapsed)
     if point.density_missed:
         yield f"asked {point.result.density_asked:g}"

@@ -5,7 +5,7 @@ Knows neither torch nor MLflow, so that a reader of records needs neither. Units
 multiply-add is two FLOP.
 """
 
-from pruneexp.schema.codec import flat_names, flat_types, flatten, unflatten
+from pruneexp.schema.codec import flat_names, flat_types, flatten, names_of, names_text, unflatten
 from pruneexp.schema.derived import REPEATED, contest_of, derived, group_of
 from pruneexp.schema.names import (
     ACCURACY_LOSS,
@@ -116,5 +116,7 @@ __all__ = [
     "flat_types",
     "flatten",
     "group_of",
+    "names_of",
+    "names_text",
     "unflatten",
 ]

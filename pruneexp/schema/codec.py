@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple, TypeVar
 
 Record = TypeVar("Record")
@@ -93,9 +94,27 @@ def _field(field: dataclasses.Field[Any], hint: Any) -> _Field:
     return _Field(field.name, hint, dataclasses.is_dataclass(hint), optional, required)
 
 
+def names_text(names: Iterable[str]) -> str:
+    """Names of layers as one text: a JSON list, because a name may hold a comma, a quote or a space."""
+    return json.dumps(list(names), ensure_ascii=False)
+
+
+def names_of(text: str) -> tuple[str, ...]:
+    """Inverse of ``names_text``; earlier records joined the names by commas, which is read as well.
+
+    Raises:
+        ValueError: the text starts like a JSON list, and is none.
+    """
+    if text.startswith("["):
+        return tuple(map(str, json.loads(text)))
+    return tuple(name for name in text.split(",") if name)
+
+
 def _read(hint: Any, value: Any) -> Any:
     if hint is float or hint is str:
         return hint(value)
+    if typing.get_origin(hint) is tuple:
+        return names_of(value) if isinstance(value, str) else tuple(value)
     if hint is int:
         if isinstance(value, float) and not value.is_integer():
             raise ValueError(f"{value!r} is not a whole number")

@@ -37,13 +37,13 @@ class ScanIdentity:
 class LayerSensitivity:
     """One layer, or one group of coupled layers, at one level, while all others are dense; scored on val.
 
-    ``group`` is the layer's name, or those of its layers joined by ``+``; ``layers`` is comma-separated; ``kind`` is
-    ``conv``, ``linear`` or ``mixed``. ``density`` is the achieved one, of the group. The interval is that of the change
-    of accuracy against the dense network, in points: 95 %, by bootstrap over the images.
+    ``group`` is the layer's name, or those of its layers joined by ``+``; ``layers`` are their names; ``kind`` is
+    ``conv``, ``linear`` or ``mixed``. ``density`` is the achieved one, of the group. The interval is that of the
+    change of accuracy against the dense network, in points: 95 %, by bootstrap over the images.
     """
 
     group: str
-    layers: str
+    layers: tuple[str, ...]
     kind: str
     level: Budget
     weights_total: int

@@ -112,7 +112,7 @@ def _artefact(
             kept, total = int(outcomes.kept[g, place]), int(outcomes.totals[g])
             row = LayerSensitivity(
                 group=group.name,
-                layers=",".join(group.layers),
+                layers=tuple(group.layers),
                 kind="mixed" if len(kinds) > 1 else min(kinds),
                 level=budget,
                 weights_total=total,

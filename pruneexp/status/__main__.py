@@ -22,11 +22,12 @@ from pruneexp.jobs.summary import summarise
 from pruneexp.places import SWEEPS
 from pruneexp.status.live import watch
 from pruneexp.status.tables import detail, overview
-from pruneexp.terminal import LOG_WIDTH, read_no_further
+from pruneexp.terminal import LOG_WIDTH, read_no_further, replace_unwritable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status."""
+    replace_unwritable()
     asked = _parser().parse_args(arguments)
     try:
         return _run(asked)

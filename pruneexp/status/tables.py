@@ -16,6 +16,9 @@ from pruneexp.terminal import duration
 #: Jobs listed one by one.
 _ROWS = 20
 
+#: Columns that may be folded where a line is too short for all; names and numbers are not.
+_TEXTS = ("on", "now", "reason", "asks for")
+
 
 def overview(sweeps: Sequence[Summary], now: float) -> Table:
     """One line per sweep."""
@@ -113,5 +116,5 @@ def _more(numbers: Sequence[int]) -> list[str]:
 def _table(*columns: str) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for name in columns:
-        table.add_column(name, no_wrap=name in ("job", "sweep", "points"), overflow="fold")
+        table.add_column(name, no_wrap=name not in _TEXTS, overflow="fold")
     return table

@@ -15,7 +15,7 @@ from pruneexp.errors import UserError
 from pruneexp.interrupts import STATUS
 from pruneexp.places import SPOOL, STORE
 from pruneexp.store import delivering, listing, tidying
-from pruneexp.terminal import read_no_further
+from pruneexp.terminal import read_no_further, replace_unwritable
 
 #: Hours within which nothing is removed: a week, so that whoever comes back on Monday finds Friday's checkpoint.
 GRACE_HOURS = 168.0
@@ -23,6 +23,7 @@ GRACE_HOURS = 168.0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status."""
+    replace_unwritable()
     asked = _parser().parse_args(arguments)
     try:
         if asked.command == "deliver":

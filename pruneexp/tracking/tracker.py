@@ -79,7 +79,7 @@ class Tracker:
         identity = schema.flatten(point.identity)
         notes = dict(tags or {})
         if point.collapsed:
-            notes[schema.COLLAPSE] = ",".join(point.collapsed)
+            notes[schema.COLLAPSE] = schema.names_text(point.collapsed)
         if point.density_missed:
             notes[schema.DENSITY_MISSED] = "true"
         rows = json.dumps([schema.flatten(row) for row in point.layers], indent=1)

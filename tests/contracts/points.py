@@ -20,6 +20,7 @@ from pruneexp.schema import (
     Scores,
     TradeoffPoint,
     flatten,
+    names_text,
 )
 
 
@@ -130,7 +131,7 @@ def tracking_file(path: Path, points: Iterable[LoggedPoint], status: str = "FINI
                 "INSERT INTO runs VALUES (?, ?, ?, ?, ?, 'active')",
                 (run_id, experiment, status, started, started + 500),
             )
-            tags = {KIND: "point", COLLAPSE: ",".join(one.collapsed)}
+            tags = {KIND: "point", COLLAPSE: names_text(one.collapsed)}
             params = {key: str(value) for key, value in flatten(one.identity).items()}
             for table, values in (("tags", tags), ("params", params)):
                 rows = [(run_id, key, value) for key, value in values.items()]

@@ -86,7 +86,7 @@ def _row(group: str, density: float, level: Budget, dense: float, change: float,
     kinds = {"linear" if name.startswith("fc") else "conv" for name in names}
     return LayerSensitivity(
         group=group,
-        layers=",".join(names),
+        layers=tuple(names),
         kind=kinds.pop() if len(kinds) == 1 else "mixed",
         level=level,
         weights_total=1_000,
