@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
-from pruneexp.experiment.display import Display
+from pruneexp.experiment.display import Display, rate_text
 from sweeps.driver import Worker
 
 _COLUMNS = ("trial", "density", "rate", "val before", "val after", "test after", "change on val")
@@ -48,7 +48,7 @@ def _row(trial: FrozenTrial, dense: float) -> tuple[str, ...]:
     return (
         str(trial.user_attrs["trial"]),
         f"{density:.4f}",
-        f"{1 / density:.1f}x",
+        rate_text(density),
         "" if before is None else f"{before:.2f}",
         f"{val:.2f}",
         "" if test is None else f"{test:.2f}",

@@ -142,6 +142,20 @@ def test_a_layer_that_would_vanish_is_kept_and_tagged(tmp_path: Path) -> None:
     assert run.data.params["budget.kind"] == "quality"
 
 
+def test_a_network_may_lose_all_its_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    everything = (
+        "runtime.dashboard=true",
+        "criterion=layer_std",
+        "criterion.min_keep=0",
+        "curve.densities=null",
+        "curve.qualities=[1000]",
+    )
+    ran(tmp_path, *everything)
+    [run] = runs(tmp_path)
+    assert (run.info.status, run.data.metrics["density"]) == ("FINISHED", 0)
+    assert "all gone" in capsys.readouterr().out
+
+
 def test_an_unreachable_server_is_refused_before_any_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pruneexp.stages.work.fit", None)
     with pytest.raises(UserError, match=r"127\.0\.0\.1:9"):

@@ -167,7 +167,7 @@ def _cells(point: TradeoffPoint) -> tuple[str, ...]:
     return (
         point.identity.budget.text,
         f"{result.density:.4f}",
-        f"{1 / result.density:.1f}x",
+        rate_text(result.density),
         "" if before is None else f"{before.top1:.2f}",
         f"{result.val.after.top1:.2f}",
         "" if test is None else f"{test.after.top1:.2f}",
@@ -175,6 +175,11 @@ def _cells(point: TradeoffPoint) -> tuple[str, ...]:
         f"{result.flop_effective / result.flop_dense:.1%}",
         f"{share:.1%}",
     )
+
+
+def rate_text(density: float) -> str:
+    """``9.8x``, dense over kept weights; of a network that lost them all, that it did."""
+    return f"{1 / density:.1f}x" if density else "all gone"
 
 
 def _flags(point: TradeoffPoint) -> Iterator[str]:

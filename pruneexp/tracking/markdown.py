@@ -42,9 +42,9 @@ def description(heading: str, points: Sequence[schema.TradeoffPoint], run_id: st
 
 def drawing(points: Sequence[schema.TradeoffPoint]) -> str:
     """The curve of accuracy loss, before retraining too where there was any."""
-    after = [(point.result.density, _loss(point, point.result.val.after)) for point in points]
+    after = [(_drawn_at(point), _loss(point, point.result.val.after)) for point in points]
     before = [
-        (point.result.density, _loss(point, point.result.val.before))
+        (_drawn_at(point), _loss(point, point.result.val.before))
         for point in points
         if point.result.val.before is not None
     ]
@@ -52,6 +52,11 @@ def drawing(points: Sequence[schema.TradeoffPoint]) -> str:
     if before and before != after:
         lines.append(Line("before retraining", "#888", before, dashed=True))
     return tradeoff_svg(lines, "accuracy loss (points)")
+
+
+def _drawn_at(point: schema.TradeoffPoint) -> float:
+    """The density; a network that lost all its weights stands where it would with a single one."""
+    return max(1, point.result.weights_kept) / max(1, point.result.weights_total)
 
 
 def _loss(point: schema.TradeoffPoint, score: schema.Score) -> float:
