@@ -67,7 +67,8 @@ def _parser(known: dict[str, Publication], *, add_help: bool) -> argparse.Argume
     parser.add_argument("--experiment", action="append", metavar="NAME",
                         help=f"read this experiment; may be repeated (default: {EXPERIMENT}; list: all)")  # fmt: skip
     parser.add_argument("--where", action="append", default=[], metavar="COLUMN=VALUE",
-                        help="only such points or scans, for example criterion=layer_std; may be repeated")  # fmt: skip
+                        help="only such points or scans, for example criterion=layer_std; may be repeated, also for "
+                             "one column, which then has one of the values")  # fmt: skip
     parser.add_argument("--no-copy", action="store_true",
                         help=f"read all from the store, and let the local copy in {COPIES} be")  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("reports"), metavar="FOLDER",
@@ -78,7 +79,9 @@ def _parser(known: dict[str, Publication], *, add_help: bool) -> argparse.Argume
 def _supply(selected: Sequence[Publication], given: argparse.Namespace) -> Supply:
     from analysis import materials
 
-    conditions = dict(map(_condition, given.where))
+    conditions: dict[str, list[str]] = {}
+    for column, value in map(_condition, given.where):
+        conditions.setdefault(column, []).append(value)
     experiments = given.experiment or (None if given.command == "list" else [EXPERIMENT])
     wanted = list(materials.SOURCES) if given.command == "list" else [one.made_of() for one in selected]
     logged, notes = materials.read(given.tracking_uri, experiments, wanted, None if given.no_copy else COPIES)
@@ -110,7 +113,7 @@ def _publish(supply: Supply, selected: Sequence[Publication], given: argparse.Na
         paths = upkeep.kept(given.out, name, upkeep.inputs(name, options, rows))
         print(*(paths or publish.write(given.out, publish.files(publication, name, rows, options))), sep="\n")
 
-    for sentence in supply.repeats():
+    for sentence in supply.remarks():
         print(f"note: {sentence}", file=sys.stderr)
     made, lacking = publish.each(selected, supply, make)
     for reason, names in lacking.items():

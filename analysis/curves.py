@@ -5,15 +5,14 @@ Knows neither how a curve is drawn nor which paper it is compared with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from analysis import frames
+from analysis.conditions import telling, texts, words
 from analysis.frames import Spread
-
-Conditions = Mapping[str, Any]
 
 
 class Mark(NamedTuple):
@@ -54,32 +53,14 @@ def curves(
     made: list[Curve] = []
     for (key, marks), look in zip(found, looks, strict=True):
         alike = [other for (other, _), theirs in zip(found, looks, strict=True) if theirs == look]
-        named = texts(key, (*style, *conditions))
-        differing = ", ".join(short(name, dict(named)[name]) for name in frames.varying(alike, conditions))
-        made.append(Curve(look, alike.index(key), differing, named, marks))
+        differing = words(key, telling(alike, conditions))
+        made.append(Curve(look, alike.index(key), differing, texts(key, (*style, *conditions)), marks))
     return tuple(sorted(made, key=lambda curve: (rank(curve.style), curve.style, curve.variant)))
 
 
 def budget_text(kind: str, value: float) -> str:
     """``density=0.1`` or ``quality=1.5``."""
     return f"{kind}={value:g}"
-
-
-def short(name: str, value: str) -> str:
-    """A condition as the reader of a legend or a table meets it."""
-    if name.endswith("_settings"):
-        return f"{name.replace('_', ' ')} {value}"
-    return f"data {value[:8]}" if name == "data_fingerprint" else value
-
-
-def texts(key: Mapping[str, Any], names: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Conditions as (name, text), in full."""
-    return tuple((name, f"{key[name]:g}" if isinstance(key[name], float) else str(key[name])) for name in names)
-
-
-def joined(conditions: Iterable[tuple[str, str]]) -> str:
-    """``texts`` in one column of a table."""
-    return "; ".join(f"{name}={value}" for name, value in conditions)
 
 
 def _marks(rows: pd.DataFrame) -> tuple[Mark, ...]:

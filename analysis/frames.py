@@ -6,6 +6,7 @@ Pure: knows neither the store the points came from nor what will be drawn. Colum
     run_id, experiment, started    where the point was logged
     key                            the hash of its whole configuration
     collapsed                      the layers kept from losing their last weight, as a JSON list
+    completed                      whether an earlier version recorded it, and its penalty is taken for a newer one's
     pruned                         percent of the prunable weights that are gone
     compression                    dense / kept weights
     SPLIT.change_WHEN.METRIC       accuracy minus that of the dense network of the same seed, in points (a loss is
@@ -17,6 +18,7 @@ from __future__ import annotations
 import math
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
@@ -24,11 +26,13 @@ import pyarrow as pa
 
 from analysis import columns
 from analysis.columns import IDENTITY
+from analysis.conditions import ABSENT
 from analysis.runs import LoggedPoint
 from pruneexp.errors import UserError
-from pruneexp.schema import REPEATED
+from pruneexp.schema import EXPLAINED, LATER, REPEATED
 
 Split = Literal["test", "val"]
+_SLACK = 1e-9  # of a number: 3 * 1e-5 and 3e-5 differ in their last bit
 
 SUBJECT = ("data", "model")
 BUDGET = ("budget.kind", "budget.value")
@@ -77,7 +81,7 @@ def frame(points: pa.Table | Iterable[LoggedPoint]) -> pd.DataFrame:
     What is absent is NaN, also where every point lacks it.
     """
     table = points if isinstance(points, pa.Table) else columns.table(points)
-    made: pd.DataFrame = table.to_pandas()
+    made = completed(table.to_pandas(), POINTS, BUDGET)
     made = made.sort_values([*SUBJECT, "mode", *CONDITIONS, *BUDGET, "seed", "started", "run_id"], ignore_index=True)
     derived = {"key": made["point_key"], "pruned": 100.0 * (1.0 - made["density"])}
     derived["compression"] = made["weights_total"] / made["weights_kept"]
@@ -87,6 +91,31 @@ def frame(points: pa.Table | Iterable[LoggedPoint]) -> pd.DataFrame:
                 change = made[f"{split}.{when}.{metric}"] - made[f"{split}.dense.{metric}"]
                 derived[f"{split}.change_{when}.{metric}"] = change
     return made.assign(**derived)
+
+
+def completed(rows: pd.DataFrame, kind: Kind, beside: Sequence[str] = ()) -> pd.DataFrame:
+    """Give records of earlier versions what they lack, where newer ones say it.
+
+    What a hash covers is known wherever that hash is. The rest, noted in ``completed``, is taken for that of newer ones
+    that agree in all settings that both have, ``beside`` and the seed left out, as long as it is the same in all of
+    them; else such a record stays as it is, and is told apart.
+    """
+    old = rows["reg_settings"] == ""
+    if not old.any() or old.all():
+        return rows.assign(completed=False)
+    made = rows.copy()
+    for covering, names in EXPLAINED.items():
+        if covering in made and set(names) <= set(made):
+            known = made.groupby(covering)[list(names)].transform("first")
+            made.loc[old, list(names)] = known[old & (made[covering] != "")]
+    later = [name for name in LATER if name in kind.settings]
+    ways = made.groupby(later, dropna=False, sort=False).ngroup().where(~old)
+    shared = [made[name] for name in kind.settings if name not in (*later, *beside, "seed")]
+    alike = ways.groupby(shared, dropna=False)
+    only = alike.transform("min").where(old & (alike.transform("nunique") == 1)).dropna()
+    source = pd.Series(ways.index, index=ways).groupby(level=0).first()
+    made.loc[only.index, later] = made.loc[source[only], later].set_axis(only.index)
+    return made.assign(completed=made.index.isin(only.index))
 
 
 def of_curves(points: pd.DataFrame) -> pd.DataFrame:
@@ -103,21 +132,37 @@ def latest(rows: pd.DataFrame, kind: Kind = POINTS) -> pd.DataFrame:
     return rows[rows["run_id"] == last.reindex(rows.index)].reset_index(drop=True)
 
 
-def where(rows: pd.DataFrame, conditions: Mapping[str, str], kind: Kind = POINTS) -> pd.DataFrame:
-    """Only the rows whose columns have, as text, these values.
+def where(rows: pd.DataFrame, conditions: Mapping[str, str | Sequence[str]], kind: Kind = POINTS) -> pd.DataFrame:
+    """Only the rows whose columns have one of these values: as numbers where they are numbers, else as text.
 
     Raises:
         UserError: no such column, or nothing with that value; the message lists what there is.
     """
-    for column, value in conditions.items():
+    for column, given in conditions.items():
         if column not in kind.identity:
             raise UserError(f"--where knows no {column!r} of a {kind.name}; it knows {', '.join(kind.identity)}.")
-        text = rows[column].astype(str)
-        if not len(rows) or not (text == value).any():
-            found = ", ".join(sorted(text.unique())[:20]) or f"no {kind.name}"
-            raise UserError(f"no {kind.name} has {column}={value} (with the other conditions there is: {found}).")
-        rows = rows[text == value]
+        matching = {value: _equal(rows[column], value) for value in ([given] if isinstance(given, str) else given)}
+        for value, match in matching.items():
+            if not match.any():
+                found = ", ".join(sorted(_texts(rows[column]).unique())[:20]) or f"no {kind.name}"
+                raise UserError(f"no {kind.name} has {column}={value} (with the other conditions there is: {found}).")
+        rows = rows[pd.concat(matching, axis=1).any(axis=1)]
     return rows.reset_index(drop=True)
+
+
+def _equal(column: pd.Series, value: str) -> pd.Series:
+    """Whether each value is what a person wrote: 1e-4 and 0.0001 are one number, ``none`` is what is absent."""
+    alike = _texts(column) == value
+    if pd.api.types.is_numeric_dtype(column):
+        with suppress(ValueError):
+            return alike | ((column - float(value)).abs() <= _SLACK * abs(float(value)))
+    return alike
+
+
+def _texts(column: pd.Series) -> pd.Series:
+    numbers = pd.api.types.is_float_dtype(column)
+    told = column.map("{:g}".format) if numbers else column.astype(str)
+    return told.where(column.notna(), ABSENT)
 
 
 def groups(points: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
@@ -128,11 +173,14 @@ def groups(points: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict[str, 
         yield dict(zip(by, map(_plain, key), strict=True)), rows
 
 
-def varying(conditions: Iterable[Mapping[str, Any]], names: Sequence[str] = CONDITIONS) -> tuple[str, ...]:
-    """Those of ``names`` that have more than one value among ``conditions``."""
-    found = list(conditions)
-    return tuple(name for name in names if len({row[name] for row in found}) > 1)
+def combinations(rows: pd.DataFrame, by: Sequence[str]) -> list[dict[str, Any]]:
+    """Each combination of values of ``by``, as ``groups`` has them but in the order of the rows."""
+    found = rows[list(by)].drop_duplicates()
+    return [dict(zip(by, map(_plain, key), strict=True)) for key in found.itertuples(index=False, name=None)]
 
 
 def _plain(value: object) -> object:
+    """A plain Python value; ``None`` where it is absent."""
+    if value is None or value != value:
+        return None
     return value.item() if hasattr(value, "item") else value

@@ -7,18 +7,22 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from analysis import frames, publish
+from analysis import conditions, frames, publish, scans
 from analysis.catalogue import Publication
 from analysis.materials import Supply
 from pruneexp.errors import UserError
 
 
 class Section(NamedTuple):
-    """Records of one sort: a line for each combination of ``columns``, with what its records add up to."""
+    """Records of one sort: a line for each combination of ``columns``, with what its records add up to.
+
+    Records that agree in these and differ in ``conditions`` have a line each, with what tells them apart.
+    """
 
     noun: str
     records: Callable[[Supply], pd.DataFrame]
     columns: tuple[str, ...]
+    conditions: tuple[str, ...]
     sums: Mapping[str, Callable[[pd.DataFrame], str]]
 
 
@@ -55,10 +59,23 @@ def _listed(section: Section, records: pd.DataFrame) -> Iterator[str]:
     for key, same in frames.groups(records, ("experiment",)):
         count = same["run_id"].nunique()
         yield f"{key['experiment']}: {count} {section.noun}{'s' if count > 1 else ''}"
-        lines: list[tuple[str, ...]] = [(*section.columns, *section.sums)]
-        for kind, rows in frames.groups(same, section.columns):
-            lines.append((*map(str, kind.values()), *(text(rows) for text in section.sums.values())))
+        columns = (*section.columns, *_telling(same, section))
+        lines: list[tuple[str, ...]] = [(*columns, *section.sums)]
+        for kind, rows in frames.groups(same, columns):
+            told = (conditions.text(value)[:8] if conditions.hashed(name) else conditions.text(value)
+                    for name, value in kind.items())  # fmt: skip
+            lines.append((*told, *(text(rows) for text in section.sums.values())))
         yield from _aligned(lines)
+
+
+def _telling(records: pd.DataFrame, section: Section) -> tuple[str, ...]:
+    """What tells records apart that agree in all columns of the section."""
+    alike: dict[tuple[object, ...], list[dict[str, object]]] = {}
+    names = [*section.columns, *(name for name in section.conditions if name not in section.columns)]
+    for key in frames.combinations(records, names):
+        alike.setdefault(tuple(key[name] for name in section.columns), []).append(key)
+    needed = {name for same in alike.values() for name in conditions.telling(same, section.conditions)}
+    return tuple(name for name in section.conditions if name in needed)
 
 
 def _trials(supply: Supply) -> pd.DataFrame:
@@ -105,18 +122,21 @@ SECTIONS = (
         "point",
         lambda supply: supply.chosen("points"),
         ("data", "model", "reg", "schedule", "mode", "criterion"),
+        frames.CONDITIONS,
         {"seeds": _seeds, "budgets": _values(*frames.BUDGET)},
     ),
     Section(
         "trial",
         _trials,
         ("data", "model", "reg", "criterion", "study"),
+        (),  # each trial has settings of its own
         {"seeds": _seeds, "points": _different("run_id")},
     ),
     Section(
         "scan",
         lambda supply: supply.chosen("scans"),
         ("data", "model", "reg", "criterion", "retrain_epochs"),
+        scans.CONDITIONS,
         {"seeds": _seeds, "layers": _different("group"), "levels": _values("level.kind", "level.value")},
     ),
 )

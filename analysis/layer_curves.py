@@ -5,20 +5,17 @@ Knows neither how a curve is drawn nor which paper it is compared with.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
 from analysis import frames
-from analysis.curves import budget_text, short, texts
+from analysis.conditions import short, telling, text, texts
+from analysis.curves import budget_text
 from analysis.frames import Spread
 from analysis.scans import CONDITIONS, LEVEL
 
 Panel = Literal["conv", "linear"]
-
-#: Conditions that a reader need not see where the others tell two ways of scanning apart already.
-_HASHES = ("data_fingerprint", "dense_settings", "scan_settings")
 
 
 class Mark(NamedTuple):
@@ -61,10 +58,10 @@ class Way(NamedTuple):
 def ways(rows: pd.DataFrame, metric: Literal["top1", "top5"]) -> tuple[Way, ...]:
     """Every way in which the rows, of scans of one network and with this metric, were scanned."""
     found = list(frames.groups(rows, CONDITIONS))
-    telling = _telling([key for key, _ in found])
+    needed = telling([key for key, _ in found], CONDITIONS)
     return tuple(
         Way(
-            differing=", ".join(_words(name, key[name]) for name in telling),
+            differing=", ".join(_words(name, key[name]) for name in needed),
             conditions=texts(key, CONDITIONS),
             retrain_epochs=int(key["retrain_epochs"]),
             images=tuple(sorted({int(number) for number in same["images"]})),
@@ -76,14 +73,7 @@ def ways(rows: pd.DataFrame, metric: Literal["top1", "top5"]) -> tuple[Way, ...]
 
 def varying(rows: pd.DataFrame) -> tuple[str, ...]:
     """What tells the ways of scanning from each other, as conditions to choose by."""
-    return _telling([key for key, _ in frames.groups(rows, CONDITIONS)])
-
-
-def _telling(keys: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    every = frames.varying(keys, CONDITIONS)
-    plain = tuple(name for name in every if name not in _HASHES)
-    enough = len({tuple(key[name] for name in plain) for key in keys}) == len(keys)
-    return plain if enough else every
+    return telling([key for key, _ in frames.groups(rows, CONDITIONS)], CONDITIONS)
 
 
 def _words(name: str, value: Any) -> str:
@@ -91,7 +81,7 @@ def _words(name: str, value: Any) -> str:
         return f"{value} epoch{'s' if value != 1 else ''} of retraining" if value else "no retraining"
     if name == "levels":
         return f"levels of {value}"
-    return short(name, f"{value:g}" if isinstance(value, float) else str(value))
+    return short(name, text(value))
 
 
 def _layers(rows: pd.DataFrame, metric: str) -> tuple[Layer, ...]:

@@ -51,10 +51,13 @@ SOURCES: Mapping[Material, Source] = {
 
 @dataclass(frozen=True)
 class Supply:
-    """All that was read, by material; of it, ``conditions`` choose. ``place`` says where it was looked for."""
+    """All that was read, by material; of it, ``conditions`` choose, which have the values that a column may have.
+
+    ``place`` says where it was looked for.
+    """
 
     logged: Mapping[Material, pd.DataFrame]
-    conditions: Mapping[str, str]
+    conditions: Mapping[str, Sequence[str]]
     place: str
 
     def chosen(self, material: Material) -> pd.DataFrame:
@@ -72,18 +75,25 @@ class Supply:
         """What was chosen, and of what was logged again only the last; raises as ``chosen`` does."""
         return frames.latest(self.chosen(material), SOURCES[material].kind)
 
-    def repeats(self) -> Iterator[str]:
-        """A sentence for each kind of record of which some were logged again later."""
+    def remarks(self) -> Iterator[str]:
+        """Sentences on each kind of record: how many were logged again later, and how many by earlier versions."""
         widest = {
             SOURCES[name].kind.name: name for name in sorted(self.logged, key=lambda name: len(self.logged[name]))
         }
         for noun, material in widest.items():
             try:
-                total, single = (rows["run_id"].nunique() for rows in (self.chosen(material), self.counted(material)))
+                chosen, counted = self.chosen(material), self.counted(material)
             except UserError:
                 continue  # nothing of it was chosen; whoever needs it is told
+            total, single = (rows["run_id"].nunique() for rows in (chosen, counted))
             if single < total:
                 yield f"{total - single} of {total} {noun}s were logged again later and are left out"
+            earlier = counted[counted["completed"]]["run_id"].nunique()
+            if earlier:
+                yield (
+                    f"{earlier} of {single} {noun}s were recorded by an earlier version, which says less of penalties: "
+                    "they count as repetitions of newer ones with which they agree in all else"
+                )
 
 
 def read(

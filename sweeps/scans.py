@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pruneexp.cache.identity import short, stage_key
-from pruneexp.experiment.points import settings
+from pruneexp.experiment.points import penalties, settings
 from pruneexp.experiment.session import Session
 from pruneexp.schema import Budget, BudgetKind, LayerSensitivity, Scan, ScanIdentity, Score, unflatten
 from pruneexp.stages.dense import train_dense
@@ -61,13 +61,14 @@ def scan_once(session: Session, levels: Sequence[float], kind: BudgetKind, optio
 
 def _identity(session: Session, stage: Stage, kind: BudgetKind, options: Options) -> ScanIdentity:
     config, choices = session.config, session.choices
+    hashes = settings(config, session.job)
     others = {name: value for name, value in stage.config.items() if name != "seed"}
     return ScanIdentity(
         model=choices["model"],
         data=choices["data"],
         train=choices["train"],
         reg=choices["reg"],
-        reg_strength=float(config.reg.get("strength", 0.0)),
+        reg_strength=penalties(config, session.job)["reg_strength"],
         dropout=choices["dropout"],
         criterion=choices["criterion"],
         seed=config.seed,
@@ -77,6 +78,7 @@ def _identity(session: Session, stage: Stage, kind: BudgetKind, options: Options
         dense_key=stage.parents[0].key,
         data_fingerprint=session.job.setting.data.fingerprint,
         device=session.job.setting.device.type,
-        dense_settings=settings(config, session.job)["dense_settings"],
+        reg_settings=hashes["reg_settings"],
+        dense_settings=hashes["dense_settings"],
         scan_settings=short(stage_key("scan settings", 1, others, [])),
     )

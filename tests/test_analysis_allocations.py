@@ -121,14 +121,22 @@ def test_several_conditions_are_a_row_each_and_say_what_differs() -> None:
     assert [row[2].text for row in sheet.rows if row[0].text] == ["3", "30"]
 
 
-def test_a_curve_logged_with_several_settings_counts_as_the_last() -> None:
+def test_a_criterion_logged_with_several_settings_has_an_entry_for_each() -> None:
     points = logged(
         one("layer_std", 0.05, 0.0, trial=0),
-        one("layer_std", 0.01, 0.0, prune_settings="with a scale"),
+        one("layer_std", 0.01, 0.0, prune_settings="scaled"),
         one("layer_std", 0.3, 0.0),
+        one("layer_magnitude", 0.2, 0.0),
     )
-    assert _kept(points)["One common q"].density == frames.Spread(30.0, None, 30.0, 30.0, 1)
-    assert allocations.sheet(_made(points)).notes[-1] == "Not shown: 1 points of earlier settings of a criterion."
+    made = _made(points)
+    kept = [{kept.method: kept.density.mean for kept in entry.kept if kept.density} for entry in made.entries]
+    assert [densities["One common q"] for densities in kept] == [30.0, 1.0]
+    assert [(densities["Uniform density"], densities["Study"]) for densities in kept] == [(20.0, 5.0)] * 2
+    sheet = allocations.sheet(made)
+    assert sheet.header[:3] == ("Data", "Network", "Settings of criteria")
+    assert [row[2].text for row in sheet.rows[::5]] == ["One common q: layer_std", "One common q: scaled"]
+    assert len({row.conditions for row in allocations.rows(made)}) == 2
+    assert len(made.considered) == 4
 
 
 def test_a_bisection_over_budgets_is_no_study_of_layers() -> None:

@@ -82,7 +82,7 @@ def test_curves_of_one_mode_are_left_out_and_counted() -> None:
     assert made.left_out == 2
     assert prune_vs_scratch.sheet(made).notes[1:] == (
         "All rows: reg l2, criterion layer_magnitude, schedule one_shot.",
-        "Not shown: 2 points of curves in one mode alone, or of earlier settings of a mode.",
+        "Not shown: 2 points of curves in one mode alone.",
     )
 
 

@@ -105,6 +105,14 @@ def test_each_seed_and_each_grid_has_a_scan_of_its_own(folder: Path) -> None:
     ]
 
 
+def test_scans_of_networks_under_other_penalties_are_no_repetitions(folder: Path, tmp_path: Path) -> None:
+    assert swept(recording(tmp_path), *SMALL_GRID, "reg.train.strength=0.02") == 0
+    usual, other = (unflatten(ScanIdentity, runs(place, "scan")[0].data.params) for place in (folder, tmp_path))
+    assert (usual.reg_strength, other.reg_strength) == (5e-4, 0.02)
+    assert usual.dense_key != other.dense_key
+    assert usual.reg_settings != other.reg_settings
+
+
 @pytest.fixture(scope="module")
 def retrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = recording(tmp_path_factory.mktemp("retrained"))

@@ -11,7 +11,7 @@ import pytest
 from pruneexp import schema
 from pruneexp.tracking import Parent, Tracker, markdown, open_pages
 from pruneexp.tracking.drawing import Line, tradeoff_svg
-from tests.contracts.points import point
+from tests.contracts.points import point, with_settings
 from tests.contracts.records import artefact, client_of, curve_of, fresh_store
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -49,6 +49,13 @@ def test_a_description_never_outgrows_its_tag() -> None:
     assert len(text) <= 8000
     assert text.rstrip().endswith("(get-artifact?path=curve.svg&run_uuid=run)")
     assert "| d=0.999 | 0.9990 | 1.0x | 60.00 | 96.50 | +0.50 | 96.50 |" in text
+
+
+def test_a_heading_tells_both_penalties_and_the_settings() -> None:
+    made = with_settings(point(reg="l1_then_l2"), reg_strength=1e-4, reg_retrain_strength=5e-4, train_lr=0.02, rounds=1)
+    heading = markdown.curve_heading(made)
+    assert "l1_then_l2 0.0001, in retraining 0.0005, seed 0" in heading
+    assert heading.endswith("train_lr 0.02, rounds 1")
 
 
 def test_a_finished_curve_carries_series_table_and_picture(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from analysis.load.records import points as read_points
 from pruneexp import schema
 from pruneexp.tracking import Parent, Tracker, open_pages
 from pruneexp.tracking.summaries import METRICS, Point, Summary, summaries
-from tests.contracts.points import point
+from tests.contracts.points import point, with_settings
 from tests.contracts.records import CURVE, ENVIRONMENT, client_of, curve_of, fresh_store, runs
 
 
@@ -29,7 +29,7 @@ def test_mean_standard_deviation_and_n_of_three_seeds() -> None:
     losses = {0: 1.0, 1: 2.0, 2: 6.0}
     curve, row = summaries(recorded(*(point(seed=seed, after=97.0 - loss) for seed, loss in losses.items())))
     assert (curve.of, row.of) == ("curves", "points")
-    assert row.name == "l2 · one_shot · prune · d=0.10 · layer_magnitude · lenet5 · 3 seeds"
+    assert row.name == "l2 0.0005 · one_shot · prune · d=0.10 · layer_magnitude · lenet5 · 3 seeds"
     found = values(row)
     assert found[schema.SEEDS] == 3
     assert found[schema.ACCURACY_LOSS] == pytest.approx(3.0)
@@ -74,6 +74,38 @@ def test_modes_are_compared_where_one_is_from_scratch() -> None:
     assert {one.params["reg"] for one in both if schema.COMPARED in one.tags} == {"l2"}
 
 
+def test_lines_of_other_settings_bear_other_names() -> None:
+    weak, strong = (
+        with_settings(point(reg="l1"), reg_strength=value, reg_settings=str(value)) for value in (1e-5, 1e-4)
+    )
+    fast = with_settings(strong, train_lr=0.1, batch_size=32, train_epochs=4, retrain_epochs=2)
+    scratch = [with_settings(point(mode="scratch_b"), cap=cap, mode_settings=str(cap)) for cap in (None, 2.0)]
+    rounds = [
+        with_settings(point(schedule="iterative"), rounds=count, schedule_settings=str(count)) for count in (3, 5)
+    ]
+    both = with_settings(point(reg="l1_then_l2"), reg_strength=1e-4, reg_retrain_strength=5e-4)
+    found = [one.name for one in summaries(recorded(weak, strong, fast, *scratch, *rounds, both)) if one.of == "curves"]
+    ending = "layer_magnitude · lenet5"
+    assert sorted(found) == [
+        f"l1 0.0001 · one_shot · prune · {ending} · 1 seed",
+        f"l1 0.0001 · one_shot · prune · {ending} · lr 0.1 · batch 32 · epochs 4 + 2 · 1 seed",
+        f"l1 1e-05 · one_shot · prune · {ending} · 1 seed",
+        f"l1_then_l2 0.0001 0.0005 · one_shot · prune · {ending} · 1 seed",
+        f"l2 0.0005 · iterative 3 · prune · {ending} · 1 seed",
+        f"l2 0.0005 · iterative 5 · prune · {ending} · 1 seed",
+        f"l2 0.0005 · one_shot · scratch_b cap 2 · {ending} · 1 seed",
+        f"l2 0.0005 · one_shot · scratch_b · {ending} · 1 seed",
+    ]
+
+
+def test_switches_of_a_mode_are_curves_of_one_contest() -> None:
+    modes = [("prune", None), ("scratch_b", None), ("scratch_b", 2.0)]
+    made = [with_settings(point(mode=mode), cap=cap, mode_settings=f"{mode} {cap}") for mode, cap in modes]
+    curves = [one for one in summaries(recorded(*made)) if one.of == "curves"]
+    assert len(curves) == 3
+    assert len({one.tags[schema.CONTEST] for one in curves}) == 1
+
+
 @pytest.fixture
 def tracker(tmp_path: Path) -> Tracker:
     return Tracker(fresh_store(tmp_path), "study")
@@ -101,8 +133,8 @@ def test_jobs_renew_summaries_that_readers_of_points_never_count(tracker: Tracke
     record(tracker, point(seed=1), point(seed=1, density=0.5))
     found = numbers(tracker)
     assert len(found) == 5
-    assert found["l2 · one_shot · prune · d=0.10 · layer_magnitude · lenet5 · 2 seeds"][schema.SEEDS] == 2
-    assert found["l1 · one_shot · prune · d=0.10 · layer_magnitude · lenet5 · 1 seed"][schema.SEEDS] == 1
+    assert found["l2 0.0005 · one_shot · prune · d=0.10 · layer_magnitude · lenet5 · 2 seeds"][schema.SEEDS] == 2
+    assert found["l1 5e-05 · one_shot · prune · d=0.10 · layer_magnitude · lenet5 · 1 seed"][schema.SEEDS] == 1
     read = read_points(tracker.uri)
     assert [len(part) for part in (read.records, read.unreadable, read.failed)] == [5, 0, 0]
     assert read.records[0].point.result in {one.result for one in (point(), point(density=0.5))}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import pandas as pd
 
 from analysis import layer_curves, panels, reference, style
-from analysis.curves import joined
+from analysis.conditions import joined
 from analysis.frames import SUBJECT
 from analysis.layer_curves import Layer, Mark, Panel, Way
 from pruneexp.errors import UserError

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import pandas as pd
 
 from analysis import frames, reference, style
-from analysis.curves import Curve, curves, joined
+from analysis.conditions import joined
+from analysis.curves import Curve, curves
 from analysis.frames import Split
+from analysis.moments import of_curves
 from pruneexp.errors import UserError
 
 if TYPE_CHECKING:
@@ -100,26 +102,12 @@ def data(
         raise UserError(f"one trade-off shows one network on one data set, not {', '.join(map('/'.join, subjects))}.")
     ((dataset, model),) = subjects
     chosen: Literal["top1", "top5"] = ("top5" if dataset == "imagenet" else "top1") if metric == "auto" else metric
-    moments = _moments(points, split, chosen)
+    moments = of_curves(points, split, chosen)
     if moments.empty:
         raise UserError(f"no point of {model} on {dataset} has a {chosen} accuracy on the {split} split.")
     conditions = tuple(name for name in frames.CONDITIONS if name != "reg")
     made = curves(moments, ("reg", "moment"), conditions, rank=_rank)
     return Tradeoff(dataset, model, split, chosen, made, _paper(model))
-
-
-def _moments(points: pd.DataFrame, split: Split, metric: str) -> pd.DataFrame:
-    """A row per point and moment, with its ``change`` and ``accuracy``, and only what the curves need."""
-    single = points["schedule"] == "one_shot"
-    before = points[single].assign(moment="before", reg=points["reg"].replace("l1_then_l2", "l1"))
-    before = before.drop_duplicates(["mask_key", *frames.BUDGET])  # "L1 then L2" cuts the very networks of L1
-    after = points.assign(moment=single.map({True: "after", False: "rounds"}))
-    parts = [
-        part.assign(change=part[f"{split}.change_{when}.{metric}"], accuracy=part[f"{split}.{when}.{metric}"])
-        for part, when in ((before, "before"), (after, "after"))
-    ]
-    needed = ["moment", *frames.CONDITIONS, *frames.BUDGET, "pruned", "change", "accuracy", "run_id"]
-    return pd.concat([part[needed] for part in parts], ignore_index=True).dropna(subset=["change"])
 
 
 def _rank(look: tuple[str, ...]) -> int:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, NamedTuple
 
 import pandas as pd
 
 from analysis import frames
-from analysis.curves import joined, short, texts
+from analysis.conditions import ABSENT, cell, joined, telling, texts
 from analysis.frames import Spread
 from analysis.sheet import MISSING, Cell, Sheet, spread_text
 from pruneexp.errors import UserError
@@ -46,23 +47,26 @@ class Kept(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One network on one data set, under one set of conditions; ``dense`` is its test accuracy in percent."""
+    """One network on one data set, under one set of conditions; ``dense`` is its test accuracy in percent.
+
+    ``criteria`` are the hashes of the settings of each criterion that has several, by method.
+    """
 
     data: str
     model: str
     conditions: tuple[tuple[str, str], ...]
+    criteria: tuple[tuple[str, str], ...]
     dense: Spread | None
     kept: tuple[Kept, ...]
 
 
 class Allocations(NamedTuple):
-    """The table. ``considered`` are the runs that were chosen from, ``left_out`` counts points of earlier settings."""
+    """The table. ``considered`` are the runs that were chosen from."""
 
     drop: float
     varying: tuple[str, ...]
     entries: tuple[Entry, ...]
     considered: tuple[str, ...]
-    left_out: int
 
 
 class Row(NamedTuple):
@@ -96,7 +100,7 @@ def data(
 ) -> Allocations:
     """Every network that a study and at least one curve pruned at once and retrained, all else being equal.
 
-    Of a curve that was logged with several settings of its criterion, the last one counts.
+    Where a criterion was logged with several settings, each stands in an entry of its own.
 
     Raises:
         UserError: there is no such study, no curve to compare it with, or ``drop`` is negative.
@@ -115,13 +119,11 @@ def data(
     ]  # fmt: skip
     if not found:
         raise UserError(f"no curve of {', '.join(CURVES)} is logged under the conditions of a study's points.")
-    counted = [(key, _of_last_settings(rows)) for key, rows in found]
     return Allocations(
         drop=float(drop),
         varying=_varying([key for key, _ in found]),
-        entries=tuple(_entry(key, rows, drop) for key, rows in counted),
-        considered=tuple(sorted(run for _, rows in counted for run in rows["run_id"])),
-        left_out=sum(len(rows) for _, rows in found) - sum(len(rows) for _, rows in counted),
+        entries=tuple(_entry(key, criteria, rows, drop) for key, every in found for criteria, rows in _settings(every)),
+        considered=tuple(sorted({run for _, rows in found for run in rows["run_id"]})),
     )
 
 
@@ -136,10 +138,17 @@ def _points(frame: pd.DataFrame) -> pd.DataFrame:
     return points.assign(method=method).dropna(subset=["method", "val.change_after.top1"])
 
 
-def _of_last_settings(rows: pd.DataFrame) -> pd.DataFrame:
-    """Each trial of a study has settings of its own; a method without a search has one."""
-    last = rows.sort_values(["started", "run_id"]).groupby("method")["prune_settings"].last()
-    return rows[(rows["method"] == STUDY) | (rows["prune_settings"] == rows["method"].map(last))]
+def _settings(rows: pd.DataFrame) -> Iterator[tuple[tuple[tuple[str, str], ...], pd.DataFrame]]:
+    """Each choice of one setting for every criterion, with its points and those of the study.
+
+    Each trial of a study has settings of its own; a method without a search has one.
+    """
+    curves = rows[rows["method"] != STUDY]
+    logged = {method: sorted(set(of["prune_settings"])) for method, of in curves.groupby("method")}
+    for chosen in itertools.product(*logged.values()):
+        setting = dict(zip(logged, chosen, strict=True))
+        several = tuple((method, setting[method]) for method in CURVES.values() if len(logged.get(method, ())) > 1)
+        yield several, rows[(rows["method"] == STUDY) | (rows["prune_settings"] == rows["method"].map(setting))]
 
 
 def _varying(keys: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -147,16 +156,18 @@ def _varying(keys: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     alike: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for key in keys:
         alike.setdefault(tuple(key[name] for name in frames.SUBJECT), []).append(key)
-    return tuple(name for name in SAME if any(frames.varying(same, (name,)) for same in alike.values()))
+    needed = {name for same in alike.values() for name in telling(same, SAME)}
+    return tuple(name for name in SAME if name in needed)
 
 
-def _entry(key: Mapping[str, Any], rows: pd.DataFrame, drop: float) -> Entry:
+def _entry(key: Mapping[str, Any], criteria: tuple[tuple[str, str], ...], rows: pd.DataFrame, drop: float) -> Entry:
     best = {method: _sparsest(rows[rows["method"] == method], drop) for method in METHODS}
     dense = rows.dropna(subset=["test.dense.top1"]).drop_duplicates("seed")
     return Entry(
         data=str(key["data"]),
         model=str(key["model"]),
         conditions=texts(key, SAME),
+        criteria=criteria,
         dense=_spread(dense["test.dense.top1"]),
         kept=tuple(_kept(rows, method, chosen, best[STUDY]) for method, chosen in best.items()),
     )
@@ -198,7 +209,7 @@ def runs(made: Allocations) -> tuple[str, ...]:
 
 def rows(made: Allocations) -> Iterable[Row]:
     for entry in made.entries:
-        conditions = joined(entry.conditions)
+        conditions = joined((*entry.conditions, *((f"{method}, settings", value) for method, value in entry.criteria)))
         for kept in entry.kept:
             density, test = kept.density, kept.test
             yield Row(
@@ -225,16 +236,20 @@ def rows(made: Allocations) -> Iterable[Row]:
 
 
 def sheet(made: Allocations) -> Sheet:
-    header = ["Data", "Network", *(name.replace("_", " ") for name in made.varying), "", "Dense", *METHODS]
-    lines = [tuple(map(Cell, line)) for entry in made.entries for line in _lines(entry, made.varying)]
+    several = any(entry.criteria for entry in made.entries)
+    columns = (*(name.replace("_", " ") for name in made.varying), *["Settings of criteria"] * several)
+    header = ["Data", "Network", *columns, "", "Dense", *METHODS]
+    lines = [tuple(map(Cell, line)) for entry in made.entries for line in _lines(entry, made.varying, several)]
     align = "l" * (len(header) - 1 - len(METHODS)) + "r" * (1 + len(METHODS))
     title = f"Weights kept at a val accuracy at most {made.drop:g} points below the dense network's, after retraining"
-    return Sheet(title, tuple(header), align, tuple(lines), tuple(_notes(made)))
+    return Sheet(title, tuple(header), align, tuple(lines), tuple(dict.fromkeys(_notes(made))))
 
 
-def _lines(entry: Entry, varying: Iterable[str]) -> Iterable[tuple[str, ...]]:
+def _lines(entry: Entry, varying: Iterable[str], several: bool) -> Iterable[tuple[str, ...]]:
     named = dict(entry.conditions)
-    start = entry.data, entry.model, *(short(name, named[name]) for name in varying)
+    criteria = ", ".join(f"{method}: {value}" for method, value in entry.criteria)
+    told = (cell(name, named.get(name, ABSENT)) for name in varying)
+    start = entry.data, entry.model, *told, *[criteria] * several
     blank = [""] * len(start)
     kept = entry.kept
     yield *start, "weights kept, %", "100", *map(_share, kept)
@@ -274,5 +289,3 @@ def _notes(made: Allocations) -> Iterable[str]:
             elif reached < kept.seeds:
                 lacking = f"at no recorded point for {kept.seeds - reached} of {kept.seeds} seeds"
                 yield f"{entry.model} on {entry.data}: {kept.method} reaches the target {lacking}."
-    if made.left_out:
-        yield f"Not shown: {made.left_out} points of earlier settings of a criterion."

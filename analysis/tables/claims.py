@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
 import pandas as pd
 
 from analysis import frames
-from analysis.curves import budget_text, joined, texts
+from analysis.conditions import joined, telling, texts, words
+from analysis.curves import budget_text
 from analysis.frames import Split, Spread
 from analysis.sheet import Cell, Sheet, spread_text
 from pruneexp.errors import UserError
@@ -22,9 +24,13 @@ LOW_DENSITY = 0.125
 #: The compression that the paper calls free: 9x on AlexNet, "about 10x".
 FREE_DENSITY = 0.1
 
-#: What two curves that are compared must share; penalty and schedule are what the claims are about.
-_COMPARED = ("reg", "reg_strength", "reg_retrain_strength", "schedule", "schedule_settings")
-SAME = tuple(name for name in frames.CONDITIONS if name not in _COMPARED)
+#: What the claims are about: two curves that are compared differ in one of these.
+PENALTY = ("reg", "reg_strength", "reg_retrain_strength", "reg_settings")
+SCHEDULE = ("schedule", "schedule_settings", "rounds", "path")
+#: What two curves that are compared must share.
+SAME = tuple(name for name in frames.CONDITIONS if name not in (*PENALTY, *SCHEDULE))
+#: Rows that one claim may have of one network and data set.
+MOST_PAIRS = 24
 
 
 class Side(NamedTuple):
@@ -68,11 +74,17 @@ class Trial(NamedTuple):
 
 
 class Tried(NamedTuple):
-    """A claim on one network and data set."""
+    """A claim on one network and data set, tried on one pair of curves, or on one curve where there is no ``worse``.
+
+    ``settings`` says in words which, where the claim was tried on others as well.
+    """
 
     data: str
     model: str
     conditions: tuple[tuple[str, str], ...]
+    better: tuple[tuple[str, str], ...]
+    worse: tuple[tuple[str, str], ...]
+    settings: str
     claim: str
     trials: tuple[Trial, ...]
     runs: tuple[str, ...]
@@ -103,6 +115,8 @@ class Row(NamedTuple):
     data: str
     model: str
     conditions: str
+    better: str
+    worse: str
     claim: str
     budget: str
     density: float
@@ -115,53 +129,91 @@ class Row(NamedTuple):
     runs: str
 
 
+class Pair(NamedTuple):
+    """What a claim is tried on: what both curves share, what each has for itself, and their points."""
+
+    same: Mapping[str, Any]
+    better: Mapping[str, Any]
+    worse: Mapping[str, Any]
+    points: pd.DataFrame
+
+
 def data(frame: pd.DataFrame, *, split: Annotated[Split, "the split that accuracies are shown on"] = "test") -> Claims:
-    """Every claim for which both sides are logged, paired by seed and budget.
+    """Every claim on every pair of curves that it can be tried on, paired by seed and budget.
 
     Raises:
-        UserError: no claim can be tried on what is logged.
+        UserError: no claim can be tried on what is logged, or one can be on more pairs than a table holds.
     """
     points = frame[frame["mode"] == "prune"]
     tried = tuple(
         made
-        for key, rows in frames.groups(points, (*frames.SUBJECT, *SAME))
+        for subject, rows in frames.groups(points, frames.SUBJECT)
         for claim in CLAIMS
-        if (made := _tried(key, rows, claim, split)) is not None
+        for made in _tried(subject, list(_pairs(rows, claim, split)), claim)
     )
     if not tried:
         raise UserError("no claim can be tried: they need l1 and l2, or l2 with a schedule of several rounds.")
     return Claims(split, tried)
 
 
-def _tried(key: Mapping[str, Any], points: pd.DataFrame, claim: Claim, split: Split) -> Tried | None:
+def _pairs(points: pd.DataFrame, claim: Claim, split: Split) -> Iterator[Pair]:
+    """Curves that differ in penalty or schedule alone, whichever the claim is about, and have a seed and budget."""
     inside = points[points["density_scope"].between(claim.lowest * 0.99, claim.highest * 1.01)]
-    better = _side(inside, claim.better, split)
-    pairing = ["seed", *frames.BUDGET]
-    if claim.worse is None:
-        pairs = better.assign(difference=better["change"])
-    else:
-        pairs = better.merge(_side(inside, claim.worse, split), on=pairing, suffixes=("", "_worse"))
-        pairs = pairs.assign(difference=pairs["change"] - pairs["change_worse"])
-    if pairs.empty:
-        return None
-    trials = [_trial(budget, rows, claim) for budget, rows in frames.groups(pairs, frames.BUDGET)]
-    runs = {*pairs["run_id"], *(pairs["run_id_worse"] if claim.worse is not None else ())}
-    return Tried(
-        data=str(key["data"]),
-        model=str(key["model"]),
-        conditions=texts(key, SAME),
-        claim=claim.text,
-        trials=tuple(sorted(trials, key=lambda trial: (-trial.density, trial.budget))),
-        runs=tuple(sorted(runs)),
-    )
+    for same, rows in frames.groups(inside, SAME):
+        better = _side(rows, claim.better, split)
+        if claim.worse is None:
+            yield from (Pair(same, key, {}, own.assign(difference=own["change"])) for key, own in better)
+            continue
+        worse = _side(rows, claim.worse, split)
+        shared = (*(PENALTY if claim.better.reg == claim.worse.reg else ()),
+                  *(SCHEDULE if claim.better.iterative == claim.worse.iterative else ()))  # fmt: skip
+        for (one, own), (other, theirs) in itertools.product(better, worse):
+            if all(one[name] == other[name] for name in shared):
+                both = own.merge(theirs, on=["seed", *frames.BUDGET], suffixes=("", "_worse"))
+                if len(both):
+                    difference = both["change"] - both["change_worse"]
+                    yield Pair(same, one, other, both.assign(difference=difference))
 
 
-def _side(points: pd.DataFrame, side: Side, split: Split) -> pd.DataFrame:
-    """Seed, budget, density, change and run of the points of one curve; of two iterative schedules, the first named."""
+def _side(points: pd.DataFrame, side: Side, split: Split) -> list[tuple[dict[str, Any], pd.DataFrame]]:
+    """The curves of one side: seed, budget, density, change and run of their points."""
     of = points[(points["reg"] == side.reg) & (points["schedule"].isin(ITERATIVE) == side.iterative)]
     of = of.assign(change=of[f"{split}.change_{side.moment}.top1"]).dropna(subset=["change"])
     columns = ["seed", *frames.BUDGET, "density_scope", "change", "run_id"]
-    return of.sort_values("schedule").drop_duplicates(["seed", *frames.BUDGET])[columns]
+    return [(key, rows[columns]) for key, rows in frames.groups(of, (*PENALTY, *SCHEDULE))]
+
+
+def _tried(subject: Mapping[str, Any], pairs: Sequence[Pair], claim: Claim) -> Iterator[Tried]:
+    """The claim on each pair; raises where there are too many of them for a person to read."""
+    shared = telling([pair.same for pair in pairs], SAME) if pairs else ()
+    own = [telling(keys, (*PENALTY, *SCHEDULE)) if keys and keys[0] else ()
+           for keys in ([pair.better for pair in pairs], [pair.worse for pair in pairs])]  # fmt: skip
+    if len(pairs) > MOST_PAIRS:
+        names = ", ".join(dict.fromkeys((*shared, *own[0], *own[1])))
+        raise UserError(
+            f"'{claim.text}' can be tried on {len(pairs)} pairs of curves of {subject['model']} on {subject['data']}, "
+            f"and {MOST_PAIRS} fit in a table: choose with --where by {names}."
+        )
+    for pair in pairs:
+        trials = [_trial(budget, rows, claim) for budget, rows in frames.groups(pair.points, frames.BUDGET)]
+        yield Tried(
+            data=str(subject["data"]),
+            model=str(subject["model"]),
+            conditions=texts(pair.same, SAME),
+            better=texts(pair.better, tuple(pair.better)),
+            worse=texts(pair.worse, tuple(pair.worse)),
+            settings="; ".join(filter(None, (words(pair.same, shared), *_sides(pair, own)))),
+            claim=claim.text,
+            trials=tuple(sorted(trials, key=lambda trial: (-trial.density, trial.budget))),
+            runs=tuple(sorted({run for name in ("run_id", "run_id_worse") if name in pair.points
+                               for run in pair.points[name]})),
+        )  # fmt: skip
+
+
+def _sides(pair: Pair, names: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """What each curve has for itself, after its penalty; said once where both have the same."""
+    sides = ((pair.better, names[0]), (pair.worse, names[1]))
+    return tuple(dict.fromkeys(f"{key['reg']}: {words(key, told)}" for key, told in sides if told))
 
 
 def _trial(budget: Mapping[str, Any], rows: pd.DataFrame, claim: Claim) -> Trial:
@@ -191,23 +243,35 @@ def rows(made: Claims) -> Iterable[Row]:
         for trial in tried.trials:
             value = trial.difference
             numbers = value.mean, value.std, value.low, value.high, value.n
-            where = tried.data, tried.model, conditions, tried.claim, trial.budget, trial.density
+            sides = joined(tried.better), joined(tried.worse)
+            where = tried.data, tried.model, conditions, *sides, tried.claim, trial.budget, trial.density
             yield Row(*where, *numbers, trial.outcome, " ".join(tried.runs))
 
 
 def sheet(made: Claims) -> Sheet:
-    lines = [_line(tried) for tried in made.tried]
-    header = ("Data", "Network", "Claim of Han et al. 2015 (AlexNet)", "For", "Against", "Open", "Points", "Verdict")
+    several = any(tried.settings for tried in made.tried)
+    lines = [_line(tried, several) for tried in made.tried]
+    header = ("Data", "Network", "Claim of Han et al. 2015 (AlexNet)", *["Settings"] * several, "For", "Against",
+              "Open", "Points", "Verdict")  # fmt: skip
     note = (
         f"At each density, accuracies on {made.split} are compared seed by seed: for, where every seed says so; "
         "against, where every seed says the opposite; open else. A claim holds where none is against and most are for. "
         "Points: difference in accuracy change (for the last claim the change itself), mean ± standard deviation over "
         "the densities compared."
     )
-    return Sheet("What the paper reads off its Figure 5, tried here", header, "lllrrrrl", tuple(lines), (note,))
+    return Sheet(
+        "What the paper reads off its Figure 5, tried here",
+        header,
+        "lll" + "l" * several + "rrrrl",
+        tuple(lines),
+        (note,),
+    )
 
 
-def _line(tried: Tried) -> tuple[Cell, ...]:
+def _line(tried: Tried, several: bool) -> tuple[Cell, ...]:
     counts = [str(tried.count(outcome)) for outcome in ("for", "against", "open")]
     means = frames.spread(trial.difference.mean for trial in tried.trials)
-    return tuple(map(Cell, (tried.data, tried.model, tried.claim, *counts, spread_text(means), tried.verdict)))
+    settings = [tried.settings] * several
+    return tuple(
+        map(Cell, (tried.data, tried.model, tried.claim, *settings, *counts, spread_text(means), tried.verdict))
+    )

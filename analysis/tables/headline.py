@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 import pandas as pd
 
 from analysis import frames, reference
-from analysis.curves import joined, texts
+from analysis.conditions import joined, telling, texts, varying, words
 from analysis.frames import Spread
 from analysis.sheet import MISSING, Cell, Sheet, spread_text
 from pruneexp.errors import UserError
@@ -17,15 +17,23 @@ from pruneexp.errors import UserError
 PAPER_NAMES = {"lenet_300_100": "LeNet-300-100", "lenet5": "LeNet-5", "alexnet": "AlexNet", "vgg16": "VGG-16"}
 HEADER = ("Network", "Data", "Source", "Reference error, %", "Pruned error, %", "Weights", "Kept", "Rate")
 
+#: What is never compared: networks of other sizes, and accuracies on other images.
+_APART = (*frames.SUBJECT, "data_fingerprint", "weights_total")
 #: What a dense network depends on, beside its seed.
-_DENSE = ("dense_settings", "reg", "reg_strength", "precision", "data_fingerprint")
+_DENSE = ("dense_settings", "reg", "reg_strength", "reg_settings", "precision")
+#: Told of every chosen point.
+_CHOICES = ("reg", "schedule", "criterion")
 _SLACK = 1e-9  # points of accuracy: means of floats are not exact
 
 
 class Pruned(NamedTuple):
-    """The chosen point: its conditions, test errors in percent over seeds, and how many weights are left."""
+    """The chosen point: its conditions, test errors in percent over seeds, and how many weights are left.
+
+    ``differing`` tells it from the others of the same penalty, schedule and criterion that it was chosen from.
+    """
 
     conditions: tuple[tuple[str, str], ...]
+    differing: str
     top1_error: Spread
     top5_error: Spread | None
     kept: float
@@ -49,10 +57,14 @@ class Paper(NamedTuple):
 
 
 class Network(NamedTuple):
-    """One network on one data set. ``pruned`` is absent where no point is within epsilon; ``closest`` says how near."""
+    """One network on one data set. ``pruned`` is absent where no point is within epsilon; ``closest`` says how near.
+
+    ``differing`` says what tells it from other networks, or other parts of the data set, of the same names.
+    """
 
     data: str
     model: str
+    differing: str
     top1_error: Spread
     top5_error: Spread | None
     weights: int
@@ -116,30 +128,35 @@ def data(
     points = frame[frame["mode"] == "prune"]
     if points.empty:
         raise UserError("no point of mode prune is logged, and the headline is about pruned and retrained networks.")
-    networks = (_network(str(key["data"]), str(key["model"]), rows, epsilon)
-                for key, rows in frames.groups(points, frames.SUBJECT))  # fmt: skip
+    networks: list[Network] = []
+    for subject, every in frames.groups(points, frames.SUBJECT):
+        found = list(frames.groups(every, _APART))
+        needed = varying([key for key, _ in found], ("data_fingerprint", "weights_total"))
+        networks += (_network(str(subject["data"]), str(subject["model"]), words(key, needed), rows, epsilon)
+                     for key, rows in found)  # fmt: skip
     return Headline(float(epsilon), tuple(networks), tuple(sorted(points["run_id"])))
 
 
-def _network(dataset: str, model: str, points: pd.DataFrame, epsilon: float) -> Network:
+def _network(dataset: str, model: str, differing: str, points: pd.DataFrame, epsilon: float) -> Network:
     dense = _reference(points)
     base = frames.spread(dense["val.dense.top1"]).mean
     candidates = [(dict(key), rows) for key, rows in frames.groups(points, (*frames.CONDITIONS, *frames.BUDGET))]
     most = max(len(rows) for _, rows in candidates)
     candidates = [(key, rows) for key, rows in candidates if len(rows) == most]
     ranked = sorted(
-        (_pruned(key, rows, base, dataset) for key, rows in candidates),
-        key=lambda made: (-made.rate, -made.val_change, made.conditions),
+        ((_pruned(key, rows, base, dataset), key) for key, rows in candidates),
+        key=lambda pair: (-pair[0].rate, -pair[0].val_change, pair[0].conditions, pair[0].runs),
     )
-    free = [made for made in ranked if made.val_change >= -epsilon - _SLACK]
-    best = max(ranked, key=lambda made: made.val_change)
+    free = [pair for pair in ranked if pair[0].val_change >= -epsilon - _SLACK]
+    best = max((made for made, _ in ranked), key=lambda made: made.val_change)
     return Network(
         data=dataset,
         model=model,
+        differing=differing,
         top1_error=_error(dense, "test.dense.top1"),
         top5_error=_error(dense, "test.dense.top5") if dataset == "imagenet" else None,
         weights=int(points["weights_total"].iloc[0]),
-        pruned=free[0] if free else None,
+        pruned=_told(*free[0], [key for key, _ in candidates]) if free else None,
         closest=(best.val_change, best.rate),
         paper=_paper(model),
     )
@@ -151,10 +168,16 @@ def _reference(points: pd.DataFrame) -> pd.DataFrame:
     return max(found, key=lambda rows: (len(rows), frames.spread(rows["val.dense.top1"]).mean))
 
 
+def _told(pruned: Pruned, key: Mapping[str, Any], candidates: Iterable[Mapping[str, Any]]) -> Pruned:
+    alike = [other for other in candidates if all(other[name] == key[name] for name in _CHOICES)]
+    return pruned._replace(differing=words(key, telling(alike, frames.CONDITIONS)))
+
+
 def _pruned(key: Mapping[str, Any], rows: pd.DataFrame, base: float, dataset: str) -> Pruned:
     kept = frames.spread(rows["weights_kept"]).mean
     return Pruned(
         conditions=texts(key, tuple(key)),
+        differing="",
         top1_error=_error(rows, "test.after.top1"),
         top5_error=_error(rows, "test.after.top5") if dataset == "imagenet" else None,
         kept=kept,
@@ -229,17 +252,18 @@ def sheet(made: Headline) -> Sheet:
         if network.pruned is None:
             change, rate = network.closest
             near = f"the closest changes val accuracy by {change:+.2f} points at {rate:.1f}×"
-            notes.append(f"{network.model} on {network.data}: no pruned point is that good; {near}.")
+            name = ", ".join(filter(None, (f"{network.model} on {network.data}", network.differing)))
+            notes.append(f"{name}: no pruned point is that good; {near}.")
     return Sheet("Pruned without loss (after Han et al. 2015, Table 1)", HEADER, "lllrrrrr", tuple(lines), tuple(notes))
 
 
 def _rule(epsilon: float) -> str:
     loss = f"at most {epsilon:g} points below" if epsilon else "no lower than"
     return (
-        "Pruned: the point of the highest rate whose mean val accuracy after retraining is "
-        f"{loss} that of the dense reference, "
-        "the dense network with the best mean val accuracy. Errors are on test, mean ± sample standard deviation over "
-        "n seeds. Weights are those that can be pruned; the paper counts biases too, and rounds."
+        f"Pruned: the point of the highest rate whose mean val accuracy after retraining is {loss} that of the dense "
+        "reference, the dense network with the best mean val accuracy. Errors are on test, mean ± sample standard "
+        "deviation over n seeds; only points with the most seeds count. Weights are those that can be pruned; the "
+        "paper counts biases too, and rounds."
     )
 
 
@@ -247,7 +271,7 @@ def _lines(network: Network) -> Iterable[tuple[Cell, ...]]:
     pruned, paper = network.pruned, network.paper
     yield _line(
         network.model,
-        network.data,
+        ", ".join(filter(None, (network.data, network.differing))),
         f"ours: {_how(pruned)}, n = {pruned.top1_error.n}" if pruned else f"ours, n = {network.top1_error.n}",
         spread_text(network.top1_error),
         spread_text(pruned.top1_error if pruned else None),
@@ -269,7 +293,7 @@ def _lines(network: Network) -> Iterable[tuple[Cell, ...]]:
 
 def _how(pruned: Pruned) -> str:
     found = dict(pruned.conditions)
-    return f"{found['reg']}, {found['schedule']}, {found['criterion']}"
+    return ", ".join(filter(None, (*(found[name] for name in _CHOICES), pruned.differing)))
 
 
 def _line(*texts: str) -> tuple[Cell, ...]:

@@ -8,10 +8,12 @@ from typing import Annotated, Any, Literal, NamedTuple
 import pandas as pd
 
 from analysis import frames, reference
-from analysis.curves import budget_text, joined, short, texts
+from analysis.conditions import ABSENT, cell, joined, telling, texts, words
+from analysis.curves import budget_text
 from analysis.frames import Split, Spread
 from analysis.sheet import MISSING, Cell, Sheet, spread_text
 from pruneexp.errors import UserError
+from pruneexp.schema import OF_A_MODE
 
 Metric = Literal["top1", "top5"]
 
@@ -28,7 +30,8 @@ PAPER_MODELS = {
 PAPER_DATA = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet": "ImageNet"}
 _METHOD = ("reg", "criterion", "schedule")  # told for every table, as columns or below it
 #: What the modes of one row have in common; each mode's own switches are not.
-SHARED = tuple(name for name in frames.CONDITIONS if name != "mode_settings")
+SHARED = tuple(name for name in frames.CONDITIONS if name not in OF_A_MODE)
+SWITCHES = tuple(name for name in frames.CONDITIONS if name in OF_A_MODE)
 SAME_DENSITY = 0.005  # a paper's row stands under ours where the densities differ by no more
 
 
@@ -51,11 +54,13 @@ class Entry(NamedTuple):
 class PruneVsScratch(NamedTuple):
     """The table; ``varying`` names the conditions that tell its rows apart.
 
+    ``columns`` are those of the pruned networks with their mode: several of a mode whose switches differ.
     ``left_out`` counts the points of curves that nothing can be compared with: logged in one mode alone.
     """
 
     split: Split
     metric: Metric
+    columns: tuple[tuple[str, str], ...]
     varying: tuple[str, ...]
     entries: tuple[Entry, ...]
     left_out: int
@@ -95,47 +100,53 @@ def data(
     """
     scores = {f"{split}.{moment}.{metric}": moment for moment in ("dense", "after")}
     setting = [*frames.SUBJECT, *SHARED]
-    needed = [*setting, *frames.BUDGET, "mode", "dense_key", "density", "density_scope", "run_id", *scores]
+    needed = [*setting, *frames.BUDGET, *OF_A_MODE, "dense_key", "density", "density_scope", "run_id", *scores]
     everything = frame[frame["mode"].isin(list(COLUMNS))]
-    points = _one_setting_per_mode(everything)[needed].rename(columns=scores).dropna(subset=["after"])
+    points = everything[needed].rename(columns=scores).dropna(subset=["after"])
     if points.empty:
         raise UserError(f"no point with a {metric} accuracy is logged in the modes {', '.join(COLUMNS)}.")
-    modes = points.groupby([*setting, *frames.BUDGET])["mode"].transform("nunique")
-    compared = points[modes.groupby([points[name] for name in setting]).transform("max") > 1]
+    modes = points.groupby([*setting, *frames.BUDGET], dropna=False)["mode"].transform("nunique")
+    compared = points[modes.groupby([points[name] for name in setting], dropna=False).transform("max") > 1]
     if compared.empty:
         alone = ", ".join(f"mode={mode}" for mode in COLUMNS if mode in set(points["mode"]))
         raise UserError(f"no budget is logged in two modes under the same conditions (there is {alone}).")
+    compared, columns = _with_columns(compared)
     found = list(frames.groups(compared, (*setting, *frames.BUDGET)))
-    entries = [_entry(key, rows) for key, rows in found]
+    entries = [_entry(key, rows, columns) for key, rows in found]
     order = sorted(entries, key=lambda entry: (entry.data, entry.model, entry.conditions, -entry.density, entry.budget))
     return PruneVsScratch(
-        split, metric, _varying([key for key, _ in found]), tuple(order), len(everything) - len(compared)
+        split, metric, columns, _varying([key for key, _ in found]), tuple(order), len(everything) - len(compared)
     )
 
 
-def _one_setting_per_mode(points: pd.DataFrame) -> pd.DataFrame:
-    """Of a mode that was logged with several settings of its switches, the points of the setting logged last."""
-    last = points.sort_values(["started", "run_id"]).groupby("mode")["mode_settings"].last()
-    return points[points["mode_settings"] == points["mode"].map(last)]
+def _with_columns(points: pd.DataFrame) -> tuple[pd.DataFrame, tuple[tuple[str, str], ...]]:
+    """The points with the ``column`` that each belongs to, and every column with its mode."""
+    names = pd.Series("", index=points.index)
+    columns: list[tuple[str, str]] = []
+    for mode, name in COLUMNS.items():
+        found = list(frames.groups(points[points["mode"] == mode], SWITCHES))
+        needed = telling([key for key, _ in found], SWITCHES) if found else ()
+        for key, rows in found:
+            columns.append((", ".join(filter(None, (name, words(key, needed)))), mode))
+            names[rows.index] = columns[-1][0]
+        if not found:
+            columns.append((name, mode))
+    return points.assign(column=names), tuple(columns)
 
 
 def _varying(keys: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """The conditions a reader needs to tell rows apart: not a recipe that follows from network and data set."""
-    named: dict[str, tuple[str, ...]] = dict.fromkeys(_METHOD, ())
-    follows = {**named, "reg_strength": (*frames.SUBJECT, "reg")}
-
-    def differs(name: str) -> bool:
-        values: dict[tuple[str, ...], set[object]] = {}
-        for key in keys:
-            values.setdefault(tuple(key[part] for part in follows.get(name, frames.SUBJECT)), set()).add(key[name])
-        return any(len(found) > 1 for found in values.values())
-
-    return tuple(name for name in SHARED if differs(name))
+    several = {name for name in _METHOD if len({key[name] for key in keys}) > 1}
+    alike: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for key in keys:
+        alike.setdefault(tuple(key[name] for name in frames.SUBJECT), []).append(key)
+    needed = several.union(*(telling(same, SHARED) for same in alike.values()))
+    return tuple(name for name in SHARED if name in needed)
 
 
-def _entry(key: Mapping[str, Any], rows: pd.DataFrame) -> Entry:
-    accuracies = {mode: frames.spread(same["after"]) for mode, same in rows.groupby("mode")}
-    named = tuple((COLUMNS[mode], accuracies[mode]) for mode in COLUMNS if mode in accuracies)
+def _entry(key: Mapping[str, Any], rows: pd.DataFrame, columns: Iterable[tuple[str, str]]) -> Entry:
+    accuracies = {column: frames.spread(same["after"]) for column, same in rows.groupby("column")}
+    named = tuple((column, accuracies[column]) for column, _ in columns if column in accuracies)
     top = max(round(spread.mean, 2) for _, spread in named)
     best = tuple(name for name, spread in named if round(spread.mean, 2) == top) if len(named) > 1 else ()
     density = frames.spread(rows["density_scope"]).mean
@@ -192,18 +203,20 @@ def sheet(made: PruneVsScratch) -> Sheet:
     qualities = any(entry.budget.startswith("quality") for entry in made.entries)
     header = ["Data", "Network", *(name.replace("_", " ") for name in extra)]
     header += ["Budget"] * qualities + ["Density"] + ["of all weights"] * partial
-    header += [UNPRUNED, *COLUMNS.values(), "n"]
+    header += [UNPRUNED, *(column for column, _ in made.columns), "n"]
     lines: list[tuple[Cell, ...]] = []
     for entry in made.entries:
         named = dict(entry.conditions)
-        start = [entry.data, entry.model, *(short(name, named[name]) for name in extra)]
+        start = [entry.data, entry.model, *(cell(name, named.get(name, ABSENT)) for name in extra)]
         start += [entry.budget] * qualities + [f"{entry.density:.3g}"] + [f"{entry.density_all:.3g}"] * partial
         cells = {UNPRUNED: entry.unpruned, **dict(entry.accuracies)}
-        lines.append((*map(Cell, start), *_cells(cells, entry.best)))
+        lines.append((*map(Cell, start), *_cells(cells, entry.best, made.columns)))
         if _printed(entry):
             blank = ["", "Liu et al. 2019", *[""] * (len(start) - 2)]
-            lines.append((*map(Cell, blank), *_cells(dict(entry.paper), ())))
-    numbers = len(COLUMNS) + 2
+            first = {COLUMNS[mode]: column for column, mode in reversed(made.columns)}
+            printed = {first.get(column, column): value for column, value in entry.paper}
+            lines.append((*map(Cell, blank), *_cells(printed, (), made.columns)))
+    numbers = len(made.columns) + 2
     align = "l" * (len(header) - numbers - 1 - partial) + "r" * (numbers + 1 + partial)
     return Sheet(
         "Pruned and fine-tuned, against trained from scratch (after Liu et al. 2019, Table 6): "
@@ -215,10 +228,10 @@ def sheet(made: PruneVsScratch) -> Sheet:
     )
 
 
-def _cells(values: Mapping[str, Spread], best: Iterable[str]) -> list[Cell]:
+def _cells(values: Mapping[str, Spread], best: Iterable[str], columns: Iterable[tuple[str, str]]) -> list[Cell]:
     most = max(value.n for value in values.values())
     cells = []
-    for column in (UNPRUNED, *COLUMNS.values()):
+    for column in (UNPRUNED, *(name for name, _ in columns)):
         value = values.get(column)
         fewer = f" (n = {value.n})" if value is not None and value.n < most else ""
         cells.append(Cell(spread_text(value) + fewer, column in best))
@@ -236,7 +249,5 @@ def _notes(made: PruneVsScratch, partial: bool) -> tuple[str, ...]:
     common = ", ".join(f"{name} {same[name]}" for name in _METHOD if name not in made.varying)
     notes = [note, f"All rows: {common}."] if common else [note]
     if made.left_out:
-        notes.append(
-            f"Not shown: {made.left_out} points of curves in one mode alone, or of earlier settings of a mode."
-        )
+        notes.append(f"Not shown: {made.left_out} points of curves in one mode alone.")
     return tuple(notes)

@@ -54,12 +54,16 @@ class Mode(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """One curve: its parts, and the route to each of its points; ``route`` leads to a budget beside the curve."""
+    """One curve: its parts, and the route to each of its points; ``route`` leads to a budget beside the curve.
+
+    ``path`` are the budgets of the whole curve where the rounds that lead to one depend on the others, else nothing.
+    """
 
     setting: Setting
     budgets: tuple[Budget, ...]
     routes: tuple[Route, ...]
     route: Callable[[Budget], Route]
+    path: tuple[Budget, ...] = ()
 
 
 def build(config: DictConfig, progress: Progress, own: Sequence[str] = ()) -> Job:
@@ -108,7 +112,14 @@ def build(config: DictConfig, progress: Progress, own: Sequence[str] = ()) -> Jo
     schedule: Schedule = make("schedule", config.schedule)
     mode: Mode = make("mode", config.mode)
     routes = tuple(mode.route(setting, schedule.path(budget, wanted)) for budget in wanted)
-    return Job(setting, wanted, routes, lambda budget: mode.route(setting, schedule.path(budget, (budget,))))
+    chained = any(schedule.path(budget, wanted) != schedule.path(budget, (budget,)) for budget in wanted)
+    return Job(
+        setting,
+        wanted,
+        routes,
+        lambda budget: mode.route(setting, schedule.path(budget, (budget,))),
+        path=wanted if chained else (),
+    )
 
 
 def check_homes(path: str, node: Any, allowed: Sequence[str]) -> None:

@@ -56,8 +56,6 @@ def identity(
         "data": choices["data"],
         "train": choices["train"],
         "reg": choices["reg"],
-        "reg_strength": float(config.reg.get("strength", 0.0)),
-        "reg_retrain_strength": float(config.reg.get("retrain_strength", config.reg.get("strength", 0.0))),
         "dropout": choices["dropout"],
         "criterion": choices["criterion"],
         "schedule": choices["schedule"],
@@ -70,9 +68,11 @@ def identity(
         "retrain_epochs": config.retrain.epochs,
         "retrain_lr_factor": config.retrain.lr_factor,
     }
-    labels |= settings(config, job)
+    labels |= {**penalties(config, job), **settings(config, job), **recipe(config, choices, job)}
     if by is not None:
         labels["study"] = by.study
+    elif job.path:
+        labels["path"] = ",".join(str(each.value) for each in job.path)
     fingerprint = job.setting.data.fingerprint
     curve = stage_key("curve", 1, {"labels": labels, "reg": plain(config.reg)}, [], fingerprint)
     ends = (route.dense.key, route.mask.key, route.final.key)
@@ -92,10 +92,50 @@ def identity(
     )
 
 
+def penalties(config: DictConfig, job: Job) -> dict[str, float]:
+    """How strong the penalties of training and of retraining are, 0 where one has no strength."""
+    pairs = {
+        "reg_strength": (config.reg.train, job.setting.train_penalty),
+        "reg_retrain_strength": (config.reg.retrain, job.setting.retrain_penalty),
+    }
+    found = {name: node.get("strength", getattr(made, "strength", None)) for name, (node, made) in pairs.items()}
+    return {name: float(value) if isinstance(value, int | float) else 0.0 for name, value in found.items()}
+
+
+def recipe(config: DictConfig, choices: Mapping[str, str], job: Job) -> dict[str, Any]:
+    """What the hashes of a point cover that people choose by; ``None`` where a choice has no such switch."""
+    train = job.setting.train
+    return {
+        "train_lr": train.lr,
+        "batch_size": train.batch_size,
+        "optimizer": train.optimizer,
+        "momentum": train.momentum,
+        "train_schedule": train.schedule,
+        "retrain_schedule": job.setting.retrain.schedule,
+        "warmup": train.warmup,
+        "clip": train.clip,
+        "label_smoothing": train.label_smoothing,
+        "augment": _switch(job.setting.augment),
+        "min_keep": job.setting.min_keep,
+        "rounds": _number(config.schedule.get("rounds", 1 if choices["schedule"] == "one_shot" else None)),
+        "cap": _number(config.mode.get("cap")),
+        "scaled_init": _switch(config.mode.get("scaled_init")),
+    }
+
+
+def _number(value: Any) -> Any:
+    return value if isinstance(value, int | float) else None
+
+
+def _switch(value: Any) -> str | None:
+    return str(value).lower() if isinstance(value, bool) else None
+
+
 def settings(config: DictConfig, job: Job) -> dict[str, str]:
     """Short hashes of what the labels of a point stand for."""
     of = job.setting.configs
     parts = {
+        "reg": {name: of[name] for name in ("train_penalty", "retrain_penalty")},
         "dense": {name: of[name] for name in ("model", "train", "dense_dropout")},
         "prune": {name: of[name] for name in ("criterion", "retrain", "dropout")},
         "schedule": plain(config.schedule),

@@ -6,7 +6,7 @@ multiply-add is two FLOP.
 """
 
 from pruneexp.schema.codec import flat_names, flat_types, flatten, names_of, names_text, unflatten
-from pruneexp.schema.derived import REPEATED, contest_of, derived, group_of
+from pruneexp.schema.derived import EXPLAINED, LATER, OF_A_MODE, REPEATED, contest_of, derived, group_of
 from pruneexp.schema.names import (
     ACCURACY_LOSS,
     ACCURACY_LOSS_BEFORE,
@@ -75,13 +75,16 @@ __all__ = [
     "DIGEST",
     "DRAWING_FILE",
     "ENVIRONMENT_FILE",
+    "EXPLAINED",
     "FAILED",
     "FAILURE",
     "JOB",
     "KIND",
+    "LATER",
     "LAYERS_FILE",
     "LEVEL",
     "NETWORK_KEY",
+    "OF_A_MODE",
     "POINT_KEY",
     "RECORDED",
     "REPEATED",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pruneexp.schema import names
@@ -16,7 +16,20 @@ from pruneexp.schema.points import Effort, PointIdentity, PointResult
 
 #: What repetitions of one point may differ in: names of its flat identity.
 REPEATED = ("seed", "trial", "device", "curve_key", "point_key", "dense_key", "mask_key", "final_key")
-_MODE = ("mode", "mode_settings")
+#: What of each hash the flat identity says in words too.
+EXPLAINED: Mapping[str, Sequence[str]] = {
+    "dense_settings": (
+        "train_lr", "batch_size", "optimizer", "momentum", "train_schedule", "warmup", "clip", "label_smoothing",
+        "augment",
+    ),
+    "prune_settings": ("retrain_schedule", "min_keep"),
+    "schedule_settings": ("rounds",),
+    "mode_settings": ("cap", "scaled_init"),
+}  # fmt: skip
+#: What records of earlier versions lack.
+LATER = ("reg_settings", "path", *(name for names in EXPLAINED.values() for name in names))
+#: A mode and its own switches.
+OF_A_MODE = ("mode", "mode_settings", *EXPLAINED["mode_settings"])
 _BUDGET = ("budget.kind", "budget.value")
 
 
@@ -49,8 +62,8 @@ def group_of(identity: PointIdentity, *, with_budget: bool) -> str:
 
 
 def contest_of(identity: PointIdentity) -> str:
-    """A key that curves share when they differ in seed and mode alone."""
-    return _key(identity, (*REPEATED, *_BUDGET, *_MODE))
+    """A key that curves share when they differ in seed, mode and the switches of the mode alone."""
+    return _key(identity, (*REPEATED, *_BUDGET, *OF_A_MODE))
 
 
 def _key(identity: PointIdentity, without: Sequence[str]) -> str:

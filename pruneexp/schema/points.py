@@ -30,9 +30,14 @@ class PointIdentity:
     """Everything that tells one trade-off point from another; logged as MLflow params on the point itself.
 
     Labels are what a person chose; each ``..._settings`` is a short hash of what the labels stand for, in full: of the
-    dense network, of pruning and retraining it, of the schedule, of the mode. Points that differ in one of them are
-    never taken for repetitions of each other. ``study`` and ``trial`` are of the search that asked for the point; empty
-    and -1 for a point of a curve.
+    dense network, of pruning and retraining it, of both penalties, of the schedule, of the mode. Points that differ in
+    one of them are never taken for repetitions of each other. ``reg_strength`` and ``reg_retrain_strength`` are what
+    the penalties of training and of retraining have, 0 where one has no strength.
+
+    What may be absent says in words what the hashes cover, for people to choose by, and is absent where a choice has no
+    such switch and in records of earlier versions (``LATER``). ``path`` holds the budgets of the whole curve,
+    comma-separated, where the rounds that lead to a point depend on them. ``study`` and ``trial`` are of the search
+    that asked for the point; empty and -1 for a point of a curve.
     """
 
     model: str
@@ -56,6 +61,7 @@ class PointIdentity:
     device: str
     precision: str
     reg_retrain_strength: float = 0.0
+    reg_settings: str = ""
     dense_settings: str = ""
     prune_settings: str = ""
     schedule_settings: str = ""
@@ -65,6 +71,21 @@ class PointIdentity:
     train_epochs: int = 0
     retrain_epochs: int = 0
     retrain_lr_factor: float = 1.0
+    train_lr: float | None = None
+    batch_size: int | None = None
+    optimizer: str | None = None
+    momentum: float | None = None
+    train_schedule: str | None = None
+    retrain_schedule: str | None = None
+    warmup: float | None = None
+    clip: float | None = None
+    label_smoothing: float | None = None
+    augment: str | None = None
+    min_keep: int | None = None
+    rounds: int | None = None
+    path: str | None = None
+    cap: float | None = None
+    scaled_init: str | None = None
     study: str = ""
     trial: int = -1
 

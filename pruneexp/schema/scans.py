@@ -12,7 +12,8 @@ class ScanIdentity:
     """Everything that tells one scan from another; logged as MLflow params of its run.
 
     ``levels`` says what the grid is of. Scans that differ in one of the ``..._settings``, short hashes of the dense
-    network's and of all other settings but the seed, are never taken for repetitions of each other.
+    network's, of both penalties and of all other settings but the seed, are never taken for repetitions of each other.
+    ``reg_strength`` is that of the penalty in training.
     """
 
     model: str
@@ -31,6 +32,7 @@ class ScanIdentity:
     device: str
     dense_settings: str
     scan_settings: str
+    reg_settings: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

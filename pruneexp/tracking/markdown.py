@@ -18,9 +18,15 @@ _HEAD = ("budget", "density", "compression", "val before", "val after", "accurac
 
 
 def curve_heading(point: schema.TradeoffPoint) -> str:
+    """What the curve is of, and below it every setting that its records say in words."""
     of = point.identity
-    choices = f"{of.criterion}, {of.schedule}, mode {of.mode}, {of.reg} {of.reg_strength:g}, seed {of.seed}"
-    return f"**{of.model} on {of.data}**: {choices}"
+    penalty = f"{of.reg} {of.reg_strength:g}"
+    if of.reg_retrain_strength != of.reg_strength:
+        penalty = f"{penalty}, in retraining {of.reg_retrain_strength:g}"
+    choices = f"{of.criterion}, {of.schedule}, mode {of.mode}, {penalty}, seed {of.seed}"
+    told = ((name, getattr(of, name)) for names in schema.EXPLAINED.values() for name in names)
+    settings = ", ".join(f"{name} {value}" for name, value in told if value is not None)
+    return f"**{of.model} on {of.data}**: {choices}" + (f"\n\n{settings}" if settings else "")
 
 
 def search_heading(name: str, trials: int) -> str:

@@ -35,10 +35,20 @@ def point_name(identity: Mapping[str, Any]) -> str:
 
 
 def group_name(identity: Mapping[str, Any], seeds: int) -> str:
-    """``l2 · one_shot · prune · d=0.10 · layer_std · lenet5 · 3 seeds``: what repetitions have in common."""
-    choices = [identity.get(part) for part in ("reg", "schedule", "mode")]
-    others = [identity.get(part) for part in ("criterion", "model")]
-    return _joined(*choices, _budget(identity), *others, "1 seed" if seeds == 1 else f"{seeds} seeds")
+    """What repetitions have in common, with the numbers of each choice, by which a legend tells lines apart.
+
+    ``l2 0.0005 · iterative 5 · prune · d=0.10 · layer_std · lenet5 · lr 0.01 · batch 64 · epochs 20 + 10 · 3 seeds``.
+    """
+    choices = [
+        _with(identity, "reg", "{}", "reg_strength", _second_strength(identity)),
+        _with(identity, "schedule", "{}", "rounds" if identity.get("schedule") != "one_shot" else ""),
+        _with(identity, "mode", "cap {}", "cap"),
+    ]
+    scaled = "scaled_init" if identity.get("scaled_init") == "true" else None
+    return _joined(
+        *choices, scaled, _budget(identity), *(identity.get(part) for part in ("criterion", "model")),
+        *_training(identity), "1 seed" if seeds == 1 else f"{seeds} seeds",
+    )  # fmt: skip
 
 
 def scan_name(identity: Mapping[str, Any]) -> str:
@@ -69,6 +79,28 @@ def _digest(text: str) -> str:
 
 def _joined(*parts: object) -> str:
     return within(" · ".join(str(part) for part in parts if part is not None), NAME_LIMIT)
+
+
+def _with(identity: Mapping[str, Any], choice: str, put: str, *names: str) -> str | None:
+    """A choice and its numbers, those that are there and not 0."""
+    if choice not in identity:
+        return None
+    numbers = (float(identity[name]) for name in names if identity.get(name) is not None)
+    return " ".join((str(identity[choice]), *(put.format(f"{number:g}") for number in numbers if number)))
+
+
+def _second_strength(identity: Mapping[str, Any]) -> str:
+    """The name of the penalty's strength in retraining, where it is another one than in training."""
+    first, second = (str(identity.get(name)) for name in ("reg_strength", "reg_retrain_strength"))
+    return "reg_retrain_strength" if first != second else ""
+
+
+def _training(identity: Mapping[str, Any]) -> tuple[str, ...]:
+    """How a network was trained, as far as it is known."""
+    if identity.get("train_lr") is None:
+        return ()
+    rate, epochs = float(identity["train_lr"]), f"{identity.get('train_epochs')} + {identity.get('retrain_epochs')}"
+    return f"lr {rate:g}", f"batch {identity.get('batch_size')}", f"epochs {epochs}"
 
 
 def _budget(identity: Mapping[str, Any]) -> str | None:

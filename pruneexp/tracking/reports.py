@@ -93,7 +93,8 @@ def repetitions(runs: Runs, of: schema.PointIdentity) -> Iterator[Point]:
 
 def same_condition(of: schema.PointIdentity) -> str:
     """The part of a query that a database can answer; hashes of settings say nearly everything."""
-    same = {"dense_settings": of.dense_settings, "prune_settings": of.prune_settings, "reg": of.reg}
+    names = ("dense_settings", "prune_settings", "reg_settings", "reg")
+    same = {name: getattr(of, name) for name in names}
     return "".join(f" and params.`{name}` = {quoted(value)}" for name, value in same.items() if value)
 
 

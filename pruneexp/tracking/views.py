@@ -25,7 +25,10 @@ TEXT_LIMIT = 20000
 _PLAIN_LIMIT = 4000
 _COMPRESSED = "deflate;"
 _SECTION = "pruneexp"
-_GROUPS = ("reg", "schedule", "mode")
+_GROUPS = ("reg", "reg_strength", "schedule", "mode", "criterion")
+_WORK = (schema.SECONDS, schema.CACHE_HITS, schema.STAGES)
+#: Params beside the groups that tell lines and rows apart.
+_SETTINGS = ("rounds", "cap", "min_keep", "train_lr", "batch_size", "train_epochs", "retrain_epochs")
 
 Chart = Mapping[str, Any]
 
@@ -67,14 +70,14 @@ def tradeoff(hidden: Sequence[str]) -> View:
             line([schema.ACCURACY_LOSS + schema.SPREAD], over="density"),
             line(["accuracy_test"], over="density"),
         ],
-        columns=_columns(params=_GROUPS, metrics=_SUMMARY_COLUMNS),
+        columns=_columns(params=(*_GROUPS, *_SETTINGS), metrics=_SUMMARY_COLUMNS),
         hidden=hidden,
         across=2,
     )
 
 
 def seeds(hidden: Sequence[str]) -> View:
-    """Every budget with mean, standard deviation and n, grouped by regularisation, schedule and mode."""
+    """Every budget with mean, standard deviation and n, grouped by regularisation, schedule, mode and criterion."""
     return View(
         name="seeds",
         title="Every budget: mean, std and n over seeds",
@@ -83,7 +86,7 @@ def seeds(hidden: Sequence[str]) -> View:
             scatter("density", schema.ACCURACY_LOSS),
             scatter(schema.ACCURACY_LOSS, schema.ACCURACY_LOSS + schema.SPREAD),
         ],
-        columns=_columns(params=_GROUPS, metrics=_SUMMARY_COLUMNS),
+        columns=_columns(params=(*_GROUPS, *_SETTINGS), metrics=_SUMMARY_COLUMNS),
         group_by=_GROUPS,
         hidden=hidden,
         across=2,
@@ -103,7 +106,7 @@ def prune_against_scratch(hidden: Sequence[str]) -> View:
             line(["epochs"], over="density"),
             line([schema.ACCURACY_LOSS + schema.SPREAD], over="density"),
         ],
-        columns=_columns(params=("mode",), metrics=("epochs", *_SUMMARY_COLUMNS)),
+        columns=_columns(params=("mode", "cap", "scaled_init", *_GROUPS[:2]), metrics=("epochs", *_SUMMARY_COLUMNS)),
         hidden=hidden,
         across=2,
     )
@@ -116,7 +119,7 @@ def sensitivity(groups: Sequence[str], hidden: Sequence[str]) -> View:
         title="Sensitivity: change of accuracy over permille pruned",
         query=f"tags.`{schema.KIND}` = 'scan'",
         charts=[line([metric]) for metric in groups],
-        columns=_columns(params=("model", "data", "reg", "seed")),
+        columns=_columns(params=("model", "data", "reg", "reg_strength", "criterion", "retrain_epochs", "seed")),
         hidden=hidden,
         across=min(3, max(1, len(groups))),
         height=360,
@@ -147,9 +150,9 @@ def health(hidden: Sequence[str]) -> View:
         name="health",
         title="Health: status, seconds and cache hits of every job",
         query=" AND ".join(f"tags.`{schema.KIND}` != '{kind}'" for kind in ("point", "summary", "scan")),
-        charts=[bar(name) for name in (schema.SECONDS, schema.CACHE_HITS, schema.STAGES, schema.RECORDED)],
+        charts=[bar(name) for name in (*_WORK, schema.RECORDED)],
         columns=[
-            *_columns(metrics=(schema.SECONDS, schema.STAGES, schema.CACHE_HITS, schema.RECORDED, schema.FAILED)),
+            *_columns(("reg_strength", "criterion", *_SETTINGS), (*_WORK, schema.RECORDED, schema.FAILED)),
             f"tags.`{schema.FAILURE}`",
         ],
         hidden=hidden,
@@ -256,14 +259,8 @@ def fits(view: View) -> bool:
     return len(text(view)) <= TEXT_LIMIT
 
 
-_SUMMARY_COLUMNS = (
-    schema.SEEDS,
-    "density",
-    schema.ACCURACY_LOSS,
-    schema.ACCURACY_LOSS + schema.SPREAD,
-    schema.ACCURACY_LOSS_TEST,
-    schema.ACCURACY_LOSS_TEST + schema.SPREAD,
-)
+_LOSSES = (schema.ACCURACY_LOSS, schema.ACCURACY_LOSS_TEST)
+_SUMMARY_COLUMNS = (schema.SEEDS, "density", *(name + ending for name in _LOSSES for ending in ("", schema.SPREAD)))
 
 
 def _columns(params: Sequence[str] = (), metrics: Sequence[str] = ()) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from analysis.runs import LoggedPoint
 from pruneexp.schema import (
@@ -114,6 +115,11 @@ def with_top5(made: TradeoffPoint, *, dense: float, after: float) -> TradeoffPoi
     assert test is not None
     scores = replace(test, dense=replace(test.dense, top5=dense), after=replace(test.after, top5=after))
     return replace(made, result=replace(made.result, test=scores))
+
+
+def with_settings(made: TradeoffPoint, **values: Any) -> TradeoffPoint:
+    """The same point with other values in its identity."""
+    return replace(made, identity=replace(made.identity, **values))
 
 
 def logged(*made: TradeoffPoint, experiment: str = "pruneexp") -> list[LoggedPoint]:

@@ -1,0 +1,99 @@
+"""What tells records from each other, in words: which conditions a reader must see, and how each is put.
+
+Knows no figure or table, and no record but by the names of its conditions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pruneexp.schema import LATER
+
+#: What stands for a value that is absent, in texts and on the command line.
+ABSENT = "none"
+#: Conditions whose values say by themselves what they are of.
+_PLAIN = ("reg", "criterion", "schedule", "optimizer", "precision", "study")
+#: Conditions that are told only where the named ones do not decide them.
+_FOLLOWS = {
+    "reg_strength": ("reg",),
+    "reg_retrain_strength": ("reg", "reg_strength"),
+    "rounds": ("schedule",),
+    "path": ("schedule",),
+    "min_keep": ("criterion",),
+}
+
+
+def varying(keys: Iterable[Mapping[str, Any]], names: Sequence[str]) -> tuple[str, ...]:
+    """Those of ``names`` that have more than one value among ``keys``; what earlier versions did not record is none."""
+    found = list(keys)
+    whole = [key for key in found if recorded_in_full(key)]
+    return tuple(name for name in names if len({key[name] for key in (whole if name in LATER else found)}) > 1)
+
+
+def telling(keys: Iterable[Mapping[str, Any]], names: Sequence[str]) -> tuple[str, ...]:
+    """Those of ``names`` that a reader needs to tell ``keys`` apart: what has a name, and a hash only where none does.
+
+    What follows from others, as the strength of a penalty where each penalty has one, is left out.
+    """
+    found = list(keys)
+    needed = [name for name in varying(found, names) if not hashed(name) and not _follows(name, found)]
+    for name in (name for name in names if hashed(name)):
+        if _kinds(found, needed) < _kinds(found, (*needed, name)):
+            needed.append(name)
+    return tuple(name for name in names if name in needed)
+
+
+def hashed(name: str) -> bool:
+    """Whether a condition is a hash, which tells a person nothing but that something differs."""
+    return name.endswith("_settings") or name == "data_fingerprint"
+
+
+def recorded_in_full(key: Mapping[str, Any]) -> bool:
+    """Whether a record says all that this version records."""
+    return any(key.get(name, True) for name in ("reg_settings", "train_lr"))
+
+
+def words(key: Mapping[str, Any], names: Iterable[str]) -> str:
+    """Conditions as a legend has them: ``layer_std, reg_strength=1e-05, dense settings 1a2b3c4d``."""
+    return ", ".join(short(name, text(key[name])) for name in names)
+
+
+def short(name: str, value: str) -> str:
+    """One condition as the reader of a legend meets it."""
+    return cell(name, value) if hashed(name) or name in _PLAIN else f"{name}={value}"
+
+
+def cell(name: str, value: str) -> str:
+    """One condition in a column that has its name."""
+    if name == "data_fingerprint":
+        return f"data {value[:8]}"
+    return f"{name.replace('_', ' ')} {value or 'not recorded'}" if hashed(name) else value
+
+
+def texts(key: Mapping[str, Any], names: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Conditions as (name, text), in full; what is absent is left out."""
+    return tuple((name, text(key[name])) for name in names if key[name] is not None)
+
+
+def joined(conditions: Iterable[tuple[str, str]]) -> str:
+    """``texts`` in one column of a table."""
+    return "; ".join(f"{name}={value}" for name, value in conditions)
+
+
+def text(value: Any) -> str:
+    """A value of a condition: ``1e-05``, ``none`` where it is absent."""
+    if value is None:
+        return ABSENT
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _follows(name: str, keys: Sequence[Mapping[str, Any]]) -> bool:
+    parents = _FOLLOWS.get(name, ())
+    known = [parent for parent in parents if parent in keys[0]]
+    return bool(known) and _kinds(keys, known) == _kinds(keys, (*known, name))
+
+
+def _kinds(keys: Sequence[Mapping[str, Any]], names: Iterable[str]) -> int:
+    wanted = tuple(names)
+    return len({tuple(key[name] for name in wanted) for key in keys})
