@@ -35,6 +35,9 @@ def show(display: Display, worker: Worker, total: int, finalists: Sequence[Froze
     retrained = [trial for trial in finalists if trial.state == TrialState.COMPLETE]
     rows = [_row(trial, layers, dense) for trial in sorted(retrained, key=lambda trial: -trial.values[1])]
     display.sheet((*_COLUMNS, *layers), rows)
+    for trial in retrained:
+        for doubt in trial.user_attrs.get("doubts", ()):
+            display.say(f"trial {trial.user_attrs['trial']}: {doubt}")
 
 
 def _row(trial: FrozenTrial, layers: Sequence[str], dense: float) -> tuple[str, ...]:

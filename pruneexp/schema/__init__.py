@@ -6,7 +6,7 @@ multiply-add is two FLOP.
 """
 
 from pruneexp.schema.codec import flat_names, flat_types, flatten, unflatten
-from pruneexp.schema.derived import REPEATED, contest_of, derived, group_of
+from pruneexp.schema.derived import REPEATED, contest_of, derived, doubts, group_of, undefined
 from pruneexp.schema.names import (
     ACCURACY_LOSS,
     ACCURACY_LOSS_BEFORE,
@@ -21,6 +21,7 @@ from pruneexp.schema.names import (
     CURVE_KEY,
     DENSITY_MISSED,
     DIGEST,
+    DISCONNECTED,
     DRAWING_FILE,
     ENVIRONMENT_FILE,
     FAILED,
@@ -44,6 +45,7 @@ from pruneexp.schema.names import (
     SUMMARY_KEY,
     SUMMARY_OF,
     SWEEP,
+    UNDEFINED,
 )
 from pruneexp.schema.points import (
     Budget,
@@ -73,6 +75,7 @@ __all__ = [
     "CURVE_KEY",
     "DENSITY_MISSED",
     "DIGEST",
+    "DISCONNECTED",
     "DRAWING_FILE",
     "ENVIRONMENT_FILE",
     "FAILED",
@@ -97,6 +100,7 @@ __all__ = [
     "SUMMARY_KEY",
     "SUMMARY_OF",
     "SWEEP",
+    "UNDEFINED",
     "Budget",
     "BudgetKind",
     "Effort",
@@ -112,9 +116,11 @@ __all__ = [
     "TradeoffPoint",
     "contest_of",
     "derived",
+    "doubts",
     "flat_names",
     "flat_types",
     "flatten",
     "group_of",
+    "undefined",
     "unflatten",
 ]

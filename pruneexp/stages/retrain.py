@@ -15,7 +15,7 @@ from pruneexp.stages.setting import Setting
 from pruneexp.stages.work import Trained, Training, artefact, load, recalibrate, train
 from pruneexp.training.seeding import derive
 
-VERSION = 1
+VERSION = 2
 
 
 def retrain(setting: Setting, mask: Stage) -> Stage:
