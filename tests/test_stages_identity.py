@@ -26,7 +26,7 @@ def changed(*overrides: str) -> set[str]:
     [
         ("retrain.epochs=3", {"retrain"}),
         ("retrain.lr_factor=0.5", {"retrain"}),
-        ("retrain.scope=local", {"retrain"}),
+        ("retrain.scope=local", set()),  # this network has no convolution: its halves are the whole
         ("criterion=random", {"mask", "retrain"}),
         ("criterion.min_keep=2", {"mask", "retrain"}),
         ("curve.recalibrate_batchnorm=true", {"mask", "retrain"}),
@@ -44,6 +44,11 @@ def changed(*overrides: str) -> set[str]:
 )
 def test_a_change_renames_what_it_changes_and_nothing_else(override: str, kinds: set[str]) -> None:
     assert changed(override) == kinds
+
+
+def test_local_retraining_is_another_one_of_a_network_with_both_kinds_of_layers() -> None:
+    whole, local = (keys("model=lenet5", "data.image_size=16", f"retrain.scope={name}") for name in ("whole", "local"))
+    assert {kind for kind in whole if whole[kind] != local[kind]} == {"retrain"}
 
 
 def test_l1_then_l2_shares_the_dense_network_of_l1() -> None:

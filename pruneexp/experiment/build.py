@@ -25,7 +25,7 @@ from pruneexp.cost.flops import layer_flops
 from pruneexp.data.dataset import Dataset
 from pruneexp.errors import Told, UserError, first_line
 from pruneexp.models.adapt import adapt, input_shape_of
-from pruneexp.pruning.layers import prunable
+from pruneexp.pruning.layers import kind_of, prunable
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import select
 from pruneexp.schema import Budget
@@ -89,7 +89,7 @@ def build(config: DictConfig, progress: Progress, own: Sequence[str] = ()) -> Jo
         augment=config.train.augment,
         train_penalty=make("reg.train", config.reg.train),
         retrain_penalty=make("reg.retrain", config.reg.retrain),
-        local_retraining=config.retrain.scope.name == "local",
+        local_retraining=config.retrain.scope.name == "local" and len(set(map(kind_of, prunable(probe).values()))) == 2,
         dropout=make("dropout", config.dropout),
         criterion=make("criterion.score", config.criterion.score),
         allocation=make("criterion.allocation", config.criterion.allocation),

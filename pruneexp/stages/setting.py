@@ -44,9 +44,9 @@ class Setting:
     """The parts of one job.
 
     ``network(start)`` builds the network in training mode on ``device``: with its ``initial`` weights (those the dense
-    network starts from, pretrained ones included), or with ``fresh`` random ones. ``configs`` holds the plain
-    configuration of each part, which is what stage keys are made of. ``layer_flop`` is the dense cost of each prunable
-    layer for one image.
+    network starts from, pretrained ones included), or with ``fresh`` random ones. ``local_retraining`` is of networks
+    with convolutions and linear layers alone. ``configs`` holds the plain configuration of each part, which is what
+    stage keys are made of. ``layer_flop`` is the dense cost of each prunable layer for one image.
     """
 
     network: Callable[[Weights], nn.Module]
