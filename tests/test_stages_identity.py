@@ -65,3 +65,12 @@ def test_the_dropout_policy_matters_where_there_is_dropout() -> None:
     )
     assert fixed["dense"] == scaled["dense"] != none["dense"]
     assert len({fixed["retrain"], scaled["retrain"], none["retrain"]}) == 3
+
+
+def test_policies_share_a_dense_network_only_where_they_give_it_the_same_rates() -> None:
+    own = ("runtime.allow=[tests]", "dropout._target_=tests.contracts.dropping.Thrifty")
+    for rate, alike in ((0.5, True), (0.7, False)):
+        network = ("model=alexnet", f"model.dropout={rate}")
+        fixed, thrifty = (keys(*network, "dropout=fixed", *policy) for policy in ((), own))
+        assert (fixed["dense"] == thrifty["dense"]) == alike
+    assert keys("dropout=fixed", *own)["dense"] == keys()["dense"]  # this network has no dropout

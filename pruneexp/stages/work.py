@@ -82,7 +82,7 @@ def train(
             setting.watch(training.stage, epoch, lambda: float(_score(setting, network, setting.data.val)["top1"]))
 
     setting.progress.begin(training.stage, training.recipe.epochs)
-    with dropout.applied(network, setting.dropout, training.phase, densities):
+    with dropout.applied(network, setting.dropout, training.phase, densities, setting.dropouts):
         done = fit(
             network,
             setting.data.train,
