@@ -6,6 +6,8 @@ Pure: knows neither the store the points came from nor what will be drawn. Colum
     run_id, experiment, started    where the point was logged
     key                            the hash of its whole configuration
     collapsed                      the layers kept from losing their last weight, as a JSON list
+    disconnected                   whether the network gives the same outputs for every image of val
+    undefined                      on how many images logits are no numbers, in words; empty where on none
     completed                      whether an earlier version recorded it, and its penalty is taken for a newer one's
     pruned                         percent of the prunable weights that are gone
     compression                    dense / kept weights

@@ -11,7 +11,7 @@ import optuna
 from optuna.trial import TrialState
 
 from pruneexp.experiment.session import Abandoned, PointFailed
-from pruneexp.schema import TradeoffPoint
+from pruneexp.schema import TradeoffPoint, doubts
 from pruneexp.training.fit import Epoch
 from sweeps.driver import TrialFailed, TrialPruned, Worker
 from sweeps.space import dominated
@@ -126,6 +126,7 @@ class Finalist:
         before, test = point.result.val.before, point.result.test
         trial.set_user_attr("before", None if before is None else before.top1)
         trial.set_user_attr("test", None if test is None else test.after.top1)
+        trial.set_user_attr("doubts", list(doubts(point)))
         self.bench.session.display.point_done()
         return _score(point)
 

@@ -36,6 +36,9 @@ def show(display: Display, worker: Worker, total: int, finalists: Sequence[Froze
     shown = sorted(retrained, key=lambda trial: -trial.values[1])
     rows = [_row(trial, dense) for trial in shown]
     display.sheet(_COLUMNS, rows)
+    for trial in shown:
+        for doubt in trial.user_attrs.get("doubts", ()):
+            display.say(f"trial {trial.user_attrs['trial']}: {doubt}")
     if not rows:
         return
     display.say("the level of each layer, by trial:")

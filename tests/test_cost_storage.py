@@ -57,8 +57,11 @@ def test_the_overhead_is_that_of_the_paper_where_gaps_fit() -> None:
     assert overhead == pytest.approx(0.156, abs=0.0005)
 
 
-def test_a_full_tensor_costs_more_than_dense() -> None:
-    assert relative_index_bytes(torch.ones(10, 16, dtype=torch.bool), "linear") == 160 * 37 // 8
+def test_a_tensor_that_lost_nothing_is_stored_dense() -> None:
+    full = torch.ones(10, 16, dtype=torch.bool)
+    assert relative_index_bytes(full, "linear") == relative_index_bytes(full, "conv") == dense_bytes(160) == 640
+    full[9, 15] = False
+    assert relative_index_bytes(full, "linear") == -(-159 * 37 // 8)
 
 
 @settings(max_examples=100, deadline=None)

@@ -21,7 +21,7 @@ from pruneexp.pruning.masks import MaskSet
 from pruneexp.schema import PointIdentity, PointResult, unflatten
 from pruneexp.stages import work
 from pruneexp.training.fit import Fitted, fit
-from tests.contracts.composing import composed
+from tests.contracts.composing import composed, small
 from tests.contracts.jobs import numbers, ran, runs
 
 WITHOUT_ARGUMENTS = ("~model.num_classes", "~model.channels", "~model.image_size")
@@ -99,6 +99,29 @@ def test_scratch_b_spends_what_the_dense_network_did(tmp_path: Path) -> None:
         assert result.ledger.scratch.epochs == int(10 * saving) > 10
         assert result.ledger.scratch.flop == pytest.approx(result.ledger.dense.flop, rel=0.1)
         assert result.val.before is None
+
+
+def test_local_retraining_books_the_epochs_of_both_halves(tmp_path: Path) -> None:
+    both = ("model=lenet5", "data.image_size=16", "curve.densities=[0.4]", "train.epochs=1")
+    for name, overrides, halves in (("both", both, 2), ("linear", ("curve.densities=[0.4]",), 1)):
+        config, _ = small(tmp_path / name, *overrides, "retrain.scope=local", "retrain.epochs=2")
+        assert build(config, Display(bars=False)).routes[0].final.epochs == 2 * halves  # what a plan says
+        ran(tmp_path / name, *overrides, "retrain.scope=local", "retrain.epochs=2")
+        [run] = runs(tmp_path / name)
+        assert run.data.metrics["ledger.retrain.epochs"] == 2 * halves
+        assert run.data.params["retrain_epochs"] == "2"  # what was asked of each half
+
+
+def test_layers_out_of_scope_are_stored_dense(tmp_path: Path) -> None:
+    ran(tmp_path, "model=lenet5", "data.image_size=16", "criterion.layers=[conv]", "curve.densities=[0.4]")
+    [run] = runs(tmp_path)
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    path = download_artifacts(run_id=run.info.run_id, artifact_path=schema.LAYERS_FILE, tracking_uri=uri)
+    rows = {row["layer"]: row for row in json.loads(Path(path).read_text())}
+    linear = [row for row in rows.values() if row["kind"] == "linear"]
+    assert [row["bytes_sparse"] for row in linear] == [row["bytes_dense"] for row in linear]
+    assert run.data.metrics["bytes_sparse"] < run.data.metrics["bytes_dense"]
+    assert run.data.metrics["bytes_sparse"] == sum(row["bytes_sparse"] for row in rows.values())
 
 
 def test_a_point_that_diverges_is_recorded_failed_and_said(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def changed(*overrides: str) -> set[str]:
     [
         ("retrain.epochs=3", {"retrain"}),
         ("retrain.lr_factor=0.5", {"retrain"}),
-        ("retrain.scope=local", {"retrain"}),
+        ("retrain.scope=local", set()),  # this network has no convolution: its halves are the whole
         ("criterion=random", {"mask", "retrain"}),
         ("criterion.min_keep=2", {"mask", "retrain"}),
         ("curve.recalibrate_batchnorm=true", {"mask", "retrain"}),
@@ -46,6 +46,11 @@ def test_a_change_renames_what_it_changes_and_nothing_else(override: str, kinds:
     assert changed(override) == kinds
 
 
+def test_local_retraining_is_another_one_of_a_network_with_both_kinds_of_layers() -> None:
+    whole, local = (keys("model=lenet5", "data.image_size=16", f"retrain.scope={name}") for name in ("whole", "local"))
+    assert {kind for kind in whole if whole[kind] != local[kind]} == {"retrain"}
+
+
 def test_l1_then_l2_shares_the_dense_network_of_l1() -> None:
     first, second = keys("reg=l1"), keys("reg=l1_then_l2")
     assert first["dense"] == second["dense"]
@@ -60,3 +65,12 @@ def test_the_dropout_policy_matters_where_there_is_dropout() -> None:
     )
     assert fixed["dense"] == scaled["dense"] != none["dense"]
     assert len({fixed["retrain"], scaled["retrain"], none["retrain"]}) == 3
+
+
+def test_policies_share_a_dense_network_only_where_they_give_it_the_same_rates() -> None:
+    own = ("runtime.allow=[tests]", "dropout._target_=tests.contracts.dropping.Thrifty")
+    for rate, alike in ((0.5, True), (0.7, False)):
+        network = ("model=alexnet", f"model.dropout={rate}")
+        fixed, thrifty = (keys(*network, "dropout=fixed", *policy) for policy in ((), own))
+        assert (fixed["dense"] == thrifty["dense"]) == alike
+    assert keys("dropout=fixed", *own)["dense"] == keys()["dense"]  # this network has no dropout

@@ -1,16 +1,21 @@
-"""Drop rates: Han's rule worked by hand, and which layer each dropout belongs to."""
+"""Drop rates: Han's rule worked by hand, for each call of a dropout."""
 
 from __future__ import annotations
 
+import copy
+from contextlib import AbstractContextManager
+
 import pytest
 import torch
-import torchvision
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
-from pruneexp.models.alexnet import AlexNet
-from pruneexp.training.dropout import DropoutPolicy, Fixed, NoDropout, Phase, Scaled, applied, layers_of_dropouts
+from pruneexp.errors import UserError
+from pruneexp.training import seeding
+from pruneexp.training.dropout import DropoutPolicy, Fixed, NoDropout, Phase, Scaled, applied, uses_of
+from tests.contracts.dropping import Functional, Shared
 
 
 def small() -> nn.Sequential:
@@ -34,25 +39,10 @@ def test_scaled_never_drops_more(original: float, connections: int, data: st.Dat
     assert 0 <= Scaled()(original, kept, connections) <= original
 
 
-def test_a_dropout_belongs_to_the_linear_layer_before_it() -> None:
-    assert layers_of_dropouts(small()) == {"1": "3", "4": "3"}
-
-
-def test_the_papers_alexnet() -> None:
-    with torch.device("meta"):
-        network = AlexNet()
-    assert layers_of_dropouts(network) == {"dropout1": "fc1", "dropout2": "fc2"}
-
-
-def test_torchvisions_alexnet_drops_before_its_first_linear_layer() -> None:
-    with torch.device("meta"):
-        network = torchvision.models.alexnet()
-    assert layers_of_dropouts(network) == {"classifier.0": "classifier.1", "classifier.3": "classifier.1"}
-
-
-def test_a_dropout_after_the_last_convolution() -> None:
-    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 3), nn.Dropout())
-    assert layers_of_dropouts(network) == {"2": "1"}
+def changed(
+    network: nn.Module, policy: DropoutPolicy, phase: Phase, densities: dict[str, float], shape: tuple[int, ...]
+) -> AbstractContextManager[dict[str, float]]:
+    return applied(network, policy, phase, densities, uses_of(network, policy, shape))
 
 
 @pytest.mark.parametrize(
@@ -67,14 +57,14 @@ def test_a_dropout_after_the_last_convolution() -> None:
 )
 def test_rates_of_a_phase(policy: DropoutPolicy, phase: Phase, expected: dict[str, float]) -> None:
     network = small()
-    with applied(network, policy, phase, {"3": 0.09, "0": 0.5}) as rates:
+    with changed(network, policy, phase, {"3": 0.09, "0": 0.5}, (1, 4, 4)) as rates:
         assert rates == pytest.approx(expected)
         assert network.get_submodule("4").p == rates["4"]
     assert network.get_submodule("4").p == 0.5
 
 
 def break_while_applied(network: nn.Module) -> None:
-    with applied(network, Scaled(), "retrain", {"3": 0.25}) as rates:
+    with changed(network, Scaled(), "retrain", {"3": 0.25}, (1, 4, 4)) as rates:
         raise KeyError(rates["4"])
 
 
@@ -87,15 +77,110 @@ def test_rates_come_back_after_an_error_and_never_compound() -> None:
 
 
 def test_a_layer_without_a_density_is_dense() -> None:
-    with applied(small(), Scaled(), "retrain", {}) as rates:
+    with changed(small(), Scaled(), "retrain", {}, (1, 4, 4)) as rates:
         assert rates == {"1": 0.2, "4": 0.5}
 
 
 def test_bad_input() -> None:
     with (
         pytest.raises(ValueError, match=r"density of layer '3' is 1.5"),
-        applied(small(), Scaled(), "retrain", {"3": 1.5}),
+        changed(small(), Scaled(), "retrain", {"3": 1.5}, (1, 4, 4)),
     ):
         pass
-    with pytest.raises(ValueError, match="phase is 'prune'"), applied(small(), Scaled(), "prune", {}):  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="phase is 'prune'"), applied(small(), Scaled(), "prune", {}, ()):  # type: ignore[arg-type]
         pass
+
+
+IMAGES = torch.linspace(-1, 2, 288).view(2, 1, 12, 12)  # bright on average
+DENSITIES = {"conv1": 0.81, "fc1": 0.25, "fc2": 0.64}
+
+
+def seen(network: nn.Module, *images: Tensor) -> list[float]:
+    """The rates at which a shared dropout drops in passes over these images."""
+    Shared.rates.clear()
+    for batch in images:
+        network(batch)
+    return list(Shared.rates)
+
+
+def test_a_dropout_that_is_called_twice_has_the_rate_of_each_layer() -> None:
+    network = Shared()
+    with changed(network, Scaled(), "retrain", DENSITIES, (1, 12, 12)) as rates:
+        assert rates == pytest.approx({"drop[0]": 0.25, "drop[1]": 0.4})  # 0.5 sqrt(0.25), 0.5 sqrt(0.64)
+        expected = pytest.approx([0.25, 0.4])
+        assert seen(network, IMAGES) == seen(network, IMAGES) == expected
+        network.eval()(IMAGES)
+        assert seen(network.train(), IMAGES) == expected
+        assert seen(copy.deepcopy(network), IMAGES, IMAGES)[2:] == expected
+        assert seen(network, IMAGES) == expected
+    assert seen(network, IMAGES) == [0.5, 0.5]
+    assert seen(copy.deepcopy(network), IMAGES) == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(("policy", "phase"), [(Scaled(), "train"), (Fixed(), "retrain"), (NoDropout(), "retrain")])
+def test_one_rate_needs_no_call(policy: DropoutPolicy, phase: Phase) -> None:
+    """Also not that a network calls its dropouts as often each time."""
+    network, rate = Shared(times=3), 0.0 if isinstance(policy, NoDropout) else 0.5
+    with changed(network, policy, phase, DENSITIES, (1, 12, 12)) as rates:
+        assert rates == {"drop": rate}
+        assert seen(network, IMAGES, -IMAGES) == [rate] * 6
+
+
+@pytest.mark.parametrize("times", [0, 2])
+def test_a_network_that_calls_it_otherwise_is_told_so(times: int) -> None:
+    network = Shared(times=times)
+    calls = uses_of(Shared(), Scaled(), (1, 12, 12))
+    with applied(network, Scaled(), "retrain", DENSITIES, calls):
+        network(IMAGES)
+        with pytest.raises(UserError, match=r"drop drops, but it is called 2 times in one pass and .* in another"):
+            network(-IMAGES)
+    assert network.drop.p == 0.5
+
+
+class Recomputed(nn.Module):
+    """Between its layers, ``again`` computes activations anew in the backward pass."""
+
+    def __init__(self, again: bool) -> None:
+        super().__init__()
+        self.again = again
+        self.fc1, self.drop, self.fc2 = nn.Linear(144, 64), nn.Dropout(0.5), nn.Linear(64, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        hidden = images.flatten(1).requires_grad_()
+        hidden = checkpoint(self.between, hidden, use_reentrant=False) if self.again else self.between(hidden)
+        return self.fc2(hidden)  # type: ignore[no-any-return]
+
+    def between(self, hidden: Tensor) -> Tensor:
+        return self.drop(self.fc1(hidden).relu())  # type: ignore[no-any-return]
+
+
+def test_activations_that_are_computed_again_are_dropped_alike() -> None:
+    gradients: list[Tensor | None] = []
+    for again in (False, True):
+        with seeding.stream(0, "weights and drops"):
+            network = Recomputed(again)
+            with changed(network, Scaled(), "retrain", {"fc1": 0.25, "fc2": 0.5}, (1, 12, 12)) as rates:
+                assert rates == {"drop": 0.25}
+                network(IMAGES).sum().backward()
+                assert network.drop.p == 0.25
+        gradients.append(network.get_parameter("fc1.weight").grad)
+    once, again_too = gradients
+    assert once is not None
+    assert again_too is not None
+    assert torch.equal(once, again_too)
+
+
+def test_activations_that_are_computed_again_are_refused_where_rates_differ() -> None:
+    network = Shared(again=True)
+    with (
+        changed(network, Scaled(), "retrain", DENSITIES, (1, 12, 12)),
+        pytest.raises(UserError, match="drop, which is called 2 times within a pass at several rates, where"),
+    ):
+        network(IMAGES).sum().backward()
+
+
+def test_a_policy_that_cannot_reach_what_drops_is_refused() -> None:
+    for policy, name in ((NoDropout(), "none"), (Scaled(), "scaled")):
+        with pytest.raises(UserError, match=rf"dropout={name} cannot reach the functional dropout in Functional"):
+            uses_of(Functional("mha"), policy, (1, 12, 12))
+    assert uses_of(Functional("mha"), Fixed(), (1, 12, 12)) == ()

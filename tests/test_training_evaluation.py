@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pruneexp.training.evaluation import evaluate, recalibrate_batchnorm
+from pruneexp.training.evaluation import disconnected, evaluate, recalibrate_batchnorm
 from tests.contracts.training import CPU, Tensors, digits, network, same, values
 
 
@@ -34,6 +34,74 @@ def test_top5_by_hand() -> None:
 
 def test_five_classes_have_no_top5() -> None:
     assert evaluate(nn.Flatten(), identity(torch.eye(5), [0, 1, 2, 3, 4]), device=CPU).top5 is None
+
+
+def test_an_image_with_a_logit_that_is_no_number_is_wrong() -> None:
+    logits = torch.tensor([[math.nan, 9.0, 0.0], [9.0, math.nan, 0.0], [9.0, 0.0, 0.0], [0.0, 9.0, 0.0]])
+    score = evaluate(nn.Flatten(), identity(logits, [0, 0, 0, 1]), device=CPU, batch_size=3)
+    assert (score.top1, score.undefined, score.images) == (50.0, 2, 4)
+    assert math.isnan(score.loss)
+    wide = torch.tensor([[math.nan, 5.0, 4.0, 3.0, 2.0, 1.0], [6.0, 5.0, 4.0, 3.0, 2.0, 1.0]])
+    score = evaluate(nn.Flatten(), identity(wide, [1, 1]), device=CPU)
+    assert (score.top1, score.top5, score.undefined) == (0.0, 50.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("row", "top1", "undefined"),
+    [
+        ([math.inf, 0.0, 0.0], 100.0, None),  # the largest, and the only one
+        ([math.inf, math.inf, 0.0], 0.0, 1),
+        ([0.0, -math.inf, -math.inf], 100.0, None),
+        ([-math.inf, -math.inf, -math.inf], 0.0, 1),
+    ],
+)
+def test_of_infinite_logits_the_only_largest_is_a_guess(row: list[float], top1: float, undefined: int | None) -> None:
+    score = evaluate(nn.Flatten(), identity(torch.tensor([row]), [0]), device=CPU)
+    assert (score.top1, score.undefined) == (top1, undefined)
+
+
+def test_a_network_with_an_empty_layer_is_disconnected() -> None:
+    net = network()
+    assert not disconnected(net, digits(), device=CPU)
+    nn.init.zeros_(net.get_parameter("3.weight"))
+    for count, size in ((44, 8), (44, 100), (2, 8)):  # many batches, or one
+        assert disconnected(net, digits(count), device=CPU, batch_size=size)
+    assert all(module.training for module in net.modules())
+
+
+def test_one_image_that_is_seen_connects() -> None:
+    weight = torch.zeros(36)
+    weight[7] = 1.0
+    images = torch.zeros(20, 1, 6, 6)
+    images[:, 0, 0, 0] = torch.arange(20)  # a pixel without a weight
+    images[13, 0, 1, 1] = 1.0
+    net = nn.Sequential(nn.Flatten(), nn.Linear(36, 3))
+    with torch.no_grad():
+        net.get_parameter("1.weight").copy_(weight.expand(3, 36))
+    labels = torch.zeros(20, dtype=torch.int64)
+    assert not disconnected(net, Tensors(images, labels), device=CPU, batch_size=5)
+    assert disconnected(net, Tensors(images[:13], labels[:13]), device=CPU, batch_size=5)
+
+
+def test_batches_that_differ_from_each_other_are_connected() -> None:
+    images = torch.zeros(8, 1, 6, 6)
+    images[:, 0, 0, 0] = torch.arange(8)
+    images[4:, 0, 1, 1] = 1.0  # the same within a batch of four
+
+    class Second(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return images[:, 0, 1, 1:4]
+
+    assert not disconnected(Second(), Tensors(images, torch.zeros(8)), device=CPU, batch_size=4)
+
+
+def test_the_same_images_and_outputs_that_are_no_numbers_prove_nothing() -> None:
+    labels = torch.zeros(6, dtype=torch.int64)
+    assert not disconnected(network(), Tensors(torch.ones(6, 1, 6, 6), labels), device=CPU)
+    assert not disconnected(network(), digits(1), device=CPU)
+    broken = network()
+    nn.init.constant_(broken.get_parameter("8.bias"), math.nan)
+    assert not disconnected(broken, digits(), device=CPU)
 
 
 def test_batch_size_does_not_matter_and_the_network_is_as_before() -> None:

@@ -13,6 +13,7 @@ from analysis.runs import Logbook, LoggedPoint, LoggedScan, RawRun, RunKind, Sto
 from pruneexp.errors import UserError, redact
 from pruneexp.schema import (
     COLLAPSE,
+    DISCONNECTED,
     FAILURE,
     SENSITIVITY_FILE,
     LayerSensitivity,
@@ -119,7 +120,8 @@ def _sorted_out(
 def _point(_: Store, run: RawRun) -> LoggedPoint:
     collapsed = names_of(run.tags.get(COLLAPSE, ""))
     identity, result = unflatten(PointIdentity, run.params), unflatten(PointResult, run.metrics)
-    point = TradeoffPoint(identity=identity, result=result, collapsed=collapsed)
+    disconnected = run.tags.get(DISCONNECTED) == "true"
+    point = TradeoffPoint(identity=identity, result=result, collapsed=collapsed, disconnected=disconnected)
     return LoggedPoint(run.run_id, run.experiment, run.started, point)
 
 

@@ -5,7 +5,8 @@ The sparse form has Han et al.'s relative indices ("Deep Compression", 2016, Fig
 before it, in 5 bits for linear layers and 8 bits for convolutions. ``b`` bits say 0 to ``2^b - 1``; over a longer gap,
 an entry of value zero is stored after every ``2^b - 1`` skipped weights (a filler, which itself stands on a pruned
 weight and so covers ``2^b`` of them). The walk runs across rows, so there are no row pointers; pruned weights after
-the last kept one cost nothing. Where all gaps fit, the overhead is 5 / 32 = 15.6 % of the kept values.
+the last kept one cost nothing. Where all gaps fit, the overhead is 5 / 32 = 15.6 % of the kept values. A tensor that
+lost no weight needs no indices and is stored dense.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ def dense_bytes(weights: int) -> int:
 def relative_index_bytes(mask: Tensor, kind: Literal["conv", "linear"]) -> int:
     """Bytes of the kept weights of one layer with their relative indices and fillers, rounded up to a whole byte.
 
-    ``mask`` is boolean, of any shape, ``True`` = kept.
+    ``mask`` is boolean, of any shape, ``True`` = kept; one that keeps every weight has the bytes of a dense layer.
     """
-    bits = INDEX_BITS[kind]
-    entries = int(mask.count_nonzero()) + fillers(mask, bits)
+    bits, kept = INDEX_BITS[kind], int(mask.count_nonzero())
+    if kept == mask.numel():
+        return dense_bytes(kept)
+    entries = kept + fillers(mask, bits)
     return -(-entries * (VALUE_BITS + bits) // 8)
 
 

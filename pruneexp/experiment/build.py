@@ -25,14 +25,14 @@ from pruneexp.cost.flops import layer_flops
 from pruneexp.data.dataset import Dataset
 from pruneexp.errors import Told, UserError, first_line
 from pruneexp.models.adapt import adapt, input_shape_of
-from pruneexp.pruning.layers import prunable
+from pruneexp.pruning.layers import kind_of, prunable
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import select
 from pruneexp.schema import Budget
 from pruneexp.stages.graph import Route
 from pruneexp.stages.setting import Progress, Setting, Weights
 from pruneexp.stages.work import load
-from pruneexp.training.dropout import layers_of_dropouts
+from pruneexp.training.dropout import rates, uses_of
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.seeding import generator, stream
 
@@ -93,7 +93,7 @@ def build(config: DictConfig, progress: Progress, own: Sequence[str] = ()) -> Jo
         augment=config.train.augment,
         train_penalty=make("reg.train", config.reg.train),
         retrain_penalty=make("reg.retrain", config.reg.retrain),
-        local_retraining=config.retrain.scope.name == "local",
+        local_retraining=config.retrain.scope.name == "local" and len(set(map(kind_of, prunable(probe).values()))) == 2,
         dropout=make("dropout", config.dropout),
         criterion=make("criterion.score", config.criterion.score),
         allocation=make("criterion.allocation", config.criterion.allocation),
@@ -106,6 +106,7 @@ def build(config: DictConfig, progress: Progress, own: Sequence[str] = ()) -> Jo
         progress=progress,
         layer_flop=_flop(probe, input_shape, data, device),
     )
+    setting = replace(setting, dropouts=uses_of(probe, setting.dropout, input_shape))
     setting = replace(setting, configs=_identities(config, setting, probe))
     wanted = budgets(config)
     _check_selection(setting, probe, wanted[0])
@@ -246,7 +247,7 @@ def _flop(
 
 def _identities(config: DictConfig, setting: Setting, network: nn.Module) -> dict[str, Any]:
     """The plain values that stage keys are made of; a network without dropout does not depend on the policy."""
-    drops = bool(layers_of_dropouts(network))
+    dense_rates = rates(network, setting.dropout, "train", {}, setting.dropouts)
     model = described(config.model)
     if config.train.start_from:
         model["start_from"] = checksum(Path(config.train.start_from).expanduser())
@@ -256,8 +257,8 @@ def _identities(config: DictConfig, setting: Setting, network: nn.Module) -> dic
         "retrain": {**asdict(setting.retrain), "augment": setting.augment, "local": setting.local_retraining},
         "train_penalty": described(config.reg.train),
         "retrain_penalty": described(config.reg.retrain),
-        "dropout": described(config.dropout) if drops else None,
-        "dense_dropout": setting.dropout(0.5, 1, 1) if drops else None,
+        "dropout": described(config.dropout) if dense_rates else None,
+        "dense_dropout": dense_rates or None,
         "criterion": described(config.criterion),
     }
 

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from pruneexp.experiment.plan import Plan
 from pruneexp.jobs.report import Report
-from pruneexp.schema import PointIdentity, TradeoffPoint
+from pruneexp.schema import PointIdentity, TradeoffPoint, doubts
 from pruneexp.terminal import LOG_WIDTH
 from pruneexp.training.fit import Epoch
 
@@ -187,3 +187,4 @@ def _flags(point: TradeoffPoint) -> Iterator[str]:
         yield "collapse: " + ", ".join(point.collapsed)
     if point.density_missed:
         yield f"asked {point.result.density_asked:g}"
+    yield from doubts(point)

@@ -164,7 +164,13 @@ def assemble(of: PointIdentity, route: Route, runner: Runner, layer_flop: Mappin
         ledger=_ledger(route, records, runner),
     )
     of = replace(of, device=final["device"])  # where it was computed, which the store may know better than this job
-    return TradeoffPoint(identity=of, result=result, layers=rows, collapsed=tuple(mask["collapsed"]))
+    return TradeoffPoint(
+        identity=of,
+        result=result,
+        layers=rows,
+        collapsed=tuple(mask["collapsed"]),
+        disconnected=final["disconnected"],
+    )
 
 
 def _scores(split: str, dense: Mapping[str, Any], mask: Mapping[str, Any] | None, final: Mapping[str, Any]) -> Scores:

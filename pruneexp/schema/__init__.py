@@ -6,7 +6,17 @@ multiply-add is two FLOP.
 """
 
 from pruneexp.schema.codec import flat_names, flat_types, flatten, names_of, names_text, unflatten
-from pruneexp.schema.derived import EXPLAINED, LATER, OF_A_MODE, REPEATED, contest_of, derived, group_of
+from pruneexp.schema.derived import (
+    EXPLAINED,
+    LATER,
+    OF_A_MODE,
+    REPEATED,
+    contest_of,
+    derived,
+    doubts,
+    group_of,
+    undefined,
+)
 from pruneexp.schema.names import (
     ACCURACY_LOSS,
     ACCURACY_LOSS_BEFORE,
@@ -21,6 +31,7 @@ from pruneexp.schema.names import (
     CURVE_KEY,
     DENSITY_MISSED,
     DIGEST,
+    DISCONNECTED,
     DRAWING_FILE,
     ENVIRONMENT_FILE,
     FAILED,
@@ -44,6 +55,7 @@ from pruneexp.schema.names import (
     SUMMARY_KEY,
     SUMMARY_OF,
     SWEEP,
+    UNDEFINED,
 )
 from pruneexp.schema.points import (
     Budget,
@@ -73,6 +85,7 @@ __all__ = [
     "CURVE_KEY",
     "DENSITY_MISSED",
     "DIGEST",
+    "DISCONNECTED",
     "DRAWING_FILE",
     "ENVIRONMENT_FILE",
     "EXPLAINED",
@@ -100,6 +113,7 @@ __all__ = [
     "SUMMARY_KEY",
     "SUMMARY_OF",
     "SWEEP",
+    "UNDEFINED",
     "Budget",
     "BudgetKind",
     "Effort",
@@ -115,11 +129,13 @@ __all__ = [
     "TradeoffPoint",
     "contest_of",
     "derived",
+    "doubts",
     "flat_names",
     "flat_types",
     "flatten",
     "group_of",
     "names_of",
     "names_text",
+    "undefined",
     "unflatten",
 ]

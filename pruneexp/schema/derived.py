@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pruneexp.schema import names
 from pruneexp.schema.codec import flatten
-from pruneexp.schema.points import Effort, PointIdentity, PointResult
+from pruneexp.schema.points import Effort, PointIdentity, PointResult, Score, TradeoffPoint
 
 #: What repetitions of one point may differ in: names of its flat identity.
 REPEATED = ("seed", "trial", "device", "curve_key", "point_key", "dense_key", "mask_key", "final_key")
@@ -54,6 +55,36 @@ def derived(result: PointResult) -> dict[str, float]:
     if test is not None:
         numbers[names.ACCURACY_LOSS_TEST] = round(test.dense.top1 - test.after.top1, _DECIMALS)
     return numbers
+
+
+def doubts(point: TradeoffPoint) -> tuple[str, ...]:
+    """Why the accuracies of a point say less than they seem to, in words; nothing of nearly every point."""
+    constant = "disconnected: the same outputs for every image" if point.disconnected else ""
+    return tuple(text for text in (constant, undefined(point.result)) if text)
+
+
+def undefined(result: PointResult) -> str:
+    """Which scores rest on logits that are not numbers, in words; empty where none does.
+
+    ``not a number on 42 of 102 images of val and 40 of 102 images of test``: each split once, for the last moment at
+    which that was so. A loss that is infinite, or not a number, although every image has its best class is named too.
+    """
+    numbers: list[str] = []
+    losses: list[str] = []
+    for split, scores in (("val", result.val), ("test", result.test)):
+        moments = () if scores is None else ((scores.after, ""), (scores.before, " before"), (scores.dense, " dense"))
+        bad = [(score, when) for score, when in moments if score is not None and not _is_defined(score)]
+        for score, when in bad[:1]:
+            if score.undefined:
+                numbers.append(f"{score.undefined} of {score.images} images of {split}{when}")
+            else:
+                losses.append(f"{split}{when}")
+    parts = (("not a number on ", numbers), ("no finite loss on ", losses))
+    return ", ".join(text + " and ".join(found) for text, found in parts if found)
+
+
+def _is_defined(score: Score) -> bool:
+    return not score.undefined and abs(score.loss) < sys.float_info.max  # as which MLflow keeps an infinite one
 
 
 def group_of(identity: PointIdentity, *, with_budget: bool) -> str:

@@ -92,11 +92,17 @@ class PointIdentity:
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """Quality of one network on one split. ``top5`` is absent where a data set has five classes or fewer."""
+    """Quality of one network on one split. ``top5`` is absent where a data set has five classes or fewer.
+
+    ``undefined`` of ``images`` images have no best class, because a logit is not a number; they count as wrong answers.
+    Both are absent where every image has one.
+    """
 
     loss: float
     top1: float
     top5: float | None = None
+    undefined: int | None = None
+    images: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,12 +189,17 @@ class LayerRow:
 
 @dataclass(frozen=True, kw_only=True)
 class TradeoffPoint:
-    """One budget of one curve, complete."""
+    """One budget of one curve, complete.
+
+    ``collapsed`` are the layers that were kept from losing their last weight; a ``disconnected`` network gives the same
+    outputs for every image of val, so its accuracies are those of a constant answer.
+    """
 
     identity: PointIdentity
     result: PointResult
     layers: tuple[LayerRow, ...] = ()
     collapsed: tuple[str, ...] = ()
+    disconnected: bool = False
 
     @property
     def density_missed(self) -> bool:

@@ -66,3 +66,12 @@ class Scan:
     dense: Score
     images: int
     rows: tuple[LayerSensitivity, ...]
+
+    @property
+    def undefined(self) -> str:
+        """On how many images logits are no numbers, in words; empty where on none."""
+        found = [score.undefined for score in (self.dense, *(row.val for row in self.rows)) if score.undefined]
+        if not found:
+            return ""
+        passes = f"in {len(found)} of {1 + len(self.rows)} passes"
+        return f"not a number on up to {max(found)} of {self.images} images, {passes}"

@@ -11,22 +11,24 @@ from torch.nn.functional import cross_entropy
 
 from pruneexp.schema import Score
 from pruneexp.sensitivity.levels import Levels
+from pruneexp.training.evaluation import guesses
 
 
 @dataclass(frozen=True)
 class Answers:
     """What one network made of each image: ``loss`` is the cross-entropy (float32), the others say what was right.
 
-    Shape (N,), on the CPU. ``top5`` is None for five classes or fewer.
+    Shape (N,), on the CPU. ``top5`` is None for five classes or fewer; ``undefined`` images have no best class.
     """
 
     loss: Tensor
     top1: Tensor
     top5: Tensor | None
+    undefined: Tensor
 
     def score(self) -> Score:
         """Means over the images; accuracies are percent, and those of ``evaluate``."""
-        return _score(self.loss, self.top1, self.top5)
+        return _score(self.loss, self.top1, self.top5, self.undefined)
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Outcomes:
     loss: Tensor
     top1: Tensor
     top5: Tensor | None
+    undefined: Tensor
     dense: Answers
     kept: Tensor
     totals: Tensor
@@ -48,15 +51,16 @@ class Outcomes:
     def score(self, group: int, level: int) -> Score:
         """Means over the images; accuracies are percent, and those of ``evaluate``."""
         top5 = None if self.top5 is None else self.top5[group, level]
-        return _score(self.loss[group, level], self.top1[group, level], top5)
+        return _score(self.loss[group, level], self.top1[group, level], top5, self.undefined[group, level])
 
 
 def answers(logits: Tensor, labels: Tensor) -> Answers:
     """From logits (B, classes) and labels (B,); waits for the device."""
     logits = logits.float()
-    right = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
+    right, undefined = guesses(logits, labels)
     top5 = right.any(1).cpu() if logits.shape[1] > 5 else None
-    return Answers(cross_entropy(logits, labels, reduction="none").cpu(), right[:, 0].cpu(), top5)
+    loss = cross_entropy(logits, labels, reduction="none")
+    return Answers(loss.cpu(), right[:, 0].cpu(), top5, undefined.cpu())
 
 
 class Sheet:
@@ -72,7 +76,7 @@ class Sheet:
         shape = (len(subjects), len(order), images)
         self._subjects, self._order, self._progress = subjects, order, progress
         self._loss = torch.zeros(shape)
-        self._top1, self._top5 = torch.zeros(shape, dtype=torch.bool), torch.zeros(shape, dtype=torch.bool)
+        self._top1, self._top5, self._undefined = (torch.zeros(shape, dtype=torch.bool) for _ in range(3))
         self._dense: list[Answers] = []
         self._plain: set[int] = set()
         self._left = self._loss.numel()
@@ -90,6 +94,7 @@ class Sheet:
         for place in (self._order[level] for level in levels):
             self._loss[group, place, images] = found.loss
             self._top1[group, place, images] = found.top1
+            self._undefined[group, place, images] = found.undefined
             if found.top5 is not None:
                 self._top5[group, place, images] = found.top5
         self._left -= len(levels) * len(found.loss)
@@ -105,18 +110,27 @@ class Sheet:
         kept = torch.tensor([levels.kept for _, levels in self._subjects])[:, places]
         totals = torch.tensor([levels.total for _, levels in self._subjects])
         plain = tuple(name for group, (name, _) in enumerate(self._subjects) if group in self._plain)
-        return Outcomes(self._loss, self._top1, None if dense.top5 is None else self._top5, dense, kept, totals, plain)
+        top5 = None if dense.top5 is None else self._top5
+        return Outcomes(self._loss, self._top1, top5, self._undefined, dense, kept, totals, plain)
 
 
 def joined(parts: Sequence[Answers]) -> Answers:
     """One after the other."""
     top5 = [part.top5 for part in parts if part.top5 is not None]
     loss, top1 = torch.cat([part.loss for part in parts]), torch.cat([part.top1 for part in parts])
-    return Answers(loss, top1, torch.cat(top5) if top5 else None)
+    undefined = torch.cat([part.undefined for part in parts])
+    return Answers(loss, top1, torch.cat(top5) if top5 else None, undefined)
 
 
-def _score(loss: Tensor, top1: Tensor, top5: Tensor | None) -> Score:
-    return Score(loss=float(loss.double().mean()), top1=_percent(top1), top5=None if top5 is None else _percent(top5))
+def _score(loss: Tensor, top1: Tensor, top5: Tensor | None, undefined: Tensor) -> Score:
+    without = int(undefined.count_nonzero())
+    return Score(
+        loss=float(loss.double().mean()),
+        top1=_percent(top1),
+        top5=None if top5 is None else _percent(top5),
+        undefined=without or None,
+        images=undefined.numel() if without else None,
+    )
 
 
 def _percent(right: Tensor) -> float:

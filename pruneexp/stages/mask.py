@@ -21,7 +21,7 @@ from pruneexp.stages.setting import Setting
 from pruneexp.stages.work import activity, effort, load, recalibrate, scores, val_score
 from pruneexp.training.seeding import generator
 
-VERSION = 1
+VERSION = 2
 
 
 def prune(setting: Setting, source: Stage, budget: Budget, previous: Stage | None) -> Stage:

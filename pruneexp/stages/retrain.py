@@ -15,7 +15,7 @@ from pruneexp.stages.setting import Setting
 from pruneexp.stages.work import Trained, Training, artefact, load, recalibrate, train
 from pruneexp.training.seeding import derive
 
-VERSION = 1
+VERSION = 2
 
 
 def retrain(setting: Setting, mask: Stage) -> Stage:
@@ -68,6 +68,6 @@ def _parts(setting: Setting, network: nn.Module, masks: MaskSet) -> list[_Part]:
     layers = prunable(network)
     conv = tuple(name for name, layer in layers.items() if kind_of(layer) == "conv")
     linear = tuple(name for name in layers if name not in conv)
-    if not (setting.local_retraining and conv and linear):
+    if not setting.local_retraining:
         return [_Part(masks, ())]
     return [_Part(masks.restrict([name for name in linear if name in masks]), conv), _Part(masks, linear)]

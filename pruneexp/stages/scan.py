@@ -26,7 +26,7 @@ from pruneexp.stages.work import Training, effort, load, train
 from pruneexp.training import layout
 from pruneexp.training.seeding import derive, generator
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -174,6 +174,7 @@ def _retrained(
         loss=together.loss.reshape(shape),
         top1=together.top1.reshape(shape),
         top5=None if together.top5 is None else together.top5.reshape(shape),
+        undefined=together.undefined.reshape(shape),
         dense=dense_answers,
         kept=torch.tensor(kept),
         totals=torch.tensor(totals),
@@ -198,13 +199,14 @@ def _answers(setting: Setting, network: nn.Module) -> Answers:
 def _packed(found: Answers) -> dict[str, Any]:
     """Plain numbers for the record of a part."""
     top5 = None if found.top5 is None else _bits(found.top5)
-    return {"loss": found.loss.tolist(), "top1": _bits(found.top1), "top5": top5}
+    undefined = _bits(found.undefined)
+    return {"loss": found.loss.tolist(), "top1": _bits(found.top1), "top5": top5, "undefined": undefined}
 
 
 def _unpacked(part: Mapping[str, Any]) -> Answers:
     loss = torch.tensor(part["loss"], dtype=torch.float32)
     top5 = None if part["top5"] is None else _right(part["top5"])
-    return Answers(loss, _right(part["top1"]), top5)
+    return Answers(loss, _right(part["top1"]), top5, _right(part["undefined"]))
 
 
 def _bits(right: Tensor) -> str:

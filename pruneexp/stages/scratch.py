@@ -13,7 +13,7 @@ from pruneexp.stages.setting import Setting, Weights
 from pruneexp.stages.work import Training, artefact, masked_flop, train
 from pruneexp.training.seeding import derive
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from pruneexp.training.dropout import DropoutPolicy
 from pruneexp.training.fit import Epoch
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.regularizers import Penalty
+from pruneexp.training.uses import Use
 
 Weights = Literal["initial", "fresh"]
 
@@ -44,9 +45,10 @@ class Setting:
     """The parts of one job.
 
     ``network(start)`` builds the network in training mode on ``device``: with its ``initial`` weights (those the dense
-    network starts from, pretrained ones included), or with ``fresh`` random ones. ``configs`` holds the plain
-    configuration of each part, which is what stage keys are made of. ``layer_flop`` is the dense cost of each prunable
-    layer for one image.
+    network starts from, pretrained ones included), or with ``fresh`` random ones. ``local_retraining`` is of networks
+    with convolutions and linear layers alone. ``dropouts`` are those of ``dropout.uses_of``. ``configs`` holds the
+    plain configuration of each part, which is what stage keys are made of. ``layer_flop`` is the dense cost of each
+    prunable layer for one image.
     """
 
     network: Callable[[Weights], nn.Module]
@@ -72,6 +74,7 @@ class Setting:
     layer_flop: Mapping[str, float]
     evaluation_batch: int = 256
     watch: Watch | None = None
+    dropouts: tuple[Use, ...] = ()
 
     @property
     def epoch_flop(self) -> float:

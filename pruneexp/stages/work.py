@@ -16,7 +16,7 @@ from pruneexp.pruning.masks import MaskSet
 from pruneexp.schema import Effort
 from pruneexp.stages.setting import Setting
 from pruneexp.training import dropout
-from pruneexp.training.evaluation import evaluate, recalibrate_batchnorm
+from pruneexp.training.evaluation import disconnected, evaluate, recalibrate_batchnorm
 from pruneexp.training.fit import Epoch, fit
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.regularizers import Penalty
@@ -82,7 +82,7 @@ def train(
             setting.watch(training.stage, epoch, lambda: float(_score(setting, network, setting.data.val)["top1"]))
 
     setting.progress.begin(training.stage, training.recipe.epochs)
-    with dropout.applied(network, setting.dropout, training.phase, densities):
+    with dropout.applied(network, setting.dropout, training.phase, densities, setting.dropouts):
         done = fit(
             network,
             setting.data.train,
@@ -113,9 +113,14 @@ def val_score(setting: Setting, network: nn.Module) -> dict[str, Any]:
 
 
 def activity(setting: Setting, network: nn.Module) -> dict[str, Any]:
-    """Shares of non-zero activations on val, and the device they were measured on, as they stand in records."""
-    measured = activations(network, setting.data.val, device=setting.device, adapt=setting.adapt)
-    return {"activations": asdict(measured), "device": setting.device.type}
+    """What a network does with the images of val, and the device it did that on, as they stand in records.
+
+    That is the share of non-zero activations, and whether its outputs depend on the images at all.
+    """
+    val, device, adapt = setting.data.val, setting.device, setting.adapt
+    measured = activations(network, val, device=device, adapt=adapt)
+    apart = disconnected(network, val, device=device, adapt=adapt)
+    return {"activations": asdict(measured), "disconnected": apart, "device": device.type}
 
 
 def recalibrate(setting: Setting, network: nn.Module) -> None:

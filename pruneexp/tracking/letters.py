@@ -41,6 +41,7 @@ def of_point(
         "result": schema.flatten(point.result),
         "layers": [schema.flatten(row) for row in point.layers],
         "collapsed": list(point.collapsed),
+        "disconnected": point.disconnected,
         "tags": dict(tags),
         "numbers": dict(numbers),
     }
@@ -103,6 +104,7 @@ def post(letter: Letter, tracker: Tracker, run_id: str) -> None:
                 result=schema.unflatten(schema.PointResult, body["result"]),
                 layers=tuple(schema.unflatten(schema.LayerRow, row) for row in body["layers"]),
                 collapsed=tuple(body["collapsed"]),
+                disconnected=body.get("disconnected", False),  # a letter of an earlier version does not say
             )
             tracker.log_point(run_id, point, body["tags"], body["numbers"])
         case "failure":

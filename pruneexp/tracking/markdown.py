@@ -5,7 +5,7 @@ Pure: from points to text. Accuracies are percent, of val unless said otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from pruneexp import schema
 from pruneexp.tracking.colours import colour
@@ -34,11 +34,17 @@ def search_heading(name: str, trials: int) -> str:
 
 
 def description(heading: str, points: Sequence[schema.TradeoffPoint], run_id: str) -> str:
-    """Table and picture; of a table that is longer than a tag, the first rows."""
+    """Table and picture; of a table that is longer than a tag, the first rows.
+
+    A last column says of which points the accuracies are doubtful, where there is one.
+    """
     ending = f"\n\n![curve](get-artifact?path={schema.DRAWING_FILE}&run_uuid={run_id})\n"
-    lines = [heading, "", _row(_HEAD), _row(["---:"] * len(_HEAD))]
+    doubtful = any(map(schema.doubts, points))
+    head = (*_HEAD, "") if doubtful else _HEAD
+    lines = [heading, "", _row(head), _row(["---:"] * len(head))]
     room = TAG_LIMIT - len(ending) - sum(len(line) + 1 for line in lines)
-    for row in _rows(points):
+    for point in points:
+        row = _row((*_cells(point), "; ".join(schema.doubts(point))) if doubtful else _cells(point))
         room -= len(row) + 1
         if room < 0:
             break
@@ -69,21 +75,18 @@ def _loss(point: schema.TradeoffPoint, score: schema.Score) -> float:
     return point.result.val.dense.top1 - score.top1
 
 
-def _rows(points: Sequence[schema.TradeoffPoint]) -> Iterator[str]:
-    for point in points:
-        result, budget = point.result, point.identity.budget
-        before, test = result.val.before, result.test
-        yield _row(
-            (
-                budget.text if point.identity.trial < 0 else f"trial {point.identity.trial}",
-                f"{result.density:.4f}",
-                f"{result.weights_total / max(1, result.weights_kept):.1f}x",
-                "" if before is None else f"{before.top1:.2f}",
-                f"{result.val.after.top1:.2f}",
-                f"{_loss(point, result.val.after):+.2f}",
-                "" if test is None else f"{test.after.top1:.2f}",
-            )
-        )
+def _cells(point: schema.TradeoffPoint) -> tuple[str, ...]:
+    result, budget = point.result, point.identity.budget
+    before, test = result.val.before, result.test
+    return (
+        budget.text if point.identity.trial < 0 else f"trial {point.identity.trial}",
+        f"{result.density:.4f}",
+        f"{result.weights_total / max(1, result.weights_kept):.1f}x",
+        "" if before is None else f"{before.top1:.2f}",
+        f"{result.val.after.top1:.2f}",
+        f"{_loss(point, result.val.after):+.2f}",
+        "" if test is None else f"{test.after.top1:.2f}",
+    )
 
 
 def _row(cells: Sequence[str]) -> str:

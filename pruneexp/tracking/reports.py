@@ -40,7 +40,10 @@ def describe(runs: Runs, run: Run) -> list[Point]:
         return []
     failed = sum(1 for _ in runs.find(f"{below} and attributes.status = 'FAILED'"))
     search = run.data.tags.get(schema.KIND) == "study"
-    told = [schema.TradeoffPoint(identity=point.identity, result=point.result) for point in points]
+    told = [
+        schema.TradeoffPoint(identity=point.identity, result=point.result, disconnected=point.disconnected)
+        for point in points
+    ]
     shown = _front(told) if search else told
     heading = markdown.search_heading(run.info.run_name, len(told)) if search else markdown.curve_heading(told[0])
     note, picture = markdown.description(heading, shown, run_id), markdown.drawing(shown)
@@ -106,7 +109,7 @@ def read_points(runs: Runs, query: str) -> Iterator[Point]:
             result = schema.unflatten(schema.PointResult, run.data.metrics)
         except (KeyError, ValueError):
             continue
-        yield Point(identity, result, run.info.start_time)
+        yield Point(identity, result, run.info.start_time, run.data.tags.get(schema.DISCONNECTED) == "true")
 
 
 def _refresh(runs: Runs, points: Iterable[Point], contest: str) -> int:

@@ -30,11 +30,12 @@ _DECIMALS = 6
 
 
 class Point(NamedTuple):
-    """What of a recorded point a summary needs; ``started`` in milliseconds."""
+    """What of a recorded point a summary, or the description of a curve, needs; ``started`` in milliseconds."""
 
     identity: schema.PointIdentity
     result: schema.PointResult
     started: int
+    disconnected: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -77,11 +77,7 @@ class Tracker:
         of the layers ``layers.json`` (a list of objects).
         """
         identity = schema.flatten(point.identity)
-        notes = dict(tags or {})
-        if point.collapsed:
-            notes[schema.COLLAPSE] = schema.names_text(point.collapsed)
-        if point.density_missed:
-            notes[schema.DENSITY_MISSED] = "true"
+        notes = {**(tags or {}), **_remarks(point)}
         rows = json.dumps([schema.flatten(row) for row in point.layers], indent=1)
         found = {**(numbers or {}), **schema.derived(point.result), **schema.flatten(point.result)}
         metrics = [Value(*pair) for pair in found.items()]
@@ -136,7 +132,8 @@ class Tracker:
             if self._recorded(query) is not None:
                 return None
             own = {schema.KIND: "scan", schema.SCAN_KEY: scan.identity.scan_key, schema.SCHEMA: schema.SCHEMA_VERSION}
-            run = self._runs.create(scan_name(identity), {**source(environment), **own})
+            doubt = {schema.UNDEFINED: scan.undefined} if scan.undefined else {}
+            run = self._runs.create(scan_name(identity), {**source(environment), **doubt, **own})
             return self._complete(run, query, texts(identity), metrics, files)
 
     def summarise(self, run_id: str, numbers: Mapping[str, float]) -> None:
@@ -260,3 +257,14 @@ class Tracker:
         if "curve_key" in identity:
             own[schema.CURVE_KEY] = str(identity["curve_key"])
         return self._runs.create(point_name(identity), {**notes, **self._sources.get(curve_run, {}), **own})
+
+
+def _remarks(point: schema.TradeoffPoint) -> dict[str, str]:
+    """Tags of what a reader of the numbers must know; absent where there is nothing."""
+    remarks = {
+        schema.COLLAPSE: schema.names_text(point.collapsed) if point.collapsed else "",
+        schema.DENSITY_MISSED: "true" if point.density_missed else "",
+        schema.DISCONNECTED: "true" if point.disconnected else "",
+        schema.UNDEFINED: schema.undefined(point.result),
+    }
+    return {tag: text for tag, text in remarks.items() if text}

@@ -1,23 +1,26 @@
 """Drop rates of a network in training and in retraining, one policy for the whole network.
 
-Pruning already thins a layer, so Han et al. 2015 (section 3.2) retrain it with a smaller drop rate. Knows networks only
-through their dropout and prunable layers, and knows nothing of how the densities came about.
+Pruning already thins a layer, so Han et al. 2015 (section 3.2) retrain it with a smaller drop rate: each time a dropout
+is called, that of the layer whose outputs it drops there. Knows networks only through their dropout and prunable
+layers, and knows nothing of how the densities came about.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
+import torch
 from torch import nn
 
-from pruneexp.pruning.layers import prunable, weight_of
+from pruneexp.errors import UserError
+from pruneexp.pruning.layers import weights
+from pruneexp.training.uses import Dropping, Use, uses
 
 Phase = Literal["train", "retrain"]
-Dropping = nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.Dropout3d | nn.AlphaDropout | nn.FeatureAlphaDropout
 
 
 class DropoutPolicy(Protocol):
@@ -51,35 +54,28 @@ class NoDropout:
         return 0.0
 
 
-def layers_of_dropouts(network: nn.Module) -> dict[str, str]:
-    """Name of each dropout layer -> name of the prunable layer whose connections govern its rate.
-
-    That is the linear layer registered just before it, whose neurons it drops; otherwise, as for the first dropout of
-    torchvision's AlexNet, which follows a convolution, the next prunable layer; and the last one where none follows.
+def uses_of(network: nn.Module, policy: DropoutPolicy, input_shape: tuple[int, ...]) -> tuple[Use, ...]:
+    """The calls of dropout layers that a policy changes the rates of: none for ``Fixed``, which changes no rate.
 
     Raises:
-        UserError: the network has no prunable layer.
+        UserError: the network drops where a policy does not reach, or cannot run a pass in training mode.
     """
-    layers = prunable(network)
-    owners: dict[str, str] = {}
-    waiting: list[str] = []
-    last = ""
-    for name, module in network.named_modules():
-        if name in layers:
-            owners |= dict.fromkeys(waiting, name)
-            waiting, last = [], name
-        elif isinstance(module, Dropping):
-            owners[name] = last
-            if not isinstance(layers.get(last), nn.Linear):
-                waiting.append(name)
-    return owners
+    if isinstance(policy, Fixed):
+        return ()
+    found = uses(network, input_shape)
+    if found.functional:
+        places = ", ".join(f"{function} in {where or 'its forward'}" for where, function in found.functional)
+        raise UserError(
+            f"dropout={_name(policy)} cannot reach the functional dropout in {type(network).__name__} ({places}); "
+            "use dropout=fixed or an nn.Dropout"
+        )
+    return found.calls
 
 
-@contextmanager
-def applied(
-    network: nn.Module, policy: DropoutPolicy, phase: Phase, densities: Mapping[str, float]
-) -> Iterator[dict[str, float]]:
-    """Give every dropout layer the rate of its phase, hand out name -> rate, and put the original rates back.
+def rates(
+    network: nn.Module, policy: DropoutPolicy, phase: Phase, densities: Mapping[str, float], calls: Sequence[Use]
+) -> dict[str, float]:
+    """Name of each dropout layer -> its rate in a phase; of one with several rates, ``name[0]``, ``name[1]`` by call.
 
     In phase ``"train"`` all connections count as kept, whatever ``densities`` says. ``densities`` are kept / original
     weights by layer name; a layer it does not name is dense.
@@ -88,32 +84,117 @@ def applied(
         ValueError: an unknown phase, or a density outside [0, 1].
         UserError: the network has no prunable layer.
     """
+    told: dict[str, float] = {}
+    for each in _changes(network, policy, phase, densities, calls):
+        if len(set(each.rates)) == 1:
+            told[each.name] = each.rates[0]
+        else:
+            told |= {f"{each.name}[{place}]": rate for place, rate in enumerate(each.rates)}
+    return told
+
+
+@contextmanager
+def applied(
+    network: nn.Module, policy: DropoutPolicy, phase: Phase, densities: Mapping[str, float], calls: Sequence[Use]
+) -> Iterator[dict[str, float]]:
+    """Give every dropout layer the rates of its phase, hand out those of ``rates``, and put the original ones back.
+
+    ``calls`` are those of ``uses_of``. Where the layer that a dropout belongs to matters, a pass in training mode that
+    calls it otherwise raises a ``UserError``.
+
+    Raises:
+        ValueError, UserError: as ``rates``.
+    """
+    changes = _changes(network, policy, phase, densities, calls)
+    originals = [(each.module, each.module.p) for each in changes]
+    told, hooks = rates(network, policy, phase, densities, calls), []
+    try:
+        for each in changes:
+            each.module.p = each.rates[0] if each.rates else each.module.p
+            if each.by_call:
+                follower = _Follower(each.name, each.rates, _name(policy))
+                hooks.append(network.register_forward_pre_hook(follower.begin))
+                hooks.append(each.module.register_forward_pre_hook(follower.call))
+                hooks.append(network.register_forward_hook(follower.end))
+        yield told
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for module, rate in originals:
+            module.p = rate
+
+
+@dataclass(frozen=True)
+class _Change:
+    """The rates of one dropout layer, ``by_call`` where each call has its own; else one, whatever layer it is of."""
+
+    name: str
+    module: Dropping
+    rates: tuple[float, ...]
+    by_call: bool
+
+
+def _changes(
+    network: nn.Module, policy: DropoutPolicy, phase: Phase, densities: Mapping[str, float], calls: Sequence[Use]
+) -> list[_Change]:
     if phase not in get_args(Phase):
         raise ValueError(f"phase is {phase!r}; allowed is one of {', '.join(map(repr, get_args(Phase)))}")
-    modules, layers = dict(network.named_modules()), prunable(network)
-    originals: dict[str, float] = {}
-    rates: dict[str, float] = {}
-    for name, layer in layers_of_dropouts(network).items():
-        density = densities.get(layer, 1.0) if phase == "retrain" else 1.0
+    sizes = {name: weight.numel() for name, weight in weights(network).items()}
+    kept = {name: densities.get(name, 1.0) if phase == "retrain" else 1.0 for name in sizes}
+    for name, density in kept.items():
         if not 0 <= density <= 1:
-            raise ValueError(f"the density of layer {layer!r} is {density!r}; allowed is [0, 1]")
-        connections = weight_of(layers[layer]).numel()
-        originals[name] = _rate(modules[name])
-        rates[name] = policy(originals[name], density * connections, connections)
-    try:
-        _set(modules, rates)
-        yield rates
-    finally:
-        _set(modules, originals)
+            raise ValueError(f"the density of layer {name!r} is {density!r}; allowed is [0, 1]")
+    found = []
+    for name, module in network.named_modules():
+        if isinstance(module, Dropping):
+            of = {layer: policy(module.p, kept[layer] * size, size) for layer, size in sizes.items()}
+            alike = tuple(dict.fromkeys(of.values()))
+            own = tuple(of[call.layer] for call in calls if call.dropout == name)
+            found.append(_Change(name, module, own if len(alike) > 1 else alike, len(alike) > 1))
+    return found
 
 
-def _rate(module: nn.Module) -> float:
-    assert isinstance(module, Dropping)
-    return module.p
+@dataclass
+class _Follower:
+    """Gives a dropout layer the rate of each of its calls within a pass; of a copied network it follows the copy."""
 
+    name: str
+    rates: tuple[float, ...]
+    policy: str
+    calls: int = 0
 
-def _set(modules: Mapping[str, nn.Module], rates: Mapping[str, float]) -> None:
-    for name, rate in rates.items():
-        module = modules[name]
+    def begin(self, network: nn.Module, inputs: object) -> None:
+        self.calls = 0
+
+    def call(self, module: nn.Module, inputs: object) -> None:
+        if not module.training or (self._again() and len(set(self.rates)) == 1):
+            return
+        if self._again():
+            raise UserError(
+                f"dropout={self.policy} cannot follow {self.name}, which is called {len(self.rates)} times within a "
+                "pass at several rates, where activations are computed again in the backward pass; use an nn.Dropout "
+                "for each call"
+            )
+        if self.calls == len(self.rates):
+            raise self._otherwise(f"{self.calls + 1} times or more")
         assert isinstance(module, Dropping)
-        module.p = rate
+        module.p = self.rates[self.calls]
+        self.calls += 1
+
+    def end(self, network: nn.Module, inputs: object, outputs: object) -> None:
+        if network.training and self.calls < len(self.rates) and len(set(self.rates)) > 1:
+            raise self._otherwise(f"{self.calls} times")
+
+    def _again(self) -> bool:
+        """Whether this is the backward pass, which activation checkpointing runs layers in again."""
+        return torch._C._current_graph_task_id() != -1  # noqa: SLF001  as torch.utils.checkpoint asks it
+
+    def _otherwise(self, times: str) -> UserError:
+        return UserError(
+            f"dropout={self.policy} needs to know which layer {self.name} drops, but it is called {len(self.rates)} "
+            f"times in one pass and {times} in another; use dropout=fixed, or an nn.Dropout for each call"
+        )
+
+
+def _name(policy: DropoutPolicy) -> str:
+    return {Scaled: "scaled", NoDropout: "none"}.get(type(policy), type(policy).__name__)

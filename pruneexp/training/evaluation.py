@@ -27,8 +27,9 @@ def evaluate(
 ) -> Score:
     """Mean cross-entropy and accuracies of ``network`` on all of ``data``, in float32, without augmentation.
 
-    Top-5 is given only where there are more than five classes. Waits for the device once. The network must be on
-    ``device``; its mode is as before.
+    Top-5 is given only where there are more than five classes. An image of which ``guesses`` says that it has no best
+    class is a wrong answer and counted, and the loss is then not a number. Waits for the device once. The network must
+    be on ``device``; its mode is as before.
 
     Raises:
         ValueError: ``data`` is empty.
@@ -36,15 +37,63 @@ def evaluate(
     if len(data) == 0:
         raise ValueError("the number of images is 0; allowed is 1 or more")
     arrange = layout.for_network(network)
-    sums = torch.zeros(3, dtype=torch.float64, device=device)
+    sums = torch.zeros(4, dtype=torch.float64, device=device)
     classes = 0
     with evaluating(network):
         for images, labels in data.batches(batch_size, device):
             logits = network(arrange(images if adapt is None else adapt(images)))
             classes = logits.shape[1]
             sums += _sums(logits, labels)
-    loss, top1, top5 = (sums / len(data)).tolist()
-    return Score(loss=loss, top1=100 * top1, top5=100 * top5 if classes > 5 else None)
+    loss, top1, top5, undefined = (sums / len(data)).tolist()
+    return Score(
+        loss=loss,
+        top1=100 * top1,
+        top5=100 * top5 if classes > 5 else None,
+        undefined=round(undefined * len(data)) if undefined else None,
+        images=len(data) if undefined else None,
+    )
+
+
+def guesses(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Whether each of the first five guesses is right (B, 5 or fewer), and which images have no best class (B,).
+
+    ``logits`` are (B, classes), ``labels`` (B,). An image has no best class where a logit is not a number, or where the
+    largest is infinite and not the only one; such an image is not right, whatever its label.
+    """
+    largest = logits.amax(1)  # nan where any logit is
+    undefined = largest.isnan() | (largest.isinf() & ((logits == largest[:, None]).sum(1) > 1))
+    right = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
+    return right & ~undefined[:, None], undefined
+
+
+@torch.inference_mode()
+def disconnected(
+    network: nn.Module,
+    data: TrainingData,
+    *,
+    device: torch.device,
+    adapt: Callable[[Tensor], Tensor] | None = None,
+    batch_size: int = 32,
+) -> bool:
+    """Whether the outputs of ``network``, in evaluation mode, do not depend on the images of ``data``.
+
+    Each batch is run again with its images moved by one place: outputs are compared at the same place of batches of the
+    same size, because kernels may differ between places in their last bits. Images that are the same prove nothing, and
+    outputs that are not numbers are no answer at all. Of nearly every network it takes the first batch alone.
+    """
+    arrange, first, compared = layout.for_network(network), None, False
+    with evaluating(network):
+        for batch, _ in data.batches(batch_size, device):
+            images = batch if adapt is None else adapt(batch)
+            moved = images.roll(1, 0)
+            outputs, others = network(arrange(images)), network(arrange(moved))
+            differ = (images != moved).flatten(1).any(1)
+            first = outputs[0] if first is None else first
+            full = len(outputs) == batch_size
+            if not (outputs == others)[differ].all() or (full and not (outputs[0] == first).all()):
+                return False
+            compared = compared or bool(differ.any())
+    return compared
 
 
 def recalibrate_batchnorm(
@@ -79,11 +128,11 @@ def recalibrate_batchnorm(
 
 
 def _sums(logits: Tensor, labels: Tensor) -> Tensor:
-    """Summed loss, number of right first guesses, number of right answers among the first five guesses."""
+    """Summed loss, numbers of right first guesses, of right answers among the first five, of images without a guess."""
     logits = logits.float()
-    guesses = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
+    right, undefined = guesses(logits, labels)
     loss = cross_entropy(logits, labels, reduction="sum")
-    return torch.stack([loss.double(), guesses[:, 0].sum().double(), guesses.sum().double()])
+    return torch.stack([count.double() for count in (loss, right[:, 0].sum(), right.sum(), undefined.sum())])
 
 
 @contextmanager

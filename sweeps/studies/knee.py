@@ -12,7 +12,7 @@ from pruneexp.experiment.pages import show_record
 from pruneexp.experiment.plan import make_plan
 from pruneexp.experiment.points import AskedBy
 from pruneexp.experiment.session import PointFailed, Record, Session
-from pruneexp.schema import Budget
+from pruneexp.schema import Budget, doubts
 from sweeps import checks
 from sweeps.bisection import Knee as Found
 from sweeps.bisection import Measurement, bisect, certainly
@@ -129,12 +129,14 @@ class _Meter:
         route = session.job.route(budget)
         of = session.identity(budget, route, AskedBy(self.study))
         try:
-            val = session.point(self.record, of, route).result.val
+            point = session.point(self.record, of, route)
         except PointFailed as failure:
             self.failures.append(f"seed {session.config.seed}, density {density:g}: {failure}")
             session.display.note(self.failures[-1])
             return math.inf
-        return val.dense.top1 - val.after.top1
+        if found := doubts(point):
+            session.display.note(f"seed {session.config.seed}, density {density:g}: {'; '.join(found)}")
+        return point.result.val.dense.top1 - point.result.val.after.top1
 
 
 def _row(of: Measurement, confidence: float) -> tuple[str, ...]:

@@ -82,6 +82,9 @@ class Sensitivity:
         groups = dict.fromkeys(row.group for row in scans[0].rows)
         session.display.sheet(columns, [_row(scans, group) for group in groups])
         dense = ", ".join(f"{scan.dense.top1:.2f} (seed {scan.identity.seed})" for scan in scans)
+        for scan in scans:
+            if scan.undefined:
+                session.display.say(f"seed {scan.identity.seed}: {scan.undefined}; they count as wrong answers")
         session.display.say(f"dense accuracy on val: {dense}; the figure: python -m analysis sensitivity")
         show_page(session, "sensitivity")
 

@@ -1,0 +1,249 @@
+"""Which layer each dropout of a network drops the outputs of, found by following tensors through one training pass.
+
+Knows dropout and prunable layers, and the functions of torch that drop; knows no rates and no densities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from pruneexp.errors import UserError, first_line
+from pruneexp.pruning.layers import prunable, weight_of
+from pruneexp.training import seeding
+
+Dropping = nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.Dropout3d | nn.AlphaDropout | nn.FeatureAlphaDropout
+
+_IMAGES = 2  # batch normalisation cannot take one alone
+
+#: Functions that drop, by name: place of the rate and its default, place of ``training`` and its default.
+_FUNCTIONS: Mapping[str, tuple[int, float, int, bool]] = {
+    **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "dropout3d", "native_dropout"), (1, 0.5, 2, True)),
+    **dict.fromkeys(("alpha_dropout", "feature_alpha_dropout"), (1, 0.5, 2, False)),
+    **dict.fromkeys(("dropout_", "alpha_dropout_", "feature_dropout_", "feature_alpha_dropout_"), (1, 0.5, 2, True)),
+    "feature_dropout": (1, 0.5, 2, True),
+    "scaled_dot_product_attention": (4, 0.0, 99, True),
+    "multi_head_attention_forward": (10, 0.0, 13, True),
+}
+_RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu")
+#: Functions in which a weight meets an input; elsewhere a tensor of unknown origin is a constant that changes a weight.
+_LAYERS = ("linear", "bilinear", "conv1d", "conv2d", "conv3d", "matmul", "__matmul__", "mm", "bmm", "addmm", "einsum")
+
+
+@dataclass(frozen=True)
+class Use:
+    """One call of a dropout layer within a pass, and the prunable layer whose connections govern its rate there."""
+
+    dropout: str
+    layer: str
+
+
+@dataclass(frozen=True)
+class Uses:
+    """All calls of dropout layers, in order, and where functions drop outside of them: (module, function)."""
+
+    calls: tuple[Use, ...]
+    functional: tuple[tuple[str, str], ...]
+
+
+def uses(network: nn.Module, input_shape: tuple[int, ...]) -> Uses:
+    """Follow two images of ``input_shape`` (C, H, W) through one pass of ``network`` in training mode.
+
+    A dropout belongs to the linear layer whose outputs reach it, of several that do to the one that ran last. Where a
+    convolution's outputs reach it, as the first dropout of torchvision's AlexNet, it belongs to the next prunable layer
+    that its own outputs reach, and to the convolution where there is none. What cannot be followed, such as tensors
+    that went through numpy, is taken to come from the layer that ran last. Buffers, modes and torch's global generators
+    are as before.
+
+    Raises:
+        UserError: the network has no prunable layer, or cannot run such a pass.
+    """
+    device = next(network.parameters()).device
+    images = torch.randn((_IMAGES, *input_shape), generator=seeding.generator(0, "dropout uses")).to(device)
+    trace = _Trace(network, images)
+    with ExitStack() as stack:
+        stack.enter_context(seeding.stream(0, "dropout uses", device=device))
+        stack.enter_context(torch.enable_grad())
+        stack.enter_context(_training(network))
+        stack.enter_context(trace.watching())
+        try:
+            network(images)
+        except Exception as error:
+            raise UserError(
+                f"{type(network).__name__} cannot run a training pass of {_IMAGES} images of shape {input_shape}, "
+                f"which shows where it drops: {first_line(error)}"
+            ) from error
+    return trace.uses()
+
+
+@dataclass(frozen=True)
+class _Tag:
+    """Where a tensor comes from: from the image, through these layers at last, dropped by these calls since.
+
+    ``weights`` names the layers of what is computed from their weights alone.
+    """
+
+    layers: frozenset[str] = frozenset()
+    calls: frozenset[int] = frozenset()
+    weights: frozenset[str] = frozenset()
+
+
+class _Trace(TorchFunctionMode):
+    """Tags every tensor of a pass. Tensors are kept, so that none is taken for one that has gone."""
+
+    def __init__(self, network: nn.Module, images: Tensor) -> None:
+        super().__init__()
+        self._network, self._layers = network, prunable(network)
+        self._tags: dict[int, tuple[Tensor, _Tag]] = {}
+        for tensor in (*network.parameters(), *network.buffers()):
+            self._mark(tensor, _Tag())
+        self._own = frozenset(self._tags)
+        for name, module in self._layers.items():
+            self._mark(weight_of(module), _Tag(weights=frozenset({name})))
+        self._mark(images, _Tag())
+        self._ran: dict[str, int] = {}  # when each layer ran last
+        self._steps = 0
+        self._calls: list[tuple[str, str]] = []  # dropout, its layer as far as it is known
+        self._undecided: set[int] = set()
+        self._unseen: set[int] = set()  # of these: whose outputs cannot be followed
+        self._running: list[str] = []
+        self._functional: dict[tuple[str, str], None] = {}
+
+    def uses(self) -> Uses:
+        first = next(iter(self._layers))
+        calls = tuple(Use(name, layer or first) for name, layer in self._calls)
+        return Uses(calls, tuple(self._functional))
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        hooks = []
+        try:
+            for name, module in self._network.named_modules():
+                hooks.append(module.register_forward_pre_hook(partial(self._enter, name)))
+                hooks.append(module.register_forward_hook(self._leave, always_call=True))
+            with self:
+                yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        named = kwargs or {}
+        if not self._drops and (rate := _rate(func, args, named)):
+            where = self._running[-1] if self._running else ""
+            self._functional[where, f"{func.__name__} at rate {rate:g}"] = None
+        result = func(*args, **named)
+        changed = args[:1] if result is None else result  # an assignment to a part of a tensor returns nothing
+        self._follow(getattr(func, "__name__", ""), list(_tensors((args, named))), list(_tensors(changed)))
+        return result
+
+    @property
+    def _drops(self) -> bool:
+        """Whether a dropout layer is running."""
+        return bool(self._running) and isinstance(self._network.get_submodule(self._running[-1]), Dropping)
+
+    def _follow(self, name: str, inputs: list[Tensor], outputs: list[Tensor]) -> None:
+        """Tag what a function has made of its inputs."""
+        others = [tensor for tensor in inputs if id(tensor) not in self._own]
+        weights = frozenset[str]().union(*(self._tag(tensor).weights for tensor in inputs))
+        known = [self._tag(tensor) for tensor in others if id(tensor) in self._tags]
+        images = [tag for tag in known if not tag.weights]
+        layers = frozenset[str]().union(*(tag.layers for tag in images))
+        calls = frozenset[int]().union(*(tag.calls for tag in images))
+        if weights and (images or (name in _LAYERS and others)):
+            self._run(weights, calls if images else frozenset(self._undecided))
+            tag = _Tag(layers=weights)
+        elif weights:
+            tag = _Tag(weights=weights)
+        elif images:
+            tag = _Tag(layers, calls)
+        else:
+            return
+        for tensor in outputs:
+            self._mark(tensor, tag)
+
+    def _run(self, layers: frozenset[str], calls: frozenset[int]) -> None:
+        """These layers run on what these calls have dropped."""
+        self._steps += 1
+        self._ran |= dict.fromkeys(layers, self._steps)
+        name = min(layers, key=list(self._layers).index)
+        for call in self._undecided & (calls | self._unseen):
+            self._calls[call] = (self._calls[call][0], name)
+            self._undecided.discard(call)
+
+    def _enter(self, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        self._running.append(name)
+
+    def _leave(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        name = self._running.pop()
+        if not isinstance(module, Dropping):
+            return
+        came = next(_tensors(inputs), None)
+        seen = came is not None and id(came) in self._tags
+        before = self._tag(came) if came is not None and seen else _Tag(frozenset(self._ran))
+        layer = max(before.layers, key=lambda each: self._ran.get(each, -1), default="")
+        call = len(self._calls)
+        self._calls.append((name, layer))
+        calls = before.calls
+        if not isinstance(self._layers.get(layer), nn.Linear):
+            self._undecided.add(call)
+            calls |= {call}
+            self._unseen |= set() if seen else {call}
+        for tensor in _tensors(output):
+            self._mark(tensor, _Tag(before.layers, calls))
+
+    def _mark(self, tensor: Tensor, tag: _Tag) -> None:
+        self._tags[id(tensor)] = (tensor, tag)
+
+    def _tag(self, tensor: Tensor) -> _Tag:
+        found = self._tags.get(id(tensor))
+        return _Tag() if found is None else found[1]
+
+
+@contextmanager
+def _training(network: nn.Module) -> Iterator[None]:
+    """Training mode; modes and buffers are put back."""
+    modes = [(module, module.training) for module in network.modules()]
+    buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
+    network.train()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        with torch.no_grad():
+            for buffer, values in buffers:
+                buffer.copy_(values)
+
+
+def _rate(func: Any, args: tuple[Any, ...], named: Mapping[str, Any]) -> float:
+    """The rate at which a function of torch drops; 0 where it does not."""
+    name = getattr(func, "__name__", "")
+    if name in _RECURRENT:  # ..., has_biases, num_layers, dropout, train, ...: between layers only
+        start = next((place for place, value in enumerate(args) if isinstance(value, bool)), len(args))
+        layers, rate, training = (*args[start + 1 : start + 4], 1, 0.0, False)[:3]
+        return float(rate) if training and layers > 1 else 0.0
+    if name not in _FUNCTIONS:
+        return 0.0
+    at, rate, flag, training = _FUNCTIONS[name]
+    rate = args[at] if len(args) > at else named.get("p", named.get("dropout_p", rate))
+    training = args[flag] if len(args) > flag else named.get("training", named.get("train", training))
+    return float(rate) if training else 0.0
+
+
+def _tensors(values: Any) -> Iterator[Tensor]:
+    if isinstance(values, Tensor):
+        yield values
+    elif isinstance(values, Mapping):
+        yield from _tensors(tuple(values.values()))
+    elif isinstance(values, list | tuple):
+        parts: Iterable[Any] = values
+        for part in parts:
+            yield from _tensors(part)
