@@ -19,8 +19,10 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from pruneexp.config import checks, skeleton
+from pruneexp.config.choices import choices_of, search_folders
 from pruneexp.config.complaints import complaint
-from pruneexp.config.sweep import check_command, choices_of, own_modules, search_folders
+from pruneexp.config.sweep import check_command, own_modules
+from pruneexp.config.words import readable
 from pruneexp.errors import JobFailed, UserError
 from pruneexp.experiment import slots
 from pruneexp.experiment.waiting import told_what_waits
@@ -40,7 +42,9 @@ def job(composed: DictConfig) -> Mapping[str, float] | None:
     runtime = composed.runtime
     with speaking(runtime):
         try:
-            with reporting(Path(runtime.sweeps), runtime.sweep, None if composed.plan else runtime.job) as report:
+            with reporting(
+                Path(runtime.sweeps).expanduser(), runtime.sweep, None if composed.plan else runtime.job
+            ) as report:
                 checks.validate(composed, own)
                 if composed.device.name != "cpu" and not composed.plan:
                     slots.claim(runtime.gpu_jobs)
@@ -65,7 +69,7 @@ def speaking(runtime: DictConfig) -> Iterator[None]:
     if not runtime.log or runtime.sweep is None or runtime.job is None:
         yield
         return
-    log = SweepFolder(Path(runtime.sweeps), runtime.sweep).log(runtime.job)
+    log = SweepFolder(Path(runtime.sweeps).expanduser(), runtime.sweep).log(runtime.job)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8", errors="replace") as file, redirect_stdout(file), redirect_stderr(file):
         yield
@@ -74,8 +78,8 @@ def speaking(runtime: DictConfig) -> Iterator[None]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status."""
     replace_unwritable()
-    if arguments is not None:
-        sys.argv = [sys.argv[0], *arguments]  # Hydra reads it there
+    words = sys.argv[1:] if arguments is None else arguments
+    sys.argv = [sys.argv[0], *readable(words)]  # Hydra reads it there
     skeleton.register()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # hand exceptions to us instead of printing them
     wanted = os.environ.get("PRUNEEXP_TRACEBACK") or "runtime.traceback=true" in sys.argv

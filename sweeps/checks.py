@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 
-from pruneexp.config.checks import ordered
+from pruneexp.config.checks import as_typed, ordered
 from pruneexp.errors import UserError
 from pruneexp.schema import BudgetKind
 
@@ -20,14 +20,14 @@ def whole(key: str, value: int, least: int, most: float = math.inf) -> None:
 def at_least(key: str, value: float, least: float) -> None:
     """Raise a ``UserError`` unless ``value`` is a finite number of at least ``least``."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < math.inf:
-        raise UserError(f"{key}={value}: allowed is {least:g} or more")
+        raise UserError(f"{key}={value}: allowed is {as_typed(least)} or more")
 
 
 def within(key: str, value: float, low: float, high: float) -> None:
     """Raise a ``UserError`` unless ``low < value < high``."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not low < value < high:
-        bound = "" if math.isinf(high) else f" and below {high:g}"
-        raise UserError(f"{key}={value}: allowed is above {low:g}{bound}")
+        bound = "" if math.isinf(high) else f" and below {as_typed(high)}"
+        raise UserError(f"{key}={value}: allowed is above {as_typed(low)}{bound}")
 
 
 def one_of(key: str, value: str, allowed: Collection[str]) -> None:
@@ -57,4 +57,4 @@ def levels(key: str, values: Sequence[float], kind: BudgetKind) -> None:
     ordered(key, values)
     for value in values:
         if not (value >= 0 if kind == "quality" else 0 < value <= 1):
-            raise UserError(f"{key} holds {value:g}: densities lie in (0, 1], qualities are 0 or more")
+            raise UserError(f"{key} holds {as_typed(value)}: densities lie in (0, 1], qualities are 0 or more")

@@ -11,10 +11,11 @@ from hydra import compose, initialize_config_dir
 from hydra._internal.utils import get_args_parser
 from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 
-from pruneexp.config import checks, origin, skeleton
+from pruneexp.config import checks, skeleton
+from pruneexp.config.choices import check_chosen, check_folders, check_lines, choices_of, search_folders
 from pruneexp.config.complaints import Composed
 from pruneexp.config.help import Words, help_text
-from pruneexp.config.sweep import check_recipe, choices_of, own_folders, own_modules, search_folders
+from pruneexp.config.sweep import own_folders, own_modules
 from pruneexp.errors import UserError
 
 WORDS = Words(
@@ -33,6 +34,9 @@ The groups and keys are those of python -m pruneexp; study.KEY=VALUE sets the op
 """,
     without=("study=sensitivity",),
 )
+
+#: A study is of one experiment.
+_ONE_BY_ONE = "write one command for each of {}"
 
 _NOT_TAKEN = ("hydra_help", "cfg", "resolve", "package", "shell_completion", "config_path", "config_name", "info",
               "experimental_rerun")  # fmt: skip
@@ -74,12 +78,12 @@ def read(arguments: Sequence[str]) -> Command:
         return Command(DictConfig({}), DictConfig({}), {}, help=help_text(parsed.overrides, folders, WORDS))
     _refuse_flags(parsed)
     _refuse_plugins(parsed.overrides)
-    origin.guard_environment(parsed.overrides)
+    check_lines(parsed.overrides, folders, _ONE_BY_ONE)
     search = skeleton.search_path(folders)
     with initialize_config_dir(str(skeleton.conf_folder()), version_base="1.3"):
         whole = compose(WORDS.config, overrides=[*search, *parsed.overrides], return_hydra_config=True)
-        check_recipe(whole, parsed.overrides)
-        origin.check(whole, parsed.overrides)
+        check_folders(whole)
+        check_chosen(whole, [*search, *parsed.overrides], WORDS.config, _ONE_BY_ONE)
         choices, searched = choices_of(whole.hydra), search_folders(whole.hydra)
     own = own_modules(searched)
     with open_dict(whole):

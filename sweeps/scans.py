@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pruneexp.cache.identity import short, stage_key
 from pruneexp.experiment.points import penalties, settings
 from pruneexp.experiment.session import Session
+from pruneexp.pruning.allotment import layer_name
+from pruneexp.pruning.layers import prunable
 from pruneexp.schema import Budget, BudgetKind, LayerSensitivity, Scan, ScanIdentity, Score, unflatten
+from pruneexp.sensitivity.groups import groups
 from pruneexp.stages.dense import train_dense
 from pruneexp.stages.graph import Stage
 from pruneexp.stages.scan import Grid, scan
@@ -26,6 +29,22 @@ class Options:
     coupled: Sequence[Sequence[str]] = ()
     resamples: int = 1000
     memory_gib: float = 1.0
+
+
+def coupled_layers(session: Session, coupled: Sequence[Sequence[object]]) -> tuple[tuple[str, ...], ...]:
+    """Layers that are pruned together, by their names; ``coupled`` is as a configuration has it.
+
+    Raises:
+        UserError: a layer is unknown, or is in two groups.
+    """
+    if not coupled:
+        return ()
+    setting = session.job.setting
+    network = setting.network("fresh")
+    layers = prunable(network, setting.layers)
+    named = tuple(tuple(layer_name(each, layers, "study.coupled") for each in group) for group in coupled)
+    groups(network, setting.layers, named)
+    return named
 
 
 def stage_of(session: Session, levels: Sequence[float], kind: BudgetKind, options: Options) -> Stage:

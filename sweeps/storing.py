@@ -30,6 +30,7 @@ def open_storage(url: str | None, journal: Path) -> BaseStorage:
         UserError: it cannot be reached or written, or the URL is none that Optuna takes; says so without credentials.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    url = _with_home(url) if url is not None else None
     if url is None or not re.match(r"[\w+]+://", url):
         return _journal(Path(url) if url is not None else journal)
     try:
@@ -38,6 +39,14 @@ def open_storage(url: str | None, journal: Path) -> BaseStorage:
         cause = error.__cause__ or error
         first = str(cause).strip().partition("\n")[0] or type(cause).__name__
         raise UserError(f"the study storage {url} cannot be used: {without_driver(cause) or first}") from error
+
+
+def _with_home(url: str) -> str:
+    """A ``~`` at the beginning of a path, or of a SQLite URI's, written out."""
+    scheme, slashes, path = url.partition(":///")
+    if slashes and scheme.startswith("sqlite") and path.startswith("~"):
+        return f"{scheme}{slashes}{Path(path).expanduser()}"
+    return str(Path(url).expanduser()) if url.startswith("~") else url
 
 
 def _journal(path: Path) -> BaseStorage:

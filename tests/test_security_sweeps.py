@@ -1,4 +1,4 @@
-"""Secrets in the folders of sweeps, and attacks by files: that of a sweep, and the command kept for a retry."""
+"""Secrets in the folders of sweeps, what a sweep's file may say, and the command kept for a retry."""
 
 from __future__ import annotations
 
@@ -161,75 +161,36 @@ def test_a_password_in_the_environment_is_not_in_what_is_sent_to_another_machine
     assert not any("s3cret" in text for text in texts)
 
 
-@pytest.mark.parametrize(
-    ("grid", "told"),
-    [
-        ("with: {runtime.allow: [os]}", "runtime.allow=['os'] stands in a configuration file"),
-        ("product: {runtime.allow: [[os], [sys]]}", "runtime.allow=['os'] stands in a configuration file"),
-        ("with: {runtime.store: /tmp/elsewhere}", "runtime.store=/tmp/elsewhere in a configuration file leaves"),
-        (
-            "product: {runtime.store: [store, ../elsewhere]}",
-            "runtime.store=../elsewhere in a configuration file leaves",
-        ),
-        ("with: {runtime.tracking_uri: 'http://evil.example/'}", "runtime.tracking_uri in a configuration file names"),
-        ("include: [{runtime.tracking_uri: 'sqlite:////tmp/x.db'}]", "runtime.tracking_uri=sqlite:////tmp/x.db in a"),
-        ("product: {+data.root: [/tmp/elsewhere]}", "data.root=/tmp/elsewhere in a configuration file leaves"),
-        ("zip: {train.start_from: [/etc/passwd]}", "train.start_from=/etc/passwd in a configuration file leaves"),
-        ("with: {hydra/launcher: ray}", "hydra/launcher: belongs on the command line, not in the sweep"),
-    ],
-)
-def test_a_sweeps_file_obeys_the_rules_of_files(
-    grid: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_what_hydra_runs_is_no_part_of_a_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("evil.yaml").write_text(grid)
-    GlobalHydra.instance().clear()
-    assert sweeps(["evil.yaml", "data=synthetic", "model=lenet_300_100"]) == 2
-    assert told in capsys.readouterr().err
-    assert not Path(".pruneexp").exists()
+    Path("mine.yaml").write_text("with: {hydra/launcher: ray}")
+    assert sweeps(["mine.yaml", "data=synthetic", "model=lenet_300_100"]) == 2
+    assert "hydra/launcher: belongs on the command line, not in the sweep" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["--config-dir", "sent"],
-        ["--config-dir=sent"],
-        ["--config-d=sent"],
-        ["-cd", "sent"],
-        ["--config-path=/tmp"],
-        ["--config-name", "evil"],
-        ["runtime.allow=[os]"],
-        ["++runtime.allow =[os]"],
-        ["runtime={allow:[os]}"],
-        ["hydra.searchpath=['file:///tmp']"],
-        ["+hydra.callbacks.x._target_=os.system"],
-        ["+hydra.job_logging.handlers.x={'()':'subprocess.Popen'}"],
-        ["hydra.launcher.setup=['touch pwned']"],
-        ["'hydra.launcher.partition=\"x\\ntouch pwned\"'"[1:-1]],
-        ["hydra.launcher.address=evil.example:6379"],
-        ["hydra.run.dir=/"],
-        ["runtime.tags={key:'${oc.env:CLOUD_KEY}'}"],
-        ["no word"],
-    ],
-)
-def test_a_retry_runs_no_code_that_the_sweeps_folder_names(
-    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    asked = asked_for(SWEEPS)
-    asked.folder.command.write_text(json.dumps({"folder": str(tmp_path), "words": ["-m", *words], "left_out": 0}))
-    assert status(["mine", "--retry-failed"]) == 2
-    said = capsys.readouterr().err
-    assert "command.json: " in said
-    assert "give the sweep's own command again with hydra.sweeper.retry=true" in said
-    assert not Path("pwned").exists()
+def test_a_sweeps_file_says_where_its_jobs_compute_and_record(folder: Folder) -> None:
+    there = "runtime.store: [../there/store], runtime.tracking_uri: ['sqlite:///../there/mlflow.db']"
+    folder.write("mine", f"product: {{seed: [0, 1], {there}}}\n")
+    assert folder("mine.yaml") == 0
+    assert Path("../there/mlflow.db").is_file()
+    assert Path("../there/store").is_dir()
+    assert not Path(".pruneexp/store").exists()
+
+
+@pytest.mark.parametrize("key", ["model._target_", "reg.train._target_"])
+def test_a_sweeps_file_names_no_other_code(key: str, folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    folder.write("mine", f"product: {{{key}: [os.system]}}")
+    assert folder("mine.yaml") == 2
+    assert "_target_=os.system is not allowed" in capsys.readouterr().err
 
 
 def test_a_retry_says_again_what_sweeps_usually_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     usual = ["-m", "hydra.sweeper.file=mine.yaml", "runtime.sweep=mine", "hydra/launcher=slurm", "reg=l1,l2",
-             "hydra.launcher.partition=gpu-a", "hydra.launcher.cpus_per_task=4", "runtime.store=/shared/store",
-             "runtime.tags={paper: '${oc.env:PRUNEEXP_LABEL}'}", "~train.clip"]  # fmt: skip
+             "hydra.launcher.partition=gpu-a", "hydra.launcher.setup=[module load cuda]", "--config-dir", "mine",
+             "runtime.allow=[mine]", "runtime.tags={paper: '${oc.env:LABEL}'}", "~train.clip"]  # fmt: skip
     asked = asked_for(SWEEPS)
     _run._remember(asked, usual)
     given: list[str] = []

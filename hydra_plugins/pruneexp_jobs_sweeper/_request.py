@@ -11,8 +11,15 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-from pruneexp.config import checks, origin
-from pruneexp.config.sweep import check_recipe, choices_of, own_modules, search_folders
+from pruneexp.config import checks
+from pruneexp.config.choices import (
+    check_chosen,
+    check_lines,
+    check_own_sweep,
+    choices_of,
+    search_folders,
+)
+from pruneexp.config.sweep import own_modules
 from pruneexp.errors import UserError
 from pruneexp.jobs import definition
 from pruneexp.jobs.folder import SweepFolder
@@ -53,12 +60,9 @@ def request(
     jobs = _product(loader, arguments, params) if file is None else _listed(loader, arguments, Path(file))
     wanted = definition.definition(jobs)
     name = config.runtime.sweep or definition.automatic_name(wanted)
-    folder = SweepFolder(Path(config.runtime.sweeps), name)
+    folder = SweepFolder(Path(config.runtime.sweeps).expanduser(), name)
     definition.check(folder, wanted)
     composed = tuple(_composed(config, loader, [*job, *_place(name, n)]) for n, job in enumerate(jobs))
-    said = [*arguments, *config.hydra.overrides.hydra]
-    for job in composed:  # of a file; those of a command line have been looked at already
-        origin.check(job.config, said)
     return Request(folder, wanted, composed, tuple(search_folders(config.hydra)))
 
 
@@ -95,10 +99,11 @@ def _without(job: grid.Job, typed: Collection[str]) -> list[str]:
 
 
 def _composed(config: DictConfig, loader: ConfigLoader, overrides: Sequence[str]) -> Composed:
+    check_lines(overrides, [Path(folder) for folder in search_folders(config.hydra)])
     whole = loader.load_sweep_config(config, list(overrides))
+    check_chosen(whole, [*config.hydra.overrides.hydra, *overrides])
     own = tuple(own_modules(search_folders(whole.hydra)))
     job = OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"])
-    origin.check_hydra(whole, origin.hydra_leaves(config))
-    check_recipe(whole, list(overrides))
+    check_own_sweep(whole, config)
     checks.validate(job, own)
     return Composed(tuple(overrides), job, choices_of(whole.hydra), own)

@@ -19,8 +19,8 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, open_dict
 
 from pruneexp.config import skeleton
+from pruneexp.config.choices import search_folders
 from pruneexp.config.complaints import complaint
-from pruneexp.config.sweep import search_folders
 from pruneexp.errors import JobFailed, Told, UserError
 
 #: Failures that keep their kind on the way; whatever else went wrong arrives as a UserError.

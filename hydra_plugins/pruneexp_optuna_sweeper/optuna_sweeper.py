@@ -5,7 +5,7 @@ Every command imports it while Hydra looks for plug-ins, hence nothing heavy up 
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.pruneexp_optuna_sweeper._request import Request, directions
 from hydra_plugins.pruneexp_optuna_sweeper._space import read
-from pruneexp.config import origin
 from pruneexp.errors import JobFailed, Told, redact
 
 if TYPE_CHECKING:
@@ -70,7 +69,6 @@ class OptunaSweeper(Sweeper):
         self.config: DictConfig | None = None
         self.launcher: Launcher | None = None
         self.objectives, self.params = objectives, params
-        self.words: list[str] = []
         self.request = partial(
             Request, trials=trials, n_jobs=n_jobs, sampler=sampler, seed=seed, storage=storage, study=study
         )
@@ -92,7 +90,6 @@ class OptunaSweeper(Sweeper):
         assert self.config is not None
         params = [f"{key}={'null' if value is None else value}" for key, value in (self.params or {}).items()]
         dimensions, fixed = read([*params, *arguments], self.hydra_context.config_loader)
-        self.words = list(arguments)
         request = self.request(dimensions=dimensions, fixed=fixed, objectives=directions(self.objectives))
         from hydra_plugins.pruneexp_optuna_sweeper._report import publish  # loads Optuna, as the next does: 0.3 s
         from hydra_plugins.pruneexp_optuna_sweeper._study import open_search
@@ -110,20 +107,10 @@ class OptunaSweeper(Sweeper):
         if failures:
             raise max(failures, key=_severity)
 
-    def _check(self, job: Sequence[str]) -> None:
-        """Whichever values are drawn, the files they choose may say no more than others."""
-        assert self.config is not None
-        assert self.hydra_context is not None
-        composed = self.hydra_context.config_loader.load_sweep_config(self.config, list(job))
-        origin.check_hydra(composed, origin.hydra_leaves(self.config))
-        origin.check(composed, [*self.words, *self.config.hydra.overrides.hydra])
-
     def _launch(self, search: "Search", number: int) -> list[Exception]:
         assert self.launcher is not None
         trials = [search.ask() for _ in range(number)]
         jobs = [search.overrides(trial) for trial in trials]
-        for job in jobs:
-            self._check(job)
         done = self.launcher.launch(jobs, initial_job_idx=trials[0].number)  # composes; 0.1 s more to do so twice
         told = [(trial.number, search.tell(trial, job)) for trial, job in zip(trials, done, strict=True)]
         return [_said(number, error) for number, error in told if error is not None]

@@ -33,6 +33,9 @@ ALLOWED_TARGETS = (
     "torchvision.models",
 )
 
+#: What Hydra may be told to run: its plug-ins. Which of them there are, it knows itself.
+_PLUGINS = re.compile(r"(hydra\._internal\.core_plugins|hydra_plugins)\.\w+(\.\w+)+")
+
 
 def plain(node: Any) -> Any:
     """Resolve a node into dicts, lists and scalars; enumerations become their names."""
@@ -53,13 +56,18 @@ def budgets(config: DictConfig) -> tuple[Budget, ...]:
     if qualities is not None:
         values = ordered("curve.qualities", qualities)
         if values[0] < 0:
-            raise UserError(f"curve.qualities holds {values[0]:g}: quality parameters are 0 or more")
+            raise UserError(f"curve.qualities holds {as_typed(values[0])}: quality parameters are 0 or more")
         return tuple(Budget("quality", value) for value in values)
     values = ordered("curve.densities", list(DEFAULT_DENSITIES) if densities is None else densities)
     for value in values:
         if not 0 < value <= 1:
-            raise UserError(f"curve.densities holds {value:g}: densities (kept / total weights) lie in (0, 1]")
+            raise UserError(f"curve.densities holds {as_typed(value)}: densities (kept / total weights) lie in (0, 1]")
     return tuple(Budget("density", value) for value in reversed(values))
+
+
+def as_typed(number: float) -> str:
+    """A number with all its digits, as short as people write it: 5, 0.1, 1e-9."""
+    return repr(number).removesuffix(".0").replace("e-0", "e-").replace("e+", "e")
 
 
 def ordered(name: str, values: Sequence[float]) -> list[float]:
@@ -77,7 +85,7 @@ def ordered(name: str, values: Sequence[float]) -> list[float]:
         raise UserError(f"{name}={list(values)} is unsorted: write {name}={ascending[::-1]}")
     for first, second in itertools.pairwise(ascending):
         if first == second:
-            raise UserError(f"{name} holds {first:g} twice")
+            raise UserError(f"{name} holds {as_typed(first)} twice")
     return ascending
 
 
@@ -97,6 +105,9 @@ def validate(config: DictConfig, own: Sequence[str] = ()) -> None:
         marks = _at(values, key)
         if any(not 0 < mark < 1 for mark in marks) or list(marks) != sorted(marks):
             raise UserError(f"{key}={marks}: milestones are ascending fractions of the training, between 0 and 1")
+    layers = _at(values, "criterion.layers")
+    if not isinstance(layers, list):
+        raise UserError(f"criterion.layers={layers}: allowed is a list of kinds, as in criterion.layers=[conv,linear]")
     strength = values["reg"].get("strength", 0.0) if isinstance(values["reg"], dict) else 0.0
     if not isinstance(strength, int | float) or not 0 <= strength < math.inf:
         raise UserError(f"reg.strength={strength}: the strength of a regularizer is a number, 0 or more")
@@ -104,9 +115,6 @@ def validate(config: DictConfig, own: Sequence[str] = ()) -> None:
     allowed = (*ALLOWED_TARGETS, *values["runtime"]["allow"], *own)
     for path, target in targets(values):
         check_target(path, target, allowed)
-        _check_data(path, target)
-    if "_args_" in values["data"]:
-        raise UserError("data._args_ is not allowed: a data set takes its arguments by name, which can be checked")
 
 
 _SKELETON = {
@@ -137,6 +145,9 @@ _RANGES = (
     ("runtime.gpu_jobs", 0, math.inf, False),
 )
 
+#: Why a key has the bounds it has, where that is not plain.
+_REASONS = {"seed": " (a seed has 31 bits)"}
+
 
 def _check_keys(values: Mapping[str, Any]) -> None:
     """``+key=value`` gets past the types; a key that nothing reads must not look as if it did something."""
@@ -160,12 +171,6 @@ def _check_tags(tags: Any) -> None:
             )
 
 
-def _check_data(path: str, target: str) -> None:
-    """Data sets read, fetch and unpack in a folder, which is looked at where they are expected."""
-    if path != "data" and target.startswith("pruneexp.data."):
-        raise UserError(f"{path}._target_={target} is not allowed: data sets are named by data alone")
-
-
 def _at(values: Mapping[str, Any], key: str) -> Any:
     """The value at a dotted key; None where a choice of the user's own does not have it."""
     for part in key.split("."):
@@ -177,11 +182,13 @@ def _check_range(values: Mapping[str, Any], key: str, low: float, high: float, o
     value = _at(values, key)
     if value is None:
         return
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UserError(f"{key}={value}: allowed is a number")
     if not (low < value if open_low else low <= value) or not value <= high or not math.isfinite(value):
-        bound = f"above {low:g}" if open_low else f"{low:g} or more"
+        bound = f"above {as_typed(low)}" if open_low else f"{as_typed(low)} or more"
         if math.isfinite(high):
-            bound += f", and at most {high:g}"
-        raise UserError(f"{key}={value:g}: allowed is {bound}")
+            bound += f", and at most {as_typed(high)}"
+        raise UserError(f"{key}={as_typed(value)}: allowed is {bound}{_REASONS.get(key, '')}")
 
 
 def check_study_name(key: str, name: str | None) -> None:
@@ -209,6 +216,22 @@ def targets(node: Any, path: str = "") -> list[tuple[str, str]]:
         for index, value in enumerate(node):
             found += targets(value, f"{path}[{index}]")
     return found
+
+
+def check_plugins(hydra: DictConfig) -> None:
+    """Refuse a ``_target_`` in Hydra's own node that is neither a launcher nor a sweeper.
+
+    Raises:
+        UserError: names the target, and says what may name one.
+    """
+    run = {key: OmegaConf.to_container(hydra[key], resolve=True) for key in ("callbacks", "launcher", "sweeper")}
+    written = OmegaConf.to_container(hydra, resolve=False)
+    assert isinstance(written, dict)
+    for path, target in targets(written | run, "hydra"):
+        if path not in ("hydra.launcher", "hydra.sweeper"):
+            raise UserError(f"{path}._target_={target}: of Hydra, hydra/launcher and hydra/sweeper alone name code")
+        if not _PLUGINS.fullmatch(target):
+            raise UserError(f"{path}._target_={target} is no plug-in of Hydra's")
 
 
 def is_known(target: str) -> bool:

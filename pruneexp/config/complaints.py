@@ -36,6 +36,7 @@ def complaint(error: BaseException, composed: Composed = Composed()) -> str:
         ),
         (r"You must specify '(?P<group>\w+)'", _no_choice),
         (r"Could not override '(?P<key>[^']+)'[\s\S]*No match in the defaults list", _unknown_key),
+        (r"Error parsing override '(?P<key>[^=']+)=choice\((?P<values>[^']*)\)'[\s\S]*NoneType", _null_in_choice),
         (r"Error merging override (?P<override>\S+)\n?(?P<rest>[\s\S]*)", _wrong_value),
         (r"(?P<kind>mismatched input|no viable alternative|token recognition|extraneous input)[^\n]*", _unparsable),
     ):
@@ -83,6 +84,11 @@ def _unknown_key(match: re.Match[str], text: str, composed: Composed) -> str:
 def _wrong_value(match: re.Match[str], text: str, composed: Composed) -> str:
     reason = next((line.strip() for line in match["rest"].splitlines() if line.strip()), "wrong value")
     return f"{match['override']}: {reason}"
+
+
+def _null_in_choice(match: re.Match[str], text: str, composed: Composed) -> str:
+    key, values = match["key"], match["values"]
+    return f"{key}=choice({values}): choice() takes no null, a list does: write {key}={values.replace(' ', '')}"
 
 
 def _unparsable(match: re.Match[str], text: str, composed: Composed) -> str:

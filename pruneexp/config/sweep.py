@@ -7,10 +7,9 @@ whose last value is misspelt must not be found out hours later.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -19,13 +18,19 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import DictConfig, OmegaConf
 
-from pruneexp.config import launchers, origin
-from pruneexp.config.checks import validate
+from pruneexp.config import launchers
+from pruneexp.config.checks import check_plugins, check_study_name, validate
+from pruneexp.config.choices import (
+    check_chosen,
+    check_folders,
+    check_lines,
+    check_own_sweep,
+    check_shadowed,
+    search_folders,
+)
 from pruneexp.config.help import help_text
 from pruneexp.config.skeleton import conf_folder, search_path
 from pruneexp.errors import UserError
-
-GROUPS = ("model", "data", "train", "reg", "dropout", "criterion", "schedule", "mode", "experiment", "study")
 
 
 def check_command(arguments: Sequence[str]) -> str | None:
@@ -46,19 +51,20 @@ def check_command(arguments: Sequence[str]) -> str | None:
             raise UserError(
                 f"--{flag.replace('_', '-')}: what is composed starts from pruneexp's own; --config-dir adds"
             )
-    origin.guard_environment(parsed.overrides)
+    if studies := [word for word in parsed.overrides if word.lstrip("+~").startswith("study")]:
+        raise UserError(f"{studies[0]}: a study is run by python -m sweeps {studies[0]}")
     search = search_path(folders)
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        alone = origin.hydra_alone(parsed.overrides, search)
-        master = _master([*search, *parsed.overrides])
-        origin.check_hydra(master, alone)
-        origin.check(master, parsed.overrides)
+        master = _master([*search, *parsed.overrides], folders)
+        check_folders(master)
+        check_plugins(master.hydra)
+        check_study_name("hydra.sweeper.study", master.hydra.sweeper.get("study"))
         launchers.check(master.hydra.launcher)
         for overrides in _jobs(master.hydra, [*search, *parsed.overrides], parsed.multirun):
+            check_lines(overrides, folders)
             composed = compose("config", overrides=list(overrides), return_hydra_config=True)
-            check_recipe(composed, overrides)
-            origin.check_hydra(composed, alone)
-            origin.check(composed, parsed.overrides)
+            check_chosen(composed, overrides)
+            check_own_sweep(composed, master)
             if composed.plan and not _numbered(composed.hydra.sweeper):
                 raise UserError("plan=true: this sweeper chooses its jobs one by one, so that none can be shown before")
             own = own_modules(search_folders(composed.hydra))
@@ -70,20 +76,22 @@ def own_folders(config_dir: str | None) -> list[Path]:
     """The folder that ``--config-dir`` names, absolute.
 
     Raises:
-        UserError: there is no such folder.
+        UserError: there is no such folder, or a file in it has the name of one of ours.
     """
     if config_dir is None:
         return []
     folder = Path(config_dir).absolute()
     if not folder.is_dir():
         raise UserError(f"--config-dir {config_dir}: there is no such folder")
+    check_shadowed([folder])
     return [folder]
 
 
-def _master(overrides: Sequence[str]) -> DictConfig:
+def _master(overrides: Sequence[str], folders: Sequence[Path]) -> DictConfig:
     """What a command line composes but for the values it sweeps over."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     fixed = [str(o.input_line) for o in parsed if not o.is_sweep_override()]
+    check_lines(fixed, folders)
     return compose("config", overrides=fixed, return_hydra_config=True)
 
 
@@ -123,39 +131,6 @@ def _ends(override: Override) -> list[str]:
         return [str(override.input_line)]
     lines = [f"{key}={text}" for text in override.sweep_string_iterator()]
     return [*lines[:1], *lines[-1:]] if override.is_range_sweep() else lines
-
-
-def check_recipe(composed: DictConfig, overrides: Sequence[str]) -> None:
-    """``train`` is optional in the defaults list, so Hydra passes over a misspelt one in silence.
-
-    Raises:
-        UserError: there is no such recipe.
-    """
-    asked = [line.removeprefix("train=") for line in overrides if line.startswith("train=")]
-    if asked and asked[-1] not in (*_recipes(composed.hydra), "null"):
-        raise UserError(
-            f"train={asked[-1]}: no such choice; the choices of train are {', '.join(_recipes(composed.hydra))}"
-        )
-
-
-def _recipes(hydra: Any) -> list[str]:
-    """The recipes in the folders that this command line searches."""
-    folders = [Path(str(source.path)) for source in hydra.runtime.config_sources if source.schema == "file"]
-    return sorted({path.stem for folder in folders for path in (folder / "train").glob("*.yaml")})
-
-
-def choices_of(hydra: Any) -> Mapping[str, str]:
-    """The option chosen in each of our groups; ``default`` where a recipe or preset is absent."""
-    chosen = hydra.runtime.choices
-    names = {group: str(chosen.get(group) or "default") for group in GROUPS}
-    return names if names["train"] in _recipes(hydra) else names | {"train": "default"}
-
-
-def search_folders(hydra: Any) -> list[str]:
-    """Folders of configurations that the command line adds to ours by ``--config-dir``."""
-    ours = str(conf_folder())
-    sources = [source for source in hydra.runtime.config_sources if source.schema == "file"]
-    return [str(source.path) for source in sources if str(source.path) != ours]
 
 
 def own_modules(folders: Sequence[str]) -> list[str]:

@@ -24,6 +24,7 @@ from pruneexp.config.checks import ALLOWED_TARGETS, budgets, check_target, is_kn
 from pruneexp.cost.flops import layer_flops
 from pruneexp.data.dataset import Dataset
 from pruneexp.errors import Told, UserError, first_line
+from pruneexp.experiment.naming import name_layers
 from pruneexp.models.adapt import adapt, input_shape_of
 from pruneexp.pruning.layers import kind_of, prunable
 from pruneexp.pruning.masks import MaskSet
@@ -69,6 +70,8 @@ class Job:
 def build(config: DictConfig, progress: Progress, own: Sequence[str] = ()) -> Job:
     """Instantiate everything a job needs and check that the parts fit each other; trains nothing.
 
+    In ``config``, names of layers that were read as numbers become text.
+
     Raises:
         UserError: a part cannot be made, or does not fit the others.
     """
@@ -77,12 +80,16 @@ def build(config: DictConfig, progress: Progress, own: Sequence[str] = ()) -> Jo
         torch.set_num_threads(config.runtime.threads)
     if config.train.start_from:
         _weights_file(config.train.start_from)  # a wrong path is said before anything is built
-    make = partial(instantiated, allowed=(*ALLOWED_TARGETS, *config.runtime.allow, *own))
+    allowed = (*ALLOWED_TARGETS, *config.runtime.allow, *own)
+    make = partial(instantiated, allowed=allowed)
     data = _data(config, make)
     network = partial(_network, config, make, device)
     probe = network("fresh")
     train, retrain = _recipes(config)
     input_shape = input_shape_of(probe, data.shape)
+    layer_flop = _flop(probe, input_shape, data, device)
+    check_homes("criterion.allocation", config.criterion.allocation, allowed)
+    name_layers(config.criterion.allocation, prunable(probe, config.criterion.layers), "criterion.allocation")
     setting = Setting(
         network=network,
         data=data,
@@ -104,7 +111,7 @@ def build(config: DictConfig, progress: Progress, own: Sequence[str] = ()) -> Jo
         device=device,
         configs={},
         progress=progress,
-        layer_flop=_flop(probe, input_shape, data, device),
+        layer_flop=layer_flop,
     )
     setting = replace(setting, dropouts=uses_of(probe, setting.dropout, input_shape))
     setting = replace(setting, configs=_identities(config, setting, probe))

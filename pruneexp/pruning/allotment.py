@@ -31,6 +31,34 @@ def density_of(budget: Budget) -> float:
     return budget.value
 
 
+def layer_name(given: object, layers: Collection[str], where: str) -> str:
+    """The layer that is meant by a name that was read as a number, a truth value or nothing: "5" for 5, "1.10" for 1.1.
+
+    Without such a layer, the value as text.
+
+    Raises:
+        UserError: several layers have names that are read as this value.
+    """
+    if isinstance(given, str):
+        return given
+    meant = [name for name in layers if type(_read(name)) is type(given) and _read(name) == given]
+    if len(meant) > 1:
+        raise UserError(f"{where}: {given} can be {' or '.join(meant)}; in a file, a name in quotes is taken as it is")
+    text = str(given).lower() if isinstance(given, bool) else "null" if given is None else str(given)
+    return meant[0] if meant else text
+
+
+def _read(name: str) -> object:
+    """What YAML and Hydra make of a text."""
+    words = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False, "null": None}
+    for kind in (int, float):
+        try:
+            return kind(name)
+        except ValueError:
+            continue
+    return words.get(name.lower(), name)
+
+
 def check_layers(named: Collection[str], layers: Collection[str], where: str) -> None:
     """Refuse names that are not layers in the scope of pruning.
 

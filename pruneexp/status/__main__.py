@@ -107,12 +107,7 @@ def _retry(folder: SweepFolder) -> int:
     if not where.is_dir():
         raise UserError(f"{folder.name} was started in {where}, which is not here: give its command again with {again}")
     from pruneexp.__main__ import main as run
-    from pruneexp.config.origin import check_replayed
 
-    try:
-        check_replayed(words)
-    except UserError as error:
-        raise UserError(f"{folder.command}: {error}: give the sweep's own command again with {again}") from None
     os.chdir(where)
     return run([*(word for word in words if not word.startswith("hydra.sweeper.retry=")), again])
 

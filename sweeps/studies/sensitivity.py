@@ -11,7 +11,7 @@ from pruneexp.experiment.plan import make_plan
 from pruneexp.experiment.session import Session
 from pruneexp.schema import BudgetKind, Scan
 from sweeps import checks
-from sweeps.scans import Options, scan_once
+from sweeps.scans import Options, coupled_layers, scan_once
 
 #: Losses of accuracy, in points, for which the table names the density that a layer bears.
 _LOSSES = (1.0, 5.0, 20.0)
@@ -59,11 +59,12 @@ class Sensitivity:
             UserError: the request does not fit the network, or the machine is at fault.
         """
         seeds = self.seeds or [session.config.seed]
+        coupled = coupled_layers(session, self.coupled)
         if session.config.plan:
             self._show_plan(session.seeded(seeds[0]), len(seeds))
             return
         session.check_records()
-        options = Options(self.epochs, self.coupled, self.resamples, self.memory_gib)
+        options = Options(self.epochs, coupled, self.resamples, self.memory_gib)
         with session.display.running(len(seeds), "scans"):
             scans = []
             for seed in seeds:

@@ -10,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from pruneexp.config import skeleton
-from pruneexp.config.sweep import choices_of
+from pruneexp.config.choices import choices_of
 
 #: A job that takes a second: small data, a small curve, few epochs.
 SMALL = (

@@ -1,0 +1,40 @@
+"""Words of a command line that Hydra's grammar cannot read although their meaning is plain, put so that it can."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import OverrideParseException
+
+_CONFIG_DIR = "--config-dir="
+_QUOTED_KEY = re.compile(r"([{,]\s*)(['\"])([\w.]+)\2(?=\s*:)")
+_STRUCTURED = re.compile(r"['\"\[\]{}()]")
+
+
+def readable(words: Sequence[str]) -> list[str]:
+    """The same words, with quotes around values that hold a ``~``, and none around the keys of mappings."""
+    return [_readable(word) for word in words]
+
+
+def _readable(word: str) -> str:
+    if word.startswith(f"{_CONFIG_DIR}~"):  # a shell expands ~ at the beginning of words alone
+        return f"{_CONFIG_DIR}{Path(word.removeprefix(_CONFIG_DIR)).expanduser()}"
+    key, equals, value = word.partition("=")
+    if word.startswith("-") or not equals or _parses(word):
+        return word
+    if _STRUCTURED.search(value):
+        mended = _QUOTED_KEY.sub(r"\1\3", value)
+    else:
+        mended = ",".join(f"'{part}'" if "~" in part else part for part in value.split(","))
+    return f"{key}={mended}" if _parses(f"{key}={mended}") else word
+
+
+def _parses(word: str) -> bool:
+    try:
+        OverridesParser.create().parse_overrides([word])
+    except OverrideParseException:
+        return False
+    return True

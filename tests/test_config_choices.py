@@ -1,0 +1,183 @@
+"""Of each group one choice, and the one that was meant: no list, no nothing, no file of the same name in its place."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+
+from pruneexp.__main__ import main as pruneexp
+from pruneexp.config import skeleton
+from sweeps.__main__ import main as sweeps
+from sweeps.grid import grid, overrides
+
+GROUPS = {
+    "model": "lenet5",
+    "data": "synthetic",
+    "train": "mnist_lenet5",
+    "reg": "l1",
+    "dropout": "none",
+    "criterion": "random",
+    "schedule": "one_shot",
+    "mode": "prune",
+    "experiment": "smoke",
+}
+PRESET = "# @package _global_\n"
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def write(path: str, text: str) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(text)
+
+
+def refused(capsys: pytest.CaptureFixture[str], line: str, command: str = "pruneexp") -> str:
+    """The one sentence that a command line is refused with."""
+    GlobalHydra.instance().clear()
+    assert {"pruneexp": pruneexp, "sweeps": sweeps}[command](shlex.split(line)) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    return said.err.removeprefix(f"{command}: ").removesuffix("\n")
+
+
+@pytest.mark.parametrize(("group", "choice"), GROUPS.items())
+def test_a_list_is_no_choice(group: str, choice: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = refused(capsys, f"{group}=[{choice},other] plan=true")
+    assert said == f"{group} takes one choice; to run both: -m {group}={choice},other"
+    assert refused(capsys, f"{group}=[{choice}] plan=true").endswith(f"not a list: write {group}={choice}")
+    said = refused(capsys, f"study=knee {group}=[{choice},a,b] plan=true", "sweeps")
+    assert said == f"{group} takes one choice; to run all: write one command for each of {group}={choice},a,b"
+    with pytest.raises(Exception, match=rf"{group} takes one choice; to run both: product: {{{group}:\[a,b\]}}"):
+        grid({"with": {group: ["a", "b"]}})
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["-m plan=true 'mode=[prune,scratch_e],rewind'", "-m plan=true 'mode=choice(rewind,[prune,scratch_e])'",
+     "-m plan=true 'mode=[prune,scratch_e]' seed=0,1", "--config-dir mine experiment=swept plan=true",
+     "-m hydra/sweeper=optuna 'mode=[prune,scratch_e]' 'train.lr=interval(0.1,0.2)'"],
+)  # fmt: skip
+def test_nor_is_it_one_of_a_sweeps_values(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    params = "hydra: {mode: MULTIRUN, sweeper: {params: {mode: [prune, scratch_e]}}}\n"
+    write("mine/experiment/swept.yaml", PRESET + params)
+    assert refused(capsys, line) == "mode takes one choice; to run both: -m mode=prune,scratch_e"
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"product": {"reg": [["l1", "l2"], "none"]}},
+        {"zip": {"reg": [["l1", "l2"]]}},
+        {"include": [{"reg": ["l1", "l2"]}]},
+    ],
+)
+def test_nor_in_a_sweeps_file(found: dict[str, object]) -> None:
+    with pytest.raises(Exception, match=r"reg takes one choice; to run both: product: {reg:\[l1,l2\]}"):
+        grid(found)
+    asked = grid({"product": {"reg": ["l1", "l2"]}, "exclude": [{"reg": ["l1", "none"]}]}).jobs()
+    assert [overrides(job) for job in asked] == [["reg=l2"]]
+
+
+@pytest.mark.parametrize(
+    ("defaults", "told"),
+    [
+        ("override /reg: [l1, none]", "experiment/mine: reg takes one choice; to run both: -m reg=l1,none"),
+        ("override /train: [mnist_lenet5, a]", "experiment/mine: train takes one choice; to run both: -m train="),
+        ("/reg: [l1, none]", "experiment/mine: reg takes one choice: write 'override /reg: l1' for l1"),
+        ("/mode/rewind", "experiment/mine: mode takes one choice: write 'override /mode: rewind' for rewind"),
+        (
+            "override /reg: null",
+            "reg: null in a defaults list: reg needs a choice, and there are l1, l1_then_l2, l2, none",
+        ),
+    ],
+)
+def test_nor_in_a_defaults_list(defaults: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    write("mine/experiment/mine.yaml", f"{PRESET}defaults:\n  - {defaults}\n")
+    assert refused(capsys, "--config-dir mine experiment=mine plan=true").startswith(told)
+    if "override" in defaults and "null" not in defaults:
+        key = defaults.split("/")[1].partition(":")[0]
+        assert pruneexp(["--config-dir", "mine", "experiment=mine", f"{key}={GROUPS[key]}", "plan=true"]) == 0
+
+
+def test_a_choice_may_build_on_another_of_its_group() -> None:
+    write("mine/reg/mine.yaml", "defaults: [l2, _self_]\nstrength: 0.5\n")
+    write("mine/experiment/mine.yaml", f"{PRESET}defaults:\n  - han2015/lenet5\n  - override /data: synthetic\n")
+    assert pruneexp(["--config-dir", "mine", "experiment=mine", "reg=mine", "data.image_size=28", "plan=true"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("reg=null", "reg=null: reg needs a choice, and there are l1, l1_then_l2, l2, none; reg=none is one of them"),
+        ("~reg", "~reg: reg needs a choice, and there are l1, l1_then_l2, l2, none; reg=none is one of them"),
+        ("mode=null", "mode=null: mode needs a choice, and there are prune, rewind, scratch_b, scratch_e"),
+        ("~model", "~model: model needs a choice, and there are alexnet, "),
+        ("train=null", "train=null: to leave the recipe out, write ~train"),
+        ("experiment=null", "experiment=null: to run without a preset, leave experiment out"),
+        ("reg=[]", "reg takes one choice, and this list has none"),
+        ("reg=1", "reg=1: the name of a choice is a text: write \"reg='1'\""),
+        ("+reg=l1", "+reg=l1: reg is chosen without a +: write reg=l1"),
+        ("+experiment=smoke", "+experiment=smoke: experiment is chosen without a +: write experiment=smoke"),
+        ("reg@model=l1", "reg@model=l1: a choice of reg can stand in no other place: write reg=CHOICE"),
+        ("+reg@criterion=l1", "+reg@criterion=l1: a choice of reg can stand in no other place: write reg=CHOICE"),
+    ],
+)
+def test_what_else_is_no_choice(word: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert refused(capsys, f"{word} plan=true").startswith(told)
+    assert refused(capsys, f"study=knee {word} plan=true", "sweeps").startswith(told)
+
+
+def test_a_study_is_chosen_once_and_by_its_own_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "run both: write one command for each of study=knee,a" in refused(capsys, "study=[knee,a]", "sweeps")
+    assert refused(capsys, "study=knee ~study", "sweeps").startswith("~study: study needs a choice, and there are knee")
+    assert refused(capsys, "study=knee") == "study=knee: a study is run by python -m sweeps study=knee"
+
+
+def test_presets_that_sweep_are_not_swept_over(capsys: pytest.CaptureFixture[str]) -> None:
+    """Hydra would take the keys that the command line sweeps alone, and leave theirs out."""
+    told = "experiment=smoke sweeps over reg itself: run it by a command of its own"
+    assert refused(capsys, "-m experiment=han2015/lenet_300_100,smoke data=synthetic plan=true") == told
+    write("mine.yaml", "product: {experiment: [smoke]}\n")
+    GlobalHydra.instance().clear()
+    assert sweeps(["mine.yaml", "plan=true"]) == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["model/lenet5", "reg/l2", "train/mnist5k_lenet_300_100", "experiment/han2015/lenet5", "study/knee", "config",
+     "sweeps", "hydra/launcher/slurm", "hydra/job_logging/disabled"],
+)  # fmt: skip
+def test_a_file_with_the_name_of_ours_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    write(f"mine/{name}.yaml", "a: [")  # not even read
+    for line in ("--config-dir mine plan=true", "--config-dir mine --help", "--config-dir=mine -m seed=0,1"):
+        said = refused(capsys, line)
+        assert said.startswith(f"{Path('mine').absolute()}/{name}.yaml has the name of ")
+        assert said.endswith(f"/{name}.yaml, which would be used in its place: rename it")
+    assert "has the name of" in refused(capsys, "--config-dir mine study=sensitivity plan=true", "sweeps")
+    assert "has the name of" in refused(capsys, "\"hydra.searchpath=['file://mine']\" plan=true")
+
+
+def test_of_two_folders_neither_hides_a_file_of_the_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write("one/reg/mine.yaml", "train: null\nretrain: null\n")
+    write("two/reg/mine.yaml", "train: null\nretrain: null\n")
+    write("two/reg/other.yaml", "train: null\nretrain: null\n")
+    both = f"\"hydra.searchpath=['file://{tmp_path}/one','file://{tmp_path}/two']\" reg=other plan=true"
+    said = refused(capsys, both)
+    assert said.startswith(f"{tmp_path}/two/reg/mine.yaml has the name of {tmp_path}/one/reg/mine.yaml")
+    Path("two/reg/mine.yaml").unlink()
+    assert pruneexp(shlex.split(both)) == 0
+
+
+def test_other_files_of_a_folder_are_not_looked_at() -> None:
+    write("mine/notes/l2.yaml", "a: [")
+    write("mine/l2.yaml", "a: [")
+    assert pruneexp(["--config-dir", "mine", "data=synthetic", "plan=true"]) == 0
+    assert pruneexp(["--config-dir", str(skeleton.conf_folder()), "data=synthetic", "plan=true"]) == 0

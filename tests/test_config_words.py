@@ -1,0 +1,76 @@
+"""What a user types and Hydra's grammar cannot read: a home by its ``~``, and quotes around the keys of a mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from hydra.core.global_hydra import GlobalHydra
+from safetensors.torch import save_file
+
+from pruneexp.__main__ import main
+from sweeps.compose import read
+from sweeps.storing import open_storage
+from tests.contracts.composing import SMALL
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    GlobalHydra.instance().clear()
+    return tmp_path / "home"
+
+
+def said(capsys: pytest.CaptureFixture[str], words: Sequence[str], status: int = 0) -> str:
+    assert main(words) == status
+    shown = capsys.readouterr()
+    return shown.out + shown.err
+
+
+@pytest.mark.parametrize("data", ["mnist", "fashion_mnist", "cifar10", "cifar100", "imagenet"])
+@pytest.mark.parametrize("form", ["data.root=~/sets", "data.root='~/sets'"])
+def test_data_lie_in_a_home(data: str, form: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert str(home / "sets") in said(capsys, [f"data={data}", form, "model=lenet5", "device=cpu"], 2)
+
+
+@pytest.mark.parametrize("quote", ["", "'"])
+def test_the_store_lies_in_a_home(quote: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert f"{home}/store\n" in said(capsys, [*SMALL, f"runtime.store={quote}~/store{quote}", "plan=true"])
+
+
+def test_a_sweep_leaves_nothing_where_it_was_started(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weights = {"fc1": (300, 144), "fc2": (100, 300), "fc3": (4, 100)}
+    state = {f"{layer}.weight": torch.ones(shape) for layer, shape in weights.items()}
+    save_file(
+        state | {f"{layer}.bias": torch.ones(shape[0]) for layer, shape in weights.items()}, home / "w.safetensors"
+    )
+    words = ["-m", *SMALL, "train.epochs=0", "retrain.epochs=0", "train.start_from=~/w.safetensors", "seed=0",
+             "runtime.store=~/store,~/other", "runtime.sweeps=~/sweeps", "runtime.tracking_uri=sqlite:///~/mlflow.db",
+             "runtime.sweep=mine"]  # fmt: skip
+    said(capsys, words)
+    assert {"mlflow.db", "other", "store", "sweeps"} <= {path.name for path in home.iterdir()}
+    assert (home / "sweeps/mine/00001.json").is_file()
+    assert not Path(".pruneexp/sweeps").exists()
+    assert not Path("~").exists()
+
+
+def test_studies_are_kept_in_a_home(home: Path) -> None:
+    command = read(["study=layer_thresholds", "study.storage='sqlite:///~/studies.db'"])
+    open_storage(command.study.storage, Path("unused"))
+    open_storage("~/studies.journal", Path("unused"))
+    assert {"studies.db", "studies.journal"} <= {path.name for path in home.iterdir()}
+
+
+@pytest.mark.parametrize("keys", ["{fc1: 2, fc3: 0.5}", "{'fc1': 2, 'fc3': 0.5}", '{"fc1":2,"fc3":0.5}'])
+def test_the_keys_of_a_mapping_may_have_quotes(keys: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [*SMALL, "criterion=layer_magnitude", f"+criterion.allocation.scale={keys}"]
+    assert "to train" in said(capsys, [*words, "plan=true"])
+
+
+@pytest.mark.parametrize("word", ["reg=[l1", "runtime.tags={a: ~}", "data.root=(~/x"])
+def test_what_cannot_be_read_is_said_as_it_was_typed(word: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "the command line cannot be read" in said(capsys, [word], 2)
