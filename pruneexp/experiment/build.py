@@ -25,7 +25,7 @@ from pruneexp.cost.flops import layer_flops
 from pruneexp.data.dataset import Dataset
 from pruneexp.errors import Told, UserError, first_line
 from pruneexp.models.adapt import adapt, input_shape_of
-from pruneexp.pruning.layers import prunable
+from pruneexp.pruning.layers import prunable, weights
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import select
 from pruneexp.schema import Budget
@@ -239,6 +239,8 @@ def _identities(config: DictConfig, setting: Setting, network: nn.Module) -> dic
     model = described(config.model)
     if config.train.start_from:
         model["start_from"] = checksum(Path(config.train.start_from).expanduser())
+    if any(weight.dtype in (torch.float16, torch.bfloat16) for weight in weights(network).values()):
+        model["thresholds"] = "float32"  # whatever was stored before was cut at thresholds in half precision
     return {
         "model": model,
         "train": {**asdict(setting.train), "augment": setting.augment},
