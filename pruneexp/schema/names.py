@@ -11,6 +11,7 @@ STUDY_KEY = "pruneexp.study_key"
 COLLAPSE = "pruneexp.collapse"  # comma-separated layers that were kept from losing their last weight
 DENSITY_MISSED = "pruneexp.density_missed"  # "true" where the achieved density is not the asked one
 FAILURE = "pruneexp.failure"  # why a FAILED run failed, in one sentence
+OVERLOOKED = "pruneexp.overlooked"  # of curves, studies and points: weights not pruned and FLOP not counted, if any
 NETWORK_KEY = "pruneexp.network_key"  # of a logged model: the stage that trained it
 JOB = "pruneexp.job"  # of curves and points: the number of their job in the sweep
 SUMMARY_KEY = "pruneexp.summary_key"

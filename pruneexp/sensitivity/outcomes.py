@@ -52,8 +52,8 @@ class Outcomes:
 
 
 def answers(logits: Tensor, labels: Tensor) -> Answers:
-    """From logits (B, classes) and labels (B,); waits for the device."""
-    logits = logits.float()
+    """From logits (B, classes), or (classes,) for a single image, and labels (B,); waits for the device."""
+    logits = logits.float().reshape(len(labels), -1)
     right = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
     top5 = right.any(1).cpu() if logits.shape[1] > 5 else None
     return Answers(cross_entropy(logits, labels, reduction="none").cpu(), right[:, 0].cpu(), top5)
