@@ -28,6 +28,13 @@ def first_line(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
+def cause(error: BaseException) -> str:
+    """What lies behind an error, in one line: the first sentence for people, else where it began."""
+    while error.__cause__ is not None and not isinstance(error, Told):
+        error = error.__cause__
+    return first_line(error)
+
+
 def without_driver(error: BaseException) -> str | None:
     """How to get the database driver whose import failed; None for any other error."""
     return _DRIVERS.get(error.name or "") if isinstance(error, ImportError) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import sys
 
@@ -11,7 +12,12 @@ LOG_WIDTH = 160
 
 
 def duration(seconds: float) -> str:
-    """``85 s``, ``12 min`` or ``1.5 h``; never less than nothing, as clocks of two machines may differ."""
+    """``85 s``, ``12 min``, ``1.5 h``, or ``? s`` for what is not a number; never less than nothing.
+
+    Clocks of two machines may differ.
+    """
+    if math.isnan(seconds):
+        return "? s"
     seconds = max(0.0, seconds)
     if seconds < 90:
         return f"{seconds:.0f} s"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils import parametrizations, prune
 
 from pruneexp.errors import UserError
 from pruneexp.sensitivity.groups import Group, groups, weights_of
@@ -63,14 +62,6 @@ def test_a_layer_of_another_kind_cannot_be_coupled() -> None:
 def test_nothing_to_prune() -> None:
     with pytest.raises(UserError, match="no prunable layer"):
         groups(nn.Sequential(nn.Flatten()))
-
-
-def test_computed_weights_are_refused() -> None:
-    net = network()
-    parametrizations.weight_norm(net[0])
-    prune.random_unstructured(net[3], "weight", 0.5)
-    with pytest.raises(UserError, match="weights of 0, 3 are computed from other parameters"):
-        groups(net)
 
 
 def test_a_grouping_draws_nothing() -> None:

@@ -13,12 +13,12 @@ from pruneexp.cost.calls import watched
 from pruneexp.pruning.layers import prunable
 
 
-def layer_flops(network: nn.Module, input_shape: tuple[int, ...]) -> dict[str, float]:
+def layer_flops(network: nn.Module, input_shape: tuple[int, ...], images: int = 1) -> dict[str, float]:
     """Dense FLOP of each prunable layer for one image of ``input_shape`` (C, H, W), in registration order.
 
-    A layer that never runs has 0. One zero image goes through the network, on the network's own device and dtype, in
-    evaluation mode; the mode is left as it was. A network on the ``meta`` device costs neither memory nor time, and
-    gives the same answer.
+    A layer that never runs has 0. One zero image goes through the network, or a batch of ``images`` where it does not
+    take a single one, on the network's own device and dtype, in evaluation mode; the mode is left as it was. A network
+    on the ``meta`` device costs neither memory nor time, and gives the same answer.
 
     Raises:
         UserError: the network has no prunable layer.
@@ -26,10 +26,12 @@ def layer_flops(network: nn.Module, input_shape: tuple[int, ...]) -> dict[str, f
     flop = dict.fromkeys(prunable(network), 0.0)
 
     def count(name: str, weight: Tensor, output: Tensor) -> None:
-        flop[name] += 2.0 * output.numel() * weight[0].numel()  # each output is a sum over one filter's weights
+        flop[name] += (
+            2.0 * output.numel() * weight[0].numel() / images
+        )  # each output is a sum over one filter's weights
 
     like = next(network.parameters())
-    image = torch.zeros((1, *input_shape), device=like.device, dtype=like.dtype)
+    batch = torch.zeros((images, *input_shape), device=like.device, dtype=like.dtype)
     with watched(network, before=lambda name, images: None, after=count):
-        network(image)
+        network(batch)
     return flop

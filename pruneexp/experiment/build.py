@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,28 +14,27 @@ import torch
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 from torchvision.models import get_model_builder, list_models
 
 from pruneexp.cache.manifests import checksum
 from pruneexp.config.checks import ALLOWED_TARGETS, budgets, check_target, is_known, plain, targets
-from pruneexp.cost.flops import layer_flops
 from pruneexp.data.dataset import Dataset
-from pruneexp.errors import Told, UserError, first_line
+from pruneexp.errors import UserError, cause
 from pruneexp.experiment.naming import name_layers
+from pruneexp.experiment.network import new_network, weights_file
+from pruneexp.experiment.rehearsal import Rehearsal, Task, rehearsed
 from pruneexp.models.adapt import adapt, input_shape_of
-from pruneexp.pruning.layers import kind_of, prunable
+from pruneexp.pruning.layers import kind_of, prunable, weights
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import select
 from pruneexp.schema import Budget
 from pruneexp.stages.graph import Route
 from pruneexp.stages.setting import Progress, Setting, Weights
-from pruneexp.stages.work import load
 from pruneexp.training.dropout import rates, uses_of
+from pruneexp.training.layout import stays_contiguous
 from pruneexp.training.recipe import Recipe
-from pruneexp.training.seeding import generator, stream
+from pruneexp.training.seeding import generator
 
 #: Packages with much that is no part of a network: there, what is named is looked at more closely.
 LIBRARIES = ("torch.", "torchvision.")
@@ -58,6 +57,7 @@ class Job:
     """One curve: its parts, and the route to each of its points; ``route`` leads to a budget beside the curve.
 
     ``path`` are the budgets of the whole curve where the rounds that lead to one depend on the others, else nothing.
+    ``overlooked`` says which weights are not pruned and which FLOP not counted, if any.
     """
 
     setting: Setting
@@ -65,6 +65,7 @@ class Job:
     routes: tuple[Route, ...]
     route: Callable[[Budget], Route]
     path: tuple[Budget, ...] = ()
+    overlooked: str = ""
 
 
 def build(config: DictConfig, progress: Progress, own: Sequence[str] = ()) -> Job:
@@ -79,22 +80,22 @@ def build(config: DictConfig, progress: Progress, own: Sequence[str] = ()) -> Jo
     if config.runtime.threads:
         torch.set_num_threads(config.runtime.threads)
     if config.train.start_from:
-        _weights_file(config.train.start_from)  # a wrong path is said before anything is built
+        weights_file(config.train.start_from)  # a wrong path is said before anything is built
     allowed = (*ALLOWED_TARGETS, *config.runtime.allow, *own)
     make = partial(instantiated, allowed=allowed)
     data = _data(config, make)
-    network = partial(_network, config, make, device)
+    network = partial(new_network, config, make, device, data.shape)
     probe = network("fresh")
     train, retrain = _recipes(config)
-    input_shape = input_shape_of(probe, data.shape)
-    layer_flop = _flop(probe, input_shape, data, device)
+    task = _task(config, probe, data, train, device)
+    rehearsal = rehearsed(probe, task)
     check_homes("criterion.allocation", config.criterion.allocation, allowed)
     name_layers(config.criterion.allocation, prunable(probe, config.criterion.layers), "criterion.allocation")
     setting = Setting(
-        network=network,
+        network=partial(_in_usual_order, network) if rehearsal.contiguous else network,
         data=data,
-        adapt=None if input_shape == data.shape else partial(adapt, input_shape=input_shape),
-        input_shape=input_shape,
+        adapt=None if task.shape == data.shape else partial(adapt, input_shape=task.shape),
+        input_shape=task.shape,
         train=train,
         retrain=retrain,
         augment=config.train.augment,
@@ -111,10 +112,10 @@ def build(config: DictConfig, progress: Progress, own: Sequence[str] = ()) -> Jo
         device=device,
         configs={},
         progress=progress,
-        layer_flop=layer_flop,
+        layer_flop=rehearsal.layer_flop,
     )
-    setting = replace(setting, dropouts=uses_of(probe, setting.dropout, input_shape))
-    setting = replace(setting, configs=_identities(config, setting, probe))
+    setting = replace(setting, dropouts=uses_of(probe, setting.dropout, task.shape))
+    setting = replace(setting, configs=_identities(config, setting, probe, rehearsal))
     wanted = budgets(config)
     _check_selection(setting, probe, wanted[0])
     schedule: Schedule = make("schedule", config.schedule)
@@ -127,6 +128,7 @@ def build(config: DictConfig, progress: Progress, own: Sequence[str] = ()) -> Jo
         routes,
         lambda budget: mode.route(setting, schedule.path(budget, (budget,))),
         path=wanted if chained else (),
+        overlooked=rehearsal.overlooked,
     )
 
 
@@ -173,13 +175,6 @@ def instantiated(path: str, node: Any, allowed: Sequence[str]) -> Any:
         raise UserError(f"{path}: {cause(error)}") from error
 
 
-def cause(error: BaseException) -> str:
-    """What lies behind an error, in one line: the first sentence for people, else where it began."""
-    while error.__cause__ is not None and not isinstance(error, Told):
-        error = error.__cause__
-    return first_line(error)
-
-
 def _device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("device=cuda: torch sees no GPU here; use device=cpu or device=auto")
@@ -201,24 +196,8 @@ def _data(config: DictConfig, make: Callable[..., Any]) -> Dataset:
     return data
 
 
-def _network(config: DictConfig, make: Callable[..., Any], device: torch.device, start: Weights) -> nn.Module:
-    node = config.model
-    if start == "fresh" and "pretrained" in node:
-        node = OmegaConf.merge(node, {"pretrained": False})
-    with stream(config.seed, "init" if start == "initial" else "fresh init", device=device):
-        network = make("model", node)
-    if not isinstance(network, nn.Module):
-        raise UserError(f"model._target_={node._target_} returned a {type(network).__name__}, not a torch.nn.Module")
-    if start == "initial" and config.train.start_from:
-        load(network, _weights_file(config.train.start_from), f"train.start_from={config.train.start_from}")
-    return network.to(device).train()
-
-
-def _weights_file(path: str) -> dict[str, Tensor]:
-    try:
-        return load_file(Path(path).expanduser())
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"train.start_from={path} is not a readable .safetensors file: {cause(error)}") from error
+def _in_usual_order(network: Callable[[Weights], nn.Module], start: Weights) -> nn.Module:
+    return stays_contiguous(network(start))
 
 
 def _recipes(config: DictConfig) -> tuple[Recipe, Recipe]:
@@ -235,29 +214,30 @@ def _recipes(config: DictConfig) -> tuple[Recipe, Recipe]:
         raise UserError(f"train or retrain: {error}") from error
 
 
-def _flop(
-    network: nn.Module, input_shape: tuple[int, int, int], data: Dataset, device: torch.device
-) -> Mapping[str, float]:
-    image = torch.zeros(1, *input_shape, device=device)
-    try:
-        with torch.no_grad():
-            outputs = network.eval()(image)
-    except (RuntimeError, ValueError, TypeError) as error:
-        raise UserError(f"the model does not take images of shape {input_shape}: {cause(error)}") from error
-    if not isinstance(outputs, Tensor) or outputs.shape != (1, data.classes):
-        shape = tuple(outputs.shape[1:]) if isinstance(outputs, Tensor) else type(outputs).__name__
-        raise UserError(
-            f"the model gives {shape} per image where {data.name} needs ({data.classes},): one logit per class"
-        )
-    return layer_flops(network, input_shape)
+def _task(config: DictConfig, network: nn.Module, data: Dataset, recipe: Recipe, device: torch.device) -> Task:
+    """What the network is to do; torchvision's with auxiliary classifiers have a switch for them."""
+    switch = "" if "aux_logits" in config.model else "+"
+    return Task(
+        shape=input_shape_of(network, data.shape),
+        classes=data.classes,
+        device=device,
+        batch=recipe.batch_size,
+        half=recipe.precision == "bfloat16",
+        single=any(len(split) % Setting.evaluation_batch == 1 for split in (data.val, data.test)),
+        cure=f"set {switch}model.aux_logits=false" if getattr(network, "aux_logits", False) else "",
+    )
 
 
-def _identities(config: DictConfig, setting: Setting, network: nn.Module) -> dict[str, Any]:
+def _identities(config: DictConfig, setting: Setting, network: nn.Module, rehearsal: Rehearsal) -> dict[str, Any]:
     """The plain values that stage keys are made of; a network without dropout does not depend on the policy."""
     dense_rates = rates(network, setting.dropout, "train", {}, setting.dropouts)
     model = described(config.model)
     if config.train.start_from:
         model["start_from"] = checksum(Path(config.train.start_from).expanduser())
+    if rehearsal.contiguous:
+        model["layout"] = "contiguous"  # in the other layout, where it did run, it gave other numbers
+    if any(weight.dtype in (torch.float16, torch.bfloat16) for weight in weights(network).values()):
+        model["thresholds"] = "float32"  # whatever was stored before was cut at thresholds in half precision
     return {
         "model": model,
         "train": {**asdict(setting.train), "augment": setting.augment},
@@ -283,7 +263,8 @@ def described(node: Any) -> dict[str, Any]:
 
 def _check_selection(setting: Setting, network: nn.Module, budget: Budget) -> None:
     """Let the criterion choose among a few weights per layer, so that a wrong layer name is found before training."""
-    scope = {name: torch.randn(8, 8) for name in prunable(network, setting.layers)}
+    draws = torch.Generator().manual_seed(0)
+    scope = {name: torch.randn(8, 8, generator=draws) for name in prunable(network, setting.layers)}
     select(
         scope,
         Budget(budget.kind, 1.0 if budget.kind == "density" else 0.0),  # prunes nothing: only names are looked at

@@ -64,6 +64,11 @@ class Display:
         for name, text in plan.lines():
             self._out.print(f"  {name:<9} {escape(text)}")
 
+    def warn(self, overlooked: str) -> None:
+        """Say below a table what its numbers leave out, if anything."""
+        if overlooked:
+            self.say(f"warning: {overlooked}")
+
     def say(self, text: str) -> None:
         """Print a line of the result."""
         self._out.print(escape(text))

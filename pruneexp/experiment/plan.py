@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pruneexp.cache.store import Store
 from pruneexp.experiment.build import Job
 from pruneexp.stages.setting import Setting
 from pruneexp.terminal import duration
+from pruneexp.training import seeding
 
 VERBS = {"dense": "to train", "mask": "to cut", "retrain": "to retrain", "scratch": "to train from scratch"}
 
@@ -35,13 +37,17 @@ class Work:
 
 @dataclass(frozen=True)
 class Plan:
-    """``missing`` and ``stored`` hold each stage once, by its key, in the order they are needed."""
+    """``missing`` and ``stored`` hold each stage once, by its key, in the order they are needed.
+
+    ``overlooked`` says what the numbers of the points will leave out.
+    """
 
     points: int
     points_stored: int
     missing: Mapping[str, Work]
     stored: Mapping[str, Work]
     places: tuple[tuple[str, str], ...]
+    overlooked: str = ""
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """Label and text of each line that is shown."""
@@ -51,6 +57,8 @@ class Plan:
         if missing:
             seconds = sum(work.seconds for work in missing)
             yield "work", f"{sum(work.flop for work in missing):.2g} FLOP, about {duration(seconds)}"
+        if self.overlooked:
+            yield "warning", self.overlooked
         yield from self.places
 
 
@@ -65,10 +73,21 @@ def stage_lines(missing: Collection[Work], stored: Collection[Work]) -> Iterator
 
 
 def seconds_per_epoch(setting: Setting) -> float:
-    """Extrapolated from a few steps on a few zeros; a plan does not need more."""
-    network = setting.network("fresh")
+    """Extrapolated from a few steps on a few zeros, not a number where they fail; a plan does not need more.
+
+    At least two images where a step of training has as many: batch normalisation may not take a single one.
+    """
     affordable = int(TIMED_FLOP / (3 * sum(setting.layer_flop.values())))
-    count = max(1, min(setting.train.batch_size, affordable))
+    count = min(setting.train.batch_size, max(2, affordable))
+    with seeding.forked(setting.device):  # dropout draws
+        try:
+            return _seconds_per_image(setting, count) * len(setting.data.train)
+        except RuntimeError:  # such as too little memory, which other work on the device may need now
+            return math.nan
+
+
+def _seconds_per_image(setting: Setting, count: int) -> float:
+    network = setting.network("fresh")
     images = torch.zeros(count, *setting.input_shape, device=setting.device)
     labels = torch.zeros(len(images), dtype=torch.int64, device=setting.device)
     started = 0.0
@@ -76,7 +95,7 @@ def seconds_per_epoch(setting: Setting) -> float:
         if step == 1:
             started = _now(setting.device)
         cross_entropy(network(images), labels).backward()
-    return (_now(setting.device) - started) / TIMED_STEPS * len(setting.data.train) / len(images)
+    return (_now(setting.device) - started) / TIMED_STEPS / count
 
 
 def _now(device: torch.device) -> float:
@@ -103,4 +122,5 @@ def make_plan(
         missing={key: work for key, work in works.items() if key not in there},
         stored={key: work for key, work in works.items() if key in there},
         places=tuple(places),
+        overlooked=job.overlooked,
     )

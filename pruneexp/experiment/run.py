@@ -50,6 +50,7 @@ def run(
         with session.monitored(curve), display.running(len(job.routes)):
             points, failures = _points(session, identities, curve, report)
         display.table(points)
+        display.warn(job.overlooked)
         log_networks(session, identities)
         show_record(session, curve, "tradeoff")
         if failures:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from pruneexp.config.checks import ALLOWED_TARGETS, plain
 from pruneexp.errors import UserError
 from pruneexp.experiment.build import instantiated
+from pruneexp.experiment.network import materialise
 from pruneexp.experiment.session import Session
 from pruneexp.models.adapt import adapt
 from pruneexp.schema import PointIdentity
@@ -63,6 +64,7 @@ def read(folder: Path, allow: Sequence[str] = ()) -> Served:
     if not isinstance(network, nn.Module):
         raise UserError(f"{folder / _ABOUT}: a {type(network).__name__} is not a torch.nn.Module")
     channels, height, width = about["input_shape"]
+    materialise(network, (channels, height, width))
     load(network, load_file(folder / _WEIGHTS), str(folder / _WEIGHTS))
     return Served(network.eval(), (channels, height, width))
 

@@ -106,11 +106,12 @@ class Session:
         self._courier().log_scan(scan, self.resolved(), self.environment())
 
     def _tags(self) -> dict[str, str]:
-        """The sweep that a job belongs to, and what the user wants; what is recorded already keeps the tags it has."""
+        """The sweep of a job, what its numbers leave out, what the user wants; a record keeps the tags it has."""
         runtime = self.config.runtime
         wanted = {str(name): str(value) for name, value in (runtime.tags or {}).items()}
         own = {} if runtime.sweep is None else {schema.SWEEP: runtime.sweep, schema.JOB: str(runtime.job)}
-        return {**wanted, **own}
+        left_out = {schema.OVERLOOKED: self.job.overlooked} if self.job.overlooked else {}
+        return {**wanted, **own, **left_out}
 
     def monitored(self, record: Record) -> AbstractContextManager[None]:
         """Log the load of the machine on a run meanwhile, where ``runtime.system_metrics`` asks for it."""

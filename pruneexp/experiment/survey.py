@@ -59,10 +59,9 @@ class SweepPlan:
         if missing:
             seconds = sum(work.seconds for work in missing.values())
             flop = sum(work.flop for work in missing.values())
-            took = (
-                "on a GPU whose time is unknown" if math.isnan(seconds) else f"about {duration(seconds)} of one worker"
-            )
+            took = "in unknown time" if math.isnan(seconds) else f"about {duration(seconds)} of one worker"
             yield "work", f"{flop:.2g} FLOP, {took}"
+        yield from dict.fromkeys(("warning", plan.overlooked) for plan in plans if plan.overlooked)
         yield from dict.fromkeys(place for plan in plans for place in plan.places)
         if unknown:
             yield "unknown", f"{len(unknown)} jobs cannot be planned here: {unknown[0].problem}"

@@ -34,7 +34,7 @@ def kind_of(module: nn.Module) -> Kind:
 def prunable(network: nn.Module, kinds: Collection[str] = KINDS) -> dict[str, nn.Module]:
     """Name -> module of every prunable layer of these kinds, in registration order.
 
-    A weight shared by several modules is listed once, under the first of them.
+    A weight shared by several modules is listed once, under the first of them; a layer without any weight is not.
 
     Raises:
         UserError: an unknown kind, or the network has no such layer.
@@ -54,6 +54,16 @@ def prunable(network: nn.Module, kinds: Collection[str] = KINDS) -> dict[str, nn
             "prunable are Conv1d, Conv2d, Conv3d (conv) and Linear (linear)."
         )
     return found
+
+
+def computed(network: nn.Module) -> list[str]:
+    """Names of the convolutions and linear layers whose weight is no tensor that the network keeps.
+
+    Weight norm, parametrizations and ``torch.nn.utils.prune`` compute a weight whenever it is read or in each pass:
+    what is written to it is lost.
+    """
+    kept = {id(tensor) for tensor in network.state_dict(keep_vars=True).values()}
+    return [name for name, module in network.named_modules() if _is_prunable(module) and id(module.weight) not in kept]
 
 
 def weights(network: nn.Module, kinds: Collection[str] = KINDS) -> dict[str, Tensor]:
@@ -81,4 +91,8 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 
 
 def _is_prunable(module: nn.Module) -> bool:
-    return isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear)
+    """A convolution or linear layer, unless it holds no weight, as ``nn.Linear(0, 3)`` does."""
+    if not isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear):
+        return False
+    weight = getattr(module, "weight", None)
+    return isinstance(weight, Tensor) and weight.numel() > 0

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from pruneexp.pruning.layers import evaluating, prunable, weight_of
 from pruneexp.pruning.masks import MaskSet
+from pruneexp.pruning.ranking import precise
 from pruneexp.pruning.wiring import Link, Wiring, trace
 
 
@@ -130,7 +131,7 @@ def _fold(network: nn.Module, target: nn.Module, link: Link, mute: Tensor, examp
     """Move the constants of ``mute`` units into the target's bias; returns the units for which that was exact."""
     constants = _input_of(network, target, example)[0].reshape(mute.numel(), -1)
     exact = mute & _foldable(target, constants)
-    weight = link.grouped(weight_of(target))
+    weight = precise(link.grouped(weight_of(target)))
     if isinstance(target, nn.Linear):
         steady = constants.view(1, 1, mute.numel(), -1)
     else:

@@ -55,11 +55,14 @@ def kth_largest(values: Tensor, rank: int) -> Tensor:
 
 def surviving(values: Tensor, alive: Tensor) -> Tensor:
     """The values where ``alive``, flat and in index order; half precision as float32. Shares memory where it can."""
-    flat = values.detach().reshape(-1)
-    if flat.dtype in (torch.float16, torch.bfloat16):
-        flat = flat.float()
+    flat = precise(values.detach().reshape(-1))
     kept = alive.reshape(-1)
     return flat if bool(kept.all()) else flat[kept]
+
+
+def precise(values: Tensor) -> Tensor:
+    """Half precision as float32, anything else as it is: in 8 bits a threshold moves and quotients become ties."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
 def _highest(values: Tensor, count: int) -> Tensor:

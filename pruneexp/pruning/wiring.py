@@ -214,7 +214,7 @@ def _kind_of_foreign(call: Callable[[Tensor], Tensor], inputs: tuple[Any, ...], 
     shape = inputs[0].shape
     if len(shape) < 2 or shape[:2] != result.shape[:2]:
         return "unknown"
-    loud = torch.randn(1, *shape[1:], generator=torch.Generator().manual_seed(0)).to(inputs[0])
+    loud = torch.randn(2, *shape[1:], generator=torch.Generator().manual_seed(0)).to(inputs[0])
     numbers = torch.arange(shape[1], device=loud.device)
     bits = [(numbers >> bit) % 2 == 1 for bit in range((shape[1] - 1).bit_length())]
     before = _by_channel(call(loud.clone()))

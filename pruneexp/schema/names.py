@@ -13,6 +13,7 @@ DENSITY_MISSED = "pruneexp.density_missed"  # "true" where the achieved density 
 DISCONNECTED = "pruneexp.disconnected"  # "true" where the network answers every image with the same outputs
 UNDEFINED = "pruneexp.undefined"  # where logits are not numbers, and on how many images
 FAILURE = "pruneexp.failure"  # why a FAILED run failed, in one sentence
+OVERLOOKED = "pruneexp.overlooked"  # of curves, studies and points: weights not pruned and FLOP not counted, if any
 NETWORK_KEY = "pruneexp.network_key"  # of a logged model: the stage that trained it
 JOB = "pruneexp.job"  # of curves and points: the number of their job in the sweep
 SUMMARY_KEY = "pruneexp.summary_key"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -26,11 +26,9 @@ def groups(
     """Every prunable layer of these kinds, by itself or with those it is coupled to, in the order of the network.
 
     Raises:
-        UserError: no prunable layer, an unknown one, one that is coupled twice, nothing in a set of coupled layers, or
-            a layer that computes its weight from something else.
+        UserError: no prunable layer, an unknown one, one that is coupled twice, or nothing in a set of coupled layers.
     """
     layers = prunable(network, kinds)
-    _check_own_weights(layers)
     named = [name for names in coupled for name in names]
     check_layers(named, layers, "coupled")
     if twice := sorted({name for name in named if named.count(name) > 1}):
@@ -48,13 +46,3 @@ def weights_of(network: nn.Module, group: Group) -> dict[str, Tensor]:
     """The weight parameters themselves, by layer."""
     modules = dict(network.named_modules())
     return {name: weight_of(modules[name]) for name in group.layers}
-
-
-def _check_own_weights(layers: Mapping[str, nn.Module]) -> None:
-    """Weight norm and ``torch.nn.utils.prune`` compute a weight anew in each pass: pruning it would change nothing."""
-    derived = [n for n, m in layers.items() if dict(m.named_parameters(recurse=False)).get("weight") is not m.weight]
-    if derived:
-        raise UserError(
-            f"The weights of {', '.join(derived)} are computed from other parameters (weight_norm, parametrize, "
-            "torch.nn.utils.prune); remove that from the network before scanning it."
-        )

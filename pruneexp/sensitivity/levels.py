@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from pruneexp.errors import UserError
-from pruneexp.pruning.ranking import count_for
+from pruneexp.pruning.ranking import count_for, precise
 from pruneexp.pruning.select import Criterion, check_budget, check_fit
 from pruneexp.schema import Budget
 
@@ -67,7 +67,8 @@ def keeping(weight: Tensor, budgets: Sequence[Budget]) -> list[int]:
     if budgets[0].kind == "density":
         wanted = [count_for(budget.value, weight.numel()) for budget in budgets]
     else:
-        deviation, magnitudes = float(_flat(weight).std(correction=0)), weight.detach().abs()
+        values = _flat(weight)
+        deviation, magnitudes = float(values.std(correction=0)), values.abs()
         wanted = [int((magnitudes >= budget.value * deviation).count_nonzero()) for budget in budgets]
     return [max(count, min(MIN_KEEP, weight.numel())) for count in wanted]
 
@@ -98,9 +99,8 @@ def surviving(scores: Tensor, counts: Sequence[int], name: str = "a layer") -> T
 
 
 def _flat(values: Tensor) -> Tensor:
-    """In index order, as weights are ranked everywhere: half precision as float32."""
-    flat = values.detach().reshape(-1)
-    return flat.float() if flat.dtype in (torch.float16, torch.bfloat16) else flat
+    """In index order and as precise as weights are ranked everywhere."""
+    return precise(values.detach().reshape(-1))
 
 
 def _check(budgets: Sequence[Budget]) -> None:

@@ -55,8 +55,8 @@ class Outcomes:
 
 
 def answers(logits: Tensor, labels: Tensor) -> Answers:
-    """From logits (B, classes) and labels (B,); waits for the device."""
-    logits = logits.float()
+    """From logits (B, classes), or (classes,) for a single image, and labels (B,); waits for the device."""
+    logits = logits.float().reshape(len(labels), -1)
     right, undefined = guesses(logits, labels)
     top5 = right.any(1).cpu() if logits.shape[1] > 5 else None
     loss = cross_entropy(logits, labels, reduction="none")

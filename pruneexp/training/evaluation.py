@@ -42,6 +42,7 @@ def evaluate(
     with evaluating(network):
         for images, labels in data.batches(batch_size, device):
             logits = network(arrange(images if adapt is None else adapt(images)))
+            logits = logits.reshape(len(labels), -1)  # ``squeeze()`` takes away the batch of a single image
             classes = logits.shape[1]
             sums += _sums(logits, labels)
     loss, top1, top5, undefined = (sums / len(data)).tolist()

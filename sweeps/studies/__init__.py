@@ -9,8 +9,8 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from pruneexp.errors import UserError
-from pruneexp.experiment.build import cause, check_homes
+from pruneexp.errors import UserError, cause
+from pruneexp.experiment.build import check_homes
 from pruneexp.experiment.session import Session
 
 

@@ -91,6 +91,7 @@ class Knee:
             ("density", "rate", "drop on val", f"{percent} interval", "seeds"),
             [_row(each, self.confidence) for each in sorted(found.measured, key=lambda each: -each.density)],
         )
+        display.warn(session.job.overlooked)
         display.say(self._answer(found))
         within, beyond = certainly(found.measured, self.epsilon, self.confidence)
         surely = f"down to {within:g} ({1 / within:.1f}x)" if within else "at no density measured"

@@ -120,6 +120,7 @@ class LayerThresholds:
                 finalists = self._retrained(session, bench, worker, scan)
                 record.summarise(report.numbers(worker.finished(self.trials), finalists))
         report.show(session.display, worker, self.trials, finalists, scan.dense.top1)
+        session.display.warn(session.job.overlooked)
         session.display.say(f"study {worker.definition.name} in {redact(self._storage(worker.definition.name))}")
         show_record(session, record, f"Study {worker.definition.name}")
 

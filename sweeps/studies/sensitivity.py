@@ -82,6 +82,7 @@ class Sensitivity:
         columns = ("layer", "kind", "weights", *(f"density at -{loss:g}" for loss in _LOSSES))
         groups = dict.fromkeys(row.group for row in scans[0].rows)
         session.display.sheet(columns, [_row(scans, group) for group in groups])
+        session.display.warn(session.job.overlooked)
         dense = ", ".join(f"{scan.dense.top1:.2f} (seed {scan.identity.seed})" for scan in scans)
         for scan in scans:
             if scan.undefined:

@@ -12,7 +12,7 @@ from torch import Tensor
 from pruneexp.errors import Infeasible
 from pruneexp.pruning.allotment import Allotment, check_layers
 from pruneexp.pruning.masks import MaskSet
-from pruneexp.pruning.ranking import best_counts, count_for, kth_largest, surviving
+from pruneexp.pruning.ranking import best_counts, count_for, kth_largest, precise, surviving
 from pruneexp.schema import Budget
 
 
@@ -83,12 +83,12 @@ def _deviation(weight: Tensor, alive: Tensor) -> float:
 
 
 def _at_least(weight: Tensor, alive: Tensor, threshold: float) -> int:
-    return int(((weight.detach().abs() >= threshold) & alive).count_nonzero())
+    return int(((precise(weight.detach()).abs() >= threshold) & alive).count_nonzero())
 
 
 def _ratios(weight: Tensor, unit: float) -> Tensor:
     """|w| in multiples of ``unit``; infinite where the unit is 0, because then every threshold is."""
-    magnitudes = weight.detach().abs()
+    magnitudes = precise(weight.detach()).abs()
     return magnitudes / unit if unit > 0 else torch.full_like(magnitudes, math.inf)
 
 

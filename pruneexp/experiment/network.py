@@ -1,0 +1,166 @@
+"""A network from its node of the configuration, and whether its tensors can be stored, cut and counted.
+
+What it computes is tried in ``rehearsal``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import chain, combinations
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from pruneexp.cache.files import STORABLE
+from pruneexp.errors import UserError, cause
+from pruneexp.models.adapt import input_shape_of
+from pruneexp.pruning.layers import computed, evaluating
+from pruneexp.stages.setting import Weights
+from pruneexp.stages.work import load
+from pruneexp.training.seeding import stream
+
+
+def new_network(
+    config: DictConfig, make: Callable[..., Any], device: torch.device, shape: tuple[int, int, int], start: Weights
+) -> nn.Module:
+    """A network in training mode on ``device``, with its ``initial`` weights or with ``fresh`` random ones.
+
+    ``make`` instantiates a node; lazy layers take their sizes from images of ``shape``.
+
+    Raises:
+        UserError: it cannot be made, or its tensors are of a kind that nothing can be done with.
+    """
+    node = config.model
+    if start == "fresh" and "pretrained" in node:
+        node = OmegaConf.merge(node, {"pretrained": False})
+    with stream(config.seed, "init" if start == "initial" else "fresh init", device=device):
+        network = make("model", node)
+        if not isinstance(network, nn.Module):
+            what = type(network).__name__
+            raise UserError(f"model._target_={node._target_} returned a {what}, not a torch.nn.Module")
+        materialise(network, input_shape_of(network, shape))
+    check_tensors(network)
+    _make_dense(network)
+    if start == "initial" and config.train.start_from:
+        load(network, weights_file(config.train.start_from), f"train.start_from={config.train.start_from}")
+    return network.to(device).train()
+
+
+def weights_file(path: str) -> dict[str, Tensor]:
+    """The tensors of ``train.start_from``; raises a ``UserError`` where they cannot be read."""
+    try:
+        return load_file(Path(path).expanduser())
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"train.start_from={path} is not a readable .safetensors file: {cause(error)}") from error
+
+
+def materialise(network: nn.Module, input_shape: tuple[int, int, int]) -> None:
+    """Have lazy layers (``nn.LazyLinear``) take their shapes from a batch of two zeros, and draw their weights.
+
+    They draw from the global generators, where the others drew before. A network without lazy layers does not run.
+
+    Raises:
+        UserError: the network does not take such images, or does not call all of its lazy layers.
+    """
+    if not _lazy(network):
+        return
+    try:
+        with evaluating(network), torch.no_grad():
+            network(torch.zeros(2, *input_shape))
+    except Exception as error:
+        raise UserError(f"the model does not take images of shape {input_shape}: {cause(error)}") from error
+    if left := _lazy(network):
+        raise UserError(
+            f"{', '.join(left)} of the model are lazy and take no shape, because nothing calls them: "
+            "give their sizes in the code, or leave them out"
+        )
+
+
+def check_tensors(network: nn.Module) -> None:
+    """Refuse what cannot be stored or cut, or what would be cut twice.
+
+    Raises:
+        UserError: names the tensors, and the way out.
+    """
+    _check_storable(network.state_dict())
+    if names := computed(network):
+        raise UserError(
+            f"the weights of {', '.join(names)} are computed anew whenever they are read (weight_norm, spectral_norm, "
+            "orthogonal, parametrize, torch.nn.utils.prune), so a cut would not last: remove that from the network, "
+            "as torch.nn.utils.parametrize.remove_parametrizations does"
+        )
+    for name, parameter in network.named_parameters():
+        if any(size > 1 and not stride for size, stride in zip(parameter.shape, parameter.stride(), strict=True)):
+            raise UserError(f"{name} of the model is one number at several places (expand()): clone() it")
+    for one, other in _overlapping(network):
+        raise UserError(
+            f"{one} and {other} of the model share memory but are not one parameter (a view, such as w.t()), so "
+            f"neither could be cut without the other: use the very same nn.Parameter in both layers, compute with "
+            f"torch.nn.functional from one of them, or clone() the values"
+        )
+
+
+def _make_dense(network: nn.Module) -> None:
+    """Give parameters that are slices with gaps a memory of their own, for optimizers run through it without a stop."""
+    for parameter in network.parameters():
+        if torch.empty_like(parameter).stride() != parameter.stride():
+            parameter.data = parameter.data.clone()
+
+
+def _lazy(network: nn.Module) -> list[str]:
+    return [name for name, tensor in chain(network.named_parameters(), network.named_buffers()) if is_lazy(tensor)]
+
+
+def _check_storable(state: dict[str, object]) -> None:
+    for name, value in state.items():
+        if not isinstance(value, Tensor):
+            raise UserError(
+                f"{name} in the state of the model is a {type(value).__name__}, and only tensors can be stored: have "
+                "get_extra_state return a tensor, or leave it out"
+            )
+        if value.dtype not in STORABLE or value.layout is not torch.strided or value.is_meta:
+            allowed = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in STORABLE))
+            what = f"{value.dtype}, {value.layout}, {value.device}"
+            raise UserError(f"{name} of the model is a tensor that cannot be stored ({what}): allowed are {allowed}")
+
+
+def _overlapping(network: nn.Module) -> Iterator[tuple[str, str]]:
+    """Names of a parameter and another tensor that have numbers in common without being the same object."""
+    storages: dict[int, list[tuple[str, Tensor]]] = {}
+    for name, tensor in chain(network.named_parameters(), network.named_buffers()):
+        if tensor.numel() and tensor.layout is torch.strided:
+            storages.setdefault(tensor.untyped_storage().data_ptr(), []).append((name, tensor))
+    for sharing in storages.values():
+        for (one, first), (other, second) in combinations(sharing, 2):
+            if isinstance(first, nn.Parameter) and _have_common_bytes(first, second):
+                yield one, other
+
+
+def _have_common_bytes(one: Tensor, other: Tensor) -> bool:
+    """Of two tensors in one storage; slices of a common memory that do not meet have none."""
+    (first, end), (second, last) = _span(one), _span(other)
+    if max(first, second) >= min(end, last):
+        return False
+    taken = torch.zeros(one.untyped_storage().nbytes(), dtype=torch.bool)
+    _bytes_of(taken, one).fill_(True)
+    return bool(_bytes_of(taken, other).any())
+
+
+def _span(tensor: Tensor) -> tuple[int, int]:
+    """The first byte of a tensor in its storage, and the one after its last."""
+    reach = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    first = int(tensor.storage_offset())
+    return first * tensor.element_size(), (first + reach + 1) * tensor.element_size()
+
+
+def _bytes_of(storage: Tensor, tensor: Tensor) -> Tensor:
+    """The bytes of ``tensor`` in a copy of the shape of its storage."""
+    size = tensor.element_size()
+    strides = (*(stride * size for stride in tensor.stride()), 1)
+    return storage.as_strided((*tensor.shape, size), strides, int(tensor.storage_offset()) * size)

@@ -1,0 +1,184 @@
+"""A network tried out on a few images before anything is computed: what would stop a job is said now.
+
+The passes change the network, its statistics and its gradients: it must be one that nothing else is done with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from pruneexp.cost.flops import layer_flops
+from pruneexp.cost.overlooked import overlooked
+from pruneexp.errors import UserError, cause
+from pruneexp.pruning.layers import evaluating, weights
+from pruneexp.training import layout, seeding
+
+#: Parameters that are smaller are as good as zero: those that scale a branch start at 1e-6 where not at 0.
+FAINT = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What a network is to do: images of ``shape`` (C, H, W) in, one logit per class out.
+
+    ``batch`` are the images of a training step; ``half`` says that it runs under autocast; ``single`` that a split ends
+    with a batch of one image. ``cure`` is what to set where training fails or gives more than logits.
+    """
+
+    shape: tuple[int, int, int]
+    classes: int
+    device: torch.device
+    batch: int
+    half: bool
+    single: bool
+    cure: str = ""
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """Dense FLOP of each prunable layer; whether only the usual order in memory will do; what numbers leave out."""
+
+    layer_flop: Mapping[str, float]
+    contiguous: bool
+    overlooked: str
+
+
+def rehearsed(network: nn.Module, task: Task) -> Rehearsal:
+    """Run a few images through ``network``, in evaluation and in training, without a trace in the global generators.
+
+    Raises:
+        UserError: the network does not take the images, does not give one logit per class, or cannot be trained.
+    """
+    with seeding.forked(task.device):
+        _check_logits(_answers(network, _zeros(task, 2)), 2, task)
+        _check_weights(network)
+        if task.single:
+            _check_single(network, task)
+        flop = _flop(network, task)
+        contiguous = layout.for_network(network) is not layout.as_is and not _runs_in_channels_last(network, task)
+        if contiguous or layout.for_network(network) is layout.as_is:
+            network.zero_grad(set_to_none=True)
+            _train(network, _zeros(task, min(2, task.batch)), task)
+    if not sum(flop.values()):
+        raise UserError(
+            "no FLOP can be counted, because the model calls none of its layers: functional.linear(x, self.fc.weight) "
+            "and the like must become self.fc(x)"
+        )
+    return Rehearsal(flop, contiguous, overlooked(network, flop))
+
+
+def _zeros(task: Task, images: int) -> Tensor:
+    return torch.zeros(images, *task.shape, device=task.device)
+
+
+def _answers(network: nn.Module, images: Tensor) -> Any:
+    try:
+        with evaluating(network), torch.no_grad():
+            return network(images)
+    except Exception as error:
+        shape = tuple(images.shape[1:])
+        raise UserError(f"the model does not take images of shape {shape}: {cause(error)}") from error
+
+
+def _check_logits(
+    outputs: Any, images: int, task: Task, when: str = "", otherwise: str = "one logit per class"
+) -> None:
+    wanted = (images, task.classes)
+    if not isinstance(outputs, Tensor):
+        given = f"a {type(outputs).__name__}"
+    elif outputs.shape != wanted:
+        given = f"a tensor of shape {tuple(outputs.shape)} for {images} images"
+    elif not outputs.is_floating_point():
+        given = f"{outputs.dtype}"
+    else:
+        return
+    raise UserError(f"the model gives {given}{when}, where one tensor of shape {wanted} is needed: {otherwise}")
+
+
+def _check_weights(network: nn.Module) -> None:
+    if whole := [f"{name} ({w.dtype})" for name, w in weights(network).items() if not w.is_floating_point()]:
+        raise UserError(f"the weights of {', '.join(whole)} are no floating-point numbers, which pruning needs")
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise UserError(
+            f"all parameters of {type(network).__name__} are frozen (requires_grad=False), so nothing can be trained"
+        )
+
+
+def _check_single(network: nn.Module, task: Task) -> None:
+    """A batch of one image may lose its first dimension, which is put back, but nothing else."""
+    outputs = _answers(network, _zeros(task, 1))
+    if not isinstance(outputs, Tensor) or outputs.numel() != task.classes:
+        given = f"shape {tuple(outputs.shape)}" if isinstance(outputs, Tensor) else f"a {type(outputs).__name__}"
+        raise UserError(
+            f"the model gives {given} for a single image, and the last batch of val or test is one: keep the "
+            "dimension of the batch, with flatten(1) in place of squeeze()"
+        )
+
+
+def _flop(network: nn.Module, task: Task) -> dict[str, float]:
+    try:
+        return layer_flops(network, task.shape)
+    except Exception:  # noqa: BLE001  what a network does with a single image is no concern of a job that has none
+        return layer_flops(network, task.shape, images=2)
+
+
+def _runs_in_channels_last(network: nn.Module, task: Task) -> bool:
+    """Whether another order in memory changes no answer and stops no training, as far as noise shows.
+
+    Answers tell nothing where not even the same order gives the same ones twice: the network draws, or counts.
+    """
+    draws = seeding.generator(0, "rehearsal")
+    noise = torch.randn(2, *task.shape, generator=draws).to(task.device)
+    _wake(network, draws)
+    try:
+        usual = _answers(network, noise.clone())
+        with layout.arranged(network) as arrange:
+            moved = _answers(network, arrange(noise.clone()))
+        if not _same(usual, moved, network) and _same(usual, _answers(network, noise.clone()), network):
+            return False
+        with layout.arranged(network) as arrange:
+            _train(network, arrange(noise[: task.batch].clone()), task)
+    except Exception:  # noqa: BLE001  whatever the network's code raises: it is tried in the usual order next
+        return False
+    return True
+
+
+@torch.no_grad()
+def _wake(network: nn.Module, draws: torch.Generator) -> None:
+    """Parameters that start near zero, such as the scale of a residual branch, would hide what is before them."""
+    for parameter in network.parameters():
+        if parameter.is_floating_point() and parameter.numel() and float(parameter.abs().max()) < FAINT:
+            parameter.copy_(0.1 * torch.randn(parameter.shape, generator=draws))
+
+
+def _same(one: Tensor, other: Tensor, network: nn.Module) -> bool:
+    """Equal but for rounding, measured against the largest answer. GPUs round factors of convolutions to 10 bits."""
+    steps = [torch.finfo(t.dtype).eps for t in (one, *network.parameters()) if t.is_floating_point()]
+    coarsest = max(*steps, 2**-10 if one.device.type == "cuda" else 0.0)
+    largest = float(one.double().abs().nan_to_num(0, 0, 0).max())
+    return torch.allclose(one.double(), other.double(), rtol=0, atol=coarsest**0.5 * largest, equal_nan=True)
+
+
+def _train(network: nn.Module, images: Tensor, task: Task) -> None:
+    """One forward and one backward pass as a step of training makes them."""
+    labels = torch.zeros(len(images), dtype=torch.int64, device=task.device)
+    network.train()
+    try:
+        with torch.autocast(task.device.type, torch.bfloat16) if task.half else nullcontext():
+            outputs = network(images)
+            cure = task.cure or "have forward return the logits alone"
+            _check_logits(outputs, len(images), task, " in training mode", cure)
+            loss = cross_entropy(outputs, labels)
+        loss.backward()
+    except UserError:
+        raise
+    except Exception as error:
+        what = f"the model cannot be trained on a batch of {len(images)} images of shape {task.shape}"
+        raise UserError(f"{what}: {cause(error)}{task.cure and f'; {task.cure}'}") from error
