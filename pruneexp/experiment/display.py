@@ -169,8 +169,8 @@ def _cells(point: TradeoffPoint) -> tuple[str, ...]:
 
 
 def _flags(point: TradeoffPoint) -> Iterator[str]:
+    yield from doubts(point)
     if point.collapsed:
         yield "collapse: " + ",".join(point.collapsed)
     if point.density_missed:
         yield f"asked {point.result.density_asked:g}"
-    yield from doubts(point)
