@@ -41,6 +41,16 @@ def test_mean_standard_deviation_and_n_of_three_seeds() -> None:
     assert row.params["budget.value"] == "0.1"
 
 
+def test_doubtful_points_are_counted_beside_their_mean() -> None:
+    sound, blind, deaf = recorded(*(point(seed=seed) for seed in range(3)))
+    after = replace(blind.result.val.after, undefined=42, images=102)
+    blind = blind._replace(result=replace(blind.result, val=replace(blind.result.val, after=after)))
+    for one in summaries([sound, blind, deaf._replace(disconnected=True)]):
+        assert one.tags[schema.UNDEFINED] == one.tags[schema.DISCONNECTED] == "1 of 3 points"
+    for one in summaries([sound]):
+        assert not {schema.UNDEFINED, schema.DISCONNECTED} & one.tags.keys()
+
+
 def test_one_seed_has_no_spread() -> None:
     _, row = summaries(recorded(point()))
     assert values(row)[schema.SEEDS] == 1

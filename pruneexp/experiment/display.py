@@ -188,8 +188,8 @@ def rate_text(density: float) -> str:
 
 
 def _flags(point: TradeoffPoint) -> Iterator[str]:
+    yield from doubts(point)
     if point.collapsed:
         yield "collapse: " + ", ".join(point.collapsed)
     if point.density_missed:
         yield f"asked {point.result.density_asked:g}"
-    yield from doubts(point)

@@ -115,13 +115,24 @@ def _of_curves(key: str, rows: Sequence[Sequence[Point]], tags: Mapping[str, str
     seeds = {point.identity.seed for row in rows for point in row}
     values = tuple(value for row in rows for value in _values(row))
     name = group_name(params, len(seeds))
+    tags = {**tags, **_doubts([point for row in rows for point in row])}
     return Summary(of="curves", key=key, name=name, params=params, tags=tags, values=values)
 
 
 def _of_points(row: Sequence[Point], tags: Mapping[str, str]) -> Summary:
     params, key = _params(row[0]), schema.group_of(row[0].identity, with_budget=True)
     name = group_name(params, len(row))
+    tags = {**tags, **_doubts(row)}
     return Summary(of="points", key=key, name=name, params=params, tags=tags, values=tuple(_values(row)))
+
+
+def _doubts(points: Sequence[Point]) -> dict[str, str]:
+    """Tags that say of how many of the points behind a mean the accuracies say less than they seem to."""
+    counts = {
+        schema.DISCONNECTED: sum(point.disconnected for point in points),
+        schema.UNDEFINED: sum(bool(schema.undefined(point.result)) for point in points),
+    }
+    return {tag: f"{count} of {len(points)} points" for tag, count in counts.items() if count}
 
 
 def _params(point: Point) -> dict[str, str]:
