@@ -17,7 +17,7 @@ _PLAIN = ("reg", "criterion", "schedule", "optimizer", "precision", "study")
 #: Conditions that are told only where the named ones do not decide them.
 _FOLLOWS = {
     "reg_strength": ("reg",),
-    "reg_retrain_strength": ("reg", "reg_strength"),
+    "reg_retrain_strength": ("reg",),
     "rounds": ("schedule",),
     "path": ("schedule",),
     "min_keep": ("criterion",),
@@ -91,7 +91,13 @@ def text(value: Any) -> str:
 def _follows(name: str, keys: Sequence[Mapping[str, Any]]) -> bool:
     parents = _FOLLOWS.get(name, ())
     known = [parent for parent in parents if parent in keys[0]]
-    return bool(known) and _kinds(keys, known) == _kinds(keys, (*known, name))
+    return bool(known) and _kinds(keys, known) == len({(*(key[one] for one in known), _own(key, name)) for key in keys})
+
+
+def _own(key: Mapping[str, Any], name: str) -> Any:
+    """A value, but for a strength in retraining that is that of training."""
+    same = name == "reg_retrain_strength" and key[name] == key.get("reg_strength")
+    return "the same" if same else key[name]
 
 
 def _kinds(keys: Sequence[Mapping[str, Any]], names: Iterable[str]) -> int:

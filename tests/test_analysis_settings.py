@@ -44,6 +44,18 @@ class TestTradeoff:
             "L1 w/ retrain, reg_strength=0.0001",
         ]
 
+    def test_a_strength_in_retraining_is_told_where_it_is_another_one(self) -> None:
+        other = with_settings(under(1e-3), reg_retrain_strength=1e-4)
+        both = [
+            with_settings(under(strength, reg="l1_then_l2"), reg_retrain_strength=5e-4) for strength in (1e-5, 1e-4)
+        ]
+        assert labels([under(1e-5), other, *both])[-4:] == [
+            "L1 w/ retrain, reg_strength=1e-05, reg_retrain_strength=1e-05",
+            "L1 w/ retrain, reg_strength=0.001, reg_retrain_strength=0.0001",
+            "L1 then L2 w/ retrain, reg_strength=1e-05",
+            "L1 then L2 w/ retrain, reg_strength=0.0001",
+        ]
+
     def test_a_hash_is_told_only_where_nothing_with_a_name_differs(self) -> None:
         first, second = (with_settings(under(1e-4), reg_settings=text, mask_key=text) for text in ("aaaa", "bbbb"))
         lr = with_settings(under(1e-4, before=None), train_lr=0.1, dense_settings="cccc", mask_key="lr")
@@ -65,7 +77,7 @@ class TestClaims:
     def test_every_strength_is_a_row_that_says_so(self) -> None:
         weak, strong = (under(strength, before=90.0, after=96.0) for strength in (1e-5, 1e-3))
         other = under(5e-4, reg="l2", before=80.0, after=95.0)
-        worse = with_settings(strong, reg_strength=1e-2, reg_settings="l1 0.01")
+        worse = with_settings(strong, reg_strength=1e-2, reg_retrain_strength=1e-2, reg_settings="l1 0.01")
         made = claims.data(frame(weak, strong, other, worse))
         assert [(tried.claim[:7], tried.settings, tried.verdict) for tried in made.tried] == [
             (claim, f"l1: reg_strength={strength}", verdict)
