@@ -16,12 +16,16 @@ from analysis.frames import Spread
 
 
 class Mark(NamedTuple):
-    """One budget of a curve: ``pruned`` and ``accuracy`` in percent, ``change`` in points against the dense network."""
+    """One budget of a curve: ``pruned`` and ``accuracy`` in percent, ``change`` in points against the dense network.
+
+    ``doubtful`` counts the networks whose accuracy says less than it seems to (``analysis.doubts``).
+    """
 
     budget: str
     pruned: float
     change: Spread
     accuracy: Spread
+    doubtful: int
     runs: tuple[str, ...]
 
 
@@ -47,7 +51,7 @@ class Curve(NamedTuple):
 def curves(
     points: pd.DataFrame, style: Sequence[str], conditions: Sequence[str], rank: Callable[[tuple[str, ...]], int]
 ) -> tuple[Curve, ...]:
-    """Group points, which have columns ``change`` and ``accuracy``, into curves in the order of their style's rank."""
+    """Group points, with ``change``, ``accuracy`` and ``doubtful``, into curves in the order of their style's rank."""
     found = [(dict(key), _marks(rows)) for key, rows in frames.groups(points, (*style, *conditions))]
     looks = [tuple(str(key[name]) for name in style) for key, _ in found]
     made: list[Curve] = []
@@ -72,8 +76,8 @@ def _mark(budget: str, same: pd.DataFrame) -> Mark:
     def over_seeds(column: str) -> Spread:
         return frames.spread(_floats(same[column]))
 
-    runs = tuple(sorted(same["run_id"]))
-    return Mark(budget, over_seeds("pruned").mean, over_seeds("change"), over_seeds("accuracy"), runs)
+    runs, doubtful = tuple(sorted(same["run_id"])), int(same["doubtful"].sum())
+    return Mark(budget, over_seeds("pruned").mean, over_seeds("change"), over_seeds("accuracy"), doubtful, runs)
 
 
 def _floats(column: Iterable[Any]) -> list[float]:

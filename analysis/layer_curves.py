@@ -22,7 +22,7 @@ class Mark(NamedTuple):
     """One level of one layer: ``pruned`` in percent of that layer's weights, ``change`` in points.
 
     ``low`` and ``high`` are the lowest and the highest of several seeds, or the bootstrap interval of a single one,
-    which may be absent.
+    which may be absent. ``undefined`` counts the scans in which logits were not numbers there.
     """
 
     level: str
@@ -31,6 +31,7 @@ class Mark(NamedTuple):
     low: float | None
     high: float | None
     accuracy: Spread
+    undefined: int
     runs: tuple[str, ...]
 
 
@@ -99,7 +100,8 @@ def _mark(level: str, same: pd.DataFrame, metric: str) -> Mark:
     change = frames.spread(same[f"change_{metric}"])
     low, high = (change.low, change.high) if change.n > 1 else _interval(same, metric)
     pruned, accuracy = frames.spread(same["pruned"]).mean, frames.spread(same[f"val.{metric}"])
-    return Mark(level, pruned, change, low, high, accuracy, tuple(sorted(same["run_id"])))
+    undefined = int((same["val.undefined"].fillna(0) > 0).sum())
+    return Mark(level, pruned, change, low, high, accuracy, undefined, tuple(sorted(same["run_id"])))
 
 
 def _interval(same: pd.DataFrame, metric: str) -> tuple[float | None, float | None]:

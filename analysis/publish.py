@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import frames, provenance, upkeep
+from analysis import doubts, frames, provenance, upkeep
 from analysis.catalogue import Publication
 from analysis.materials import Supply
 from analysis.sheet import csv_text, latex, markdown
@@ -65,8 +65,12 @@ def files(publication: Publication, name: str, frame: pd.DataFrame, options: Map
     module = publication.module()
     made = module.data(frame, **options)
     source = provenance.of(name, options, frame, module.runs(made))
-    content = (_figure if publication.kind == "figure" else _table)(module, name, made, source)
     rows = list(module.rows(made))
+    if publication.kind == "figure":
+        content = _figure(module, name, made, source)
+    else:
+        shown = {run for row in rows for run in row.runs.split()}
+        content = _table(module, name, made, source, doubts.notes(frame, shown))
     content[f"{name}.csv"] = csv_text(rows, rows[0]._fields).encode()
     content[upkeep.SIDECAR.format(name)] = source.sidecar(content)
     return content
@@ -102,7 +106,10 @@ def _figure(module: ModuleType, name: str, made: Any, source: provenance.Provena
     return {f"{name}.png": style.picture(drawn, "png", about), f"{name}.svg": style.picture(drawn, "svg", about)}
 
 
-def _table(module: ModuleType, name: str, made: Any, source: provenance.Provenance) -> dict[str, bytes]:
+def _table(
+    module: ModuleType, name: str, made: Any, source: provenance.Provenance, notes: tuple[str, ...]
+) -> dict[str, bytes]:
     sheet = module.sheet(made)
+    sheet = sheet._replace(notes=(*sheet.notes, *notes))
     texts = {f"{name}.md": markdown(sheet, source.lines()), f"{name}.tex": latex(sheet, source.lines())}
     return {file: text.encode() for file, text in texts.items()}

@@ -4,7 +4,7 @@ A figure file has
 
     data(frame, *, option: Annotated[type, "help"] = default) -> NamedTuple
         what is shown, computed and nothing else; UserError, one sentence, where there is nothing to show
-    rows(made) -> Iterable[NamedTuple]    the CSV the picture was drawn from
+    rows(made) -> Iterable[NamedTuple]    the CSV the picture was drawn from; its ``runs`` are ids, separated by spaces
     runs(made) -> tuple[str, ...]         the ids of every run that had a say, sorted
     draw(made) -> Figure                  ink only
     caption(made) -> str                  what the reader must know

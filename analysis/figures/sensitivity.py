@@ -149,6 +149,11 @@ def caption(made: Sensitivity) -> str:
             f"Below the picture: {len(beyond)} mark{'s' if len(beyond) > 1 else ''}, "
             f"down to {_signed(min(beyond))} points."
         )
+    undefined = sum(mark.undefined > 0 for _, _, mark in _marks(made))
+    if undefined:
+        parts.append(
+            f"Logits that are not numbers count as wrong answers, at {undefined} mark{'s' if undefined > 1 else ''}."
+        )
     if _compared(made):
         parts.append(
             "Thin lines: Han et al. 2015, Figure 6, read off the image (AlexNet on ImageNet, no retraining; it does "

@@ -78,6 +78,7 @@ class Row(NamedTuple):
     change_max: float | None
     accuracy_mean: float | None
     n: int | None
+    doubtful: int | None
     runs: str
 
 
@@ -144,11 +145,11 @@ def rows(made: Tradeoff) -> Iterable[Row]:
             change = mark.change
             where = ("runs", *subject, label(curve), conditions, mark.budget)
             numbers = (change.mean, change.std, change.low, change.high, mark.accuracy.mean)
-            yield Row(*where, mark.pruned, *numbers, change.n, " ".join(mark.runs))
+            yield Row(*where, mark.pruned, *numbers, change.n, mark.doubtful, " ".join(mark.runs))
     for paper in made.paper:
         for pruned, change_mean in paper.marks:
             where = ("Han et al. 2015, Figure 5 (digitised)", "imagenet", "alexnet", "val", "top5", paper.label, "", "")
-            yield Row(*where, pruned, change_mean, None, None, None, None, None, "")
+            yield Row(*where, pruned, change_mean, None, None, None, None, None, None, "")
 
 
 def caption(made: Tradeoff) -> str:
@@ -164,6 +165,10 @@ def caption(made: Tradeoff) -> str:
         parts.append(
             f"Triangles at the lower edge: {len(beyond)} mark{'s' if len(beyond) > 1 else ''} beyond it, "
             f"down to {_signed(min(beyond))} points."
+        )
+    if any(mark.doubtful for curve in made.curves for mark in curve.marks):
+        parts.append(
+            "Crossed out: some of these networks give the same outputs for every image, or logits that are not numbers."
         )
     if made.paper:
         parts.append("Thin lines: Han et al. 2015, Figure 5, read off the image (AlexNet, ImageNet, top-5).")
@@ -244,6 +249,11 @@ def _curve(axes: Axes, curve: Curve, level: int) -> None:
         axes.fill_between(x, low, high, color=line.colour, alpha=0.12, linewidth=0.0, zorder=2.0)
     axes.add_line(_handle(curve, x, y))
     bottom, top = axes.get_ylim()
+    crossed = [(mark.pruned, max(mark.change.mean, bottom)) for mark in curve.marks if mark.doubtful]
+    if crossed:
+        axes.plot(
+            *zip(*crossed, strict=True), linestyle="none", marker="x", markersize=9.0, color=style.INK, zorder=5.0
+        )
     beyond = [pruned for pruned, change in zip(x, y, strict=True) if change <= bottom]
     height = [bottom + (0.012 + 0.022 * level) * (top - bottom)] * len(beyond)
     axes.plot(beyond, height, linestyle="none", marker="v", markersize=4.0, color=line.colour, zorder=4.0)

@@ -181,7 +181,7 @@ def _pruned(key: Mapping[str, Any], rows: pd.DataFrame, base: float, dataset: st
         top1_error=_error(rows, "test.after.top1"),
         top5_error=_error(rows, "test.after.top5") if dataset == "imagenet" else None,
         kept=kept,
-        rate=float(rows["weights_total"].iloc[0]) / kept,
+        rate=float(rows["weights_total"].iloc[0]) / max(1.0, kept),
         val_change=frames.spread(rows["val.after.top1"]).mean - base,
         runs=tuple(sorted(rows["run_id"])),
     )

@@ -1,0 +1,49 @@
+"""Points whose accuracies say less than they seem to: of networks that answer all images alike, or with no number.
+
+Knows the columns of points, and no figure or table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+import pandas as pd
+
+from analysis import frames
+from analysis.conditions import text
+from analysis.curves import budget_text
+
+#: Curves that a note names before it only counts their points.
+MOST_NAMED = 4
+_NAMED_BY = ("model", "data", "reg", "criterion", "schedule", "mode")
+
+
+def doubtful(points: pd.DataFrame, split: str, when: str) -> pd.Series[bool]:
+    """Whether a point's score on a split before or after retraining rests on such answers."""
+    undefined = points[f"{split}.{when}.undefined"].fillna(0) > 0
+    return undefined | points["disconnected"] if when == "after" else undefined
+
+
+def notes(points: pd.DataFrame, runs: Collection[str]) -> tuple[str, ...]:
+    """A sentence for each kind of doubt about the points of these runs, with the points it is about."""
+    if "disconnected" not in points:  # scans say so themselves
+        return ()
+    shown = points[points["run_id"].isin(list(runs))]
+    return tuple(
+        f"{what}: {named}."
+        for what, rows in (
+            ("Disconnected, with the same outputs for every image", shown[shown["disconnected"]]),
+            ("Logits that are not numbers count as wrong answers", shown[shown["undefined"] != ""]),
+        )
+        if (named := "; ".join(_named(rows)))
+    )
+
+
+def _named(rows: pd.DataFrame) -> Iterator[str]:
+    found = list(frames.groups(rows, _NAMED_BY))
+    for key, same in found[:MOST_NAMED]:
+        budgets = ", ".join(budget_text(*budget.values()) for budget, _ in frames.groups(same, frames.BUDGET))
+        points = f"{len(same)} point{'s' if len(same) > 1 else ''}"
+        yield f"{', '.join(map(text, key.values()))} at {budgets} ({points})"
+    if len(found) > MOST_NAMED:
+        yield f"and {len(rows) - sum(len(same) for _, same in found[:MOST_NAMED])} points more"
