@@ -78,7 +78,7 @@ def uses(network: nn.Module, input_shape: tuple[int, ...]) -> Uses:
         except Exception as error:
             raise UserError(
                 f"{type(network).__name__} cannot run a training pass of {_IMAGES} images of shape {input_shape}, "
-                f"which shows where it drops: {first_line(error)}"
+                f"which shows where it drops: {first_line(error)} (dropout=fixed needs no such pass)"
             ) from error
     return trace.uses()
 
@@ -211,7 +211,11 @@ class _Trace(TorchFunctionMode):
 def _training(network: nn.Module) -> Iterator[None]:
     """Training mode; modes and buffers are put back."""
     modes = [(module, module.training) for module in network.modules()]
-    buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
+    buffers = [
+        (module, name, buffer, buffer.clone())
+        for module in network.modules()
+        for name, buffer in module.named_buffers(recurse=False)
+    ]
     network.train()
     try:
         yield
@@ -219,8 +223,8 @@ def _training(network: nn.Module) -> Iterator[None]:
         for module, mode in modes:
             module.training = mode
         with torch.no_grad():
-            for buffer, values in buffers:
-                buffer.copy_(values)
+            for module, name, buffer, values in buffers:
+                setattr(module, name, buffer.copy_(values))
 
 
 def _rate(func: Any, args: tuple[Any, ...], named: Mapping[str, Any]) -> float:
