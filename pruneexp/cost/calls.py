@@ -21,8 +21,8 @@ def watched(network: nn.Module, before: Callable[[str, Tensor], None], after: Ob
 
     ``before`` gets the layer's name and its input, as it is at that moment; ``after`` the name, the layer's weight and
     its output. A module that shares the weight of a listed layer goes by that layer's name. A weight that is used
-    without calling its module (``functional.linear(x, self.fc.weight)``) is not seen. Hooks are removed and the
-    network's mode is restored at the end, whatever happens.
+    without calling its module (``functional.linear(x, self.fc.weight)``) is not seen; ``overlooked`` names it. Hooks
+    are removed and the network's mode is restored at the end, whatever happens.
 
     Raises:
         UserError: the network has no prunable layer.

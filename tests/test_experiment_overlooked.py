@@ -1,0 +1,95 @@
+"""What numbers leave out is said in every plan, below tables and in records; and a plan never stops a job."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import nn
+
+from pruneexp import schema
+from pruneexp.__main__ import main
+from pruneexp.experiment import plan
+from sweeps.__main__ import main as sweeps
+from tests.contracts import brought
+from tests.contracts.composing import SMALL
+from tests.contracts.jobs import built, ran, runs
+from tests.contracts.records import fresh_store
+
+MIXED = (
+    "FLOP of attention.out_proj are not counted; not pruned: attention.in_proj_weight, rows.weight_ih_l0, "
+    "rows.weight_hh_l0, bare.0, 84.7 % of the weights"
+)
+
+
+def overlooked(network: type[nn.Module], *others: str, **arguments: Any) -> str:
+    return built(*brought.overrides(network, **arguments), *others).overlooked
+
+
+def test_weights_that_no_choice_reaches_are_named_with_their_share() -> None:
+    scored, others = 144 + 32, 36 * 12 + 24 * 12 + 24 * 8 + 64
+    assert f"{100 * others / (scored + others):.3g}" == "84.7"
+    assert overlooked(brought.Mixed) == MIXED
+
+
+def test_layers_that_the_user_leaves_out_are_not_meant() -> None:
+    everything = overlooked(brought.Convolutional)
+    assert everything == overlooked(brought.Convolutional, "criterion.layers=[linear]") == ""
+
+
+def test_a_weight_used_by_other_code_is_told_from_one_that_nobody_uses() -> None:
+    assert overlooked(brought.Functional, both=False) == "FLOP of first are not counted"
+    assert overlooked(brought.Empty) == "never called: idle"
+
+
+def test_long_lists_are_shortened() -> None:
+    assert "rows.weight_hh_l0, bare.0, bare.1, bare.2 and 9 more, " in overlooked(brought.Mixed, bare=12)
+
+
+@pytest.mark.parametrize("network", ["lenet_300_100", "lenet5"])
+def test_nothing_is_left_out_of_the_shipped_networks(network: str) -> None:
+    assert built(f"model={network}", "data.image_size=16").overlooked == ""
+
+
+def test_records_and_what_is_printed_say_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fresh_store(tmp_path)
+    ran(tmp_path, *brought.overrides(brought.Functional, both=False), "curve.densities=[0.5]")
+    printed = capsys.readouterr().out
+    assert "  warning   FLOP of first are not counted\n" in printed
+    assert "\nwarning: FLOP of first are not counted\n" in printed.partition("budget")[2]
+    for run in (*runs(tmp_path), *runs(tmp_path, "curve")):
+        assert run.data.tags[schema.OVERLOOKED] == "FLOP of first are not counted"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["study=sensitivity"],
+        ["study=knee", "study.seeds=[0]"],
+        ["study=layer_thresholds", "criterion=layer_magnitude"],
+        ["-m", "seed=0,1"],
+    ],
+)
+def test_every_plan_says_it(words: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    command = sweeps if any(word.startswith("study=") for word in words) else main
+    with contextlib.chdir(tmp_path):
+        assert command([*words, *SMALL, *brought.overrides(brought.Empty), "plan=true"]) == 0
+    assert "  warning   never called: idle\n" in capfd.readouterr().out
+
+
+def test_a_plan_times_two_images_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "TIMED_FLOP", 1.0)
+    assert 0 < plan.seconds_per_epoch(built(*brought.overrides(brought.Neck)).setting) < 60
+
+
+def test_a_plan_whose_steps_fail_says_that_the_time_is_unknown(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with contextlib.chdir(tmp_path):
+        assert main([*SMALL, *brought.overrides(brought.Neck, most=4), "plan=true"]) == 0
+    said = capfd.readouterr().out
+    assert "FLOP, about ? s\n" in said
+    assert "1 to train (2 epochs)" in said
