@@ -13,6 +13,7 @@ from torch import nn
 from pruneexp.__main__ import main
 from pruneexp.cache.store import Store
 from pruneexp.errors import UserError
+from pruneexp.experiment import served
 from pruneexp.experiment.build import Job
 from pruneexp.pruning.layers import prunable
 from pruneexp.stages.graph import Runner
@@ -124,6 +125,16 @@ def test_lazy_layers_start_as_those_of_known_size() -> None:
         assert same(values(lazy.network(start)), values(known.network(start)))
     assert not any(isinstance(module, nn.modules.lazy.LazyModuleMixin) for module in lazy.network("fresh").modules())
     assert lazy.layer_flop == known.layer_flop
+
+
+def test_a_network_with_lazy_layers_is_read_back_from_its_files(tmp_path: Path) -> None:
+    setting = job(brought.Lazy).setting
+    network, node = setting.network("initial").eval(), {**setting.configs["model"]}
+    del node["sources"]
+    served.write(tmp_path, node, setting.input_shape, network.state_dict())
+    images = torch.randn(3, 1, 12, 12)
+    found = served.read(tmp_path, ["tests"]).predict(images.numpy())
+    assert found == pytest.approx(network(images).detach().numpy(), abs=1e-6)
 
 
 def test_a_layer_without_weights_is_none_to_prune() -> None:
