@@ -65,7 +65,7 @@ def identity(
         "prunable": ",".join(config.criterion.layers),
         "batchnorm": "recalibrated" if config.curve.recalibrate_batchnorm else "as is",
         "train_epochs": config.train.epochs,
-        "retrain_epochs": config.retrain.epochs,
+        "retrain_epochs": job.setting.retrain_epochs,
         "retrain_lr_factor": config.retrain.lr_factor,
     }
     labels |= {**penalties(config, job), **settings(config, job), **recipe(config, choices, job)}

@@ -32,7 +32,8 @@ class PointIdentity:
     Labels are what a person chose; each ``..._settings`` is a short hash of what the labels stand for, in full: of the
     dense network, of pruning and retraining it, of both penalties, of the schedule, of the mode. Points that differ in
     one of them are never taken for repetitions of each other. ``reg_strength`` and ``reg_retrain_strength`` are what
-    the penalties of training and of retraining have, 0 where one has no strength.
+    the penalties of training and of retraining have, 0 where one has no strength. ``retrain_epochs`` are those that
+    each retraining spends, both halves of a local one together.
 
     What may be absent says in words what the hashes cover, for people to choose by, and is absent where a choice has no
     such switch and in records of earlier versions (``LATER``). ``path`` holds the budgets of the whole curve,

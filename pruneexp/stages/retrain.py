@@ -53,7 +53,7 @@ def retrain(setting: Setting, mask: Stage) -> Stage:
         "dropout": setting.configs["dropout"],
         "seed": setting.seed,
     }
-    epochs = setting.retrain.epochs * (2 if setting.local_retraining else 1)
+    epochs = setting.retrain_epochs
     flop = epochs * setting.epoch_flop
     return Stage("retrain", VERSION, config, setting.data.fingerprint, make, (mask, source), epochs, flop)
 

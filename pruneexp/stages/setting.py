@@ -77,6 +77,11 @@ class Setting:
     dropouts: tuple[Use, ...] = ()
 
     @property
+    def retrain_epochs(self) -> int:
+        """Epochs that a retraining spends: local retraining gives each of its halves what is asked."""
+        return self.retrain.epochs * (2 if self.local_retraining else 1)
+
+    @property
     def epoch_flop(self) -> float:
         """FLOP of one epoch of training the dense network: forward and backward cost three forwards per image."""
         return 3.0 * sum(self.layer_flop.values()) * len(self.data.train)
