@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,13 @@ def write(root: Path, per_class: int = 10, test_per_class: int = 4) -> Path:
                 image = Image.fromarray(random.integers(0, 256, shape, dtype=np.uint8))
                 (image.convert("L") if number == 0 else image).save(folder / f"{wnid}_{number}.JPEG")
     return root
+
+
+@pytest.fixture(scope="module", autouse=True)
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A working folder, in which it is remembered what images held."""
+    with contextlib.chdir(tmp_path_factory.mktemp("working")):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +123,11 @@ def test_damaged_photograph_is_named(workers: int, tmp_path: Path) -> None:
 def test_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=rf"{tmp_path}/train must hold one folder of images per class"):
         small(tmp_path)
+    (tmp_path / "train" / ".ipynb_checkpoints").mkdir(parents=True)
+    with pytest.raises(
+        UserError, match=rf"not there: {tmp_path}/train must hold .* \(there is none\); put the official"
+    ):
+        small(tmp_path)
 
 
 def test_download_without_the_official_archives_says_so(tmp_path: Path) -> None:
@@ -127,6 +140,48 @@ def test_folders_that_disagree_are_refused(tmp_path: Path) -> None:
     (tmp_path / "val" / WNIDS[0]).rename(tmp_path / "val" / "n99999999")
     with pytest.raises(UserError, match=r"only one has: n01440764, n99999999"):
         small(tmp_path)
+
+
+def test_hidden_folders_and_files_are_passed_over(tmp_path: Path) -> None:
+    before = small(write(tmp_path))
+    for hidden in ("train/.ipynb_checkpoints", "val/.git", f"train/{WNIDS[1]}/.thumbnails", "train/.old"):
+        (tmp_path / hidden).mkdir()
+    photograph = (tmp_path / "val" / WNIDS[0] / f"{WNIDS[0]}_1.JPEG").read_bytes()
+    for hidden in (f"train/{WNIDS[1]}/.thumbnails/1.JPEG", "train/.old/2.JPEG"):
+        (tmp_path / hidden).write_bytes(photograph)
+    for split in ("train", "val"):
+        (tmp_path / split / WNIDS[0] / f"._{WNIDS[0]}_1.JPEG").write_bytes(b"\x00\x05\x16\x07")
+        (tmp_path / split / ".DS_Store").write_bytes(b"")
+    after = small(tmp_path)
+    assert after.fingerprint == before.fingerprint
+    for one, other in ((before.train, after.train), (before.val, after.val), (before.test, after.test)):
+        assert torch.equal(one.labels, other.labels)
+    assert torch.equal(everything(before.test), everything(after.test))
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_an_empty_class_is_named(split: str, tmp_path: Path) -> None:
+    write(tmp_path)
+    for name in ("train", "val"):
+        (tmp_path / name / "m0").mkdir()
+    other = "val" if split == "train" else "train"
+    Image.new("RGB", (40, 40)).save(tmp_path / other / "m0" / "1.png")
+    (tmp_path / split / "m0" / "._1.png").write_bytes(b"")
+    with pytest.raises(UserError) as caught:
+        small(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path / split / 'm0'} holds no image (.jpg, .jpeg, .png")
+    assert "move it elsewhere if it is no class" in str(caught.value)
+
+
+def test_classes_have_the_same_numbers_in_both_folders(tmp_path: Path) -> None:
+    """Labels follow the names of the folders, not the order in which the disk lists them."""
+    root = write(tmp_path)
+    for wnid in WNIDS:  # made anew, last first
+        (root / "val" / wnid).rename(root / "val" / f"{wnid}-old")
+    for wnid in reversed(WNIDS):
+        (root / "val" / f"{wnid}-old").rename(root / "val" / wnid)
+    (root / "val" / WNIDS[0] / f"{WNIDS[0]}_1.JPEG").unlink()
+    assert small(root).test.labels.bincount().tolist() == [3, 4, 4]
 
 
 def test_one_class_is_refused(tmp_path: Path) -> None:

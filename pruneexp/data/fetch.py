@@ -13,8 +13,6 @@ from pruneexp.errors import UserError
 
 #: What torchvision lets through when a download fails: mirrors exhausted, sockets, disks, broken archives.
 _FETCHING = (RuntimeError, OSError, EOFError, http.client.HTTPException, tarfile.TarError, zlib.error)
-#: What torchvision's readers raise on a file that is not what its name says.
-_READING = (RuntimeError, OSError, EOFError, zlib.error, AssertionError, ValueError, TypeError, LookupError)
 
 
 def command(choice: str, root: Path) -> str:
@@ -40,10 +38,20 @@ def fetching(title: str, root: Path) -> Iterator[None]:
 
 @contextmanager
 def reading(path: Path, remedy: str) -> Iterator[None]:
-    """Turn the failure to read ``path`` into a ``UserError`` that ends with ``remedy``."""
+    """Turn the failure to read ``path`` into a ``UserError``, which ends with ``remedy`` where its content is at fault.
+
+    On a damaged file, readers of images and arrays raise anything: SyntaxError, struct.error, zlib.error, IndexError,
+    OverflowError, and errors of their own that have nothing in common.
+    """
     try:
         yield
-    except _READING as error:
+    except UserError:
+        raise
+    except MemoryError as error:
+        raise UserError(f"{path} cannot be read: there is too little memory") from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.strerror:  # the disk's own words, not a reader's
+            raise UserError(f"{path} cannot be read: {error.strerror}") from error
         raise UserError(f"{path} is damaged or of another format ({sentence(error)}); {remedy}") from error
 
 

@@ -17,13 +17,16 @@ import torchvision
 from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor
-from torchvision.datasets.folder import default_loader
 from torchvision.transforms import RandomHorizontalFlip, RandomResizedCrop
 from torchvision.transforms import functional as transform
 
+from pruneexp import places
 from pruneexp.data import fetch
+from pruneexp.data.class_folders import class_names, labelled_files
 from pruneexp.data.dataset import Dataset
+from pruneexp.data.digests import file_digests
 from pruneexp.data.fingerprint import fingerprint
+from pruneexp.data.image_file import read_rgb
 from pruneexp.data.normalisation import Normalisation
 from pruneexp.data.split import stratified_split
 from pruneexp.data.streamed import StreamedSource
@@ -45,14 +48,8 @@ class _Photographs:
     def take(self, indices: Tensor) -> _Photographs:
         return _Photographs(self.root, self.files[indices.numpy()], self.labels[indices])
 
-    def path(self, index: int) -> Path:
-        return self.root / os.fsdecode(bytes(self.files[index]))
-
     def open(self, index: int) -> Image:
-        path = self.path(index)
-        with fetch.reading(path, "replace or delete it"):
-            photograph: Image = default_loader(str(path))
-        return photograph
+        return read_rgb(self.root / os.fsdecode(bytes(self.files[index])))
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +90,10 @@ def imagenet(
 ) -> Dataset:
     """Photographs in colour, normalised by ImageNet's constants; the classes are the folders, in sorted order.
 
+    Each file is read when the data set is first loaded, for the fingerprint, which changes with any byte of any image;
+    what it held is remembered, so that later only files that were written since are read. Images are converted by
+    ``image_file.read_rgb``, which says which ones it refuses. Hidden files and folders are passed over.
+
     Args:
         root: folder that holds ``train`` and ``val``.
         download: unpack the official archives, which lie in ``root``, by torchvision; they cannot be fetched without
@@ -103,7 +104,8 @@ def imagenet(
         workers: processes that read; changes no number.
 
     Raises:
-        UserError: folders are missing or disagree, archives cannot be unpacked, or ``val_images`` is out of range.
+        UserError: folders are missing, empty or disagree, a file cannot be read, archives cannot be unpacked, or
+            ``val_images`` is out of range.
         ValueError: a size or ``workers`` is out of range.
     """
     if not 1 <= image_size <= resize:
@@ -113,14 +115,12 @@ def imagenet(
         with fetch.fetching("ImageNet", place):
             for split in ("train", "val"):
                 torchvision.datasets.ImageNet(place, split=split)
-    classes, official = _scan(place, "train")
-    test_classes, official_test = _scan(place, "val")
-    if classes != test_classes:
-        odd = ", ".join(sorted(set(classes) ^ set(test_classes))[:5])
-        raise UserError(f"{place / 'train'} and {place / 'val'} must hold the same class folders; only one has: {odd}")
+    classes, official, official_test = _listed(place)
     stay, held = stratified_split(official.labels, [_val_size(val_images, len(official.labels))])
     parts = {"train": official.take(stay), "val": official.take(held), "test": official_test}
     train, val, test = (_Central(part, resize, image_size) for part in parts.values())
+    contents = _contents(place, official, official_test)
+    digests = {"train": contents[stay], "val": contents[held], "test": contents[len(official.files) :]}
     return Dataset(
         name="imagenet",
         classes=len(classes),
@@ -128,7 +128,7 @@ def imagenet(
         train=StreamedSource(_Random(train), train.photographs.labels, _NORMALISATION, workers),
         val=StreamedSource(val, val.photographs.labels, _NORMALISATION, workers),
         test=StreamedSource(test, test.photographs.labels, _NORMALISATION, workers),
-        fingerprint=_fingerprint(parts, {"classes": classes, "image_size": image_size, "resize": resize}),
+        fingerprint=_fingerprint(parts, digests, {"classes": classes, "image_size": image_size, "resize": resize}),
     )
 
 
@@ -139,17 +139,20 @@ def _val_size(asked: int | None, available: int) -> int:
     return size
 
 
-def _scan(root: Path, split: str) -> tuple[list[str], _Photographs]:
-    folder = root / split
+def _listed(root: Path) -> tuple[list[str], _Photographs, _Photographs]:
+    """The classes, and the images of both folders, whose labels count the classes alike."""
     try:
-        found = torchvision.datasets.ImageFolder(folder)
-    except OSError as error:
+        classes, test_classes = (class_names(root / split) for split in ("train", "val"))
+    except UserError as error:
         raise UserError(
-            f"ImageNet is not there: {folder} must hold one folder of images per class ({fetch.sentence(error)}); put "
-            f"the official archives into {root} and unpack them with: {fetch.command('imagenet', root)}"
+            f"ImageNet is not there: {error}; put the official archives into {root} and unpack them with: "
+            f"{fetch.command('imagenet', root)}"
         ) from error
-    names = np.array([os.fsencode(os.path.relpath(path, root)) for path, _ in found.samples])
-    return found.classes, _Photographs(root, names, torch.tensor(found.targets))
+    if classes != test_classes:
+        odd = ", ".join(sorted(set(classes) ^ set(test_classes))[:5])
+        raise UserError(f"{root / 'train'} and {root / 'val'} must hold the same class folders; only one has: {odd}")
+    train, test = (_Photographs(root, *labelled_files(root, split, classes)) for split in ("train", "val"))
+    return classes, train, test
 
 
 def _pixels(photograph: Image) -> Tensor:
@@ -157,12 +160,18 @@ def _pixels(photograph: Image) -> Tensor:
     return pixels
 
 
-def _fingerprint(parts: dict[str, _Photographs], facts: dict[str, Any]) -> str:
-    """File names, sizes and labels of each split stand for the images: reading 140 GB to hash them takes too long."""
+def _contents(root: Path, train: _Photographs, test: _Photographs) -> NDArray[np.uint8]:
+    """A digest of each image of ``train`` and then of ``test``, uint8 (N, 32)."""
+    with fetch.reading(root, "mend the folder"):
+        memory = places.digests(root)
+    return file_digests(root, np.concatenate([train.files, test.files]), memory)
+
+
+def _fingerprint(parts: dict[str, _Photographs], digests: dict[str, NDArray[np.uint8]], facts: dict[str, Any]) -> str:
+    """File names, the digests of the files and labels of each split stand for the images."""
     arrays: dict[str, NDArray[Any]] = {}
     for split, part in parts.items():
-        sizes = [part.path(index).stat().st_size for index in range(len(part.files))]
         arrays[f"{split}.files"] = part.files
-        arrays[f"{split}.sizes"] = np.array(sizes, dtype=np.int64)
+        arrays[f"{split}.digests"] = digests[split]
         arrays[f"{split}.labels"] = part.labels.numpy()
     return fingerprint(facts | {"normalisation": repr(_NORMALISATION), "preprocessing": _PREPROCESSING}, arrays)

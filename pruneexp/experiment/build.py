@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,13 +16,15 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 from torchvision.models import get_model_builder, list_models
 
+from pruneexp.cache.identity import stage_key
 from pruneexp.cache.manifests import checksum
-from pruneexp.config.checks import ALLOWED_TARGETS, budgets, check_target, is_known, plain, targets
+from pruneexp.config.checks import ALLOWED_TARGETS, budgets, check_target, plain, targets
 from pruneexp.data.dataset import Dataset
 from pruneexp.errors import UserError, cause
 from pruneexp.experiment.naming import name_layers
 from pruneexp.experiment.network import new_network, weights_file
 from pruneexp.experiment.rehearsal import Rehearsal, Task, rehearsed
+from pruneexp.experiment.sources import Signed, described
 from pruneexp.models.adapt import adapt, input_shape_of
 from pruneexp.pruning.layers import kind_of, prunable, weights
 from pruneexp.pruning.masks import MaskSet
@@ -119,7 +120,8 @@ def build(config: DictConfig, progress: Progress, own: Sequence[str] = ()) -> Jo
     wanted = budgets(config)
     _check_selection(setting, probe, wanted[0])
     schedule: Schedule = make("schedule", config.schedule)
-    mode: Mode = make("mode", config.mode)
+    code = described(config.mode, config.runtime.allow).get("sources", {})
+    mode: Mode = Signed(make("mode", config.mode).route, code)
     routes = tuple(mode.route(setting, schedule.path(budget, wanted)) for budget in wanted)
     chained = any(schedule.path(budget, wanted) != schedule.path(budget, (budget,)) for budget in wanted)
     return Job(
@@ -193,7 +195,8 @@ def _data(config: DictConfig, make: Callable[..., Any]) -> Dataset:
             f"data.info.classes={info.classes}, but {data.name} has {data.classes}: "
             f"set data.info.classes={data.classes}"
         )
-    return data
+    code = described(config.data, config.runtime.allow).get("sources")
+    return replace(data, fingerprint=stage_key("data", 1, code, [], data.fingerprint)) if code else data
 
 
 def _in_usual_order(network: Callable[[Weights], nn.Module], start: Weights) -> nn.Module:
@@ -231,7 +234,8 @@ def _task(config: DictConfig, network: nn.Module, data: Dataset, recipe: Recipe,
 def _identities(config: DictConfig, setting: Setting, network: nn.Module, rehearsal: Rehearsal) -> dict[str, Any]:
     """The plain values that stage keys are made of; a network without dropout does not depend on the policy."""
     dense_rates = rates(network, setting.dropout, "train", {}, setting.dropouts)
-    model = described(config.model)
+    described_here = partial(described, allowed=config.runtime.allow)
+    model = described_here(config.model)
     if config.train.start_from:
         model["start_from"] = checksum(Path(config.train.start_from).expanduser())
     if rehearsal.contiguous:
@@ -242,23 +246,13 @@ def _identities(config: DictConfig, setting: Setting, network: nn.Module, rehear
         "model": model,
         "train": {**asdict(setting.train), "augment": setting.augment},
         "retrain": {**asdict(setting.retrain), "augment": setting.augment, "local": setting.local_retraining},
-        "train_penalty": described(config.reg.train),
-        "retrain_penalty": described(config.reg.retrain),
-        "dropout": described(config.dropout) if dense_rates else None,
+        "train_penalty": described_here(config.reg.train),
+        "retrain_penalty": described_here(config.reg.retrain),
+        "dropout": described_here(config.dropout) if dense_rates else None,
         "dense_dropout": dense_rates or None,
-        "criterion": described(config.criterion),
+        "criterion": described_here(config.criterion),
+        "score": described_here(config.criterion.score),
     }
-
-
-def described(node: Any) -> dict[str, Any]:
-    """A node's plain values, and for each target that is not ours the digest of the file its code is in."""
-    values: dict[str, Any] = plain(node)
-    sources: dict[str, str] = {}
-    for _, target in targets(values):
-        if not is_known(target):
-            file = inspect.getsourcefile(get_object(target))
-            sources[target] = checksum(Path(file)) if file else ""
-    return {**values, "sources": sources} if sources else values
 
 
 def _check_selection(setting: Setting, network: nn.Module, budget: Budget) -> None:

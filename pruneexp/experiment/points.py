@@ -14,6 +14,7 @@ from pruneexp.cost.activations import Activations
 from pruneexp.cost.counts import LayerCount
 from pruneexp.cost.rows import layer_rows, totals
 from pruneexp.experiment.build import Job
+from pruneexp.experiment.sources import described
 from pruneexp.schema import (
     SCHEMA_VERSION,
     Budget,
@@ -138,8 +139,8 @@ def settings(config: DictConfig, job: Job) -> dict[str, str]:
         "reg": {name: of[name] for name in ("train_penalty", "retrain_penalty")},
         "dense": {name: of[name] for name in ("model", "train", "dense_dropout")},
         "prune": {name: of[name] for name in ("criterion", "retrain", "dropout")},
-        "schedule": plain(config.schedule),
-        "mode": plain(config.mode),
+        "schedule": described(config.schedule, config.runtime.allow),
+        "mode": described(config.mode, config.runtime.allow),
     }
     return {f"{name}_settings": short(stage_key(name, 1, part, [])) for name, part in parts.items()}
 

@@ -14,9 +14,10 @@ from omegaconf import DictConfig, OmegaConf
 from pruneexp import schema
 from pruneexp.cache.store import Store
 from pruneexp.errors import Infeasible, UserError
-from pruneexp.experiment.build import Job, build, described
+from pruneexp.experiment.build import Job, build
 from pruneexp.experiment.display import Display, Watched
 from pruneexp.experiment.points import AskedBy, assemble, identity
+from pruneexp.experiment.sources import described
 from pruneexp.jobs.report import Report
 from pruneexp.notice import Notice
 from pruneexp.places import SPOOL
@@ -184,7 +185,7 @@ class Session:
         changed = replace(
             setting,
             allocation=replace(setting.allocation, scale=dict(scale)),  # type: ignore[type-var]
-            configs={**setting.configs, "criterion": described(config.criterion)},
+            configs={**setting.configs, "criterion": described(config.criterion, config.runtime.allow)},
         )
         return replace(self, config=config, job=replace(self.job, setting=changed))
 

@@ -77,7 +77,7 @@ def scan(setting: Setting, dense: Stage, grid: Grid, *, memory: int) -> Stage:
         return _artefact(setting, grid, network, cut, outcomes, effort(seconds=time.perf_counter() - started))
 
     config: dict[str, Any] = {
-        "score": setting.configs["criterion"]["score"],
+        "score": setting.configs["score"],
         "layers": list(setting.layers),
         "budgets": [asdict(budget) for budget in grid.budgets],
         "coupled": [list(group) for group in grid.coupled],

@@ -1,0 +1,186 @@
+"""What many files hold, as one digest each; a file is read once, and again only when its entry on the disk is another.
+
+Knows nothing of images.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pruneexp.data import fetch
+from pruneexp.terminal import duration
+
+_READERS = 16  # threads, most of which wait for the disk
+_AT_ONCE = 256  # files per task of a thread
+_SILENT_SECONDS, _SAY_SECONDS = 3.0, 30.0  # before the first note, and between two of them
+
+#: A file that changed less than so long before it was read may have changed again without a new time in its entry.
+SETTLED_NS = 2_000_000_000
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Names (N,) of files, their entries on the disk, int64 (N, 4), and their digests, uint8 (N, 32)."""
+
+    files: NDArray[Any]
+    entries: NDArray[np.int64]
+    digests: NDArray[np.uint8]
+
+    def take(self, chosen: NDArray[Any]) -> _Read:
+        return _Read(self.files[chosen], self.entries[chosen], self.digests[chosen])
+
+
+def file_digests(root: Path, files: NDArray[Any], memory: Path) -> NDArray[np.uint8]:
+    """SHA-256 of each file, uint8 (N, 32); says on standard error what takes long, and for how long.
+
+    Args:
+        root: folder that the names start from.
+        files: names as bytes (N,), each once.
+        memory: a file with what was read before; written where it can be, and not missed where it cannot.
+
+    Raises:
+        UserError: a file cannot be read.
+    """
+    started = time.time_ns()
+    entries = np.concatenate([np.empty((0, 4), np.int64), *_in_threads(partial(_entries, root), files)])
+    read = _Read(files, entries, np.zeros((len(files), 32), np.uint8))
+    keep = _recall(_stored(memory), read)
+    waiting = np.flatnonzero(~keep)
+    if len(waiting) == 0:
+        return read.digests
+    settled = entries[:, 1:3].max(axis=1) < started - SETTLED_NS
+    note, done = _Note(root, entries[waiting, 0]), 0
+    try:
+        for digests in _in_threads(partial(_hashes, root), files[waiting]):
+            places = waiting[done : done + len(digests)]
+            read.digests[places], keep[places] = digests, settled[places]
+            done += len(digests)
+            if note.due(done):
+                _store(memory, read.take(keep))
+    finally:  # after Ctrl-C, the next command goes on here
+        stored = _store(memory, read.take(keep))
+    note.end(stored, memory)
+    return read.digests
+
+
+def _in_threads(work: Callable[[NDArray[Any]], NDArray[Any]], files: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    pool = ThreadPoolExecutor(_READERS)
+    try:
+        yield from pool.map(work, (files[start : start + _AT_ONCE] for start in range(0, len(files), _AT_ONCE)))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _entries(root: Path, files: NDArray[Any]) -> NDArray[np.int64]:
+    """Size, time of the content, time of the entry itself, number: whatever writes a file changes one of them."""
+    found = np.empty((len(files), 4), np.int64)
+    folder = os.fsencode(root) + b"/"
+    for row, name in zip(found, files.tolist(), strict=True):
+        try:
+            entry = os.stat(folder + name)  # without a Path: this is done for each of a million files at every start
+        except OSError as error:
+            with fetch.reading(_path(root, name), "replace or delete it"):
+                raise error
+        row[:] = entry.st_size, entry.st_mtime_ns, entry.st_ctime_ns, entry.st_ino % 2**63
+    return found
+
+
+def _hashes(root: Path, files: NDArray[Any]) -> NDArray[np.uint8]:
+    found = np.empty((len(files), 32), np.uint8)
+    for row, name in zip(found, files.tolist(), strict=True):
+        path = _path(root, name)
+        with fetch.reading(path, "replace or delete it"), path.open("rb", buffering=0) as file:
+            row[:] = np.frombuffer(hashlib.file_digest(file, "sha256").digest(), np.uint8)
+    return found
+
+
+def _path(root: Path, name: bytes) -> Path:
+    return root / os.fsdecode(name)
+
+
+def _recall(before: _Read | None, read: _Read) -> NDArray[np.bool_]:
+    """Fill in the digests of files whose entries are as they were before; which ones these are."""
+    if before is None or len(before.files) == 0:
+        return np.zeros(len(read.files), bool)
+    order = np.argsort(before.files, kind="stable")  # they are nearly in order, which makes this kind quick
+    place = order[np.searchsorted(before.files, read.files, sorter=order).clip(max=len(order) - 1)]
+    same: NDArray[np.bool_] = (before.files[place] == read.files) & (before.entries[place] == read.entries).all(axis=1)
+    read.digests[same] = before.digests[place[same]]
+    return same
+
+
+def _stored(memory: Path) -> _Read | None:
+    """What was read before; nothing where that file is missing, damaged or of another make."""
+    try:
+        with np.load(memory) as found:
+            before = _Read(found["files"], found["entries"], found["digests"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    count = len(before.files)
+    right = before.entries.shape == (count, 4) and before.digests.shape == (count, 32)
+    return before if right and before.files.dtype.kind == "S" else None
+
+
+def _store(memory: Path, read: _Read) -> bool:
+    """Replace the memory as a whole, as other jobs may read and write it; whether that could be done."""
+    try:
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, draft = tempfile.mkstemp(suffix=".npz", prefix="draft-", dir=memory.parent)
+    except OSError:
+        return False
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            np.savez(file, files=read.files, entries=read.entries, digests=read.digests)
+        os.replace(draft, memory)
+    except OSError:
+        return False
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(draft)
+    return True
+
+
+class _Note:
+    """Tells the user what is being read, and for how long."""
+
+    def __init__(self, root: Path, sizes: NDArray[np.int64]) -> None:
+        self._root, self._bytes = root, sizes.cumsum()
+        self._started = self._said = time.monotonic()
+
+    def due(self, done: int) -> bool:
+        """Say how far the reading is, if it is time to."""
+        now = time.monotonic()
+        if now - self._said < (_SILENT_SECONDS if self._said == self._started else _SAY_SECONDS):
+            return False
+        self._said = now
+        share = max(int(self._bytes[done - 1]), 1) / max(int(self._bytes[-1]), 1)
+        left = duration((now - self._started) * (1 / share - 1))
+        _say(
+            f"{done:,} of {len(self._bytes):,} files in {self._root} read, to notice if one changes; about {left} left"
+        )
+        return True
+
+    def end(self, stored: bool, memory: Path) -> None:
+        if self._said == self._started:
+            return
+        then = "the next command reads what has changed" if stored else f"{memory} cannot be written: so does the next"
+        _say(f"{len(self._bytes):,} files read in {duration(time.monotonic() - self._started)}; {then}")
+
+
+def _say(sentence: str) -> None:
+    print(f"pruneexp: {sentence}", file=sys.stderr, flush=True)

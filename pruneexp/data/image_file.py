@@ -1,0 +1,63 @@
+"""One image file as 8-bit RGB, whatever it is stored as. Knows Pillow, but no data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pruneexp.data import fetch
+from pruneexp.errors import UserError
+
+_BITS_PER_SAMPLE = 258  # a tag of TIFF, in which 12 bits per pixel are read as mode I;16 too
+
+
+def read_rgb(path: Path) -> Image.Image:
+    """The first frame of an image file, in mode RGB.
+
+    Grey of 16 bits (in TIFF also of 12) is scaled to 8 by the range of its bits, so a file of 16 bits that uses 12 of
+    them is dark. Every other mode is converted as Pillow does it. Alpha is dropped where all of it is opaque. An
+    orientation in EXIF is ignored: pixels are taken as they are stored.
+
+    Raises:
+        UserError: the file cannot be read or is damaged; it is not opaque, so that its colours depend on what lies
+            behind it; or it holds 32-bit numbers, which have no range that could be scaled to 8 bits.
+    """
+    with fetch.reading(path, "replace or delete it"), path.open("rb") as file, Image.open(file) as image:
+        if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
+            return _scaled(image, path)
+        if image.mode in ("I", "F"):
+            raise UserError(
+                f"{path} holds 32-bit numbers (mode {image.mode}), and which of them is white is not known; save it "
+                "with 8 or 16 bits per pixel"
+            )
+        if image.has_transparency_data:
+            return _opaque(image, path)
+        return image.convert("RGB")
+
+
+def _scaled(image: Image.Image, path: Path) -> Image.Image:
+    grey = np.asarray(image).astype(np.int64)
+    if np.any(grey == image.info.get("transparency")):
+        raise _transparent(path, image.mode)
+    bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (16,))[0]
+    white = 2**bits - 1
+    return Image.fromarray(((grey * 255 + white // 2) // white).astype(np.uint8)).convert("RGB")
+
+
+def _opaque(image: Image.Image, path: Path) -> Image.Image:
+    mode, transparent = image.mode, image.info.get("transparency")
+    if mode == "RGB" and isinstance(transparent, tuple) and max(transparent) > 255:  # of 16 bits; the pixels have 8
+        image.info["transparency"] = tuple(value >> 8 for value in transparent)
+    whole = (image.convert("LA") if mode == "La" else image).convert("RGBA")
+    if whole.getchannel("A").getextrema() != (255, 255):
+        raise _transparent(path, mode)
+    return whole.convert("RGB")
+
+
+def _transparent(path: Path, mode: str) -> UserError:
+    return UserError(
+        f"{path} is transparent in places (mode {mode}), and what lies behind it is not known; save it as RGB on a "
+        "background of your choice"
+    )
