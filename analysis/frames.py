@@ -31,7 +31,7 @@ from analysis.columns import IDENTITY
 from analysis.conditions import ABSENT
 from analysis.runs import LoggedPoint
 from pruneexp.errors import UserError
-from pruneexp.schema import EXPLAINED, LATER, REPEATED
+from pruneexp.schema import EXPLAINED, LATER, OF_A_MODE, REPEATED
 
 Split = Literal["test", "val"]
 _SLACK = 1e-9  # of a number: 3 * 1e-5 and 3e-5 differ in their last bit
@@ -100,7 +100,8 @@ def completed(rows: pd.DataFrame, kind: Kind, beside: Sequence[str] = ()) -> pd.
 
     What a hash covers is known wherever that hash is. The rest, noted in ``completed``, is taken for that of newer ones
     that agree in all settings that both have, ``beside`` and the seed left out, as long as it is the same in all of
-    them; else such a record stays as it is, and is told apart.
+    them; of penalties those of another mode and schedule say as much. Else such a record stays as it is, and is told
+    apart.
     """
     old = rows["reg_settings"] == ""
     if not old.any() or old.all():
@@ -110,14 +111,33 @@ def completed(rows: pd.DataFrame, kind: Kind, beside: Sequence[str] = ()) -> pd.
         if covering in made and set(names) <= set(made):
             known = made.groupby(covering)[list(names)].transform("first")
             made.loc[old, list(names)] = known[old & (made[covering] != "")]
-    later = [name for name in LATER if name in kind.settings]
-    ways = made.groupby(later, dropna=False, sort=False).ngroup().where(~old)
-    shared = [made[name] for name in kind.settings if name not in (*later, *beside, "seed")]
-    alike = ways.groupby(shared, dropna=False)
+    if "path" in made:
+        chained = made[old & (made["schedule"] == "progressive") & (made["study"] == "")]
+        for _, curve in chained.groupby("curve_key"):
+            made.loc[curve.index, "path"] = _path(curve)
+    both = [name for name in kind.settings if name not in (*LATER, *beside, "seed")]
+    trained = [name for name in both if name not in (*OF_A_MODE, "schedule", "schedule_settings")]
+    found = _taken_over(made, old, ["reg_settings"], trained)
+    lacking = [name for name in LATER if name in kind.settings and name != "path"]
+    found = found.union(_taken_over(made, old, lacking, [*both, *(["path"] if "path" in made else [])]))
+    return made.assign(completed=made.index.isin(found))
+
+
+def _path(curve: pd.DataFrame) -> str | None:
+    """The budgets of a curve as its newer records would have them, mildest first; nothing where there is one."""
+    budgets = sorted({float(value) for value in curve["budget.value"]})
+    ordered = reversed(budgets) if set(curve["budget.kind"]) == {"density"} else budgets
+    return ",".join(map(str, ordered)) if len(budgets) > 1 else None
+
+
+def _taken_over(rows: pd.DataFrame, old: pd.Series, names: list[str], both: Sequence[str]) -> pd.Index:
+    """Set ``names`` of old rows to what all newer ones that agree in ``both`` have; where that was done."""
+    ways = rows.groupby(names, dropna=False, sort=False).ngroup().where(~old)
+    alike = ways.groupby([rows[name] for name in both], dropna=False)
     only = alike.transform("min").where(old & (alike.transform("nunique") == 1)).dropna()
     source = pd.Series(ways.index, index=ways).groupby(level=0).first()
-    made.loc[only.index, later] = made.loc[source[only], later].set_axis(only.index)
-    return made.assign(completed=made.index.isin(only.index))
+    rows.loc[only.index, names] = rows.loc[source[only], names].set_axis(only.index)
+    return only.index
 
 
 def of_curves(points: pd.DataFrame) -> pd.DataFrame:

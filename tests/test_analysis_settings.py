@@ -205,6 +205,25 @@ class TestEarlierVersions:
         assert list(made["completed"]) == [True, False]
         assert [curve.seeds for curve in tradeoff.data(made).curves] == ["n = 2", "n = 2"]
 
+    def test_an_earlier_record_of_one_mode_is_compared_with_a_newer_one_of_another(self) -> None:
+        new = under(5e-4, reg="l2")
+        old = with_settings(under(5e-4, reg="l2", mode="scratch_e", after=95.0), reg_settings="", train_lr=None)
+        old, new = (with_settings(made, dense_settings="d", prune_settings="p") for made in (old, new))
+        (entry,) = prune_vs_scratch.data(frame(old, new)).entries
+        assert [column for column, _ in entry.accuracies] == ["Fine-tuned", "Scratch-E"]
+
+    def test_an_earlier_progressive_curve_repeats_one_through_the_same_budgets_alone(self) -> None:
+        def curve(seed: int, *densities: float, **values: Any) -> list[TradeoffPoint]:
+            made = (under(5e-4, reg="l2", schedule="progressive", seed=seed, density=density) for density in densities)
+            return [with_settings(one, dense_settings="d", **values) for one in made]
+
+        old = {"reg_settings": "", "train_lr": None}
+        made = frame(*curve(0, 0.5, 0.1, **old), *curve(1, 0.5, 0.1, path="0.5,0.1"), *curve(2, 0.5, 0.2, 0.1, **old))
+        assert [(tradeoff.label(line), line.seeds) for line in tradeoff.data(made).curves] == [
+            ("L2 iterative prune and retrain, path=0.5,0.1", "n = 2"),
+            ("L2 iterative prune and retrain, path=0.5,0.2,0.1", "n = 1"),
+        ]
+
     def test_where_newer_ones_disagree_it_stays_apart_and_the_legend_says_so(self) -> None:
         one, other = (with_settings(under(1e-4, seed=1), reg_settings=text, mask_key=text) for text in ("a", "b"))
         old = with_settings(under(1e-4), reg_settings="", train_lr=None)

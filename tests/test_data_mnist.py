@@ -88,6 +88,7 @@ def test_every_layout_gives_the_same_data(folder: str, compressed: bool, tmp_pat
     found = mnist(str(tmp_path), val_images=20)
     theirs = torchvision.datasets.MNIST(reference.parent.parent, train=False)
     assert found.fingerprint == mnist(str(tmp_path / "other"), val_images=20).fingerprint
+    assert found.fingerprint != mnist(str(tmp_path), val_images=21).fingerprint
     assert torch.equal(found.test.labels, theirs.targets)
     pixels = (everything(found.test) * 0.3081 + 0.1307) * 255
     assert torch.equal(pixels.round().to(torch.uint8).squeeze(1), theirs.data)
