@@ -30,6 +30,10 @@ COMPLAINTS = [
     ("train.lr=-1.25e-9", "train.lr=-1.25e-9: allowed is above 0"),
     ("curve.densities=[1.0000001]", "curve.densities holds 1.0000001: densities"),
     ("curve.qualities=[0.1234567,0.1234567]", "curve.qualities holds 0.1234567 twice"),
+    ("reg=l1,l2", "reg=l1,l2: one command runs one job; to run a job for each value: -m reg=l1,l2"),
+    ("train.lr=interval(1,2)", "train.lr=interval(1,2): one command runs one job; to run a job for each value: -m "),
+    ("hydra/launcher=[joblib,basic]", "hydra/launcher=[joblib,basic]: hydra/launcher takes one choice, or is left out"),
+    ("hydra/sweeper=null", "hydra/sweeper=null: hydra/sweeper takes one choice, or is left out"),
     ("criterion.min_keep=all", "criterion.min_keep=all: allowed is a number"),
     (
         "-m 'train.clip=choice(null, 1.0)'",

@@ -71,6 +71,16 @@ def test_the_keys_of_a_mapping_may_have_quotes(keys: str, home: Path, capsys: py
     assert "to train" in said(capsys, [*words, "plan=true"])
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["-m", "--config-dir", "mine", *SMALL], [*SMALL[:2], "-m", *SMALL[2:], "--config-dir=mine"],
+     [*SMALL, "--config-dir", "mine", "--multirun"]],
+)  # fmt: skip
+def test_flags_stand_anywhere(words: list[str], home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mine").mkdir()
+    assert "2 asked" in said(capsys, [*words, "seed=0,1", "curve.densities=[0.5]", "plan=true"])
+
+
 @pytest.mark.parametrize("word", ["reg=[l1", "runtime.tags={a: ~}", "data.root=(~/x"])
 def test_what_cannot_be_read_is_said_as_it_was_typed(word: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "the command line cannot be read" in said(capsys, [word], 2)

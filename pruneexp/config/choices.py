@@ -28,8 +28,12 @@ def check_lines(overrides: Sequence[str], folders: Sequence[Path], way: str = BY
         UserError: nothing is chosen, or several, or a choice is to be put in another place.
     """
     for override in OverridesParser.create().parse_overrides(list(overrides)):
-        if override.key_or_group in GROUPS and not override.is_sweep_override():
+        if override.is_sweep_override():
+            continue
+        if override.key_or_group in GROUPS:
             _check_line(override, folders, way)
+        elif override.key_or_group.startswith("hydra/") and not isinstance(override.value(), str):
+            raise UserError(f"{override.input_line}: {override.key_or_group} takes one choice, or is left out")
 
 
 def _check_line(override: Override, folders: Sequence[Path], way: str) -> None:

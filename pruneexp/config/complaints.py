@@ -37,6 +37,8 @@ def complaint(error: BaseException, composed: Composed = Composed()) -> str:
         (r"You must specify '(?P<group>\w+)'", _no_choice),
         (r"Could not override '(?P<key>[^']+)'[\s\S]*No match in the defaults list", _unknown_key),
         (r"Error parsing override '(?P<key>[^=']+)=choice\((?P<values>[^']*)\)'[\s\S]*NoneType", _null_in_choice),
+        (r"Ambiguous value for argument '(?P<key>[^=']+)=(?P<values>[^']*)'", _no_sweep),
+        (r"Sweep parameters '(?P<key>[^=']+)=(?P<values>[^']*)' requires", _no_sweep),
         (r"Error merging override (?P<override>\S+)\n?(?P<rest>[\s\S]*)", _wrong_value),
         (r"(?P<kind>mismatched input|no viable alternative|token recognition|extraneous input)[^\n]*", _unparsable),
     ):
@@ -84,6 +86,11 @@ def _unknown_key(match: re.Match[str], text: str, composed: Composed) -> str:
 def _wrong_value(match: re.Match[str], text: str, composed: Composed) -> str:
     reason = next((line.strip() for line in match["rest"].splitlines() if line.strip()), "wrong value")
     return f"{match['override']}: {reason}"
+
+
+def _no_sweep(match: re.Match[str], text: str, composed: Composed) -> str:
+    said = f"{match['key']}={match['values']}"
+    return f"{said}: one command runs one job; to run a job for each value: -m {said}"
 
 
 def _null_in_choice(match: re.Match[str], text: str, composed: Composed) -> str:

@@ -1,7 +1,8 @@
-"""Words of a command line that Hydra's grammar cannot read although their meaning is plain, put so that it can."""
+"""Words of a command line that Hydra cannot read although their meaning is plain, put so that it can."""
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,13 +11,24 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
 
 _CONFIG_DIR = "--config-dir="
+#: Flags of Hydra's with a word after them.
+_TAKES_A_WORD = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c",
+                 "--info", "-i", "--experimental-rerun")  # fmt: skip
 _QUOTED_KEY = re.compile(r"([{,]\s*)(['\"])([\w.]+)\2(?=\s*:)")
 _STRUCTURED = re.compile(r"['\"\[\]{}()]")
 
 
 def readable(words: Sequence[str]) -> list[str]:
-    """The same words, with quotes around values that hold a ``~``, and none around the keys of mappings."""
-    return [_readable(word) for word in words]
+    """The same words: flags first, quotes around values that hold a ``~``, and none around the keys of mappings."""
+    first: list[str] = []
+    rest: list[str] = []
+    left = iter(words)
+    for word in left:
+        if word in _TAKES_A_WORD:
+            first += [word, *itertools.islice(left, 1)]
+        else:
+            (first if word.startswith("-") else rest).append(_readable(word))
+    return [*first, *rest]
 
 
 def _readable(word: str) -> str:
