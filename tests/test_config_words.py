@@ -11,6 +11,7 @@ from hydra.core.global_hydra import GlobalHydra
 from safetensors.torch import save_file
 
 from pruneexp.__main__ import main
+from pruneexp.status.__main__ import main as status
 from sweeps.compose import read
 from sweeps.storing import open_storage
 from tests.contracts.composing import SMALL
@@ -56,6 +57,9 @@ def test_a_sweep_leaves_nothing_where_it_was_started(home: Path, capsys: pytest.
     assert (home / "sweeps/mine/00001.json").is_file()
     assert not Path(".pruneexp/sweeps").exists()
     assert not Path("~").exists()
+    assert status(["mine", "--sweeps=~/sweeps"]) == 0
+    (home / "grid.yaml").write_text("product: {seed: [0, 1]}\n")
+    assert "4 asked" in said(capsys, ["-m", "hydra.sweeper.file=~/grid.yaml", *SMALL, "plan=true"])
 
 
 def test_studies_are_kept_in_a_home(home: Path) -> None:

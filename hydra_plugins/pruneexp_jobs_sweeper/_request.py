@@ -57,7 +57,7 @@ def request(
         UserError: a job is not allowed, or the sweep's name was used for another sweep.
         Exception: whatever Hydra raises for what does not compose.
     """
-    jobs = _product(loader, arguments, params) if file is None else _listed(loader, arguments, Path(file))
+    jobs = _product(loader, arguments, params) if file is None else _listed(loader, arguments, Path(file).expanduser())
     wanted = definition.definition(jobs)
     name = config.runtime.sweep or definition.automatic_name(wanted)
     folder = SweepFolder(Path(config.runtime.sweeps).expanduser(), name)

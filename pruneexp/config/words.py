@@ -12,8 +12,8 @@ from hydra.errors import OverrideParseException
 
 _CONFIG_DIR = "--config-dir="
 #: Flags of Hydra's with a word after them.
-_TAKES_A_WORD = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c",
-                 "--info", "-i", "--experimental-rerun")  # fmt: skip
+_TAKES_A_WORD = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg",
+                 "-c", "--info", "-i", "--experimental-rerun")  # fmt: skip
 _QUOTED_KEY = re.compile(r"([{,]\s*)(['\"])([\w.]+)\2(?=\s*:)")
 _STRUCTURED = re.compile(r"['\"\[\]{}()]")
 
