@@ -94,6 +94,15 @@ def test_every_layout_gives_the_same_data(folder: str, compressed: bool, tmp_pat
     assert torch.equal(pixels.round().to(torch.uint8).squeeze(1), theirs.data)
 
 
+def test_a_pixel_changed_in_place_is_noticed(tmp_path: Path) -> None:
+    before = mnist(str(write(tmp_path, compressed=False)), val_images=20).fingerprint
+    path = tmp_path / "t10k-images-idx3-ubyte"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert mnist(str(tmp_path), val_images=20).fingerprint != before
+
+
 def test_missing_files_are_named_with_the_command_that_fetches_them(tmp_path: Path) -> None:
     root = tmp_path / "my data"
     with pytest.raises(UserError) as caught:
