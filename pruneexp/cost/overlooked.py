@@ -18,7 +18,8 @@ def overlooked(network: nn.Module, flop: Mapping[str, float]) -> str:
     ``flop`` holds the FLOP found for each prunable layer. A layer without any, but with a gradient, has its weight used
     by other code (``functional.linear(x, self.fc.weight)``, ``nn.MultiheadAttention``); one without a gradient is used
     by nobody. Not pruned are all parameters of two or more dimensions that are no prunable layer's weight, whatever
-    kinds of layers are chosen: recurrent weights, transposed convolutions, embeddings, bare parameters.
+    kinds of layers are chosen: recurrent weights, transposed convolutions, embeddings, bare parameters. A scale per
+    channel is one-dimensional in any shape.
     """
     silent = {name: weight_of(layer) for name, layer in prunable(network).items() if not flop[name]}
     idle = [name for name, weight in silent.items() if weight.requires_grad and weight.grad is None]
@@ -26,7 +27,7 @@ def overlooked(network: nn.Module, flop: Mapping[str, float]) -> str:
     others = {
         name: parameter.numel()
         for name, parameter in network.named_parameters()
-        if parameter.ndim > 1 and parameter.numel() and id(parameter) not in reached
+        if _is_matrix(parameter) and id(parameter) not in reached
     }
     parts = []
     if uncounted := [name for name in silent if name not in idle]:
@@ -37,6 +38,10 @@ def overlooked(network: nn.Module, flop: Mapping[str, float]) -> str:
         share = sum(others.values()) / (sum(others.values()) + sum(reached.values()))
         parts.append(f"not pruned: {_listed(list(others))}, {100 * share:.3g} % of the weights")
     return "; ".join(parts)
+
+
+def _is_matrix(parameter: nn.Parameter) -> bool:
+    return parameter.numel() > 0 and sum(size > 1 for size in parameter.shape) > 1
 
 
 def _listed(names: Sequence[str]) -> str:

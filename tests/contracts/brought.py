@@ -221,16 +221,16 @@ class Functional(Plain):
 
 
 class Mixed(nn.Module):
-    """Attention, recurrence and bare parameters before a linear head."""
+    """Attention, recurrence and bare parameters before a linear head; a scale is a vector in three dimensions."""
 
     def __init__(self, num_classes: int, bare: int = 1) -> None:
         super().__init__()
         self.attention, self.rows = nn.MultiheadAttention(12, 2, batch_first=True), nn.GRU(12, 8, batch_first=True)
         self.bare = nn.ParameterList([nn.Parameter(torch.eye(8)) for _ in range(bare)])
-        self.head = nn.Linear(8, num_classes)
+        self.scale, self.head = nn.Parameter(torch.ones(1, 1, 12)), nn.Linear(8, num_classes)
 
     def forward(self, images: Tensor) -> Any:
-        x = images.mean(1)
+        x = self.scale * images.mean(1)
         x = self.rows(x + self.attention(x, x, x, need_weights=False)[0])[0][:, -1]
         for matrix in self.bare:
             x = x @ matrix
