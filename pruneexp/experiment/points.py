@@ -99,7 +99,9 @@ def penalties(config: DictConfig, job: Job) -> dict[str, float]:
         "reg_strength": (config.reg.train, job.setting.train_penalty),
         "reg_retrain_strength": (config.reg.retrain, job.setting.retrain_penalty),
     }
-    found = {name: node.get("strength", getattr(made, "strength", None)) for name, (node, made) in pairs.items()}
+    found = {
+        name: (node or {}).get("strength", getattr(made, "strength", None)) for name, (node, made) in pairs.items()
+    }
     return {name: float(value) if isinstance(value, int | float) else 0.0 for name, value in found.items()}
 
 
