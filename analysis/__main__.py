@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from analysis.catalogue import Publication, add_options, chosen, publications
 from analysis.load import COPIES, DEFAULT_URI
 from pruneexp.errors import UserError
-from pruneexp.terminal import replace_unwritable
+from pruneexp.terminal import read_no_further, replace_unwritable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"analysis: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        return read_no_further()
     except KeyboardInterrupt:
         print("analysis: interrupted; the same command goes on where this one stopped", file=sys.stderr)
         return 130

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import pandas as pd
 
 from analysis import frames, reference
-from analysis.conditions import ABSENT, cell, joined, telling, texts, words
+from analysis.conditions import ABSENT, cell, hashed, joined, telling, texts, words
 from analysis.curves import budget_text
 from analysis.frames import Split, Spread
 from analysis.sheet import MISSING, Cell, Sheet, spread_text
@@ -31,7 +31,8 @@ PAPER_DATA = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet": "Image
 _METHOD = ("reg", "criterion", "schedule")  # told for every table, as columns or below it
 #: What the modes of one row have in common; each mode's own switches are not.
 SHARED = tuple(name for name in frames.CONDITIONS if name not in OF_A_MODE)
-SWITCHES = tuple(name for name in frames.CONDITIONS if name in OF_A_MODE)
+#: In the order that columns are sorted by: what a reader sees first, the hash last.
+SWITCHES = tuple(sorted((name for name in frames.CONDITIONS if name in OF_A_MODE), key=hashed))
 SAME_DENSITY = 0.005  # a paper's row stands under ours where the densities differ by no more
 
 
