@@ -177,6 +177,8 @@ def test_a_network_may_lose_all_its_weights(tmp_path: Path, capsys: pytest.Captu
     [run] = runs(tmp_path)
     assert (run.info.status, run.data.metrics["density"]) == ("FINISHED", 0)
     assert "all gone" in capsys.readouterr().out
+    with pytest.raises(JobFailed, match="q=1000 .*leaves no weight that could be trained from scratch"):
+        ran(tmp_path, *everything, "mode=scratch_b")
 
 
 def test_an_unreachable_server_is_refused_before_any_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,14 @@ def test_a_network_with_an_empty_layer_is_disconnected() -> None:
     assert all(module.training for module in net.modules())
 
 
+def test_a_network_that_squeezes_the_last_image_may_be_disconnected() -> None:
+    class Squeezes(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return torch.zeros(len(images), 3).squeeze()
+
+    assert disconnected(Squeezes(), digits(9), device=CPU, batch_size=4)
+
+
 def test_one_image_that_is_seen_connects() -> None:
     weight = torch.zeros(36)
     weight[7] = 1.0

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pruneexp.cache.store import Artefact, Checkpoint
+from pruneexp.errors import Infeasible
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.sparse_init import widen_
 from pruneexp.stages.graph import Stage
@@ -52,7 +53,10 @@ def _train(setting: Setting, mask: Stage, epochs: EpochRule, start: Weights, sca
         network = setting.network(start)
         if scaled_init:
             widen_(network, masks, derive(setting.seed, "scaled init"))
-        saving = sum(setting.layer_flop.values()) / masked_flop(setting, masks)
+        left = masked_flop(setting, masks)
+        if not left:
+            raise Infeasible("this budget leaves no weight that could be trained from scratch")
+        saving = sum(setting.layer_flop.values()) / left
         recipe = replace(setting.train, epochs=epochs.rule(setting.train.epochs, saving))
         training = Training("scratch", recipe, setting.train_penalty, "train", derive(setting.seed, "train"))
         return artefact(setting, network, [train(setting, network, training, masks, checkpoint)])

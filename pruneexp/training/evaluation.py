@@ -87,7 +87,7 @@ def disconnected(
         for batch, _ in data.batches(batch_size, device):
             images = batch if adapt is None else adapt(batch)
             moved = images.roll(1, 0)
-            outputs, others = network(arrange(images)), network(arrange(moved))
+            outputs, others = (network(arrange(each)).reshape(len(batch), -1) for each in (images, moved))
             differ = (images != moved).flatten(1).any(1)
             first = outputs[0] if first is None else first
             full = len(outputs) == batch_size
