@@ -177,7 +177,7 @@ def test_a_network_may_lose_all_its_weights(tmp_path: Path, capsys: pytest.Captu
     [run] = runs(tmp_path)
     assert (run.info.status, run.data.metrics["density"]) == ("FINISHED", 0)
     assert "all gone" in capsys.readouterr().out
-    with pytest.raises(JobFailed, match="q=1000 .*leaves no weight that could be trained from scratch"):
+    with pytest.raises(JobFailed, match=r"q=1000 .*leaves no weight that could be trained from scratch"):
         ran(tmp_path, *everything, "mode=scratch_b")
 
 
