@@ -8,7 +8,6 @@ Pure: knows neither the store the points came from nor what will be drawn. Colum
     collapsed                      the layers kept from losing their last weight, as a JSON list
     disconnected                   whether the network gives the same outputs for every image of val
     undefined                      on how many images logits are no numbers, in words; empty where on none
-    completed                      whether an earlier version recorded it, and its penalty is taken for a newer one's
     pruned                         percent of the prunable weights that are gone
     compression                    dense / kept weights
     SPLIT.change_WHEN.METRIC       accuracy minus that of the dense network of the same seed, in points (a loss is
@@ -31,7 +30,7 @@ from analysis.columns import IDENTITY
 from analysis.conditions import ABSENT
 from analysis.runs import LoggedPoint
 from pruneexp.errors import UserError
-from pruneexp.schema import EXPLAINED, LATER, OF_A_MODE, REPEATED
+from pruneexp.schema import REPEATED
 
 Split = Literal["test", "val"]
 _SLACK = 1e-9  # of a number: 3 * 1e-5 and 3e-5 differ in their last bit
@@ -83,7 +82,7 @@ def frame(points: pa.Table | Iterable[LoggedPoint]) -> pd.DataFrame:
     What is absent is NaN, also where every point lacks it.
     """
     table = points if isinstance(points, pa.Table) else columns.table(points)
-    made = completed(table.to_pandas(), POINTS, BUDGET)
+    made: pd.DataFrame = table.to_pandas()
     made = made.sort_values([*SUBJECT, "mode", *CONDITIONS, *BUDGET, "seed", "started", "run_id"], ignore_index=True)
     derived = {"key": made["point_key"], "pruned": 100.0 * (1.0 - made["density"])}
     derived["compression"] = made["weights_total"] / made["weights_kept"]
@@ -93,51 +92,6 @@ def frame(points: pa.Table | Iterable[LoggedPoint]) -> pd.DataFrame:
                 change = made[f"{split}.{when}.{metric}"] - made[f"{split}.dense.{metric}"]
                 derived[f"{split}.change_{when}.{metric}"] = change
     return made.assign(**derived)
-
-
-def completed(rows: pd.DataFrame, kind: Kind, beside: Sequence[str] = ()) -> pd.DataFrame:
-    """Give records of earlier versions what they lack, where newer ones say it.
-
-    What a hash covers is known wherever that hash is. The rest, noted in ``completed``, is taken for that of newer ones
-    that agree in all settings that both have, ``beside`` and the seed left out, as long as it is the same in all of
-    them; of penalties those of another mode and schedule say as much. Else such a record stays as it is, and is told
-    apart.
-    """
-    old = rows["reg_settings"] == ""
-    if not old.any() or old.all():
-        return rows.assign(completed=False)
-    made = rows.copy()
-    for covering, names in EXPLAINED.items():
-        if covering in made and set(names) <= set(made):
-            known = made.groupby(covering)[list(names)].transform("first")
-            made.loc[old, list(names)] = known[old & (made[covering] != "")]
-    if "path" in made:
-        chained = made[old & (made["schedule"] == "progressive") & (made["study"] == "")]
-        for _, curve in chained.groupby("curve_key"):
-            made.loc[curve.index, "path"] = _path(curve)
-    both = [name for name in kind.settings if name not in (*LATER, *beside, "seed")]
-    trained = [name for name in both if name not in (*OF_A_MODE, "schedule", "schedule_settings")]
-    found = _taken_over(made, old, ["reg_settings"], trained)
-    lacking = [name for name in LATER if name in kind.settings and name != "path"]
-    found = found.union(_taken_over(made, old, lacking, [*both, *(["path"] if "path" in made else [])]))
-    return made.assign(completed=made.index.isin(found))
-
-
-def _path(curve: pd.DataFrame) -> str | None:
-    """The budgets of a curve as its newer records would have them, mildest first; nothing where there is one."""
-    budgets = sorted({float(value) for value in curve["budget.value"]})
-    ordered = reversed(budgets) if set(curve["budget.kind"]) == {"density"} else budgets
-    return ",".join(map(str, ordered)) if len(budgets) > 1 else None
-
-
-def _taken_over(rows: pd.DataFrame, old: pd.Series, names: list[str], both: Sequence[str]) -> pd.Index:
-    """Set ``names`` of old rows to what all newer ones that agree in ``both`` have; where that was done."""
-    ways = rows.groupby(names, dropna=False, sort=False).ngroup().where(~old)
-    alike = ways.groupby([rows[name] for name in both], dropna=False)
-    only = alike.transform("min").where(old & (alike.transform("nunique") == 1)).dropna()
-    source = pd.Series(ways.index, index=ways).groupby(level=0).first()
-    rows.loc[only.index, names] = rows.loc[source[only], names].set_axis(only.index)
-    return only.index
 
 
 def of_curves(points: pd.DataFrame) -> pd.DataFrame:

@@ -88,11 +88,11 @@ class Supply:
             total, single = (rows["run_id"].nunique() for rows in (chosen, counted))
             if single < total:
                 yield f"{total - single} of {total} {noun}s were logged again later and are left out"
-            earlier = counted[counted["completed"]]["run_id"].nunique()
-            if earlier:
+            earlier = counted[counted["reg_settings"] == ""]["run_id"].nunique()
+            if 0 < earlier < single:
                 yield (
-                    f"{earlier} of {single} {noun}s were recorded by an earlier version, which says less of penalties: "
-                    "they count as repetitions of newer ones with which they agree in all else"
+                    f"{earlier} of {single} {noun}s were recorded by an earlier version, which said less of them, and "
+                    "stand apart from newer ones; their commands, given again, record them in full"
                 )
 
 

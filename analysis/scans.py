@@ -6,7 +6,6 @@ Pure, as ``frames`` is. Column names are those of the records (``pruneexp.schema
     key                            the hash of its whole configuration
     place                          of the group in its network, from 0
     images, dense.METRIC           of the scan
-    completed                      as for points
     pruned                         percent of the group's weights that are gone
     change_METRIC                  accuracy minus that of the dense network, in points: top1 or top5
 """
@@ -38,7 +37,7 @@ SCANS = frames.Kind("scan", IDENTITY, (*SUBJECT, *CONDITIONS, "seed"))
 def frame(scans: Iterable[LoggedScan]) -> pd.DataFrame:
     """All rows of all scans, sorted by what they are, so that the order of logging changes nothing."""
     rows = [row for logged in scans for row in _rows(logged)]
-    made = frames.completed(pd.DataFrame(rows, columns=list(COLUMNS)), SCANS).sort_values(
+    made = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values(
         [*SUBJECT, *CONDITIONS, "seed", "started", "run_id", "place", *LEVEL], ignore_index=True
     )
     numbers = [name for name in made.columns if name.startswith(("val.", "dense.", "top1_", "top5_", "density"))]

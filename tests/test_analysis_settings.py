@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 
-from analysis import frames, scans
+from analysis import frames
 from analysis.__main__ import main
 from analysis.figures import tradeoff
 from analysis.tables import claims, headline, prune_vs_scratch
 from pruneexp.errors import UserError
 from pruneexp.schema import TradeoffPoint
 from tests.contracts.points import logged, point, tracking_file, with_settings
-from tests.contracts.scans import logged_scans, scan
 
 
 def under(strength: float, *, reg: str = "l1", **choices: Any) -> TradeoffPoint:
@@ -196,58 +195,27 @@ class TestWhere:
 
 
 class TestEarlierVersions:
-    def test_an_earlier_record_repeats_the_newer_ones_that_it_agrees_with(self) -> None:
-        new = with_settings(under(5e-4, reg="l2", seed=1), dense_settings="d", prune_settings="p", min_keep=1)
-        fields = ("reg_settings", "train_lr", "min_keep")
-        old = with_settings(new, seed=0, reg_settings="", train_lr=None, min_keep=None)
-        made = frame(old, new)
-        assert {tuple(row) for row in made[list(fields)].itertuples(index=False)} == {("l2 0.0005", 0.01, 1)}
-        assert list(made["completed"]) == [True, False]
-        assert [curve.seeds for curve in tradeoff.data(made).curves] == ["n = 2", "n = 2"]
+    OLD = with_settings(under(1e-4), reg_settings="", train_lr=None)
 
-    def test_an_earlier_record_of_one_mode_is_compared_with_a_newer_one_of_another(self) -> None:
-        new = under(5e-4, reg="l2")
-        old = with_settings(under(5e-4, reg="l2", mode="scratch_e", after=95.0), reg_settings="", train_lr=None)
-        old, new = (with_settings(made, dense_settings="d", prune_settings="p") for made in (old, new))
-        (entry,) = prune_vs_scratch.data(frame(old, new)).entries
-        assert [column for column, _ in entry.accuracies] == ["Fine-tuned", "Scratch-E"]
-
-    def test_an_earlier_progressive_curve_repeats_one_through_the_same_budgets_alone(self) -> None:
-        def curve(seed: int, *densities: float, **values: Any) -> list[TradeoffPoint]:
-            made = (under(5e-4, reg="l2", schedule="progressive", seed=seed, density=density) for density in densities)
-            return [with_settings(one, dense_settings="d", **values) for one in made]
-
-        old = {"reg_settings": "", "train_lr": None}
-        made = frame(*curve(0, 0.5, 0.1, **old), *curve(1, 0.5, 0.1, path="0.5,0.1"), *curve(2, 0.5, 0.2, 0.1, **old))
-        assert [(tradeoff.label(line), line.seeds) for line in tradeoff.data(made).curves] == [
-            ("L2 iterative prune and retrain, path=0.5,0.1", "n = 2"),
-            ("L2 iterative prune and retrain, path=0.5,0.2,0.1", "n = 1"),
+    def test_their_records_are_drawn_as_before(self) -> None:
+        curves = tradeoff.data(frame(self.OLD, with_settings(self.OLD, seed=1))).curves
+        assert [(tradeoff.label(curve), curve.seeds) for curve in curves] == [
+            ("L1 w/o retrain", "n = 2"),
+            ("L1 w/ retrain", "n = 2"),
         ]
 
-    def test_where_newer_ones_disagree_it_stays_apart_and_the_legend_says_so(self) -> None:
-        one, other = (with_settings(under(1e-4, seed=1), reg_settings=text, mask_key=text) for text in ("a", "b"))
-        old = with_settings(under(1e-4), reg_settings="", train_lr=None)
-        made = frame(old, one, other)
-        assert not made["completed"].any()
-        assert [tradeoff.label(curve) for curve in tradeoff.data(made).curves][3:] == [
+    def test_beside_newer_ones_they_stand_apart_and_the_legend_says_so(self) -> None:
+        curves = tradeoff.data(frame(self.OLD, with_settings(under(1e-4, seed=1), reg_settings="a"))).curves
+        assert [tradeoff.label(curve) for curve in curves if curve.style[1] == "after"] == [
             "L1 w/ retrain, reg settings not recorded",
             "L1 w/ retrain, reg settings a",
-            "L1 w/ retrain, reg settings b",
         ]
-
-    def test_scans_too(self) -> None:
-        new = scan(seed=1)
-        new = replace(new, identity=replace(new.identity, reg_settings="l2"))
-        made = scans.frame(logged_scans(scan(seed=0), new))
-        assert set(made["reg_settings"]) == {"l2"}
-        assert list(made.groupby("seed")["completed"].first()) == [True, False]
 
     def test_it_is_said(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
-        old = with_settings(under(1e-4), reg_settings="", train_lr=None)
-        tracking_file(tmp_path / "mlflow.db", logged(old, under(1e-4, seed=1)))
+        tracking_file(tmp_path / "mlflow.db", logged(self.OLD, under(1e-4, seed=1)))
         assert main(["tradeoff"]) == 0
         assert "note: 1 of 2 points were recorded by an earlier version" in capsys.readouterr().err
 
