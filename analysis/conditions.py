@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pruneexp.schema import LATER
-
 #: What stands for a value that is absent, in texts and on the command line.
 ABSENT = "none"
 #: Conditions whose values say by themselves what they are of.
@@ -25,10 +23,9 @@ _FOLLOWS = {
 
 
 def varying(keys: Iterable[Mapping[str, Any]], names: Sequence[str]) -> tuple[str, ...]:
-    """Those of ``names`` that have more than one value among ``keys``; what earlier versions did not record is none."""
+    """Those of ``names`` that have more than one value among ``keys``."""
     found = list(keys)
-    whole = [key for key in found if recorded_in_full(key)]
-    return tuple(name for name in names if len({key[name] for key in (whole if name in LATER else found)}) > 1)
+    return tuple(name for name in names if len({key[name] for key in found}) > 1)
 
 
 def telling(keys: Iterable[Mapping[str, Any]], names: Sequence[str]) -> tuple[str, ...]:
@@ -49,11 +46,6 @@ def hashed(name: str) -> bool:
     return name.endswith("_settings") or name == "data_fingerprint"
 
 
-def recorded_in_full(key: Mapping[str, Any]) -> bool:
-    """Whether a record says all that this version records."""
-    return any(key.get(name, True) for name in ("reg_settings", "train_lr"))
-
-
 def words(key: Mapping[str, Any], names: Iterable[str]) -> str:
     """Conditions as a legend has them: ``layer_std, reg_strength=1e-05, dense settings 1a2b3c4d``."""
     return ", ".join(short(name, text(key[name])) for name in names)
@@ -68,7 +60,7 @@ def cell(name: str, value: str) -> str:
     """One condition in a column that has its name."""
     if name == "data_fingerprint":
         return f"data {value[:8]}"
-    return f"{name.replace('_', ' ')} {value or 'not recorded'}" if hashed(name) else value
+    return f"{name.replace('_', ' ')} {value}" if hashed(name) else value
 
 
 def texts(key: Mapping[str, Any], names: Iterable[str]) -> tuple[tuple[str, str], ...]:

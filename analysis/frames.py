@@ -94,6 +94,12 @@ def frame(points: pa.Table | Iterable[LoggedPoint]) -> pd.DataFrame:
     return made.assign(**derived)
 
 
+def newer(rows: pd.DataFrame) -> pd.DataFrame:
+    """Without records of earlier versions where their network and data set have newer ones."""
+    full = rows["reg_settings"] != ""
+    return rows[full | ~full.groupby([rows[name] for name in SUBJECT]).transform("any")].reset_index(drop=True)
+
+
 def of_curves(points: pd.DataFrame) -> pd.DataFrame:
     """Without the points that a search asked for: the best of very many says nothing about a method."""
     return points[points["study"] == ""].reset_index(drop=True)

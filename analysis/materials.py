@@ -72,8 +72,12 @@ class Supply:
         return frames.where(rows, self.conditions, source.kind)
 
     def counted(self, material: Material) -> pd.DataFrame:
-        """What was chosen, and of what was logged again only the last; raises as ``chosen`` does."""
-        return frames.latest(self.chosen(material), SOURCES[material].kind)
+        """What was chosen, and of what was logged again only the last; raises as ``chosen`` does.
+
+        Records of earlier versions say less of settings, so that they are left out beside newer ones of their network
+        and data set.
+        """
+        return frames.latest(frames.newer(self.chosen(material)), SOURCES[material].kind)
 
     def remarks(self) -> Iterator[str]:
         """Sentences on each kind of record: how many were logged again later, and how many by earlier versions."""
@@ -85,15 +89,15 @@ class Supply:
                 chosen, counted = self.chosen(material), self.counted(material)
             except UserError:
                 continue  # nothing of it was chosen; whoever needs it is told
-            total, single = (rows["run_id"].nunique() for rows in (chosen, counted))
-            if single < total:
-                yield f"{total - single} of {total} {noun}s were logged again later and are left out"
-            earlier = counted[counted["reg_settings"] == ""]["run_id"].nunique()
-            if 0 < earlier < single:
+            total, new, single = (rows["run_id"].nunique() for rows in (chosen, frames.newer(chosen), counted))
+            if new < total:
                 yield (
-                    f"{earlier} of {single} {noun}s were recorded by an earlier version, which said less of them, and "
-                    "stand apart from newer ones; their commands, given again, record them in full"
+                    f"{total - new} of {total} {noun}s were recorded by an earlier version, which said less of their "
+                    "settings, and are left out beside newer ones: their commands, given again, record them in full, "
+                    "and --where reg_settings= takes them alone"
                 )
+            if single < new:
+                yield f"{new - single} of {new} {noun}s were logged again later and are left out"
 
 
 def read(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -204,20 +205,19 @@ class TestEarlierVersions:
             ("L1 w/ retrain", "n = 2"),
         ]
 
-    def test_beside_newer_ones_they_stand_apart_and_the_legend_says_so(self) -> None:
-        curves = tradeoff.data(frame(self.OLD, with_settings(under(1e-4, seed=1), reg_settings="a"))).curves
-        assert [tradeoff.label(curve) for curve in curves if curve.style[1] == "after"] == [
-            "L1 w/ retrain, reg settings not recorded",
-            "L1 w/ retrain, reg settings a",
-        ]
-
-    def test_it_is_said(
+    def test_beside_newer_ones_they_are_left_out_and_it_is_said(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
-        tracking_file(tmp_path / "mlflow.db", logged(self.OLD, under(1e-4, seed=1)))
-        assert main(["tradeoff"]) == 0
-        assert "note: 1 of 2 points were recorded by an earlier version" in capsys.readouterr().err
+        beside = with_settings(self.OLD, model="lenet_300_100")
+        tracking_file(tmp_path / "mlflow.db", logged(self.OLD, beside, under(1e-4, seed=1)))
+        assert main(["headline"]) == 0
+        assert "note: 1 of 3 points were recorded by an earlier version" in capsys.readouterr().err
+        text = Path("reports/headline.md").read_text(encoding="utf-8")
+        assert ("lenet5 " in text, "lenet_300_100 " in text) == (True, True)
+        rows = list(csv.DictReader(Path("reports/headline.csv").read_text(encoding="utf-8").splitlines()))
+        assert [(row["model"], row["n"]) for row in rows] == [("lenet5", "1"), ("lenet_300_100", "1")]
+        assert main(["tradeoff", "--where", "reg_settings=", "--where", "model=lenet5"]) == 0
 
 
 def test_the_list_has_a_line_for_each_setting(

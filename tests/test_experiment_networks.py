@@ -16,6 +16,7 @@ from pruneexp.errors import UserError
 from pruneexp.experiment import served
 from pruneexp.experiment.build import Job
 from pruneexp.pruning.layers import prunable
+from pruneexp.stages.dense import train_dense
 from pruneexp.stages.graph import Runner
 from pruneexp.stages.setting import Setting
 from sweeps.__main__ import main as sweeps
@@ -130,7 +131,7 @@ def test_lazy_layers_start_as_those_of_known_size() -> None:
 def test_a_network_with_lazy_layers_is_read_back_from_its_files(tmp_path: Path) -> None:
     setting = job(brought.Lazy).setting
     network, node = setting.network("initial").eval(), {**setting.configs["model"]}
-    del node["sources"]
+    del node["_sources_"]
     served.write(tmp_path, node, setting.input_shape, network.state_dict())
     images = torch.randn(3, 1, 12, 12)
     found = served.read(tmp_path, ["tests"]).predict(images.numpy())
@@ -164,6 +165,15 @@ def test_a_batch_of_one_is_tried_where_training_has_such() -> None:
         job(brought.Neck, "train.batch_size=1")
 
 
-def test_half_precision_has_keys_of_its_own() -> None:
-    assert job(brought.Half).setting.configs["model"]["thresholds"] == "float32"
-    assert built().setting.configs["model"].keys() == {"_target_", "num_classes", "channels", "image_size"}
+def test_a_full_memory_is_not_taken_for_a_fault_of_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: brought.Convolutional, images: torch.Tensor) -> torch.Tensor:
+        raise torch.OutOfMemoryError("no memory is left")
+
+    monkeypatch.setattr(brought.Convolutional, "forward", full)
+    with pytest.raises(torch.OutOfMemoryError, match="no memory is left"):
+        job(brought.Convolutional)
+
+
+def test_no_argument_of_a_network_takes_the_place_of_its_code() -> None:
+    first, second = (job(brought.Keyword, sources=value).setting for value in (1, 2))
+    assert train_dense(first).key != train_dense(second).key

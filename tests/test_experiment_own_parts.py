@@ -77,7 +77,7 @@ PARTS: dict[str, tuple[dict[str, Any], str, set[str]]] = {
         class Mode(Prune):
             pass
         """,
-        set(),  # the stages say all
+        {"mask", "retrain"},
     ),
     "mode with work of its own": (
         {"mode": {"_target_": "own.Mode"}},
@@ -91,7 +91,7 @@ PARTS: dict[str, tuple[dict[str, Any], str, set[str]]] = {
                 *others, last = super().route(setting, path).steps
                 return Route((*others, replace(last, make=lambda parents, checkpoint: last.make(parents, checkpoint))))
         """,
-        {"retrain"},
+        {"mask", "retrain"},
     ),
 }
 

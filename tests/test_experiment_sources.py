@@ -119,7 +119,7 @@ def test_an_edited_module_that_a_network_needs_makes_another_network(case: str, 
 
 def sources(folder: Path, *overrides: str) -> dict[str, str]:
     _, _, job = built(folder, OWN_MODEL, *overrides)
-    found: dict[str, str] = job.setting.configs["model"]["sources"]
+    found: dict[str, str] = job.setting.configs["model"]["_sources_"]
     return found
 
 
@@ -142,7 +142,7 @@ def test_another_job_of_the_same_process_changes_nothing(mine: Path) -> None:
         importlib.import_module(name)
     config, _ = small(mine.parent)
     config.model = OWN_MODEL["model"]
-    assert build(config, Display(bars=False), ["own_net"]).setting.configs["model"]["sources"] == before
+    assert build(config, Display(bars=False), ["own_net"]).setting.configs["model"]["_sources_"] == before
 
 
 def test_a_process_is_known_by_the_code_that_it_runs(mine: Path) -> None:
@@ -195,4 +195,4 @@ def test_an_edited_file_of_an_allowed_package_makes_another_network(edited: str,
 def test_a_network_of_an_allowed_package(mine: Path, installed: Path) -> None:
     write(installed, {"zoo/net.py": network("", "nn.ReLU()")})
     _, _, job = built(mine, {"model": {"_target_": "zoo.net.Net"}}, "runtime.allow=[zoo]")
-    assert job.setting.configs["model"]["sources"].keys() == {"zoo.net.Net", "zoo"}
+    assert job.setting.configs["model"]["_sources_"].keys() == {"zoo.net.Net", "zoo"}

@@ -19,7 +19,9 @@ from tests.contracts.slurm import Cluster, cluster
 pytestmark = pytest.mark.slow
 
 #: Dense training takes some seconds, in which a job can be taken by surprise.
-LONG = (*SMALL, "train.epochs=300", "runtime.checkpoint_seconds=3600")
+#: Long enough, also on a fast machine, for both jobs of two to be met while they train.
+EPOCHS = 1500
+LONG = (*SMALL, f"train.epochs={EPOCHS}", "runtime.checkpoint_seconds=3600")
 ON_SLURM = ("-m", "hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1")
 
 
@@ -51,7 +53,7 @@ def test_a_job_that_is_taken_away_saves_goes_on_and_ends_with_the_numbers_of_one
         position = json.loads(saved.read_text())
         _, said = sweep.communicate(timeout=PATIENCE * 4)
     assert sweep.returncode == 0, said
-    assert 0 < 300 * position["epoch"] + position["step"] < 300 * 300
+    assert 0 < EPOCHS * position["epoch"] + position["step"] < EPOCHS * EPOCHS
     assert numbers(broken) == numbers(whole)
     assert [run.info.status for run in runs(broken)] == ["FINISHED"] * 4
     assert [run.info.status for run in runs(broken, "curve")] == ["FINISHED"] * 2

@@ -14,7 +14,7 @@ from pruneexp.errors import UserError
 from pruneexp.experiment.build import build
 from pruneexp.experiment.display import Display
 from pruneexp.experiment.points import identity
-from pruneexp.schema import LATER, REPEATED, PointIdentity, flat_names, flatten, group_of
+from pruneexp.schema import REPEATED, PointIdentity, flatten, group_of
 from tests.contracts.composing import composed
 from tests.contracts.jobs import SMALL_NETWORK
 
@@ -141,4 +141,3 @@ def test_people_can_choose_by_what_the_hashes_cover() -> None:
     (scratch, *_) = points(("mode=scratch_b",), {"mode.cap": 2})
     assert (scratch.cap, scratch.scaled_init, scratch.rounds) == (2, "false", 1)
     assert of.cap is None
-    assert set(LATER) <= set(flat_names(PointIdentity))

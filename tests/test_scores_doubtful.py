@@ -109,7 +109,7 @@ def test_a_scan_counts_what_a_probe_counts(epochs: int, tmp_path: Path) -> None:
     [row] = record["rows"]
     assert (row["val.undefined"], row["val.images"], record["dense"]["undefined"]) == (dark, images, dark)
     assert row["val.top1"] <= 100 * (1 - dark / images)
-    assert (row["top1_low"], row["top1_high"]) <= (5, 5)  # and not the loss of all that are dark
+    assert max(row["top1_low"], row["top1_high"]) <= 5  # and not the loss of all that are dark
     probed = runner.record(probe(setting, dense, Budget("density", 0.5)))
     assert probed["val"]["undefined"] == dark
     assert not probed["disconnected"]

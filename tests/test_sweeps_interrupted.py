@@ -18,8 +18,8 @@ from tests.contracts.sweeping import SWEEPS
 
 pytestmark = pytest.mark.slow
 
-#: Dense training takes some seconds, in which a job can be taken by surprise.
-LONG = ("train.epochs=400", "runtime.threads=1")
+#: Dense training takes some seconds, also on a fast machine, in which a job can be taken by surprise.
+LONG = ("train.epochs=2000", "runtime.threads=1")
 SEEDS = (0, 1, 2)
 SWEEP = ("-m", *SMALL, *LONG, "seed=0,1,2", "runtime.sweep=mine")
 SIDE_BY_SIDE = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")

@@ -126,6 +126,23 @@ def test_one_rate_needs_no_call(policy: DropoutPolicy, phase: Phase) -> None:
         assert seen(network, IMAGES, -IMAGES) == [rate] * 6
 
 
+def test_calls_at_one_rate_may_be_as_many_as_the_images() -> None:
+    class OneByOne(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc1, self.drop, self.fc2 = nn.Linear(144, 64), nn.Dropout(0.5), nn.Linear(64, 2)
+
+        def forward(self, images: Tensor) -> Tensor:
+            return torch.stack([self.fc2(self.drop(self.fc1(image.flatten()))) for image in images])
+
+    network = OneByOne()
+    with changed(network, Scaled(), "retrain", {"fc1": 0.25, "fc2": 0.5}, (1, 12, 12)) as rates:
+        assert rates == {"drop": 0.25}
+        for images in (IMAGES, IMAGES[:1], torch.cat([IMAGES, IMAGES])):
+            network(images)
+        assert network.drop.p == 0.25
+
+
 @pytest.mark.parametrize("times", [0, 2])
 def test_a_network_that_calls_it_otherwise_is_told_so(times: int) -> None:
     network = Shared(times=times)

@@ -6,6 +6,7 @@ whose last value is misspelt must not be found out hours later.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from importlib.machinery import PathFinder
@@ -51,7 +52,7 @@ def check_command(arguments: Sequence[str]) -> str | None:
             raise UserError(
                 f"--{flag.replace('_', '-')}: what is composed starts from pruneexp's own; --config-dir adds"
             )
-    if studies := [word for word in parsed.overrides if word.lstrip("+~").startswith("study")]:
+    if studies := [word for word in parsed.overrides if re.match(r"[+~]*study\b", word)]:
         raise UserError(f"{studies[0]}: a study is run by python -m sweeps {studies[0]}")
     search = search_path(folders)
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):

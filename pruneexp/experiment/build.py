@@ -23,10 +23,10 @@ from pruneexp.data.dataset import Dataset
 from pruneexp.errors import UserError, cause
 from pruneexp.experiment.naming import name_layers
 from pruneexp.experiment.network import new_network, weights_file
-from pruneexp.experiment.rehearsal import Rehearsal, Task, rehearsed
-from pruneexp.experiment.sources import Signed, described
+from pruneexp.experiment.rehearsal import Task, rehearsed
+from pruneexp.experiment.sources import SOURCES, Signed, described
 from pruneexp.models.adapt import adapt, input_shape_of
-from pruneexp.pruning.layers import kind_of, prunable, weights
+from pruneexp.pruning.layers import kind_of, prunable
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import select
 from pruneexp.schema import Budget
@@ -116,11 +116,11 @@ def build(config: DictConfig, progress: Progress, own: Sequence[str] = ()) -> Jo
         layer_flop=rehearsal.layer_flop,
     )
     setting = replace(setting, dropouts=uses_of(probe, setting.dropout, task.shape))
-    setting = replace(setting, configs=_identities(config, setting, probe, rehearsal))
+    setting = replace(setting, configs=_identities(config, setting, probe))
     wanted = budgets(config)
     _check_selection(setting, probe, wanted[0])
     schedule: Schedule = make("schedule", config.schedule)
-    code = described(config.mode, config.runtime.allow).get("sources", {})
+    code = described(config.mode, config.runtime.allow).get(SOURCES, {})
     mode: Mode = Signed(make("mode", config.mode).route, code)
     routes = tuple(mode.route(setting, schedule.path(budget, wanted)) for budget in wanted)
     chained = any(schedule.path(budget, wanted) != schedule.path(budget, (budget,)) for budget in wanted)
@@ -195,7 +195,7 @@ def _data(config: DictConfig, make: Callable[..., Any]) -> Dataset:
             f"data.info.classes={info.classes}, but {data.name} has {data.classes}: "
             f"set data.info.classes={data.classes}"
         )
-    code = described(config.data, config.runtime.allow).get("sources")
+    code = described(config.data, config.runtime.allow).get(SOURCES)
     return replace(data, fingerprint=stage_key("data", 1, code, [], data.fingerprint)) if code else data
 
 
@@ -231,17 +231,13 @@ def _task(config: DictConfig, network: nn.Module, data: Dataset, recipe: Recipe,
     )
 
 
-def _identities(config: DictConfig, setting: Setting, network: nn.Module, rehearsal: Rehearsal) -> dict[str, Any]:
+def _identities(config: DictConfig, setting: Setting, network: nn.Module) -> dict[str, Any]:
     """The plain values that stage keys are made of; a network without dropout does not depend on the policy."""
     dense_rates = rates(network, setting.dropout, "train", {}, setting.dropouts)
     described_here = partial(described, allowed=config.runtime.allow)
     model = described_here(config.model)
     if config.train.start_from:
-        model["start_from"] = checksum(Path(config.train.start_from).expanduser())
-    if rehearsal.contiguous:
-        model["layout"] = "contiguous"  # in the other layout, where it did run, it gave other numbers
-    if any(weight.dtype in (torch.float16, torch.bfloat16) for weight in weights(network).values()):
-        model["thresholds"] = "float32"  # whatever was stored before was cut at thresholds in half precision
+        model["_start_from_"] = checksum(Path(config.train.start_from).expanduser())
     return {
         "model": model,
         "train": {**asdict(setting.train), "augment": setting.augment},

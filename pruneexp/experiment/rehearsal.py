@@ -20,8 +20,8 @@ from pruneexp.errors import UserError, cause
 from pruneexp.pruning.layers import evaluating, weights
 from pruneexp.training import layout, seeding
 
-#: Parameters that are smaller are as good as zero: those that scale a branch start at 1e-6 where not at 0.
-FAINT = 1e-3
+#: What the moment is to blame for, and not the network.
+_MEMORY = (torch.OutOfMemoryError, MemoryError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,15 +57,18 @@ def rehearsed(network: nn.Module, task: Task) -> Rehearsal:
         UserError: the network does not take the images, does not give one logit per class, or cannot be trained.
     """
     with seeding.forked(task.device):
-        _check_logits(_answers(network, _zeros(task, 2)), 2, task)
+        noise = torch.randn(2, *task.shape, generator=seeding.generator(0, "rehearsal")).to(task.device)
+        usual = _answers(network, noise.clone())
+        _check_logits(usual, 2, task)
         _check_weights(network)
         if task.single:
             _check_single(network, task)
         flop = _flop(network, task)
-        contiguous = layout.for_network(network) is not layout.as_is and not _runs_in_channels_last(network, task)
-        if contiguous or layout.for_network(network) is layout.as_is:
+        movable = layout.for_network(network) is not layout.as_is
+        contiguous = movable and not _runs_in_channels_last(network, noise, usual, task)
+        if contiguous or not movable:
             network.zero_grad(set_to_none=True)
-            _train(network, _zeros(task, min(2, task.batch)), task)
+            _train(network, noise[: task.batch].clone(), task)
     if not sum(flop.values()):
         raise UserError(
             "no FLOP can be counted, because the model calls none of its layers: functional.linear(x, self.fc.weight) "
@@ -74,14 +77,12 @@ def rehearsed(network: nn.Module, task: Task) -> Rehearsal:
     return Rehearsal(flop, contiguous, overlooked(network, flop))
 
 
-def _zeros(task: Task, images: int) -> Tensor:
-    return torch.zeros(images, *task.shape, device=task.device)
-
-
 def _answers(network: nn.Module, images: Tensor) -> Any:
     try:
         with evaluating(network), torch.no_grad():
             return network(images)
+    except _MEMORY:
+        raise
     except Exception as error:
         shape = tuple(images.shape[1:])
         raise UserError(f"the model does not take images of shape {shape}: {cause(error)}") from error
@@ -113,7 +114,7 @@ def _check_weights(network: nn.Module) -> None:
 
 def _check_single(network: nn.Module, task: Task) -> None:
     """A batch of one image may lose its first dimension, which is put back, but nothing else."""
-    outputs = _answers(network, _zeros(task, 1))
+    outputs = _answers(network, torch.zeros(1, *task.shape, device=task.device))
     if not isinstance(outputs, Tensor) or outputs.numel() != task.classes:
         given = f"shape {tuple(outputs.shape)}" if isinstance(outputs, Tensor) else f"a {type(outputs).__name__}"
         raise UserError(
@@ -129,33 +130,23 @@ def _flop(network: nn.Module, task: Task) -> dict[str, float]:
         return layer_flops(network, task.shape, images=2)
 
 
-def _runs_in_channels_last(network: nn.Module, task: Task) -> bool:
-    """Whether another order in memory changes no answer and stops no training, as far as noise shows.
+def _runs_in_channels_last(network: nn.Module, noise: Tensor, usual: Tensor, task: Task) -> bool:
+    """Whether another order in memory changes no answer to the noise, which are ``usual``, and stops no training.
 
     Answers tell nothing where not even the same order gives the same ones twice: the network draws, or counts.
     """
-    draws = seeding.generator(0, "rehearsal")
-    noise = torch.randn(2, *task.shape, generator=draws).to(task.device)
-    _wake(network, draws)
     try:
-        usual = _answers(network, noise.clone())
         with layout.arranged(network) as arrange:
             moved = _answers(network, arrange(noise.clone()))
         if not _same(usual, moved, network) and _same(usual, _answers(network, noise.clone()), network):
             return False
         with layout.arranged(network) as arrange:
             _train(network, arrange(noise[: task.batch].clone()), task)
+    except _MEMORY:
+        raise
     except Exception:  # noqa: BLE001  whatever the network's code raises: it is tried in the usual order next
         return False
     return True
-
-
-@torch.no_grad()
-def _wake(network: nn.Module, draws: torch.Generator) -> None:
-    """Parameters that start near zero, such as the scale of a residual branch, would hide what is before them."""
-    for parameter in network.parameters():
-        if parameter.is_floating_point() and parameter.numel() and float(parameter.abs().max()) < FAINT:
-            parameter.copy_(0.1 * torch.randn(parameter.shape, generator=draws))
 
 
 def _same(one: Tensor, other: Tensor, network: nn.Module) -> bool:
@@ -177,7 +168,7 @@ def _train(network: nn.Module, images: Tensor, task: Task) -> None:
             _check_logits(outputs, len(images), task, " in training mode", cure)
             loss = cross_entropy(outputs, labels)
         loss.backward()
-    except UserError:
+    except (UserError, *_MEMORY):
         raise
     except Exception as error:
         what = f"the model cannot be trained on a batch of {len(images)} images of shape {task.shape}"

@@ -31,6 +31,8 @@ from pruneexp.stages.setting import Setting
 _CHECKOUT = Path(pruneexp.__file__).parents[1]
 _OURS = ("pruneexp", "sweeps", "analysis", "hydra_plugins")
 _CODE = (".py", ".so", ".pyd")
+#: Where digests stand beside the values of a node: a name that no argument has.
+SOURCES = "_sources_"
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def described(node: Any, allowed: Sequence[str]) -> dict[str, Any]:
     for _, target in targets(values):
         if not is_known(target):
             code |= sources(target, allowed)
-    return {**values, "sources": code} if code else values
+    return {**values, SOURCES: code} if code else values
 
 
 def sources(target: str, allowed: Sequence[str]) -> dict[str, str]:
@@ -69,7 +71,7 @@ def sources(target: str, allowed: Sequence[str]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Signed:
-    """A mode, ``of`` its route, in which the digests of its ``code`` identify stages that do work of its own."""
+    """A mode, ``of`` its route, in which the digests of its ``code`` identify every stage but the dense network."""
 
     of: Callable[[Setting, Sequence[Budget]], Route]
     code: Mapping[str, str]
@@ -80,8 +82,7 @@ class Signed:
 
         def sign(stage: Stage) -> Stage:
             if stage not in made:
-                ours = str(getattr(stage.make, "__module__", "")).partition(".")[0] == "pruneexp"
-                config = stage.config if ours else {**stage.config, "sources": dict(self.code)}
+                config = stage.config if stage.kind == "dense" else {**stage.config, SOURCES: dict(self.code)}
                 made[stage] = replace(stage, config=config, parents=tuple(map(sign, stage.parents)))
             return made[stage]
 

@@ -8,7 +8,6 @@ multiply-add is two FLOP.
 from pruneexp.schema.codec import flat_names, flat_types, flatten, names_of, names_text, unflatten
 from pruneexp.schema.derived import (
     EXPLAINED,
-    LATER,
     OF_A_MODE,
     REPEATED,
     contest_of,
@@ -94,7 +93,6 @@ __all__ = [
     "FAILURE",
     "JOB",
     "KIND",
-    "LATER",
     "LAYERS_FILE",
     "LEVEL",
     "NETWORK_KEY",

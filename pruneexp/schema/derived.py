@@ -27,8 +27,6 @@ EXPLAINED: Mapping[str, Sequence[str]] = {
     "schedule_settings": ("rounds",),
     "mode_settings": ("cap", "scaled_init"),
 }  # fmt: skip
-#: What records of earlier versions lack.
-LATER = ("reg_settings", "path", *(name for names in EXPLAINED.values() for name in names))
 #: A mode and its own switches.
 OF_A_MODE = ("mode", "mode_settings", *EXPLAINED["mode_settings"])
 _BUDGET = ("budget.kind", "budget.value")

@@ -36,7 +36,7 @@ class PointIdentity:
     each retraining spends, both halves of a local one together.
 
     What may be absent says in words what the hashes cover, for people to choose by, and is absent where a choice has no
-    such switch and in records of earlier versions (``LATER``). ``path`` holds the budgets of the whole curve,
+    such switch and in records of earlier versions. ``path`` holds the budgets of the whole curve,
     comma-separated, where the rounds that lead to a point depend on them. ``study`` and ``trial`` are of the search
     that asked for the point; empty and -1 for a point of a curve.
     """

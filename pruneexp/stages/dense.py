@@ -8,7 +8,7 @@ from pruneexp.stages.setting import Setting
 from pruneexp.stages.work import Training, artefact, train
 from pruneexp.training.seeding import derive
 
-VERSION = 1
+VERSION = 2
 
 
 def train_dense(setting: Setting) -> Stage:

@@ -150,7 +150,8 @@ def _changes(
             of = {layer: policy(module.p, kept[layer] * size, size) for layer, size in sizes.items()}
             alike = tuple(dict.fromkeys(of.values()))
             own = tuple(of[call.layer] for call in calls if call.dropout == name)
-            found.append(_Change(name, module, own if len(alike) > 1 else alike, len(alike) > 1))
+            told = own if len(alike) > 1 else alike
+            found.append(_Change(name, module, told, len(set(told)) != 1))
     return found
 
 
@@ -167,7 +168,7 @@ class _Follower:
         self.calls = 0
 
     def call(self, module: nn.Module, inputs: object) -> None:
-        if not module.training or (self._again() and len(set(self.rates)) == 1):
+        if not module.training:
             return
         if self._again():
             raise UserError(
@@ -182,7 +183,7 @@ class _Follower:
         self.calls += 1
 
     def end(self, network: nn.Module, inputs: object, outputs: object) -> None:
-        if network.training and self.calls < len(self.rates) and len(set(self.rates)) > 1:
+        if network.training and self.calls < len(self.rates):
             raise self._otherwise(f"{self.calls} times")
 
     def _again(self) -> bool:

@@ -58,9 +58,8 @@ def arranged(network: nn.Module) -> Iterator[Callable[[Tensor], Tensor]]:
         _move(network, torch.contiguous_format)
 
 
-def _kernels(network: nn.Module) -> list[nn.Parameter]:
-    own = [dict(m.named_parameters(recurse=False)) for m in network.modules() if isinstance(m, nn.Conv2d)]
-    return [parameters["weight"] for parameters in own if "weight" in parameters]
+def _kernels(network: nn.Module) -> list[Tensor]:
+    return [module.weight for module in network.modules() if isinstance(module, nn.Conv2d)]
 
 
 def _move(network: nn.Module, memory_format: torch.memory_format) -> None:

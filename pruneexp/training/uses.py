@@ -72,9 +72,9 @@ def uses(network: nn.Module, input_shape: tuple[int, ...]) -> Uses:
         stack.enter_context(seeding.stream(0, "dropout uses", device=device))
         stack.enter_context(torch.enable_grad())
         stack.enter_context(_training(network))
-        stack.enter_context(trace.watching())
         try:
-            network(images)
+            with trace.watching():
+                network(images)
         except Exception as error:
             raise UserError(
                 f"{type(network).__name__} cannot run a training pass of {_IMAGES} images of shape {input_shape}, "

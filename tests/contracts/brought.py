@@ -31,6 +31,14 @@ class Plain(nn.Module):
         return self.last(self.first(images.flatten(1)).relu())
 
 
+class Keyword(Plain):
+    """Takes an argument of the name that identities once gave to the digests of code."""
+
+    def __init__(self, num_classes: int, sources: int) -> None:
+        super().__init__(num_classes)
+        self.sources = sources
+
+
 class Convolutional(nn.Module):
     """Two convolutions, and a head on all of their outputs; ``order`` says how these become a row."""
 
@@ -39,15 +47,13 @@ class Convolutional(nn.Module):
         self.order = order
         self.conv1, self.conv2 = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 6, 3, padding=1)
         self.head = nn.Linear(6 * 36, num_classes)
-        if order == "memory, faintly":
-            nn.init.zeros_(self.head.weight)
 
     def forward(self, images: Tensor) -> Any:
         x = functional.max_pool2d(self.conv1(images).relu(), 2)
         x = self.conv2(x).relu()
         if self.order == "view" or (self.order == "view in training" and self.training):
             return self.head(x.view(len(x), -1))
-        if self.order.startswith("memory"):
+        if self.order == "memory":
             return self.head(x.as_strided((len(x), 216), (216, 1)))
         if self.order == "draws":
             x = functional.dropout(x, 0.5)  # in evaluation as well
