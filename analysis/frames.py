@@ -137,7 +137,8 @@ def _equal(column: pd.Series, value: str) -> pd.Series:
     alike = _texts(column) == value
     if pd.api.types.is_numeric_dtype(column):
         with suppress(ValueError):
-            return alike | ((column - float(value)).abs() <= _SLACK * abs(float(value)))
+            number = float(value)
+            return alike | ((column - number).abs() <= (_SLACK * abs(number) if math.isfinite(number) else 0))
     return alike
 
 

@@ -174,6 +174,33 @@ def test_a_full_memory_is_not_taken_for_a_fault_of_the_network(monkeypatch: pyte
         job(brought.Convolutional)
 
 
+@pytest.mark.parametrize(
+    ("what", "sentence"),
+    [
+        ("a permutation", "two copies of the model with the same state_dict answer differently"),
+        ("a buffer that is not stored", "two copies of the model with the same state_dict answer differently"),
+        ("a switch", "two copies of the model with the same state_dict answer differently"),
+        ("a count", "two copies of the model with the same state_dict answer differently"),
+        ("a parameter made in a pass", "the model makes late.bias, late.weight while it runs"),
+    ],
+)
+def test_what_a_network_needs_is_in_its_state(what: str, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        job(brought.Unsaved, what=f"'{what}'", pretrained=str(what == "a switch").lower())
+
+
+def test_a_buffer_that_is_stored_goes_from_stage_to_stage(tmp_path: Path) -> None:
+    found = job(brought.Unsaved, "curve.densities=[1.0]", "retrain.epochs=0", what="'a buffer that is stored'")
+    runner = Runner(Store(tmp_path))
+    (route,) = found.routes
+    assert runner.record(route.final)["val"] == runner.record(route.dense)["val"]
+
+
+def test_code_that_differentiates_in_its_forward_pass_is_scored(tmp_path: Path) -> None:
+    (route,) = job(brought.Inward, "curve.densities=[0.5]", "train.epochs=1").routes
+    assert Runner(Store(tmp_path)).record(route.final)["val"]["top1"] > 0
+
+
 def test_no_argument_of_a_network_takes_the_place_of_its_code() -> None:
     first, second = (job(brought.Keyword, sources=value).setting for value in (1, 2))
     assert train_dense(first).key != train_dense(second).key

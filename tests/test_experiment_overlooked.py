@@ -41,7 +41,7 @@ def test_layers_that_the_user_leaves_out_are_not_meant() -> None:
 
 def test_a_weight_used_by_other_code_is_told_from_one_that_nobody_uses() -> None:
     assert overlooked(brought.Functional, both=False) == "FLOP of first are not counted"
-    assert overlooked(brought.Empty) == "never called: idle"
+    assert overlooked(brought.Empty) == "not called by the images tried: idle"
 
 
 def test_long_lists_are_shortened() -> None:
@@ -77,7 +77,7 @@ def test_every_plan_says_it(words: list[str], tmp_path: Path, capfd: pytest.Capt
     command = sweeps if any(word.startswith("study=") for word in words) else main
     with contextlib.chdir(tmp_path):
         assert command([*words, *SMALL, *brought.overrides(brought.Empty), "plan=true"]) == 0
-    assert "  warning   never called: idle\n" in capfd.readouterr().out
+    assert "  warning   not called by the images tried: idle\n" in capfd.readouterr().out
 
 
 def test_a_plan_times_two_images_at_least(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ class TestIterative(ScheduleContract):
         assert Iterative().path(target, ()) == (target,)
 
     def test_refuses_no_rounds(self) -> None:
-        with pytest.raises(ValueError, match="rounds is 0, must be at least 1"):
+        with pytest.raises(ValueError, match="rounds is 0, must be a whole number of at least 1"):
             Iterative(rounds=0)
 
 

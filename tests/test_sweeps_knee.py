@@ -88,7 +88,7 @@ def test_an_end_that_keeps_to_the_limit_is_the_answer(folder: Path, capsys: pyte
     assert runs(folder, "study")[-1].data.metrics["knee.density"] == 0.8
 
 
-def test_a_network_that_loses_at_once_has_no_knee(
+def test_without_any_point_nothing_is_concluded(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def failing(self: Session, *_: object) -> None:
@@ -97,7 +97,7 @@ def test_a_network_that_loses_at_once_has_no_knee(
     monkeypatch.setattr(Session, "point", failing)
     assert swept(folder, "study=knee", "study.lowest=0.9", "study.seeds=[0]", "study.tolerance=1.05") == 1
     out, err = capsys.readouterr()
-    assert "knee: no pruning loses at most 0.5 points of val accuracy; 0.9" in out
+    assert "knee:" not in out  # what failed says nothing about networks
     last = err.splitlines()[-1]
     assert last == "sweeps: no point could be computed: seed 0, density 0.9: Diverged: the loss is nan"
     assert runs(folder, "study")[-1].info.status == "FAILED"

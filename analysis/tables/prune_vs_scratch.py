@@ -148,8 +148,9 @@ def _varying(keys: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 def _entry(key: Mapping[str, Any], rows: pd.DataFrame, columns: Iterable[tuple[str, str]]) -> Entry:
     accuracies = {column: frames.spread(same["after"]) for column, same in rows.groupby("column")}
     named = tuple((column, accuracies[column]) for column, _ in columns if column in accuracies)
-    top = max(round(spread.mean, 2) for _, spread in named)
-    best = tuple(name for name, spread in named if round(spread.mean, 2) == top) if len(named) > 1 else ()
+    most = max(spread.n for _, spread in named)  # a mean over fewer seeds may have had the lucky ones
+    means = {name: round(spread.mean, 2) for name, spread in named if spread.n == most}
+    best = tuple(name for name, mean in means.items() if mean == max(means.values())) if len(means) > 1 else ()
     density = frames.spread(rows["density_scope"]).mean
     return Entry(
         data=str(key["data"]),
@@ -243,8 +244,8 @@ def _notes(made: PruneVsScratch, partial: bool) -> tuple[str, ...]:
     of = "the weights that the criterion may prune" if partial else "the weights"
     note = (
         f"Density: kept share of {of}. Mean ± sample standard deviation over n seeds; bold: the highest mean of the "
-        f"row among the pruned networks; {MISSING}: not logged. Scratch-E trains for the epochs of the dense network, "
-        "Scratch-B for its compute; Rewound retrains from the initial weights."
+        f"row among the pruned networks of most seeds; {MISSING}: not logged. Scratch-E trains for the epochs of the "
+        "dense network, Scratch-B for its compute; Rewound retrains from the initial weights."
     )
     same = dict(made.entries[0].conditions)
     common = ", ".join(f"{name} {same[name]}" for name in _METHOD if name not in made.varying)

@@ -105,11 +105,14 @@ def validate(config: DictConfig, own: Sequence[str] = ()) -> None:
         marks = _at(values, key)
         if any(not 0 < mark < 1 for mark in marks) or list(marks) != sorted(marks):
             raise UserError(f"{key}={marks}: milestones are ascending fractions of the training, between 0 and 1")
+    least = _at(values, "criterion.min_keep")
+    if isinstance(least, bool) or not isinstance(least, int):
+        raise UserError(f"criterion.min_keep={least}: allowed is a whole number, 0 or more")
     layers = _at(values, "criterion.layers")
     if not isinstance(layers, list):
         raise UserError(f"criterion.layers={layers}: allowed is a list of kinds, as in criterion.layers=[conv,linear]")
     strength = values["reg"].get("strength", 0.0) if isinstance(values["reg"], dict) else 0.0
-    if not isinstance(strength, int | float) or not 0 <= strength < math.inf:
+    if isinstance(strength, bool) or not isinstance(strength, int | float) or not 0 <= strength < math.inf:
         raise UserError(f"reg.strength={strength}: the strength of a regularizer is a number, 0 or more")
     _check_tags(values["runtime"]["tags"])
     allowed = (*ALLOWED_TARGETS, *values["runtime"]["allow"], *own)

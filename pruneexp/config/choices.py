@@ -125,7 +125,7 @@ def check_shadowed(folders: Sequence[Path]) -> None:
     Raises:
         UserError: names both files.
     """
-    taken = {path: folder for folder in reversed(_shipped()) for path in _named(folder) if path.parts[:-1]}
+    taken = {path: folder for folder in reversed(_shipped()) for path in _named(folder)}
     ours = {folder.resolve() for folder in _shipped()}
     for folder in {folder.resolve(): folder for folder in folders if folder.resolve() not in ours}.values():
         for name, other in taken.items():

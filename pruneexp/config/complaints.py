@@ -60,7 +60,9 @@ def _chain(error: BaseException | None) -> list[BaseException]:
 def _unknown_choice(match: re.Match[str], text: str, composed: Composed) -> str:
     group, choice = match["group"], match["choice"]
     listed = re.search(r"Available options in '[^']*':\n((?:\t.*\n?)+)", text)
-    choices = [line.strip() for line in listed[1].splitlines()] if listed else []
+    ours = conf_folder() / group  # Hydra does not list what lies in a folder of its own
+    nested = {str(path.relative_to(ours).with_suffix("")) for path in ours.glob("*/*.yaml")}
+    choices = sorted({*(line.strip() for line in listed[1].splitlines()), *nested}) if listed else []
     return f"{group}={choice}: no such choice; the choices of {group} are {', '.join(choices)}{_guess(choice, choices)}"
 
 

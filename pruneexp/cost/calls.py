@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -33,7 +33,7 @@ def watched(network: nn.Module, before: Callable[[str, Tensor], None], after: Ob
         for module in network.modules():
             name = names.get(id(getattr(module, "weight", None)))
             if name is not None and isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)):
-                hooks.append(module.register_forward_pre_hook(partial(_before, before, name)))
+                hooks.append(module.register_forward_pre_hook(partial(_before, before, name), with_kwargs=True))
                 hooks.append(module.register_forward_hook(partial(_after, after, name)))
         with evaluating(network), torch.no_grad():
             yield
@@ -42,8 +42,10 @@ def watched(network: nn.Module, before: Callable[[str, Tensor], None], after: Ob
             hook.remove()
 
 
-def _before(observe: Callable[[str, Tensor], None], name: str, _: nn.Module, inputs: tuple[Any, ...]) -> None:
-    observe(name, inputs[0])
+def _before(
+    observe: Callable[[str, Tensor], None], name: str, _: nn.Module, inputs: tuple[Any, ...], named: Mapping[str, Any]
+) -> None:
+    observe(name, inputs[0] if inputs else named["input"])
 
 
 def _after(observe: Observer, name: str, module: nn.Module, _: tuple[Any, ...], output: Tensor) -> None:

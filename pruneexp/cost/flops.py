@@ -16,9 +16,9 @@ from pruneexp.pruning.layers import prunable
 def layer_flops(network: nn.Module, input_shape: tuple[int, ...], images: int = 1) -> dict[str, float]:
     """Dense FLOP of each prunable layer for one image of ``input_shape`` (C, H, W), in registration order.
 
-    A layer that never runs has 0. One zero image goes through the network, or a batch of ``images`` where it does not
-    take a single one, on the network's own device and dtype, in evaluation mode; the mode is left as it was. A network
-    on the ``meta`` device costs neither memory nor time, and gives the same answer.
+    A layer that does not run has 0. One image of noise goes through the network, or a batch of ``images`` where it does
+    not take a single one, on the network's own device, in float32 and evaluation mode; the mode is left as it was. A
+    network on the ``meta`` device costs neither memory nor time, and gives the same answer.
 
     Raises:
         UserError: the network has no prunable layer.
@@ -26,12 +26,11 @@ def layer_flops(network: nn.Module, input_shape: tuple[int, ...], images: int = 
     flop = dict.fromkeys(prunable(network), 0.0)
 
     def count(name: str, weight: Tensor, output: Tensor) -> None:
-        flop[name] += (
-            2.0 * output.numel() * weight[0].numel() / images
-        )  # each output is a sum over one filter's weights
+        # Each output is a sum over one filter's weights.
+        flop[name] += 2.0 * output.numel() * weight[0].numel() / images
 
-    like = next(network.parameters())
-    batch = torch.zeros((images, *input_shape), device=like.device, dtype=like.dtype)
+    batch = torch.randn((images, *input_shape), generator=torch.Generator().manual_seed(0))
+    batch = batch.to(next(network.parameters()).device)
     with watched(network, before=lambda name, images: None, after=count):
         network(batch)
     return flop

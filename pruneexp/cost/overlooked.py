@@ -33,7 +33,7 @@ def overlooked(network: nn.Module, flop: Mapping[str, float]) -> str:
     if uncounted := [name for name in silent if name not in idle]:
         parts.append(f"FLOP of {_listed(uncounted)} are not counted")
     if idle:
-        parts.append(f"never called: {_listed(idle)}")
+        parts.append(f"not called by the images tried: {_listed(idle)}")
     if others:
         share = sum(others.values()) / (sum(others.values()) + sum(reached.values()))
         parts.append(f"not pruned: {_listed(list(others))}, {100 * share:.3g} % of the weights")

@@ -23,7 +23,7 @@ from pruneexp.data.dataset import Dataset
 from pruneexp.errors import UserError, cause
 from pruneexp.experiment.naming import name_layers
 from pruneexp.experiment.network import new_network, weights_file
-from pruneexp.experiment.rehearsal import Task, rehearsed
+from pruneexp.experiment.rehearsal import Task, check_copy, rehearsed
 from pruneexp.experiment.sources import SOURCES, Signed, described
 from pruneexp.models.adapt import adapt, input_shape_of
 from pruneexp.pruning.layers import kind_of, prunable
@@ -90,6 +90,8 @@ def build(config: DictConfig, progress: Progress, own: Sequence[str] = ()) -> Jo
     train, retrain = _recipes(config)
     task = _task(config, probe, data, train, device)
     rehearsal = rehearsed(probe, task)
+    if not str(config.model._target_).startswith("pruneexp.models."):
+        check_copy(probe, network("initial"), task)
     check_homes("criterion.allocation", config.criterion.allocation, allowed)
     name_layers(config.criterion.allocation, prunable(probe, config.criterion.layers), "criterion.allocation")
     setting = Setting(

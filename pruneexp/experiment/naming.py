@@ -52,6 +52,9 @@ def _as_text(value: Any, hint: Any, layers: Collection[str], where: str) -> Any:
             return [_as_text(each, arguments[0], layers, where) for each in value]
     elif str in _kinds(hint):
         return layer_name(value, layers, where)
+    elif value is None and any((*_arguments(hint, Mapping), *_arguments(hint, Collection))):
+        if type(None) not in _kinds(hint):
+            raise UserError(f"{where}=null: allowed is a list or a mapping of layers, [] or {{}} for none")
     elif value is not None and any(_arguments(hint, Mapping)):
         raise UserError(f"{where}={value}: allowed is a mapping, as in {{{next(iter(layers))}: 0.5}}")
     elif value is not None and any(str in _kinds(each[0]) for each in _arguments(hint, Collection)):

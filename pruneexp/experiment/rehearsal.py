@@ -57,7 +57,7 @@ def rehearsed(network: nn.Module, task: Task) -> Rehearsal:
         UserError: the network does not take the images, does not give one logit per class, or cannot be trained.
     """
     with seeding.forked(task.device):
-        noise = torch.randn(2, *task.shape, generator=seeding.generator(0, "rehearsal")).to(task.device)
+        noise = _noise(task)
         usual = _answers(network, noise.clone())
         _check_logits(usual, 2, task)
         _check_weights(network)
@@ -75,6 +75,35 @@ def rehearsed(network: nn.Module, task: Task) -> Rehearsal:
             "and the like must become self.fc(x)"
         )
     return Rehearsal(flop, contiguous, overlooked(network, flop))
+
+
+def check_copy(network: nn.Module, copy: nn.Module, task: Task) -> None:
+    """Refuse a network of which a new one with the same state answers otherwise: stages hand on nothing but the state.
+
+    ``network`` has been rehearsed, so that what it counts or makes in a pass shows; ``copy`` is new, with the weights
+    that dense training starts from.
+
+    Raises:
+        UserError: says where such numbers belong.
+    """
+    state, noise = network.state_dict(), _noise(task)
+    if made := sorted(state.keys() ^ copy.state_dict().keys()):
+        raise UserError(f"the model makes {', '.join(made)} while it runs: make them in its constructor")
+    with seeding.forked(task.device):
+        answers = _answers(network, noise.clone())
+        if not _same(answers, _answers(network, noise.clone()), network):
+            return  # it draws whenever it is asked
+        copy.load_state_dict(state)
+        if not _same(answers, _answers(copy, noise.clone()), network):
+            raise UserError(
+                "two copies of the model with the same state_dict answer differently: it draws numbers in its "
+                "constructor, counts its passes, or heeds a switch such as pretrained; keep what it needs in buffers "
+                "(register_buffer), which are stored with the weights"
+            )
+
+
+def _noise(task: Task) -> Tensor:
+    return torch.randn(2, *task.shape, generator=seeding.generator(0, "rehearsal")).to(task.device)
 
 
 def _answers(network: nn.Module, images: Tensor) -> Any:
@@ -114,7 +143,7 @@ def _check_weights(network: nn.Module) -> None:
 
 def _check_single(network: nn.Module, task: Task) -> None:
     """A batch of one image may lose its first dimension, which is put back, but nothing else."""
-    outputs = _answers(network, torch.zeros(1, *task.shape, device=task.device))
+    outputs = _answers(network, _noise(task)[:1])
     if not isinstance(outputs, Tensor) or outputs.numel() != task.classes:
         given = f"shape {tuple(outputs.shape)}" if isinstance(outputs, Tensor) else f"a {type(outputs).__name__}"
         raise UserError(

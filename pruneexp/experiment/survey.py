@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -64,7 +65,9 @@ class SweepPlan:
         yield from dict.fromkeys(("warning", plan.overlooked) for plan in plans if plan.overlooked)
         yield from dict.fromkeys(place for plan in plans for place in plan.places)
         if unknown:
-            yield "unknown", f"{len(unknown)} jobs cannot be planned here: {unknown[0].problem}"
+            reasons = Counter(job.problem for job in unknown)
+            for reason, count in reasons.items():
+                yield "unknown", f"{count} that cannot be planned here: {reason}"
 
 
 class Surveyor:

@@ -155,7 +155,9 @@ def _foldable(target: nn.Module, constants: Tensor) -> Tensor:
 
 def _input_of(network: nn.Module, layer: nn.Module, example: Tensor) -> Tensor:
     seen: list[Tensor] = []
-    handle = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    handle = layer.register_forward_pre_hook(
+        lambda _, inputs, named: seen.append(inputs[0] if inputs else named["input"]), with_kwargs=True
+    )
     try:
         with evaluating(network):
             network(example)

@@ -97,7 +97,7 @@ def _cut(
 
 
 def _what_is_left(setting: Setting, network: nn.Module, masks: MaskSet) -> tuple[LayerCount, ...]:
-    example = torch.zeros(2, *setting.input_shape, device=setting.device)
+    example = torch.randn(2, *setting.input_shape, generator=generator(0, "example")).to(setting.device)
     dead = dead_units(network, masks, example)
     effective = without_dead(network, masks, example)
     return count_layers(network, masks, effective, {name: int(units.count_nonzero()) for name, units in dead.items()})

@@ -184,7 +184,7 @@ def _retrained(
     return outcomes, effort(epochs=epochs, flop=flop, seconds=seconds)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _answers(setting: Setting, network: nn.Module) -> Answers:
     """What a network makes of each image of val; it is left in training mode, as stages hand it on."""
     arrange, parts = layout.for_network(network), []

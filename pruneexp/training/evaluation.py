@@ -16,7 +16,7 @@ from pruneexp.training import layout, seeding
 from pruneexp.training.fit import TrainingData
 
 
-@torch.inference_mode()
+@torch.no_grad()  # which code that differentiates in its forward pass can lift
 def evaluate(
     network: nn.Module,
     data: TrainingData,
@@ -67,7 +67,7 @@ def guesses(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return right & ~undefined[:, None], undefined
 
 
-@torch.inference_mode()
+@torch.no_grad()  # which code that differentiates in its forward pass can lift
 def disconnected(
     network: nn.Module,
     data: TrainingData,

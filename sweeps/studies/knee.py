@@ -66,11 +66,11 @@ class Knee:
                     lowest=self.lowest,
                     tolerance=self.tolerance,
                 )
+            if all(math.isinf(each.mean) for each in found.measured):
+                raise JobFailed(f"no point could be computed: {meter.failures[0]}")
             record.summarise({**self._numbers(found), "seeds": float(len(self.seeds))})
             self._show(session, found)
             show_record(session, record, f"Study {name}")
-            if all(math.isinf(each.mean) for each in found.measured):
-                raise JobFailed(f"no point could be computed: {meter.failures[0]}")
 
     def _record(self, session: Session) -> tuple[Record, str]:
         of = session.identity(session.job.budgets[0], session.job.routes[0])

@@ -21,8 +21,8 @@ class Iterative:
     rounds: int = 5
 
     def __post_init__(self) -> None:
-        if self.rounds < 1:
-            raise ValueError(f"rounds is {self.rounds}, must be at least 1")
+        if not isinstance(self.rounds, int) or self.rounds < 1:
+            raise ValueError(f"rounds is {self.rounds}, must be a whole number of at least 1")
 
     def path(self, target: Budget, curve: Sequence[Budget]) -> tuple[Budget, ...]:
         if target.value == (1 if target.kind == "density" else 0):
