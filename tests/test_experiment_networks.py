@@ -20,7 +20,7 @@ from pruneexp.stages.dense import train_dense
 from pruneexp.stages.graph import Runner
 from pruneexp.stages.setting import Setting
 from sweeps.__main__ import main as sweeps
-from tests.contracts import brought
+from tests.contracts import brought, brought_odd
 from tests.contracts.composing import SMALL
 from tests.contracts.jobs import built
 from tests.contracts.training import same, values
@@ -186,18 +186,18 @@ def test_a_full_memory_is_not_taken_for_a_fault_of_the_network(monkeypatch: pyte
 )
 def test_what_a_network_needs_is_in_its_state(what: str, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
-        job(brought.Unsaved, what=f"'{what}'", pretrained=str(what == "a switch").lower())
+        job(brought_odd.Unsaved, what=f"'{what}'", pretrained=str(what == "a switch").lower())
 
 
 def test_a_buffer_that_is_stored_goes_from_stage_to_stage(tmp_path: Path) -> None:
-    found = job(brought.Unsaved, "curve.densities=[1.0]", "retrain.epochs=0", what="'a buffer that is stored'")
+    found = job(brought_odd.Unsaved, "curve.densities=[1.0]", "retrain.epochs=0", what="'a buffer that is stored'")
     runner = Runner(Store(tmp_path))
     (route,) = found.routes
     assert runner.record(route.final)["val"] == runner.record(route.dense)["val"]
 
 
 def test_code_that_differentiates_in_its_forward_pass_is_scored(tmp_path: Path) -> None:
-    (route,) = job(brought.Inward, "curve.densities=[0.5]", "train.epochs=1").routes
+    (route,) = job(brought_odd.Inward, "curve.densities=[0.5]", "train.epochs=1").routes
     assert Runner(Store(tmp_path)).record(route.final)["val"]["top1"] > 0
 
 

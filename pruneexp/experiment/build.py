@@ -119,8 +119,13 @@ def build(config: DictConfig, progress: Progress, own: Sequence[str] = ()) -> Jo
     )
     setting = replace(setting, dropouts=uses_of(probe, setting.dropout, task.shape))
     setting = replace(setting, configs=_identities(config, setting, probe))
+    _check_selection(setting, probe, budgets(config)[0])
+    return _routed(config, make, setting, rehearsal.overlooked)
+
+
+def _routed(config: DictConfig, make: Callable[..., Any], setting: Setting, overlooked: str) -> Job:
+    """The job of a setting: its budgets, and the stages that its mode and schedule lead to each of them by."""
     wanted = budgets(config)
-    _check_selection(setting, probe, wanted[0])
     schedule: Schedule = make("schedule", config.schedule)
     code = described(config.mode, config.runtime.allow).get(SOURCES, {})
     mode: Mode = Signed(make("mode", config.mode).route, code)
@@ -132,7 +137,7 @@ def build(config: DictConfig, progress: Progress, own: Sequence[str] = ()) -> Jo
         routes,
         lambda budget: mode.route(setting, schedule.path(budget, (budget,))),
         path=wanted if chained else (),
-        overlooked=rehearsal.overlooked,
+        overlooked=overlooked,
     )
 
 

@@ -31,6 +31,9 @@ from pruneexp.stages.graph import Route, Runner
 #: Column of the ledger that each kind of stage is booked under.
 COLUMNS = {"dense": "dense", "mask": "prune", "probe": "prune", "retrain": "retrain", "scratch": "scratch"}
 
+#: Groups whose choice is a label of a point.
+_CHOSEN = ("model", "data", "train", "reg", "dropout", "criterion", "schedule", "mode")
+
 
 @dataclass(frozen=True)
 class AskedBy:
@@ -53,15 +56,8 @@ def identity(
     A search's points are told from those of curves, and of other searches, by its name; not by the trial's number.
     """
     labels: dict[str, Any] = {
-        "model": choices["model"],
-        "data": choices["data"],
-        "train": choices["train"],
-        "reg": choices["reg"],
-        "dropout": choices["dropout"],
-        "criterion": choices["criterion"],
-        "schedule": choices["schedule"],
+        **{group: choices[group] for group in _CHOSEN},
         "retrain_scope": config.retrain.scope.name,
-        "mode": choices["mode"],
         "seed": config.seed,
         "prunable": ",".join(config.criterion.layers),
         "batchnorm": "recalibrated" if config.curve.recalibrate_batchnorm else "as is",
