@@ -73,7 +73,7 @@ def stage_lines(missing: Collection[Work], stored: Collection[Work]) -> Iterator
 
 
 def seconds_per_epoch(setting: Setting) -> float:
-    """Extrapolated from a few steps on a few zeros, not a number where they fail; a plan does not need more.
+    """Extrapolated from a few steps on noise, not a number where they fail; a plan does not need more.
 
     At least two images where a step of training has as many: batch normalisation may not take a single one.
     """
@@ -88,7 +88,7 @@ def seconds_per_epoch(setting: Setting) -> float:
 
 def _seconds_per_image(setting: Setting, count: int) -> float:
     network = setting.network("fresh")
-    images = torch.zeros(count, *setting.input_shape, device=setting.device)
+    images = torch.randn(count, *setting.input_shape, device=setting.device)
     labels = torch.zeros(len(images), dtype=torch.int64, device=setting.device)
     started = 0.0
     for step in range(1 + TIMED_STEPS):
