@@ -17,6 +17,7 @@ from pruneexp.config.choices import (
     check_lines,
     check_own_sweep,
     choices_of,
+    choosing,
     search_folders,
 )
 from pruneexp.config.sweep import own_modules
@@ -62,7 +63,8 @@ def request(
     name = config.runtime.sweep or definition.automatic_name(wanted)
     folder = SweepFolder(Path(config.runtime.sweeps).expanduser(), name)
     definition.check(folder, wanted)
-    composed = tuple(_composed(config, loader, [*job, *_place(name, n)]) for n, job in enumerate(jobs))
+    seen: set[tuple[str, ...]] = set()
+    composed = tuple(_composed(config, loader, [*job, *_place(name, n)], seen) for n, job in enumerate(jobs))
     return Request(folder, wanted, composed, tuple(search_folders(config.hydra)))
 
 
@@ -98,10 +100,15 @@ def _without(job: grid.Job, typed: Collection[str]) -> list[str]:
     return grid.overrides({key: value for key, value in job.items() if key.lstrip("+~") not in typed})
 
 
-def _composed(config: DictConfig, loader: ConfigLoader, overrides: Sequence[str]) -> Composed:
+def _composed(
+    config: DictConfig, loader: ConfigLoader, overrides: Sequence[str], seen: set[tuple[str, ...]]
+) -> Composed:
+    """A job, checked; ``seen`` holds what earlier ones chose, which is not looked up again."""
     check_lines(overrides, [Path(folder) for folder in search_folders(config.hydra)])
     whole = loader.load_sweep_config(config, list(overrides))
-    check_chosen(whole, [*config.hydra.overrides.hydra, *overrides])
+    if (chosen := choosing(overrides)) not in seen:
+        check_chosen(whole, [*config.hydra.overrides.hydra, *overrides])
+        seen.add(chosen)
     own = tuple(own_modules(search_folders(whole.hydra)))
     job = OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"])
     check_own_sweep(whole, config)

@@ -56,6 +56,11 @@ def _check_line(override: Override, folders: Sequence[Path], way: str) -> None:
         raise UserError(f"{line}: the name of a choice is a text: write \"{group}='{override.get_value_string()}'\"")
 
 
+def choosing(overrides: Sequence[str]) -> tuple[str, ...]:
+    """The overrides that choose: jobs that agree in them come from the same files, so that one tells for all."""
+    return tuple(line for line in overrides if line.lstrip("+~").partition("=")[0] in GROUPS)
+
+
 def check_chosen(
     composed: DictConfig, overrides: Sequence[str], config: str = "config", way: str = BY_SWEEPING
 ) -> None:

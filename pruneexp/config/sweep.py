@@ -27,6 +27,7 @@ from pruneexp.config.choices import (
     check_lines,
     check_own_sweep,
     check_shadowed,
+    choosing,
     search_folders,
 )
 from pruneexp.config.help import help_text
@@ -61,10 +62,13 @@ def check_command(arguments: Sequence[str]) -> str | None:
         check_plugins(master.hydra)
         check_study_name("hydra.sweeper.study", master.hydra.sweeper.get("study"))
         launchers.check(master.hydra.launcher)
+        seen: set[tuple[str, ...]] = set()
         for overrides in _jobs(master.hydra, [*search, *parsed.overrides], parsed.multirun):
             check_lines(overrides, folders)
             composed = compose("config", overrides=list(overrides), return_hydra_config=True)
-            check_chosen(composed, overrides)
+            if (chosen := choosing(overrides)) not in seen:
+                check_chosen(composed, overrides)
+                seen.add(chosen)
             check_own_sweep(composed, master)
             if composed.plan and not _numbered(composed.hydra.sweeper):
                 raise UserError("plan=true: this sweeper chooses its jobs one by one, so that none can be shown before")
