@@ -246,11 +246,13 @@ class Worker:
 def _settled(study: optuna.Study) -> Mapping[str, Any] | None:
     """The definition of a study, waited for while its maker is still writing it."""
     until = time.monotonic() + _PREPARE_SECONDS
-    while (found := study.user_attrs.get(_DEFINITION)) is None and not study.get_trials(deepcopy=False):
+    while (found := study.user_attrs.get(_DEFINITION)) is None:
+        if study.get_trials(deepcopy=False):  # trials come after it: it may have been written since it was looked for
+            return study.user_attrs.get(_DEFINITION, {})
         if time.monotonic() > until:
             return None
         time.sleep(_POLL_SECONDS / 5)
-    return found if found is not None else {}
+    return found
 
 
 def _is_over(trial: FrozenTrial) -> bool:

@@ -190,6 +190,23 @@ def test_a_study_of_something_else_is_refused_by_name(storage: BaseStorage) -> N
         worker(storage, about={"baseline": "k", "bounds": [1], "seed": 0}, objectives=ONE)
 
 
+def test_a_study_that_is_described_and_begun_at_this_moment_is_joined(
+    storage: BaseStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = {"bounds": [1]}
+    study = optuna.create_study(study_name="study", storage=storage, directions=["maximize", "minimize"])
+    trials = optuna.Study.get_trials
+
+    def begun(self: optuna.Study, *arguments: Any, **named: Any) -> Any:
+        study.set_user_attr("pruneexp.definition", about)  # by its maker, after this worker has looked for it
+        study.ask()
+        return trials(self, *arguments, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(optuna.Study, "get_trials", begun)
+        worker(storage, about=about)
+
+
 def test_a_study_that_nobody_described_is_not_ours(storage: BaseStorage) -> None:
     study = optuna.create_study(study_name="study", storage=storage, directions=["maximize", "minimize"])
     study.ask()
