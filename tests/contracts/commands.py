@@ -55,7 +55,7 @@ def remaining(process: subprocess.Popen[str]) -> list[str]:
             state, _, _, session = status.read_text().rpartition(")")[2].split()[:4]
             if int(session) == process.pid and state not in "ZX":
                 found.append(status.with_name("cmdline").read_text().replace("\0", " "))
-    return found
+    return [command for command in found if command]  # a process on its way out has given its memory back already
 
 
 def until(reached: Callable[[], bool], what: str, process: subprocess.Popen[str] | None = None) -> None:
