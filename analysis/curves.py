@@ -12,7 +12,7 @@ import pandas as pd
 
 from analysis import frames
 from analysis.conditions import telling, texts, words
-from analysis.frames import Spread
+from pruneexp.summary.spread import Spread, spread
 
 
 class Mark(NamedTuple):
@@ -74,7 +74,7 @@ def _marks(rows: pd.DataFrame) -> tuple[Mark, ...]:
 
 def _mark(budget: str, same: pd.DataFrame) -> Mark:
     def over_seeds(column: str) -> Spread:
-        return frames.spread(_floats(same[column]))
+        return spread(_floats(same[column]))
 
     runs, doubtful = tuple(sorted(same["run_id"])), int(same["doubtful"].sum())
     return Mark(budget, over_seeds("pruned").mean, over_seeds("change"), over_seeds("accuracy"), doubtful, runs)

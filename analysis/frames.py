@@ -25,12 +25,10 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 import pyarrow as pa
 
-from analysis import columns
-from analysis.columns import IDENTITY
 from analysis.conditions import ABSENT
-from analysis.runs import LoggedPoint
 from pruneexp.errors import UserError
-from pruneexp.schema import REPEATED
+from pruneexp.schema import REPEATED, columns
+from pruneexp.schema.columns import IDENTITY, LoggedPoint
 
 Split = Literal["test", "val"]
 _SLACK = 1e-9  # of a number: 3 * 1e-5 and 3e-5 differ in their last bit
@@ -53,27 +51,6 @@ class Kind(NamedTuple):
 
 
 POINTS = Kind("point", IDENTITY, (*SUBJECT, "mode", *CONDITIONS, *BUDGET, "seed"))
-
-
-class Spread(NamedTuple):
-    """Mean over ``n`` seeds; ``std`` is the sample standard deviation (ddof = 1), absent for one seed."""
-
-    mean: float
-    std: float | None
-    low: float
-    high: float
-    n: int
-
-
-def spread(values: Iterable[float]) -> Spread:
-    """Summarise at least one finite value; the order of the values changes nothing, not even the last bit."""
-    ordered = sorted(float(value) for value in values)
-    n = len(ordered)
-    if not n or not all(map(math.isfinite, ordered)):
-        raise ValueError(f"a mean needs at least one value, all of them finite; got {ordered}")
-    mean = math.fsum(ordered) / n
-    std = math.sqrt(math.fsum((value - mean) ** 2 for value in ordered) / (n - 1)) if n > 1 else None
-    return Spread(mean, std, ordered[0], ordered[-1], n)
 
 
 def frame(points: pa.Table | Iterable[LoggedPoint]) -> pd.DataFrame:

@@ -12,8 +12,8 @@ import pandas as pd
 from analysis import frames
 from analysis.conditions import short, telling, text, texts
 from analysis.curves import budget_text
-from analysis.frames import Spread
 from analysis.scans import CONDITIONS, LEVEL
+from pruneexp.summary.spread import Spread, spread
 
 Panel = Literal["conv", "linear"]
 
@@ -97,9 +97,9 @@ def _layers(rows: pd.DataFrame, metric: str) -> tuple[Layer, ...]:
 
 
 def _mark(level: str, same: pd.DataFrame, metric: str) -> Mark:
-    change = frames.spread(same[f"change_{metric}"])
+    change = spread(same[f"change_{metric}"])
     low, high = (change.low, change.high) if change.n > 1 else _interval(same, metric)
-    pruned, accuracy = frames.spread(same["pruned"]).mean, frames.spread(same[f"val.{metric}"])
+    pruned, accuracy = spread(same["pruned"]).mean, spread(same[f"val.{metric}"])
     undefined = int((same["val.undefined"].fillna(0) > 0).sum())
     return Mark(level, pruned, change, low, high, accuracy, undefined, tuple(sorted(same["run_id"])))
 

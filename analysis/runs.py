@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
-from pruneexp.schema import Scan, TradeoffPoint
+from pruneexp.schema import Scan
 
 Records = TypeVar("Records")
 
@@ -26,15 +26,6 @@ class RawRun(NamedTuple):
     params: Mapping[str, str]
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
-
-
-class LoggedPoint(NamedTuple):
-    """A trade-off point and the run it was read from."""
-
-    run_id: str
-    experiment: str
-    started: int
-    point: TradeoffPoint
 
 
 class LoggedScan(NamedTuple):

@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from analysis.frames import Spread
+from pruneexp.summary.spread import Spread
 
 MISSING = "–"
 

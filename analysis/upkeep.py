@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from pruneexp import schema
+from pruneexp import schema, summary
 
 PACKAGES = ("matplotlib", "numpy", "pandas", "pillow")
 SIDECAR = "{}.provenance.json"
@@ -45,9 +45,9 @@ def kept(folder: Path, name: str, made_from: str) -> list[Path]:
 
 @cache
 def _code() -> bytes:
-    """A digest of this package, of the vocabulary, and of the versions of what computes and draws: 10 ms."""
+    """A digest of this package, of the rooms it imports, and of the versions of what computes and draws: 10 ms."""
     digest = hashlib.sha256()
-    for root in (Path(__file__).parent, Path(schema.__file__).parent):
+    for root in (Path(__file__).parent, *(Path(str(room.__file__)).parent for room in (schema, summary))):
         for path in sorted(root.rglob("*")):
             if path.suffix in (".py", ".csv"):
                 digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())

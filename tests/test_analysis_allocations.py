@@ -9,10 +9,11 @@ from typing import ClassVar
 import pytest
 
 from analysis import frames
-from analysis.runs import LoggedPoint
 from analysis.tables import allocations
 from pruneexp.errors import UserError
 from pruneexp.schema import TradeoffPoint
+from pruneexp.schema.columns import LoggedPoint
+from pruneexp.summary.spread import Spread, spread
 from tests.contracts.figures import TableContract
 from tests.contracts.points import logged, point
 
@@ -57,12 +58,12 @@ def _kept(points: list[LoggedPoint], drop: float = 0.5) -> dict[str, allocations
 
 def test_the_sparsest_point_of_each_seed_that_reaches_its_target() -> None:
     kept = _kept(study())
-    assert kept["Uniform density"].density == frames.Spread(20.0, 0.0, 20.0, 20.0, 2)
-    assert kept["One threshold"].density == frames.Spread(10.0, None, 10.0, 10.0, 1)
+    assert kept["Uniform density"].density == Spread(20.0, 0.0, 20.0, 20.0, 2)
+    assert kept["One threshold"].density == Spread(10.0, None, 10.0, 10.0, 1)
     assert kept["One common q"].density is None
-    assert kept["Study"].density == frames.spread([5.0, 10.0])
+    assert kept["Study"].density == spread([5.0, 10.0])
     assert [kept[name].points for name in allocations.METHODS] == [(3, 3), (1, 1), (1, 1), (1, 3)]
-    assert kept["Study"].test == frames.spread([95.8, 95.7])
+    assert kept["Study"].test == spread([95.8, 95.7])
 
 
 def test_the_study_is_compared_seed_by_seed() -> None:
@@ -76,8 +77,8 @@ def test_the_study_is_compared_seed_by_seed() -> None:
 
 
 def test_drop_moves_the_target() -> None:
-    assert _kept(study(), drop=0.0)["Uniform density"].density == frames.Spread(50.0, 0.0, 50.0, 50.0, 2)
-    assert _kept(study(), drop=5.0)["Study"].density == frames.spread([2.0, 10.0])
+    assert _kept(study(), drop=0.0)["Uniform density"].density == Spread(50.0, 0.0, 50.0, 50.0, 2)
+    assert _kept(study(), drop=5.0)["Study"].density == spread([2.0, 10.0])
 
 
 def test_the_table_by_hand() -> None:
@@ -105,8 +106,8 @@ def test_only_equal_conditions_are_compared() -> None:
         replace_mode(one("layer_magnitude", 0.01, 0.0), "rewind"),
     ]
     kept = _kept(logged(*points))
-    assert kept["Uniform density"].density == frames.Spread(20.0, None, 20.0, 20.0, 1)
-    assert kept["Study"].density == frames.Spread(5.0, None, 5.0, 5.0, 1)
+    assert kept["Uniform density"].density == Spread(20.0, None, 20.0, 20.0, 1)
+    assert kept["Study"].density == Spread(5.0, None, 5.0, 5.0, 1)
 
 
 def replace_mode(made: TradeoffPoint, mode: str) -> TradeoffPoint:
@@ -145,7 +146,7 @@ def test_a_bisection_over_budgets_is_no_study_of_layers() -> None:
         one("layer_magnitude", 0.2, 0.0),
         one("layer_magnitude", 0.15, 0.0, study="knee"),
     )
-    assert _kept(points)["Uniform density"].density == frames.Spread(15.0, None, 15.0, 15.0, 1)
+    assert _kept(points)["Uniform density"].density == Spread(15.0, None, 15.0, 15.0, 1)
 
 
 def test_a_trial_without_test_accuracy_counts() -> None:

@@ -7,10 +7,10 @@ from typing import ClassVar
 import pytest
 
 from analysis import frames
-from analysis.runs import LoggedPoint
 from analysis.tables import claims
 from pruneexp.errors import UserError
 from pruneexp.schema import TradeoffPoint
+from pruneexp.schema.columns import LoggedPoint
 from tests.contracts.figures import TableContract
 from tests.contracts.points import logged, point
 

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from analysis import columns, frames, load
+from analysis import frames, load
 from analysis.load import copies, presence, records
 from analysis.load.client import ClientStore
 from analysis.runs import Logbook
 from pruneexp import schema
+from pruneexp.schema import columns
 from pruneexp.tracking import Tracker, default_uri
 from tests.contracts.points import logged, point, tracking_file
 from tests.contracts.records import client_of, curve_of, fresh_store

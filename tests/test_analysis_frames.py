@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from analysis import frames
 from analysis.curves import curves
 from pruneexp.errors import UserError
+from pruneexp.summary.spread import Spread, spread
 from tests.contracts.points import logged, point
 
 ACCURACIES = st.floats(min_value=0.0, max_value=100.0, allow_nan=False)
@@ -50,22 +51,22 @@ def test_order_of_logging_changes_nothing(order: list[int]) -> None:
 
 
 def test_spread_by_hand() -> None:
-    assert frames.spread([96.0, 98.0, 97.0]) == frames.Spread(mean=97.0, std=1.0, low=96.0, high=98.0, n=3)
-    assert frames.spread([96.0]) == frames.Spread(mean=96.0, std=None, low=96.0, high=96.0, n=1)
+    assert spread([96.0, 98.0, 97.0]) == Spread(mean=97.0, std=1.0, low=96.0, high=98.0, n=3)
+    assert spread([96.0]) == Spread(mean=96.0, std=None, low=96.0, high=96.0, n=1)
 
 
 @given(st.lists(ACCURACIES, min_size=2, max_size=12), st.randoms())
 def test_spread_is_the_sample_one_and_ignores_order(values: list[float], chance: object) -> None:
-    made = frames.spread(values)
+    made = spread(values)
     assert made.std is not None
     assert made.std == pytest.approx(statistics.stdev(values), abs=1e-9)
-    assert frames.spread(sorted(values, reverse=True)) == made
+    assert spread(sorted(values, reverse=True)) == made
 
 
 @pytest.mark.parametrize("values", [[], [96.0, math.nan], [math.inf]])
 def test_spread_refuses_what_has_no_mean(values: list[float]) -> None:
     with pytest.raises(ValueError, match="finite"):
-        frames.spread(values)
+        spread(values)
 
 
 def test_a_seed_logged_twice_counts_once_and_the_later_one_wins() -> None:
@@ -124,6 +125,6 @@ def test_curves_pool_seeds_and_tell_variants_apart() -> None:
     assert (first.variant, first.differing) == (0, "layer_std")
     assert (second.variant, second.differing) == (1, "random")
     (mark,) = first.marks
-    assert mark.change == frames.Spread(0.0, math.sqrt(2.0), -1.0, 1.0, 2)
+    assert mark.change == Spread(0.0, math.sqrt(2.0), -1.0, 1.0, 2)
     assert mark.pruned == 90.0
     assert first.seeds == "n = 2"

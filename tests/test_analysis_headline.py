@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from analysis import frames
-from analysis.runs import LoggedPoint
 from analysis.tables import headline
 from pruneexp.errors import UserError
+from pruneexp.schema.columns import LoggedPoint
+from pruneexp.summary.spread import Spread
 from tests.contracts.figures import TableContract
 from tests.contracts.points import logged, point, with_top5
 
@@ -48,7 +49,7 @@ def test_the_row_by_hand() -> None:
     assert network.pruned.kept == 500.0
     assert network.pruned.top1_error.mean == pytest.approx(2.8)
     assert network.pruned.top1_error.std == pytest.approx(0.2)
-    assert network.top1_error == frames.Spread(3.0, 0.0, 3.0, 3.0, 3)
+    assert network.top1_error == Spread(3.0, 0.0, 3.0, 3.0, 3)
     assert len(network.pruned.runs) == 3
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from analysis import frames, reference
-from analysis.runs import LoggedPoint
 from analysis.sheet import Cell
 from analysis.tables import prune_vs_scratch
 from pruneexp.errors import UserError
+from pruneexp.schema.columns import LoggedPoint
 from tests.contracts.figures import TableContract
 from tests.contracts.points import logged, point
 

@@ -12,6 +12,7 @@ from analysis.figures import sensitivity
 from analysis.runs import LoggedScan
 from pruneexp.errors import UserError
 from pruneexp.schema import Scan
+from pruneexp.summary.spread import Spread
 from tests.contracts.figures import FigureContract
 from tests.contracts.scans import logged_scans, scan
 
@@ -52,7 +53,7 @@ def test_marks_by_hand() -> None:
         ("density=0.25", 75.0),
     ]
     mark = conv1.marks[1]
-    assert mark.change == frames.Spread(-6.5, 0.5**0.5, -7.0, -6.0, 2)
+    assert mark.change == Spread(-6.5, 0.5**0.5, -7.0, -6.0, 2)
     assert (mark.low, mark.high, mark.accuracy.mean) == (-7.0, -6.0, 90.5)
     assert len(mark.runs) == 2
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.frames import Spread
 from analysis.sheet import Cell, Sheet, csv_text, latex, markdown, spread_text
+from pruneexp.summary.spread import Spread
 
 SHEET = Sheet(
     "A & B",

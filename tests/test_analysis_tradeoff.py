@@ -6,8 +6,9 @@ import pytest
 
 from analysis import frames, style
 from analysis.figures import tradeoff
-from analysis.runs import LoggedPoint
 from pruneexp.errors import UserError
+from pruneexp.schema.columns import LoggedPoint
+from pruneexp.summary.spread import Spread
 from tests.contracts.figures import FigureContract
 from tests.contracts.points import logged, point, with_top5
 
@@ -45,10 +46,8 @@ def test_five_curves_in_the_order_and_words_of_the_paper() -> None:
 def test_marks_by_hand() -> None:
     made = _data(logged(point(seed=0, before=90.0, after=96.0), point(seed=1, before=80.0, after=97.0)))
     before, after = made.curves
-    assert [(mark.pruned, mark.change) for mark in before.marks] == [
-        (90.0, frames.Spread(-12.0, 50.0**0.5, -17.0, -7.0, 2))
-    ]
-    assert [(mark.pruned, mark.change) for mark in after.marks] == [(90.0, frames.Spread(-0.5, 0.5**0.5, -1.0, 0.0, 2))]
+    assert [(mark.pruned, mark.change) for mark in before.marks] == [(90.0, Spread(-12.0, 50.0**0.5, -17.0, -7.0, 2))]
+    assert [(mark.pruned, mark.change) for mark in after.marks] == [(90.0, Spread(-0.5, 0.5**0.5, -1.0, 0.0, 2))]
     assert after.marks[0].runs == (f"{1:032x}", f"{2:032x}")
 
 

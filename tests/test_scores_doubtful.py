@@ -21,6 +21,7 @@ from pruneexp.stages.graph import Runner
 from pruneexp.stages.mask import probe
 from pruneexp.stages.scan import Grid, scan
 from pruneexp.stages.setting import Setting
+from pruneexp.summary.spread import spread
 from pruneexp.tracking import Parent, Tracker, default_uri
 from pruneexp.tracking.letters import of_point, plain, post, read
 from tests.contracts import doubtful
@@ -76,7 +77,7 @@ def test_images_without_a_number_are_wrong_and_said_everywhere(
         frame = frames.frame(tabled(default_uri(folder), copies=folder / "copies").records)
         [row] = frame[frame["undefined"] != ""].to_dict("records")
         assert (row["undefined"], row["val.after.undefined"], row["val.after.images"]) == (said, dark, images)
-        assert frames.spread(frame["val.after.top1"]).mean == result.val.after.top1
+        assert spread(frame["val.after.top1"]).mean == result.val.after.top1
 
 
 def test_a_network_that_answers_all_images_alike_is_flagged_everywhere(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from analysis.load.stores import open_store
 from analysis.load.uris import DEFAULT_URI
-from analysis.runs import Logbook, LoggedPoint, LoggedScan, RawRun, RunKind, Store
+from analysis.runs import Logbook, LoggedScan, RawRun, RunKind, Store
 from pruneexp.errors import UserError, redact
 from pruneexp.schema import (
     COLLAPSE,
@@ -29,6 +29,8 @@ from pruneexp.schema import (
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from pruneexp.schema.columns import LoggedPoint
 
 Record = TypeVar("Record")
 
@@ -52,8 +54,8 @@ def tabled(
     """
     import pyarrow as pa  # here, for help is to be quick
 
-    from analysis import columns
     from analysis.load.copies import opened
+    from pruneexp.schema import columns
 
     if copies is None:
         book = points(uri, experiments)
@@ -118,6 +120,8 @@ def _sorted_out(
 
 
 def _point(_: Store, run: RawRun) -> LoggedPoint:
+    from pruneexp.schema.columns import LoggedPoint
+
     collapsed = names_of(run.tags.get(COLLAPSE, ""))
     identity, result = unflatten(PointIdentity, run.params), unflatten(PointResult, run.metrics)
     disconnected = run.tags.get(DISCONNECTED) == "true"

@@ -11,9 +11,9 @@ import pandas as pd
 
 from analysis import frames
 from analysis.conditions import ABSENT, cell, joined, telling, texts
-from analysis.frames import Spread
 from analysis.sheet import MISSING, Cell, Sheet, spread_text
 from pruneexp.errors import UserError
+from pruneexp.summary.spread import Spread, spread
 
 MADE_OF = "points and trials"
 
@@ -200,7 +200,7 @@ def _kept(rows: pd.DataFrame, method: str, chosen: pd.DataFrame, study: pd.DataF
 
 
 def _spread(values: pd.Series) -> Spread | None:
-    return frames.spread(values) if len(values) else None
+    return spread(values) if len(values) else None
 
 
 def runs(made: Allocations) -> tuple[str, ...]:

@@ -11,9 +11,10 @@ import pandas as pd
 from analysis import frames
 from analysis.conditions import joined, telling, texts, words
 from analysis.curves import budget_text
-from analysis.frames import Split, Spread
+from analysis.frames import Split
 from analysis.sheet import Cell, Sheet, spread_text
 from pruneexp.errors import UserError
+from pruneexp.summary.spread import Spread, spread
 
 Outcome = Literal["for", "against", "open"]
 
@@ -217,10 +218,10 @@ def _sides(pair: Pair, names: Sequence[Sequence[str]]) -> tuple[str, ...]:
 
 
 def _trial(budget: Mapping[str, Any], rows: pd.DataFrame, claim: Claim) -> Trial:
-    difference = frames.spread(rows["difference"])
+    difference = spread(rows["difference"])
     return Trial(
         budget=budget_text(*budget.values()),
-        density=frames.spread(rows["density_scope"]).mean,
+        density=spread(rows["density_scope"]).mean,
         difference=difference,
         outcome=_outcome(difference, claim),
     )
@@ -270,7 +271,7 @@ def sheet(made: Claims) -> Sheet:
 
 def _line(tried: Tried, several: bool) -> tuple[Cell, ...]:
     counts = [str(tried.count(outcome)) for outcome in ("for", "against", "open")]
-    means = frames.spread(trial.difference.mean for trial in tried.trials)
+    means = spread(trial.difference.mean for trial in tried.trials)
     settings = [tried.settings] * several
     return tuple(
         map(Cell, (tried.data, tried.model, tried.claim, *settings, *counts, spread_text(means), tried.verdict))

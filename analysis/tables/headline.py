@@ -9,9 +9,9 @@ import pandas as pd
 
 from analysis import frames, reference
 from analysis.conditions import joined, telling, texts, varying, words
-from analysis.frames import Spread
 from analysis.sheet import MISSING, Cell, Sheet, spread_text
 from pruneexp.errors import UserError
+from pruneexp.summary.spread import Spread, spread
 
 #: Our networks that the paper has too.
 PAPER_NAMES = {"lenet_300_100": "LeNet-300-100", "lenet5": "LeNet-5", "alexnet": "AlexNet", "vgg16": "VGG-16"}
@@ -139,7 +139,7 @@ def data(
 
 def _network(dataset: str, model: str, differing: str, points: pd.DataFrame, epsilon: float) -> Network:
     dense = _reference(points)
-    base = frames.spread(dense["val.dense.top1"]).mean
+    base = spread(dense["val.dense.top1"]).mean
     candidates = [(dict(key), rows) for key, rows in frames.groups(points, (*frames.CONDITIONS, *frames.BUDGET))]
     most = max(len(rows) for _, rows in candidates)
     candidates = [(key, rows) for key, rows in candidates if len(rows) == most]
@@ -165,7 +165,7 @@ def _network(dataset: str, model: str, differing: str, points: pd.DataFrame, eps
 def _reference(points: pd.DataFrame) -> pd.DataFrame:
     """One row per seed of the dense network with the best mean val accuracy, of those with the most seeds."""
     found = [rows.drop_duplicates("dense_key").sort_values("seed") for _, rows in frames.groups(points, _DENSE)]
-    return max(found, key=lambda rows: (len(rows), frames.spread(rows["val.dense.top1"]).mean))
+    return max(found, key=lambda rows: (len(rows), spread(rows["val.dense.top1"]).mean))
 
 
 def _told(pruned: Pruned, key: Mapping[str, Any], candidates: Iterable[Mapping[str, Any]]) -> Pruned:
@@ -174,7 +174,7 @@ def _told(pruned: Pruned, key: Mapping[str, Any], candidates: Iterable[Mapping[s
 
 
 def _pruned(key: Mapping[str, Any], rows: pd.DataFrame, base: float, dataset: str) -> Pruned:
-    kept = frames.spread(rows["weights_kept"]).mean
+    kept = spread(rows["weights_kept"]).mean
     return Pruned(
         conditions=texts(key, tuple(key)),
         differing="",
@@ -182,13 +182,13 @@ def _pruned(key: Mapping[str, Any], rows: pd.DataFrame, base: float, dataset: st
         top5_error=_error(rows, "test.after.top5") if dataset == "imagenet" else None,
         kept=kept,
         rate=float(rows["weights_total"].iloc[0]) / max(1.0, kept),
-        val_change=frames.spread(rows["val.after.top1"]).mean - base,
+        val_change=spread(rows["val.after.top1"]).mean - base,
         runs=tuple(sorted(rows["run_id"])),
     )
 
 
 def _error(rows: pd.DataFrame, column: str) -> Spread:
-    return frames.spread(100.0 - rows[column])
+    return spread(100.0 - rows[column])
 
 
 def _paper(model: str) -> Paper | None:

@@ -10,10 +10,11 @@ import pandas as pd
 from analysis import frames, reference
 from analysis.conditions import ABSENT, cell, hashed, joined, telling, texts, words
 from analysis.curves import budget_text
-from analysis.frames import Split, Spread
+from analysis.frames import Split
 from analysis.sheet import MISSING, Cell, Sheet, spread_text
 from pruneexp.errors import UserError
 from pruneexp.schema import OF_A_MODE
+from pruneexp.summary.spread import Spread, spread
 
 Metric = Literal["top1", "top5"]
 
@@ -146,20 +147,20 @@ def _varying(keys: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def _entry(key: Mapping[str, Any], rows: pd.DataFrame, columns: Iterable[tuple[str, str]]) -> Entry:
-    accuracies = {column: frames.spread(same["after"]) for column, same in rows.groupby("column")}
+    accuracies = {column: spread(same["after"]) for column, same in rows.groupby("column")}
     named = tuple((column, accuracies[column]) for column, _ in columns if column in accuracies)
     most = max(spread.n for _, spread in named)  # a mean over fewer seeds may have had the lucky ones
     means = {name: round(spread.mean, 2) for name, spread in named if spread.n == most}
     best = tuple(name for name, mean in means.items() if mean == max(means.values())) if len(means) > 1 else ()
-    density = frames.spread(rows["density_scope"]).mean
+    density = spread(rows["density_scope"]).mean
     return Entry(
         data=str(key["data"]),
         model=str(key["model"]),
         budget=budget_text(str(key["budget.kind"]), float(key["budget.value"])),
         density=density,
-        density_all=frames.spread(rows["density"]).mean,
+        density_all=spread(rows["density"]).mean,
         conditions=texts(key, SHARED),
-        unpruned=frames.spread(dict(zip(rows["dense_key"], rows["dense"], strict=True)).values()),
+        unpruned=spread(dict(zip(rows["dense_key"], rows["dense"], strict=True)).values()),
         accuracies=named,
         best=best,
         paper=_paper(str(key["data"]), str(key["model"]), density),

@@ -20,8 +20,9 @@ import pytest
 
 from analysis import catalogue, frames, publish
 from analysis.materials import SOURCES
-from analysis.runs import LoggedPoint, LoggedScan
+from analysis.runs import LoggedScan
 from pruneexp.errors import UserError
+from pruneexp.schema.columns import LoggedPoint
 
 
 class PublicationContract:

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from analysis.runs import LoggedPoint
 from pruneexp.schema import (
     COLLAPSE,
     KIND,
@@ -23,6 +22,7 @@ from pruneexp.schema import (
     flatten,
     names_text,
 )
+from pruneexp.schema.columns import LoggedPoint
 
 
 def point(
