@@ -9,7 +9,18 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 settings.register_profile("pruneexp", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("pruneexp")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by the folder that it lies in: unit, system or slow."""
+    for item in items:
+        tier = Path(item.path).parent.name
+        if tier in ("unit", "system", "slow"):
+            item.add_marker(tier)

@@ -1,7 +1,7 @@
 """The saved views of an experiment, as states of the runs page of MLflow 3; what they show, not how they are stored.
 
 Pure: builds plain values and their text. The keys are internal to MLflow and may change with it;
-``tests/test_dashboard_format.py`` holds them against the installed user interface. A view that MLflow cannot read
+``tests/unit/test_dashboard_format.py`` holds them against the installed user interface. A view that MLflow cannot read
 leaves the plain page of runs, which the same address opens.
 """
 

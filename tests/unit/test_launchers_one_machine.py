@@ -73,7 +73,7 @@ def test_two_jobs_at_once_have_the_threads_they_say(tmp_path: Path, monkeypatch:
     monkeypatch.delenv("OMP_NUM_THREADS")
     command = [sys.executable, "-m", "pruneexp", "-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", *SMALL]
     command += ["reg=l1,l2", f"runtime.store={tmp_path}/store", f"runtime.tracking_uri=sqlite:///{tmp_path}/mlflow.db"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "pruneexp: 2 jobs at a time, " in done.stderr

@@ -19,7 +19,7 @@ from pruneexp.experiment.display import Display
 from pruneexp.models import torchvision_models
 from tests.contracts.composing import small
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 class Evil:

@@ -18,7 +18,7 @@ from tests.contracts.jobs import numbers, runs
 from tests.contracts.records import fresh_store
 from tests.contracts.sweeping import SMALL, SWEEPS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def started(folder: Path, *words: str) -> subprocess.Popen[str]:

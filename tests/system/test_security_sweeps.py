@@ -26,7 +26,7 @@ from pruneexp.status.__main__ import main as status
 from pruneexp.status.tables import asks
 from sweeps.__main__ import main as sweeps
 from tests.contracts.sweeping import SWEEPS, Folder
-from tests.test_security_secrets import URIS
+from tests.system.test_security_secrets import URIS
 
 
 @pytest.fixture

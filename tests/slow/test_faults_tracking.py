@@ -26,7 +26,7 @@ from tests.contracts.tracking_server import Server, tracking_server
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 THREE = ("curve.densities=[0.5,0.3,0.1]",)
 SPOOL = Path(".pruneexp/spool")
 

@@ -48,7 +48,7 @@ def test_several_processes_on_a_fresh_database_lose_and_double_nothing(tmp_path:
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
     done = subprocess.run(
         [sys.executable, "-c", SEVERAL, uri, *names],
-        cwd=Path(__file__).parent.parent,
+        cwd=Path(__file__).parents[2],
         env=environment,
         capture_output=True,
         text=True,

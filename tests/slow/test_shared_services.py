@@ -42,7 +42,7 @@ class Services:
         for name in ("north", "south", "east"):
             own = self.folder / name
             (own / "tmp").mkdir(parents=True, exist_ok=True)
-            environment = {**os.environ, "TMPDIR": str(own / "tmp"), "PYTHONPATH": str(Path(__file__).parent.parent)}
+            environment = {**os.environ, "TMPDIR": str(own / "tmp"), "PYTHONPATH": str(Path(__file__).parents[2])}
             command = [sys.executable, "-m", *program, *SMALL, *arguments, *shared, "runtime.threads=1"]
             machines.append(
                 subprocess.Popen(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pruneexp.cost.rules import flop_share, total_share
 from pruneexp.cost.storage import INDEX_BITS, VALUE_BITS
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 
 #: Activations of one image by layer; convolutions that are followed by pooling count after it.
 ACTIVATIONS = {

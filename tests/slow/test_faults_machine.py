@@ -22,7 +22,7 @@ from tests.contracts.sweeping import SMALL as SWEEP_OF_SMALL
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 THREE = "curve.densities=[0.5,0.3,0.1]"
 
 

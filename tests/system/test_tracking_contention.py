@@ -161,7 +161,7 @@ def test_processes_with_locks_of_their_own_leave_one_run_of_each_thing(tmp_path:
         for name in names:
             own = tmp_path / name
             own.mkdir()
-            environment = {**os.environ, "TMPDIR": str(own), "PYTHONPATH": str(Path(__file__).parent.parent)}
+            environment = {**os.environ, "TMPDIR": str(own), "PYTHONPATH": str(Path(__file__).parents[2])}
             command = [sys.executable, "-c", MACHINE, address, str(tmp_path), name, str(len(names))]
             started.append(subprocess.Popen(command, cwd=own, env=environment, stderr=subprocess.PIPE, text=True))
         said = [machine.communicate()[1] for machine in started]

@@ -17,7 +17,7 @@ from pruneexp.sensitivity.passes import Forward, copied, forward_of, same_bits
 from pruneexp.sensitivity.record import Tape, record
 from pruneexp.sensitivity.replay import Strayed, run, script
 from pruneexp.sensitivity.trial import recorded, trial
-from tests.test_sensitivity_networks import (
+from tests.unit.test_sensitivity_networks import (
     ChoosesByShape,
     ChoosesByValue,
     CountsPasses,

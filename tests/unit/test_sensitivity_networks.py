@@ -16,7 +16,7 @@ from pruneexp.schema import Budget
 from pruneexp.sensitivity.groups import groups
 from pruneexp.training import seeding
 from tests.contracts.training import same, values
-from tests.test_sensitivity_scan import agreed, images, scanned
+from tests.unit.test_sensitivity_scan import agreed, images, scanned
 
 CHANNELS = 4
 

@@ -141,6 +141,6 @@ def _of_study(made: schema.TradeoffPoint, number: int) -> schema.TradeoffPoint:
 
 
 def _keep(page: Chrome, name: str) -> None:
-    folder = Path(__file__).parents[1] / "build" / "screenshots"
+    folder = Path(__file__).parents[2] / "build" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
     page.save_screenshot(str(folder / f"{name}.png"))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.contracts.composing import SMALL
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def _typed(folder: Path, module: str, *arguments: str) -> str:

@@ -14,7 +14,7 @@ from omegaconf import MISSING, OmegaConf
 
 from pruneexp.config import skeleton
 
-PAGE = Path(__file__).parents[1] / "docs/configuration.md"
+PAGE = Path(__file__).parents[2] / "docs/configuration.md"
 GROUPS = ("model", "data", "reg", "dropout", "criterion", "schedule", "mode")
 ROW = re.compile(r"^\| (?P<keys>`[^|]*`) \| (?P<default>[^|]*) \| (?P<meaning>[^|]*) \|$", re.MULTILINE)
 

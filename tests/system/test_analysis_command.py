@@ -16,7 +16,7 @@ from analysis.__main__ import main
 from tests.contracts.points import logged, point, tracking_file
 from tests.contracts.scans import logged_scans, scan, scan_file
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 NO_STUDY = "no study's points, retrained, are logged: `python -m sweeps study=layer_thresholds` makes them."
 
 

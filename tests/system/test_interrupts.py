@@ -38,7 +38,7 @@ def interrupted(body: str, times: int) -> tuple[int, list[str]]:
     """Exit status and lines of a process that gets SIGINT so often, once it writes."""
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM.format(body=body)],
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

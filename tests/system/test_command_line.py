@@ -17,7 +17,7 @@ import yaml
 from tests.contracts.composing import SMALL
 from tests.contracts.jobs import numbers, runs, summaries
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def typed(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

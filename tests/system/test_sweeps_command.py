@@ -15,7 +15,7 @@ from tests.contracts.composing import SMALL
 from tests.contracts.jobs import runs
 from tests.contracts.studies import recording, swept
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def said(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 2) -> str:

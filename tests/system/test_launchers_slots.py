@@ -82,7 +82,7 @@ def test_capacity_counts_what_an_outer_allocation_left(monkeypatch: pytest.Monke
 def test_processes_never_share_a_slot_and_a_killed_one_frees_its(tmp_path: Path) -> None:
     def started() -> subprocess.Popen[str]:
         command = [sys.executable, "-c", HOLD, str(tmp_path)]
-        environment = {"PYTHONPATH": str(Path(__file__).parent.parent), VISIBLE: "5,6"}
+        environment = {"PYTHONPATH": str(Path(__file__).parents[2]), VISIBLE: "5,6"}
         return subprocess.Popen(command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def line(process: subprocess.Popen[str]) -> str:

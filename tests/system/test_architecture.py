@@ -17,7 +17,7 @@ from pathlib import Path
 import grimp
 import yaml
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PACKAGES = ("pruneexp", "sweeps", "analysis", "hydra_plugins")
 LINT_IMPORTS = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_logo=True, no_cache=True))"
 LINES = 300
