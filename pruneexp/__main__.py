@@ -26,10 +26,9 @@ from pruneexp.config.words import readable
 from pruneexp.errors import JobFailed, UserError
 from pruneexp.experiment import slots
 from pruneexp.experiment.waiting import told_what_waits
-from pruneexp.interrupts import STATUS, graceful
 from pruneexp.jobs.folder import SweepFolder
 from pruneexp.jobs.report import Taken, reporting
-from pruneexp.notice import Leaving, Notice, noticing
+from pruneexp.signals import INTERRUPTED, Stopped, StopRequest, handling_interrupts, handling_stop_signals
 from pruneexp.terminal import replace_unwritable
 
 
@@ -50,9 +49,9 @@ def job(composed: DictConfig) -> Mapping[str, float] | None:
                     slots.claim(runtime.gpu_jobs)
                 from pruneexp.experiment.run import run  # torch is loaded here, after everything cheap has been checked
 
-                notice = Notice()
-                with graceful(), noticing(notice):
-                    return run(composed, choices_of(HydraConfig.get()), own, notice, report)
+                stop = StopRequest()
+                with handling_interrupts(), handling_stop_signals(stop):
+                    return run(composed, choices_of(HydraConfig.get()), own, stop, report)
         except Taken as reason:
             print(f"pruneexp: {reason}", file=sys.stderr, flush=True)
             return None
@@ -89,15 +88,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if wanted_help is not None:
             print(wanted_help)
         else:
-            with graceful(), told_what_waits("pruneexp") as left:
+            with handling_interrupts(), told_what_waits("pruneexp") as left:
                 entry()
             return left.status
-    except Leaving as leaving:
-        print(f"pruneexp: told to leave by {leaving}; all is saved, and the same command goes on here", file=sys.stderr)
-        return 128 + leaving.signal
+    except Stopped as stopped:
+        print(f"pruneexp: told to leave by {stopped}; all is saved, and the same command goes on here", file=sys.stderr)
+        return 128 + stopped.signal
     except KeyboardInterrupt:
         print("pruneexp: interrupted; the same command goes on where this one stopped", file=sys.stderr)
-        return STATUS
+        return INTERRUPTED
     except JobFailed as error:
         if wanted and error.__cause__ is not None:
             raise

@@ -15,8 +15,7 @@ from pruneexp.config.words import readable
 from pruneexp.errors import JobFailed, UserError
 from pruneexp.experiment import slots
 from pruneexp.experiment.waiting import told_what_waits
-from pruneexp.interrupts import STATUS, graceful
-from pruneexp.notice import Leaving, Notice, noticing
+from pruneexp.signals import INTERRUPTED, Stopped, StopRequest, handling_interrupts, handling_stop_signals
 from pruneexp.terminal import replace_unwritable
 from sweeps import compose, files
 
@@ -33,15 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if command.help is not None:
             print(command.help)
         else:
-            with graceful(), told_what_waits("sweeps") as left:
+            with handling_interrupts(), told_what_waits("sweeps") as left:
                 _run(command)
             return left.status
-    except Leaving as leaving:
-        print(f"sweeps: told to leave by {leaving}; all is saved, and the same command goes on here", file=sys.stderr)
-        return 128 + leaving.signal
+    except Stopped as stopped:
+        print(f"sweeps: told to leave by {stopped}; all is saved, and the same command goes on here", file=sys.stderr)
+        return 128 + stopped.signal
     except KeyboardInterrupt:
         print("sweeps: interrupted; the same command goes on where this one stopped", file=sys.stderr)
-        return STATUS
+        return INTERRUPTED
     except Exception as error:
         if wanted and not isinstance(error, JobFailed):
             raise
@@ -70,9 +69,9 @@ def _run(command: compose.Command) -> None:
 
     allowed = (*command.config.runtime.allow, *command.own)
     study = instantiated(command.study, allowed)  # a wrong option is said before anything is built
-    notice = Notice()
-    with noticing(notice):
-        study.run(open_session(command.config, command.choices, command.own, notice=notice))
+    stop = StopRequest()
+    with handling_stop_signals(stop):
+        study.run(open_session(command.config, command.choices, command.own, stop=stop))
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ class Definition:
 class Worker:
     """One worker of a study; ``stale_seconds`` without a sign of life, and a worker elsewhere is taken for dead.
 
-    ``heed`` is called between trials and while others are waited for; what it raises ends the work.
+    ``stop_if_requested`` is called between trials and while others are waited for; what it raises ends the work.
     """
 
     storage: BaseStorage
@@ -70,7 +70,7 @@ class Worker:
     space: Mapping[str, BaseDistribution]
     pruner: optuna.pruners.BasePruner = field(default_factory=optuna.pruners.NopPruner)
     stale_seconds: float = 120.0
-    heed: Callable[[], None] = lambda: None
+    stop_if_requested: Callable[[], None] = lambda: None
     _seen: dict[int, tuple[Any, float]] = field(default_factory=dict, init=False)
 
     def study(self) -> optuna.Study:
@@ -162,7 +162,7 @@ class Worker:
         """The lowest trial that nobody works on, now this worker's; None once all are finished."""
         study_id = self.storage.get_study_id_from_name(self.definition.name)
         while True:
-            self.heed()
+            self.stop_if_requested()
             trials = self.storage.get_all_trials(study_id, deepcopy=False)
             below = sorted((trial for trial in trials if trial.number < total), key=lambda trial: trial.number)
             for found in below:

@@ -29,7 +29,7 @@ from hydra_plugins.pruneexp_launchers._work import (
 )
 from pruneexp.config.launchers import check_installed
 from pruneexp.errors import UserError, first_line
-from pruneexp.notice import Leaving
+from pruneexp.signals import Stopped
 
 _PROBE_SECONDS = 5.0
 
@@ -38,8 +38,8 @@ def remote(order: str) -> str:
     """What runs on a node, in a process of its own. Told to leave it dies, saved: Ray runs again only what crashed."""
     try:
         return carry_out(order)
-    except Leaving as leaving:
-        os._exit(128 + leaving.signal)
+    except Stopped as stopped:
+        os._exit(128 + stopped.signal)
 
 
 class RayLauncher(Launcher):

@@ -32,7 +32,7 @@ from hydra_plugins.pruneexp_launchers._work import (
 )
 from pruneexp.config.launchers import check_installed
 from pruneexp.errors import UserError
-from pruneexp.notice import Leaving
+from pruneexp.signals import Stopped
 
 #: Options that submitit has for every batch system, under one name.
 SHARED = ("name", "nodes", "tasks_per_node", "cpus_per_task", "gpus_per_node", "mem_gb", "timeout_min")
@@ -44,11 +44,11 @@ class Task:
     def __call__(self, order: str) -> str:
         try:
             return carry_out(order)
-        except Leaving as leaving:
+        except Stopped as stopped:
             limit = signal.getsignal(signal.SIGUSR2)
-            if leaving.signal == signal.SIGUSR2 and callable(limit):
-                limit(leaving.signal, None)  # submitit's: puts the job back into the queue, and exits
-            sys.exit(128 + leaving.signal)  # SIGTERM: whoever sent it has decided what becomes of the job
+            if stopped.signal == signal.SIGUSR2 and callable(limit):
+                limit(stopped.signal, None)  # submitit's: puts the job back into the queue, and exits
+            sys.exit(128 + stopped.signal)  # SIGTERM: whoever sent it has decided what becomes of the job
 
     def checkpoint(self, order: str) -> Any:
         """For submitit, when it puts the job back: the same order again, which finds what was saved."""

@@ -13,8 +13,7 @@ from torch import Tensor
 from pruneexp.cache import bundle, files
 from pruneexp.cache.identity import short
 from pruneexp.cache.paths import Paths
-from pruneexp.interrupts import finished_first
-from pruneexp.notice import Notice
+from pruneexp.signals import StopRequest, deferring_interrupts
 
 KIND = "checkpoint"
 
@@ -27,24 +26,24 @@ class Checkpoint:
     """
 
     def __init__(
-        self, paths: Paths, key: str, *, every: float, on_event: Callable[[str], None], notice: Notice | None = None
+        self, paths: Paths, key: str, *, every: float, on_event: Callable[[str], None], stop: StopRequest | None = None
     ) -> None:
-        self._notice = notice or Notice()
+        self._stop = stop or StopRequest()
         self._root, self._key, self._every, self._say = paths.root, key, every, on_event
         self._folder, self._draft = paths.checkpoints(key), paths.draft(key)
         self._saved = time.monotonic()
 
     def due(self) -> bool:
-        """Whether the set number of seconds has passed since the last save, or since the start; or notice was given."""
-        return self._notice.given or time.monotonic() - self._saved >= self._every
+        """Whether the set number of seconds has passed since the last save or the start, or a stop is requested."""
+        return self._stop.signal is not None or time.monotonic() - self._saved >= self._every
 
-    def heed(self) -> None:
-        """For work that takes seconds and saves nothing: leave where the process has been told to.
+    def stop_if_requested(self) -> None:
+        """End work that takes seconds and saves nothing, where a stop is requested.
 
         Raises:
-            Leaving: it has.
+            Stopped: a stop is requested.
         """
-        self._notice.heed()
+        self._stop.stop_if_requested()
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """Tensors (on the CPU) and state of the last save, or None; a damaged save is reported and ignored.
@@ -67,11 +66,11 @@ class Checkpoint:
         """Replace the last save, all or nothing. ``state`` is JSON-able.
 
         Raises:
-            Leaving: saved, and the process has been told to leave.
+            Stopped: a stop is requested, and the position is saved.
             ValueError: a tensor or a value of the state cannot be written; names it.
             UserError: the disk refuses; the save before this one is kept.
         """
-        with finished_first(), files.explained(self._root):
+        with deferring_interrupts(), files.explained(self._root):
             before = self._saves()
             number = 1 + (int(before[-1].name) if before else 0)
             with files.drafted(self._draft) as draft:
@@ -80,7 +79,7 @@ class Checkpoint:
             for folder in before:
                 shutil.rmtree(folder, ignore_errors=True)
         self._saved = time.monotonic()
-        self._notice.heed()
+        self._stop.stop_if_requested()
 
     def _saves(self) -> list[Path]:
         if not self._folder.exists():

@@ -24,8 +24,7 @@ from pruneexp.cache.holds import Holding
 from pruneexp.cache.identity import checked, short
 from pruneexp.cache.paths import Paths
 from pruneexp.errors import UserError
-from pruneexp.interrupts import finished_first
-from pruneexp.notice import Notice
+from pruneexp.signals import StopRequest, deferring_interrupts
 
 __all__ = ["Artefact", "Checkpoint", "Store"]
 
@@ -37,14 +36,14 @@ _log = logging.getLogger(__name__)
 _UNSAID = 0.2
 
 #: Seconds after which one who waits looks up whether it has been told to leave.
-_HEED_SECONDS = 1.0
+_ASKED_SECONDS = 1.0
 
 
 class Store:
     """Results by key in one folder that several processes may use at once.
 
     ``checkpoint_every`` is in seconds. ``on_event`` is told, in one sentence each, what a person should know: that a
-    result is waited for, that one was damaged. After ``notice`` nothing more is begun.
+    result is waited for, that one was damaged. Once ``stop`` is requested nothing more is begun.
     """
 
     def __init__(
@@ -53,7 +52,7 @@ class Store:
         *,
         checkpoint_every: float = 60.0,
         on_event: Callable[[str], None] = _log.warning,
-        notice: Notice | None = None,
+        stop: StopRequest | None = None,
     ) -> None:
         """Create the folder where it does not exist, and remove what killed processes were writing.
 
@@ -65,7 +64,7 @@ class Store:
             raise ValueError(f"checkpoint_every must be 0 seconds or more, not {checkpoint_every}")
         self.root = Path(root).expanduser().absolute()
         self._paths = Paths(self.root)
-        self._every, self._say, self._notice = checkpoint_every, on_event, notice or Notice()
+        self._every, self._say, self._stop = checkpoint_every, on_event, stop or StopRequest()
         with files.explained(self.root):
             for folder in (self._paths.drafts(), self._paths.locks()):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -139,13 +138,13 @@ class Store:
         stage to people; ``parents`` are the keys of what it builds upon, kept for as long as it is.
 
         Raises:
-            Leaving: there is none, and the process has been told to leave.
+            Stopped: there is none, and a stop is requested.
             ValueError: ``make`` returned what cannot be stored.
             UserError: the disk refuses; the checkpoint, and everything committed, is kept.
         """
         found = self.load(key)
         if found is None:
-            self._notice.heed()
+            self._stop.stop_if_requested()
             with self._locked(key, f"{kind} {short(key)}"):
                 found = self._or_aside(key, bundle.read)  # another process may have been faster
                 if found is None:
@@ -154,19 +153,19 @@ class Store:
         shutil.rmtree(self._paths.checkpoints(key), ignore_errors=True)
         return found, True
 
-    def heed(self) -> None:
-        """For whoever waits between stages: leave where the process has been told to.
+    def stop_if_requested(self) -> None:
+        """End the work between two stages, where a stop is requested.
 
         Raises:
-            Leaving: it has.
+            Stopped: a stop is requested.
         """
-        self._notice.heed()
+        self._stop.stop_if_requested()
 
     def _checkpoint(self, key: str) -> Checkpoint:
-        return Checkpoint(self._paths, key, every=self._every, on_event=self._say, notice=self._notice)
+        return Checkpoint(self._paths, key, every=self._every, on_event=self._say, stop=self._stop)
 
     def _commit(self, key: str, kind: str, made: Artefact, parents: Sequence[str] | None) -> Artefact:
-        with finished_first(), files.explained(self.root), files.drafted(self._paths.draft(key)) as draft:
+        with deferring_interrupts(), files.explained(self.root), files.drafted(self._paths.draft(key)) as draft:
             kept = bundle.write(draft, made, key=key, kind=kind, parents=parents)
             files.publish(draft, self._paths.artefact(key))
         shutil.rmtree(self._paths.checkpoints(key), ignore_errors=True)
@@ -207,9 +206,9 @@ class Store:
 
     def _wait(self, lock: BaseFileLock) -> None:
         while not lock.is_locked:
-            self._notice.heed()
+            self._stop.stop_if_requested()
             with suppress(Timeout):
-                lock.acquire(timeout=_HEED_SECONDS)
+                lock.acquire(timeout=_ASKED_SECONDS)
 
     def _sweep(self) -> None:
         drafts = {draft.name for draft in self._paths.drafts().iterdir()}

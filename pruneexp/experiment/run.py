@@ -12,32 +12,32 @@ from pruneexp.experiment.plan import make_plan
 from pruneexp.experiment.served import log_networks
 from pruneexp.experiment.session import PointFailed, Record, Session, open_session
 from pruneexp.jobs.report import Report
-from pruneexp.notice import Notice
 from pruneexp.schema import PointIdentity, TradeoffPoint, flatten
+from pruneexp.signals import StopRequest
 
 
 def run(
     config: DictConfig,
     choices: Mapping[str, str],
     own: Sequence[str] = (),
-    notice: Notice | None = None,
+    stop: StopRequest | None = None,
     report: Report | None = None,
 ) -> Mapping[str, float] | None:
     """Compute and record every point of one curve, or print the plan alone where ``config.plan`` says so.
 
     ``choices`` names the option of each group; ``own`` are modules of the user's that a ``_target_`` may name. Once
-    ``notice`` is given the job saves its position and leaves. ``report`` is told how far the job is.
+    ``stop`` is requested the job saves its position and ends. ``report`` is told how far the job is.
 
     Returns:
         The numbers of the last point, the hardest budget's, under their names in records; for sweepers.
 
     Raises:
-        Leaving: notice was given.
+        Stopped: a stop was requested, and all is saved.
         UserError: the request or the machine is at fault; nothing that was computed is lost.
         JobFailed: some points failed; the message says which and why.
     """
     report = report or Report()
-    session = open_session(config, choices, own, notice=notice, report=report)
+    session = open_session(config, choices, own, stop=stop, report=report)
     job, display = session.job, session.display
     identities = [session.identity(*pair) for pair in zip(job.budgets, job.routes, strict=True)]
     display.plan(identities[0], make_plan(job, session.store, session.places))

@@ -19,10 +19,10 @@ from pruneexp.experiment.display import Display, Watched
 from pruneexp.experiment.points import AskedBy, assemble, identity
 from pruneexp.experiment.sources import described
 from pruneexp.jobs.report import Report
-from pruneexp.notice import Notice
 from pruneexp.places import SPOOL
 from pruneexp.provenance import environment
 from pruneexp.schema import Budget, PointIdentity, TradeoffPoint
+from pruneexp.signals import StopRequest
 from pruneexp.stages.graph import Route, Runner
 from pruneexp.stages.setting import Watch
 from pruneexp.tracking import Courier, Parent, default_uri, monitored, redact, resolved
@@ -223,20 +223,20 @@ def open_session(
     choices: Mapping[str, str],
     own: Sequence[str] = (),
     display: Display | None = None,
-    notice: Notice | None = None,
+    stop: StopRequest | None = None,
     report: Report | None = None,
 ) -> Session:
     """Build the job of a configuration. ``own`` are modules of the user's that a ``_target_`` may name.
 
-    After ``notice`` nothing more is begun, and what is being trained is saved. ``report`` is told of every training,
-    as the display is.
+    Once ``stop`` is requested nothing more is begun, and what is being trained is saved. ``report`` is told of every
+    training, as the display is.
 
     Raises:
         UserError: a part cannot be made, or does not fit the others, or the store cannot be used.
     """
     shown = display or Display(bars=config.runtime.progress)
     runtime = config.runtime
-    store = Store(Path(runtime.store), checkpoint_every=runtime.checkpoint_seconds, on_event=shown.note, notice=notice)
+    store = Store(Path(runtime.store), checkpoint_every=runtime.checkpoint_seconds, on_event=shown.note, stop=stop)
     job = build(config, Watched(shown, report or Report()), own)
     courier = courier_of(runtime, shown)
     return Session(config, choices, job, store, Runner(store), shown, courier, tuple(own))

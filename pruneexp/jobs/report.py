@@ -88,8 +88,8 @@ def reporting(root: Path, sweep: str | None, number: int | None) -> Iterator[Rep
         report.at("starting", 0, 0)
         try:
             yield report
-        except KeyboardInterrupt as notice:
-            report.ended("killed", f"told to leave by {notice}" if str(notice) else "interrupted")
+        except KeyboardInterrupt as interrupt:
+            report.ended("killed", f"told to leave by {interrupt}" if str(interrupt) else "interrupted")
             raise
         except BaseException as error:
             report.ended("failed", _reason(error), mendable=isinstance(error, UserError))

@@ -58,7 +58,7 @@ def scan(setting: Setting, dense: Stage, grid: Grid, *, memory: int) -> Stage:
         setting.progress.begin("scan", 1)
 
         def advance(share: float) -> None:
-            checkpoint.heed()
+            checkpoint.stop_if_requested()
             setting.progress.fraction(share)
 
         outcomes = scan_without_retraining(

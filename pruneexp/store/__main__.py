@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pruneexp.errors import UserError
-from pruneexp.interrupts import STATUS
 from pruneexp.places import SPOOL, STORE
+from pruneexp.signals import INTERRUPTED
 from pruneexp.store import delivering, listing, tidying
 from pruneexp.terminal import read_no_further, replace_unwritable
 
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return tidying.tidy(root, asked.tracking_uri, grace=3600 * asked.grace, delete=asked.delete)
     except KeyboardInterrupt:
         print("pruneexp.store: interrupted; the same command goes on", file=sys.stderr)
-        return STATUS
+        return INTERRUPTED
     except UserError as error:
         print(f"pruneexp.store: {error}", file=sys.stderr)
         return 2

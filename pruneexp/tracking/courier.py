@@ -15,7 +15,7 @@ from filelock import Timeout
 
 from pruneexp import schema
 from pruneexp.errors import UserError, redact
-from pruneexp.interrupts import finished_first
+from pruneexp.signals import deferring_interrupts
 from pruneexp.tracking import letters
 from pruneexp.tracking.delivery import deliver
 from pruneexp.tracking.letters import Letter
@@ -76,7 +76,7 @@ class Courier:
         run_id = f"{parent.kind} {parent.key}"
         if self._tracker is not None and not self._held:
             try:
-                with finished_first():
+                with deferring_interrupts():
                     run_id = self._runs[parent.key] = self._tracker.begin(parent)
             except Unreachable as error:
                 self._hold(spool, str(error))
@@ -117,7 +117,7 @@ class Courier:
 
     def _send(self, letter: Letter) -> None:
         spool = self.open()
-        with finished_first():
+        with deferring_interrupts():
             if self._tracker is None or self._held or not self._posted(letter, self._tracker, spool):
                 spool.add(letter)
                 if time.monotonic() >= self._next:

@@ -148,8 +148,8 @@ class LayerThresholds:
         chosen = self._sampler(len(varied), self._first(curves, bounds))
         storage = open_storage(self.storage, Path(self._storage(name)))
         definition = Definition(name, _OBJECTIVES[self.objective], about)
-        pruner, heed = _PRUNERS[self.pruner](), session.store.heed
-        return Worker(storage, definition, chosen, dimensions, pruner, self.stale_seconds, heed)
+        pruner, stop_if_requested = _PRUNERS[self.pruner](), session.store.stop_if_requested
+        return Worker(storage, definition, chosen, dimensions, pruner, self.stale_seconds, stop_if_requested)
 
     def _sampler(self, dimensions: int, first: Sequence[space.Levels] = ()) -> BaseSampler:
         name = "random" if self.sampler == "greedy" else self.sampler

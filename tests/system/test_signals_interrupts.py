@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from pruneexp import interrupts
+from pruneexp import signals
 
 PROGRAM = """
 import sys, time
-from pruneexp.interrupts import finished_first, graceful
+from pruneexp.signals import deferring_interrupts, handling_interrupts
 
 def write(seconds):
     print("writing", flush=True)
@@ -24,14 +24,14 @@ def write(seconds):
     print("written", flush=True)
 
 try:
-    with graceful():
+    with handling_interrupts():
         {body}
     print("went on", flush=True)
 except KeyboardInterrupt:
     print("interrupted", flush=True)
     sys.exit(130)
 """
-IN_A_WRITE = "\n        ".join(("with finished_first():", "    write(1)", "print('after', flush=True)"))
+IN_A_WRITE = "\n        ".join(("with deferring_interrupts():", "    write(1)", "print('after', flush=True)"))
 
 
 def interrupted(body: str, times: int) -> tuple[int, list[str]]:
@@ -72,9 +72,9 @@ def test_an_interrupt_waits_for_a_write_and_the_second_for_nothing(
 def test_only_one_is_in_force_and_what_was_before_comes_back() -> None:
     before = signal.getsignal(signal.SIGINT)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # tests may run where it is ignored
-    with interrupts.graceful():
+    with signals.handling_interrupts():
         inside = signal.getsignal(signal.SIGINT)
-        with interrupts.graceful():
+        with signals.handling_interrupts():
             assert signal.getsignal(signal.SIGINT) is inside
         assert signal.getsignal(signal.SIGINT) is inside
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -90,6 +90,6 @@ def test_a_failed_write_that_was_interrupted_too_ends_interrupted() -> None:
 
 
 def fail_interrupted() -> None:
-    with interrupts.graceful(), interrupts.finished_first():
+    with signals.handling_interrupts(), signals.deferring_interrupts():
         signal.raise_signal(signal.SIGINT)
         raise OSError("full")
