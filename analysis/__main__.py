@@ -11,15 +11,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.catalogue import Publication, add_options, chosen, publications
-from analysis.load import COPIES, DEFAULT_URI
+from analysis.publishing.catalogue import Publication, add_options, chosen, publications
+from analysis.records import COPIES, DEFAULT_URI
 from pruneexp.errors import UserError
 from pruneexp.terminal import read_no_further, replace_unwritable
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analysis.materials import Supply
+    from analysis.publishing.materials import Supply
 
 EXPERIMENT = "pruneexp"
 
@@ -79,7 +79,7 @@ def _parser(known: dict[str, Publication], *, add_help: bool) -> argparse.Argume
 
 
 def _supply(selected: Sequence[Publication], given: argparse.Namespace) -> Supply:
-    from analysis import materials
+    from analysis.publishing import materials
 
     conditions: dict[str, list[str]] = {}
     for column, value in map(_condition, given.where):
@@ -101,14 +101,14 @@ def _condition(text: str) -> tuple[str, str]:
 
 
 def _list(supply: Supply, known: Sequence[Publication]) -> int:
-    from analysis import inventory
+    from analysis.publishing import inventory
 
     print(*inventory.logged(supply), "can be made:", *inventory.possible(supply, known), sep="\n")
     return 0
 
 
 def _publish(supply: Supply, selected: Sequence[Publication], given: argparse.Namespace) -> int:
-    from analysis import publish, upkeep
+    from analysis.publishing import publish, upkeep
 
     def make(publication: Publication, name: str, rows: pd.DataFrame) -> None:
         options = chosen(publication.module(), given)

@@ -36,7 +36,9 @@ def main() -> int:
         store = "sqlite:///mlflow.db"
         tradeoff = "from analysis.__main__ import main; assert main(['tradeoff']) == 0"
         start = _seconds("import pandas", folder)
-        load = _seconds(f"from analysis.load import points; assert len(points({store!r}).records) == {count}", folder)
+        load = _seconds(
+            f"from analysis.records import points; assert len(points({store!r}).records) == {count}", folder
+        )
         cold = _seconds(tradeoff, folder)
         again = _seconds(tradeoff, folder)
         log_again(folder / "mlflow.db")

@@ -9,7 +9,7 @@ A figure file has
     draw(made) -> Figure                  ink only
     caption(made) -> str                  what the reader must know
 
-    MADE_OF    (optional) what the frame is of, as ``analysis.catalogue.Material`` has it; else the points of curves
+    MADE_OF    (optional) what the frame is of (``analysis.publishing.catalogue.Material``); else the points of curves
 
 The first line of its docstring and the keyword-only options of ``data`` make its command.
 ``tests/contracts/figures.py`` is the contract in full.

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import pandas as pd
 
-from analysis import layer_curves, panels, reference, style
-from analysis.conditions import joined
-from analysis.frames import SUBJECT
-from analysis.layer_curves import Layer, Mark, Panel, Way
+from analysis.drawing import panels, style
+from analysis.paper import paper_numbers
+from analysis.records.frames import SUBJECT
+from analysis.statistics import layer_curves
+from analysis.statistics.conditions import joined
+from analysis.statistics.layer_curves import Layer, Mark, Panel, Way
 from pruneexp.errors import UserError
 
 if TYPE_CHECKING:
@@ -107,7 +109,7 @@ def _paper(model: str) -> tuple[PaperCurve, ...]:
     if not model.startswith("alexnet"):
         return ()
     marks: dict[str, list[tuple[float, float]]] = {}
-    for number in reference.numbers("han2015_fig6_sensitivity"):
+    for number in paper_numbers("han2015_fig6_sensitivity"):
         if number.x is not None:
             marks.setdefault(number.row, []).append((number.x, number.value))
     return tuple(

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import pandas as pd
 
-from analysis import frames, reference, style
-from analysis.conditions import joined
-from analysis.curves import Curve, curves
-from analysis.frames import Split
-from analysis.moments import of_curves
+from analysis.drawing import style
+from analysis.paper import paper_numbers
+from analysis.records import frames
+from analysis.records.frames import Split
+from analysis.statistics.conditions import joined
+from analysis.statistics.curves import Curve, curves
+from analysis.statistics.moments import of_curves
 from pruneexp.errors import UserError
 
 if TYPE_CHECKING:
@@ -118,7 +120,7 @@ def _rank(look: tuple[str, ...]) -> int:
 def _paper(model: str) -> tuple[PaperCurve, ...]:
     if not model.startswith("alexnet"):
         return ()
-    digitised = reference.numbers("han2015_fig5_tradeoff")
+    digitised = paper_numbers("han2015_fig5_tradeoff")
     found = []
     for label, look in _PAPER.items():
         marks = [(number.x, number.value) for number in digitised if number.method == label and number.x is not None]

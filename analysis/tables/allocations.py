@@ -9,9 +9,10 @@ from typing import Annotated, Any, NamedTuple
 
 import pandas as pd
 
-from analysis import frames
-from analysis.conditions import ABSENT, cell, joined, telling, texts
-from analysis.sheet import MISSING, Cell, Sheet, spread_text
+from analysis.publishing.sheet import MISSING, Cell, Sheet, spread_text
+from analysis.records import frames
+from analysis.statistics import selection
+from analysis.statistics.conditions import ABSENT, cell, joined, telling, texts
 from pruneexp.errors import UserError
 from pruneexp.summary.spread import Spread, spread
 
@@ -114,7 +115,7 @@ def data(
         )
     found = [
         (key, rows)
-        for key, rows in frames.groups(points, (*frames.SUBJECT, *SAME))
+        for key, rows in selection.groups(points, (*frames.SUBJECT, *SAME))
         if {STUDY} < set(rows["method"])
     ]  # fmt: skip
     if not found:

@@ -8,11 +8,12 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import pandas as pd
 
-from analysis import frames
-from analysis.conditions import joined, telling, texts, words
-from analysis.curves import budget_text
-from analysis.frames import Split
-from analysis.sheet import Cell, Sheet, spread_text
+from analysis.publishing.sheet import Cell, Sheet, spread_text
+from analysis.records import frames
+from analysis.records.frames import Split
+from analysis.statistics import selection
+from analysis.statistics.conditions import joined, telling, texts, words
+from analysis.statistics.curves import budget_text
 from pruneexp.errors import UserError
 from pruneexp.summary.spread import Spread, spread
 
@@ -148,7 +149,7 @@ def data(frame: pd.DataFrame, *, split: Annotated[Split, "the split that accurac
     points = frame[frame["mode"] == "prune"]
     tried = tuple(
         made
-        for subject, rows in frames.groups(points, frames.SUBJECT)
+        for subject, rows in selection.groups(points, frames.SUBJECT)
         for claim in CLAIMS
         for made in _tried(subject, list(_pairs(rows, claim, split)), claim)
     )
@@ -160,7 +161,7 @@ def data(frame: pd.DataFrame, *, split: Annotated[Split, "the split that accurac
 def _pairs(points: pd.DataFrame, claim: Claim, split: Split) -> Iterator[Pair]:
     """Curves that differ in penalty or schedule alone, whichever the claim is about, and have a seed and budget."""
     inside = points[points["density_scope"].between(claim.lowest * 0.99, claim.highest * 1.01)]
-    for same, rows in frames.groups(inside, SAME):
+    for same, rows in selection.groups(inside, SAME):
         better = _side(rows, claim.better, split)
         if claim.worse is None:
             yield from (Pair(same, key, {}, own.assign(difference=own["change"])) for key, own in better)
@@ -181,7 +182,7 @@ def _side(points: pd.DataFrame, side: Side, split: Split) -> list[tuple[dict[str
     of = points[(points["reg"] == side.reg) & (points["schedule"].isin(ITERATIVE) == side.iterative)]
     of = of.assign(change=of[f"{split}.change_{side.moment}.top1"]).dropna(subset=["change"])
     columns = ["seed", *frames.BUDGET, "density_scope", "change", "run_id"]
-    return [(key, rows[columns]) for key, rows in frames.groups(of, (*PENALTY, *SCHEDULE))]
+    return [(key, rows[columns]) for key, rows in selection.groups(of, (*PENALTY, *SCHEDULE))]
 
 
 def _tried(subject: Mapping[str, Any], pairs: Sequence[Pair], claim: Claim) -> Iterator[Tried]:
@@ -196,7 +197,7 @@ def _tried(subject: Mapping[str, Any], pairs: Sequence[Pair], claim: Claim) -> I
             f"and {MOST_PAIRS} fit in a table: choose with --where by {names}."
         )
     for pair in pairs:
-        trials = [_trial(budget, rows, claim) for budget, rows in frames.groups(pair.points, frames.BUDGET)]
+        trials = [_trial(budget, rows, claim) for budget, rows in selection.groups(pair.points, frames.BUDGET)]
         yield Tried(
             data=str(subject["data"]),
             model=str(subject["model"]),

@@ -7,9 +7,11 @@ from typing import Annotated, Any, NamedTuple
 
 import pandas as pd
 
-from analysis import frames, reference
-from analysis.conditions import joined, telling, texts, varying, words
-from analysis.sheet import MISSING, Cell, Sheet, spread_text
+from analysis.paper import paper_numbers
+from analysis.publishing.sheet import MISSING, Cell, Sheet, spread_text
+from analysis.records import frames
+from analysis.statistics import selection
+from analysis.statistics.conditions import joined, telling, texts, varying, words
 from pruneexp.errors import UserError
 from pruneexp.summary.spread import Spread, spread
 
@@ -129,8 +131,8 @@ def data(
     if points.empty:
         raise UserError("no point of mode prune is logged, and the headline is about pruned and retrained networks.")
     networks: list[Network] = []
-    for subject, every in frames.groups(points, frames.SUBJECT):
-        found = list(frames.groups(every, _APART))
+    for subject, every in selection.groups(points, frames.SUBJECT):
+        found = list(selection.groups(every, _APART))
         needed = varying([key for key, _ in found], ("data_fingerprint", "weights_total"))
         networks += (_network(str(subject["data"]), str(subject["model"]), words(key, needed), rows, epsilon)
                      for key, rows in found)  # fmt: skip
@@ -140,13 +142,11 @@ def data(
 def _network(dataset: str, model: str, differing: str, points: pd.DataFrame, epsilon: float) -> Network:
     dense = _reference(points)
     base = spread(dense["val.dense.top1"]).mean
-    candidates = [(dict(key), rows) for key, rows in frames.groups(points, (*frames.CONDITIONS, *frames.BUDGET))]
-    most = max(len(rows) for _, rows in candidates)
-    candidates = [(key, rows) for key, rows in candidates if len(rows) == most]
-    ranked = sorted(
-        ((_pruned(key, rows, base, dataset), key) for key, rows in candidates),
-        key=lambda pair: (-pair[0].rate, -pair[0].val_change, pair[0].conditions, pair[0].runs),
-    )
+    found = list(selection.groups(points, (*frames.CONDITIONS, *frames.BUDGET)))
+    most = max(len(rows) for _, rows in found)
+    candidates = [(key, rows) for key, rows in found if len(rows) == most]
+    ranked = [(_pruned(key, rows, base, dataset), key) for key, rows in candidates]
+    ranked.sort(key=lambda pair: (-pair[0].rate, -pair[0].val_change, pair[0].conditions, pair[0].runs))
     free = [pair for pair in ranked if pair[0].val_change >= -epsilon - _SLACK]
     best = max((made for made, _ in ranked), key=lambda made: made.val_change)
     return Network(
@@ -164,7 +164,7 @@ def _network(dataset: str, model: str, differing: str, points: pd.DataFrame, eps
 
 def _reference(points: pd.DataFrame) -> pd.DataFrame:
     """One row per seed of the dense network with the best mean val accuracy, of those with the most seeds."""
-    found = [rows.drop_duplicates("dense_key").sort_values("seed") for _, rows in frames.groups(points, _DENSE)]
+    found = [rows.drop_duplicates("dense_key").sort_values("seed") for _, rows in selection.groups(points, _DENSE)]
     return max(found, key=lambda rows: (len(rows), spread(rows["val.dense.top1"]).mean))
 
 
@@ -195,7 +195,7 @@ def _paper(model: str) -> Paper | None:
     name = PAPER_NAMES.get(model)
     if name is None:
         return None
-    printed = [number for number in reference.numbers("han2015_table1_headline") if number.model == name]
+    printed = [number for number in paper_numbers("han2015_table1_headline") if number.model == name]
     values = {(number.method, number.metric): number.value for number in printed}
     return Paper(
         name=name,
@@ -245,10 +245,9 @@ def rows(made: Headline) -> Iterable[Row]:
 
 
 def sheet(made: Headline) -> Sheet:
-    lines: list[tuple[Cell, ...]] = []
+    lines = [line for network in made.networks for line in _lines(network)]
     notes = [_rule(made.epsilon)]
     for network in made.networks:
-        lines += _lines(network)
         if network.pruned is None:
             change, rate = network.closest
             near = f"the closest changes val accuracy by {change:+.2f} points at {rate:.1f}×"

@@ -7,11 +7,13 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import pandas as pd
 
-from analysis import frames, reference
-from analysis.conditions import ABSENT, cell, hashed, joined, telling, texts, words
-from analysis.curves import budget_text
-from analysis.frames import Split
-from analysis.sheet import MISSING, Cell, Sheet, spread_text
+from analysis.paper import paper_numbers
+from analysis.publishing.sheet import MISSING, Cell, Sheet, spread_text
+from analysis.records import frames
+from analysis.records.frames import Split
+from analysis.statistics import selection
+from analysis.statistics.conditions import ABSENT, cell, hashed, joined, telling, texts, words
+from analysis.statistics.curves import budget_text
 from pruneexp.errors import UserError
 from pruneexp.schema import OF_A_MODE
 from pruneexp.summary.spread import Spread, spread
@@ -113,7 +115,7 @@ def data(
         alone = ", ".join(f"mode={mode}" for mode in COLUMNS if mode in set(points["mode"]))
         raise UserError(f"no budget is logged in two modes under the same conditions (there is {alone}).")
     compared, columns = _with_columns(compared)
-    found = list(frames.groups(compared, (*setting, *frames.BUDGET)))
+    found = list(selection.groups(compared, (*setting, *frames.BUDGET)))
     entries = [_entry(key, rows, columns) for key, rows in found]
     order = sorted(entries, key=lambda entry: (entry.data, entry.model, entry.conditions, -entry.density, entry.budget))
     return PruneVsScratch(
@@ -126,7 +128,7 @@ def _with_columns(points: pd.DataFrame) -> tuple[pd.DataFrame, tuple[tuple[str, 
     names = pd.Series("", index=points.index)
     columns: list[tuple[str, str]] = []
     for mode, name in COLUMNS.items():
-        found = list(frames.groups(points[points["mode"] == mode], SWITCHES))
+        found = list(selection.groups(points[points["mode"] == mode], SWITCHES))
         needed = telling([key for key, _ in found], SWITCHES) if found else ()
         for key, rows in found:
             columns.append((", ".join(filter(None, (name, words(key, needed)))), mode))
@@ -170,7 +172,7 @@ def _entry(key: Mapping[str, Any], rows: pd.DataFrame, columns: Iterable[tuple[s
 
 def _paper(dataset: str, model: str, density: float) -> tuple[tuple[str, Spread], ...]:
     wanted = PAPER_MODELS.get(model), PAPER_DATA.get(dataset)
-    printed = [number for number in reference.numbers("rethinking_table6_unstructured")
+    printed = [number for number in paper_numbers("rethinking_table6_unstructured")
                if (number.model, number.dataset) == wanted]  # fmt: skip
     return tuple(
         # The paper gives mean and standard deviation of 5 runs on CIFAR and one run on ImageNet, no extremes.

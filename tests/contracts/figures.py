@@ -18,9 +18,10 @@ from typing import Any, ClassVar
 import pandas as pd
 import pytest
 
-from analysis import catalogue, frames, publish
-from analysis.materials import SOURCES
-from analysis.runs import LoggedScan
+from analysis.publishing import catalogue, publish
+from analysis.publishing.materials import SOURCES
+from analysis.records.runs import LoggedScan
+from analysis.statistics import selection
 from pruneexp.errors import UserError
 from pruneexp.schema.columns import LoggedPoint
 
@@ -50,7 +51,7 @@ class PublicationContract:
     @classmethod
     def framed(cls, records: Sequence[Any]) -> pd.DataFrame:
         source = SOURCES[cls.publication().made_of()]
-        return frames.latest(source.frame(records), source.kind)
+        return selection.latest(source.frame(records), source.kind)
 
     @classmethod
     def shuffled(cls, seed: int) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 
-from analysis.runs import LoggedScan
+from analysis.records.runs import LoggedScan
 from pruneexp.schema import (
     KIND,
     SENSITIVITY_FILE,

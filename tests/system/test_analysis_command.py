@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis import catalogue
 from analysis.__main__ import main
+from analysis.publishing import catalogue
 from tests.contracts.points import logged, point, tracking_file
 from tests.contracts.scans import logged_scans, scan, scan_file
 
@@ -189,7 +189,7 @@ def test_an_interrupt_is_one_sentence(
     def interrupted(*given: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("analysis.materials.read", interrupted)
+    monkeypatch.setattr("analysis.publishing.materials.read", interrupted)
     assert main(["all"]) == 130
     assert capsys.readouterr().err == ("analysis: interrupted; the same command goes on where this one stopped\n")
 

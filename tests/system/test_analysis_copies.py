@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from analysis import frames, load
-from analysis.load import copies, presence, records
-from analysis.load.client import ClientStore
-from analysis.runs import Logbook
+from analysis import records
+from analysis.records import copies, frames, presence, reading
+from analysis.records.client import ClientStore
+from analysis.records.runs import Logbook
 from pruneexp import schema
 from pruneexp.schema import columns
 from pruneexp.tracking import Tracker, default_uri
@@ -105,7 +105,7 @@ def test_whatever_changes_the_copy_tells_the_same(written: Path, tmp_path: Path,
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_by_the_client_too(written: Path, tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "open_store", ClientStore)
+    monkeypatch.setattr(reading, "open_store", ClientStore)
     monkeypatch.setattr(presence, "IDS", 2)  # three points: sixteen parts
     _same_after(CHANGES[change], written, tmp_path)
 
@@ -113,17 +113,17 @@ def test_by_the_client_too(written: Path, tmp_path: Path, change: str, monkeypat
 def _same_after(change: Change, written: Path, folder: Path) -> None:
     shutil.copy(written / "mlflow.db", folder)
     uri, kept = default_uri(folder), folder / "copies"
-    before = load.tabled(uri, None, kept)
+    before = records.tabled(uri, None, kept)
     assert len(before.records) == 3
     tracker = Tracker(uri, "pruneexp")
     change(client_of(tracker), tracker, _ids(tracker))
     for _ in range(2):
-        assert load.tabled(uri, None, kept) == load.tabled(uri)
+        assert records.tabled(uri, None, kept) == records.tabled(uri)
 
 
 def test_what_is_known_is_not_read_again(small: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = load.tabled(small)
-    monkeypatch.setattr(records, "_point", _unexpected)
+    whole = records.tabled(small)
+    monkeypatch.setattr(reading, "_point", _unexpected)
     assert _read(small) == whole
 
 
@@ -137,9 +137,9 @@ def test_a_server_sends_only_what_is_new(written: Path, tmp_path: Path, monkeypa
         return found
 
     monkeypatch.setattr(ClientStore, "_search", counted)
-    monkeypatch.setattr(records, "open_store", ClientStore)
+    monkeypatch.setattr(reading, "open_store", ClientStore)
     shutil.copy(written / "mlflow.db", tmp_path)
-    first, second = (load.tabled(default_uri(tmp_path), None, tmp_path / "copies") for _ in range(2))
+    first, second = (records.tabled(default_uri(tmp_path), None, tmp_path / "copies") for _ in range(2))
     assert first == second
     assert sorted(sent) == first.records["run_id"].to_pylist()
 
@@ -153,17 +153,17 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A store of three points made by hand, of which there is a copy; to stand beside."""
     monkeypatch.chdir(tmp_path)
     path = tracking_file(tmp_path / "mlflow.db", logged(point(), point(seed=1), point(seed=2)))
-    load.tabled(str(path), None, load.COPIES)
+    records.tabled(str(path), None, records.COPIES)
     return str(path)
 
 
 def _file() -> Path:
-    (path,) = load.COPIES.iterdir()
+    (path,) = records.COPIES.iterdir()
     return path
 
 
 def _read(uri: str) -> Logbook[pa.Table]:
-    return load.tabled(uri, None, load.COPIES)
+    return records.tabled(uri, None, records.COPIES)
 
 
 def _truncate(path: Path) -> None:
@@ -210,7 +210,7 @@ def _edit(statement: str) -> None:
 def test_a_copy_that_is_gone_damaged_or_old_is_made_anew(
     small: str, harm: Callable[[Path], None], remark: str | None
 ) -> None:
-    whole = load.tabled(small)
+    whole = records.tabled(small)
     harm(_file())
     book = _read(small)
     assert book.records == whole.records
@@ -219,17 +219,17 @@ def test_a_copy_that_is_gone_damaged_or_old_is_made_anew(
 
 
 def test_a_folder_that_cannot_be_written_is_remarked_on(small: str) -> None:
-    whole = load.tabled(small)
-    shutil.rmtree(load.COPIES)
-    load.COPIES.write_text("a file where the folder would be")
+    whole = records.tabled(small)
+    shutil.rmtree(records.COPIES)
+    records.COPIES.write_text("a file where the folder would be")
     book = _read(small)
     assert book.records == whole.records
     assert "cannot be used" in book.remarks[0]
 
 
 def test_readers_at_once_disturb_each_other_by_nothing(small: str) -> None:
-    shutil.rmtree(load.COPIES)
-    whole, found = load.tabled(small), []
+    shutil.rmtree(records.COPIES)
+    whole, found = records.tabled(small), []
     threads = [threading.Thread(target=lambda: found.append(_read(small))) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -240,18 +240,18 @@ def test_readers_at_once_disturb_each_other_by_nothing(small: str) -> None:
 
 def test_an_older_reading_that_is_written_later_tells_nothing_wrong(small: str, tmp_path: Path) -> None:
     experiments = ["pruneexp"]
-    store = load.open_store(small)
-    slow = copies.opened(load.COPIES, small, experiments, columns.SCHEMA)
+    store = records.open_store(small)
+    slow = copies.opened(records.COPIES, small, experiments, columns.SCHEMA)
     _edit("UPDATE runs SET status = 'KILLED' WHERE start_time = 1000")
     seen = store.changes("point", experiments, slow.known)
     _edit("UPDATE runs SET status = 'FINISHED', end_time = 9000 WHERE start_time = 1000")
     whole = _read(small)
     slow.update(seen, columns.SCHEMA.empty_table())
-    assert _read(small) == whole == load.tabled(small)
+    assert _read(small) == whole == records.tabled(small)
 
 
 def test_frames_are_equal(small: str) -> None:
-    typed, flat = load.points(small), _read(small)
+    typed, flat = records.points(small), _read(small)
     assert frames.frame(flat.records).equals(frames.frame(typed.records))
 
 

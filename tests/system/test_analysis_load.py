@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis import load
-from analysis.load import stores
-from analysis.load.client import ClientStore
+from analysis import records
+from analysis.records import stores
+from analysis.records.client import ClientStore
 from pruneexp import schema
 from pruneexp.errors import UserError
 from pruneexp.schema import SENSITIVITY_FILE, LayerRow, TradeoffPoint, flatten
@@ -54,7 +54,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Trad
 
 def test_points_are_read_back_as_they_were_written(store: tuple[str, dict[str, TradeoffPoint]]) -> None:
     uri, written = store
-    book = load.points(uri, ["pruneexp"])
+    book = records.points(uri, ["pruneexp"])
     assert {one.run_id: one.point for one in book.records} == {
         run_id: replace(made, layers=()) for run_id, made in written.items()
     }
@@ -70,8 +70,8 @@ def test_the_file_and_the_client_say_the_same(
     store: tuple[str, dict[str, TradeoffPoint]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uri, _ = store
-    direct, client = load.open_store(uri), ClientStore(uri)
-    monkeypatch.setattr("analysis.load.client.PAGE", 2)  # five runs: three pages
+    direct, client = records.open_store(uri), ClientStore(uri)
+    monkeypatch.setattr("analysis.records.client.PAGE", 2)  # five runs: three pages
     assert not isinstance(direct, ClientStore)
     assert direct.experiments() == client.experiments()
     assert {"another", "pruneexp"} <= set(direct.experiments())
@@ -90,11 +90,11 @@ def test_scans_are_read_back_as_they_were_written_by_either_way(
     tracker.log_point(curve_of(tracker), point())
     written = [scan(), scan(seed=1, levels="quality", top5=False)]
     ids = [tracker.log_scan(made, "model: lenet5\n", ENVIRONMENT) for made in written]
-    book = load.scans(uri, ["pruneexp"])
+    book = records.scans(uri, ["pruneexp"])
     assert {one.run_id: one.scan for one in book.records} == dict(zip(ids, written, strict=True))
-    monkeypatch.setattr("analysis.load.records.open_store", ClientStore)
-    assert load.scans(uri, ["pruneexp"]) == book
-    assert load.scans(uri, ["Default"]).records == ()
+    monkeypatch.setattr("analysis.records.reading.open_store", ClientStore)
+    assert records.scans(uri, ["pruneexp"]) == book
+    assert records.scans(uri, ["Default"]).records == ()
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_scan_without_its_table_is_left_out(tmp_path: Path, text: str | None, 
     file.unlink()
     if text is not None:
         file.write_text(text)
-    book = load.scans(str(path))
+    book = records.scans(str(path))
     assert book.records == (good,)
     assert [bool(re.match(f"run {bad.run_id} is left out: {told}", note)) for note in book.unreadable] == [True]
 
@@ -123,7 +123,7 @@ def test_a_scan_without_its_table_is_left_out(tmp_path: Path, text: str | None, 
 def test_only_finished_scans_count(tmp_path: Path) -> None:
     (first,) = logged_scans(scan())
     path = scan_file(tmp_path / "mlflow.db", [first], status="FAILED")
-    book = load.scans(str(path))
+    book = records.scans(str(path))
     assert not book.records
     assert not book.unreadable
     assert book.failed == (f"run {first.run_id} failed: no reason was logged",)
@@ -145,7 +145,7 @@ def test_what_lies_elsewhere_is_fetched(tmp_path: Path, monkeypatch: pytest.Monk
             return table(one.scan)
 
     monkeypatch.setattr(stores, "ClientStore", Client)
-    assert load.scans(str(path)).records == (one,)
+    assert records.scans(str(path)).records == (one,)
     assert asked == [(one.run_id, "sensitivity.json")]
 
 
@@ -155,7 +155,7 @@ def test_an_unfamiliar_layout_is_left_to_the_client(tmp_path: Path, monkeypatch:
         connection.execute("ALTER TABLE latest_metrics RENAME COLUMN is_nan TO nan")
     opened: list[str] = []
     monkeypatch.setattr(stores, "ClientStore", opened.append)
-    load.open_store(f"sqlite:///{path}")
+    records.open_store(f"sqlite:///{path}")
     assert opened == [f"sqlite:///{path}"]
 
 
@@ -167,7 +167,7 @@ def test_a_database_that_is_not_mlflow_s_is_left_as_it_is(tmp_path: Path) -> Non
         connection.execute("INSERT INTO alembic_version VALUES ('older')")
     before = path.read_bytes()
     with pytest.raises(UserError, match="has schema older but MLflow"):
-        load.points(f"sqlite:///{path}")
+        records.points(f"sqlite:///{path}")
     assert path.read_bytes() == before
 
 
@@ -184,14 +184,14 @@ def test_a_write_that_was_killed_halfway_does_not_keep_readers_out(tmp_path: Pat
     )
     subprocess.run([sys.executable, "-c", write, str(path)], check=False)
     assert path.with_name("mlflow.db-journal").stat().st_size > 0
-    assert len(load.points(f"sqlite:///{path}").records) == 2
+    assert len(records.points(f"sqlite:///{path}").records) == 2
 
 
 def test_nan_stays_nan(tmp_path: Path) -> None:
     path = tracking_file(tmp_path / "mlflow.db", logged(point()))
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE latest_metrics SET is_nan = 1, value = 0 WHERE key = 'activation_share'")
-    ((*_, made),) = load.points(str(path)).records
+    ((*_, made),) = records.points(str(path)).records
     assert math.isnan(made.result.activation_share)
 
 
@@ -208,7 +208,7 @@ def test_a_run_that_cannot_be_read_is_named_and_left_out(tmp_path: Path, change:
     path = tracking_file(tmp_path / "mlflow.db", logged(point(), point(seed=1)))
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(f"{change} AND run_uuid = '{1:032x}'")
-    book = load.points(f"sqlite:///{path}")
+    book = records.points(f"sqlite:///{path}")
     assert [one.run_id for one in book.records] == [f"{2:032x}"]
     (sentence,) = book.unreadable
     assert sentence.startswith(f"run {1:032x} is left out: ")
@@ -219,14 +219,14 @@ def test_reading_leaves_no_trace(tmp_path: Path) -> None:
     path = tracking_file(tmp_path / "mlflow.db", logged(point()))
     before = path.read_bytes()
     path.chmod(0o444)
-    load.points(f"sqlite:///{path}")
+    records.points(f"sqlite:///{path}")
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_missing_store_is_said_and_not_created(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"mlflow\.db not found in .*--tracking-uri"):
-        load.points(f"sqlite:///{tmp_path / 'mlflow.db'}")
+        records.points(f"sqlite:///{tmp_path / 'mlflow.db'}")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -240,27 +240,27 @@ def test_a_file_of_something_else_is_said_and_left_alone(tmp_path: Path, content
         path.write_bytes(content)
     before = path.read_bytes()
     with pytest.raises(UserError, match=r"mlflow\.db (is not an MLflow store|cannot be read)"):
-        load.points(f"sqlite:///{path}")
+        records.points(f"sqlite:///{path}")
     assert path.read_bytes() == before
 
 
 def test_an_unknown_experiment_names_the_existing_ones(tmp_path: Path) -> None:
     path = tracking_file(tmp_path / "mlflow.db", [*logged(point()), *logged()])
     with pytest.raises(UserError, match="has no experiment 'study'; it has pruneexp"):
-        load.points(f"sqlite:///{path}", ["study"])
+        records.points(f"sqlite:///{path}", ["study"])
 
 
 def test_a_server_that_does_not_answer_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(UserError, match=r"tracking server 127\.0\.0\.1 does not answer"):
-        load.points(f"http://user:secret@127.0.0.1:{free_port()}")
+        records.points(f"http://user:secret@127.0.0.1:{free_port()}")
 
 
 def test_a_missing_driver_is_named_with_the_extra_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)  # as if it were not installed
-    monkeypatch.setattr("analysis.load.client.knock", lambda uri: None)
+    monkeypatch.setattr("analysis.records.client.knock", lambda uri: None)
     with pytest.raises(
         UserError, match=r"cannot be read: psycopg is not installed: pip install -e '\.\[postgres\]'\.$"
     ):
-        load.points("postgresql+psycopg://ann:s3cret@host/records")
+        records.points("postgresql+psycopg://ann:s3cret@host/records")

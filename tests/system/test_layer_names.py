@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from mlflow.artifacts import download_artifacts
 
-from analysis.load import records
+from analysis import records
 from pruneexp import schema
 from pruneexp.__main__ import main as pruneexp
 from sweeps.__main__ import main as sweeps

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from analysis import frames
-from analysis.load.records import scans, tabled
+from analysis.records import frames
+from analysis.records.reading import scans, tabled
 from pruneexp import schema
 from pruneexp.cache.store import Store
 from pruneexp.experiment.run import run

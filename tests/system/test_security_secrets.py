@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mlflow.exceptions import MlflowException
 
-from analysis import load
+from analysis import records
 from hydra_plugins.pruneexp_optuna_sweeper._request import Request
 from hydra_plugins.pruneexp_optuna_sweeper._space import Numbers
 from pruneexp.config import skeleton
@@ -67,10 +67,10 @@ def test_no_reader_of_records_says_a_password(uri: str, monkeypatch: pytest.Monk
         raise MlflowException(f"cannot open {uri}\nat all")
 
     for look in ("knock", "_look_first"):
-        monkeypatch.setattr(f"analysis.load.client.{look}", lambda uri: None)
+        monkeypatch.setattr(f"analysis.records.client.{look}", lambda uri: None)
     monkeypatch.setattr("mlflow.MlflowClient", unreadable)
     with pytest.raises(UserError, match=r"the tracking store .* cannot be read: cannot open ") as caught:
-        load.points(uri)
+        records.points(uri)
     assert "s3cret" not in str(caught.value)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from analysis.load.records import points as read_points
+from analysis.records.reading import points as read_points
 from pruneexp import schema
 from pruneexp.tracking import Parent, Tracker, open_pages
 from pruneexp.tracking.summaries import METRICS, Point, Summary, summaries

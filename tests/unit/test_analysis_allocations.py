@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import pytest
 
-from analysis import frames
+from analysis.records import frames
+from analysis.statistics import selection
 from analysis.tables import allocations
 from pruneexp.errors import UserError
 from pruneexp.schema import TradeoffPoint
@@ -48,7 +49,7 @@ class TestAllocations(TableContract):
 
 
 def _made(points: list[LoggedPoint], drop: float = 0.5) -> allocations.Allocations:
-    return allocations.data(frames.latest(frames.frame(points)), drop=drop)
+    return allocations.data(selection.latest(frames.frame(points)), drop=drop)
 
 
 def _kept(points: list[LoggedPoint], drop: float = 0.5) -> dict[str, allocations.Kept]:

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 import pytest
 
-from analysis import frames
+from analysis.records import frames
+from analysis.statistics import selection
 from analysis.tables import claims
 from pruneexp.errors import UserError
 from pruneexp.schema import TradeoffPoint
@@ -41,7 +42,7 @@ class TestClaims(TableContract):
 
 
 def _tried(points: list[LoggedPoint]) -> dict[str, claims.Tried]:
-    made = claims.data(frames.latest(frames.frame(points)))
+    made = claims.data(selection.latest(frames.frame(points)))
     return {tried.claim: tried for tried in made.tried}
 
 

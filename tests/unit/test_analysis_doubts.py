@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis import frames, publish, scans
-from analysis.catalogue import publications
 from analysis.figures import sensitivity, tradeoff
+from analysis.publishing import publish
+from analysis.publishing.catalogue import publications
+from analysis.records import frames, scan_frames
 from pruneexp.schema import Scores, TradeoffPoint
 from tests.contracts.points import logged, point
 from tests.contracts.scans import logged_scans, scan
@@ -56,5 +57,5 @@ def test_tables_name_the_doubtful_points_that_they_show() -> None:
 def test_a_scan_says_where_logits_were_no_numbers() -> None:
     whole = scan()
     rows = (replace(whole.rows[0], val=replace(whole.rows[0].val, undefined=3, images=200)), *whole.rows[1:])
-    made = sensitivity.data(scans.frame(logged_scans(replace(whole, rows=rows))))
+    made = sensitivity.data(scan_frames.frame(logged_scans(replace(whole, rows=rows))))
     assert "Logits that are not numbers count as wrong answers, at 1 mark." in sensitivity.caption(made)

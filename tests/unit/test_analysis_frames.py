@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import frames
-from analysis.curves import curves
+from analysis.records import frames
+from analysis.statistics import selection
+from analysis.statistics.curves import curves
 from pruneexp.errors import UserError
 from pruneexp.summary.spread import Spread, spread
 from tests.contracts.points import logged, point
@@ -40,7 +41,7 @@ def test_absent_scores_are_nan_even_where_every_point_lacks_them() -> None:
 def test_empty_frame_has_every_column() -> None:
     empty = frames.frame([])
     assert list(empty.columns) == list(frames.frame(logged(point())).columns)
-    assert list(frames.groups(empty, ("data", "model"))) == []
+    assert list(selection.groups(empty, ("data", "model"))) == []
 
 
 @settings(max_examples=8)
@@ -70,7 +71,7 @@ def test_spread_refuses_what_has_no_mean(values: list[float]) -> None:
 
 
 def test_a_seed_logged_twice_counts_once_and_the_later_one_wins() -> None:
-    made = frames.latest(frames.frame(logged(point(after=90.0), point(seed=1, after=95.0), point(after=96.0))))
+    made = selection.latest(frames.frame(logged(point(after=90.0), point(seed=1, after=95.0), point(after=96.0))))
     assert sorted(made["test.after.top1"]) == [95.0, 96.0]
 
 
@@ -88,7 +89,7 @@ def test_latest_keeps_what_differs_in_any_setting() -> None:
         point(data="mnist"),
     )
     made = frames.frame(points)
-    pd.testing.assert_frame_equal(frames.latest(made), made)
+    pd.testing.assert_frame_equal(selection.latest(made), made)
 
 
 def test_points_that_a_search_asked_for_are_told_apart() -> None:
@@ -96,23 +97,23 @@ def test_points_that_a_search_asked_for_are_told_apart() -> None:
     first, second = (replace(curve.identity, study="search", trial=number, prune_settings=f"q{number}")
                      for number in (0, 1))  # fmt: skip
     made = frames.frame(logged(curve, replace(curve, identity=first), replace(curve, identity=second)))
-    assert list(frames.latest(made)["trial"]) == [-1, 0, 1]
-    assert list(frames.of_curves(made)["run_id"]) == [f"{1:032x}"]
+    assert list(selection.latest(made)["trial"]) == [-1, 0, 1]
+    assert list(selection.of_curves(made)["run_id"]) == [f"{1:032x}"]
     assert "study" in frames.CONDITIONS
     assert "trial" not in frames.CONDITIONS
 
 
 def test_where_selects_by_text() -> None:
     made = frames.frame(logged(point(seed=0), point(seed=1), point(seed=1, reg="l1")))
-    assert len(frames.where(made, {"seed": "1"})) == 2
-    assert len(frames.where(made, {"seed": "1", "reg": "l1"})) == 1
+    assert len(selection.where(made, {"seed": "1"})) == 2
+    assert len(selection.where(made, {"seed": "1", "reg": "l1"})) == 1
 
 
 @pytest.mark.parametrize(("conditions", "told"), [({"sead": "1"}, "seed"), ({"reg": "l3"}, "l1, l2")])
 def test_where_names_what_there_is(conditions: dict[str, str], told: str) -> None:
     made = frames.frame(logged(point(), point(reg="l1")))
     with pytest.raises(UserError, match=told):
-        frames.where(made, conditions)
+        selection.where(made, conditions)
 
 
 def test_curves_pool_seeds_and_tell_variants_apart() -> None:

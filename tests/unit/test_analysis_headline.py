@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from analysis import frames
+from analysis.records import frames
+from analysis.statistics import selection
 from analysis.tables import headline
 from pruneexp.errors import UserError
 from pruneexp.schema.columns import LoggedPoint
@@ -33,7 +34,7 @@ class TestHeadline(TableContract):
 
 
 def _only(points: list[LoggedPoint], epsilon: float = 0.0) -> headline.Network:
-    (network,) = headline.data(frames.latest(frames.frame(points)), epsilon=epsilon).networks
+    (network,) = headline.data(selection.latest(frames.frame(points)), epsilon=epsilon).networks
     return network
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from analysis import frames, reference
-from analysis.sheet import Cell
+from analysis import paper
+from analysis.paper import paper_numbers
+from analysis.publishing.sheet import Cell
+from analysis.records import frames
+from analysis.statistics import selection
 from analysis.tables import prune_vs_scratch
 from pruneexp.errors import UserError
 from pruneexp.schema.columns import LoggedPoint
@@ -33,7 +36,7 @@ class TestPruneVsScratch(TableContract):
 
 
 def _sheet(points: list[LoggedPoint]) -> list[tuple[str, ...]]:
-    made = prune_vs_scratch.sheet(prune_vs_scratch.data(frames.latest(frames.frame(points))))
+    made = prune_vs_scratch.sheet(prune_vs_scratch.data(selection.latest(frames.frame(points))))
     return [made.header, *(tuple(cell.text for cell in row) for row in made.rows)]
 
 
@@ -108,15 +111,15 @@ def test_the_papers_row_stands_below_ours() -> None:
 
 
 def test_recalled_numbers_are_not_shown() -> None:
-    assert {number.confidence for number in reference.numbers("rethinking_table6_unstructured")} == {"verified"}
+    assert {number.confidence for number in paper_numbers("rethinking_table6_unstructured")} == {"verified"}
     points = logged(*(point(model="vgg19", data="cifar10", density=0.05, mode=mode) for mode in ("prune", "scratch_b")))
     assert len(_sheet(points)) == 2
 
 
 def test_every_reference_names_a_known_source() -> None:
-    with (reference.FOLDER / "sources.csv").open(encoding="utf-8") as file:
+    with (paper.FOLDER / "sources.csv").open(encoding="utf-8") as file:
         known = {line.partition(",")[0] for line in file}
-    for path in reference.FOLDER.glob("*.csv"):
+    for path in paper.FOLDER.glob("*.csv"):
         if path.stem != "sources":
-            for number in reference.numbers(path.stem):
+            for number in paper_numbers(path.stem):
                 assert {part.split()[0] for part in number.source.split("; ")} <= known

@@ -7,9 +7,11 @@ from typing import ClassVar, Literal
 
 import pytest
 
-from analysis import frames, panels, scans, style
+from analysis.drawing import panels, style
 from analysis.figures import sensitivity
-from analysis.runs import LoggedScan
+from analysis.records import scan_frames
+from analysis.records.runs import LoggedScan
+from analysis.statistics import selection
 from pruneexp.errors import UserError
 from pruneexp.schema import Scan
 from pruneexp.summary.spread import Spread
@@ -28,7 +30,7 @@ class TestSensitivity(FigureContract):
 
 
 def _data(*made: Scan, metric: Literal["auto", "top1", "top5"] = "auto") -> sensitivity.Sensitivity:
-    return sensitivity.data(frames.latest(scans.frame(logged_scans(*made)), scans.SCANS), metric=metric)
+    return sensitivity.data(selection.latest(scan_frames.frame(logged_scans(*made)), scan_frames.SCANS), metric=metric)
 
 
 def test_layers_stand_in_the_order_of_the_network() -> None:

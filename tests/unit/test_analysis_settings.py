@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from analysis import frames
 from analysis.__main__ import main
 from analysis.figures import tradeoff
+from analysis.records import frames
+from analysis.statistics import selection
 from analysis.tables import claims, headline, prune_vs_scratch
 from pruneexp.errors import UserError
 from pruneexp.schema import TradeoffPoint
@@ -28,7 +29,7 @@ def under(strength: float, *, reg: str = "l1", **choices: Any) -> TradeoffPoint:
 
 
 def frame(*made: TradeoffPoint) -> Any:
-    return frames.latest(frames.frame(logged(*made)))
+    return selection.latest(frames.frame(logged(*made)))
 
 
 def labels(made: Iterable[TradeoffPoint]) -> list[str]:
@@ -106,7 +107,7 @@ class TestClaims:
         many = [under(1e-5 * number, reg=reg) for number in range(1, 7) for reg in ("l1", "l2")]
         with pytest.raises(UserError, match=r"on 36 pairs of curves .* choose with --where by reg_strength\."):
             claims.data(frame(*many))
-        chosen = frames.where(frame(*many), {"reg_strength": ["1e-5", "6e-5"]})
+        chosen = selection.where(frame(*many), {"reg_strength": ["1e-5", "6e-5"]})
         assert len(claims.data(chosen).tried) == 8
 
     def test_one_setting_each_needs_no_column(self) -> None:
@@ -187,12 +188,12 @@ class TestWhere:
         ],
     )
     def test_numbers_are_compared_as_numbers(self, conditions: dict[str, Any], count: int) -> None:
-        assert len(frames.where(self.points, conditions)) == count
+        assert len(selection.where(self.points, conditions)) == count
 
     @pytest.mark.parametrize("value", ["0.2", "five", "0.10000001"])
     def test_what_is_not_there_is_told_with_what_is(self, value: str) -> None:
         with pytest.raises(UserError, match=rf"no point has train_lr={value} \(.*there is: 0\.01, 0\.1\)"):
-            frames.where(self.points, {"train_lr": value})
+            selection.where(self.points, {"train_lr": value})
 
 
 class TestEarlierVersions:

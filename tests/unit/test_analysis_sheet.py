@@ -9,7 +9,7 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.sheet import Cell, Sheet, csv_text, latex, markdown, spread_text
+from analysis.publishing.sheet import Cell, Sheet, csv_text, latex, markdown, spread_text
 from pruneexp.summary.spread import Spread
 
 SHEET = Sheet(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from analysis import frames, style
+from analysis.drawing import style
 from analysis.figures import tradeoff
+from analysis.records import frames
+from analysis.statistics import selection
 from pruneexp.errors import UserError
 from pruneexp.schema.columns import LoggedPoint
 from pruneexp.summary.spread import Spread
@@ -30,7 +32,7 @@ class TestTradeoff(FigureContract):
 
 
 def _data(points: list[LoggedPoint]) -> tradeoff.Tradeoff:
-    return tradeoff.data(frames.latest(frames.frame(points)))
+    return tradeoff.data(selection.latest(frames.frame(points)))
 
 
 def test_five_curves_in_the_order_and_words_of_the_paper() -> None:

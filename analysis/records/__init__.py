@@ -5,8 +5,8 @@ client. Nothing is ever written to the store, and a store that is missing is not
 a local copy (``copies``) where the caller names a folder for it.
 """
 
-from analysis.load.records import points, scans, tabled
-from analysis.load.stores import open_store
-from analysis.load.uris import COPIES, DEFAULT_URI
+from analysis.records.reading import points, scans, tabled
+from analysis.records.stores import open_store
+from analysis.records.uris import COPIES, DEFAULT_URI
 
 __all__ = ["COPIES", "DEFAULT_URI", "open_store", "points", "scans", "tabled"]

@@ -41,7 +41,7 @@ def publications(root: Path | None = None) -> dict[str, Publication]:
     """Every figure and table by name, figures first."""
     found: dict[str, Publication] = {}
     for kind, folder in FOLDERS.items():
-        for path in sorted((root or Path(__file__).parent).joinpath(folder).glob("[!_]*.py")):
+        for path in sorted((root or Path(__file__).parents[1]).joinpath(folder).glob("[!_]*.py")):
             text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
             found[path.stem] = Publication(path.stem, kind, text.partition("\n")[0])
     return found

@@ -19,8 +19,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.load.uris import sqlite_path
-from analysis.runs import Changes, Known, Stamp
+from analysis.records.runs import Changes, Known, Stamp
+from analysis.records.uris import sqlite_path
 from pruneexp.errors import redact
 
 NOTHING = Known({}, "")

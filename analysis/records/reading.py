@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from analysis.load.stores import open_store
-from analysis.load.uris import DEFAULT_URI
-from analysis.runs import Logbook, LoggedScan, RawRun, RunKind, Store
+from analysis.records.runs import Logbook, LoggedScan, RawRun, RunKind, Store
+from analysis.records.stores import open_store
+from analysis.records.uris import DEFAULT_URI
 from pruneexp.errors import UserError, redact
 from pruneexp.schema import (
     COLLAPSE,
@@ -54,7 +54,7 @@ def tabled(
     """
     import pyarrow as pa  # here, for help is to be quick
 
-    from analysis.load.copies import opened
+    from analysis.records.copies import opened
     from pruneexp.schema import columns
 
     if copies is None:

@@ -10,9 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from analysis.load import presence
-from analysis.load.uris import knock, sqlite_path
-from analysis.runs import Changes, Known, RawRun, RunKind, Stamp
+from analysis.records import presence
+from analysis.records.runs import Changes, Known, RawRun, RunKind, Stamp
+from analysis.records.uris import knock, sqlite_path
 from pruneexp.errors import UserError, first_line, redact, without_driver
 from pruneexp.schema import KIND
 

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from analysis import upkeep
+from analysis.publishing import upkeep
 
 
 class Provenance(NamedTuple):
     """``config_hash`` is the sha256 of the sorted keys, which hash each record's whole resolved configuration.
 
-    ``inputs`` is the digest of everything it was made from (``analysis.upkeep``).
+    ``inputs`` is the digest of everything it was made from (``analysis.publishing.upkeep``).
     """
 
     name: str

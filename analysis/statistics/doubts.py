@@ -9,9 +9,10 @@ from collections.abc import Collection, Iterator
 
 import pandas as pd
 
-from analysis import frames
-from analysis.conditions import text
-from analysis.curves import budget_text
+from analysis.records import frames
+from analysis.statistics import selection
+from analysis.statistics.conditions import text
+from analysis.statistics.curves import budget_text
 
 #: Curves that a note names before it only counts their points.
 MOST_NAMED = 4
@@ -40,9 +41,9 @@ def notes(points: pd.DataFrame, runs: Collection[str]) -> tuple[str, ...]:
 
 
 def _named(rows: pd.DataFrame) -> Iterator[str]:
-    found = list(frames.groups(rows, _NAMED_BY))
+    found = list(selection.groups(rows, _NAMED_BY))
     for key, same in found[:MOST_NAMED]:
-        budgets = ", ".join(budget_text(*budget.values()) for budget, _ in frames.groups(same, frames.BUDGET))
+        budgets = ", ".join(budget_text(*budget.values()) for budget, _ in selection.groups(same, frames.BUDGET))
         points = f"{len(same)} point{'s' if len(same) > 1 else ''}"
         yield f"{', '.join(map(text, key.values()))} at {budgets} ({points})"
     if len(found) > MOST_NAMED:

@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from analysis import conditions, frames, publish, scans
-from analysis.catalogue import Publication
-from analysis.materials import Supply
+from analysis.publishing import publish
+from analysis.publishing.catalogue import Publication
+from analysis.publishing.materials import Supply
+from analysis.records import frames, scan_frames
+from analysis.statistics import conditions, selection
 from pruneexp.errors import UserError
 
 
@@ -56,12 +58,12 @@ def possible(supply: Supply, publications: Iterable[Publication]) -> Iterator[st
 
 
 def _listed(section: Section, records: pd.DataFrame) -> Iterator[str]:
-    for key, same in frames.groups(records, ("experiment",)):
+    for key, same in selection.groups(records, ("experiment",)):
         count = same["run_id"].nunique()
         yield f"{key['experiment']}: {count} {section.noun}{'s' if count > 1 else ''}"
         columns = (*section.columns, *_telling(same, section))
         lines: list[tuple[str, ...]] = [(*columns, *section.sums)]
-        for kind, rows in frames.groups(same, columns):
+        for kind, rows in selection.groups(same, columns):
             told = (conditions.text(value)[:8] if conditions.hashed(name) else conditions.text(value)
                     for name, value in kind.items())  # fmt: skip
             lines.append((*told, *(text(rows) for text in section.sums.values())))
@@ -72,7 +74,7 @@ def _telling(records: pd.DataFrame, section: Section) -> tuple[str, ...]:
     """What tells records apart that agree in all columns of the section."""
     alike: dict[tuple[object, ...], list[dict[str, object]]] = {}
     names = [*section.columns, *(name for name in section.conditions if name not in section.columns)]
-    for key in frames.combinations(records, names):
+    for key in selection.combinations(records, names):
         alike.setdefault(tuple(key[name] for name in section.columns), []).append(key)
     needed = {name for same in alike.values() for name in conditions.telling(same, section.conditions)}
     return tuple(name for name in section.conditions if name in needed)
@@ -93,7 +95,7 @@ def _values(kind: str, value: str) -> Callable[[pd.DataFrame], str]:
 
     def text(rows: pd.DataFrame) -> str:
         texts = []
-        for key, same in frames.groups(rows, (kind,)):
+        for key, same in selection.groups(rows, (kind,)):
             values = sorted({float(number) for number in same[value]}, reverse=key[kind] == "density")
             texts.append(f"{key[kind]} " + " ".join(f"{number:g}" for number in values))
         return "; ".join(texts)
@@ -136,7 +138,7 @@ SECTIONS = (
         "scan",
         lambda supply: supply.chosen("scans"),
         ("data", "model", "reg", "criterion", "retrain_epochs"),
-        scans.CONDITIONS,
+        scan_frames.CONDITIONS,
         {"seeds": _seeds, "layers": _different("group"), "levels": _values("level.kind", "level.value")},
     ),
 )

@@ -10,15 +10,16 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from analysis import frames
-from analysis.conditions import telling, texts, words
+from analysis.records import frames
+from analysis.statistics import selection
+from analysis.statistics.conditions import telling, texts, words
 from pruneexp.summary.spread import Spread, spread
 
 
 class Mark(NamedTuple):
     """One budget of a curve: ``pruned`` and ``accuracy`` in percent, ``change`` in points against the dense network.
 
-    ``doubtful`` counts the networks whose accuracy says less than it seems to (``analysis.doubts``).
+    ``doubtful`` counts the networks whose accuracy says less than it seems to (``analysis.statistics.doubts``).
     """
 
     budget: str
@@ -52,7 +53,7 @@ def curves(
     points: pd.DataFrame, style: Sequence[str], conditions: Sequence[str], rank: Callable[[tuple[str, ...]], int]
 ) -> tuple[Curve, ...]:
     """Group points, with ``change``, ``accuracy`` and ``doubtful``, into curves in the order of their style's rank."""
-    found = [(dict(key), _marks(rows)) for key, rows in frames.groups(points, (*style, *conditions))]
+    found = [(dict(key), _marks(rows)) for key, rows in selection.groups(points, (*style, *conditions))]
     looks = [tuple(str(key[name]) for name in style) for key, _ in found]
     made: list[Curve] = []
     for (key, marks), look in zip(found, looks, strict=True):
@@ -68,7 +69,7 @@ def budget_text(kind: str, value: float) -> str:
 
 
 def _marks(rows: pd.DataFrame) -> tuple[Mark, ...]:
-    marks = [_mark(budget_text(*budget.values()), same) for budget, same in frames.groups(rows, frames.BUDGET)]
+    marks = [_mark(budget_text(*budget.values()), same) for budget, same in selection.groups(rows, frames.BUDGET)]
     return tuple(sorted(marks, key=lambda mark: (mark.pruned, mark.budget)))
 
 

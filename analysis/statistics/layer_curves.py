@@ -9,10 +9,10 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from analysis import frames
-from analysis.conditions import short, telling, text, texts
-from analysis.curves import budget_text
-from analysis.scans import CONDITIONS, LEVEL
+from analysis.records.scan_frames import CONDITIONS, LEVEL
+from analysis.statistics import selection
+from analysis.statistics.conditions import short, telling, text, texts
+from analysis.statistics.curves import budget_text
 from pruneexp.summary.spread import Spread, spread
 
 Panel = Literal["conv", "linear"]
@@ -58,7 +58,7 @@ class Way(NamedTuple):
 
 def ways(rows: pd.DataFrame, metric: Literal["top1", "top5"]) -> tuple[Way, ...]:
     """Every way in which the rows, of scans of one network and with this metric, were scanned."""
-    found = list(frames.groups(rows, CONDITIONS))
+    found = list(selection.groups(rows, CONDITIONS))
     needed = telling([key for key, _ in found], CONDITIONS)
     return tuple(
         Way(
@@ -74,7 +74,7 @@ def ways(rows: pd.DataFrame, metric: Literal["top1", "top5"]) -> tuple[Way, ...]
 
 def varying(rows: pd.DataFrame) -> tuple[str, ...]:
     """What tells the ways of scanning from each other, as conditions to choose by."""
-    return telling([key for key, _ in frames.groups(rows, CONDITIONS)], CONDITIONS)
+    return telling([key for key, _ in selection.groups(rows, CONDITIONS)], CONDITIONS)
 
 
 def _words(name: str, value: Any) -> str:
@@ -87,10 +87,10 @@ def _words(name: str, value: Any) -> str:
 
 def _layers(rows: pd.DataFrame, metric: str) -> tuple[Layer, ...]:
     placed = [(same["place"].min(), str(key["group"]), str(key["kind"]), same)
-              for key, same in frames.groups(rows, ("group", "kind"))]  # fmt: skip
+              for key, same in selection.groups(rows, ("group", "kind"))]  # fmt: skip
     made = []
     for _, group, kind, same in sorted(placed, key=lambda item: item[:3]):
-        marks = [_mark(budget_text(*level.values()), at, metric) for level, at in frames.groups(same, LEVEL)]
+        marks = [_mark(budget_text(*level.values()), at, metric) for level, at in selection.groups(same, LEVEL)]
         ordered = tuple(sorted(marks, key=lambda mark: (mark.pruned, mark.level)))
         made.append(Layer(group, "linear" if kind == "linear" else "conv", ordered))
     return tuple(made)

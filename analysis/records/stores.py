@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from analysis.load.client import ClientStore
-from analysis.load.sqlite import SqliteStore
-from analysis.load.uris import DEFAULT_URI, sqlite_path
-from analysis.runs import Store
+from analysis.records.client import ClientStore
+from analysis.records.runs import Store
+from analysis.records.sqlite import SqliteStore
+from analysis.records.uris import DEFAULT_URI, sqlite_path
 from pruneexp.errors import UserError
 
 

@@ -35,7 +35,7 @@ class PaperNumber(NamedTuple):
 
 
 @cache
-def numbers(name: str) -> tuple[PaperNumber, ...]:
+def paper_numbers(name: str) -> tuple[PaperNumber, ...]:
     """The confirmed rows of ``reference/NAME.csv``, in the file's order."""
     with (FOLDER / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         return tuple(_number(row) for row in csv.DictReader(file) if row["confidence"] in CONFIRMED)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from analysis.runs import Stamp
+from analysis.records.runs import Stamp
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

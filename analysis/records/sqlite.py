@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from analysis.load.uris import local_folder
-from analysis.runs import Changes, Known, RawRun, RunKind, Stamp
+from analysis.records.runs import Changes, Known, RawRun, RunKind, Stamp
+from analysis.records.uris import local_folder
 from pruneexp.errors import UserError
 from pruneexp.schema import KIND
 

@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from analysis import frames, load, scans
-from analysis.catalogue import Material
-from analysis.runs import Logbook, LoggedScan
+from analysis import records
+from analysis.publishing.catalogue import Material
+from analysis.records import frames, scan_frames
+from analysis.records.runs import Logbook, LoggedScan
+from analysis.statistics import selection
 from pruneexp.errors import UserError
 
 
@@ -38,14 +40,16 @@ def _whole(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _scans(uri: str, experiments: Sequence[str] | None, _: Path | None) -> Logbook[tuple[LoggedScan, ...]]:
     """Of scans no copy is kept: they are few, and what they are made of lies in files that can be written again."""
-    return load.scans(uri, experiments)
+    return records.scans(uri, experiments)
 
 
 _RUN, _SCAN = "python -m pruneexp", "python -m sweeps study=sensitivity"
 SOURCES: Mapping[Material, Source] = {
-    "points": Source(frames.POINTS, "finished point of a curve", _RUN, load.tabled, frames.frame, frames.of_curves),
-    "points and trials": Source(frames.POINTS, "finished point", _RUN, load.tabled, frames.frame, _whole),
-    "scans": Source(scans.SCANS, "finished scan", _SCAN, _scans, scans.frame, _whole),
+    "points": Source(
+        frames.POINTS, "finished point of a curve", _RUN, records.tabled, frames.frame, selection.of_curves
+    ),
+    "points and trials": Source(frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, _whole),
+    "scans": Source(scan_frames.SCANS, "finished scan", _SCAN, _scans, scan_frames.frame, _whole),
 }
 
 
@@ -69,7 +73,7 @@ class Supply:
         source, rows = SOURCES[material], self.logged[material]
         if rows.empty:
             raise UserError(f"there is no {source.noun} in {self.place}: run `{source.command}` first.")
-        return frames.where(rows, self.conditions, source.kind)
+        return selection.where(rows, self.conditions, source.kind)
 
     def counted(self, material: Material) -> pd.DataFrame:
         """What was chosen, and of what was logged again only the last; raises as ``chosen`` does.
@@ -77,7 +81,7 @@ class Supply:
         Records of earlier versions say less of settings, so that they are left out beside newer ones of their network
         and data set.
         """
-        return frames.latest(frames.newer(self.chosen(material)), SOURCES[material].kind)
+        return selection.latest(selection.newer(self.chosen(material)), SOURCES[material].kind)
 
     def remarks(self) -> Iterator[str]:
         """Sentences on each kind of record: how many were logged again later, and how many by earlier versions."""
@@ -89,7 +93,7 @@ class Supply:
                 chosen, counted = self.chosen(material), self.counted(material)
             except UserError:
                 continue  # nothing of it was chosen; whoever needs it is told
-            total, new, single = (rows["run_id"].nunique() for rows in (chosen, frames.newer(chosen), counted))
+            total, new, single = (rows["run_id"].nunique() for rows in (chosen, selection.newer(chosen), counted))
             if new < total:
                 yield (
                     f"{total - new} of {total} {noun}s were recorded by an earlier version, which said less of their "

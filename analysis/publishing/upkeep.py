@@ -47,7 +47,7 @@ def kept(folder: Path, name: str, made_from: str) -> list[Path]:
 def _code() -> bytes:
     """A digest of this package, of the rooms it imports, and of the versions of what computes and draws: 10 ms."""
     digest = hashlib.sha256()
-    for root in (Path(__file__).parent, *(Path(str(room.__file__)).parent for room in (schema, summary))):
+    for root in (Path(__file__).parents[1], *(Path(str(room.__file__)).parent for room in (schema, summary))):
         for path in sorted(root.rglob("*")):
             if path.suffix in (".py", ".csv"):
                 digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())

@@ -14,10 +14,12 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import doubts, frames, provenance, upkeep
-from analysis.catalogue import Publication
-from analysis.materials import Supply
-from analysis.sheet import csv_text, latex, markdown
+from analysis.publishing import provenance, upkeep
+from analysis.publishing.catalogue import Publication
+from analysis.publishing.materials import Supply
+from analysis.publishing.sheet import csv_text, latex, markdown
+from analysis.records import frames
+from analysis.statistics import doubts, selection
 from pruneexp.errors import UserError
 
 
@@ -26,7 +28,7 @@ def subjects(publication: Publication, frame: pd.DataFrame) -> Iterator[tuple[st
     if publication.kind == "table" or frame.empty:
         yield publication.name, frame
         return
-    for key, rows in frames.groups(frame, frames.SUBJECT):
+    for key, rows in selection.groups(frame, frames.SUBJECT):
         parts = (publication.name, *(re.sub(r"[^\w.-]+", "_", str(value)) for value in key.values()))
         yield "-".join(parts), rows.reset_index(drop=True)
 
@@ -94,7 +96,7 @@ def write(folder: Path, content: Mapping[str, bytes]) -> list[Path]:
 
 
 def _figure(module: ModuleType, name: str, made: Any, source: provenance.Provenance) -> dict[str, bytes]:
-    from analysis import style
+    from analysis.drawing import style
 
     with style.applied():
         drawn = module.draw(made)

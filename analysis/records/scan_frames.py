@@ -16,9 +16,9 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from analysis import frames
-from analysis.frames import SUBJECT
-from analysis.runs import LoggedScan
+from analysis.records import frames
+from analysis.records.frames import SUBJECT
+from analysis.records.runs import LoggedScan
 from pruneexp.schema import LayerSensitivity, ScanIdentity, Score, flat_names, flatten
 
 LEVEL = ("level.kind", "level.value")

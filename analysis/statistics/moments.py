@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis import frames
-from analysis.doubts import doubtful
-from analysis.frames import Split
+from analysis.records import frames
+from analysis.records.frames import Split
+from analysis.statistics import selection
+from analysis.statistics.doubts import doubtful
 
 #: What has no say in a network that has not been retrained yet.
 _RETRAINING = ("retrain_scope", "retrain_epochs", "retrain_lr_factor", "retrain_schedule", "reg_retrain_strength")
@@ -49,4 +50,4 @@ def _before_retraining(points: pd.DataFrame) -> pd.DataFrame:
         alike = lowest
     first = rows.loc[way.drop_duplicates().sort_values().index, told].set_axis(range(way.nunique()))
     rows[told] = first.loc[alike].set_axis(rows.index)
-    return frames.latest(rows)
+    return selection.latest(rows)
