@@ -66,7 +66,7 @@ def _points(
     for of, route in zip(identities, session.job.routes, strict=True):
         try:
             points.append(session.point(curve, of, route))
-            report.point(computed=not all(session.runner.hits[step.key] for step in route.steps))
+            report.point(computed=not all(session.runner.hits.get(step.key, True) for step in route.steps))
         except PointFailed as failure:
             failures.append(f"{of.budget.text} ({failure})")
         session.display.point_done()
