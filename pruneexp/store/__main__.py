@@ -13,9 +13,10 @@ from pathlib import Path
 
 from pruneexp.errors import UserError
 from pruneexp.interrupts import STATUS
-from pruneexp.places import SPOOL, STORE
+from pruneexp.places import OWED, STORE
 from pruneexp.store import delivering, listing, tidying
 from pruneexp.terminal import read_no_further, replace_unwritable
+from pruneexp.tracking import marked
 
 #: Hours within which nothing is removed: a week, so that whoever comes back on Monday finds Friday's checkpoint.
 GRACE_HOURS = 168.0
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     try:
         if asked.command == "deliver":
-            return delivering.deliver(asked.spool, asked.tracking_uri)
+            return delivering.deliver(_owing(asked.store), asked.tracking_uri)
         root = asked.store.expanduser().absolute()
         if not root.is_dir():
             raise UserError(f"There is no result store in {root}: name its folder with --store.")
@@ -71,8 +72,14 @@ def _parser() -> argparse.ArgumentParser:
         "--forget", action="append", default=[], metavar="URI", help="of a store of records that is gone for good"
     )
     deliver = commands.add_parser("deliver", parents=[records], help="write records that wait into their store")
-    deliver.add_argument("--spool", type=Path, default=SPOOL, metavar="FOLDER", help="where they are")
+    deliver.add_argument("--store", type=Path, metavar="FOLDER", help="runtime.store; by default all that owe any")
     return parser
+
+
+def _owing(store: Path | None) -> list[Path]:
+    """The result store named, else that of the working folder and those that its commands left owing something."""
+    found = [STORE, *(place.parents[1] for place in marked(OWED))] if store is None else [store]
+    return list(dict.fromkeys(root.expanduser().absolute() for root in found))
 
 
 def _hours(text: str) -> float:

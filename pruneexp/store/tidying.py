@@ -17,7 +17,7 @@ from pruneexp.cache.paths import Paths
 from pruneexp.errors import UserError
 from pruneexp.store.listing import size_text, table
 from pruneexp.tracking import redact, resolved
-from pruneexp.tracking.references import recorded, waiting_in
+from pruneexp.tracking.references import recorded
 
 
 def tidy(root: Path, uris: Sequence[str], *, grace: float, delete: bool) -> int:
@@ -76,8 +76,7 @@ def _references(paths: Paths, uris: Sequence[str]) -> set[str]:
     known = {note.uri: note.uri for note in notes} | given
     if not known:
         raise UserError("No store of records is known for these results: name each with --tracking-uri URI.")
-    # What waits first: delivered meanwhile it is found in the store, but not the other way round.
-    keys = {key for spool in {note.spool for note in notes} for key in waiting_in(Path(spool))}
+    keys: set[str] = set()
     for shown, uri in known.items():
         if "***@" in uri or "=***" in uri:
             raise UserError(f"Records at {shown} refer to results: repeat it with its password, --tracking-uri URI.")
