@@ -11,6 +11,7 @@ import json
 import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -53,7 +54,7 @@ class Place:
         self.uri, self.experiment = redact(uri), experiment
         about = json.dumps({"uri": self.uri, "experiment": experiment}, sort_keys=True)
         self.folder = root / "records" / hashlib.sha256(about.encode()).hexdigest()[:16]
-        self._changing = FileLock(self.folder / "notes.lock", poll_interval=0.002)
+        self._lock = FileLock(self.folder / "notes.lock", poll_interval=0.002)
 
     @classmethod
     def at(cls, folder: Path) -> Place | None:
@@ -63,8 +64,8 @@ class Place:
 
     def projecting(self) -> FileLock:
         """Held by the one process that pays what others have left; each may pay its own meanwhile."""
-        self._make()
-        return FileLock(self.folder / "projection.lock")
+        with self._changing():
+            return FileLock(self.folder / "projection.lock")
 
     def owe(self, note: Note) -> bool:
         """Note what is to be written; whether it is owed, as it is not paid already.
@@ -74,25 +75,18 @@ class Place:
         Raises:
             UserError: the disk refuses.
         """
-        try:
-            self._make()
-            with self._changing:
-                if note.kind == "point":
-                    self._remove(f"failure-{note.key}")
-                before = self.find(note.kind, note.key)
-                if before is None or (note.kind != "point" and _content(before.body) != _content(_clean(note.body))):
-                    _write(self._path(_OWED, note.name), {**_clean(note.body), "noted": now()})
-                    self._path(_PAID, note.name).unlink(missing_ok=True)
-                return self._path(_OWED, note.name).exists()
-        except OSError as error:
-            raise UserError(
-                f"What is to be recorded at {self.uri} cannot be noted in {self.folder}: {error.strerror or error}; "
-                f"mend the folder and give the same command again: what was computed is in the store."
-            ) from error
+        with self._changing():
+            if note.kind == "point":
+                self._remove(f"failure-{note.key}")
+            before = self.find(note.kind, note.key)
+            if before is None or (note.kind != "point" and _content(before.body) != _content(_clean(note.body))):
+                _write(self._path(_OWED, note.name), {**_clean(note.body), "noted": now()})
+                self._path(_PAID, note.name).unlink(missing_ok=True)
+            return self._path(_OWED, note.name).exists()
 
     def pay(self, note: Note) -> bool:
         """Say that a note has been written; whether it was still owed. One that was changed meanwhile stays owed."""
-        with self._changing:
+        with self._changing():
             found = _found(self._path(_OWED, note.name))
             if found != note.body:
                 return False
@@ -101,7 +95,7 @@ class Place:
 
     def owe_again(self) -> None:
         """Owe whatever was paid."""
-        with self._changing:
+        with self._changing():
             for path in list(self._files(_PAID)):
                 if self._path(_OWED, path.stem).exists():
                     path.unlink()
@@ -110,15 +104,14 @@ class Place:
 
     def drop(self, note: Note) -> None:
         """Forget a note whose artefact is lost: the command that computes it again owes it again."""
-        with self._changing:
+        with self._changing():
             self._remove(note.name)
 
     def recognise(self, made: str) -> None:
         """Owe everything again where the experiment is not the one that was paid: its database was lost."""
-        self._make()
-        about = _found(self.folder / _ABOUT)
-        if about is None or about.get("made") != made:
-            with self._changing:
+        with self._changing():
+            about = _found(self.folder / _ABOUT)
+            if about is None or about.get("made") != made:
                 self.owe_again()
                 _write(self.folder / _ABOUT, {"uri": self.uri, "experiment": self.experiment, "made": made})
 
@@ -165,11 +158,25 @@ class Place:
         for folder in (_OWED, _PAID):
             self._path(folder, name).unlink(missing_ok=True)
 
-    def _make(self) -> None:
-        if not (self.folder / _ABOUT).exists():
-            for folder in (_OWED, _PAID):
-                (self.folder / folder).mkdir(parents=True, exist_ok=True)
-            _write(self.folder / _ABOUT, {"uri": self.uri, "experiment": self.experiment})
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Within, no other process changes a note; the folder is there.
+
+        Raises:
+            UserError: the disk refuses.
+        """
+        try:
+            if not (self.folder / _ABOUT).exists():
+                for folder in (_OWED, _PAID):
+                    (self.folder / folder).mkdir(parents=True, exist_ok=True)
+                _write(self.folder / _ABOUT, {"uri": self.uri, "experiment": self.experiment})
+            with self._lock:
+                yield
+        except OSError as error:
+            raise UserError(
+                f"What is to be recorded at {self.uri} cannot be noted in {self.folder}: {error.strerror or error}; "
+                f"mend the folder and give the same command again: what was computed is in the store."
+            ) from error
 
 
 def places(root: Path) -> list[Place]:
@@ -189,7 +196,8 @@ def store_id(root: Path) -> str:
 
 def mark(marks: Path, place: Place) -> None:
     """Leave a word in the working folder that something is owed, for the command that started this process."""
-    _write_text(marks / place.folder.name, str(place.folder))
+    with suppress(OSError):  # the command will not say it; the note is there
+        _write_text(marks / place.folder.name, str(place.folder))
 
 
 def marked(marks: Path) -> Mapping[Path, int]:

@@ -82,8 +82,8 @@ class Projection:
             case "point":
                 self._write_point(note)
             case "failure":
-                run = self._run_of(note.body["under"])
-                self._tracker.log_failure(run, note.body["identity"], note.body["reason"], note.body["tags"])
+                body, run = note.body, self._run_of(note.body["under"])
+                self._tracker.log_failure(run, body["identity"], body["reason"], body["tags"], body["noted"])
             case "scan":
                 self._write_scan(note)
             case "table":

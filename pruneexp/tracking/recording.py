@@ -16,7 +16,9 @@ from filelock import Timeout
 from pruneexp import schema
 from pruneexp.errors import UserError, redact
 from pruneexp.interrupts import finished_first
+from pruneexp.places import SPOOL
 from pruneexp.tracking.artefacts import Parent, ParentKind
+from pruneexp.tracking.earlier import adopt
 from pruneexp.tracking.notes import Note, Place, counted, mark
 from pruneexp.tracking.projection import Lost, Projection
 from pruneexp.tracking.stores import Unreachable, answers, resolved
@@ -61,6 +63,7 @@ class Recording:
         if self._place is None:
             self.uri = resolved(self.uri)
             place = Place(self._store.root, self.uri, self._experiment)
+            adopt(self._marks.with_name(SPOOL.name), self._store, self._say)
             try:
                 self._connect(place)
             except Unreachable as error:

@@ -105,7 +105,12 @@ class Tracker:
             return None if run is None else self._complete(run, query, texts(identity), metrics, files)
 
     def log_failure(
-        self, curve_run: str, identity: Mapping[str, Any], reason: str, tags: Mapping[str, str] | None = None
+        self,
+        curve_run: str,
+        identity: Mapping[str, Any],
+        reason: str,
+        tags: Mapping[str, str] | None = None,
+        recorded: int | None = None,
     ) -> str | None:
         """Record that a point failed, and why; ``None`` where it is recorded as complete.
 
@@ -113,6 +118,7 @@ class Tracker:
             curve_run: run id of its curve.
             reason: one sentence.
             identity: as much of the flat ``PointIdentity`` as is known.
+            recorded: when it failed, in milliseconds since 1970; by default now.
 
         Raises:
             ValueError: ``point_key`` is not in ``identity``.
@@ -121,7 +127,7 @@ class Tracker:
             raise ValueError(f"a failed point needs its 'point_key', got {', '.join(identity) or 'nothing'}")
         notes = {**(tags or {}), schema.FAILURE: reason, markdown.TAG: reason}
         with explained(self.uri, "written"), self._lock:
-            run = self._new_point(curve_run, identity, notes)
+            run = self._new_point(curve_run, identity, notes, recorded)
             if run is None:
                 return None
             self._runs.fill(run, texts(identity), [], {})
