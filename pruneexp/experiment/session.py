@@ -25,7 +25,7 @@ from pruneexp.provenance import environment
 from pruneexp.schema import Budget, PointIdentity, TradeoffPoint
 from pruneexp.stages.graph import Route, Runner
 from pruneexp.stages.setting import Watch
-from pruneexp.tracking import Courier, Parent, default_uri, monitored, redact, resolved
+from pruneexp.tracking import Courier, Parent, default_uri, monitored, redact
 
 #: What the points of one curve differ in.
 OF_A_POINT = ("budget.kind", "budget.value", "point_key", "mask_key", "final_key")
@@ -80,7 +80,7 @@ class Session:
 
     def check_records(self) -> None:
         """Open the tracking store before any work; raises as ``open_curve`` does."""
-        self._courier().open()
+        self.courier.open()
 
     def identity(self, budget: Budget, route: Route, by: AskedBy | None = None) -> PointIdentity:
         return identity(self.job, self.config, self.choices, budget, route, by)
@@ -100,11 +100,11 @@ class Session:
 
     def _begin(self, kind: Literal["curve", "study"], key: str, name: str, params: Mapping[str, Any]) -> Record:
         parent = Parent(kind, key, name, params, self._tags(), self.resolved(), self.environment())
-        return Record(self.courier, self._courier().begin(parent))
+        return Record(self.courier, self.courier.begin(parent))
 
     def record_scan(self, scan: schema.Scan) -> None:
         """Record a sensitivity scan, unless it is recorded already."""
-        self._courier().log_scan(scan, self.resolved(), self.environment())
+        self.courier.log_scan(scan, self.resolved(), self.environment())
 
     def _tags(self) -> dict[str, str]:
         """The sweep of a job, what its numbers leave out, what the user wants; a record keeps the tags it has."""
@@ -118,10 +118,6 @@ class Session:
         """Log the load of the machine on a run meanwhile, where ``runtime.system_metrics`` asks for it."""
         tracker = self.courier.tracker() if self.config.runtime.system_metrics else None
         return nullcontext() if tracker is None else monitored(tracker.uri, self.courier.stored_as(record.run_id))
-
-    def _courier(self) -> Courier:
-        self.store.refer(redact(resolved(self.courier.uri)), Path.cwd() / SPOOL)
-        return self.courier
 
     def resolved(self) -> str:
         """The whole configuration as YAML."""

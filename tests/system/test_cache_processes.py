@@ -25,7 +25,7 @@ from pruneexp.errors import UserError
 KEY = stage_key("dense", 1, {}, [])
 #: One process that has imported torch, and forks; it runs no threads, unlike the one that runs the tests.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["pruneexp.cache.store"])
+PROCESSES.set_forkserver_preload(["pruneexp.cache.store", "pruneexp.cache.tensors"])
 EPOCHS = 2
 
 
@@ -181,7 +181,7 @@ def test_killed_at_any_moment_the_next_run_ends_as_if_nothing_had_happened(
     assert ended(started(kill_at_every_moment, tmp_path)) == 0
     *killed, whole = map(int, (tmp_path / "exits").read_text().split())
     assert (set(killed), whole) == ({-signal.SIGKILL}, 0)
-    assert len(killed) > 40
+    assert len(killed) > 30
     for moment in range(len(killed) + 1):
         root, events = tmp_path / str(moment), list[str]()
         store = Store(root, on_event=events.append)
