@@ -6,8 +6,7 @@ import errno
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
@@ -53,28 +52,18 @@ def write(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """
     # The format sorts tensors by type and name. Their own order is kept beside them: sums over a state dict must not
     # depend on whether it was read or computed. One metadata entry only, as the order of several is random.
-    with _told_as_os_error():
-        safetensors.torch.save_file(dict(tensors), path, {"order": json.dumps(list(tensors))})
-    files.sync(path)
-
-
-def read(path: Path) -> dict[str, Tensor]:
-    """Tensors on the CPU in the order they were written in, from a file whose checksum was compared.
-
-    Raises:
-        OSError: the disk refuses.
-    """
-    with _told_as_os_error(), safetensors.safe_open(path, framework="pt") as file:
-        order = json.loads(file.metadata()["order"])
-        # Cloned out of the memory map: fresh, aligned memory, as after computing, and no tie to the file.
-        return {name: file.get_tensor(name).clone() for name in order}
-
-
-@contextmanager
-def _told_as_os_error() -> Iterator[None]:
     try:
-        yield
+        safetensors.torch.save_file(dict(tensors), path, {"order": json.dumps(list(tensors))})
     except SafetensorError as error:
         number = re.search(r"os error (\d+)", str(error))
         code = int(number[1]) if number else errno.EIO
         raise OSError(code, os.strerror(code) if number else str(error)) from error
+    files.sync(path)
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """Tensors on the CPU in the order they were written in, from a file whose checksum was compared."""
+    with safetensors.safe_open(path, framework="pt") as file:
+        order = json.loads(file.metadata()["order"])
+        # Cloned out of the memory map: fresh, aligned memory, as after computing, and no tie to the file.
+        return {name: file.get_tensor(name).clone() for name in order}

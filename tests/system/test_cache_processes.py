@@ -18,6 +18,7 @@ import torch
 
 from pruneexp.cache.checkpoint import Checkpoint
 from pruneexp.cache.identity import stage_key
+from pruneexp.cache.inventory import entries, remove, unused
 from pruneexp.cache.paths import MANIFEST, RECORD, TENSORS, Paths
 from pruneexp.cache.store import Artefact, Store
 from pruneexp.errors import UserError
@@ -140,6 +141,27 @@ def test_the_lock_of_a_killed_process_dies_with_it(tmp_path: Path) -> None:
     lines = log.read_text().splitlines()
     assert lines[0].startswith("Another process is computing dense")
     assert lines[1] == "computed"
+
+
+def collect(root: Path) -> None:
+    paths = Paths(root)
+    remove(paths, unused(entries(paths), 0.0), 0.0)
+
+
+def test_what_is_found_while_another_process_collects_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # else it takes seconds
+    keys = [stage_key("mask", version, {}, []) for version in range(100)]
+    store = Store(tmp_path)
+    for key in keys:
+        store.produce(key, "mask", lambda _: Artefact({}, {}))
+    for path in tmp_path.rglob("*"):
+        os.utime(path, (1e9, 1e9))
+    collector, job = started(collect, tmp_path), Store(tmp_path)
+    wait_until(lambda: len(list(tmp_path.glob("artefacts/*/*"))) < len(keys))
+    planned = [key for key in sorted(keys, reverse=True) if job.has(key)]
+    assert ended(collector) == 0
+    assert all(job.load(key) is not None for key in planned)
+    assert {path.name for path in tmp_path.glob("artefacts/*/*")} == set(planned)
 
 
 # --- killed at any moment ---------------------------------------------------------------------------------------------

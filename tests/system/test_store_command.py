@@ -1,4 +1,4 @@
-"""``python -m pruneexp.store``: nothing damaged goes unnamed, nothing that is used or cannot be made again goes at all."""
+"""``python -m pruneexp.store``: nothing damaged goes unnamed, nothing that is used goes at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import pytest
 import torch
 from filelock import FileLock
 
-from pruneexp.cache import inventory
 from pruneexp.cache.checkpoint import Checkpoint
 from pruneexp.cache.identity import stage_key
 from pruneexp.cache.inventory import damages, entries
@@ -196,7 +195,7 @@ def test_what_a_job_begins_to_use_while_gc_looks_is_put_back(store: Store, monke
         if source == Paths(store.root).artefact(MASK):
             assert not job.has(MASK)  # told at once, so that it computes it again
 
-    monkeypatch.setattr(inventory.os, "rename", planned_before)
+    monkeypatch.setattr("pruneexp.cache.inventory.os.rename", planned_before)
     assert gc(store, "--delete") == 0
     assert keys_of(store) == BUILT.keys() - {MASK, RETRAINED}
     assert job.load(DENSE) is not None
