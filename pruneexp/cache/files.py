@@ -34,7 +34,7 @@ def explained(root: Path) -> Iterator[None]:
 
 @contextmanager
 def drafted(folder: Path) -> Iterator[Path]:
-    """An empty folder to write into and to ``publish``; what is not published is removed, whatever happens."""
+    """An empty folder to write into and to ``publish``; what is not published is removed, after an error too."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:

@@ -1,4 +1,4 @@
-"""When a result was last used: noted at once and every hour, whatever uses it, so that no running job loses it."""
+"""When a result was last used: noted at once and every hour by every use, so that no running job loses it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_at_most_once_an_hour(paths: Paths, clock: list[float]) -> None:
 
 
 @pytest.mark.parametrize("use", [lambda store: store.has(LATER), lambda store: store.heed()])
-def test_what_was_planned_with_is_noted_again_by_whatever_the_job_does_later(
+def test_what_was_planned_with_is_noted_again_by_what_the_job_does_later(
     paths: Paths, clock: list[float], use: Callable[[Store], object]
 ) -> None:
     store = Store(paths.root)
