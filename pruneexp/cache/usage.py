@@ -41,3 +41,4 @@ class Usage:
         for path in (self._paths.artefact(key) / MANIFEST, self._paths.checkpoints(key)):
             with suppress(OSError):  # it is not there, or another user's
                 os.utime(path)
+                return
