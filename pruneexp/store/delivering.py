@@ -8,6 +8,7 @@ from pathlib import Path
 
 from filelock import Timeout
 
+from pruneexp.cache.store import Store
 from pruneexp.errors import UserError
 from pruneexp.tracking import Place, Tracker, counted, places, redact, resolved
 from pruneexp.tracking.projection import Projection
@@ -46,8 +47,6 @@ def _deliver(root: Path, place: Place, uri: str) -> int:
 
 
 def _written(root: Path, place: Place, uri: str) -> int:
-    from pruneexp.cache.store import Store
-
     tracker = Tracker(uri, place.experiment)
     place.recognise(tracker.made)
     try:

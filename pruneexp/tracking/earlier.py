@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pruneexp.cache.store import Artefact, Store
 from pruneexp.tracking.artefacts import Parent, of_parent
 from pruneexp.tracking.notes import Note, Place
-
-if TYPE_CHECKING:
-    from pruneexp.cache.store import Store
 
 
 def adopt(spool: Path, store: Store, say: Callable[[str], None]) -> None:
@@ -56,8 +54,6 @@ def _parent(found: Mapping[str, Any], place: Place, store: Store) -> Mapping[str
 
 
 def _keep(store: Store, key: str, kind: str, record: Mapping[str, Any]) -> None:
-    from pruneexp.cache.store import Artefact
-
     store.produce(key, kind, lambda _: Artefact({}, record), [])
 
 

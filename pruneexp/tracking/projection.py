@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from pruneexp import schema
+from pruneexp.cache.store import Store
 from pruneexp.errors import UserError
 from pruneexp.tracking.artefacts import Parent, ParentKind, now, read_parent, read_point
 from pruneexp.tracking.notes import RECORDS, Note, Place, store_id
 from pruneexp.tracking.stores import answers
-
-if TYPE_CHECKING:
-    from pruneexp.cache.store import Store
-    from pruneexp.tracking.tracker import Tracker
+from pruneexp.tracking.tracker import Tracker
 
 #: Milliseconds after which a record that is owed is late: before, the process that made it may be writing it.
 _LATE = 5000

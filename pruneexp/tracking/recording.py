@@ -9,11 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from filelock import Timeout
 
 from pruneexp import schema
+from pruneexp.cache.store import Store
 from pruneexp.errors import UserError, redact
 from pruneexp.interrupts import finished_first
 from pruneexp.places import SPOOL
@@ -23,9 +24,6 @@ from pruneexp.tracking.notes import Note, Place, counted, mark
 from pruneexp.tracking.projection import Lost, Projection
 from pruneexp.tracking.stores import Unreachable, answers, resolved
 from pruneexp.tracking.tracker import Tracker
-
-if TYPE_CHECKING:
-    from pruneexp.cache.store import Store
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 

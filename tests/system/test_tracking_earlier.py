@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def waited(parent: Parent) -> dict[str, object]:
     return {name: value for name, value in asdict(parent).items() if name != "recorded"}
 
 
-def left(spool: Path, kind: str, letter: dict[str, object]) -> None:
+def left(spool: Path, kind: str, letter: Mapping[str, object]) -> None:
     """A record that waits, as an earlier version left it."""
     folder = spool / ("0" * 32)
     folder.mkdir(parents=True, exist_ok=True)

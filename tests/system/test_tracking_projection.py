@@ -213,10 +213,10 @@ def asked_again(folder: Path, *names: str) -> None:
 
 def test_one_result_store_serves_two_experiments(tmp_path: Path) -> None:
     fresh_store(tmp_path)
-    for name in ("first", "second"):
-        job = Job(tmp_path, name)
+    jobs = {name: Job(tmp_path, name) for name in ("first", "second")}
+    for name, job in jobs.items():
         job.point(job.begin(PARENT), "p", {"of": name})
-    for name in ("first", "second"):
+    for name, job in jobs.items():
         (run,) = points(Tracker(job.uri, name))
         assert run.data.tags["of"] == name
 
