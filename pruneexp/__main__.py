@@ -25,7 +25,7 @@ from pruneexp.config.sweep import check_command, own_modules
 from pruneexp.config.words import readable
 from pruneexp.errors import JobFailed, UserError
 from pruneexp.experiment import slots
-from pruneexp.experiment.waiting import told_what_waits
+from pruneexp.experiment.owing import told_what_is_owed
 from pruneexp.jobs.folder import SweepFolder
 from pruneexp.jobs.report import Taken, reporting
 from pruneexp.signals import INTERRUPTED, Stopped, StopRequest, handling_interrupts, handling_stop_signals
@@ -88,9 +88,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if wanted_help is not None:
             print(wanted_help)
         else:
-            with handling_interrupts(), told_what_waits("pruneexp") as left:
+            with handling_interrupts(), told_what_is_owed("pruneexp") as debt:
                 entry()
-            return left.status
+            return debt.status
     except Stopped as stopped:
         print(f"pruneexp: told to leave by {stopped}; all is saved, and the same command goes on here", file=sys.stderr)
         return 128 + stopped.signal

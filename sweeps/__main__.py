@@ -14,7 +14,7 @@ from pruneexp.config.complaints import complaint
 from pruneexp.config.words import readable
 from pruneexp.errors import JobFailed, UserError
 from pruneexp.experiment import slots
-from pruneexp.experiment.waiting import told_what_waits
+from pruneexp.experiment.owing import told_what_is_owed
 from pruneexp.signals import INTERRUPTED, Stopped, StopRequest, handling_interrupts, handling_stop_signals
 from pruneexp.terminal import replace_unwritable
 from sweeps import compose, files
@@ -32,9 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if command.help is not None:
             print(command.help)
         else:
-            with handling_interrupts(), told_what_waits("sweeps") as left:
+            with handling_interrupts(), told_what_is_owed("sweeps") as debt:
                 _run(command)
-            return left.status
+            return debt.status
     except Stopped as stopped:
         print(f"sweeps: told to leave by {stopped}; all is saved, and the same command goes on here", file=sys.stderr)
         return 128 + stopped.signal

@@ -6,14 +6,16 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from pruneexp.cache import bundle, files
 from pruneexp.cache.identity import short
 from pruneexp.cache.paths import Paths
+from pruneexp.cache.usage import Usage
 from pruneexp.signals import StopRequest, deferring_interrupts
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 KIND = "checkpoint"
 
@@ -26,23 +28,32 @@ class Checkpoint:
     """
 
     def __init__(
-        self, paths: Paths, key: str, *, every: float, on_event: Callable[[str], None], stop: StopRequest | None = None
+        self,
+        paths: Paths,
+        key: str,
+        *,
+        every: float,
+        on_event: Callable[[str], None],
+        stop: StopRequest | None = None,
+        usage: Usage | None = None,
     ) -> None:
-        self._stop = stop or StopRequest()
+        """``usage`` is what else the process uses meanwhile; it is noted again while this key is being computed."""
+        self._stop, self._usage = stop or StopRequest(), usage or Usage(paths)
         self._root, self._key, self._every, self._say = paths.root, key, every, on_event
         self._folder, self._draft = paths.checkpoints(key), paths.draft(key)
         self._saved = time.monotonic()
 
     def due(self) -> bool:
-        """Whether the set number of seconds has passed since the last save or the start, or a stop is requested."""
+        """Whether the set number of seconds has passed since the last save, or since the start; or a stop is requested."""
         return self._stop.signal is not None or time.monotonic() - self._saved >= self._every
 
     def stop_if_requested(self) -> None:
-        """End work that takes seconds and saves nothing, where a stop is requested.
+        """For work that takes seconds and saves nothing: leave where the process has been told to.
 
         Raises:
-            Stopped: a stop is requested.
+            Leaving: it has.
         """
+        self._usage.renew()
         self._stop.stop_if_requested()
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
@@ -66,7 +77,7 @@ class Checkpoint:
         """Replace the last save, all or nothing. ``state`` is JSON-able.
 
         Raises:
-            Stopped: a stop is requested, and the position is saved.
+            Stopped: saved, and a stop is requested.
             ValueError: a tensor or a value of the state cannot be written; names it.
             UserError: the disk refuses; the save before this one is kept.
         """
@@ -79,7 +90,7 @@ class Checkpoint:
             for folder in before:
                 shutil.rmtree(folder, ignore_errors=True)
         self._saved = time.monotonic()
-        self._stop.stop_if_requested()
+        self.stop_if_requested()
 
     def _saves(self) -> list[Path]:
         if not self._folder.exists():

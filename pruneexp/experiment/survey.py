@@ -14,19 +14,20 @@ from pruneexp.config.skeleton import Device
 from pruneexp.errors import UserError
 from pruneexp.experiment.display import Display
 from pruneexp.experiment.plan import Plan, make_plan, seconds_per_epoch, stage_lines
-from pruneexp.experiment.session import Session, open_session
+from pruneexp.experiment.session import open_session
 from pruneexp.experiment.slots import present
 from pruneexp.stages.setting import Setting
 from pruneexp.terminal import duration
-from pruneexp.tracking import Recorded
-from pruneexp.tracking.stores import Unreachable
 
 _NOTHING = Plan(points=0, points_stored=0, missing={}, stored={}, places=())
 
 
 @dataclass(frozen=True)
 class JobPlan:
-    """One job. ``recorded`` are points that the tracking store holds; ``problem`` says why nothing else is known."""
+    """One job. ``recorded`` are points that were written into the tracking store.
+
+    ``problem`` says why nothing else is known.
+    """
 
     plan: Plan = _NOTHING
     recorded: int = 0
@@ -76,13 +77,12 @@ class Surveyor:
     def __init__(self, display: Display) -> None:
         self._display = display
         self._epochs: dict[str, float] = {}
-        self._recorded: dict[tuple[str, str], Recorded | None] = {}
 
     def job(self, config: DictConfig, choices: Mapping[str, str], own: Sequence[str]) -> JobPlan:
         """The plan of one job; computes and writes nothing but the store's own folders.
 
         Raises:
-            UserError: the tracking store cannot be used.
+            UserError: the tracking URI is none.
         """
         timed = config.device.name == "cpu" or not present()
         config = config.copy()
@@ -95,26 +95,14 @@ class Surveyor:
         identities = [session.identity(*pair) for pair in zip(session.job.budgets, session.job.routes, strict=True)]
         timing = self._seconds_per_epoch if timed else _unknown
         plan = make_plan(session.job, session.store, session.places, timing)
-        recorded = self._points(session, identities[0].curve_key)
-        return JobPlan(plan, sum(identity.point_key in recorded for identity in identities))
+        recorded = (session.recording.recorded(identity.point_key) for identity in identities)
+        return JobPlan(plan, sum(recorded))
 
     def _seconds_per_epoch(self, setting: Setting) -> float:
         what = _timed(setting)
         if what not in self._epochs:
             self._epochs[what] = seconds_per_epoch(setting)
         return self._epochs[what]
-
-    def _points(self, session: Session, curve_key: str) -> frozenset[str]:
-        place = (session.courier.uri, session.config.runtime.experiment)
-        if place not in self._recorded:
-            try:
-                self._recorded[place] = Recorded(*place)
-            except Unreachable:
-                if not session.config.runtime.spool:
-                    raise
-                self._recorded[place] = None  # what is asked for is to work without it
-        found = self._recorded[place]
-        return frozenset() if found is None else found.points(curve_key)
 
 
 def _unknown(setting: Setting) -> float:
