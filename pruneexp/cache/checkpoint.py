@@ -44,7 +44,7 @@ class Checkpoint:
         self._saved = time.monotonic()
 
     def due(self) -> bool:
-        """Whether the set number of seconds has passed since the last save, or since the start; or a stop is requested."""
+        """Whether the set number of seconds has passed since the last save or the start, or a stop is requested."""
         return self._stop.signal is not None or time.monotonic() - self._saved >= self._every
 
     def stop_if_requested(self) -> None:
