@@ -70,7 +70,7 @@ def read(arguments: Sequence[str]) -> Command:
 
     Raises:
         UserError: a value is not allowed, or no study is named.
-        Exception: whatever Hydra raises for what does not compose.
+        Exception: Hydra's own, where the overrides do not compose.
     """
     skeleton.register(StudyConfig)
     parsed = get_args_parser().parse_args(list(arguments))

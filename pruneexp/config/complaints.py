@@ -11,13 +11,13 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, ValidationErr
 from yaml import MarkedYAMLError
 
 from pruneexp.config.choices import guess, unknown_choice
-from pruneexp.errors import Told, first_line, redact
+from pruneexp.errors import ReportedError, first_line, redact
 
 
 def complaint(error: BaseException) -> str:
     """What went wrong, where, and what is allowed, in one sentence without credentials."""
     chain = list(_chain(error))
-    told = [str(link) for link in chain if isinstance(link, Told)]
+    told = [str(link) for link in chain if isinstance(link, ReportedError)]
     explained = (sentence for link in chain if (sentence := _explained(link, first_line(error))) is not None)
     return redact(next(iter(told), None) or next(explained, None) or _unexplained(chain))
 

@@ -51,7 +51,7 @@ def help_text(overrides: Sequence[str], folders: Sequence[Path] = (), around: Co
     """Usage, every group with its choices (those of the user's ``folders`` too), and every key with its present value.
 
     Raises:
-        Exception: whatever Hydra raises for overrides that do not compose.
+        Exception: Hydra's own, where the overrides do not compose.
     """
     shown = [group for group in (*GROUPS, "hydra/launcher") if group not in around.hidden]
     groups = "\n".join(f"{group}: {', '.join(known_choices(folders, group))}" for group in shown)

@@ -31,7 +31,7 @@ def check_command(arguments: Sequence[str]) -> str | None:
 
     Raises:
         UserError: a value is not allowed.
-        Exception: whatever Hydra raises for what does not compose.
+        Exception: Hydra's own, where the overrides do not compose.
     """
     asked = get_args_parser().parse_args(list(arguments))
     folders = own_folders(asked.config_dir)
