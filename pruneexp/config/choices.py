@@ -79,14 +79,18 @@ def check_folders(folders: Sequence[Path], way: str = BY_SWEEPING) -> None:
 
 def _check_defaults(file: Path, own_group: str, folders: Sequence[Path], way: str) -> None:
     for key, value in _defaults(file):
-        *flags, path = key.split()
+        *flags, path = key.split() or [""]
         group, _, choice = path.removeprefix("/").partition("/")
-        if not path.startswith("/") or group not in GROUPS:
+        if not path.startswith("/") or "@" in path or group == "hydra":
             continue
-        if "override" in flags and (value is not None or group not in MAY_BE_LEFT_OUT):
-            _check_choice(group, value, f"{key}: {'null' if value is None else value}", folders, way)
-            if group == "train":
-                _check_recipe(str(value), folders)
+        if group not in GROUPS:
+            if "override" in flags:
+                raise UserError(f"{key}: no such group; the groups are {', '.join(GROUPS)}{guess(group, GROUPS)}")
+        elif "override" in flags:
+            if value is not None or group not in MAY_BE_LEFT_OUT:
+                _check_choice(group, value, f"{key}: {'null' if value is None else value}", folders, way)
+            if group == "train" and value is not None and "$" not in value:
+                _check_recipe(value, folders)
         elif not flags and group != own_group:
             choice = choice or str(value[0] if isinstance(value, list) else value)
             raise UserError(f"{group} takes one choice: write 'override /{group}: {choice}' for {choice}")

@@ -47,7 +47,9 @@ def check_command(arguments: Sequence[str]) -> str | None:
     overrides = OverridesParser.create().parse_overrides([*search_path(folders), *asked.overrides])
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         master = _composed([str(each.input_line) for each in overrides if not each.is_sweep_override()], folders)
-        _check_hydra(master.hydra)
+        check_folders([Path(folder) for folder in search_folders(master.hydra)])
+        check_plugins(master.hydra)
+        check_study_name("hydra.sweeper.study", master.hydra.sweeper.get("study"))
         if not (asked.multirun or str(master.hydra.mode).endswith("MULTIRUN")):
             refuse_sweeps(overrides)
             experiment_of(master)
@@ -99,12 +101,6 @@ def experiment_of(composed: DictConfig) -> tuple[DictConfig, list[str]]:
 def _composed(overrides: Sequence[str], folders: Sequence[Path]) -> DictConfig:
     check_lines(overrides, folders)
     return compose("config", overrides=list(overrides), return_hydra_config=True)
-
-
-def _check_hydra(hydra: DictConfig) -> None:
-    check_folders([Path(folder) for folder in search_folders(hydra)])
-    check_plugins(hydra)
-    check_study_name("hydra.sweeper.study", hydra.sweeper.get("study"))
 
 
 def _sweeper(master: DictConfig) -> str:

@@ -111,6 +111,14 @@ def test_a_choice_may_build_on_another_of_its_group() -> None:
     assert pruneexp(["--config-dir", "mine", "experiment=mine", "reg=mine", "data.image_size=28", "plan=true"]) == 0
 
 
+def test_a_preset_may_take_another_recipe_or_none() -> None:
+    for name, recipe in {"none": "null", "other": "mnist_lenet5", "paired": "'${data}_${model}'"}.items():
+        write(f"mine/experiment/{name}.yaml", f"{PRESET}defaults: [{{override /train: {recipe}}}, '']\n")
+    write("mine/experiment/none.yaml", f"{PRESET}defaults:\n  - override /train: null\n")
+    GlobalHydra.instance().clear()
+    assert pruneexp(["--config-dir", "mine", "experiment=none", "data=synthetic", "plan=true"]) == 0
+
+
 @pytest.mark.parametrize(
     ("word", "told"),
     [

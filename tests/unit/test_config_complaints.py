@@ -90,6 +90,7 @@ PRESETS = [
     ("train: {lr: 1, lr: 2}", "{folder}/mine/experiment/mine.yaml: is no YAML in line 2: found duplicate key lr"),
     ("defaults: [override /reg: l3]", "reg=l3: no such choice; the choices of reg are"),
     ("defaults: [override /train: sgdd]", "experiment/mine: train=sgdd: no such choice; the choices of train are"),
+    ("defaults: [override /regg: l1]", "experiment/mine: override /regg: no such group; the groups are model, data"),
     ("defaults: [override /mode: 3]", "experiment/mine: override /mode: 3: the name of a choice is a text: write"),
     ("defaults: [nope]", "In 'experiment/mine': Could not load 'experiment/nope'."),
 ]
