@@ -1,6 +1,6 @@
-"""The exceptions that are meant for a person: a sentence that says what, where, and what is allowed.
+"""The exceptions that are meant for a person: each is a sentence that says what, where, and what is allowed.
 
-And what must not be in one, nor in a log, a record or a file: the credentials that URIs carry, which ``redact`` hides.
+``redact`` hides the credentials that URIs carry, which neither a sentence nor a log, a record or a file may hold.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 _USER_INFO = re.compile(r"(?<=://)(?:[^/:\s'\"]*:[^\s'\"]*|[^/\s'\"]*)@")
 _SECRET = re.compile(r"((?:password|passwd|pwd|token|secret|api_?key|[?&]user)=)[^&\s'\"]+", re.IGNORECASE)
 
-#: What is to be said where the driver of a database is missing, by its module.
+#: The sentence for a database driver that is missing, by its module.
 _DRIVERS = {
     "psycopg": "psycopg is not installed: pip install -e '.[postgres]'",
     "psycopg2": "psycopg2 is not installed: write postgresql+psycopg://, which pip install -e '.[postgres]' brings",
@@ -30,7 +30,7 @@ def first_line(error: BaseException) -> str:
 
 def cause(error: BaseException) -> str:
     """What lies behind an error, in one line: the first sentence for people, else where it began."""
-    while error.__cause__ is not None and not isinstance(error, Told):
+    while error.__cause__ is not None and not isinstance(error, ReportedError):
         error = error.__cause__
     return first_line(error)
 
@@ -40,7 +40,7 @@ def without_driver(error: BaseException) -> str | None:
     return _DRIVERS.get(error.name or "") if isinstance(error, ImportError) else None
 
 
-class Told(Exception):
+class ReportedError(Exception):
     """A failure described in one sentence, without credentials.
 
     ``said`` is set once the sentence has reached the user.
@@ -52,7 +52,7 @@ class Told(Exception):
         return redact(super().__str__())
 
 
-class UserError(Told):
+class UserError(ReportedError):
     """A mistake or a state of the machine that the user can mend; shown as one sentence, without a traceback."""
 
 
@@ -60,5 +60,5 @@ class Infeasible(UserError):
     """A budget that this network cannot meet; others on its curve may be."""
 
 
-class JobFailed(Told):
+class JobFailed(ReportedError):
     """Some points of a job could not be computed; the others were, and are recorded."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,20 +18,8 @@ from typing import Any
 import pruneexp
 
 #: What changes numbers, or how they are recorded.
-PACKAGES = (
-    "torch",
-    "torchvision",
-    "numpy",
-    "pandas",
-    "pillow",
-    "safetensors",
-    "mlxtend",
-    "hydra-core",
-    "omegaconf",
-    "mlflow",
-    "optuna",
-)
-_GIT_SECONDS = 10.0
+PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pillow", "safetensors", "mlxtend", "hydra-core", "omegaconf",
+            "mlflow", "optuna")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,10 +36,8 @@ def revision(folder: Path) -> Revision:
     Unknown where none does, also inside somebody else's repository: an installed package lies in a virtual
     environment, and that often lies in a repository of another project.
     """
-    if not _git(folder, "ls-files", "--", "."):
-        return Revision()
-    commit = _git(folder, "rev-parse", "HEAD")
-    if not commit:
+    tracked, commit = _git(folder, "ls-files", "--", "."), _git(folder, "rev-parse", "HEAD")
+    if not tracked or not commit:
         return Revision()
     changes = _git(folder, "status", "--porcelain", "--", ".")
     return Revision(commit, None if changes is None else bool(changes))
@@ -65,52 +53,35 @@ def environment(
         accelerator: name of the GPU used, ``None`` for none.
         threads: how many compute on the CPU, on which the last bits of a sum depend.
     """
+    packages = {}
+    for name in PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            packages[name] = importlib.metadata.version(name)
+    machine = {"platform": platform.platform(), "host": platform.node(), "processor": _processor()}
     return {
         "pruneexp": pruneexp.__version__,
         "git": asdict(revision(folder or Path(pruneexp.__file__).parent)),
         "python": platform.python_version(),
-        "packages": {name: version for name in PACKAGES if (version := _version(name)) is not None},
-        "machine": {
-            "platform": platform.platform(),
-            "host": platform.node(),
-            "processor": _processor(),
-            "cpus": os.cpu_count(),
-            "threads": threads,
-            "accelerator": accelerator,
-        },
+        "packages": packages,
+        "machine": {**machine, "cpus": os.cpu_count(), "threads": threads, "accelerator": accelerator},
     }
 
 
 def _git(folder: Path, *command: str) -> str | None:
     # GIT_DIR and its like, set by a hook or a script, would answer for another repository.
     surroundings = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    words = ["git", "--no-optional-locks", "-C", str(folder), *command]
     try:
-        done = subprocess.run(
-            ["git", "--no-optional-locks", "-C", str(folder), *command],
-            capture_output=True,
-            text=True,
-            timeout=_GIT_SECONDS,
-            env=surroundings,
-            check=False,
-        )
+        done = subprocess.run(words, capture_output=True, text=True, timeout=10.0, env=surroundings, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    return done.stdout.strip()
 
 
 def _processor() -> str:
     """The model name Linux gives; ``platform.processor`` is empty or just the architecture there."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
+    with suppress(OSError):
+        facts = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        if model := re.search(r"^model name\s*:\s*(.+)$", facts, re.MULTILINE):
+            return model[1].strip()
     return platform.processor() or platform.machine()

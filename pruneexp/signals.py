@@ -11,11 +11,9 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from types import FrameType
 
-#: Exit status of a process that was interrupted: 128 and the signal's number.
-INTERRUPTED = 130
+INTERRUPTED = 130  # the exit status: 128 and the number of SIGINT
 
 
 class Stopped(KeyboardInterrupt):
@@ -29,7 +27,6 @@ class Stopped(KeyboardInterrupt):
         return signal.Signals(self.signal).name
 
 
-@dataclass
 class StopRequest:
     """Whether a signal has asked this process to stop; ``signal`` is its number, None before."""
 

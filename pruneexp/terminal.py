@@ -25,7 +25,7 @@ def duration(seconds: float) -> str:
 
 
 def replace_unwritable() -> None:
-    """Have ``?`` written for each character that the encoding of standard output or standard error lacks.
+    """Write ``?`` for each character that the encoding of standard output or standard error lacks.
 
     A job whose name of a layer or of a folder has an accent must not fail because a terminal or a log is in ASCII.
     """
@@ -35,6 +35,6 @@ def replace_unwritable() -> None:
 
 
 def read_no_further() -> int:
-    """The exit status where whoever reads what is printed, such as ``head``, has seen enough: nothing is wrong."""
+    """The exit status where the reader of a pipe, such as ``head``, has closed it: nothing is wrong."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains once more when it ends
     return 0

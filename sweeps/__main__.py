@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if wanted and not isinstance(error, JobFailed):
             raise
-        print(f"sweeps: {complaint(error, compose.composed(words))}", file=sys.stderr)
+        print(f"sweeps: {complaint(error)}", file=sys.stderr)
         return 1 if isinstance(error, JobFailed) else 2
     return 0
 

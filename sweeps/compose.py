@@ -5,20 +5,21 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.utils import get_args_parser
-from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import MISSING, DictConfig, OmegaConf
 
 from pruneexp.config import checks, skeleton
-from pruneexp.config.choices import check_chosen, check_folders, check_lines, choices_of, search_folders
-from pruneexp.config.complaints import Composed
-from pruneexp.config.help import Words, help_text
-from pruneexp.config.sweep import own_folders, own_modules
+from pruneexp.config.choices import check_folders, check_lines, choices_of, known_choices, search_folders
+from pruneexp.config.help import CommandHelp, help_text
+from pruneexp.config.sweep import experiment_of, own_folders, refuse_sweeps
 from pruneexp.errors import UserError
 
-WORDS = Words(
+HELP = CommandHelp(
     config="sweeps",
     usage="""\
 sweeps: a search over one experiment. Every trial is recorded, and every study goes on where it stopped.
@@ -69,33 +70,38 @@ def read(arguments: Sequence[str]) -> Command:
 
     Raises:
         UserError: a value is not allowed, or no study is named.
-        Exception: whatever Hydra raises for what does not compose.
+        Exception: Hydra's own, where the overrides do not compose.
     """
     skeleton.register(StudyConfig)
     parsed = get_args_parser().parse_args(list(arguments))
-    folders = own_folders(parsed.config_dir)
+    folders = own_folders(parsed.config_dir, _ONE_BY_ONE)
     if parsed.help:
-        return Command(DictConfig({}), DictConfig({}), {}, help=help_text(parsed.overrides, folders, WORDS))
+        return Command(DictConfig({}), DictConfig({}), {}, help=help_text(parsed.overrides, folders, HELP))
     _refuse_flags(parsed)
     _refuse_plugins(parsed.overrides)
-    check_lines(parsed.overrides, folders, _ONE_BY_ONE)
-    search = skeleton.search_path(folders)
+    _check_overrides(parsed.overrides, folders)
     with initialize_config_dir(str(skeleton.conf_folder()), version_base="1.3"):
-        whole = compose(WORDS.config, overrides=[*search, *parsed.overrides], return_hydra_config=True)
-        check_folders(whole)
-        check_chosen(whole, [*search, *parsed.overrides], WORDS.config, _ONE_BY_ONE)
-        choices, searched = choices_of(whole.hydra), search_folders(whole.hydra)
-    own = own_modules(searched)
-    with open_dict(whole):
-        del whole["hydra"]
-        study = whole.pop("study")
+        whole = compose(HELP.config, [*skeleton.search_path(folders), *parsed.overrides], return_hydra_config=True)
+    searched = search_folders(whole.hydra)
+    check_folders([Path(folder) for folder in searched], _ONE_BY_ONE)
+    experiment, own = experiment_of(whole)
+    study = whole.study
     if not isinstance(study, DictConfig) or "_target_" not in study:
         raise UserError("study: a study is a choice of the group study, with a _target_ (study=sensitivity, ...)")
-    checks.validate(whole, own)
     for path, target in checks.targets(checks.plain(study), "study"):
-        checks.check_target(path, target, ("sweeps.studies", *whole.runtime.allow, *own))
+        checks.check_target(path, target, ("sweeps.studies", *experiment.runtime.allow, *own))
     OmegaConf.resolve(study)
-    return Command(whole, study, choices, own, searched)
+    return Command(experiment, study, choices_of(whole.hydra), own, searched)
+
+
+def _check_overrides(overrides: Sequence[str], folders: Sequence[Path]) -> None:
+    """Refuse what a study of one experiment cannot be asked for, before anything is composed."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    refuse_sweeps(parsed, _ONE_BY_ONE)
+    check_lines(overrides, folders, _ONE_BY_ONE)
+    if not any(override.key_or_group == "study" and isinstance(override.value(), str) for override in parsed):
+        choices = ", ".join(known_choices(folders, "study"))
+        raise UserError(f"study: nothing is chosen; write study=CHOICE, where the choices are {choices}")
 
 
 def _refuse_flags(parsed: Namespace) -> None:
@@ -115,10 +121,3 @@ def _refuse_plugins(overrides: Sequence[str]) -> None:
             raise UserError(f"{line}: a study runs in this process; start the command once per worker")
         if name.startswith(("hydra/sweeper", "hydra.sweeper")):
             raise UserError(f"{line}: a study asks for its points itself; sweepers are for python -m pruneexp -m")
-
-
-def composed(arguments: Sequence[str]) -> Composed:
-    """What a command line that went wrong composes without its mistakes, so that the keys there are can be listed."""
-    studies = {path.stem for path in (skeleton.conf_folder() / "study").glob("*.yaml")}
-    asked = [word for word in arguments if word.startswith("study=") and word.removeprefix("study=") in studies]
-    return Composed(WORDS.config, tuple(asked[-1:]) or tuple(WORDS.without))

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from pruneexp.config.groups import GROUPS, several
-from pruneexp.config.quoting import quoted
+from pruneexp.config.words import quoted
 from pruneexp.errors import UserError
 
 Job = Mapping[str, Any]

@@ -12,14 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from pruneexp.config import checks
-from pruneexp.config.choices import (
-    check_chosen,
-    check_lines,
-    check_own_sweep,
-    choices_of,
-    choosing,
-    search_folders,
-)
+from pruneexp.config.choices import check_lines, check_own_sweep, choices_of, search_folders
 from pruneexp.config.sweep import own_modules
 from pruneexp.errors import UserError
 from pruneexp.jobs import definition
@@ -63,8 +56,7 @@ def request(
     name = config.runtime.sweep or definition.automatic_name(wanted)
     folder = SweepFolder(Path(config.runtime.sweeps).expanduser(), name)
     definition.check(folder, wanted)
-    seen: set[tuple[str, ...]] = set()
-    composed = tuple(_composed(config, loader, [*job, *_place(name, n)], seen) for n, job in enumerate(jobs))
+    composed = tuple(_composed(config, loader, [*job, *_place(name, n)]) for n, job in enumerate(jobs))
     return Request(folder, wanted, composed, tuple(search_folders(config.hydra)))
 
 
@@ -100,15 +92,10 @@ def _without(job: grid.Job, typed: Collection[str]) -> list[str]:
     return grid.overrides({key: value for key, value in job.items() if key.lstrip("+~") not in typed})
 
 
-def _composed(
-    config: DictConfig, loader: ConfigLoader, overrides: Sequence[str], seen: set[tuple[str, ...]]
-) -> Composed:
-    """A job, checked; ``seen`` holds what earlier ones chose, which is not looked up again."""
+def _composed(config: DictConfig, loader: ConfigLoader, overrides: Sequence[str]) -> Composed:
+    """A job, checked."""
     check_lines(overrides, [Path(folder) for folder in search_folders(config.hydra)])
     whole = loader.load_sweep_config(config, list(overrides))
-    if (chosen := choosing(overrides)) not in seen:
-        check_chosen(whole, [*config.hydra.overrides.hydra, *overrides])
-        seen.add(chosen)
     own = tuple(own_modules(search_folders(whole.hydra)))
     job = OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"])
     check_own_sweep(whole, config)

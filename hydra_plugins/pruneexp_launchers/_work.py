@@ -21,10 +21,10 @@ from omegaconf import DictConfig, open_dict
 from pruneexp.config import skeleton
 from pruneexp.config.choices import search_folders
 from pruneexp.config.complaints import complaint
-from pruneexp.errors import JobFailed, Told, UserError
+from pruneexp.errors import JobFailed, ReportedError, UserError
 
 #: Failures that keep their kind on the way; whatever else went wrong arrives as a UserError.
-KINDS: Mapping[str, type[Told]] = {kind.__name__: kind for kind in (JobFailed, UserError)}
+KINDS: Mapping[str, type[ReportedError]] = {kind.__name__: kind for kind in (JobFailed, UserError)}
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.pruneexp_optuna_sweeper._request import Request, directions
 from hydra_plugins.pruneexp_optuna_sweeper._space import read
-from pruneexp.errors import JobFailed, Told, redact
+from pruneexp.errors import JobFailed, ReportedError, redact
 
 if TYPE_CHECKING:
     from hydra_plugins.pruneexp_optuna_sweeper._study import Search
@@ -120,11 +120,11 @@ def _said(number: int, error: Exception) -> Exception:
     """Told at once: Hydra reports one failure, after the last job."""
     if not getattr(error, "said", False):
         print(f"trial {number} failed: {redact(str(error)) or type(error).__name__}", file=sys.stderr, flush=True)
-    if isinstance(error, Told):
+    if isinstance(error, ReportedError):
         error.said = True
     return error
 
 
 def _severity(error: Exception) -> int:
     """What nobody expected is worse than what the user can mend, and that is worse than some failed points."""
-    return 0 if isinstance(error, JobFailed) else 1 if isinstance(error, Told) else 2
+    return 0 if isinstance(error, JobFailed) else 1 if isinstance(error, ReportedError) else 2

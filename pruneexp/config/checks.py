@@ -5,18 +5,20 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
 
-from pruneexp.config.skeleton import Config, CurveConfig, RetrainConfig, RuntimeConfig, TrainConfig
+from pruneexp.config.groups import NEEDED
+from pruneexp.config.skeleton import Config
 from pruneexp.errors import UserError
-from pruneexp.schema import CURVE, SWEEP, Budget
+from pruneexp.schema import CURVE, SWEEP, Budget, BudgetKind
 
 #: What a curve asks for when neither curve.densities nor curve.qualities is given.
 DEFAULT_DENSITIES = (0.5, 0.3, 0.2, 0.1, 0.05)
+
+OpenEnd = Literal["neither", "low", "high", "both"]
 
 #: Packages whose classes and functions a configuration may name in ``_target_``; ``runtime.allow`` adds to them.
 #: Of this project those with parts that are chosen: others hold functions that run programs or move files.
@@ -54,15 +56,9 @@ def budgets(config: DictConfig) -> tuple[Budget, ...]:
     if densities is not None and qualities is not None:
         raise UserError("curve.densities and curve.qualities are both given: set the one you do not want to null")
     if qualities is not None:
-        values = ordered("curve.qualities", qualities)
-        if values[0] < 0:
-            raise UserError(f"curve.qualities holds {as_typed(values[0])}: quality parameters are 0 or more")
-        return tuple(Budget("quality", value) for value in values)
-    values = ordered("curve.densities", list(DEFAULT_DENSITIES) if densities is None else densities)
-    for value in values:
-        if not 0 < value <= 1:
-            raise UserError(f"curve.densities holds {as_typed(value)}: densities (kept / total weights) lie in (0, 1]")
-    return tuple(Budget("density", value) for value in reversed(values))
+        return tuple(Budget("quality", value) for value in levels("curve.qualities", qualities, "quality"))
+    given = levels("curve.densities", DEFAULT_DENSITIES if densities is None else densities, "density")
+    return tuple(Budget("density", value) for value in reversed(given))
 
 
 def as_typed(number: float) -> str:
@@ -70,11 +66,11 @@ def as_typed(number: float) -> str:
     return repr(number).removesuffix(".0").replace("e-0", "e-").replace("e+", "e")
 
 
-def ordered(name: str, values: Sequence[float]) -> list[float]:
-    """A list of levels, ascending.
+def levels(name: str, values: Sequence[float], kind: BudgetKind) -> list[float]:
+    """A list of densities or quality parameters, ascending.
 
     Raises:
-        UserError: it is empty or unsorted, or holds a value twice or one that is not a finite number.
+        UserError: it is empty or unsorted, or holds a value twice or one that is out of range.
     """
     if not values:
         raise UserError(f"{name} is empty: give at least one value, such as {name}=[0.5]")
@@ -86,80 +82,92 @@ def ordered(name: str, values: Sequence[float]) -> list[float]:
     for first, second in itertools.pairwise(ascending):
         if first == second:
             raise UserError(f"{name} holds {as_typed(first)} twice")
+    for value in ascending:
+        if kind == "quality" and value < 0:
+            raise UserError(f"{name} holds {as_typed(value)}: quality parameters are 0 or more")
+        if kind == "density" and not 0 < value <= 1:
+            raise UserError(f"{name} holds {as_typed(value)}: densities (kept / total weights) lie in (0, 1]")
     return ascending
+
+
+#: (lowest, highest, which of the two is excluded, the keys with these limits)
+_RANGES: tuple[tuple[float, float, OpenEnd, tuple[str, ...]], ...] = (
+    (0, math.inf, "neither", ("train.epochs", "retrain.epochs", "reg.strength", "runtime.checkpoint_seconds")),
+    (0, math.inf, "neither", ("runtime.job", "runtime.gpu_jobs")),
+    (1, math.inf, "neither", ("train.batch_size", "runtime.threads")),
+    (0, math.inf, "low", ("train.lr", "train.clip", "retrain.lr_factor")),
+    (0, 1, "high", ("train.momentum", "train.warmup", "train.label_smoothing")),
+    (0, 1, "low", ("train.gamma",)),
+    (0, 2**31 - 1, "neither", ("seed",)),
+)
+
+#: Why a key has the limits it has, where that is not plain.
+_REASONS = {"seed": " (a seed has 31 bits)"}
 
 
 def validate(config: DictConfig, own: Sequence[str] = ()) -> None:
     """Check everything that can be checked without torch. ``own`` are modules that the user's own folder holds.
 
     Raises:
-        UserError: a value is out of its range, a list is unusable, or a ``_target_`` is not allowed; the sentence
+        ConfigKeyError: there is a key that nothing reads, as ``+key=value`` gets past the types.
+        UserError: a value is out of its limits, a list is unusable, or a ``_target_`` is not allowed; the sentence
             names the key, the value and what is allowed.
     """
     values = plain(config)
-    _check_keys(values)
+    OmegaConf.merge(OmegaConf.structured(Config), values)
+    for group in NEEDED:
+        if not isinstance(values[group], dict):
+            said = "null" if values[group] is None else values[group]
+            raise UserError(f"{group}={said}: the keys of a group are a mapping; a file chooses in its defaults list")
     budgets(config)
-    for key, low, high, open_low in _RANGES:
-        _check_range(values, key, low, high, open_low)
+    for low, high, excluded, keys in _RANGES:
+        for key in keys:
+            if (value := _at(values, key)) is not None:  # the types know which keys may be null
+                check_number(key, value, low, high, open_end=excluded)
+    check_number("criterion.min_keep", _at(values, "criterion.min_keep"), 0, whole=True)
     for key in ("train.milestones", "retrain.milestones"):
         marks = _at(values, key)
         if any(not 0 < mark < 1 for mark in marks) or list(marks) != sorted(marks):
             raise UserError(f"{key}={marks}: milestones are ascending fractions of the training, between 0 and 1")
-    least = _at(values, "criterion.min_keep")
-    if isinstance(least, bool) or not isinstance(least, int):
-        raise UserError(f"criterion.min_keep={least}: allowed is a whole number, 0 or more")
     layers = _at(values, "criterion.layers")
     if not isinstance(layers, list):
         raise UserError(f"criterion.layers={layers}: allowed is a list of kinds, as in criterion.layers=[conv,linear]")
-    strength = values["reg"].get("strength", 0.0) if isinstance(values["reg"], dict) else 0.0
-    if isinstance(strength, bool) or not isinstance(strength, int | float) or not 0 <= strength < math.inf:
-        raise UserError(f"reg.strength={strength}: the strength of a regularizer is a number, 0 or more")
     _check_tags(values["runtime"]["tags"])
     allowed = (*ALLOWED_TARGETS, *values["runtime"]["allow"], *own)
     for path, target in targets(values):
         check_target(path, target, allowed)
 
 
-_SKELETON = {
-    "": Config,
-    "train": TrainConfig,
-    "retrain": RetrainConfig,
-    "curve": CurveConfig,
-    "runtime": RuntimeConfig,
-}
+def check_number(
+    key: str,
+    value: Any,
+    low: float,
+    high: float = math.inf,
+    *,
+    open_end: OpenEnd = "neither",
+    whole: bool = False,
+) -> None:
+    """Refuse what is no finite number from ``low`` to ``high``; ``open_end`` says which of the two is none either.
 
-#: (key, lowest, highest, whether the lowest itself is excluded)
-_RANGES = (
-    ("train.epochs", 0, math.inf, False),
-    ("train.batch_size", 1, math.inf, False),
-    ("train.lr", 0, math.inf, True),
-    ("train.momentum", 0, 0.999999, False),
-    ("train.gamma", 0, 1, True),
-    ("train.warmup", 0, 0.999999, False),
-    ("train.clip", 0, math.inf, True),
-    ("train.label_smoothing", 0, 0.999999, False),
-    ("retrain.epochs", 0, math.inf, False),
-    ("retrain.lr_factor", 0, math.inf, True),
-    ("criterion.min_keep", 0, math.inf, False),
-    ("seed", 0, 2**31 - 1, False),
-    ("runtime.checkpoint_seconds", 0, math.inf, False),
-    ("runtime.threads", 1, math.inf, False),
-    ("runtime.job", 0, math.inf, False),
-    ("runtime.gpu_jobs", 0, math.inf, False),
-)
-
-#: Why a key has the bounds it has, where that is not plain.
-_REASONS = {"seed": " (a seed has 31 bits)"}
+    Raises:
+        UserError: names the key, the value and what is allowed.
+    """
+    above, below = open_end in ("low", "both"), open_end in ("high", "both")
+    number = isinstance(value, int if whole else int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if number and low <= value <= high and not (above and value == low) and not (below and value == high):
+        return
+    least = f"above {as_typed(low)}" if above else f"{as_typed(low)} or more"
+    most = f" and below {as_typed(high)}" if below else f", and at most {as_typed(high)}"
+    allowed = f"{'a whole number, ' if whole else ''}{least}{most if math.isfinite(high) else ''}"
+    shown = as_typed(value) if isinstance(value, float) else value
+    raise UserError(f"{key}={shown}: allowed is {allowed}{_REASONS.get(key, '')}")
 
 
-def _check_keys(values: Mapping[str, Any]) -> None:
-    """``+key=value`` gets past the types; a key that nothing reads must not look as if it did something."""
-    for path, kind in _SKELETON.items():
-        known = sorted(field.name for field in fields(kind))
-        for key in _at(values, path) if path else values:
-            if key not in known:
-                where = f"{path}.{key}" if path else key
-                raise UserError(f"+{where}: nothing reads this key; there are {', '.join(known)}")
+def _at(values: Any, key: str) -> Any:
+    """The value at a dotted key; None where a choice of the user's own does not have it."""
+    for part in key.split("."):
+        values = values.get(part) if isinstance(values, dict) else None
+    return values
 
 
 def _check_tags(tags: Any) -> None:
@@ -172,26 +180,6 @@ def _check_tags(tags: Any) -> None:
             raise UserError(
                 f"runtime.tags: {name!r} cannot name a tag: letters, digits and _ can, but not {CURVE!r} or {SWEEP!r}"
             )
-
-
-def _at(values: Mapping[str, Any], key: str) -> Any:
-    """The value at a dotted key; None where a choice of the user's own does not have it."""
-    for part in key.split("."):
-        values = values.get(part) if isinstance(values, dict) else None  # type: ignore[assignment]
-    return values
-
-
-def _check_range(values: Mapping[str, Any], key: str, low: float, high: float, open_low: bool) -> None:
-    value = _at(values, key)
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UserError(f"{key}={value}: allowed is a number")
-    if not (low < value if open_low else low <= value) or not value <= high or not math.isfinite(value):
-        bound = f"above {as_typed(low)}" if open_low else f"{as_typed(low)} or more"
-        if math.isfinite(high):
-            bound += f", and at most {as_typed(high)}"
-        raise UserError(f"{key}={as_typed(value)}: allowed is {bound}{_REASONS.get(key, '')}")
 
 
 def check_study_name(key: str, name: str | None) -> None:
@@ -208,17 +196,13 @@ def check_study_name(key: str, name: str | None) -> None:
 
 def targets(node: Any, path: str = "") -> list[tuple[str, str]]:
     """All ``_target_`` entries below a plain node, as (path of the node, target)."""
-    found: list[tuple[str, str]] = []
+    below: dict[str, Any] = {}
     if isinstance(node, dict):
-        for key, value in node.items():
-            if key == "_target_":
-                found.append((path, str(value)))
-            else:
-                found += targets(value, f"{path}.{key}" if path else str(key))
+        below = {f"{path}.{key}" if path else str(key): value for key, value in node.items()}
     elif isinstance(node, list):
-        for index, value in enumerate(node):
-            found += targets(value, f"{path}[{index}]")
-    return found
+        below = {f"{path}[{index}]": value for index, value in enumerate(node)}
+    here = [(path, str(node["_target_"]))] if isinstance(node, dict) and "_target_" in node else []
+    return here + [found for where, value in below.items() for found in targets(value, where)]
 
 
 def check_plugins(hydra: DictConfig) -> None:

@@ -9,15 +9,16 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from pruneexp.config.choices import known_choices
+from pruneexp.config.groups import GROUPS
 from pruneexp.config.skeleton import conf_folder, search_path
 
 
 @dataclass(frozen=True)
-class Words:
-    """What a command's help says around the groups and keys; ``config`` is what it composes.
+class CommandHelp:
+    """What a command's help says around the groups and keys of ``config``, which it composes.
 
-    ``without`` are overrides that make it compose where the command line chooses nothing; ``hidden`` are groups that it
-    does not take.
+    ``without`` are overrides that it needs where the command line chooses nothing, ``hidden`` groups it does not take.
     """
 
     config: str
@@ -27,7 +28,7 @@ class Words:
     hidden: Sequence[str] = ()
 
 
-PRUNEEXP = Words(
+PRUNEEXP = CommandHelp(
     config="config",
     usage="""\
 pruneexp: one job prunes one network along one curve of densities, and records every trade-off point.
@@ -46,23 +47,18 @@ Usage:  python -m pruneexp [-m] [--config-dir FOLDER] [GROUP=CHOICE ...] [KEY=VA
 )
 
 
-def help_text(overrides: Sequence[str], folders: Sequence[Path] = (), words: Words = PRUNEEXP) -> str:
+def help_text(overrides: Sequence[str], folders: Sequence[Path] = (), around: CommandHelp = PRUNEEXP) -> str:
     """Usage, every group with its choices (those of the user's ``folders`` too), and every key with its present value.
 
     Raises:
-        Exception: whatever Hydra raises for overrides that do not compose.
+        Exception: Hydra's own, where the overrides do not compose.
     """
-    choices: dict[str, set[str]] = {}
-    for folder in (conf_folder(), *folders):
-        for path in folder.glob("*/**/*.yaml"):
-            choices.setdefault(path.parent.relative_to(folder).as_posix(), set()).add(path.stem)
-    groups = "\n".join(
-        f"{group}: {', '.join(sorted(names))}" for group, names in sorted(choices.items()) if group not in words.hidden
-    )
+    shown = [group for group in (*GROUPS, "hydra/launcher") if group not in around.hidden]
+    groups = "\n".join(f"{group}: {', '.join(known_choices(folders, group))}" for group in shown)
     search = search_path(folders)
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        keys = OmegaConf.to_yaml(compose(words.config, overrides=[*search, *words.without, *overrides]))
+        keys = OmegaConf.to_yaml(compose(around.config, overrides=[*search, *around.without, *overrides]))
     return (
-        f"{words.usage}\n== Groups and their choices ==\n{groups}\n\n"
-        f"== Keys, with their values for the choices made ==\n{keys}\n== Examples ==\n{words.examples}"
+        f"{around.usage}\n== Groups and their choices ==\n{groups}\n\n"
+        f"== Keys, with their values for the choices made ==\n{keys}\n== Examples ==\n{around.examples}"
     )

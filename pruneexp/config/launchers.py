@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 
 from pruneexp.errors import UserError
 
-#: The package that a launcher needs, and the extra of this project that brings it.
-EXTRAS = {"slurm": ("submitit", "slurm"), "ray": ("ray", "ray")}
+#: The package that a launcher needs; the extra of this project that brings it has the launcher's name.
+PACKAGES = {"slurm": "submitit", "ray": "ray"}
 
 
 @dataclass
@@ -40,19 +39,13 @@ def register() -> None:
     ConfigStore.instance().store(group="hydra/launcher", name="joblib", node=OneMachine, provider="pruneexp")
 
 
-def check(launcher: Any) -> None:
-    """Refuse a launcher whose package is missing, before anything is composed for it.
+def check_installed(name: str) -> None:
+    """Refuse a launcher whose package is missing; called when the launcher is set up, before any job.
 
     Raises:
         UserError: names the command that installs it.
     """
-    name = str(launcher.get("_target_", "")).removeprefix("hydra_plugins.pruneexp_launchers.").partition("_launcher")[0]
-    if name in EXTRAS:
-        check_installed(name)
-
-
-def check_installed(name: str) -> None:
-    """As ``check``, by the name of a launcher that needs a package."""
-    package, extra = EXTRAS[name]
-    if find_spec(package) is None:
-        raise UserError(f"hydra/launcher={name} needs {package}, which is not installed: pip install -e '.[{extra}]'")
+    if find_spec(PACKAGES[name]) is None:
+        raise UserError(
+            f"hydra/launcher={name} needs {PACKAGES[name]}, which is not installed: pip install -e '.[{name}]'"
+        )

@@ -17,7 +17,7 @@ from omegaconf import MISSING
 
 from pruneexp import places
 from pruneexp.config import launchers
-from pruneexp.config.quoting import quoted
+from pruneexp.config.words import quoted
 from pruneexp.errors import UserError
 
 #: Folders searched for the shipped configurations: inside an installed package, then beside it in a checkout.

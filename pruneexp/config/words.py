@@ -1,4 +1,4 @@
-"""Words of a command line that Hydra cannot read although their meaning is plain, put so that it can."""
+"""Words of a command line as Hydra's grammar reads them: texts quoted, and what people write mended."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import OverrideParseException
 
 _CONFIG_DIR = "--config-dir="
@@ -18,14 +19,19 @@ _QUOTED_KEY = re.compile(r"([{,]\s*)(['\"])([\w.]+)\2(?=\s*:)")
 _STRUCTURED = re.compile(r"['\"\[\]{}()]")
 
 
+def quoted(text: str) -> str:
+    """``text`` as a quoted value of a command line; an interpolation in it stays one."""
+    return QuotedString(text, Quote.single).with_quotes()
+
+
 def readable(words: Sequence[str]) -> list[str]:
     """The same words: flags first, quotes around values that hold a ``~``, and none around the keys of mappings."""
     first: list[str] = []
     rest: list[str] = []
-    left = iter(words)
-    for word in left:
+    remaining = iter(words)
+    for word in remaining:
         if word in _TAKES_A_WORD:
-            first += [word, *itertools.islice(left, 1)]
+            first += [word, *itertools.islice(remaining, 1)]
         else:
             (first if word.startswith("-") else rest).append(_readable(word))
     return [*first, *rest]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pruneexp.errors import Told, UserError, first_line, redact
+from pruneexp.errors import ReportedError, UserError, first_line, redact
 from pruneexp.jobs.folder import SweepFolder
 from pruneexp.jobs.state import JobState, State, write_state, written
 
@@ -116,4 +116,4 @@ def _held(folder: SweepFolder, number: int) -> Iterator[None]:
 def _reason(error: BaseException) -> str:
     """The first line of what an exception says, without credentials, after its kind where it was not for people."""
     line, name = redact(first_line(error)), type(error).__name__
-    return line if isinstance(error, Told) or line == name else f"{name}: {line}"
+    return line if isinstance(error, ReportedError) or line == name else f"{name}: {line}"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pruneexp.errors import Told, UserError
+from pruneexp.errors import ReportedError, UserError
 from pruneexp.jobs.folder import SweepFolder, sweeps_in
 from pruneexp.jobs.summary import summarise
 from pruneexp.places import SWEEPS
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return read_no_further()
-    except (Told, OSError) as error:
+    except (ReportedError, OSError) as error:
         print(f"pruneexp.status: {error}", file=sys.stderr)
         return 2
 

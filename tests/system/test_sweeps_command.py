@@ -74,7 +74,7 @@ TYPED = [
     ("layer_thresholds criterion=global_magnitude",
      ("criterion=global_magnitude has no level of its own for each layer: search with criterion=layer_std (qualities) "
       "or criterion=layer_magnitude (densities)")),
-    ("layer_thresholds study.levels=[-1]", "study.levels holds -1: densities lie in (0, 1], qualities are 0 or more"),
+    ("layer_thresholds study.levels=[-1]", "study.levels holds -1: quality parameters are 0 or more"),
     ("sensitivity study.qualities=[1]",
      "study.densities and study.qualities: give one of them, and set the other to null"),
     ("sensitivity study.seeds=[]",

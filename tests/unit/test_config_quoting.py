@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pruneexp.config import skeleton
-from pruneexp.config.quoting import quoted
 from pruneexp.config.sweep import check_command
+from pruneexp.config.words import quoted
 
 #: What has a meaning in Hydra's grammar, and what stands for all the rest.
 PATHS = st.text(st.sampled_from("\\'\"${}[],:=~ aé#%"), min_size=1, max_size=12)

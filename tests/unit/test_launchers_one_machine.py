@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from hydra_plugins.pruneexp_launchers._share import Share, threaded
 from hydra_plugins.pruneexp_launchers.joblib_launcher import OneMachineLauncher
+from pruneexp.__main__ import main
 from pruneexp.config import launchers, skeleton
 from pruneexp.config.sweep import check_command
 from pruneexp.errors import UserError
@@ -50,15 +52,17 @@ def test_no_job_at_a_time_is_refused() -> None:
         OneMachineLauncher(n_jobs=0).setup(hydra_context=None, task_function=print, config=OmegaConf.create({}))  # type: ignore[arg-type]
 
 
-def test_a_launcher_without_its_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    skeleton.register()
+@pytest.mark.parametrize(("name", "package"), [("slurm", "submitit"), ("ray", "ray")])
+def test_a_launcher_without_its_package_names_the_extra(
+    name: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(launchers, "find_spec", lambda _: None)
-    node = {"_target_": "hydra_plugins.pruneexp_launchers.slurm_launcher.SlurmLauncher"}
-    with pytest.raises(UserError, match=r"hydra/launcher=slurm needs submitit, .*: pip install -e '\.\[slurm\]'$"):
-        launchers.check(node)
-    with pytest.raises(UserError, match=r"hydra/launcher=ray needs ray, .*: pip install -e '\.\[ray\]'$"):
-        check_command(["-m", "hydra/launcher=ray", "reg=l1,l2"])
-    check_command(["-m", "hydra/launcher=joblib", "reg=l1,l2"])
+    GlobalHydra.instance().clear()
+    assert main(["-m", f"hydra/launcher={name}", "reg=l1,l2"]) == 2
+    told = f"hydra/launcher={name} needs {package}, which is not installed: pip install -e '.[{name}]'"
+    assert capsys.readouterr().err == f"pruneexp: {told}\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_address_on_the_command_line_is_no_word_of_a_file(monkeypatch: pytest.MonkeyPatch) -> None:

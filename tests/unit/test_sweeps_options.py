@@ -45,10 +45,18 @@ def test_what_is_shipped_is_allowed(study: str) -> None:
         ),
         ("sensitivity", {"densities": 0.5}, "study.densities=0.5: allowed is a list of numbers"),
         ("sensitivity", {"densities": []}, "study.densities is empty: give at least one value"),
-        ("sensitivity", {"densities": [0.0]}, "study.densities holds 0: densities lie in (0, 1], qualities are 0"),
+        (
+            "sensitivity",
+            {"densities": [0.0]},
+            "study.densities holds 0: densities (kept / total weights) lie in (0, 1]",
+        ),
         ("sensitivity", {"densities": [0.5, 0.5]}, "study.densities holds 0.5 twice"),
         ("sensitivity", {"densities": [0.5, 0.1, 0.3]}, "study.densities=[0.5, 0.1, 0.3] is unsorted: write"),
-        ("sensitivity", {"densities": None, "qualities": [-1]}, "study.qualities holds -1: densities lie in (0, 1]"),
+        (
+            "sensitivity",
+            {"densities": None, "qualities": [-1]},
+            "study.qualities holds -1: quality parameters are 0 or more",
+        ),
         ("sensitivity", {"seeds": [1, 1]}, "study.seeds=[1, 1]: allowed are one or more seeds"),
         ("sensitivity", {"seeds": [1.5]}, "study.seeds=1.5: allowed is a whole number, 0 or more"),
         (
@@ -102,7 +110,7 @@ def test_an_option_that_is_not_there_is_said() -> None:
     ("values", "kind", "sentence"),
     [
         (3, "quality", "key=3: allowed is a list of numbers, such as key=[0.5,0.1]"),
-        ([2, 1], "density", "key holds 2: densities lie in (0, 1], qualities are 0 or more"),
+        ([2, 1], "density", "key holds 2: densities (kept / total weights) lie in (0, 1]"),
         ([0.5, "x"], "density", "key=[0.5, 'x']: allowed is a list of numbers, such as key=[0.5,0.1]"),
         ([0.5, INF], "quality", "key=[0.5, inf] holds a value that is not a finite number"),
     ],
