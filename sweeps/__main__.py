@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pruneexp.config.complaints import complaint
 from pruneexp.config.words import readable
 from pruneexp.errors import JobFailed, UserError
-from pruneexp.experiment import slots
+from pruneexp.experiment import gpus
 from pruneexp.experiment.waiting import told_what_waits
 from pruneexp.interrupts import STATUS, graceful
 from pruneexp.notice import Leaving, Notice, noticing
@@ -64,7 +64,7 @@ def _run_file(words: Sequence[str]) -> int:
 def _run(command: compose.Command) -> None:
     sys.path += [folder for folder in command.folders if folder not in sys.path]
     if command.config.device.name != "cpu" and not command.config.plan:
-        slots.claim(command.config.runtime.gpu_jobs)
+        gpus.claim(command.config.runtime.gpu_jobs)
     from pruneexp.experiment.session import open_session
     from sweeps.studies import instantiated
 

@@ -18,7 +18,7 @@ from pruneexp.experiment.build import Job, build
 from pruneexp.experiment.display import Display, Watched
 from pruneexp.experiment.points import AskedBy, assemble, identity
 from pruneexp.experiment.sources import described
-from pruneexp.jobs.report import Report
+from pruneexp.jobs.state import JobLog
 from pruneexp.notice import Notice
 from pruneexp.places import SPOOL
 from pruneexp.provenance import environment
@@ -224,7 +224,7 @@ def open_session(
     own: Sequence[str] = (),
     display: Display | None = None,
     notice: Notice | None = None,
-    report: Report | None = None,
+    report: JobLog | None = None,
 ) -> Session:
     """Build the job of a configuration. ``own`` are modules of the user's that a ``_target_`` may name.
 
@@ -237,7 +237,7 @@ def open_session(
     shown = display or Display(bars=config.runtime.progress)
     runtime = config.runtime
     store = Store(Path(runtime.store), checkpoint_every=runtime.checkpoint_seconds, on_event=shown.note, notice=notice)
-    job = build(config, Watched(shown, report or Report()), own)
+    job = build(config, Watched(shown, report or JobLog()), own)
     courier = courier_of(runtime, shown)
     return Session(config, choices, job, store, Runner(store), shown, courier, tuple(own))
 
