@@ -12,7 +12,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from pruneexp import schema
-from pruneexp.cache.store import Store
+from pruneexp.cache.store import Artefact, Checkpoint, Store
 from pruneexp.errors import Infeasible, UserError
 from pruneexp.experiment.build import Job, build
 from pruneexp.experiment.display import Display, Watched
@@ -26,6 +26,7 @@ from pruneexp.schema import Budget, PointIdentity, TradeoffPoint
 from pruneexp.stages.graph import Route, Runner
 from pruneexp.stages.setting import Watch
 from pruneexp.tracking import Courier, Parent, default_uri, monitored, redact, resolved
+from pruneexp.tracking.artefacts import of_parent, of_point, read_point
 
 #: What the points of one curve differ in.
 OF_A_POINT = ("budget.kind", "budget.value", "point_key", "mask_key", "final_key")
@@ -100,6 +101,7 @@ class Session:
 
     def _begin(self, kind: Literal["curve", "study"], key: str, name: str, params: Mapping[str, Any]) -> Record:
         parent = Parent(kind, key, name, params, self._tags(), self.resolved(), self.environment())
+        self.store.produce(key, kind, lambda _: Artefact({}, of_parent(parent)), [])
         return Record(self.courier, self._courier().begin(parent))
 
     def record_scan(self, scan: schema.Scan) -> None:
@@ -138,14 +140,14 @@ class Session:
         route: Route,
         numbers: Mapping[str, float] | None = None,
     ) -> TradeoffPoint:
-        """Compute what is missing of a point and record it; a failure is recorded, and raised as ``PointFailed``.
+        """The point, computed unless it is in the store, and recorded; a failure is recorded, and raised.
 
         Raises:
             UserError: the request or the machine is at fault.
             PointFailed: this point cannot be computed; others may.
         """
         try:
-            point = assemble(of, route, self.runner, self.job.setting.layer_flop)
+            point = self._stored(of, route, numbers or {})
         except Exception as error:  # a diverged training, too little memory, a bug in somebody's network
             if isinstance(error, UserError) and not isinstance(error, Infeasible):
                 raise
@@ -158,6 +160,17 @@ class Session:
             raise PointFailed(reason) from error
         record.tracker.log_point(record.run_id, point, self._tags(), numbers)
         return point
+
+    def _stored(self, of: PointIdentity, route: Route, numbers: Mapping[str, float]) -> TradeoffPoint:
+        """The point as it is stored, under the number that the trial has which asks for it now."""
+
+        def make(_: Checkpoint) -> Artefact:
+            return Artefact({}, of_point(assemble(of, route, self.runner, self.job.setting.layer_flop), numbers))
+
+        ends = dict.fromkeys((of.dense_key, of.mask_key, of.final_key))
+        made, _ = self.store.produce(of.point_key, "point", make, list(ends))
+        point = read_point(made.record).point
+        return replace(point, identity=replace(point.identity, trial=of.trial))
 
     def seeded(self, seed: int) -> Session:
         """The same session with another seed, built anew: data, networks and all."""

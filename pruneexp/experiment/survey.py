@@ -25,7 +25,7 @@ _NOTHING = Plan(points=0, points_stored=0, missing={}, stored={}, places=())
 
 @dataclass(frozen=True)
 class JobPlan:
-    """One job. Of its points ``recorded`` are done; ``problem`` says why nothing else is known."""
+    """One job. ``recorded`` are points in the store and in the records; ``problem`` says why nothing else is known."""
 
     plan: Plan = _NOTHING
     recorded: int = 0
@@ -33,7 +33,7 @@ class JobPlan:
 
     @property
     def done(self) -> bool:
-        """Whether nothing is left to do: every point is recorded."""
+        """Whether nothing is left to do: every point is in the store, and recorded."""
         return self.problem is None and self.recorded == self.plan.points
 
 
@@ -87,10 +87,12 @@ def _planned(
     identities = [session.identity(*pair) for pair in zip(session.job.budgets, session.job.routes, strict=True)]
     plan = make_plan(session.job, session.store, session.places, timed)
     recorded = _recorded(session, identities[0].curve_key, records)
-    return JobPlan(plan, sum(identity.point_key in recorded for identity in identities))
+    keys = [identity.point_key for identity in identities]
+    return JobPlan(plan, sum(key in recorded and session.store.has(key) for key in keys))
 
 
 def _recorded(session: Session, curve_key: str, records: dict[tuple[str, str], Recorded | None]) -> frozenset[str]:
+    """Keys of the points of a curve that the tracking store holds."""
     place = (session.courier.uri, session.config.runtime.experiment)
     if place not in records:
         try:

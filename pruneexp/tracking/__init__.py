@@ -5,13 +5,13 @@ Importing it is cheap: MLflow itself (1.6 s, plus 0.9 s for its SQL store) is lo
 """
 
 from pruneexp.errors import redact
+from pruneexp.tracking.artefacts import Parent
 from pruneexp.tracking.board import Link, opener
 from pruneexp.tracking.courier import Courier, counted
 from pruneexp.tracking.models import Network
 from pruneexp.tracking.monitor import monitored
 from pruneexp.tracking.naming import curve_name, point_name
 from pruneexp.tracking.pages import open_pages
-from pruneexp.tracking.parents import Parent
 from pruneexp.tracking.recorded import Recorded
 from pruneexp.tracking.spool import stamps, waiting
 from pruneexp.tracking.stores import default_uri, resolved

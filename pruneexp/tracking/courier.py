@@ -17,9 +17,9 @@ from pruneexp import schema
 from pruneexp.errors import UserError, redact
 from pruneexp.interrupts import finished_first
 from pruneexp.tracking import letters
+from pruneexp.tracking.artefacts import Parent
 from pruneexp.tracking.delivery import deliver
 from pruneexp.tracking.letters import Letter
-from pruneexp.tracking.parents import Parent
 from pruneexp.tracking.spool import Spool
 from pruneexp.tracking.stores import Unreachable, answers, resolved
 from pruneexp.tracking.tracker import Tracker

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from filelock import Timeout
 
 from pruneexp.errors import UserError
+from pruneexp.tracking.artefacts import Parent
 from pruneexp.tracking.letters import post
-from pruneexp.tracking.parents import Parent
 from pruneexp.tracking.spool import Spool, Waiting
 from pruneexp.tracking.stores import answers
 from pruneexp.tracking.tracker import Tracker

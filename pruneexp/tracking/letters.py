@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from pruneexp import schema
-from pruneexp.tracking.parents import Parent
+from pruneexp.tracking.artefacts import Parent
 from pruneexp.tracking.tracker import Tracker
 
 Kind = Literal["point", "failure", "scan", "summary", "ending"]

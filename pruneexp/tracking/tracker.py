@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pruneexp import schema
 from pruneexp.tracking import colours, contention, markdown, reports
+from pruneexp.tracking.artefacts import Parent
 from pruneexp.tracking.board import Board
 from pruneexp.tracking.models import Network, log_network
 from pruneexp.tracking.naming import curve_name, legal_key, point_name, scan_name
-from pruneexp.tracking.parents import Parent
 from pruneexp.tracking.runs import PARENT, Runs, Value, about, kind, quoted, source, texts
 from pruneexp.tracking.stores import explained, open_client, resolved, sqlite_path, store_lock
 

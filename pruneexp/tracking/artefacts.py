@@ -1,0 +1,115 @@
+"""Finished points, and what the runs above them are made of, as records of the result store: plain values.
+
+They are the record; what a tracking store shows is made of them, any number of times. Knows neither the store nor
+MLflow.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pruneexp import schema
+from pruneexp.errors import redact
+
+ParentKind = Literal["curve", "study"]
+
+
+@dataclass(frozen=True)
+class StoredPoint:
+    """A point as it is stored: ``numbers`` are more metrics of it, ``recorded`` is in milliseconds since 1970."""
+
+    point: schema.TradeoffPoint
+    numbers: Mapping[str, float]
+    recorded: int
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A curve or a search; ``key`` is what it is found by again.
+
+    An empty ``name`` is made of the ``params``. ``environment`` is what ``pruneexp.provenance.environment`` returns;
+    its git commit and the name are put on the points too. ``recorded`` is when it began, in milliseconds since 1970.
+    """
+
+    kind: ParentKind
+    key: str
+    name: str
+    params: Mapping[str, Any]
+    tags: Mapping[str, str]
+    config_yaml: str
+    environment: Mapping[str, Any]
+    recorded: int | None = None
+
+
+def now() -> int:
+    """Milliseconds since 1970."""
+    return int(time.time() * 1000)
+
+
+def of_point(point: schema.TradeoffPoint, numbers: Mapping[str, float]) -> dict[str, Any]:
+    """The record of a point that is finished now."""
+    found = {
+        "identity": schema.flatten(point.identity),
+        "result": schema.flatten(point.result),
+        "layers": [schema.flatten(row) for row in point.layers],
+        "collapsed": list(point.collapsed),
+        "disconnected": point.disconnected,
+        "numbers": dict(numbers),
+        "recorded": now(),
+    }
+    return {name: without_credentials(value) for name, value in found.items()}
+
+
+def read_point(record: Mapping[str, Any]) -> StoredPoint:
+    """Inverse of ``of_point``.
+
+    Raises:
+        KeyError: a value is missing.
+        ValueError: a value cannot be read.
+    """
+    point = schema.TradeoffPoint(
+        identity=schema.unflatten(schema.PointIdentity, record["identity"]),
+        result=schema.unflatten(schema.PointResult, record["result"]),
+        layers=tuple(schema.unflatten(schema.LayerRow, row) for row in record["layers"]),
+        collapsed=tuple(record["collapsed"]),
+        disconnected=record["disconnected"],
+    )
+    return StoredPoint(point, record["numbers"], record["recorded"])
+
+
+def of_parent(parent: Parent) -> dict[str, Any]:
+    """The record of a curve or a search that begins now, without its tags: experiments differ in them."""
+    found = {
+        "name": parent.name,
+        "params": dict(parent.params),
+        "config_yaml": parent.config_yaml,
+        "environment": dict(parent.environment),
+        "recorded": now(),
+    }
+    return {name: without_credentials(value) for name, value in found.items()}
+
+
+def read_parent(kind: ParentKind, key: str, record: Mapping[str, Any], tags: Mapping[str, str]) -> Parent:
+    """Inverse of ``of_parent``.
+
+    Raises:
+        KeyError: a value is missing.
+    """
+    return Parent(
+        kind, key, record["name"], record["params"], tags, record["config_yaml"], record["environment"],
+        record["recorded"],
+    )  # fmt: skip
+
+
+def without_credentials(value: Any) -> Any:
+    """A copy of a JSON-able value with the credentials in its texts hidden; what JSON lacks becomes text."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {str(key): without_credentials(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_credentials(item) for item in value]
+    return value if value is None or isinstance(value, bool | int | float) else redact(str(value))
