@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pruneexp.cache.store import Store
 from pruneexp.experiment.session import PointFailed, Session
 from pruneexp.schema import PointIdentity, PointResult, unflatten
+from pruneexp.stages.graph import Runner
 from tests.contracts.jobs import runs
 from tests.contracts.studies import nested, recording, swept
 
@@ -61,7 +61,7 @@ def test_every_measurement_is_a_retrained_point_of_every_seed(folder: Path) -> N
 def test_asked_again_nothing_is_computed_and_the_answer_is_said(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(Store, "produce", None)
+    monkeypatch.setattr(Runner, "_made", None)
     before = len(runs(folder))
     assert swept(folder, *KNEE) == 0
     out, err = capsys.readouterr()

@@ -10,9 +10,9 @@ import pytest
 from mlflow.entities import Run
 from optuna.trial import TrialState
 
-from pruneexp.cache.store import Store
 from pruneexp.experiment.run import run
 from pruneexp.schema import PointResult, unflatten
+from pruneexp.stages.graph import Runner
 from sweeps.trials import Bench
 from tests.contracts.composing import SMALL, composed
 from tests.contracts.jobs import runs
@@ -120,7 +120,7 @@ def test_the_table_shows_the_finalists_from_the_densest(folder: Path, capsys: py
 
 def test_a_finished_study_computes_and_records_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = len(runs(folder))
-    monkeypatch.setattr(Store, "produce", None)
+    monkeypatch.setattr(Runner, "_made", None)
     assert swept(folder, *STUDY, "study.trials=6") == 0
     assert swept(folder, *STUDY, "study.trials=4", "study.finalists=0") == 0
     assert len(runs(folder)) == before
@@ -217,7 +217,7 @@ def again(folder: Path, *overrides: str) -> Run:
 
 def test_a_finalist_is_computed_again_under_the_same_keys(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     finalist = next(point for point in nested(folder) if epochs(point) == 2)
-    monkeypatch.setattr(Store, "produce", None)
+    monkeypatch.setattr(Runner, "_made", None)
     quality = ("criterion=layer_std", scale(levels(finalist)), "curve.qualities=[1.0]")
     point = again(folder, *quality, "retrain.epochs=2")
     for name in ("dense_key", "mask_key", "final_key", "budget.kind", "budget.value"):
@@ -238,7 +238,7 @@ def test_a_finalist_of_densities_too(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert result.weights_kept == pytest.approx(kept, abs=3)
     overall = float(finalist.data.params["budget.value"])
     assert overall == pytest.approx(kept / 73_600, abs=1e-4)
-    monkeypatch.setattr(Store, "produce", None)
+    monkeypatch.setattr(Runner, "_made", None)
     shares = {name: level / overall for name, level in levels(finalist).items()}
     point = again(tmp_path, "criterion=layer_magnitude", scale(shares), f"curve.densities=[{overall!r}]")
     assert point.data.params["final_key"] == finalist.data.params["final_key"]
