@@ -185,7 +185,7 @@ class Worker:
                 trial.set_user_attr("pruned", str(outcome))
                 trial.study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
             else:
-                trial.study.tell(trial, list(outcome), skip_if_finished=True)
+                trial.study.tell(trial, list(outcome), TrialState.COMPLETE, skip_if_finished=True)
 
     def _claim(self, total: int, *, wait: bool) -> optuna.Trial | None:
         """The lowest trial that nobody works on, now this worker's; None once all are finished.

@@ -28,8 +28,9 @@ from sweeps.storing import open_storage
 
 @dataclass(frozen=True, kw_only=True)
 class SearchedJobs:
-    """A sweep: ``trials`` in all, of which ``n_jobs`` are launched at a time; ``failures`` holds, by trial, what
-    jobs have raised.
+    """A sweep: ``trials`` in all, of which ``n_jobs`` are launched at a time.
+
+    ``failures`` holds what jobs have raised, by trial.
 
     Raises:
         UserError: there is nothing to sweep, or no trial to do it with.

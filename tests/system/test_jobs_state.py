@@ -112,9 +112,7 @@ def test_a_summary_counts_and_expects(folder: SweepFolder) -> None:
     found = progress(folder)
     assert (found.points, found.points_done) == (12, 7)
     assert (found.numbers("failed"), found.left) == ([1], [2])
-    assert (
-        found.seconds_left == 30.0
-    )  # three points of 10 s, as five took 50; the failed job is left alone
+    assert found.seconds_left == 30.0  # three points of 10 s, as five took 50; the failed job is left alone
     assert found.seconds_to_end is None  # nothing runs
 
 
