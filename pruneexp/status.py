@@ -46,9 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pruneexp.status", description="What sweeps have come to.")
     parser.add_argument("name", nargs="?", help="a sweep; without it, all are listed, the newest first")
     parser.add_argument("--sweeps", type=_folder, default=SWEEPS, metavar="FOLDER", help="where they lie")
-    parser.add_argument(
-        "--retry-failed", action="store_true", help="run what failed again, and whatever else is missing"
-    )
+    parser.add_argument("--retry-failed", action="store_true", help="run what failed again, and what else is missing")
     parser.add_argument("--watch", action="store_true", help="stay, and keep it up to date")
     return parser
 

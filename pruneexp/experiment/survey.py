@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from omegaconf import DictConfig
@@ -76,19 +76,15 @@ def survey(jobs: Sequence[tuple[DictConfig, Mapping[str, str], Sequence[str]]], 
             session = open_session(on_cpu, choices, own, display)
         except UserError as problem:  # its data may lie on another machine, or its GPU
             return JobPlan(problem=problem)
-        return _planned(session, timed if config.device.name == "cpu" or not present() else _unknown, records)
+        asked = zip(session.job.budgets, session.job.routes, strict=True)
+        identities = [session.identity(budget, route) for budget, route in asked]
+        here = config.device.name == "cpu" or not present()
+        plan = make_plan(session.job, session.store, session.places, timed if here else _unknown)
+        recorded = _recorded(session, identities[0].curve_key, records)
+        keys = [identity.point_key for identity in identities]
+        return JobPlan(plan, sum(key in recorded and session.store.has(key) for key in keys))
 
     return SweepPlan(tuple(surveyed(*job) for job in jobs))
-
-
-def _planned(
-    session: Session, timed: Callable[[Setting], float], records: dict[tuple[str, str], Recorded | None]
-) -> JobPlan:
-    identities = [session.identity(*pair) for pair in zip(session.job.budgets, session.job.routes, strict=True)]
-    plan = make_plan(session.job, session.store, session.places, timed)
-    recorded = _recorded(session, identities[0].curve_key, records)
-    keys = [identity.point_key for identity in identities]
-    return JobPlan(plan, sum(key in recorded and session.store.has(key) for key in keys))
 
 
 def _recorded(session: Session, curve_key: str, records: dict[tuple[str, str], Recorded | None]) -> frozenset[str]:

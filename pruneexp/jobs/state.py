@@ -1,7 +1,7 @@
 """Where one job of a sweep stands, as the process that runs it writes it down, and whether that process still lives.
 
 A process number means nothing on another machine: the process that runs a job holds a lock, which ends with it. What is
-written is a courtesy to those who look on: where it cannot be written, the job goes on.
+written is a courtesy to other processes that look on: where it cannot be written, the job goes on.
 """
 
 from __future__ import annotations
