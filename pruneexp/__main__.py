@@ -25,7 +25,7 @@ from pruneexp.config.sweep import check_command, own_modules
 from pruneexp.config.words import readable
 from pruneexp.errors import JobFailed, UserError
 from pruneexp.experiment import gpus
-from pruneexp.experiment.waiting import told_what_waits
+from pruneexp.experiment.owing import told_what_is_owed
 from pruneexp.interrupts import STATUS, graceful
 from pruneexp.jobs.folder import SweepFolder
 from pruneexp.jobs.state import JobNotNeeded, job_log
@@ -89,9 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if wanted_help is not None:
             print(wanted_help)
         else:
-            with graceful(), told_what_waits("pruneexp") as left:
+            with graceful(), told_what_is_owed("pruneexp") as debt:
                 entry()
-            return left.status
+            return debt.status
     except Leaving as leaving:
         print(f"pruneexp: told to leave by {leaving}; all is saved, and the same command goes on here", file=sys.stderr)
         return 128 + leaving.signal

@@ -10,7 +10,9 @@ _OURS = Path(".pruneexp")
 
 #: What was computed: ``runtime.store``.
 STORE = _OURS / "store"
-#: Records that wait for a tracking store that cannot be written.
+#: Which result stores owe records that a tracking store did not take when this folder's commands ended.
+OWED = _OURS / "owed"
+#: Where earlier versions kept the records that waited.
 SPOOL = _OURS / "spool"
 #: Where each job of a sweep stands: ``runtime.sweeps``.
 SWEEPS = _OURS / "sweeps"

@@ -14,7 +14,7 @@ from pruneexp.config.complaints import complaint
 from pruneexp.config.words import readable
 from pruneexp.errors import JobFailed, UserError
 from pruneexp.experiment import gpus
-from pruneexp.experiment.waiting import told_what_waits
+from pruneexp.experiment.owing import told_what_is_owed
 from pruneexp.interrupts import STATUS, graceful
 from pruneexp.notice import Leaving, Notice, noticing
 from pruneexp.terminal import replace_unwritable
@@ -33,9 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if command.help is not None:
             print(command.help)
         else:
-            with graceful(), told_what_waits("sweeps") as left:
+            with graceful(), told_what_is_owed("sweeps") as debt:
                 _run(command)
-            return left.status
+            return debt.status
     except Leaving as leaving:
         print(f"sweeps: told to leave by {leaving}; all is saved, and the same command goes on here", file=sys.stderr)
         return 128 + leaving.signal

@@ -6,15 +6,17 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from pruneexp.cache import bundle, files
 from pruneexp.cache.identity import short
 from pruneexp.cache.paths import Paths
+from pruneexp.cache.usage import Usage
 from pruneexp.interrupts import finished_first
 from pruneexp.notice import Notice
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 KIND = "checkpoint"
 
@@ -27,9 +29,17 @@ class Checkpoint:
     """
 
     def __init__(
-        self, paths: Paths, key: str, *, every: float, on_event: Callable[[str], None], notice: Notice | None = None
+        self,
+        paths: Paths,
+        key: str,
+        *,
+        every: float,
+        on_event: Callable[[str], None],
+        notice: Notice | None = None,
+        usage: Usage | None = None,
     ) -> None:
-        self._notice = notice or Notice()
+        """``usage`` is what else the process uses meanwhile; it is noted again while this key is being computed."""
+        self._notice, self._usage = notice or Notice(), usage or Usage(paths)
         self._root, self._key, self._every, self._say = paths.root, key, every, on_event
         self._folder, self._draft = paths.checkpoints(key), paths.draft(key)
         self._saved = time.monotonic()
@@ -44,6 +54,7 @@ class Checkpoint:
         Raises:
             Leaving: it has.
         """
+        self._usage.renew()
         self._notice.heed()
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
@@ -80,7 +91,7 @@ class Checkpoint:
             for folder in before:
                 shutil.rmtree(folder, ignore_errors=True)
         self._saved = time.monotonic()
-        self._notice.heed()
+        self.heed()
 
     def _saves(self) -> list[Path]:
         if not self._folder.exists():

@@ -1,108 +1,113 @@
-"""What lies in a store, without loading tensors: results, checkpoints, and what was set aside as damaged."""
+"""What lies in a store, whether it is whole, and the removal of what nobody has used for long. Loads no tensors."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pruneexp.cache.manifests import DamageError, manifest, verify
+from pruneexp.cache import bundle, locks
+from pruneexp.cache.bundle import DamageError
 from pruneexp.cache.paths import Paths
+from pruneexp.cache.usage import NOTED_EVERY
 from pruneexp.errors import UserError
+
+#: Kinds that are never collected. The records are written from the first four, which are small and could not be made
+#: again without all the stages before them; what a ``newer`` version of this project wrote is for that one to judge.
+KEPT = ("point", "curve", "study", "scan", "newer")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One folder of a store.
+    """One folder of a store: a result, the checkpoints of one that is unfinished, or a damaged one.
 
-    ``kind`` is the stage's, ``checkpoint``, or ``damaged``. ``parents`` are the keys of what a result builds upon; None
-    where it was written before they were noted, or cannot be read. ``newest`` is the time of its last change.
+    ``kind`` is the stage's, ``checkpoint``, ``damaged`` or ``newer``; ``size`` is in bytes, ``used`` the time of its
+    last use in seconds since 1970.
     """
 
     key: str
     kind: str
     path: Path
     size: int
-    newest: float
-    parents: tuple[str, ...] | None = None
+    used: float
 
 
 def entries(paths: Paths) -> list[Entry]:
     """Everything in the store but what is being written at this moment."""
-    results = [_result(folder) for folder in sorted((paths.root / "artefacts").glob("*/*"))]
+    results = [_entry(folder, _kind(folder)) for folder in sorted(paths.root.glob("artefacts/*/*"))]
     unfinished = [_entry(folder, "checkpoint") for folder in sorted(paths.work().glob("*"))]
-    aside = [_entry(folder, "damaged") for folder in sorted((paths.root / "damaged").glob("*"))]
+    aside = [_entry(folder, "damaged") for folder in sorted(paths.root.glob("damaged/*"))]
     return [*results, *unfinished, *aside]
 
 
-def damages(paths: Paths, found: Iterable[Entry]) -> Iterator[tuple[Path, str]]:
-    """Read every file of results and checkpoints; those that are not what was written, and how one can tell."""
-    for entry in found:
-        if entry.kind == "damaged":
-            continue
-        for folder in _folders(entry):
-            reason = _damage(folder, entry.key)
-            if reason is not None and folder.exists():  # a running job may have replaced it while it was read
-                yield folder, reason
+def damages(paths: Paths) -> Iterator[tuple[Path, str | None]]:
+    """Read every file of every result and checkpoint; for each folder None, or how one can tell that it is damaged."""
+    results = [(folder, folder.name) for folder in sorted(paths.root.glob("artefacts/*/*"))]
+    saves = [(folder, folder.parent.name) for folder in sorted(paths.work().glob("*/*"))]
+    for folder, key in (*results, *saves):
+        try:
+            reason = None if bundle.verify(folder, key) else "it is gone"
+        except (DamageError, UserError) as damage:
+            reason = str(damage)
+        if folder.exists():  # else a running job has replaced it meanwhile
+            yield folder, reason
 
 
-def _folders(entry: Entry) -> list[Path]:
-    """Where the manifests are; none where a checkpoint has become a result meanwhile."""
-    if entry.kind != "checkpoint":
-        return [entry.path]
-    return sorted(entry.path.iterdir()) if entry.path.is_dir() else []
+def unused(found: Iterable[Entry], age: float) -> list[Entry]:
+    """Entries that may go: results that can be computed again, and rests, that were not used for ``age`` seconds.
 
-
-def _damage(folder: Path, key: str) -> str | None:
-    try:
-        return "it has no manifest" if verify(folder, key) is None else None
-    except (DamageError, UserError) as reason:
-        return str(reason)
-    except FileNotFoundError as gone:
-        return f"{Path(gone.filename).name} is missing"
-
-
-def needed(found: Sequence[Entry], roots: Collection[str]) -> set[str]:
-    """The roots and everything that they build upon, however indirectly.
-
-    A result that does not say what it builds upon needs everything that does not say it either: its parents are older
-    than it is, and so are among those.
+    A running job notes every hour what it uses, with some delay: what was noted within two more hours is kept. A time
+    in the future, as after a clock that was set back, counts as young.
     """
-    parents = {entry.key: entry.parents for entry in found if entry.kind not in ("checkpoint", "damaged")}
-    silent = {key for key, known in parents.items() if known is None}
-    reached: set[str] = set()
-    ahead = set(roots)
-    while ahead:
-        key = ahead.pop()
-        if key in reached:
-            continue
-        reached.add(key)
-        known = parents.get(key, ())
-        ahead |= silent if known is None else set(known)
-        if known is None:
-            silent = set()  # all of them are ahead by now
-    return reached
+    before = time.time() - age - 2 * NOTED_EVERY
+    return [entry for entry in found if entry.used < before and entry.kind not in KEPT]
 
 
-def _result(folder: Path) -> Entry:
+def remove(paths: Paths, going: Iterable[Entry], age: float) -> list[Entry]:
+    """Remove entries, but for those that a process computes or has begun to use meanwhile; what was removed."""
+    removed = []
+    for entry in going:
+        with locks.free(paths.lock(entry.key)) as mine:
+            if mine and _removed(entry, paths.draft(entry.key), age):
+                removed.append(entry)
+    return removed
+
+
+def _removed(entry: Entry, draft: Path, age: float) -> bool:
+    """Whether an entry is gone; ``draft`` is where the holder of its key's lock may put it."""
+    shutil.rmtree(draft, ignore_errors=True)
     try:
-        found = manifest(folder, folder.name)
-    except (DamageError, UserError):
-        return _entry(folder, "unreadable", None)
-    parents = found.get("parents") if found is not None else None
-    kind = found["kind"] if found is not None else "unreadable"
-    return _entry(folder, kind, None if parents is None else tuple(parents))
+        os.rename(entry.path, draft)  # so that a reader finds a whole result, or none
+    except FileNotFoundError:
+        return False
+    if not unused([_entry(draft, entry.kind)], age):  # a job noted its use before the renaming, and counts on it
+        os.rename(draft, entry.path)
+        return False
+    shutil.rmtree(draft, ignore_errors=True)
+    return True
 
 
-def _entry(folder: Path, kind: str, parents: tuple[str, ...] | None = None) -> Entry:
-    size, newest = 0, 0.0
-    for place, _, files in os.walk(folder):  # which passes over a checkpoint that is replaced meanwhile
-        for path in (Path(place), *(Path(place, name) for name in files)):
+def _kind(folder: Path) -> str:
+    try:
+        found = bundle.manifest(folder, folder.name)
+    except DamageError:
+        return "damaged"
+    except UserError:
+        return "newer"
+    return found["kind"] if found else "damaged"
+
+
+def _entry(folder: Path, kind: str) -> Entry:
+    size, used = 0, 0.0
+    for place, _, names in os.walk(folder):  # which passes over a checkpoint that is replaced meanwhile
+        for path in (Path(place), *(Path(place, name) for name in names)):
             with contextlib.suppress(FileNotFoundError):
                 status = path.stat()
                 size += status.st_size if stat.S_ISREG(status.st_mode) else 0
-                newest = max(newest, status.st_mtime)
-    return Entry(folder.name, kind, folder, size, newest, parents)
+                used = max(used, status.st_mtime)
+    return Entry(folder.name, kind, folder, size, used)

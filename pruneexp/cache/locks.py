@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
-import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,15 +17,15 @@ def released(lock: BaseFileLock) -> Iterator[None]:
     try:
         yield
     finally:
-        # Removed while held, so that lock files do not pile up: whoever has opened this one already finds, once it has
-        # it, that the file has no name any more, and starts over (FileLock looks at the link count).
+        # Removed while held, so that lock files do not pile up: a process that has opened this one already finds, once
+        # it has it, that the file has no name any more, and starts over (FileLock looks at the link count).
         Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
 
 
 @contextmanager
 def free(path: Path) -> Iterator[bool]:
-    """Whether nobody holds the lock; if so, it is held within."""
+    """Whether no process holds the lock; if so, this one holds it within."""
     lock = FileLock(path)
     try:
         lock.acquire(blocking=False)
@@ -37,22 +36,20 @@ def free(path: Path) -> Iterator[bool]:
         yield True
 
 
-def missing(descriptor: int) -> str | None:
-    """Why files like this open one cannot be locked against others, or None where they can.
+def missing(folder: Path) -> str | None:
+    """Why a new file in a folder cannot be locked against others, or None where it can.
 
     Some file systems refuse locks, others say yes to everybody; either way two jobs would write over each other.
+
+    Raises:
+        OSError: no file can be written there.
     """
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        again = os.open(f"/proc/self/fd/{descriptor}", os.O_RDWR)
-    except OSError as error:
-        return os.strerror(error.errno or errno.ENOLCK)
-    try:
-        fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return None
-    except OSError as error:
-        return os.strerror(error.errno or errno.ENOLCK)
-    finally:
-        os.close(again)
+    with tempfile.TemporaryFile(dir=folder) as one, open(f"/proc/self/fd/{one.fileno()}", "rb+") as other:
+        try:
+            fcntl.flock(one, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            return error.strerror or str(error)
     return "two could hold the same lock"

@@ -29,7 +29,7 @@ class Paths:
         return self.work() / key
 
     def drafts(self) -> Path:
-        """Folder of everything that is being written."""
+        """Folder of everything that is being written or removed."""
         return self.root / "tmp"
 
     def draft(self, key: str) -> Path:
@@ -44,14 +44,6 @@ class Paths:
         """Folder of the lock files."""
         return self.root / "locks"
 
-    def holds(self) -> Path:
-        """Folder of the keys that living processes work with."""
-        return self.root / "holds"
-
-    def referrers(self) -> Path:
-        """Folder of the notes which tracking stores refer to results here."""
-        return self.root / "referrers"
-
     def lock(self, key: str) -> Path:
-        """Lock file of a key; exists only while somebody computes it, or after that process was killed."""
+        """Lock file of a key; exists only while a process holds it, or after that process was killed."""
         return self.locks() / f"{key}.lock"

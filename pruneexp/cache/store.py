@@ -9,20 +9,19 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from filelock import BaseFileLock, FileLock, Timeout
+from filelock import FileLock, Timeout
 
-from pruneexp.cache import bundle, files, locks, referrers
+from pruneexp.cache import bundle, files, locks
 from pruneexp.cache.bundle import Artefact, DamageError
 from pruneexp.cache.checkpoint import Checkpoint
-from pruneexp.cache.holds import Holding
 from pruneexp.cache.identity import checked, short
 from pruneexp.cache.paths import Paths
+from pruneexp.cache.usage import Usage
 from pruneexp.errors import UserError
 from pruneexp.interrupts import finished_first
 from pruneexp.notice import Notice
@@ -35,9 +34,6 @@ _log = logging.getLogger(__name__)
 
 #: Seconds of waiting that nobody needs to be told of: another process may be reading, or tidying up.
 _UNSAID = 0.2
-
-#: Seconds after which one who waits looks up whether it has been told to leave.
-_HEED_SECONDS = 1.0
 
 
 class Store:
@@ -66,29 +62,28 @@ class Store:
         self.root = Path(root).expanduser().absolute()
         self._paths = Paths(self.root)
         self._every, self._say, self._notice = checkpoint_every, on_event, notice or Notice()
+        self._usage = Usage(self._paths)
         with files.explained(self.root):
-            for folder in (self._paths.drafts(), self._paths.locks()):
+            for folder in (self._paths.drafts(), self._paths.locks(), self._paths.work()):
                 folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self._paths.drafts()) as probe:
-                probe.write(b"writable")
-                unlocked = locks.missing(probe.fileno())
+            unlocked = locks.missing(self._paths.drafts())
             if unlocked is not None:
                 raise UserError(
                     f"The result store {self.root} lies on a file system without file locks ({unlocked}), where two "
                     f"jobs would write over each other: choose a folder on another one with runtime.store=FOLDER."
                 )
             self._sweep()
-        self._holding = Holding(self._paths.holds())
 
     def has(self, key: str) -> bool:
         """Whether ``load`` would probably succeed: manifest whole, sizes right; no file is read, none is moved.
+
+        What is asked for is kept from being collected, now or when it is there, for as long as this process goes on.
 
         Raises:
             UserError: the result was written by a newer version of this project.
         """
         try:
-            with files.explained(self.root):
-                return bundle.manifest(self._paths.artefact(checked(key)), key) is not None
+            return self._read(key, bundle.manifest) is not None
         except DamageError:
             return False
 
@@ -104,24 +99,6 @@ class Store:
         """The result's record without its tensors; otherwise as ``load``."""
         return self._whole(key, bundle.read_record)
 
-    def hold(self, keys: Iterable[str]) -> None:
-        """Keep these results, stored or yet to come, from being tidied away while this process lives.
-
-        Raises:
-            UserError: the disk refuses.
-        """
-        with files.explained(self.root):
-            self._holding.add(checked(key) for key in keys)
-
-    def refer(self, uri: str, spool: Path) -> None:
-        """Note that records at ``uri``, or waiting in ``spool`` for it, refer to results here.
-
-        Raises:
-            UserError: the disk refuses.
-        """
-        with files.explained(self.root):
-            referrers.add(self._paths.referrers(), uri, spool)
-
     def discard(self, key: str) -> None:
         """Remove the checkpoint of a result that was given up; not where another process computes it."""
         with files.explained(self.root), locks.free(self._paths.lock(checked(key))) as mine:
@@ -129,14 +106,14 @@ class Store:
                 shutil.rmtree(self._paths.checkpoints(key), ignore_errors=True)
 
     def produce(
-        self, key: str, kind: str, make: Callable[[Checkpoint], Artefact], parents: Sequence[str] | None = None
+        self, key: str, kind: str, make: Callable[[Checkpoint], Artefact], parents: Sequence[str] = ()
     ) -> tuple[Artefact, bool]:
         """The result of ``key``, and whether it was there already; computed by ``make`` where it was not.
 
         Of several processes that ask at once, one computes and the others wait. ``make`` may itself produce the results
         it builds upon. What it raises goes through, and its checkpoint stays for the next attempt. A computed result is
         returned as it would be read back: tensors copied to the CPU, the record as JSON gives it. ``kind`` names the
-        stage to people; ``parents`` are the keys of what it builds upon, kept for as long as it is.
+        stage to people and says whether it may be collected; ``parents`` are the keys of what it builds upon.
 
         Raises:
             Leaving: there is none, and the process has been told to leave.
@@ -144,38 +121,45 @@ class Store:
             UserError: the disk refuses; the checkpoint, and everything committed, is kept.
         """
         found = self.load(key)
-        if found is None:
-            self._notice.heed()
-            with self._locked(key, f"{kind} {short(key)}"):
-                found = self._or_aside(key, bundle.read)  # another process may have been faster
-                if found is None:
-                    return self._commit(key, kind, make(self._checkpoint(key)), parents), False
-        # Left where a process was killed between committing and tidying up, while this one was waiting.
-        shutil.rmtree(self._paths.checkpoints(key), ignore_errors=True)
-        return found, True
+        if found is not None:
+            return found, True
+        self._notice.heed()
+        with self._locked(key, f"{kind} {short(key)}"):
+            found = self._or_aside(key, bundle.read)  # another process may have been faster
+            if found is not None:
+                return found, True
+            return self._commit(key, kind, make(self._checkpoint(key)), parents), False
 
     def heed(self) -> None:
-        """For whoever waits between stages: leave where the process has been told to.
+        """For work between stages: leave where the process has been told to.
 
         Raises:
             Leaving: it has.
         """
+        self._usage.renew()
         self._notice.heed()
 
     def _checkpoint(self, key: str) -> Checkpoint:
-        return Checkpoint(self._paths, key, every=self._every, on_event=self._say, notice=self._notice)
+        every, say, notice, usage = self._every, self._say, self._notice, self._usage
+        return Checkpoint(self._paths, key, every=every, on_event=say, notice=notice, usage=usage)
 
-    def _commit(self, key: str, kind: str, made: Artefact, parents: Sequence[str] | None) -> Artefact:
+    def _commit(self, key: str, kind: str, made: Artefact, parents: Sequence[str]) -> Artefact:
         with finished_first(), files.explained(self.root), files.drafted(self._paths.draft(key)) as draft:
             kept = bundle.write(draft, made, key=key, kind=kind, parents=parents)
             files.publish(draft, self._paths.artefact(key))
         shutil.rmtree(self._paths.checkpoints(key), ignore_errors=True)
         return kept
 
+    def _read(self, key: str, read: Callable[[Path, str], Found | None]) -> Found | None:
+        folder = self._paths.artefact(checked(key))
+        # Noted first: what is collected is renamed before its time is looked at, so what is read then is kept.
+        self._usage.add(key)
+        with files.explained(self.root):
+            return read(folder, key)
+
     def _whole(self, key: str, read: Callable[[Path, str], Found | None]) -> Found | None:
         try:
-            with files.explained(self.root):
-                return read(self._paths.artefact(checked(key)), key)
+            return self._read(key, read)
         except DamageError:
             # Another process may have replaced it meanwhile: judge again while nobody can.
             with self._locked(key, f"the damaged result {short(key)}"):
@@ -201,22 +185,24 @@ class Store:
                 lock.acquire(timeout=_UNSAID)
             except Timeout:
                 self._say(f"Another process is computing {what}: waiting for it.")
-                self._wait(lock)
+                with suppress(Timeout):
+                    lock.acquire(cancel_check=self._told_to_leave)
+                if not lock.is_locked:
+                    self._notice.heed()
         with locks.released(lock):
             yield
 
-    def _wait(self, lock: BaseFileLock) -> None:
-        while not lock.is_locked:
-            self._notice.heed()
-            with suppress(Timeout):
-                lock.acquire(timeout=_HEED_SECONDS)
+    def _told_to_leave(self) -> bool:
+        self._usage.renew()
+        return self._notice.given
 
     def _sweep(self) -> None:
-        drafts = {draft.name for draft in self._paths.drafts().iterdir()}
-        for key in drafts | {path.stem for path in self._paths.locks().iterdir()}:
-            with locks.free(self._paths.lock(key)) as mine:
+        """Remove what killed processes left: drafts, locks, and checkpoints of results that are there."""
+        paths = self._paths
+        left = [*paths.drafts().iterdir(), *paths.locks().iterdir(), *paths.work().iterdir()]
+        for key in {path.name.removesuffix(".lock") for path in left}:
+            with locks.free(paths.lock(key)) as mine:
                 if mine:  # else the process that works at this key is alive
-                    shutil.rmtree(self._paths.draft(key), ignore_errors=True)
-        for left in self._paths.work().iterdir() if self._paths.work().is_dir() else ():
-            if self._paths.artefact(left.name).is_dir():  # killed between committing and tidying up
-                self.discard(left.name)
+                    shutil.rmtree(paths.draft(key), ignore_errors=True)
+                    if paths.artefact(key).is_dir():
+                        shutil.rmtree(paths.checkpoints(key), ignore_errors=True)

@@ -16,8 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 from torchvision.models import get_model_builder, list_models
 
+from pruneexp.cache.files import checksum
 from pruneexp.cache.identity import stage_key
-from pruneexp.cache.manifests import checksum
 from pruneexp.config.checks import ALLOWED_TARGETS, budgets, check_target, plain, targets
 from pruneexp.data.dataset import Dataset
 from pruneexp.errors import UserError, cause

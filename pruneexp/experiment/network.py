@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from pruneexp.cache.files import STORABLE
+from pruneexp.cache.tensors import STORABLE
 from pruneexp.errors import UserError, cause
 from pruneexp.models.adapt import input_shape_of
 from pruneexp.pruning.layers import computed, evaluating

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from pruneexp.cache.store import Store
 from pruneexp.errors import UserError
 from pruneexp.experiment.display import Display
-from pruneexp.experiment.session import Record, Session, courier_of
-from pruneexp.tracking import Courier, Link, Tracker, opener
+from pruneexp.experiment.session import Record, Session, recording_of
+from pruneexp.tracking import Link, Recording, Tracker, opener
 
 
 def show_record(session: Session, record: Record, view: str) -> None:
@@ -20,24 +22,27 @@ def show_record(session: Session, record: Record, view: str) -> None:
     ``view`` is the name or the title of the page. A job of a sweep says nothing: the sweep does, once.
     """
     runtime = session.config.runtime
-    links = _provision(
-        runtime, session.courier, session.display,
-        lambda tracker: tracker.describe(record.tracker.stored_as(record.run_id)),
-    )  # fmt: skip
+
+    def describe(tracker: Tracker) -> None:
+        run_id = record.run_id()
+        if run_id is not None:
+            tracker.describe(run_id)
+
+    links = _provision(runtime, session.recording, session.display, describe)
     if not _of_many(runtime):
-        _say(links, view, session.courier, session.display)
+        _say(links, view, session.recording, session.display)
 
 
 def show_page(session: Session, view: str) -> None:
     """Say where a view of this kind is; the plain page of runs where there is none."""
-    links = _provision(session.config.runtime, session.courier, session.display)
-    _say(links, view, session.courier, session.display)
+    links = _provision(session.config.runtime, session.recording, session.display)
+    _say(links, view, session.recording, session.display)
 
 
 def show_sweep(runtime: DictConfig, display: Display) -> None:
     """Say where what the jobs of a sweep have recorded is drawn."""
-    courier = courier_of(runtime, display)
-    _say(_provision(runtime, courier, display), "tradeoff", courier, display)
+    recording = recording_of(runtime, Store(Path(runtime.store)), display)
+    _say(_provision(runtime, recording, display), "tradeoff", recording, display)
 
 
 def _of_many(runtime: DictConfig) -> bool:
@@ -47,13 +52,13 @@ def _of_many(runtime: DictConfig) -> bool:
 
 
 def _provision(
-    runtime: DictConfig, courier: Courier, display: Display, first: Callable[[Tracker], None] = lambda tracker: None
+    runtime: DictConfig, recording: Recording, display: Display, first: Callable[[Tracker], None] = lambda tracker: None
 ) -> Sequence[Link]:
     """Nothing of this is worth failed work: ``python -m pruneexp.dashboard`` does it again at any time."""
     if not runtime.dashboard:
         return []
     try:
-        tracker = courier.tracker()
+        tracker = recording.tracker()
         if tracker is None:
             return []
         first(tracker)
@@ -63,8 +68,8 @@ def _provision(
         return []
 
 
-def _say(links: Sequence[Link], view: str, courier: Courier, display: Display) -> None:
+def _say(links: Sequence[Link], view: str, recording: Recording, display: Display) -> None:
     if links:
         link = next((link for link in links if view in (link.name, link.title)), links[-1])
-        command = opener(courier.uri)
+        command = opener(recording.uri)
         display.say(f"dashboard {link.address}" + (f" (after: {command})" if command else ""))

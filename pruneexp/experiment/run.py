@@ -45,7 +45,6 @@ def run(
     if config.plan:
         return None
     report.asked(plan.points, plan.points_stored)
-    session.store.hold(step.key for route in job.routes for step in route.steps)
     curve = session.open_curve(identities[0])  # before any work: an unreachable server is said now
     with curve.closing():
         with session.monitored(curve), display.running(len(job.routes)):

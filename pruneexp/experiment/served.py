@@ -80,7 +80,7 @@ def log_networks(session: Session, identities: Sequence[PointIdentity]) -> None:
     They are no part of the record: where they cannot be logged it is said, and the same command logs them later.
     """
     wanted = session.config.runtime.models.name
-    tracker = session.courier.tracker()
+    tracker = session.recording.tracker()
     if wanted == "none" or tracker is None:
         return
     try:

@@ -20,12 +20,12 @@ from pruneexp.experiment.points import AskedBy, assemble, identity
 from pruneexp.experiment.sources import described
 from pruneexp.jobs.state import JobLog
 from pruneexp.notice import Notice
-from pruneexp.places import SPOOL
+from pruneexp.places import OWED
 from pruneexp.provenance import environment
 from pruneexp.schema import Budget, PointIdentity, TradeoffPoint
 from pruneexp.stages.graph import Route, Runner
 from pruneexp.stages.setting import Watch
-from pruneexp.tracking import Courier, Parent, default_uri, monitored, redact, resolved
+from pruneexp.tracking import Parent, Recording, default_uri, monitored, redact
 from pruneexp.tracking.artefacts import of_parent, of_point, read_point
 
 #: What the points of one curve differ in.
@@ -36,12 +36,16 @@ OF_A_POINT = ("budget.kind", "budget.value", "point_key", "mask_key", "final_key
 class Record:
     """A run that holds points: that of a curve or of a search."""
 
-    tracker: Courier
-    run_id: str
+    recording: Recording
+    name: str
+
+    def run_id(self) -> str | None:
+        """Its id in the tracking store, where it has arrived there."""
+        return self.recording.run_of(self.name)
 
     def summarise(self, numbers: Mapping[str, float]) -> None:
         """Put numbers on the run itself."""
-        self.tracker.summarise(self.run_id, numbers)
+        self.recording.summarise(self.name, numbers)
 
     @contextmanager
     def closing(self) -> Iterator[None]:
@@ -49,12 +53,12 @@ class Record:
         try:
             yield
         except KeyboardInterrupt:
-            self.tracker.close_curve(self.run_id, "KILLED")
+            self.recording.close(self.name, "KILLED")
             raise
         except BaseException:
-            self.tracker.close_curve(self.run_id, "FAILED")
+            self.recording.close(self.name, "FAILED")
             raise
-        self.tracker.close_curve(self.run_id, "FINISHED")
+        self.recording.close(self.name, "FINISHED")
 
 
 @dataclass(frozen=True)
@@ -70,18 +74,18 @@ class Session:
     store: Store
     runner: Runner
     display: Display
-    courier: Courier
+    recording: Recording
     own: tuple[str, ...] = ()
 
     @property
     def places(self) -> tuple[tuple[str, str], ...]:
         """Where things go, for people."""
-        records = f"{redact(self.courier.uri)}, experiment {self.config.runtime.experiment}"
+        records = f"{redact(self.recording.uri)}, experiment {self.config.runtime.experiment}"
         return (("threads", str(torch.get_num_threads())), ("store", str(self.store.root)), ("records", records))
 
     def check_records(self) -> None:
         """Open the tracking store before any work; raises as ``open_curve`` does."""
-        self._courier().open()
+        self.recording.open()
 
     def identity(self, budget: Budget, route: Route, by: AskedBy | None = None) -> PointIdentity:
         return identity(self.job, self.config, self.choices, budget, route, by)
@@ -102,11 +106,11 @@ class Session:
     def _begin(self, kind: Literal["curve", "study"], key: str, name: str, params: Mapping[str, Any]) -> Record:
         parent = Parent(kind, key, name, params, self._tags(), self.resolved(), self.environment())
         self.store.produce(key, kind, lambda _: Artefact({}, of_parent(parent)), [])
-        return Record(self.courier, self._courier().begin(parent))
+        return Record(self.recording, self.recording.begin(parent))
 
     def record_scan(self, scan: schema.Scan) -> None:
         """Record a sensitivity scan, unless it is recorded already."""
-        self._courier().log_scan(scan, self.resolved(), self.environment())
+        self.recording.scan(scan.identity, self.resolved(), self.environment())
 
     def _tags(self) -> dict[str, str]:
         """The sweep of a job, what its numbers leave out, what the user wants; a record keeps the tags it has."""
@@ -118,12 +122,9 @@ class Session:
 
     def monitored(self, record: Record) -> AbstractContextManager[None]:
         """Log the load of the machine on a run meanwhile, where ``runtime.system_metrics`` asks for it."""
-        tracker = self.courier.tracker() if self.config.runtime.system_metrics else None
-        return nullcontext() if tracker is None else monitored(tracker.uri, self.courier.stored_as(record.run_id))
-
-    def _courier(self) -> Courier:
-        self.store.refer(redact(resolved(self.courier.uri)), Path.cwd() / SPOOL)
-        return self.courier
+        tracker = self.recording.tracker() if self.config.runtime.system_metrics else None
+        run_id = record.run_id()
+        return nullcontext() if tracker is None or run_id is None else monitored(tracker.uri, run_id)
 
     def resolved(self) -> str:
         """The whole configuration as YAML."""
@@ -156,9 +157,9 @@ class Session:
                     self.store.discard(step.key)  # nobody goes on with it
                 raise
             reason = f"{type(error).__name__}: {error}"
-            record.tracker.log_failure(record.run_id, schema.flatten(of), reason)
+            record.recording.failure(record.name, schema.flatten(of), reason, self._tags())
             raise PointFailed(reason) from error
-        record.tracker.log_point(record.run_id, point, self._tags(), numbers)
+        record.recording.point(record.name, of.point_key, self._tags())
         return point
 
     def _stored(self, of: PointIdentity, route: Route, numbers: Mapping[str, float]) -> TradeoffPoint:
@@ -179,7 +180,7 @@ class Session:
         config = self.config.copy()
         config.seed = seed
         opened = open_session(config, self.choices, self.own, self.display)
-        return replace(opened, courier=self.courier, store=self.store, runner=self.runner)
+        return replace(opened, recording=self.recording, store=self.store, runner=self.runner)
 
     def scaled(self, scale: Mapping[str, float]) -> Session:
         """The same session with these factors of each layer's share (``criterion.allocation.scale``).
@@ -251,11 +252,11 @@ def open_session(
     runtime = config.runtime
     store = Store(Path(runtime.store), checkpoint_every=runtime.checkpoint_seconds, on_event=shown.note, notice=notice)
     job = build(config, Watched(shown, report or JobLog()), own)
-    courier = courier_of(runtime, shown)
-    return Session(config, choices, job, store, Runner(store), shown, courier, tuple(own))
+    recording = recording_of(runtime, store, shown)
+    return Session(config, choices, job, store, Runner(store), shown, recording, tuple(own))
 
 
-def courier_of(runtime: DictConfig, display: Display) -> Courier:
+def recording_of(runtime: DictConfig, store: Store, display: Display) -> Recording:
     """The way to the tracking store that the working folder and ``runtime`` name; it opens nothing yet."""
     uri = runtime.tracking_uri or default_uri(Path.cwd())
-    return Courier(uri, runtime.experiment, Path.cwd() / SPOOL, patient=runtime.spool, say=display.note)
+    return Recording(uri, runtime.experiment, store, Path.cwd() / OWED, patient=runtime.spool, say=display.note)

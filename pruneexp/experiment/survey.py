@@ -15,17 +15,18 @@ from pruneexp.errors import UserError
 from pruneexp.experiment.display import Display
 from pruneexp.experiment.gpus import present
 from pruneexp.experiment.plan import Plan, make_plan, seconds_per_epoch
-from pruneexp.experiment.session import Session, open_session
+from pruneexp.experiment.session import open_session
 from pruneexp.stages.setting import Setting
-from pruneexp.tracking import Recorded
-from pruneexp.tracking.stores import Unreachable
 
 _NOTHING = Plan(points=0, points_stored=0, missing={}, stored={}, places=())
 
 
 @dataclass(frozen=True)
 class JobPlan:
-    """One job. ``recorded`` are points in the store and in the records; ``problem`` says why nothing else is known."""
+    """One job. Of the points of a finished curve ``recorded`` are in the store and in the records.
+
+    ``problem`` says why nothing else is known.
+    """
 
     plan: Plan = _NOTHING
     recorded: int = 0
@@ -57,10 +58,9 @@ def survey(jobs: Sequence[tuple[DictConfig, Mapping[str, str], Sequence[str]]], 
     Computes nothing, and writes nothing but the store's own folders.
 
     Raises:
-        UserError: the tracking store cannot be used.
+        UserError: the tracking URI is none.
     """
     seconds: dict[str, float] = {}
-    records: dict[tuple[str, str], Recorded | None] = {}
 
     def timed(setting: Setting) -> float:
         parts = (setting.configs["model"], setting.train.batch_size, len(setting.data.train), str(setting.device))
@@ -80,25 +80,12 @@ def survey(jobs: Sequence[tuple[DictConfig, Mapping[str, str], Sequence[str]]], 
         identities = [session.identity(budget, route) for budget, route in asked]
         here = config.device.name == "cpu" or not present()
         plan = make_plan(session.job, session.store, session.places, timed if here else _unknown)
-        recorded = _recorded(session, identities[0].curve_key, records)
+        if not session.recording.finished(identities[0].curve_key):  # its job died between its last point and its end
+            return JobPlan(plan)
         keys = [identity.point_key for identity in identities]
-        return JobPlan(plan, sum(key in recorded and session.store.has(key) for key in keys))
+        return JobPlan(plan, sum(session.store.has(key) and session.recording.recorded(key) for key in keys))
 
     return SweepPlan(tuple(surveyed(*job) for job in jobs))
-
-
-def _recorded(session: Session, curve_key: str, records: dict[tuple[str, str], Recorded | None]) -> frozenset[str]:
-    """Keys of the points of a curve that the tracking store holds."""
-    place = (session.courier.uri, session.config.runtime.experiment)
-    if place not in records:
-        try:
-            records[place] = Recorded(*place)
-        except Unreachable:
-            if not session.config.runtime.spool:
-                raise
-            records[place] = None  # what is asked for is to work without it
-    found = records[place]
-    return frozenset() if found is None else found.points(curve_key)
 
 
 def _unknown(setting: Setting) -> float:

@@ -76,7 +76,6 @@ class Runner:
 
     def record(self, stage: Stage) -> Mapping[str, Any]:
         """The record of a stage, without reading its tensors where it is already stored."""
-        self.store.hold((stage.key,))
         stored = self.store.record(stage.key) if stage.key not in self._memory else None
         if stored is None:
             return self.artefact(stage).record
@@ -89,7 +88,6 @@ class Runner:
         Raises:
             Exception: what the stage, or one it depends on, raised; a stage that failed once is not tried again.
         """
-        self.store.hold((stage.key,))
         if stage.key in self._failed:
             raise self._failed[stage.key]
         artefact = self._memory.pop(stage.key, None) or self._stored(stage) or self._made(stage)

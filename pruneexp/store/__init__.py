@@ -1,4 +1,4 @@
 """The command ``python -m pruneexp.store``: what lies in the store of results, whether it is whole, what may go.
 
-Loads no torch; MLflow only to ask what its records refer to, or to deliver what waits for it.
+Loads no torch; MLflow only to deliver what waits for it.
 """

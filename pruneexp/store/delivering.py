@@ -1,4 +1,4 @@
-"""Records that wait, written into their store now instead of with the next command."""
+"""Records that are owed, written into their tracking store now instead of with the next command."""
 
 from __future__ import annotations
 
@@ -6,33 +6,63 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from filelock import Timeout
+
+from pruneexp.cache.store import Store
 from pruneexp.errors import UserError
-from pruneexp.tracking import counted, redact, resolved, waiting
-from pruneexp.tracking.delivery import deliver_all
+from pruneexp.tracking import Place, Tracker, counted, places, redact, resolved
+from pruneexp.tracking.projection import Projection
+from pruneexp.tracking.stores import sqlite_path
+
+#: How long a job that writes the same records is waited for.
+_OTHERS_SECONDS = 30.0
 
 
-def deliver(spool: Path, uris: Sequence[str]) -> int:
-    """Deliver what waits in a folder, for the stores named or for all; 1 where anything still waits."""
+def deliver(roots: Sequence[Path], uris: Sequence[str]) -> int:
+    """Write what result stores owe to the tracking stores named, or to all; 1 where anything is owed still."""
     given = {redact(resolved(uri)): uri for uri in uris}
-    status, all_waiting = 0, waiting(spool)
-    if not all_waiting:
-        print(f"nothing waits in {spool}")
-    for found in all_waiting:
-        if given and found.uri not in given:
-            continue
-        uri = given.get(found.uri, found.uri)
-        try:
-            if "***" in uri:
-                raise UserError(f"{found.uri} asks for a password: repeat it in full, --tracking-uri URI.")
-            arrived = deliver_all(found, uri, _say)
-        except UserError as error:
-            _say(str(error))
-            arrived = 0
-        left = sum(still.records for still in waiting(spool) if still.folder == found.folder)
-        status |= int(left > 0)
-        rest = f", {counted(left)} still waiting" if left else ""
-        print(f"{found.uri}, experiment {found.experiment}: {counted(arrived)} delivered{rest}")
+    status, asked = 0, 0
+    for root in roots:
+        for place in places(root):
+            if (not given or place.uri in given) and (place.records() or _lost(place)):
+                asked += 1
+                status |= _deliver(root, place, given.get(place.uri, place.uri))
+    if not asked:
+        print(f"nothing is owed by {', '.join(map(str, roots))}")
     return status
+
+
+def _deliver(root: Path, place: Place, uri: str) -> int:
+    try:
+        if "***" in uri:
+            raise UserError(f"{place.uri} asks for a password: repeat it in full, --tracking-uri URI.")
+        arrived = _written(root, place, uri)
+    except UserError as error:
+        _say(str(error))
+        arrived = 0
+    left = place.records()
+    rest = f", {counted(left)} still waiting" if left else ""
+    print(f"{place.uri}, experiment {place.experiment}: {counted(arrived)} delivered{rest}")
+    return int(left > 0)
+
+
+def _written(root: Path, place: Place, uri: str) -> int:
+    tracker = Tracker(uri, place.experiment)
+    place.recognise(tracker.made)
+    try:
+        with place.projecting().acquire(timeout=_OTHERS_SECONDS):
+            done = Projection(place, Store(root), tracker).write_owed(_say)
+    except Timeout as error:
+        raise UserError(f"Another process is writing what is owed in {place.folder}.") from error
+    if done.stuck:
+        _say(done.stuck)
+    return done.records
+
+
+def _lost(place: Place) -> bool:
+    """Whether the database that was paid is not there any more."""
+    path = sqlite_path(place.uri)
+    return path is not None and not path.exists()
 
 
 def _say(sentence: str) -> None:

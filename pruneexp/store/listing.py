@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from pruneexp.cache import referrers
 from pruneexp.cache.inventory import Entry, damages, entries
-from pruneexp.cache.manifests import DamageError
 from pruneexp.cache.paths import Paths
 
 
@@ -20,17 +19,11 @@ def show(root: Path) -> int:
 
 def verify(root: Path) -> int:
     """Read every file; name what is damaged. 1 where anything is."""
-    paths = Paths(root)
-    found = entries(paths)
-    damaged = [f"{folder}: {reason}" for folder, reason in damages(paths, found)]
-    try:
-        referrers.noted(paths.referrers())
-    except DamageError as damage:
-        damaged.append(str(damage))
-    for sentence in damaged:
-        print(f"damaged: {sentence}")
-    looked_at = [entry for entry in found if entry.kind != "damaged"]
-    print(f"{len(looked_at)} folders, {size_text(sum(entry.size for entry in looked_at))}: {len(damaged)} damaged")
+    found = list(damages(Paths(root)))
+    damaged = [(folder, reason) for folder, reason in found if reason is not None]
+    for folder, reason in damaged:
+        print(f"damaged: {folder}: {reason}")
+    print(f"{len(found)} folders: {len(damaged)} damaged")
     if damaged:
         print("a damaged result is set aside and computed again when it is next asked for")
     return int(bool(damaged))
@@ -38,12 +31,12 @@ def verify(root: Path) -> int:
 
 def table(found: Iterable[Entry]) -> None:
     """Print count and size of each kind, and of all."""
-    kinds: dict[str, list[Entry]] = {}
+    sizes: dict[str, list[int]] = defaultdict(list)
     for entry in found:
-        kinds.setdefault(entry.kind, []).append(entry)
-    everything = [entry for group in kinds.values() for entry in group]
-    for kind, group in [*sorted(kinds.items()), ("all", everything)]:
-        print(f"  {kind:<12} {len(group):>7}  {size_text(sum(entry.size for entry in group)):>10}")
+        sizes[entry.kind].append(entry.size)
+    everything = [size for kind in sizes.values() for size in kind]
+    for kind, group in [*sorted(sizes.items()), ("all", everything)]:
+        print(f"  {kind:<12} {len(group):>7}  {size_text(sum(group)):>10}")
 
 
 def size_text(size: int) -> str:

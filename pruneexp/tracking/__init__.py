@@ -1,38 +1,38 @@
 """The only writer of MLflow: one run per curve, one nested run per trade-off point.
 
-Knows the vocabulary of ``pruneexp.schema`` and MLflow's client; knows nothing of torch, stages or configuration.
-Importing it is cheap: MLflow itself (1.6 s, plus 0.9 s for its SQL store) is loaded when a ``Tracker`` is made.
+Knows the vocabulary of ``pruneexp.schema``, the result store and MLflow's client; knows nothing of torch, stages or
+configuration. Importing it is cheap: MLflow itself (1.6 s, plus 0.9 s for its SQL store) is loaded when a ``Tracker``
+is made.
 """
 
 from pruneexp.errors import redact
 from pruneexp.tracking.artefacts import Parent
 from pruneexp.tracking.board import Link, opener
-from pruneexp.tracking.courier import Courier, counted
 from pruneexp.tracking.models import Network
 from pruneexp.tracking.monitor import monitored
 from pruneexp.tracking.naming import curve_name, point_name
+from pruneexp.tracking.notes import Place, counted, marked, places
 from pruneexp.tracking.pages import open_pages
-from pruneexp.tracking.recorded import Recorded
-from pruneexp.tracking.spool import stamps, waiting
+from pruneexp.tracking.recording import Recording
 from pruneexp.tracking.stores import default_uri, resolved
 from pruneexp.tracking.tracker import Tracker
 
 __all__ = [
-    "Courier",
     "Link",
     "Network",
     "Parent",
-    "Recorded",
+    "Place",
+    "Recording",
     "Tracker",
     "counted",
     "curve_name",
     "default_uri",
+    "marked",
     "monitored",
     "open_pages",
     "opener",
+    "places",
     "point_name",
     "redact",
     "resolved",
-    "stamps",
-    "waiting",
 ]

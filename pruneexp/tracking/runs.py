@@ -41,7 +41,10 @@ class Value(NamedTuple):
 
 
 class Runs:
-    """Writer of the runs of one experiment; the caller holds the store's lock."""
+    """Writer of the runs of one experiment; the caller holds the store's lock.
+
+    ``made`` tells the experiment from every other that ever had its name.
+    """
 
     def __init__(self, client: MlflowClient, uri: str, experiment: str, artifacts: Path | None = None) -> None:
         self.client = client
@@ -52,24 +55,47 @@ class Runs:
         """Every active run that matches, the newest first."""
         return runs_of(self.client, self.experiment_id, query)
 
-    def create(self, name: str, tags: Mapping[str, str]) -> Run:
+    def find_all(self, query: str) -> Iterator[Run]:
+        """As ``find``, with the runs that were deleted."""
+        return runs_of(self.client, self.experiment_id, query, deleted=True)
+
+    def has(self, query: str, *, deleted: bool = False) -> bool:
+        """Whether an active run matches, or one that was ``deleted``."""
+        from mlflow.entities import ViewType
+
+        view = ViewType.DELETED_ONLY if deleted else ViewType.ACTIVE_ONLY
+        return bool(self.client.search_runs([self.experiment_id], query, view, max_results=1))
+
+    def create(self, name: str, tags: Mapping[str, str], began: int | None = None) -> Run:
+        """Make a run; ``began`` is in milliseconds since 1970, by default now."""
         texts = {legal_key(key): redact(str(value)) for key, value in tags.items()}
         run = self.client.create_run(
             self.experiment_id,
+            start_time=began,
             run_name=name,
             tags={key: within(text, TAG_LIMIT) for key, text in texts.items()},
         )
         self._write_long(run, texts, TAG_LIMIT)
         return run
 
-    def fill(self, run: Run, params: Mapping[str, str], metrics: Sequence[Value], files: Mapping[str, str]) -> None:
-        """Files first, then all numbers: what a reader finds FINISHED is whole."""
+    def fill(
+        self,
+        run: Run,
+        params: Mapping[str, str],
+        metrics: Sequence[Value],
+        files: Mapping[str, str],
+        at: int | None = None,
+    ) -> None:
+        """Files first, then all numbers: what a reader finds FINISHED is whole.
+
+        The numbers are of the moment ``at``, in milliseconds since 1970, by default now.
+        """
         from mlflow.entities import Metric, Param
 
-        self._write(run, files)
+        self.write(run, files)
         self._write_long(run, params, PARAM_LIMIT)
-        now = int(time.time() * 1000)
-        numbers = [Metric(legal_key(name), float(value), now, step) for name, value, step in metrics]
+        moment = int(time.time() * 1000) if at is None else at
+        numbers = [Metric(legal_key(name), float(value), moment, step) for name, value, step in metrics]
         texts = [Param(legal_key(key), within(text, PARAM_LIMIT)) for key, text in params.items()]
         self.client.log_batch(run.info.run_id, metrics=numbers[:_BATCH], params=texts)
         for start in range(_BATCH, len(numbers), _BATCH):
@@ -88,6 +114,7 @@ class Runs:
         experiment = self.client.get_experiment_by_name(name)
         if experiment is None:
             experiment = self._new_experiment(name, self._artifact_location(name, artifacts))
+        self.made = f"{experiment.experiment_id} {experiment.creation_time}"
         return active(experiment, self._uri)
 
     def _new_experiment(self, name: str, location: str | None) -> Experiment:
@@ -114,9 +141,10 @@ class Runs:
         long = {key: text for key, text in texts.items() if len(text) > limit}
         if long:
             kind = "tags" if limit == TAG_LIMIT else "params"
-            self._write(run, {f"{kind}/{LONG_TEXT_FILE}": json.dumps(long, indent=1)})
+            self.write(run, {f"{kind}/{LONG_TEXT_FILE}": json.dumps(long, indent=1)})
 
-    def _write(self, run: Run, files: Mapping[str, str]) -> None:
+    def write(self, run: Run, files: Mapping[str, str | bytes]) -> None:
+        """Put files on a run, in place of those of the same name."""
         # Not client.log_text: it reads the whole run again to learn where its files go (5 of 11 ms).
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
@@ -124,17 +152,20 @@ class Runs:
             return
         repository = get_artifact_repository(run.info.artifact_uri, tracking_uri=self._uri)
         with tempfile.TemporaryDirectory(prefix="pruneexp-") as folder:
-            for name, text in files.items():
+            for name, content in files.items():
                 path = Path(folder, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text, encoding="utf-8")
+                path.write_bytes(content.encode() if isinstance(content, str) else content)
                 inner = str(Path(name).parent) if "/" in name else None
                 repository.log_artifact(str(path), inner)  # type: ignore[no-untyped-call]
 
 
-def runs_of(client: MlflowClient, experiment: str, query: str) -> Iterator[Run]:
-    """Every active run of an experiment, by its id, that matches."""
-    return paged(lambda token: client.search_runs([experiment], query, max_results=PAGE, page_token=token))
+def runs_of(client: MlflowClient, experiment: str, query: str, *, deleted: bool = False) -> Iterator[Run]:
+    """Every active run of an experiment, by its id, that matches; also those that were ``deleted`` where asked for."""
+    from mlflow.entities import ViewType
+
+    view = ViewType.ALL if deleted else ViewType.ACTIVE_ONLY
+    return paged(lambda token: client.search_runs([experiment], query, view, max_results=PAGE, page_token=token))
 
 
 def active(experiment: Experiment, uri: str) -> str:

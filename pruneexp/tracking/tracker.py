@@ -8,14 +8,12 @@ happen under the store's lock; machines that write to one server do not see each
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pruneexp import schema
-from pruneexp.tracking import colours, contention, markdown, reports
+from pruneexp.tracking import colours, contention, contents, markdown, reports
 from pruneexp.tracking.artefacts import Parent
 from pruneexp.tracking.board import Board
 from pruneexp.tracking.models import Network, log_network
@@ -56,6 +54,11 @@ class Tracker:
     def experiment_id(self) -> str:
         return self._runs.experiment_id
 
+    @property
+    def made(self) -> str:
+        """What tells the experiment from every other that ever had its name."""
+        return self._runs.made
+
     def begin(self, parent: Parent) -> str:
         """Id of its run, made or found again by its key; what a killed process left out of it is added."""
         return self._run_of(parent, "RUNNING")
@@ -64,86 +67,96 @@ class Tracker:
         """As ``begin``, for records that arrive late: a run that is there keeps its status."""
         return self._run_of(parent, None)
 
+    def given_up(self, parent: Parent) -> bool:
+        """Whether the user has deleted its run and every point of it."""
+        query = f"tags.`{_PARENTS[parent.kind]}` = {quoted(parent.key)}"
+        with explained(self.uri, "read"):
+            return not self._runs.has(query) and self._runs.has(query, deleted=True)
+
+    def points_of(self, kind_of_parent: Literal["curve", "study"], key: str) -> list[Run]:
+        """The finished points of a curve or a study."""
+        query = f"tags.`{_PARENTS[kind_of_parent]}` = {quoted(key)} and {reports.FINISHED}"
+        with explained(self.uri, "read"):
+            return list(self._runs.find(query))
+
+    def put(self, run_id: str, files: Mapping[str, bytes]) -> None:
+        """Put files on a run, in place of those of the same name."""
+        with explained(self.uri, "written"), self._lock:
+            self._runs.write(self._runs.client.get_run(run_id), files)
+
     def log_point(
         self,
         curve_run: str,
         point: schema.TradeoffPoint,
         tags: Mapping[str, str] | None = None,
         numbers: Mapping[str, float] | None = None,
+        recorded: int | None = None,
     ) -> str | None:
-        """Record one point under its curve or study; ``None`` where it is recorded already.
+        """Record one point under its curve or study; ``None`` where it is recorded already, or the user deleted it.
 
-        Identity becomes params, numbers and what follows from them become metrics (``numbers`` adds to them), the rows
-        of the layers ``layers.json`` (a list of objects).
+        It was finished at ``recorded``, in milliseconds since 1970, by default now. Identity becomes params, numbers
+        and what follows from them become metrics (``numbers`` adds to them), the rows of the layers ``layers.json``.
         """
         identity = schema.flatten(point.identity)
-        notes = {**(tags or {}), **_remarks(point)}
-        rows = json.dumps([schema.flatten(row) for row in point.layers], indent=1)
-        found = {**(numbers or {}), **schema.derived(point.result), **schema.flatten(point.result)}
-        metrics = [Value(*pair) for pair in found.items()]
+        query = f"tags.`{schema.POINT_KEY}` = {quoted(point.identity.point_key)}"
+        metrics, files = contents.point_metrics(point, numbers or {}), contents.layers_file(point)
         with explained(self.uri, "written"), self._lock:
-            run = self._new_point(curve_run, identity, notes)
-            if run is None:
-                return None
-            return self._complete(run, f"tags.`{schema.POINT_KEY}` = {quoted(point.identity.point_key)}",
-                                  texts(identity), metrics, {schema.LAYERS_FILE: rows})  # fmt: skip
+            run = self._new_point(curve_run, identity, {**(tags or {}), **contents.remarks(point)}, recorded)
+            return None if run is None else self._complete(run, query, texts(identity), metrics, files)
 
-    def log_failure(self, curve_run: str, identity: Mapping[str, Any], reason: str) -> str | None:
+    def log_failure(
+        self,
+        curve_run: str,
+        identity: Mapping[str, Any],
+        reason: str,
+        tags: Mapping[str, str] | None = None,
+        recorded: int | None = None,
+    ) -> str | None:
         """Record that a point failed, and why; ``None`` where it is recorded as complete.
 
         Args:
             curve_run: run id of its curve.
             reason: one sentence.
             identity: as much of the flat ``PointIdentity`` as is known.
+            recorded: when it failed, in milliseconds since 1970; by default now.
 
         Raises:
             ValueError: ``point_key`` is not in ``identity``.
         """
         if "point_key" not in identity:
             raise ValueError(f"a failed point needs its 'point_key', got {', '.join(identity) or 'nothing'}")
-        notes = {schema.FAILURE: reason, markdown.TAG: reason}
+        notes = {**(tags or {}), schema.FAILURE: reason, markdown.TAG: reason}
         with explained(self.uri, "written"), self._lock:
-            run = self._new_point(curve_run, identity, notes)
+            run = self._new_point(curve_run, identity, notes, recorded)
             if run is None:
                 return None
             self._runs.fill(run, texts(identity), [], {})
             self._runs.end(run, "FAILED")
             return str(run.info.run_id)
 
-    def log_scan(self, scan: schema.Scan, config_yaml: str, environment: Mapping[str, Any]) -> str | None:
-        """Record a sensitivity scan; ``None`` where it is recorded already.
+    def log_scan(
+        self, scan: schema.Scan, config_yaml: str, environment: Mapping[str, Any], recorded: int | None = None
+    ) -> str | None:
+        """Record a sensitivity scan; ``None`` where it is recorded already, or the user deleted it.
 
         Each layer is a series of accuracy changes (points) over its pruned weights (permille); the exact numbers are in
         ``sensitivity.json``.
         """
-        identity = schema.flatten(scan.identity)
-        table = {
-            "dense": schema.flatten(scan.dense),
-            "images": scan.images,
-            "rows": [schema.flatten(row) for row in scan.rows],
-        }
-        files = {schema.SENSITIVITY_FILE: json.dumps(table, indent=1), **about(config_yaml, environment)}
-        metrics = [Value("images", scan.images), Value("dense.top1", scan.dense.top1)]
-        for row in scan.rows:
-            change, pruned = row.val.top1 - scan.dense.top1, round(1000 * (1 - row.density))
-            metrics.append(Value(f"sensitivity/{row.group}/top1_change", change, pruned))
+        identity, query = schema.flatten(scan.identity), f"tags.`{schema.SCAN_KEY}` = {quoted(scan.identity.scan_key)}"
+        files = {**contents.scan_file(scan), **about(config_yaml, environment)}
         with explained(self.uri, "written"), self._lock:
-            query = f"tags.`{schema.SCAN_KEY}` = {quoted(scan.identity.scan_key)}"
             if self._recorded(query) is not None:
                 return None
             own = {schema.KIND: "scan", schema.SCAN_KEY: scan.identity.scan_key, schema.SCHEMA: schema.SCHEMA_VERSION}
             doubt = {schema.UNDEFINED: scan.undefined} if scan.undefined else {}
-            run = self._runs.create(scan_name(identity), {**source(environment), **doubt, **own})
-            return self._complete(run, query, texts(identity), metrics, files)
+            run = self._runs.create(scan_name(identity), {**source(environment), **doubt, **own}, recorded)
+            return self._complete(run, query, texts(identity), contents.scan_metrics(scan), files)
 
-    def summarise(self, run_id: str, numbers: Mapping[str, float]) -> None:
-        """Put numbers on the run of a study: what it has come to so far."""
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
+    def summarise(self, run_id: str, numbers: Mapping[str, float], at: int | None = None) -> None:
+        """Put numbers on the run of a study: what it had come to at a moment, in milliseconds since 1970."""
         with explained(self.uri, "written"), self._lock:
-            metrics = [Metric(legal_key(name), float(value), now, 0) for name, value in numbers.items()]
-            self._runs.client.log_batch(run_id, metrics=metrics)
+            metrics = [Value(name, value) for name, value in numbers.items()]
+            self._runs.fill(self._runs.client.get_run(run_id), {}, metrics, {}, at)
 
     @property
     def board(self) -> Board:
@@ -183,7 +196,8 @@ class Tracker:
                     self._runs.client.update_run(run.info.run_id, status=status)
             else:
                 own = {schema.KIND: parent.kind, key_tag: parent.key, schema.SCHEMA: schema.SCHEMA_VERSION}
-                run = self._runs.create(name, {colours.TAG: colours.colour(parent.params), **made_by, **own})
+                tags = {colours.TAG: colours.colour(parent.params), **made_by, **own}
+                run = self._runs.create(name, tags, parent.recorded)
                 run = contention.agree(self._runs, query, run) if self._unlocked else run
                 self._adopt(key_tag, parent, run)
             self._fill_shared(run, parent, old=bool(found))
@@ -221,7 +235,7 @@ class Tracker:
         from mlflow.exceptions import MlflowException
 
         try:
-            self._runs.fill(run, params, metrics, files)
+            self._runs.fill(run, params, metrics, files, run.info.start_time)
             self._runs.end(run, "FINISHED")
         except MlflowException:
             if self._unlocked and any(map(contention.whole, self._runs.find(query))):
@@ -232,19 +246,28 @@ class Tracker:
         return str(run.info.run_id)
 
     def _recorded(self, query: str) -> Run | None:
-        """The finished run that matches; unfinished ones give way, but for one that another machine may be writing."""
-        for earlier in list(self._runs.find(query)):
-            if contention.whole(earlier):
-                return earlier
-            if not (self._unlocked and earlier.info.status == "RUNNING"):
-                self._runs.client.delete_run(earlier.info.run_id)
-        return None
+        """The finished run that matches; unfinished ones give way, but for one that another machine may be writing.
 
-    def _new_point(self, curve_run: str, identity: Mapping[str, Any], notes: Mapping[str, str]) -> Run | None:
+        One that was deleted is the user's doing, and stays deleted: of those that are withdrawn here and by
+        ``contention``, all that are finished leave an active one behind.
+        """
+        found = list(self._runs.find_all(query))
+        whole = [run for run in found if contention.whole(run)]
+        there = [run for run in found if _active(run)]
+        for earlier in there:
+            if not contention.whole(earlier) and not (self._unlocked and earlier.info.status == "RUNNING"):
+                self._runs.client.delete_run(earlier.info.run_id)
+        return min(whole, key=lambda run: (not _active(run), contention.rank(run)), default=None)
+
+    def _new_point(
+        self, curve_run: str, identity: Mapping[str, Any], notes: Mapping[str, str], recorded: int | None = None
+    ) -> Run | None:
         key = str(identity["point_key"])
         earlier = self._recorded(f"tags.`{schema.POINT_KEY}` = {quoted(key)}")
         if earlier is not None:
-            if earlier.data.tags.get(PARENT) != curve_run:  # its curve was deleted and is made again
+            if (
+                _active(earlier) and earlier.data.tags.get(PARENT) != curve_run
+            ):  # its curve was deleted and is made again
                 self._runs.client.set_tag(earlier.info.run_id, PARENT, curve_run)
             return None
         own = {
@@ -256,15 +279,9 @@ class Tracker:
         }
         if "curve_key" in identity:
             own[schema.CURVE_KEY] = str(identity["curve_key"])
-        return self._runs.create(point_name(identity), {**notes, **self._sources.get(curve_run, {}), **own})
+        tags = {**self._sources.get(curve_run, {}), **notes, **own}
+        return self._runs.create(point_name(identity), tags, recorded)
 
 
-def _remarks(point: schema.TradeoffPoint) -> dict[str, str]:
-    """Tags of what a reader of the numbers must know; absent where there is nothing."""
-    remarks = {
-        schema.COLLAPSE: schema.names_text(point.collapsed) if point.collapsed else "",
-        schema.DENSITY_MISSED: "true" if point.density_missed else "",
-        schema.DISCONNECTED: "true" if point.disconnected else "",
-        schema.UNDEFINED: schema.undefined(point.result),
-    }
-    return {tag: text for tag, text in remarks.items() if text}
+def _active(run: Run) -> bool:
+    return str(run.info.lifecycle_stage) == "active"

@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from omegaconf import DictConfig
 
-from pruneexp.experiment.waiting import told_what_waits
+from pruneexp.experiment.owing import told_what_is_owed
 from pruneexp.interrupts import graceful
 from tests.contracts.composing import composed
 
@@ -138,7 +138,7 @@ def _run(order: Order, jobs: list[tuple[DictConfig, Mapping[str, str]]]) -> None
         counted = _armed(order.moment, order.folder)
         from pruneexp.experiment.run import run
 
-        with graceful(), told_what_waits("pruneexp") as left:
+        with graceful(), told_what_is_owed("pruneexp") as left:
             for config, choices in jobs:
                 run(config.copy(), choices)
         Path("counts.json").write_text(json.dumps(counted))

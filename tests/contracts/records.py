@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import atexit
 import functools
+import hashlib
 import shutil
 import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from pruneexp import schema
-from pruneexp.tracking import Parent, Tracker, default_uri
+from pruneexp.cache.store import Artefact, Store
+from pruneexp.tracking import Parent, Place, Recording, Tracker, default_uri
+from pruneexp.tracking.artefacts import of_parent, of_point
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -61,6 +65,53 @@ def fresh_store(folder: Path) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(_template(), folder / "mlflow.db")
     return default_uri(folder)
+
+
+def digest(name: str) -> str:
+    """A key as those of results are."""
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def kept_point(name: str) -> schema.TradeoffPoint:
+    """A point under keys that a result store takes, of the curve ``digest("curve")``."""
+    made = point(digest(name))
+    return replace(made, identity=replace(made.identity, curve_key=digest("curve")))
+
+
+class Job:
+    """What records points as a job does: an artefact of the result store first, and what is owed after it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        experiment: str = "first",
+        *,
+        uri: str | None = None,
+        patient: bool = False,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        self.store, self.uri = Store(folder / "store"), uri or default_uri(folder)
+        self.recording = Recording(
+            self.uri, experiment, self.store, folder / ".pruneexp" / "owed", patient=patient, say=say
+        )
+        self.place = Place(self.store.root, self.uri, experiment)
+
+    def begin(self, parent: Parent) -> str:
+        self.store.produce(parent.key, parent.kind, lambda _: Artefact({}, of_parent(parent)), [])
+        return self.recording.begin(parent)
+
+    def point(
+        self,
+        under: str,
+        name: str,
+        tags: Mapping[str, str] | None = None,
+        numbers: Mapping[str, float] | None = None,
+    ) -> str:
+        """Record the point of a name; its key."""
+        made = kept_point(name)
+        self.store.produce(digest(name), "point", lambda _: Artefact({}, of_point(made, numbers or {})), [])
+        self.recording.point(under, digest(name), tags or {})
+        return digest(name)
 
 
 def client_of(tracker: Tracker) -> MlflowClient:

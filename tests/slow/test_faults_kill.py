@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from pruneexp.cache.manifests import verify
+from pruneexp.cache.bundle import verify
 from pruneexp.cache.paths import TENSORS, Paths
 from pruneexp.tracking import default_uri
 from pruneexp.tracking.views import TAG_PREFIX

@@ -18,17 +18,18 @@ from pruneexp import schema
 from pruneexp.experiment.display import Display
 from pruneexp.experiment.run import run
 from pruneexp.store.__main__ import main as store
-from pruneexp.tracking import Courier, Parent, waiting
+from pruneexp.tracking import Parent, Place, recording
 from tests.contracts.composing import SMALL, composed
 from tests.contracts.jobs import numbers, ran, runs
-from tests.contracts.records import CURVE, ENVIRONMENT, fresh_store, point
+from tests.contracts.records import CURVE, ENVIRONMENT, Job, digest, fresh_store
 from tests.contracts.tracking_server import Server, tracking_server
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 THREE = ("curve.densities=[0.5,0.3,0.1]",)
-SPOOL = Path(".pruneexp/spool")
+STORE = Path(".pruneexp/store")
+PARENT = Parent("curve", digest("curve"), "a curve", CURVE, {}, "", ENVIRONMENT)
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +59,14 @@ def test_a_server_killed_in_mid_sweep_gets_every_point_once_it_is_back(
             assert run(*job) is not None
         said = capsys.readouterr().err
         assert said.count("The work goes on; its records wait in") == 1
-        assert [found.records for found in waiting(SPOOL)] == [2]
+        place = Place(tmp_path / STORE, server.address, "pruneexp")
+        assert place.records() == 2
         assert seconds[-1] - seconds[0] < 60  # MLflow's own client tries for four minutes, for each request
         assert len(numbers(tmp_path)) == 1
         server.start()
         run(*job)  # the same command again: what waits is delivered first, and nothing is recorded twice
         assert "2 records that waited for http://127.0.0.1" in capsys.readouterr().err
-    assert waiting(SPOOL) == []
+    assert place.records() == 0
     assert numbers(tmp_path) == numbers(whole)
     assert len(runs(tmp_path)) == 3
     assert [curve.info.status for curve in runs(tmp_path, "curve")] == ["FINISHED"]
@@ -125,22 +127,24 @@ def locked(database: Path) -> Iterator[subprocess.Popen[str]]:
 
 def test_a_database_that_another_process_locks_for_long_is_written_later(tmp_path: Path) -> None:
     said: list[str] = []
-    writer = Courier(fresh_store(tmp_path), "pruneexp", tmp_path / "spool", say=said.append)
-    curve = writer.begin(Parent("curve", "curve", "a curve", CURVE, {}, "", ENVIRONMENT))
+    fresh_store(tmp_path)
+    job = Job(tmp_path, "pruneexp", say=said.append)
+    curve = job.begin(PARENT)
     with locked(tmp_path / "mlflow.db"):
         began = time.monotonic()
-        writer.log_point(curve, point("first"))
+        job.point(curve, "first")
         first, began = time.monotonic() - began, time.monotonic()
         for number in range(50):
-            writer.log_point(curve, point(f"p{number}"))
+            job.point(curve, f"p{number}")
         rest = time.monotonic() - began
     assert "database is locked" in said[0]
     assert len(said) == 1
     assert rest < first  # waited for once, then asked now and then
-    assert [found.records for found in waiting(tmp_path / "spool")] == [51]
-    writer.close_curve(curve, "FINISHED")
-    assert waiting(tmp_path / "spool") == []
-    assert {run.data.tags[schema.POINT_KEY] for run in runs(tmp_path)} == {"first", *(f"p{n}" for n in range(50))}
+    assert job.place.records() == 51
+    job.recording.close(curve, "FINISHED")
+    assert job.place.records() == 0
+    expected = {digest(name) for name in ("first", *(f"p{number}" for number in range(50)))}
+    assert {run.data.tags[schema.POINT_KEY] for run in runs(tmp_path)} == expected
     with sqlite3.connect(tmp_path / "mlflow.db") as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
@@ -153,32 +157,33 @@ children = []
 for _ in range(4):
     child = os.fork()
     if not child:
-        os._exit(main(["deliver", "--spool", sys.argv[1]]))
+        os._exit(main(["deliver", "--store", sys.argv[1]]))
     children.append(child)
 sys.exit(sum(os.waitpid(child, 0)[1] != 0 for child in children))
 """
 
 
 def test_several_that_deliver_at_once_deliver_each_record_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    uri, said = fresh_store(tmp_path), list[str]()
-    writer = Courier(uri, "pruneexp", tmp_path / "spool", say=said.append)
-    curve = writer.begin(Parent("curve", "curve", "a curve", CURVE, {}, "", ENVIRONMENT))
+    fresh_store(tmp_path)
+    said: list[str] = []
+    job = Job(tmp_path, "pruneexp", say=said.append)
+    curve = job.begin(PARENT)
     with monkeypatch.context() as patch:
-        patch.setattr("pruneexp.tracking.courier.answers", lambda _: False)
-        writer._held, writer._next = True, float("inf")
+        patch.setattr(recording, "answers", lambda _: False)
+        job.recording._held, job.recording._next = True, float("inf")
         for number in range(20):
-            writer.log_point(curve, point(f"p{number}"))
+            job.point(curve, f"p{number}")
     done = subprocess.run(
-        [sys.executable, "-c", DELIVERING, str(tmp_path / "spool")],
+        [sys.executable, "-c", DELIVERING, str(job.store.root)],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    delivered = [int(line.rpartition(": ")[2].split()[0]) for line in done.stdout.splitlines()]
-    assert sum(delivered) == 20
+    lines = [line for line in done.stdout.splitlines() if not line.startswith("nothing is owed")]
+    assert sum(int(line.rpartition(": ")[2].split()[0]) for line in lines) == 20
     keys = [run.data.tags[schema.POINT_KEY] for run in runs(tmp_path)]
-    assert sorted(keys) == sorted(f"p{number}" for number in range(20))
-    assert store(["deliver", "--spool", str(tmp_path / "spool")]) == 0
+    assert sorted(keys) == sorted(digest(f"p{number}") for number in range(20))
+    assert store(["deliver", "--store", str(job.store.root)]) == 0
     assert json.dumps(said) == "[]"

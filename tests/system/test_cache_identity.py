@@ -148,7 +148,7 @@ def test_records_keep_their_numbers_as_they_are() -> None:
     assert repr(plain(record)) == "{'loss': inf, 'epochs': 3.0, 'layers': ['a', 'b']}"
 
 
-def test_identity_is_known_before_torch_is() -> None:
-    script = "import sys, pruneexp.cache.identity, pruneexp.cache.paths; print('torch' in sys.modules)"
+def test_plans_are_made_before_torch_is_loaded() -> None:
+    script = "import sys, pruneexp.cache.store, pruneexp.cache.inventory; print('torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"

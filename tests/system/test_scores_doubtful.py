@@ -22,12 +22,11 @@ from pruneexp.stages.mask import probe
 from pruneexp.stages.scan import Grid, scan
 from pruneexp.stages.setting import Setting
 from pruneexp.summary.spread import spread
-from pruneexp.tracking import Parent, Tracker, default_uri
-from pruneexp.tracking.letters import of_point, plain, post, read
+from pruneexp.tracking import Tracker, default_uri
 from tests.contracts import doubtful
 from tests.contracts.composing import small
 from tests.contracts.jobs import built, runs
-from tests.contracts.records import CURVE, ENVIRONMENT, curve_of, fresh_store, point
+from tests.contracts.records import point
 from tests.contracts.studies import recording, swept
 
 BLIND = "model._target_=tests.contracts.doubtful.Blind"
@@ -139,16 +138,3 @@ def test_a_loss_without_a_number_is_named_where_every_image_has_its_best_class()
     assert schema.undefined(result) == "no finite loss on val"
     recorded = {name: min(value, sys.float_info.max) for name, value in schema.flatten(result).items()}  # as by MLflow
     assert schema.undefined(unflatten(PointResult, recorded)) == "no finite loss on val"
-
-
-def test_a_letter_that_waits_keeps_the_flag_and_one_of_an_earlier_version_is_delivered(tmp_path: Path) -> None:
-    tracker = Tracker(fresh_store(tmp_path), "study")
-    parent = Parent("curve", "curve", "a curve", CURVE, {}, "model: lenet5\n", ENVIRONMENT)
-    now = plain(of_point(parent, replace(point("now"), disconnected=True), {}, {}))
-    earlier = plain(of_point(parent, point("earlier"), {}, {}))
-    del earlier["body"]["disconnected"]
-    for letter in (now, earlier):
-        post(read(letter), tracker, curve_of(tracker))
-    found = {run.data.tags[schema.POINT_KEY]: run.data.tags for run in runs(tmp_path, experiment="study")}
-    assert {key for key, tags in found.items() if schema.DISCONNECTED in tags} == {"now"}
-    assert found.keys() == {"now", "earlier"}

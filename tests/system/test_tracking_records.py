@@ -144,7 +144,7 @@ def test_a_point_is_logged_once(tracker: Tracker, uri: str) -> None:
     assert len(points(tracker)) == 1
 
 
-@pytest.mark.parametrize("step", ["_write", "_write_long", "fill"])
+@pytest.mark.parametrize("step", ["write", "_write_long", "fill"])
 def test_a_point_killed_half_way_is_written_again(tracker: Tracker, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     curve = curve_of(tracker)
     with monkeypatch.context() as patched:

@@ -79,7 +79,7 @@ def test_a_scan_is_recorded_once_and_another_beside_it(tracker: Tracker) -> None
     assert len(runs(tracker, SCANS)) == 2
 
 
-@pytest.mark.parametrize("step", ["_write", "fill"])
+@pytest.mark.parametrize("step", ["write", "fill"])
 def test_a_scan_killed_half_way_is_written_again(tracker: Tracker, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     def killed(*_: object) -> None:
         raise KeyboardInterrupt

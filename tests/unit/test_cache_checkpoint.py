@@ -160,9 +160,9 @@ def test_the_store_hands_out_checkpoints_and_forgets_them_with_the_result(tmp_pa
     assert not Paths(tmp_path).checkpoints(KEY).exists()
 
 
-def test_a_checkpoint_that_outlived_its_result_is_removed_when_the_result_is_used(tmp_path: Path) -> None:
+def test_a_checkpoint_that_outlived_its_result_is_removed_when_the_store_is_next_opened(tmp_path: Path) -> None:
     store, paths = Store(tmp_path), Paths(tmp_path)
     store.produce(KEY, "dense", lambda _: Artefact({}, {}))
     Checkpoint(paths, KEY, every=0.0, on_event=print).save({}, {})
-    assert store.produce(KEY, "dense", lambda _: Artefact({}, {}))[1] is True
+    assert Store(tmp_path).produce(KEY, "dense", lambda _: Artefact({}, {}))[1] is True
     assert not paths.checkpoints(KEY).exists()

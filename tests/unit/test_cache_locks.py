@@ -1,17 +1,23 @@
-"""A file system whose locks are missing, or lock nobody out, is told at the start."""
+"""Locks: a file system without working ones is told at the start, and waiting for one ends with notice to leave."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pruneexp.cache.identity import stage_key
+from pruneexp.cache.paths import Paths
 from pruneexp.cache.store import Store
 from pruneexp.errors import UserError
+from pruneexp.notice import Leaving, Notice
+
+KEY = stage_key("dense", 1, {}, [])
 
 
 def refuses(number: int) -> Callable[..., None]:
@@ -44,3 +50,20 @@ def test_a_store_without_locks_is_refused(
     sentence = str(caught.value)
     assert f"{tmp_path}/store lies on a file system without file locks ({reason})" in sentence
     assert sentence.endswith("choose a folder on another one with runtime.store=FOLDER.")
+
+
+def test_a_process_that_waits_for_another_leaves_when_it_is_told_to(tmp_path: Path) -> None:
+    notice, said = Notice(), list[str]()
+
+    def told(sentence: str) -> None:
+        said.append(sentence)
+        notice.note(signal.SIGTERM)
+
+    store = Store(tmp_path, on_event=told, notice=notice)
+    descriptor = os.open(Paths(tmp_path).lock(KEY), os.O_RDWR | os.O_CREAT)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)  # as another process does that computes it
+    with pytest.raises(Leaving, match="SIGTERM"):
+        store.produce(KEY, "dense", lambda _: pytest.fail("it is another's to compute"))
+    os.close(descriptor)
+    assert said == [f"Another process is computing dense {KEY[:8]}: waiting for it."]
+    assert Paths(tmp_path).lock(KEY).exists()  # it is not this one's to remove

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pruneexp.cache import files
+from pruneexp.cache import tensors as tensor_files
 from pruneexp.cache.identity import stage_key
 from pruneexp.cache.paths import TENSORS, Paths
 from pruneexp.cache.store import Artefact, Store
@@ -58,7 +58,7 @@ def test_odd_tensors_survive(store: Store, name: str) -> None:
         assert torch.equal(found.signbit(), tensor.signbit())
 
 
-dtypes = st.sampled_from(sorted(files.STORABLE, key=str))
+dtypes = st.sampled_from(sorted(tensor_files.STORABLE, key=str))
 shapes = st.lists(st.integers(0, 3), max_size=4)
 
 
@@ -69,8 +69,8 @@ def test_any_tensors_in_any_order_survive(
 ) -> None:
     tensors = {name: torch.randint(0, 2, shape).to(dtype) for name, (dtype, shape) in kinds.items()}
     path = tmp_path_factory.mktemp("tensors") / TENSORS
-    files.write_tensors(path, files.packed(tensors))
-    found = files.read_tensors(path)
+    tensor_files.write(path, tensor_files.packed(tensors))
+    found = tensor_files.read(path)
     assert list(found) == list(tensors)
     assert all(found[name].dtype == tensors[name].dtype and torch.equal(found[name], tensors[name]) for name in found)
 

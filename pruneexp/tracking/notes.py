@@ -1,0 +1,260 @@
+"""Debt notes: which records of a result store an experiment of a tracking store is still owed, and which it has.
+
+A note is a small JSON file, whole or not there. What is written into the tracking store moves from ``owed`` to
+``paid``; what comes again unchanged stays paid. Knows the files alone, and no MLflow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock
+
+from pruneexp.errors import UserError, redact
+from pruneexp.tracking.artefacts import now, without_credentials
+
+Kind = Literal["point", "failure", "scan", "table", "curve", "study"]
+
+#: The order in which notes are paid: how a run ended is said when everything is in it. A table is a curve's Parquet.
+ORDER: tuple[Kind, ...] = ("point", "failure", "scan", "table", "curve", "study")
+#: Kinds that a person counts as records.
+RECORDS = ("point", "failure", "scan")
+
+_ABOUT, _OWED, _PAID, _SUFFIX = "place.json", "owed", "paid", ".json"
+
+
+@dataclass(frozen=True)
+class Note:
+    """One record that is owed or paid; ``body`` is what its artefact does not hold."""
+
+    kind: Kind
+    key: str
+    body: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}-{self.key}"
+
+
+class Place:
+    """One experiment of one tracking store, and what it is owed of the result store in ``root``.
+
+    Places that differ in user name or password alone are one, so that a changed password leaves nothing behind.
+    """
+
+    def __init__(self, root: Path, uri: str, experiment: str) -> None:
+        self.uri, self.experiment = redact(uri), experiment
+        about = json.dumps({"uri": self.uri, "experiment": experiment}, sort_keys=True)
+        self.folder = root / "records" / hashlib.sha256(about.encode()).hexdigest()[:16]
+        self._lock = FileLock(self.folder / "notes.lock", poll_interval=0.002)
+
+    @classmethod
+    def at(cls, folder: Path) -> Place | None:
+        """The place of a folder; None where it is none."""
+        about = _found(folder / _ABOUT)
+        return None if about is None else cls(folder.parents[1], str(about["uri"]), str(about["experiment"]))
+
+    def projecting(self) -> FileLock:
+        """Held by the one process that pays what others have left; each may pay its own meanwhile."""
+        with self._changing():
+            return FileLock(self.folder / "projection.lock")
+
+    def owe(self, note: Note) -> bool:
+        """Note what is to be written; whether it is owed, as it is not paid already.
+
+        A point that failed and is finished now is owed once. A finished point keeps its first note.
+
+        Raises:
+            UserError: the disk refuses.
+        """
+        with self._changing():
+            if note.kind == "point":
+                self._remove(f"failure-{note.key}")
+            before = self.find(note.kind, note.key)
+            if before is None or (note.kind != "point" and _content(before.body) != _content(_clean(note.body))):
+                _write(self._path(_OWED, note.name), {**_clean(note.body), "noted": now()})
+                self._path(_PAID, note.name).unlink(missing_ok=True)
+            return self._path(_OWED, note.name).exists()
+
+    def pay(self, note: Note) -> bool:
+        """Say that a note has been written; whether it was still owed. One that was changed meanwhile stays owed."""
+        with self._changing():
+            found = _found(self._path(_OWED, note.name))
+            if found != note.body:
+                return False
+            os.replace(self._path(_OWED, note.name), self._path(_PAID, note.name))
+            return True
+
+    def owe_again(self) -> None:
+        """Owe whatever was paid."""
+        with self._changing():
+            for path in list(self._files(_PAID)):
+                if self._path(_OWED, path.stem).exists():
+                    path.unlink()
+                else:
+                    os.replace(path, self.folder / _OWED / path.name)
+
+    def drop(self, note: Note) -> None:
+        """Forget a note whose artefact is lost: the command that computes it again owes it again."""
+        with self._changing():
+            self._remove(note.name)
+
+    def recognise(self, made: str) -> None:
+        """Owe everything again where the experiment is not the one that was paid: its database was lost."""
+        with self._changing():
+            about = _found(self.folder / _ABOUT)
+            if about is None or about.get("made") != made:
+                self.owe_again()
+                _write(self.folder / _ABOUT, {"uri": self.uri, "experiment": self.experiment, "made": made})
+
+    def find(self, kind: Kind, key: str) -> Note | None:
+        """The note of this name, owed or paid."""
+        for folder in (_OWED, _PAID):
+            body = _found(self._path(folder, f"{kind}-{key}"))
+            if body is not None:
+                return Note(kind, key, body)
+        return None
+
+    def paid(self, kind: Kind, key: str) -> bool:
+        """Whether it was written, as it is now."""
+        name = f"{kind}-{key}"
+        return self._path(_PAID, name).exists() and not self._path(_OWED, name).exists()
+
+    def owed(self, say: Callable[[str], None]) -> Iterator[Note]:
+        """Every note that is owed, in the order of payment; one that cannot be read is said and forgotten."""
+        for kind in ORDER:
+            for path in sorted(self._files(_OWED)):
+                if path.name.partition("-")[0] != kind:
+                    continue
+                try:
+                    body = _read(path)
+                except ValueError as error:
+                    path.unlink(missing_ok=True)
+                    say(f"The note {path} is damaged ({error}) and removed: its command records it again.")
+                    continue
+                if body is not None:
+                    yield Note(kind, path.stem.partition("-")[2], body)
+
+    def records(self) -> int:
+        """How many records are owed; how a curve ended counts where it alone is owed."""
+        kinds = [path.name.partition("-")[0] for path in self._files(_OWED)]
+        return sum(kind in RECORDS for kind in kinds) or sum(kind in ("curve", "study") for kind in kinds)
+
+    def _files(self, folder: str) -> Iterator[Path]:
+        return (path for path in (self.folder / folder).glob(f"*{_SUFFIX}") if path.name.partition("-")[0] in ORDER)
+
+    def _path(self, folder: str, name: str) -> Path:
+        return self.folder / folder / f"{name}{_SUFFIX}"
+
+    def _remove(self, name: str) -> None:
+        for folder in (_OWED, _PAID):
+            self._path(folder, name).unlink(missing_ok=True)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Within, no other process changes a note; the folder is there.
+
+        Raises:
+            UserError: the disk refuses.
+        """
+        try:
+            if not (self.folder / _ABOUT).exists():
+                for folder in (_OWED, _PAID):
+                    (self.folder / folder).mkdir(parents=True, exist_ok=True)
+                _write(self.folder / _ABOUT, {"uri": self.uri, "experiment": self.experiment})
+            with self._lock:
+                yield
+        except OSError as error:
+            raise UserError(
+                f"What is to be recorded at {self.uri} cannot be noted in {self.folder}: {error.strerror or error}; "
+                f"mend the folder and give the same command again: what was computed is in the store."
+            ) from error
+
+
+def places(root: Path) -> list[Place]:
+    """Every place that a result store has records for."""
+    found = (Place.at(folder) for folder in sorted((root / "records").glob("*/")))
+    return [place for place in found if place is not None]
+
+
+def store_id(root: Path) -> str:
+    """A name of a result store that no other one has, made when it is first asked for."""
+    path = root / "id"
+    with FileLock(root / "id.lock"):
+        if not path.exists():
+            _write_text(path, uuid.uuid4().hex)
+    return path.read_text(encoding="utf-8").strip()
+
+
+def mark(marks: Path, place: Place) -> None:
+    """Leave a word in the working folder that something is owed, for the command that started this process."""
+    with suppress(OSError):  # the command will not say it; the note is there
+        _write_text(marks / place.folder.name, str(place.folder))
+
+
+def marked(marks: Path) -> Mapping[Path, int]:
+    """The folders of the places that were marked, and when, in nanoseconds."""
+    found = {}
+    for path in sorted(marks.iterdir()) if marks.is_dir() else ():
+        if not path.name.startswith("."):
+            found[Path(path.read_text(encoding="utf-8"))] = path.stat().st_mtime_ns
+    return found
+
+
+def counted(records: int) -> str:
+    """``1 record``, ``3 records``."""
+    return f"{records} record{'' if records == 1 else 's'}"
+
+
+def _content(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name != "noted"}
+
+
+def _clean(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: without_credentials(value) for name, value in body.items()}
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """A file's values; None where it is not there.
+
+    Raises:
+        ValueError: it holds no JSON object.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    if not isinstance(found, dict):
+        raise ValueError("it holds no JSON object")
+    return found
+
+
+def _found(path: Path) -> dict[str, Any] | None:
+    """As ``_read``, and None where the file is damaged."""
+    try:
+        return _read(path)
+    except ValueError:
+        return None
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    _write_text(path, json.dumps(content))
+
+
+def _write_text(path: Path, text: str) -> None:
+    """Not synchronised: what a power cut takes is made again by the command that made it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)

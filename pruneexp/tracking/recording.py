@@ -1,0 +1,214 @@
+"""What a job records: noted beside the result store, and written into MLflow at once where MLflow takes it.
+
+A tracking store in trouble is asked again with later records, at growing intervals, so that it costs seconds and not
+minutes; whatever it does not take stays noted, and the next command that looks writes it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import Timeout
+
+from pruneexp import schema
+from pruneexp.cache.store import Store
+from pruneexp.errors import UserError, redact
+from pruneexp.interrupts import finished_first
+from pruneexp.places import SPOOL
+from pruneexp.tracking.artefacts import Parent, ParentKind
+from pruneexp.tracking.earlier import adopt
+from pruneexp.tracking.notes import Note, Place, counted, mark
+from pruneexp.tracking.projection import Lost, Projection
+from pruneexp.tracking.stores import Unreachable, answers, resolved
+from pruneexp.tracking.tracker import Tracker
+
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+
+#: Seconds until a store in trouble is asked again: at first, and at most.
+_FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 300.0
+#: How long another process that writes what this place is owed is waited for when a run ends; 100 points take it 6 s.
+_OTHERS_SECONDS = 30.0
+
+
+class Recording:
+    """Records of one result store in one experiment of one tracking store; nothing is opened before it is needed.
+
+    ``patient`` starts work although the tracking store does not answer. ``say`` is told what a person should know. In
+    ``marks`` a word is left where something stays owed. A curve or study is told by the name of its note.
+    """
+
+    def __init__(
+        self, uri: str, experiment: str, store: Store, marks: Path, *, patient: bool = False, say: Callable[[str], None]
+    ) -> None:
+        self.uri, self._experiment, self._store, self._marks = uri, experiment, store, marks
+        self._patient, self._say = patient, say
+        self._place: Place | None = None
+        self._projection: Projection | None = None
+        self._tracker: Tracker | None = None
+        self._held = False
+        self._pause, self._next = _FIRST_PAUSE, 0.0
+        self._said: set[str] = set()
+
+    def open(self) -> Place:
+        """Open the tracking store and write what it is owed; once.
+
+        Raises:
+            UserError: it cannot be used, and the work is not to start without it.
+        """
+        if self._place is None:
+            self.uri = resolved(self.uri)
+            place = Place(self._store.root, self.uri, self._experiment)
+            adopt(self._marks.with_name(SPOOL.name), self._store, self._say)
+            try:
+                self._connect(place)
+            except Unreachable as error:
+                if not self._patient:
+                    raise Unreachable(f"{error} With runtime.spool=true records wait for it instead.") from error
+                self._hold(place, str(error))
+            self._place = place
+            if self._tracker is not None and place.records():
+                self._catch_up(place)
+        return self._place
+
+    def recorded(self, point_key: str) -> bool:
+        """Whether the tracking store has this point, as far as is noted; nothing is opened."""
+        return Place(self._store.root, resolved(self.uri), self._experiment).paid("point", point_key)
+
+    def finished(self, curve_key: str) -> bool:
+        """Whether the tracking store has the curve, and as a finished one, as far as is noted; nothing is opened."""
+        place = Place(self._store.root, resolved(self.uri), self._experiment)
+        note = place.find("curve", curve_key) if place.paid("curve", curve_key) else None
+        return note is not None and note.body.get("status") == "FINISHED"
+
+    def begin(self, parent: Parent) -> str:
+        """Note that a curve or study, whose artefact is in the store, is worked at; the name of its note.
+
+        It keeps the tags that it had first.
+        """
+        place = self.open()
+        before = place.find(parent.kind, parent.key)
+        body = {"tags": dict(parent.tags), "numbers": {}} if before is None else dict(before.body)
+        note = Note(parent.kind, parent.key, {**body, "status": None})
+        self._send(note)
+        return note.name
+
+    def point(self, under: str, key: str, tags: Mapping[str, str]) -> None:
+        """Record a point that is in the store."""
+        self._send(Note("point", key, {"under": under, "tags": dict(tags)}))
+
+    def failure(self, under: str, identity: Mapping[str, Any], reason: str, tags: Mapping[str, str]) -> None:
+        """Record that a point, as much of which is known as its flat ``identity`` says, failed, in one sentence."""
+        body = {"under": under, "identity": dict(identity), "reason": reason, "tags": dict(tags)}
+        self._send(Note("failure", str(identity["point_key"]), body))
+
+    def scan(self, identity: schema.ScanIdentity, config_yaml: str, environment: Mapping[str, Any]) -> None:
+        """Record a sensitivity scan that is in the store, under what it was asked for first."""
+        if self.open().find("scan", identity.scan_key) is None:
+            body = {"config_yaml": config_yaml, "environment": dict(environment)}
+            self._send(Note("scan", identity.scan_key, {"identity": schema.flatten(identity), **body}))
+
+    def summarise(self, under: str, numbers: Mapping[str, float]) -> None:
+        """Put numbers on the run of a study: what it has come to so far."""
+        self._change(under, numbers=dict(numbers))
+
+    def close(self, under: str, status: Status) -> None:
+        """Say how a curve or study ended; what is owed is tried once more, however long ago it was tried last."""
+        self._next = 0.0
+        self._change(under, status=status)
+
+    def tracker(self) -> Tracker | None:
+        """The tracking store for what can be left out or done later; None while it is in trouble."""
+        self.open()
+        return None if self._held else self._tracker
+
+    def run_of(self, under: str) -> str | None:
+        """The id of the run of a curve or study; None where it has none, or not yet."""
+        return None if self._projection is None else self._projection.runs.get(under)
+
+    def _change(self, under: str, **changes: object) -> None:
+        kind, key = _of(under)
+        note = self.open().find(kind, key)
+        body = {"tags": {}, "numbers": {}, "status": None} if note is None else note.body
+        self._send(Note(kind, key, {**body, **changes}))
+
+    def _connect(self, place: Place) -> Projection:
+        if self._tracker is None:
+            self._tracker = Tracker(self.uri, self._experiment)
+            place.recognise(self._tracker.made)
+        return Projection(place, self._store, self._tracker)
+
+    def _send(self, note: Note) -> None:
+        place = self.open()
+        with finished_first():
+            if not place.owe(note):
+                return
+            if not self._held:
+                self._write(place, note)
+            elif time.monotonic() >= self._next:
+                self._catch_up(place)
+            else:
+                mark(self._marks, place)
+
+    def _write(self, place: Place, note: Note) -> None:
+        """Write one's own record, and before one says how a curve ended, its table."""
+        self._projection = self._projection or self._connect(place)
+        table = place.find("table", note.key) if note.kind in ("curve", "study") else None
+        try:
+            for each in (table, place.find(note.kind, note.key)):
+                if each is not None and not place.paid(each.kind, each.key):
+                    self._projection.write(each)
+        except (UserError, Lost) as error:
+            self._hold(place, str(error))
+            self._next = 0.0  # at once a second time: a connection that was dropped is good again
+            self._catch_up(place)
+
+    def _catch_up(self, place: Place) -> None:
+        """Write everything that is owed; where that does not succeed, it stays owed, and the pause grows."""
+        if self._held and not answers(self.uri):
+            self._wait_longer(place)
+            return
+        patience = _OTHERS_SECONDS if self._held and self._next == 0.0 else 0.0
+        try:
+            self._projection = self._connect(place)
+            with place.projecting().acquire(timeout=patience):
+                done = self._projection.write_owed(self._once)
+        except Timeout:
+            self._wait_longer(place)  # another process is writing
+            return
+        except UserError as error:
+            self._hold(place, str(error))
+            return
+        arrived = done.records if self._held else done.late
+        if arrived:
+            self._say(f"{counted(arrived)} that waited for {redact(self.uri)} arrived.")
+        if done.stuck:
+            self._once(done.stuck)
+            self._hold(place, done.stuck)
+        else:
+            self._held, self._pause = False, _FIRST_PAUSE
+
+    def _hold(self, place: Place, reason: str) -> None:
+        if not self._held:
+            self._say(
+                f"{reason.rstrip('.')}. The work goes on; its records wait in {place.folder} until they can arrive."
+            )
+        self._held = True
+        self._wait_longer(place)
+
+    def _wait_longer(self, place: Place) -> None:
+        mark(self._marks, place)
+        self._next = time.monotonic() + self._pause
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+
+    def _once(self, sentence: str) -> None:
+        if sentence not in self._said:
+            self._said.add(sentence)
+            self._say(sentence)
+
+
+def _of(under: str) -> tuple[ParentKind, str]:
+    kind, _, key = under.partition("-")
+    return ("curve", key) if kind == "curve" else ("study", key)
