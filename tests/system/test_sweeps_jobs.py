@@ -60,6 +60,18 @@ def test_a_job_that_failed_is_done_when_others_have_recorded_its_points(folder: 
     assert trained == []
 
 
+def test_a_job_that_died_between_its_last_point_and_its_end_is_started_again(folder: Folder) -> None:
+    folder.write("mine", "product: {seed: [0, 1]}\n")
+    assert folder("mine.yaml") == 0
+    note = next(path for path in Path(".pruneexp/store").glob("records/*/paid/curve-*.json"))
+    note.write_text(note.read_text().replace("FINISHED", "KILLED"))
+    trained = folder.trained()
+    assert folder("mine.yaml") == 0
+    assert sorted(state.attempt for state in folder.states("mine")) == [1, 2]
+    assert "FINISHED" in note.read_text()
+    assert trained == []
+
+
 def cost(folder: Folder) -> float:
     """FLOP of all epochs that the recorded points are made of, each as dear as one of the dense network."""
     dense, epochs, each = set(), 0.0, 0.0
