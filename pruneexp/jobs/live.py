@@ -23,10 +23,10 @@ IDLE = 30.0
 
 def watch(folder: SweepFolder, console: Console, over: threading.Event | None = None) -> None:
     """Show the sweep until it is ``over``; where nobody says so, until nothing runs any more."""
-    ran = time.monotonic()
+    ran, jobs = time.monotonic(), folder.jobs()
     with Live(console=console, auto_refresh=False, transient=over is not None) as live:
         while over is None or not over.is_set():
-            found = progress(folder)
+            found = progress(folder, jobs)
             live.update(detail(found, time.time()), refresh=True)
             if found.numbers("running"):
                 ran = time.monotonic()

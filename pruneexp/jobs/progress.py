@@ -69,13 +69,13 @@ class SweepProgress:
         return None if self.seconds_left is None or not running else self.seconds_left / running
 
 
-def progress(folder: SweepFolder) -> SweepProgress:
-    """Read where every job stands.
+def progress(folder: SweepFolder, jobs: Jobs | None = None) -> SweepProgress:
+    """Read where every job stands; what is looked at again and again gives its ``jobs``, which stay the same.
 
     Raises:
         UserError: there is no such sweep, or its definition cannot be read.
     """
-    jobs = folder.jobs()
+    jobs = jobs or folder.jobs()
     if jobs is None:
         raise UserError(f"there is no sweep {folder.name} in {folder.root}")
     return SweepProgress(folder.name, jobs, tuple(read_state(folder, number) for number in range(len(jobs))))
