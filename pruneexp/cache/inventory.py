@@ -73,9 +73,13 @@ def remove(paths: Paths, going: Iterable[Entry], age: float) -> list[Entry]:
     removed = []
     for entry in going:
         with locks.free(paths.lock(entry.key)) as mine:
-            if mine and _removed(entry, paths.draft(entry.key), age):
+            if mine and _still_unused(entry, entry.path, age) and _removed(entry, paths.draft(entry.key), age):
                 removed.append(entry)
     return removed
+
+
+def _still_unused(entry: Entry, place: Path, age: float) -> bool:
+    return bool(unused([_entry(place, entry.kind)], age))
 
 
 def _removed(entry: Entry, draft: Path, age: float) -> bool:
@@ -85,7 +89,7 @@ def _removed(entry: Entry, draft: Path, age: float) -> bool:
         os.rename(entry.path, draft)  # so that a reader finds a whole result, or none
     except FileNotFoundError:
         return False
-    if not unused([_entry(draft, entry.kind)], age):  # a job noted its use before the renaming, and counts on it
+    if not _still_unused(entry, draft, age):  # a job noted its use just before the renaming, and counts on it
         os.rename(draft, entry.path)
         return False
     shutil.rmtree(draft, ignore_errors=True)

@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("verify", parents=[place], help="read every file, and name those that are damaged")
     gc = commands.add_parser("gc", parents=[place], help="what nobody has used for long; removed with --delete alone")
     gc.add_argument("--delete", action="store_true", help="remove it; without this it is only shown")
-    gc.add_argument("--unused-for", type=_age, default="30d", metavar="AGE", help="such as 30d, 12h, 90m (%(default)s)")
+    gc.add_argument("--unused-for", type=_age, default="30d", metavar="AGE", help="days, hours, minutes (%(default)s)")
     gc.add_argument("--grace", "--forget", "--tracking-uri", type=_removed, help=argparse.SUPPRESS)
     deliver = commands.add_parser("deliver", help="write records that are owed into their store")
     deliver.add_argument("--store", type=Path, metavar="FOLDER", help="runtime.store; by default all that owe any")

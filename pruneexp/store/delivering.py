@@ -10,7 +10,9 @@ from filelock import Timeout
 
 from pruneexp.cache.store import Store
 from pruneexp.errors import UserError
+from pruneexp.places import SPOOL
 from pruneexp.tracking import Place, Tracker, counted, places, redact, resolved
+from pruneexp.tracking.earlier import adopt
 from pruneexp.tracking.projection import Projection
 from pruneexp.tracking.stores import sqlite_path
 
@@ -21,6 +23,8 @@ _OTHERS_SECONDS = 30.0
 def deliver(roots: Sequence[Path], uris: Sequence[str]) -> int:
     """Write what result stores owe to the tracking stores named, or to all; 1 where anything is owed still."""
     given = {redact(resolved(uri)): uri for uri in uris}
+    if SPOOL.is_dir():
+        adopt(SPOOL, Store(roots[0]), _say)
     status, asked = 0, 0
     for root in roots:
         for place in places(root):

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -131,25 +132,21 @@ class Place:
     def owed(self, say: Callable[[str], None]) -> Iterator[Note]:
         """Every note that is owed, in the order of payment; one that cannot be read is said and forgotten."""
         for kind in ORDER:
-            for path in sorted(self._files(_OWED)):
-                if path.name.partition("-")[0] != kind:
-                    continue
-                try:
-                    body = _read(path)
-                except ValueError as error:
-                    path.unlink(missing_ok=True)
-                    say(f"The note {path} is damaged ({error}) and removed: its command records it again.")
-                    continue
+            for path in sorted(self._files(_OWED, kind)):
+                body = _found(path)
                 if body is not None:
                     yield Note(kind, path.stem.partition("-")[2], body)
+                elif path.exists():
+                    path.unlink(missing_ok=True)
+                    say(f"The note {path} is damaged and removed: its command records it again.")
 
     def records(self) -> int:
         """How many records are owed; how a curve ended counts where it alone is owed."""
-        kinds = [path.name.partition("-")[0] for path in self._files(_OWED)]
-        return sum(kind in RECORDS for kind in kinds) or sum(kind in ("curve", "study") for kind in kinds)
+        kinds = Counter(path.name.partition("-")[0] for path in self._files(_OWED))
+        return sum(kinds[kind] for kind in RECORDS) or kinds["curve"] + kinds["study"]
 
-    def _files(self, folder: str) -> Iterator[Path]:
-        return (path for path in (self.folder / folder).glob(f"*{_SUFFIX}") if path.name.partition("-")[0] in ORDER)
+    def _files(self, folder: str, kind: str = "*") -> Iterator[Path]:
+        return (self.folder / folder).glob(f"{kind}-*{_SUFFIX}")
 
     def _path(self, folder: str, name: str) -> Path:
         return self.folder / folder / f"{name}{_SUFFIX}"
@@ -222,27 +219,13 @@ def _clean(body: Mapping[str, Any]) -> dict[str, Any]:
     return {name: without_credentials(value) for name, value in body.items()}
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    """A file's values; None where it is not there.
-
-    Raises:
-        ValueError: it holds no JSON object.
-    """
+def _found(path: Path) -> dict[str, Any] | None:
+    """A file's values; None where it is not there, or damaged."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return None
-    if not isinstance(found, dict):
-        raise ValueError("it holds no JSON object")
-    return found
-
-
-def _found(path: Path) -> dict[str, Any] | None:
-    """As ``_read``, and None where the file is damaged."""
-    try:
-        return _read(path)
-    except ValueError:
-        return None
+    return found if isinstance(found, dict) else None
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

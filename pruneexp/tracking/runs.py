@@ -46,10 +46,10 @@ class Runs:
     ``made`` tells the experiment from every other that ever had its name.
     """
 
-    def __init__(self, client: MlflowClient, uri: str, experiment: str, artifacts: Path | None = None) -> None:
+    def __init__(self, client: MlflowClient, uri: str, experiment: str) -> None:
         self.client = client
         self._uri = uri
-        self.experiment_id = self._open_experiment(experiment, artifacts)
+        self.experiment_id = self._open_experiment(experiment)
 
     def find(self, query: str) -> Iterator[Run]:
         """Every active run that matches, the newest first."""
@@ -110,10 +110,10 @@ class Runs:
         now = int(time.time() * 1000)
         self.client.set_terminated(run.info.run_id, status, max(now, run.info.start_time))
 
-    def _open_experiment(self, name: str, artifacts: Path | None) -> str:
+    def _open_experiment(self, name: str) -> str:
         experiment = self.client.get_experiment_by_name(name)
         if experiment is None:
-            experiment = self._new_experiment(name, self._artifact_location(name, artifacts))
+            experiment = self._new_experiment(name, self._artifact_location(name))
         self.made = f"{experiment.experiment_id} {experiment.creation_time}"
         return active(experiment, self._uri)
 
@@ -129,13 +129,13 @@ class Runs:
         assert made is not None
         return made
 
-    def _artifact_location(self, experiment: str, artifacts: Path | None) -> str | None:
+    def _artifact_location(self, experiment: str) -> str | None:
         database = sqlite_path(self._uri)
-        if artifacts is None and database is not None:
-            artifacts = database.parent / "mlruns"
-        if artifacts is None:
+        if database is None:
             return None
-        return (artifacts.resolve() / legal_key(experiment).replace("/", "-").replace(" ", "_")).as_uri()
+        return (
+            database.parent.resolve() / "mlruns" / legal_key(experiment).replace("/", "-").replace(" ", "_")
+        ).as_uri()
 
     def _write_long(self, run: Run, texts: Mapping[str, str], limit: int) -> None:
         long = {key: text for key, text in texts.items() if len(text) > limit}

@@ -9,7 +9,6 @@ happen under the store's lock; machines that write to one server do not see each
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pruneexp import schema
@@ -31,13 +30,14 @@ _PARENTS = {"curve": schema.CURVE_KEY, "study": schema.STUDY_KEY}
 class Tracker:
     """Writer of one experiment of one tracking store."""
 
-    def __init__(self, uri: str, experiment: str, *, artifacts: Path | None = None) -> None:
+    def __init__(self, uri: str, experiment: str) -> None:
         """Open the store, making database and experiment where they are missing.
+
+        Files go to ``mlruns`` beside a SQLite file, else where the server decides.
 
         Args:
             experiment: its name.
             uri: ``sqlite:///`` and a path, ``http(s)://`` of a server, or a database server's URI.
-            artifacts: folder for files; by default ``mlruns`` beside a SQLite file, else what the server decides.
 
         Raises:
             UserError: the store cannot be used, or an experiment of this name lies deleted in it.
@@ -48,7 +48,7 @@ class Tracker:
         self._unlocked = sqlite_path(self.uri) is None  # the lock of a file is beside it, that of a server is not
         self._sources: dict[str, dict[str, str]] = {}
         with explained(self.uri, "asked for its experiments"), self._lock:
-            self._runs = Runs(client, self.uri, experiment, artifacts)
+            self._runs = Runs(client, self.uri, experiment)
 
     @property
     def experiment_id(self) -> str:

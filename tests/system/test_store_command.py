@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from pruneexp.cache.checkpoint import Checkpoint
 from pruneexp.cache.identity import stage_key
-from pruneexp.cache.inventory import damages, entries
+from pruneexp.cache.inventory import damages, entries, remove, unused
 from pruneexp.cache.paths import MANIFEST, Paths
 from pruneexp.cache.store import Artefact, Store
 from pruneexp.store.__main__ import main
@@ -200,6 +200,16 @@ def test_what_a_job_begins_to_use_while_gc_looks_is_put_back(store: Store, monke
     assert keys_of(store) == BUILT.keys() - {MASK, RETRAINED}
     assert job.load(DENSE) is not None
     assert not any(Paths(store.root).drafts().iterdir())
+
+
+def test_what_a_job_has_begun_to_use_since_gc_looked_is_not_touched(store: Store) -> None:
+    aged(store)
+    paths = Paths(store.root)
+    going = unused(entries(paths), 0.0)
+    assert Store(store.root).has(DENSE)
+    shutil.rmtree(paths.artefact(RETRAINED))
+    assert {entry.key for entry in remove(paths, going, 0.0)} == {MASK}
+    assert keys_of(store) == BUILT.keys() - {MASK, RETRAINED}
 
 
 def test_damaged_and_newer_results(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
