@@ -24,10 +24,10 @@ from pruneexp.config.complaints import complaint
 from pruneexp.config.sweep import check_command, own_modules
 from pruneexp.config.words import readable
 from pruneexp.errors import JobFailed, UserError
-from pruneexp.experiment import slots
+from pruneexp.experiment import gpus
 from pruneexp.experiment.owing import told_what_is_owed
 from pruneexp.jobs.folder import SweepFolder
-from pruneexp.jobs.report import Taken, reporting
+from pruneexp.jobs.state import JobNotNeeded, job_log
 from pruneexp.signals import INTERRUPTED, Stopped, StopRequest, handling_interrupts, handling_stop_signals
 from pruneexp.terminal import replace_unwritable
 
@@ -41,18 +41,18 @@ def job(composed: DictConfig) -> Mapping[str, float] | None:
     runtime = composed.runtime
     with speaking(runtime):
         try:
-            with reporting(
+            with job_log(
                 Path(runtime.sweeps).expanduser(), runtime.sweep, None if composed.plan else runtime.job
             ) as report:
                 checks.validate(composed, own)
                 if composed.device.name != "cpu" and not composed.plan:
-                    slots.claim(runtime.gpu_jobs)
+                    gpus.claim(runtime.gpu_jobs)
                 from pruneexp.experiment.run import run  # torch is loaded here, after everything cheap has been checked
 
                 stop = StopRequest()
                 with handling_interrupts(), handling_stop_signals(stop):
                     return run(composed, choices_of(HydraConfig.get()), own, stop, report)
-        except Taken as reason:
+        except JobNotNeeded as reason:
             print(f"pruneexp: {reason}", file=sys.stderr, flush=True)
             return None
         except (UserError, JobFailed) as error:

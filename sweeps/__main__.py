@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pruneexp.config.complaints import complaint
 from pruneexp.config.words import readable
 from pruneexp.errors import JobFailed, UserError
-from pruneexp.experiment import slots
+from pruneexp.experiment import gpus
 from pruneexp.experiment.owing import told_what_is_owed
 from pruneexp.signals import INTERRUPTED, Stopped, StopRequest, handling_interrupts, handling_stop_signals
 from pruneexp.terminal import replace_unwritable
@@ -63,7 +63,7 @@ def _run_file(words: Sequence[str]) -> int:
 def _run(command: compose.Command) -> None:
     sys.path += [folder for folder in command.folders if folder not in sys.path]
     if command.config.device.name != "cpu" and not command.config.plan:
-        slots.claim(command.config.runtime.gpu_jobs)
+        gpus.claim(command.config.runtime.gpu_jobs)
     from pruneexp.experiment.session import open_session
     from sweeps.studies import instantiated
 

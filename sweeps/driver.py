@@ -27,6 +27,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from pruneexp.errors import UserError
 from sweeps import signature
+from sweeps.sampling import suggest
 
 Direction = Literal["minimize", "maximize"]
 
@@ -45,16 +46,22 @@ class TrialPruned(Exception):
     """This trial was given up because others are better; the text says which way."""
 
 
+#: The values of a trial, or why there are none.
+TrialOutcome = Sequence[float] | TrialFailed | TrialPruned
+
+
 @dataclass(frozen=True)
 class Definition:
     """What makes a study itself: workers that do not agree on all of it do not share it.
 
-    ``objectives`` names each value and its direction, in order; ``about`` is plain JSON.
+    ``objectives`` names each value and its direction, in order; ``about`` is plain JSON. ``key`` is the one that gives
+    another name.
     """
 
     name: str
     objectives: Mapping[str, Direction]
     about: Mapping[str, Any]
+    key: str = "study.name"
 
 
 @dataclass
@@ -96,15 +103,14 @@ class Worker:
         if found is None:  # its maker died in between
             self._describe(study)
             return
-        different = sorted(
-            key for key in {*found, *self.definition.about} if found.get(key) != self.definition.about.get(key)
-        )
+        about = self.definition.about
+        different = {key for key in {*found, *about} if found.get(key) != about.get(key)}
         if study.directions != [_DIRECTIONS[direction] for direction in directions]:
-            different.append("objectives")
+            different.add("objectives")
         if different:
             raise UserError(
-                f"the study {self.definition.name} exists and is of another {', '.join(different)}: "
-                "give this one another study.name, or ask with the same settings"
+                f"the study {self.definition.name} exists and is of another {', '.join(sorted(different))}: "
+                f"give this one another {self.definition.key}, or ask with the same settings"
             )
 
     def _describe(self, study: optuna.Study) -> None:
@@ -121,45 +127,71 @@ class Worker:
         After ``seconds`` no further trial is begun. Exceptions other than ``TrialFailed`` and ``TrialPruned`` put the
         trial back and go through.
         """
+
+        def alone(trials: Sequence[optuna.Trial]) -> list[TrialOutcome]:
+            try:
+                return [evaluate(trials[0])]
+            except (TrialFailed, TrialPruned) as reason:
+                return [reason]
+
+        self.work_together(total, 1, alone, seconds)
+
+    def work_together(
+        self,
+        total: int,
+        at_once: int,
+        evaluate: Callable[[Sequence[optuna.Trial]], Sequence[TrialOutcome]],
+        seconds: float | None = None,
+    ) -> None:
+        """As ``work``, with up to ``at_once`` trials evaluated in one call, each of which has an outcome of its own."""
         until = math.inf if seconds is None else time.monotonic() + seconds
-        while time.monotonic() < until and (trial := self._claim(total)) is not None:
-            self._evaluate(trial, evaluate)
+        while time.monotonic() < until and (first := self._claim(total, wait=True)) is not None:
+            trials = [first]
+            while len(trials) < at_once and (another := self._claim(total, wait=False)) is not None:
+                trials.append(another)
+            self._evaluate(trials, evaluate)
 
     def finished(self, total: int) -> list[FrozenTrial]:
         """The finished trials numbered below ``total``."""
         return [trial for trial in self.study().get_trials(deepcopy=False) if trial.number < total and _is_over(trial)]
 
-    def _evaluate(self, trial: optuna.Trial, evaluate: Callable[[optuna.Trial], Sequence[float]]) -> None:
-        try:
-            with self._alive(trial):
-                for name, distribution in self.space.items():
-                    suggest(trial, name, distribution)
-                values = list(evaluate(trial))
-        except TrialPruned as reason:
-            self._tell(trial, None, TrialState.PRUNED, {"pruned": str(reason)})
-        except TrialFailed as reason:
-            self._tell(trial, None, TrialState.FAIL, {"failure": str(reason)})
-        except UpdateFinishedTrialError:
-            return  # another worker took this one for dead, and has told the trial
-        except BaseException:
-            self._put_back(self._id(trial.number))
-            raise
-        else:
-            self._tell(trial, values, TrialState.COMPLETE, {})
-
-    def _tell(
-        self, trial: optuna.Trial, values: Sequence[float] | None, state: TrialState, notes: Mapping[str, str]
+    def _evaluate(
+        self, trials: Sequence[optuna.Trial], evaluate: Callable[[Sequence[optuna.Trial]], Sequence[TrialOutcome]]
     ) -> None:
-        """A trial that another worker, who took this one for dead, has told meanwhile stays as it is."""
+        try:
+            with self._alive(trials):
+                for trial in trials:
+                    for name, distribution in self.space.items():
+                        suggest(trial, name, distribution)
+                outcomes = evaluate(trials)
+        except BaseException as error:
+            for trial in trials:
+                self._put_back(self._id(trial.number))
+            if isinstance(error, UpdateFinishedTrialError):
+                return  # another worker took this one for dead, and has told the trial
+            raise
+        for trial, outcome in zip(trials, outcomes, strict=True):
+            self._tell(trial, outcome)
+
+    def _tell(self, trial: optuna.Trial, outcome: TrialOutcome) -> None:
+        """A trial that another worker, which took this one for dead, has told meanwhile stays as it is."""
         with contextlib.suppress(UpdateFinishedTrialError):
             # Where that worker has given it up again it waits, and what waits cannot be told.
             self.storage.set_trial_state_values(self._id(trial.number), TrialState.RUNNING)
-            for name, text in notes.items():
-                trial.set_user_attr(name, text)
-            trial.study.tell(trial, values, state=state, skip_if_finished=True)
+            if isinstance(outcome, TrialFailed):
+                trial.set_user_attr("failure", str(outcome))
+                trial.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+            elif isinstance(outcome, TrialPruned):
+                trial.set_user_attr("pruned", str(outcome))
+                trial.study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
+            else:
+                trial.study.tell(trial, list(outcome), TrialState.COMPLETE, skip_if_finished=True)
 
-    def _claim(self, total: int) -> optuna.Trial | None:
-        """The lowest trial that nobody works on, now this worker's; None once all are finished."""
+    def _claim(self, total: int, *, wait: bool) -> optuna.Trial | None:
+        """The lowest trial that nobody works on, now this worker's; None once all are finished.
+
+        Without ``wait`` also where others are at work on all that are left.
+        """
         study_id = self.storage.get_study_id_from_name(self.definition.name)
         while True:
             self.stop_if_requested()
@@ -173,7 +205,7 @@ class Worker:
                 if self.storage.get_trial(new).number < total:
                     return self._mine(new)
                 self._put_back(new)  # another worker was faster; it waits until more are asked for
-            elif all(_is_over(trial) for trial in below):
+            elif not wait or all(_is_over(trial) for trial in below):
                 return None
             else:
                 time.sleep(_POLL_SECONDS)  # others are at work, and may die
@@ -189,7 +221,7 @@ class Worker:
     def _take(self, trial_id: int) -> optuna.Trial | None:
         """A waiting trial that this worker runs from now on; None where another was faster.
 
-        Only who runs a trial signs it: signed by one who lives and does not run it, a trial would never be taken again.
+        A worker signs only what it runs: signed by one that lives and does not run it, a trial would never be taken.
         """
         with contextlib.suppress(UpdateFinishedTrialError):
             if self.storage.set_trial_state_values(trial_id, TrialState.RUNNING):
@@ -197,7 +229,7 @@ class Worker:
         return None
 
     def _put_back(self, trial_id: int) -> None:
-        """Unsigned: whoever takes it runs it for a moment before signing, and must not pass for the worker before."""
+        """Unsigned: the next worker runs it for a moment before signing, and must not pass for the one before."""
         with contextlib.suppress(UpdateFinishedTrialError):
             self.storage.set_trial_user_attr(trial_id, signature.WORKER, None)
             self.storage.set_trial_state_values(trial_id, TrialState.WAITING)
@@ -211,16 +243,17 @@ class Worker:
         return self.storage.get_trial_id_from_study_id_trial_number(study_id, number)
 
     @contextmanager
-    def _alive(self, trial: optuna.Trial) -> Iterator[None]:
-        """Give a sign of life now and then; Optuna's own heartbeat works on databases only."""
+    def _alive(self, trials: Sequence[optuna.Trial]) -> Iterator[None]:
+        """Give a sign of life of each trial now and then; Optuna's own heartbeat works on databases only."""
         done = threading.Event()
 
         def beat() -> None:
             count = 0
             while not done.wait(self.stale_seconds / 4):
                 count += 1
-                with contextlib.suppress(UpdateFinishedTrialError):
-                    trial.set_user_attr(_BEAT, count)
+                for trial in trials:
+                    with contextlib.suppress(UpdateFinishedTrialError):
+                        trial.set_user_attr(_BEAT, count)
 
         thread = threading.Thread(target=beat, daemon=True)
         thread.start()
@@ -259,14 +292,3 @@ def _settled(study: optuna.Study) -> Mapping[str, Any] | None:
 
 def _is_over(trial: FrozenTrial) -> bool:
     return trial.state.is_finished()
-
-
-def suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> None:
-    """Have the sampler draw a parameter from a distribution."""
-    if isinstance(distribution, optuna.distributions.FloatDistribution):
-        trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log, step=distribution.step)
-    elif isinstance(distribution, optuna.distributions.IntDistribution):
-        trial.suggest_int(name, distribution.low, distribution.high, log=distribution.log, step=distribution.step)
-    else:
-        assert isinstance(distribution, optuna.distributions.CategoricalDistribution)
-        trial.suggest_categorical(name, distribution.choices)

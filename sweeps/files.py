@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from pruneexp.errors import UserError
-from sweeps.grid import Grid, grid, text
+from sweeps.grid import SweepGrid, grid, text
 
 SHIPPED = Path(__file__).parent
 
@@ -25,7 +25,7 @@ class _Strict(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read(path: Path) -> Grid:
+def read(path: Path) -> SweepGrid:
     """The grid of a file; of a shipped one the name is enough wherever the command is given.
 
     Raises:

@@ -32,7 +32,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./+-][\w./+:@%?|-]*", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Grid:
+class SweepGrid:
     """``zips`` are blocks of lists of equal lengths; ``exclude`` patterns hold, for each key, the values that match."""
 
     fixed: Job
@@ -77,7 +77,7 @@ class Grid:
         return ({key: value for part in parts for key, value in part.items()} for parts in itertools.product(*axes))
 
 
-def grid(tree: object) -> Grid:
+def grid(tree: object) -> SweepGrid:
     """A grid from what a file holds.
 
     Raises:
@@ -97,7 +97,7 @@ def grid(tree: object) -> Grid:
         if len(set(lengths.values())) > 1:
             counted = ", ".join(f"{key} has {length}" for key, length in lengths.items())
             raise UserError(f"zip: lists that go together are of equal length; {counted}")
-    found = Grid(
+    found = SweepGrid(
         fixed=_values("with", tree.get("with") or {}),
         product=_lists("product", tree.get("product") or {}),
         zips=blocks,
@@ -132,7 +132,7 @@ def text(value: Any) -> str:
     raise UserError(f"{value}: a value is a text, a number, true, false, null, a list or a mapping of them")
 
 
-def _check_keys(found: Grid) -> None:
+def _check_keys(found: SweepGrid) -> None:
     blocks = {f"zip {index + 1}" if index else "zip": block for index, block in enumerate(found.zips)}
     places: dict[str, str] = {}
     for place, keys in {"product": found.product, **blocks}.items():
@@ -150,7 +150,7 @@ def _check_keys(found: Grid) -> None:
                 raise UserError(f"exclude: {key}: neither product nor zip has this key; they have {known}")
 
 
-def _check_choices(found: Grid) -> None:
+def _check_choices(found: SweepGrid) -> None:
     lists = [pair for block in (found.product, *found.zips) for pair in block.items()]
     swept = [(key, value) for key, values in lists for value in values]
     for key, value in [*found.fixed.items(), *swept, *(pair for job in found.include for pair in job.items())]:

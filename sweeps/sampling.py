@@ -93,6 +93,17 @@ class Numbered(BaseSampler):
         return self._starts[trial.number] if trial.number < len(self._starts) else None
 
 
+def suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> None:
+    """Have the sampler draw a parameter from a distribution."""
+    if isinstance(distribution, optuna.distributions.FloatDistribution):
+        trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log, step=distribution.step)
+    elif isinstance(distribution, optuna.distributions.IntDistribution):
+        trial.suggest_int(name, distribution.low, distribution.high, log=distribution.log, step=distribution.step)
+    else:
+        assert isinstance(distribution, optuna.distributions.CategoricalDistribution)
+        trial.suggest_categorical(name, distribution.choices)
+
+
 def trial_seed(seed: int, number: int, parameter: str = "") -> int:
     """A seed of 32 bits for one trial of a study, or for one parameter of it alone."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{number}/{parameter}".encode()).digest()[:4], "big")

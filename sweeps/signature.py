@@ -1,4 +1,4 @@
-"""Who works on a trial: a process, told from every other one, on this machine or elsewhere. Knows no study."""
+"""The process that works on a trial, told from every other one, on this machine or elsewhere. Knows no study."""
 
 from __future__ import annotations
 

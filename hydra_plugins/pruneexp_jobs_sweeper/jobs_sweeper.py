@@ -11,7 +11,6 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
-from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
@@ -38,14 +37,11 @@ class JobsSweeper(Sweeper):
     """Hands the launcher the jobs of a sweep that are not done."""
 
     def __init__(self, params: Mapping[str, object] | None, file: str | None, retry: bool) -> None:
-        self.hydra_context: HydraContext | None = None
-        self.config: DictConfig | None = None
-        self.launcher: Launcher | None = None
-        self.params, self.file, self.retry = params, file, retry
+        self.params, self.file, self.retry = params or {}, file, retry
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self.hydra_context, self.config = hydra_context, config
-        self.launcher = Plugins.instance().instantiate_launcher(
+        self.composed, self.loader = config, hydra_context.config_loader
+        self.runner = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
@@ -56,12 +52,9 @@ class JobsSweeper(Sweeper):
             UserError: a bad request, before anything runs.
             JobFailed: some jobs failed; the others are done.
         """
-        assert self.hydra_context is not None
-        assert self.config is not None
-        assert self.launcher is not None
-        from hydra_plugins.pruneexp_jobs_sweeper._request import request
+        from hydra_plugins.pruneexp_jobs_sweeper._jobs import listed
 
-        asked = request(self.config, self.hydra_context.config_loader, arguments, self.params or {}, self.file)
+        jobs = listed(self.composed, self.loader, arguments, self.params, self.file)
         from hydra_plugins.pruneexp_jobs_sweeper._run import run  # loads torch, after all jobs have been checked
 
-        run(asked, self.config, self.launcher, sys.argv[1:], retry=self.retry)
+        run(jobs, self.composed, self.runner, sys.argv[1:], retry=self.retry)

@@ -11,27 +11,21 @@ _ASK_SECONDS = 10.0
 _ARRIVES_SECONDS = 15.0
 
 
-def wait(
-    results: Mapping[str, Path],
-    over: Callable[[str], None],
-    queued: Callable[[Collection[str]], set[str]] | None = None,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-) -> None:
+def wait(results: Mapping[str, Path], over: Callable[[str], None]) -> None:
     """Call ``over`` with each job as it ends: its file of results is there, or it has left the queue without one."""
-    waiting = dict(results)
-    asked, gone = clock(), dict[str, float]()
-    while waiting:
-        for name, file in list(waiting.items()):
-            if file.exists() or clock() - gone.get(name, clock()) > _ARRIVES_SECONDS:
-                del waiting[name]
+    open_jobs = dict(results)
+    asked, gone = time.monotonic(), dict[str, float]()
+    while open_jobs:
+        now = time.monotonic()
+        for name, file in list(open_jobs.items()):
+            if file.exists() or now - gone.get(name, now) > _ARRIVES_SECONDS:
+                del open_jobs[name]
                 over(name)
-        if waiting and clock() - asked >= _ASK_SECONDS:
-            present = (queued or in_queue)(waiting)
-            asked = clock()
-            gone = {name: gone.get(name, asked) for name in waiting if name not in present}
-        if waiting:
-            sleep(_LOOK_SECONDS)
+        if open_jobs and now - asked >= _ASK_SECONDS:
+            present, asked = in_queue(open_jobs), now
+            gone = {name: gone.get(name, now) for name in open_jobs if name not in present}
+        if open_jobs:
+            time.sleep(_LOOK_SECONDS)
 
 
 def in_queue(names: Collection[str]) -> set[str]:

@@ -13,9 +13,9 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from hydra_plugins.pruneexp_launchers._share import Share, threaded
+from hydra_plugins.pruneexp_launchers._work import threads_said
 from pruneexp.errors import UserError
-from pruneexp.experiment import slots
+from pruneexp.experiment import gpus
 
 
 class OneMachineLauncher(Launcher):
@@ -23,26 +23,35 @@ class OneMachineLauncher(Launcher):
 
     def __init__(self, **options: Any) -> None:
         self.options = options
-        self.config: DictConfig | None = None
-        self.setting: dict[str, Any] = {}
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         if self.options["n_jobs"] == 0:
             raise UserError("hydra.launcher.n_jobs=0: give the number of jobs at a time; -1 is one for each core")
         self.config = config
-        self.setting = {"hydra_context": hydra_context, "task_function": task_function, "config": config}
+        self.setting: dict[str, Any] = {
+            "hydra_context": hydra_context, "task_function": task_function, "config": config
+        }  # fmt: skip
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        assert self.config is not None
         from hydra_plugins.hydra_joblib_launcher.joblib_launcher import JoblibLauncher  # 0.1 s, with joblib
         from joblib import cpu_count, effective_n_jobs
 
-        runtime = self.config.runtime
-        capacity = 0 if self.config.device.name == "cpu" else slots.capacity(runtime.gpu_jobs)
-        share = Share.of(effective_n_jobs(self.options["n_jobs"]), len(job_overrides), cpu_count(), capacity)
-        jobs, given = threaded(job_overrides, runtime.threads, share.threads)
-        if given is not None:
-            print(f"pruneexp: {share} (runtime.threads sets another number of threads)", file=sys.stderr)
-        launcher = JoblibLauncher(**{**self.options, "n_jobs": share.jobs})
+        capacity = 0 if self.config.device.name == "cpu" else gpus.capacity(self.config.runtime.gpu_jobs)
+        at_once, threads = shared(effective_n_jobs(self.options["n_jobs"]), len(job_overrides), cpu_count(), capacity)
+        said = threads_said(self.config, threads)
+        if said:
+            jobs = "one job" if at_once == 1 else f"{at_once} jobs"
+            each = f"{threads} thread{'' if threads == 1 else 's'} each"
+            print(f"pruneexp: {jobs} at a time, {each} (runtime.threads sets another number)", file=sys.stderr)
+        launcher = JoblibLauncher(**{**self.options, "n_jobs": at_once})
         launcher.setup(**self.setting)
-        return list(launcher.launch(jobs, initial_job_idx))
+        return list(launcher.launch([[*said, *job] for job in job_overrides], initial_job_idx))
+
+
+def shared(wanted: int, jobs: int, cores: int, capacity: int) -> tuple[int, int]:
+    """How many of ``jobs`` run at once, ``wanted`` at most, and the threads of each.
+
+    ``capacity`` is what the GPUs take, 0 for no GPUs.
+    """
+    at_once = max(1, min(wanted, jobs, capacity or wanted))
+    return at_once, max(1, cores // at_once)

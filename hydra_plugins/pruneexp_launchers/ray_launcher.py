@@ -16,17 +16,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from hydra_plugins.pruneexp_launchers._share import threaded
-from hydra_plugins.pruneexp_launchers._work import (
-    Order,
-    Outcome,
-    carry_out,
-    orders,
-    received,
-    returned,
-    sent,
-    without_slots,
-)
+from hydra_plugins.pruneexp_launchers._work import SentJob, carry_out, returned, to_send
 from pruneexp.config.launchers import check_installed
 from pruneexp.errors import UserError, first_line
 from pruneexp.signals import Stopped
@@ -34,10 +24,10 @@ from pruneexp.signals import Stopped
 _PROBE_SECONDS = 5.0
 
 
-def remote(order: str) -> str:
+def remote(job: str) -> str:
     """What runs on a node, in a process of its own. Told to leave it dies, saved: Ray runs again only what crashed."""
     try:
-        return carry_out(order)
+        return carry_out(job)
     except Stopped as stopped:
         os._exit(128 + stopped.signal)
 
@@ -57,30 +47,29 @@ class RayLauncher(Launcher):
         resources: Mapping[str, float] | None,
         retries: int,
     ) -> None:
-        self.address = address
-        self.num_cpus = num_cpus
-        self.retries = retries
-        self.needs = {"num_cpus": num_cpus, "num_gpus": num_gpus, "resources": dict(resources or {})}
+        self.address, self.num_cpus = address, num_cpus
+        # A process for each job: CUDA and torch keep what an earlier one has set.
+        self.needs = {"num_cpus": num_cpus, "num_gpus": num_gpus, "resources": dict(resources or {}),
+                      "max_retries": retries, "max_calls": 1, "scheduling_strategy": "SPREAD"}  # fmt: skip
         if memory_gb is not None:
             self.needs["memory"] = int(memory_gb * 2**30)
-        self.config: DictConfig | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         check_installed("ray")
         self.config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        assert self.config is not None
-        # Ray's processes have an environment of their own, which decides nothing here.
-        jobs, _ = threaded(job_overrides, self.config.runtime.threads, max(1, int(self.num_cpus)), {})
-        wanted = [without_slots(order) for order in orders(self.config, jobs, initial_job_idx)]
+        jobs = to_send(self.config, job_overrides, initial_job_idx, max(1, int(self.num_cpus)))
         ray = _connected(self.address)
         try:
-            # A process for each job: CUDA and torch keep what an earlier one has set.
-            task = ray.remote(**self.needs, max_retries=self.retries, max_calls=1, scheduling_strategy="SPREAD")(remote)
-            running = {task.remote(sent(order)): order for order in wanted}
-            print(f"pruneexp: {len(wanted)} jobs are with Ray", file=sys.stderr, flush=True)
-            return _collected(ray, running, wanted)
+            task = ray.remote(**self.needs)(remote)
+            running = {task.remote(job.text()): job for job in jobs}
+            print(f"pruneexp: {len(jobs)} jobs are with Ray", file=sys.stderr, flush=True)
+            done: dict[int, JobReturn] = {}
+            while len(done) < len(jobs):
+                ready, _ = ray.wait([handle for handle, job in running.items() if job.number not in done])
+                done |= {running[handle].number: _collected(ray, handle, running[handle]) for handle in ready}
+            return [done[job.number] for job in jobs]
         finally:
             ray.shutdown()  # jobs that still run are ended
 
@@ -112,19 +101,8 @@ def _connected(address: str | None) -> Any:
     return ray
 
 
-def _collected(ray: Any, running: Mapping[Any, Order], wanted: Sequence[Order]) -> list[JobReturn]:
-    done: dict[int, JobReturn] = {}
-    waiting = list(running)
-    while waiting:
-        ready, waiting = ray.wait(waiting, num_returns=1)
-        for handle in ready:
-            order = running[handle]
-            done[order.number] = returned(order, _outcome(ray, handle))
-    return [done[order.number] for order in wanted]
-
-
-def _outcome(ray: Any, handle: Any) -> Outcome:
+def _collected(ray: Any, handle: Any, job: SentJob) -> JobReturn:
     try:
-        return received(ray.get(handle))
+        return returned(job, ray.get(handle))
     except ray.exceptions.RayError as error:
-        return Outcome(failure=UserError.__name__, sentence=f"Ray gave the job up: {first_line(error)}")
+        return returned(job, None, f"Ray gave the job up: {first_line(error)}")

@@ -18,18 +18,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.pruneexp_launchers import _queue
-from hydra_plugins.pruneexp_launchers._share import threaded
-from hydra_plugins.pruneexp_launchers._work import (
-    Order,
-    Outcome,
-    carry_out,
-    options,
-    orders,
-    received,
-    returned,
-    sent,
-    without_slots,
-)
+from hydra_plugins.pruneexp_launchers._work import SentJob, carry_out, returned, to_send
 from pruneexp.config.launchers import check_installed
 from pruneexp.errors import UserError
 from pruneexp.signals import Stopped
@@ -38,52 +27,52 @@ from pruneexp.signals import Stopped
 SHARED = ("name", "nodes", "tasks_per_node", "cpus_per_task", "gpus_per_node", "mem_gb", "timeout_min")
 
 
-class Task:
+class SlurmTask:
     """What runs on a node. A signal to leave ends it with everything saved, so that Slurm can start it again."""
 
-    def __call__(self, order: str) -> str:
+    def __call__(self, job: str) -> str:
         try:
-            return carry_out(order)
+            return carry_out(job)
         except Stopped as stopped:
             limit = signal.getsignal(signal.SIGUSR2)
             if stopped.signal == signal.SIGUSR2 and callable(limit):
                 limit(stopped.signal, None)  # submitit's: puts the job back into the queue, and exits
-            sys.exit(128 + stopped.signal)  # SIGTERM: whoever sent it has decided what becomes of the job
+            sys.exit(128 + stopped.signal)  # SIGTERM: its sender has decided what becomes of the job
 
-    def checkpoint(self, order: str) -> Any:
-        """For submitit, when it puts the job back: the same order again, which finds what was saved."""
+    def checkpoint(self, job: str) -> Any:
+        """For submitit, when it puts the job back: the same job again, which finds what was saved."""
         from submitit.helpers import DelayedSubmission
 
-        return DelayedSubmission(self, order)
+        return DelayedSubmission(self, job)
 
 
 class SlurmLauncher(Launcher):
     """``folder`` is for logs, on a disk that every node sees; ``requeues`` bounds how often a time limit may strike.
 
-    The other options are submitit's, most of them sbatch's own.
+    The other options are submitit's, most of them sbatch's own; null is the cluster's default.
     """
 
     def __init__(self, folder: str, requeues: int, **given: Any) -> None:
         self.folder, self.requeues = Path(folder), requeues
-        self.given = options({key: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
-                              for key, value in given.items()})  # fmt: skip
-        self.config: DictConfig | None = None
+        self.given: dict[str, Any] = {
+            key: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+            for key, value in given.items()
+            if value is not None
+        }
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         check_installed("slurm")
         self.config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        assert self.config is not None
         cores = int(self.given.get("cpus_per_task", 1))
-        jobs, _ = threaded(job_overrides, self.config.runtime.threads, cores)
-        wanted = [without_slots(order) for order in orders(self.config, jobs, initial_job_idx)]
-        submitted = self._submit(wanted, cores)
-        print(f"pruneexp: {len(wanted)} jobs are with Slurm as {submitted[0].job_id.partition('_')[0]}, "
-              f"their logs in {self.folder}", file=sys.stderr, flush=True)  # fmt: skip
-        return _collected(wanted, submitted)
+        jobs = to_send(self.config, job_overrides, initial_job_idx, cores)
+        submitted = self._submit(jobs, cores)
+        array = submitted[0].job_id.partition("_")[0]
+        print(f"pruneexp: {len(jobs)} jobs are with Slurm as {array}, their logs in {self.folder}", file=sys.stderr)
+        return _collected(jobs, submitted)
 
-    def _submit(self, wanted: Sequence[Order], cores: int) -> list[Any]:
+    def _submit(self, jobs: Sequence[SentJob], cores: int) -> list[Any]:
         from submitit import AutoExecutor
         from submitit.core.utils import FailedJobError, FailedSubmissionError
 
@@ -91,42 +80,37 @@ class SlurmLauncher(Launcher):
         try:
             executor = AutoExecutor(self.folder.absolute(), cluster="slurm", slurm_max_num_timeout=self.requeues)
             executor.update_parameters(**{key if key in SHARED else f"slurm_{key}": given[key] for key in given})
-            return list(executor.map_array(Task(), [sent(order) for order in wanted]))
+            return list(executor.map_array(SlurmTask(), [job.text() for job in jobs]))
         except (FailedJobError, FailedSubmissionError, RuntimeError, ValueError, OSError) as error:
             raise UserError(f"hydra/launcher=slurm: the jobs could not be submitted: {_last_line(error)}") from error
 
 
-def _collected(wanted: Sequence[Order], submitted: Sequence[Any]) -> list[JobReturn]:
-    """Wait for every job; whoever gives up waiting takes back those that are not over."""
-    names = {job.job_id: number for number, job in enumerate(submitted)}
-    done: dict[int, JobReturn] = {}
+def _collected(jobs: Sequence[SentJob], submitted: Sequence[Any]) -> list[JobReturn]:
+    """Wait for every job; a command that stops waiting takes back those that are not over."""
+    found = {each.job_id: (each, job) for each, job in zip(submitted, jobs, strict=True)}
+    done: dict[str, JobReturn] = {}
 
     def over(name: str) -> None:
-        number = names[name]
-        job = submitted[number]
-        done[number] = returned(wanted[number], _outcome(job), job.paths.stderr)
+        done[name] = _outcome(*found[name])
 
     try:
-        _queue.wait({job.job_id: job.paths.result_pickle for job in submitted}, over)
+        _queue.wait({each.job_id: each.paths.result_pickle for each in submitted}, over)
     except BaseException:
-        _queue.cancel([name for name, number in names.items() if number not in done])
+        _queue.cancel([name for name in found if name not in done])
         raise
-    return [done[number] for number in range(len(wanted))]
+    return [done[name] for name in found]
 
 
-def _outcome(job: Any) -> Outcome:
-    if not job.paths.result_pickle.exists():
-        return _failed(f"Slurm ended {job.job_id} before it was done: cancelled, or killed")
-    error = job.exception()
+def _outcome(submitted: Any, job: SentJob) -> JobReturn:
+    log = submitted.paths.stderr
+    if not submitted.paths.result_pickle.exists():
+        return returned(job, None, f"Slurm ended {submitted.job_id} before it was done: cancelled, or killed", log)
+    error = submitted.exception()
     if error is not None:
-        return _failed(_last_line(error))
-    return received(job.result())
+        return returned(job, None, _last_line(error), log)
+    return returned(job, submitted.result(), log=log)
 
 
 def _last_line(error: BaseException) -> str:
     """Where a traceback, or what a command has printed, says what went wrong."""
     return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
-
-
-def _failed(sentence: str) -> Outcome:
-    return Outcome(failure=UserError.__name__, sentence=sentence)

@@ -1,54 +1,55 @@
-"""The end of a sweep: a table to read and a file for programs."""
+"""The end of a sweep by Optuna: a table to read and a file for programs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
 from pathlib import Path
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
-from hydra_plugins.pruneexp_optuna_sweeper._study import Search
+from hydra_plugins.pruneexp_optuna_sweeper._trials import SearchedJobs
 from pruneexp.errors import redact
+from pruneexp.experiment.display import Display
+from pruneexp.experiment.pages import show_sweep
+from pruneexp.places import journal
+from sweeps.driver import Worker
 
 FILE = "optimization_results.yaml"
 ROWS = 10
 
 
-def publish(search: Search, folder: Path) -> None:
-    """Print the best trial, or at most ``ROWS`` of the Pareto front, and write all of it into the folder."""
-    request, best = search.request, search.best()
-    completed, failed = search.counts()
-    place = redact(request.storage or str(request.journal()))  # no password in a file
+def publish(asked: SearchedJobs, worker: Worker, config: DictConfig) -> None:
+    """Print the best trial, or at most ``ROWS`` of the Pareto front; write all of it into the folder of the sweep."""
+    display, folder = Display(bars=False), Path(config.hydra.sweep.dir)
+    name, best = worker.definition.name, asked.best(worker)
+    states = Counter(trial.state.name for trial in worker.study().get_trials(deepcopy=False))
+    place = redact(asked.storage or str(journal(name)))  # no password in a file
     results = {
-        "study": request.name(),
+        "study": name,
         "storage": place,
-        "completed": completed,
-        "failed": failed,
-        "objectives": dict(request.objectives),
+        "completed": states["COMPLETE"],
+        "failed": states["FAIL"],
+        "objectives": dict(asked.objectives),
         "best": [
             {
                 "trial": trial.number,
-                "values": dict(zip(request.objectives, trial.values, strict=True)),
-                "params": search.settings(trial),
+                "values": dict(zip(asked.objectives, trial.values, strict=True)),
+                "params": asked.settings(trial),
             }
             for trial in best
         ],
     }
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(OmegaConf.create(results), folder / FILE)
-    print(f"study {request.name()} in {place}: {completed} trials completed, {failed} failed")
-    head = ["trial", *request.objectives, *request.dimensions]
-    rows = [[trial.number, *trial.values, *search.settings(trial).values()] for trial in best]
+    display.say(f"study {name} in {place}: {states['COMPLETE']} trials completed, {states['FAIL']} failed")
+    rows = [[trial.number, *trial.values, *asked.settings(trial).values()] for trial in best[:ROWS]]
     if rows:
-        print(_table([head, *(list(map(_cell, row)) for row in rows[:ROWS])]))
-    if len(rows) > ROWS:
-        print(f"and {len(rows) - ROWS} more on the Pareto front: {folder / FILE}")
+        display.sheet(["trial", *asked.objectives, *asked.dimensions], [list(map(_cell, row)) for row in rows])
+    if len(best) > ROWS:
+        display.say(f"and {len(best) - ROWS} more on the Pareto front: {folder / FILE}")
+    if OmegaConf.select(config, "runtime.dashboard"):  # the sweeper serves other programs too
+        show_sweep(config.runtime, display)
 
 
 def _cell(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(map(str.rjust, row, widths)) for row in rows)

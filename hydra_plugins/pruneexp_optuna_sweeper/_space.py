@@ -1,4 +1,4 @@
-"""The ranges of a sweep, read from its overrides and checked. Knows Hydra's grammar; knows nothing of Optuna.
+"""The ranges of a sweep, read from its overrides and checked: Hydra's grammar on one side, Optuna's on the other.
 
 The underscore keeps Hydra's plug-in scanner, which executes every other module a second time, away.
 """
@@ -20,6 +20,7 @@ from hydra.core.override_parser.types import (
     RangeSweep,
     Transformer,
 )
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from pruneexp.errors import UserError
 
@@ -27,44 +28,25 @@ Value = bool | int | float | str | None
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """From ``low`` to ``high``, both included; whole where both are ``int``, else on a grid where there is a step."""
+class Dimension:
+    """What a key is drawn from; ``texts`` are the values of a choice as the command line spells them."""
 
-    low: float
-    high: float
-    step: float | None = None
-    log: bool = False
-
-    @property
-    def whole(self) -> bool:
-        return isinstance(self.low, int)
+    distribution: BaseDistribution
+    texts: tuple[str, ...] = ()
 
     def exact(self, value: Value) -> Value:
-        """The nearest number of the grid as it would be typed: 0.3, not 0.30000000000000004."""
-        if self.step is None or not isinstance(value, float):
+        """The nearest number of a grid as it would be typed: 0.3, not 0.30000000000000004."""
+        range_ = self.distribution
+        if not isinstance(range_, FloatDistribution) or range_.step is None or not isinstance(value, float):
             return value
-        low, step = Decimal(str(self.low)), Decimal(str(self.step))
+        low, step = Decimal(str(range_.low)), Decimal(str(range_.step))
         return float(low + round((Decimal(value) - low) / step) * step)
 
     def text(self, value: Value) -> str:
+        """The value on a command line; a float with all its digits."""
+        if isinstance(self.distribution, CategoricalDistribution):
+            return self.texts[self.distribution.choices.index(value)]
         return repr(self.exact(value))
-
-
-@dataclass(frozen=True)
-class Choices:
-    """``texts`` are the values as the command line spells them."""
-
-    values: tuple[Value, ...]
-    texts: tuple[str, ...]
-
-    def exact(self, value: Value) -> Value:
-        return value
-
-    def text(self, value: Value) -> str:
-        return self.texts[self.values.index(value)]
-
-
-Dimension = Numbers | Choices
 
 
 def read(lines: Sequence[str], loader: ConfigLoader | None = None) -> tuple[dict[str, Dimension], tuple[str, ...]]:
@@ -81,32 +63,38 @@ def read(lines: Sequence[str], loader: ConfigLoader | None = None) -> tuple[dict
 
 
 def _dimension(override: Override) -> Dimension:
-    made: Dimension
-    match override.value():
-        case IntervalSweep() as interval:
-            made = _interval(interval, override.input_line)
-        case RangeSweep() as numbers:
-            made = _range(numbers, override.input_line)
-        case _:
-            made = _choices(override)
-    tags: set[str] = getattr(override.value(), "tags", set())
-    if not tags:
-        return made
-    if tags != {"log"} or not isinstance(made, Numbers) or made.step != (1 if made.whole else None):
-        raise UserError(f"{override.input_line}: the one tag is log, for intervals and for whole numbers at step 1")
-    if made.low <= 0:
-        raise UserError(f"{override.input_line}: on a log scale the lower end is above 0")
-    return made
+    sweep, where = override.value(), override.input_line
+    tags: set[str] = getattr(sweep, "tags", set())
+    if isinstance(sweep, IntervalSweep):
+        low, high, step = _interval(sweep, where)
+    elif isinstance(sweep, RangeSweep):
+        low, high, step = _range(sweep, where)
+    elif tags:
+        raise _wrong_tag(where)
+    else:
+        return _choices(override)
+    whole = isinstance(low, int)
+    if tags and (tags != {"log"} or step != (1 if whole else None)):
+        raise _wrong_tag(where)
+    if tags and low <= 0:
+        raise UserError(f"{where}: on a log scale the lower end is above 0")
+    if whole:
+        return Dimension(IntDistribution(int(low), int(high), log=bool(tags), step=int(step or 1)))
+    return Dimension(FloatDistribution(low, high, log=bool(tags), step=step))
 
 
-def _interval(sweep: IntervalSweep, where: str | None) -> Numbers:
+def _wrong_tag(where: str | None) -> UserError:
+    return UserError(f"{where}: the one tag is log, for intervals and for whole numbers at step 1")
+
+
+def _interval(sweep: IntervalSweep, where: str | None) -> tuple[float, float, float | None]:
     low, high = sweep.start, sweep.end
     if low is None or high is None or not -math.inf < low < high < math.inf:
         raise UserError(f"{where}: the upper end of an interval is a finite number above the lower one")
-    return Numbers(low, high, 1 if isinstance(low, int) else None, "log" in sweep.tags)
+    return low, high, 1 if isinstance(low, int) else None
 
 
-def _range(sweep: RangeSweep, where: str | None) -> Numbers:
+def _range(sweep: RangeSweep, where: str | None) -> tuple[float, float, float | None]:
     """Python's range: the stop is excluded. In decimals, as typed: binary fractions would miscount the steps."""
     kind = int if all(isinstance(x, int) for x in (sweep.start, sweep.stop, sweep.step)) else float
     start, stop, step = (Decimal(str(x)) for x in (sweep.start, sweep.stop, sweep.step))
@@ -114,17 +102,17 @@ def _range(sweep: RangeSweep, where: str | None) -> Numbers:
     if count < 1:
         raise UserError(f"{where}: this range holds no number, or no end of them")
     low, high = sorted((start, start + (count - 1) * step))
-    return Numbers(kind(low), kind(high), kind(abs(step)), "log" in sweep.tags)
+    return kind(low), kind(high), kind(abs(step))
 
 
-def _choices(override: Override) -> Choices:
+def _choices(override: Override) -> Dimension:
     sweep = override.value()
     found = sweep.list if isinstance(sweep, ChoiceSweep) else list(override.sweep_iterator())
     texts = tuple(Transformer.str(choice) for choice in found)
     values = tuple(_value(choice, text) for choice, text in zip(found, texts, strict=True))
     if not values or len(set(values)) < len(values):
         raise UserError(f"{override.input_line}: give one value or more, none twice (1 and true are one value)")
-    return Choices(values, texts)
+    return Dimension(CategoricalDistribution(values), texts)
 
 
 def _value(choice: object, text: str) -> Value:

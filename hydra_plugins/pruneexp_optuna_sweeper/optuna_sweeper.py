@@ -1,29 +1,23 @@
-"""The plug-in that Hydra finds: its configuration, and the loop of asking, launching and telling.
+"""The plug-in that Hydra finds: its configuration, and the order of things; the work is done next door.
 
 Every command imports it while Hydra looks for plug-ins, hence nothing heavy up here. No ``annotations`` from
 ``__future__`` either: Hydra executes the module before it is in ``sys.modules``, where dataclasses would look them up.
 """
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
-from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from hydra_plugins.pruneexp_optuna_sweeper._request import Request, directions
-from hydra_plugins.pruneexp_optuna_sweeper._space import read
-from pruneexp.errors import JobFailed, ReportedError, redact
+from pruneexp.errors import JobFailed, UserError, first_line, redact
 
-if TYPE_CHECKING:
-    from hydra_plugins.pruneexp_optuna_sweeper._study import Search
+DEFAULT_OBJECTIVES = {"val.after.top1": "maximize"}
 
 
 @dataclass
@@ -52,30 +46,18 @@ ConfigStore.instance().store(group="hydra/sweeper", name="optuna", node=OptunaSw
 
 
 class OptunaSweeper(Sweeper):
-    """One job per trial, which returns a flat mapping of numbers, the objectives among them."""
+    """One job per trial, which returns a flat mapping of numbers, the objectives among them.
 
-    def __init__(
-        self,
-        objectives: Mapping[str, str] | None,
-        trials: int,
-        n_jobs: int,
-        sampler: str,
-        seed: int,
-        storage: str | None,
-        study: str | None,
-        params: Mapping[str, object] | None,
-    ) -> None:
-        self.hydra_context: HydraContext | None = None
-        self.config: DictConfig | None = None
-        self.launcher: Launcher | None = None
-        self.objectives, self.params = objectives, params
-        self.request = partial(
-            Request, trials=trials, n_jobs=n_jobs, sampler=sampler, seed=seed, storage=storage, study=study
-        )
+    ``options`` are those of ``OptunaSweeperConf``.
+    """
+
+    def __init__(self, objectives: object, params: Mapping[str, object] | None, **options: Any) -> None:
+        self.objectives, self.options = objectives, options
+        self.params = [f"{key}={'null' if value is None else value}" for key, value in (params or {}).items()]
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self.hydra_context, self.config = hydra_context, config
-        self.launcher = Plugins.instance().instantiate_launcher(
+        self.composed, self.loader = config, hydra_context.config_loader
+        self.runner = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
@@ -84,47 +66,39 @@ class OptunaSweeper(Sweeper):
 
         Raises:
             UserError: a bad request, before anything runs.
-            Exception: afterwards, the worst of what jobs have raised.
+            JobFailed: afterwards, where some trials failed.
+            Exception: what the first job has raised, where all of them failed.
         """
-        assert self.hydra_context is not None
-        assert self.config is not None
-        params = [f"{key}={'null' if value is None else value}" for key, value in (self.params or {}).items()]
-        dimensions, fixed = read([*params, *arguments], self.hydra_context.config_loader)
-        request = self.request(dimensions=dimensions, fixed=fixed, objectives=directions(self.objectives))
-        from hydra_plugins.pruneexp_optuna_sweeper._report import publish  # loads Optuna, as the next does: 0.3 s
-        from hydra_plugins.pruneexp_optuna_sweeper._study import open_search
+        from hydra_plugins.pruneexp_optuna_sweeper._space import read  # loads Optuna, as the next does: 0.3 s
+        from hydra_plugins.pruneexp_optuna_sweeper._trials import SearchedJobs
 
-        search = open_search(request)
-        failures: list[Exception] = []
-        while missing := search.missing:
-            failures += self._launch(search, min(request.n_jobs, missing))
-        publish(search, Path(self.config.hydra.sweep.dir))
-        if OmegaConf.select(self.config, "runtime.dashboard"):  # the sweeper serves other programs too
-            from pruneexp.experiment.display import Display
-            from pruneexp.experiment.pages import show_sweep
+        dimensions, fixed = read([*self.params, *arguments], self.loader)
+        asked = SearchedJobs(dimensions=dimensions, fixed=fixed, objectives=directions(self.objectives), **self.options)
+        worker = asked.worker()
+        worker.work_together(asked.trials, asked.n_jobs, partial(asked.run, self.runner))
+        from hydra_plugins.pruneexp_optuna_sweeper._report import publish  # loads torch
 
-            show_sweep(self.config.runtime, Display(bars=False))
-        if failures:
-            raise max(failures, key=_severity)
-
-    def _launch(self, search: "Search", number: int) -> list[Exception]:
-        assert self.launcher is not None
-        trials = [search.ask() for _ in range(number)]
-        jobs = [search.overrides(trial) for trial in trials]
-        done = self.launcher.launch(jobs, initial_job_idx=trials[0].number)  # composes; 0.1 s more to do so twice
-        told = [(trial.number, search.tell(trial, job)) for trial, job in zip(trials, done, strict=True)]
-        return [_said(number, error) for number, error in told if error is not None]
+        publish(asked, worker, self.composed)
+        if asked.failures and not asked.best(worker):
+            raise next(iter(asked.failures.values()))
+        if asked.failures:
+            reasons = (f"trial {number} ({redact(first_line(error))})" for number, error in asked.failures.items())
+            raise JobFailed(f"{len(asked.failures)} trials failed: {'; '.join(reasons)}")
 
 
-def _said(number: int, error: Exception) -> Exception:
-    """Told at once: Hydra reports one failure, after the last job."""
-    if not getattr(error, "said", False):
-        print(f"trial {number} failed: {redact(str(error)) or type(error).__name__}", file=sys.stderr, flush=True)
-    if isinstance(error, ReportedError):
-        error.said = True
-    return error
+def directions(objectives: object) -> dict[str, Any]:
+    """What is sought, by name; None is the accuracy on the validation split after retraining.
 
-
-def _severity(error: Exception) -> int:
-    """What nobody expected is worse than what the user can mend, and that is worse than some failed points."""
-    return 0 if isinstance(error, JobFailed) else 1 if isinstance(error, ReportedError) else 2
+    Raises:
+        UserError: it is no mapping, or to something else than maximize and minimize, or a number of the test split.
+    """
+    if objectives is None:
+        return dict(DEFAULT_OBJECTIVES)
+    if not isinstance(objectives, Mapping) or not objectives:
+        raise UserError(f"hydra.sweeper.objectives={objectives}: name numbers, as in {{val.after.top1:maximize}}")
+    for name, direction in objectives.items():
+        if direction not in ("maximize", "minimize"):
+            raise UserError(f"hydra.sweeper.objectives: {name}={direction}: allowed are maximize and minimize")
+        if str(name).startswith("test."):
+            raise UserError(f"hydra.sweeper.objectives: {name}: no choice may see the test split; take val.{name[5:]}")
+    return dict(sorted(objectives.items()))

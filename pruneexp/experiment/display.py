@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from pruneexp.experiment.plan import Plan
-from pruneexp.jobs.report import Report
+from pruneexp.jobs.state import JobLog
 from pruneexp.schema import PointIdentity, TradeoffPoint, doubts
 from pruneexp.terminal import LOG_WIDTH
 from pruneexp.training.fit import Epoch
@@ -151,7 +151,7 @@ class Watched:
     """Hands on what trainings tell: to the display, and to the report that those elsewhere read."""
 
     display: Display
-    report: Report
+    report: JobLog
 
     def begin(self, stage: str, epochs: int) -> None:
         self.display.begin(stage, epochs)

@@ -11,7 +11,7 @@ from pruneexp.experiment.pages import show_record
 from pruneexp.experiment.plan import make_plan
 from pruneexp.experiment.served import log_networks
 from pruneexp.experiment.session import PointFailed, Record, Session, open_session
-from pruneexp.jobs.report import Report
+from pruneexp.jobs.state import JobLog
 from pruneexp.schema import PointIdentity, TradeoffPoint, flatten
 from pruneexp.signals import StopRequest
 
@@ -21,29 +21,30 @@ def run(
     choices: Mapping[str, str],
     own: Sequence[str] = (),
     stop: StopRequest | None = None,
-    report: Report | None = None,
+    report: JobLog | None = None,
 ) -> Mapping[str, float] | None:
     """Compute and record every point of one curve, or print the plan alone where ``config.plan`` says so.
 
     ``choices`` names the option of each group; ``own`` are modules of the user's that a ``_target_`` may name. Once
-    ``stop`` is requested the job saves its position and ends. ``report`` is told how far the job is.
+    ``notice`` is given the job saves its position and leaves. ``report`` is told how far the job is.
 
     Returns:
         The numbers of the last point, the hardest budget's, under their names in records; for sweepers.
 
     Raises:
-        Stopped: a stop was requested, and all is saved.
+        Leaving: notice was given.
         UserError: the request or the machine is at fault; nothing that was computed is lost.
         JobFailed: some points failed; the message says which and why.
     """
-    report = report or Report()
+    report = report or JobLog()
     session = open_session(config, choices, own, stop=stop, report=report)
     job, display = session.job, session.display
     identities = [session.identity(*pair) for pair in zip(job.budgets, job.routes, strict=True)]
-    display.plan(identities[0], make_plan(job, session.store, session.places))
+    plan = make_plan(job, session.store, session.places)
+    display.plan(identities[0], plan)
     if config.plan:
         return None
-    report.asked(len(identities))
+    report.asked(plan.points, plan.points_stored)
     curve = session.open_curve(identities[0])  # before any work: an unreachable server is said now
     with curve.closing():
         with session.monitored(curve), display.running(len(job.routes)):
@@ -58,14 +59,14 @@ def run(
 
 
 def _points(
-    session: Session, identities: list[PointIdentity], curve: Record, report: Report
+    session: Session, identities: list[PointIdentity], curve: Record, report: JobLog
 ) -> tuple[list[TradeoffPoint], list[str]]:
     points: list[TradeoffPoint] = []
     failures: list[str] = []
     for of, route in zip(identities, session.job.routes, strict=True):
         try:
             points.append(session.point(curve, of, route))
-            report.point(computed=not all(session.runner.hits.get(step.key, True) for step in route.steps))
+            report.point()
         except PointFailed as failure:
             failures.append(f"{of.budget.text} ({failure})")
         session.display.point_done()

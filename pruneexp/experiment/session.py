@@ -18,7 +18,7 @@ from pruneexp.experiment.build import Job, build
 from pruneexp.experiment.display import Display, Watched
 from pruneexp.experiment.points import AskedBy, assemble, identity
 from pruneexp.experiment.sources import described
-from pruneexp.jobs.report import Report
+from pruneexp.jobs.state import JobLog
 from pruneexp.places import OWED
 from pruneexp.provenance import environment
 from pruneexp.schema import Budget, PointIdentity, TradeoffPoint
@@ -238,12 +238,12 @@ def open_session(
     own: Sequence[str] = (),
     display: Display | None = None,
     stop: StopRequest | None = None,
-    report: Report | None = None,
+    report: JobLog | None = None,
 ) -> Session:
     """Build the job of a configuration. ``own`` are modules of the user's that a ``_target_`` may name.
 
-    Once ``stop`` is requested nothing more is begun, and what is being trained is saved. ``report`` is told of every
-    training, as the display is.
+    After ``notice`` nothing more is begun, and what is being trained is saved. ``report`` is told of every training,
+    as the display is.
 
     Raises:
         UserError: a part cannot be made, or does not fit the others, or the store cannot be used.
@@ -251,7 +251,7 @@ def open_session(
     shown = display or Display(bars=config.runtime.progress)
     runtime = config.runtime
     store = Store(Path(runtime.store), checkpoint_every=runtime.checkpoint_seconds, on_event=shown.note, stop=stop)
-    job = build(config, Watched(shown, report or Report()), own)
+    job = build(config, Watched(shown, report or JobLog()), own)
     recording = recording_of(runtime, store, shown)
     return Session(config, choices, job, store, Runner(store), shown, recording, tuple(own))
 

@@ -6,25 +6,24 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from omegaconf import DictConfig
 
 from pruneexp.config.skeleton import Device
 from pruneexp.errors import UserError
 from pruneexp.experiment.display import Display
-from pruneexp.experiment.plan import Plan, make_plan, seconds_per_epoch, stage_lines
+from pruneexp.experiment.gpus import present
+from pruneexp.experiment.plan import Plan, make_plan, seconds_per_epoch
 from pruneexp.experiment.session import open_session
-from pruneexp.experiment.slots import present
 from pruneexp.stages.setting import Setting
-from pruneexp.terminal import duration
 
 _NOTHING = Plan(points=0, points_stored=0, missing={}, stored={}, places=())
 
 
 @dataclass(frozen=True)
 class JobPlan:
-    """One job. ``recorded`` are points that were written into the tracking store.
+    """One job. Of the points of a finished curve ``recorded`` are in the store and in the records.
 
     ``problem`` says why nothing else is known.
     """
@@ -34,13 +33,9 @@ class JobPlan:
     problem: UserError | None = None
 
     @property
-    def points(self) -> int:
-        return self.plan.points
-
-    @property
     def done(self) -> bool:
-        """Whether nothing is left to do: every point is recorded."""
-        return self.problem is None and self.recorded == self.points
+        """Whether nothing is left to do: every point is in the store, and recorded."""
+        return self.problem is None and self.recorded == self.plan.points
 
 
 @dataclass(frozen=True)
@@ -49,67 +44,63 @@ class SweepPlan:
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """Label and text of each line that is shown."""
-        plans = [job.plan for job in self.jobs]
-        missing = {key: work for plan in plans for key, work in plan.missing.items()}
-        stored = {key: work for plan in plans for key, work in plan.stored.items()}
-        asked, there = sum(plan.points for plan in plans), sum(plan.points_stored for plan in plans)
-        recorded = sum(job.recorded for job in self.jobs)
-        unknown = [job for job in self.jobs if job.problem is not None]
         yield "jobs", f"{len(self.jobs)} asked, {sum(job.done for job in self.jobs)} recorded whole"
-        yield "points", f"{asked} asked, {there} in the store, {recorded} recorded"
-        yield from stage_lines(missing.values(), stored.values())
-        if missing:
-            seconds = sum(work.seconds for work in missing.values())
-            flop = sum(work.flop for work in missing.values())
-            took = "in unknown time" if math.isnan(seconds) else f"about {duration(seconds)} of one worker"
-            yield "work", f"{flop:.2g} FLOP, {took}"
-        yield from dict.fromkeys(("warning", plan.overlooked) for plan in plans if plan.overlooked)
-        yield from dict.fromkeys(place for plan in plans for place in plan.places)
-        if unknown:
-            reasons = Counter(job.problem for job in unknown)
-            for reason, count in reasons.items():
-                yield "unknown", f"{count} that cannot be planned here: {reason}"
+        for label, text in _together([job.plan for job in self.jobs]).lines():
+            yield label, f"{text}, {sum(job.recorded for job in self.jobs)} recorded" if label == "points" else text
+        problems = Counter(str(job.problem) for job in self.jobs if job.problem is not None)
+        for reason, count in problems.items():
+            yield "unknown", f"{count} that cannot be planned here: {reason}"
 
 
-class Surveyor:
-    """Opens one job after the other and keeps of each what a plan needs; what is equal is timed once."""
+def survey(jobs: Sequence[tuple[DictConfig, Mapping[str, str], Sequence[str]]], display: Display) -> SweepPlan:
+    """Open one job after the other (configuration, choices, modules of the user's) and keep of each what a plan needs.
 
-    def __init__(self, display: Display) -> None:
-        self._display = display
-        self._epochs: dict[str, float] = {}
+    Computes nothing, and writes nothing but the store's own folders.
 
-    def job(self, config: DictConfig, choices: Mapping[str, str], own: Sequence[str]) -> JobPlan:
-        """The plan of one job; computes and writes nothing but the store's own folders.
+    Raises:
+        UserError: the tracking URI is none.
+    """
+    seconds: dict[str, float] = {}
 
-        Raises:
-            UserError: the tracking URI is none.
-        """
-        timed = config.device.name == "cpu" or not present()
-        config = config.copy()
-        # CUDA must not start here: a job takes its GPU before it does, and GPUs may be elsewhere.
-        config.device = Device.cpu
+    def timed(setting: Setting) -> float:
+        parts = (setting.configs["model"], setting.train.batch_size, len(setting.data.train), str(setting.device))
+        decisive = json.dumps(parts, sort_keys=True, default=str)
+        if decisive not in seconds:
+            seconds[decisive] = seconds_per_epoch(setting)
+        return seconds[decisive]
+
+    def surveyed(config: DictConfig, choices: Mapping[str, str], own: Sequence[str]) -> JobPlan:
+        on_cpu = config.copy()
+        on_cpu.device = Device.cpu  # CUDA must not start: a job takes its GPU before it does, and GPUs may be elsewhere
         try:
-            session = open_session(config, choices, own, self._display)
+            session = open_session(on_cpu, choices, own, display)
         except UserError as problem:  # its data may lie on another machine, or its GPU
             return JobPlan(problem=problem)
-        identities = [session.identity(*pair) for pair in zip(session.job.budgets, session.job.routes, strict=True)]
-        timing = self._seconds_per_epoch if timed else _unknown
-        plan = make_plan(session.job, session.store, session.places, timing)
-        recorded = (session.recording.recorded(identity.point_key) for identity in identities)
-        return JobPlan(plan, sum(recorded))
+        asked = zip(session.job.budgets, session.job.routes, strict=True)
+        identities = [session.identity(budget, route) for budget, route in asked]
+        here = config.device.name == "cpu" or not present()
+        plan = make_plan(session.job, session.store, session.places, timed if here else _unknown)
+        if not session.recording.finished(identities[0].curve_key):  # its job died between its last point and its end
+            return JobPlan(plan)
+        keys = [identity.point_key for identity in identities]
+        return JobPlan(plan, sum(session.store.has(key) and session.recording.recorded(key) for key in keys))
 
-    def _seconds_per_epoch(self, setting: Setting) -> float:
-        what = _timed(setting)
-        if what not in self._epochs:
-            self._epochs[what] = seconds_per_epoch(setting)
-        return self._epochs[what]
+    return SweepPlan(tuple(surveyed(*job) for job in jobs))
 
 
 def _unknown(setting: Setting) -> float:
     return math.nan
 
 
-def _timed(setting: Setting) -> str:
-    """What decides how long an epoch takes."""
-    parts = (setting.configs["model"], setting.train.batch_size, len(setting.data.train), str(setting.device))
-    return json.dumps(parts, sort_keys=True, default=str)
+def _together(plans: Sequence[Plan]) -> Plan:
+    """What the plans ask for together; a stage of several is counted once."""
+    overlooked = dict.fromkeys(plan.overlooked for plan in plans if plan.overlooked)
+    return replace(
+        _NOTHING,
+        points=sum(plan.points for plan in plans),
+        points_stored=sum(plan.points_stored for plan in plans),
+        missing={key: work for plan in plans for key, work in plan.missing.items()},
+        stored={key: work for plan in plans for key, work in plan.stored.items()},
+        places=tuple(dict.fromkeys(place for plan in plans for place in plan.places)),
+        overlooked="; ".join(overlooked),
+    )

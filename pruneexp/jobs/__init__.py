@@ -1,5 +1,5 @@
-"""Sweeps on disk: what each asked for, and where each of its jobs stands.
+"""Sweeps on disk: what each asked for, where each of its jobs stands, and how that is shown.
 
-``runtime.sweeps`` (``.pruneexp/sweeps``) holds one folder per sweep, shared by whoever runs its jobs and whoever looks
-on. Knows files and locks only: nothing of Hydra, torch, MLflow or of what a job computes.
+``runtime.sweeps`` (``.pruneexp/sweeps``) holds one folder per sweep, shared by the processes that run its jobs and
+those that look on. Knows files and locks only: nothing of Hydra, torch, MLflow or of what a job computes.
 """

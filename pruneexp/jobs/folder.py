@@ -1,17 +1,42 @@
-"""Names and paths of one sweep, and how its files are written: whole or not at all."""
+"""The folder of a sweep: its jobs by number, fixed for as long as its name is used, and how it was started.
+
+What is written down, shown and compared has no credentials in it: a sweep goes on after a password has changed, and no
+digest of one can be tried against a list of likely passwords.
+"""
 
 from __future__ import annotations
 
+import difflib
+import hashlib
+import json
 import os
 import re
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pruneexp.errors import UserError
+import yaml
+from filelock import FileLock
+
+from pruneexp.errors import UserError, redact
+
+#: The overrides of each job; the index is the job's number, which never changes.
+Jobs = tuple[tuple[str, ...], ...]
+
+#: Version of a definition's form.
+VERSION = 1
 
 #: What a name may look like: it is the name of a folder, and a value in a tag and on a command line.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+
+#: What decides no number: it may differ from one command to the next. Not so where it differs between jobs.
+_FREE = ("runtime.", "hydra.", "hydra/", "plan=")
+
+#: Changed lines shown of a refused definition.
+_SHOWN = 24
+
+_HEAD = "# What this sweep asks for. Written once, by the first command that used the name.\n"
 
 
 @dataclass(frozen=True)
@@ -38,13 +63,7 @@ class SweepFolder:
 
     @property
     def definition(self) -> Path:
-        """What the sweep asked for."""
         return self.path / "definition.yaml"
-
-    @property
-    def command(self) -> Path:
-        """How it was started last."""
-        return self.path / "command.json"
 
     def state(self, number: int) -> Path:
         """Where a job stands."""
@@ -58,12 +77,121 @@ class SweepFolder:
         """What a job says where it must not say it in somebody's terminal."""
         return self.path / f"{number:05d}.log"
 
+    def jobs(self) -> Jobs | None:
+        """The overrides of each job, by its number; None where the name has not been used.
+
+        Raises:
+            UserError: the definition is damaged, or was written by a newer version of this project.
+        """
+        try:
+            found = yaml.safe_load(self.definition.read_text(encoding="utf-8"))
+            version = found["version"]
+            if isinstance(version, int) and version > VERSION:
+                raise UserError(f"{self.definition} was written by a newer version of pruneexp: update this one")
+            return tuple(tuple(str(line) for line in job) for job in found["jobs"])
+        except FileNotFoundError:
+            return None
+        except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
+            raise UserError(
+                f"{self.definition} cannot be read: remove the folder {self.path} and give the sweep's command again; "
+                "nothing that was computed or recorded lies in it"
+            ) from error
+
+    def check(self, wanted: Jobs) -> None:
+        """See that the name is free, or was used for the same jobs.
+
+        Raises:
+            UserError: it was used for others; shows the difference.
+        """
+        known = self.jobs()
+        if known is None or known == wanted:
+            return
+        before, after = ([f"{n}: {' '.join(job)}" for n, job in enumerate(jobs)] for jobs in (known, wanted))
+        changes = list(difflib.unified_diff(before, after, lineterm="", n=0))[2:]
+        more = [f"... and {len(changes) - _SHOWN} lines more"] if len(changes) > _SHOWN else []
+        raise UserError(
+            f"the sweep {self.name} was defined otherwise ({self.definition}, - there, + asked now): give this one "
+            "another name with runtime.sweep=NAME (what both ask for is computed once), or take the changes back\n"
+            + "\n".join([*changes[:_SHOWN], *more])
+        )
+
+    def claim(self, wanted: Jobs) -> None:
+        """Write the jobs down, unless they are there; of two commands that claim a name at once, one gets it.
+
+        Raises:
+            UserError: as ``check``, or the folder cannot be written.
+        """
+        lines = (yaml.safe_dump([list(job)], default_flow_style=None, width=2**31) for job in wanted)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.path / "definition.lock"):
+                self.check(wanted)
+                if not self.definition.exists():
+                    write(self.definition, f"{_HEAD}version: {VERSION}\njobs:\n{''.join(lines)}")
+        except OSError as error:
+            raise UserError(
+                f"the sweep's folder {self.path} cannot be written: {error.strerror or error}; mend it or choose "
+                "another one with runtime.sweeps=FOLDER"
+            ) from error
+
+    def remember(self, words: Sequence[str]) -> None:
+        """Write down how the sweep was started, for a retry; a command with a password in it is not kept."""
+        path = self.path / "command.json"
+        if any(redact(word) != word for word in words):
+            path.unlink(missing_ok=True)
+        else:
+            write(path, json.dumps({"folder": str(Path.cwd()), "words": list(words)}, indent=1))
+
+    def command(self) -> tuple[Path, list[str]]:
+        """The folder in which the sweep was started last, and the words of that command.
+
+        Raises:
+            UserError: nobody kept it, or its folder is on another machine.
+        """
+        path, again = self.path / "command.json", "give its command again with hydra.sweeper.retry=true"
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            folder, words = Path(found["folder"]), [str(word) for word in found["words"]]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            reason = f"does not say how {self.name} was started (a command with a password in it is not kept)"
+            raise UserError(f"{path} {reason}: {again}") from error
+        if not folder.is_dir():
+            raise UserError(f"{self.name} was started in {folder}, which is not here: {again}")
+        return folder, words
+
+
+def definition(jobs: Sequence[Sequence[str]]) -> Jobs:
+    """The jobs as they are kept: without what cannot change a number, and without credentials.
+
+    Raises:
+        UserError: there is no job, or two are the same.
+    """
+    if not jobs:
+        raise UserError("this sweep has no job")
+    shared = {line for line in jobs[0] if _bare(line).startswith(_FREE) and all(line in job for job in jobs)}
+    kept = [[line for line in job if line not in shared] for job in jobs]
+    first: dict[frozenset[str], int] = {}
+    for number, job in enumerate(kept):
+        other = first.setdefault(frozenset(job), number)
+        if other != number:
+            raise UserError(f"jobs {other} and {number} of this sweep are the same: {' '.join(job) or 'no overrides'}")
+    return tuple(tuple(map(redact, job)) for job in kept)
+
+
+def automatic_name(jobs: Jobs) -> str:
+    """``reg-seed-1f0c9a2b``: the keys that differ between jobs, and a digest of everything."""
+    keys = dict.fromkeys(_bare(line).partition("=")[0] for job in jobs for line in job)
+    texts = {key: {line for job in jobs for line in job if _bare(line).startswith(f"{key}=")} for key in keys}
+    words = [re.sub(r"\W", "", key.rpartition(".")[2]) for key in keys if len(texts[key]) > 1]
+    digest = hashlib.sha256(json.dumps(jobs).encode()).hexdigest()[:8]
+    return "-".join([*(word for word in words[:4] if word), digest])
+
 
 def sweeps_in(root: Path) -> list[SweepFolder]:
     """Every sweep below ``root``, the one that was defined last first."""
-    defined = [path for path in root.glob("*/definition.yaml") if _NAME.fullmatch(path.parent.name)]
-    defined.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    return [SweepFolder(root, path.parent.name) for path in defined]
+    found = [path for path in root.glob("*/definition.yaml") if _NAME.fullmatch(path.parent.name)]
+    found.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    return [SweepFolder(root, path.parent.name) for path in found]
 
 
 def write(path: Path, text: str) -> None:
@@ -75,3 +203,7 @@ def write(path: Path, text: str) -> None:
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _bare(line: str) -> str:
+    return line.lstrip("+~")

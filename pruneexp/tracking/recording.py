@@ -77,6 +77,12 @@ class Recording:
         """Whether the tracking store has this point, as far as is noted; nothing is opened."""
         return Place(self._store.root, resolved(self.uri), self._experiment).paid("point", point_key)
 
+    def finished(self, curve_key: str) -> bool:
+        """Whether the tracking store has the curve, and as a finished one, as far as is noted; nothing is opened."""
+        place = Place(self._store.root, resolved(self.uri), self._experiment)
+        note = place.find("curve", curve_key) if place.paid("curve", curve_key) else None
+        return note is not None and note.body.get("status") == "FINISHED"
+
     def begin(self, parent: Parent) -> str:
         """Note that a curve or study, whose artefact is in the store, is worked at; the name of its note.
 

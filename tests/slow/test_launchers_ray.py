@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pruneexp.jobs.folder import SweepFolder
-from pruneexp.jobs.summary import summarise
+from pruneexp.jobs.progress import progress
 from tests.contracts.commands import PATIENCE, started, until
 from tests.contracts.composing import SMALL
 from tests.contracts.jobs import numbers, ran, runs
@@ -55,7 +55,7 @@ def test_ctrl_c_ends_the_jobs_on_every_node_and_the_same_command_completes_them(
             _, said = sweep.communicate(timeout=PATIENCE)
         assert sweep.returncode == 130, said
         assert "Traceback" not in said
-        until(lambda: not summarise(folder).numbers("running"), "no node goes on")
+        until(lambda: not progress(folder).numbers("running"), "no node goes on")
         assert runs(broken) == []
         with started(broken, *sweep_words) as sweep:
             _, said = sweep.communicate(timeout=PATIENCE * 2)

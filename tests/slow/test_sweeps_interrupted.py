@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pruneexp.jobs.folder import SweepFolder
-from pruneexp.jobs.summary import summarise
+from pruneexp.jobs.progress import progress
 from tests.contracts.commands import PATIENCE, remaining, started, until
 from tests.contracts.composing import SMALL
 from tests.contracts.jobs import numbers, ran, runs
@@ -42,7 +42,7 @@ def test_ctrl_c_on_a_sweep(tmp_path: Path, whole: Path, launcher: tuple[str, ...
     def trained() -> bool:
         if not folder.definition.exists():
             return False
-        found = summarise(folder)
+        found = progress(folder)
         return sum(found.states[job].epoch > 0 for job in found.numbers("running")) == at_once
 
     with started(tmp_path, *SWEEP, *launcher) as sweep:
@@ -53,9 +53,9 @@ def test_ctrl_c_on_a_sweep(tmp_path: Path, whole: Path, launcher: tuple[str, ...
     assert sweep.returncode == 130, said
     assert "pruneexp: interrupted; the same command goes on where this one stopped" in said.splitlines()
     assert "Traceback" not in said
-    counts = summarise(folder).counts
-    assert counts["killed"] + counts["lost"] >= at_once  # a worker may have begun the next before it was ended
-    assert counts["killed"] + counts["lost"] + counts["waiting"] == len(SEEDS)
+    counts = progress(folder).counts
+    assert counts["stopped"] + counts["lost"] >= at_once  # a worker may have begun the next before it was ended
+    assert counts["stopped"] + counts["lost"] + counts["waiting"] == len(SEEDS)
     assert {run.info.status for run in runs(tmp_path, "curve")} <= {"KILLED", "RUNNING"}
     assert runs(tmp_path) == []
     with started(tmp_path, *SWEEP, *launcher) as sweep:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pruneexp.jobs.folder import SweepFolder
-from pruneexp.jobs.summary import summarise
+from pruneexp.jobs.progress import progress
 from tests.contracts.jobs import numbers, runs
 from tests.contracts.records import fresh_store
 from tests.contracts.sweeping import SMALL, SWEEPS
@@ -41,18 +41,18 @@ def test_a_killed_sweep_ends_as_one_that_was_not(tmp_path: Path) -> None:
         assert undisturbed.wait() == 0
     folder = SweepFolder(broken / SWEEPS, "mine")
     with started(broken, "runtime.checkpoint_seconds=0") as process:
-        while not folder.definition.exists() or not summarise(folder).numbers("running"):
+        while not folder.definition.exists() or not progress(folder).numbers("running"):
             time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
-    assert summarise(folder).counts["lost"] == 1
+    assert progress(folder).counts["lost"] == 1
     with started(broken, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2") as process:
-        while not summarise(folder).points_done:
+        while not progress(folder).points_done:
             time.sleep(0.05)
-        job = summarise(folder).numbers("running")[0]
+        job = progress(folder).numbers("running")[0]
         os.kill(json.loads(folder.state(job).read_text())["pid"], signal.SIGKILL)
         _, said = process.communicate()
     assert process.returncode == 0, said
     assert "the launcher gave up" in said
-    assert summarise(folder).counts == {"done": 4}
+    assert progress(folder).counts == {"done": 4}
     assert numbers(broken) == numbers(whole)
     assert len(runs(broken)) == 8

@@ -11,7 +11,7 @@ from hydra.core.global_hydra import GlobalHydra
 from safetensors.torch import save_file
 
 from pruneexp.__main__ import main
-from pruneexp.status.__main__ import main as status
+from pruneexp.status import main as status
 from sweeps.compose import read
 from sweeps.storing import open_storage
 from tests.contracts.composing import SMALL

@@ -8,8 +8,8 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from analysis import records
-from hydra_plugins.pruneexp_optuna_sweeper._request import Request
-from hydra_plugins.pruneexp_optuna_sweeper._space import Numbers
+from hydra_plugins.pruneexp_optuna_sweeper._space import read
+from hydra_plugins.pruneexp_optuna_sweeper._trials import SearchedJobs
 from pruneexp.config import skeleton
 from pruneexp.config.checks import check_study_name
 from pruneexp.config.complaints import complaint
@@ -17,6 +17,7 @@ from pruneexp.config.sweep import check_command
 from pruneexp.errors import JobFailed, UserError
 from pruneexp.tracking import Parent, Tracker
 from sweeps.__main__ import main as sweeps
+from sweeps.driver import Definition
 from sweeps.storing import open_storage
 from sweeps.studies import layer_thresholds
 from tests.contracts.records import ENVIRONMENT, client_of, fresh_store, point
@@ -67,7 +68,7 @@ def test_no_reader_of_records_says_a_password(uri: str, monkeypatch: pytest.Monk
         raise MlflowException(f"cannot open {uri}\nat all")
 
     for look in ("knock", "_look_first"):
-        monkeypatch.setattr(f"analysis.records.client.{look}", lambda uri: None)
+        monkeypatch.setattr(f"analysis.load.client.{look}", lambda uri: None)
     monkeypatch.setattr("mlflow.MlflowClient", unreadable)
     with pytest.raises(UserError, match=r"the tracking store .* cannot be read: cannot open ") as caught:
         records.points(uri)
@@ -76,16 +77,17 @@ def test_no_reader_of_records_says_a_password(uri: str, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("uri", URIS)
 def test_a_search_keeps_no_password_and_goes_on_after_it_has_changed(uri: str) -> None:
-    def asked(line: str) -> Request:
-        return Request(
-            dimensions={"seed": Numbers(0, 9)}, fixed=(line,), objectives={}, trials=1, n_jobs=1, sampler="tpe", seed=0,
-            storage=None, study=None,
-        )  # fmt: skip
+    def asked(line: str) -> Definition:
+        dimensions, fixed = read(["seed=range(0,9)", line])
+        return SearchedJobs(
+            dimensions=dimensions, fixed=fixed, objectives={}, trials=1, n_jobs=1, sampler="tpe", seed=0, storage=None,
+            study=None,
+        ).definition()  # fmt: skip
 
     first = asked(f"+data.source='{uri}'")
-    assert "s3cret" not in str(first.sought())
-    assert asked(f"+data.source='{uri.replace('s3cret', 'other')}'").name() == first.name()
-    assert asked(f"+data.source='{uri}x&other=1'").name() != first.name()
+    assert "s3cret" not in str(first)
+    assert asked(f"+data.source='{uri.replace('s3cret', 'other')}'") == first
+    assert asked(f"+data.source='{uri}x&other=1'").name != first.name
 
 
 @pytest.mark.parametrize("name", ["..", "../../evil", "/tmp/evil", "a/../../b", "~/evil"])

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.utils import JobReturn
 
-from hydra_plugins.pruneexp_jobs_sweeper import _request, _run
-from hydra_plugins.pruneexp_jobs_sweeper._request import Request
-from hydra_plugins.pruneexp_launchers._work import Order, sent
+from hydra_plugins.pruneexp_jobs_sweeper._jobs import of_product
+from hydra_plugins.pruneexp_jobs_sweeper._run import launch
+from hydra_plugins.pruneexp_launchers._work import SentJob
 from pruneexp.config import skeleton
 from pruneexp.errors import UserError
 from pruneexp.experiment.display import Display
-from pruneexp.jobs.definition import Definition, automatic_name, check, claim, definition, read
-from pruneexp.jobs.folder import SweepFolder
-from pruneexp.jobs.report import reporting
-from pruneexp.jobs.state import JobState, read_state, write_state
-from pruneexp.jobs.summary import summarise
-from pruneexp.status.__main__ import main as status
-from pruneexp.status.tables import asks
+from pruneexp.jobs.folder import SweepFolder, automatic_name, definition
+from pruneexp.jobs.progress import progress
+from pruneexp.jobs.state import JobState, job_log, read_state, write_state
+from pruneexp.jobs.tables import asks
+from pruneexp.status import main as status
 from sweeps.__main__ import main as sweeps
 from tests.contracts.sweeping import SWEEPS, Folder
 from tests.system.test_security_secrets import URIS
@@ -43,12 +41,12 @@ def with_secret(root: Path) -> list[str]:
 @pytest.mark.parametrize("uri", URIS)
 def test_a_definition_keeps_and_shows_no_password(uri: str, tmp_path: Path) -> None:
     folder = SweepFolder(tmp_path, "mine")
-    claim(folder, definition([[f"+data.source='{uri}'", "seed=0"], [f"+data.source='{uri}'", "seed=1"]]))
+    folder.claim(definition([[f"+data.source='{uri}'", "seed=0"], [f"+data.source='{uri}'", "seed=1"]]))
     with pytest.raises(UserError, match="was defined otherwise") as refused:
-        check(folder, definition([[f"+data.source='{uri}'", "seed=2"]]))
+        folder.check(definition([[f"+data.source='{uri}'", "seed=2"]]))
     assert "s3cret" not in str(refused.value)
     assert with_secret(tmp_path) == []
-    assert asks(summarise(folder), 1) == "seed=1"
+    assert asks(progress(folder), 1) == "seed=1"
 
 
 def test_the_same_sweep_goes_on_after_a_password_has_changed(tmp_path: Path) -> None:
@@ -57,20 +55,18 @@ def test_the_same_sweep_goes_on_after_a_password_has_changed(tmp_path: Path) -> 
         definition([[f"+data.source=http://ann:{password}@lab/", f"seed={seed}"] for seed in (0, 1)])
         for password in ("s3cret", "other")
     )
-    claim(folder, before)
-    claim(folder, after)
-    assert read(folder) == before
+    folder.claim(before)
+    folder.claim(after)
+    assert folder.jobs() == before
     assert automatic_name(after) == automatic_name(before)
-    assert before.jobs[1] == ("+data.source=http://***@lab/", "seed=1")
+    assert before[1] == ("+data.source=http://***@lab/", "seed=1")
 
 
 def test_jobs_that_differ_only_in_what_is_hidden_stay_apart() -> None:
     """A key that only looks like that of a secret can be swept."""
-    found = definition(
-        [["model.token=mean", "seed=0"], ["model.token=first", "seed=0"], ["model.token=mean", "seed=1"]]
-    )
-    assert found == Definition(
-        (("model.token=***", "seed=0"), ("model.token=*** (2)", "seed=0"), ("model.token=***", "seed=1"))
+    assert definition([["model.token=mean", "seed=0"], ["model.token=first", "seed=0"]]) == (
+        ("model.token=***", "seed=0"),
+        ("model.token=***", "seed=0"),
     )
     with pytest.raises(UserError, match="jobs 0 and 1 of this sweep are the same"):
         definition([["model.token=mean"], ["model.token=mean"]])
@@ -78,52 +74,54 @@ def test_jobs_that_differ_only_in_what_is_hidden_stay_apart() -> None:
 
 @pytest.mark.parametrize("uri", URIS)
 def test_no_reason_of_a_failed_job_keeps_a_password(uri: str, tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), reporting(tmp_path, "mine", 0):
+    with pytest.raises(RuntimeError), job_log(tmp_path, "mine", 0):
         raise RuntimeError(f"{uri} is lost")
     assert "is lost" in read_state(SweepFolder(tmp_path, "mine"), 0).reason
     assert with_secret(tmp_path) == []
 
 
-def asked_for(root: Path) -> Request:
-    """Two jobs, both waiting."""
+def two_jobs(root: Path) -> SweepFolder:
+    """Two jobs, neither of which has begun."""
     folder = SweepFolder(root, "mine")
-    wanted = definition([["seed=0"], ["seed=1"]])
-    claim(folder, wanted)
-    for number in (0, 1):
-        write_state(folder, number, JobState())
-    return Request(folder, wanted, (), ())
+    folder.claim(definition([["seed=0"], ["seed=1"]]))
+    return folder
 
 
-def test_a_command_is_kept_without_the_words_that_hold_a_password(tmp_path: Path) -> None:
-    asked = asked_for(tmp_path)
-    _run._remember(asked, ["-m", *(f"runtime.tracking_uri='{uri}'" for uri in URIS), "seed=0,1"])
-    told = json.loads(asked.folder.command.read_text())
-    assert (told["words"], told["left_out"]) == (["-m", "seed=0,1"], len(URIS))
+@pytest.mark.parametrize("uri", URIS)
+def test_a_command_with_a_password_is_not_kept(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = two_jobs(SWEEPS)
+    for words in (["-m", "seed=0,1"], ["-m", f"runtime.tracking_uri='{uri}'", "seed=0,1"]):
+        folder.remember(words)
+    assert with_secret(tmp_path) == []
+    assert status(["mine", "--retry-failed"]) == 2
+    assert "give its command again with hydra.sweeper.retry=true" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("uri", URIS)
 def test_what_a_launcher_dies_of_is_said_without_a_password(
-    uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = asked_for(tmp_path)
-    monkeypatch.setattr(_run, "_LIVES", 2)
+    folder = two_jobs(tmp_path)
 
     class Dying:
         """Takes one job with it."""
 
         def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-            write_state(asked.folder, initial_job_idx, JobState(state="killed"))
+            attempt = read_state(folder, initial_job_idx).attempt + 1
+            write_state(folder, initial_job_idx, JobState(state="stopped", attempt=attempt))
+            launched.append(len(job_overrides))
             raise RuntimeError(f"lost {uri}")
 
-    request = Request(asked.folder, asked.definition, (_Job(), _Job()), ())  # type: ignore[arg-type]
-    assert _run._launch(request, Dying(), [0, 1], [], Display(bars=False)) is not None  # type: ignore[arg-type]
+    launched: list[int] = []
+    launcher: Any = Dying()
+    assert launch(folder, [["seed=0"], ["seed=1"]], launcher, [0, 1], Display(bars=False)) is not None
+    assert launched == [2, 2, 1, 1]  # each job is begun twice
     said = capsys.readouterr().err
     assert "the launcher gave up (RuntimeError: lost " in said
     assert "s3cret" not in said
-
-
-class _Job:
-    overrides = ("seed=0",)
 
 
 def test_a_failed_sweep_leaves_no_secret_below_its_folder(folder: Folder, capfd: pytest.CaptureFixture[str]) -> None:
@@ -142,7 +140,7 @@ def test_a_failed_sweep_leaves_no_secret_below_its_folder(folder: Folder, capfd:
     assert "source" in shown
     assert "s3cret" not in shown
     kept = {path.name for path in Path(".pruneexp").rglob("*") if path.is_file()}
-    assert {"multirun.yaml", "command.json", "definition.yaml", "00000.json", "00000.log"} <= kept
+    assert {"definition.yaml", "00000.json", "00000.log"} <= kept
     assert with_secret(Path(".pruneexp")) == []
 
 
@@ -154,9 +152,9 @@ def test_a_password_in_the_environment_is_not_in_what_is_sent_to_another_machine
     skeleton.register()
     words = ["runtime.tracking_uri='postgresql+psycopg://me:${oc.env:DB_PASSWORD}@host/db'", "seed=0,1"]
     with initialize_config_dir(str(skeleton.conf_folder()), version_base="1.3"):
-        jobs = _request._product(GlobalHydra.instance().config_loader(), words, {})
+        jobs = of_product(GlobalHydra.instance().config_loader(), words)
     assert [job[-1] for job in jobs] == ["seed=0", "seed=1"]
-    texts = [sent(Order(number, job, [], ".")) for number, job in enumerate(jobs)]
+    texts = [SentJob(number, job, [], ".").text() for number, job in enumerate(jobs)]
     assert all("${oc.env:DB_PASSWORD}" in text for text in texts)
     assert not any("s3cret" in text for text in texts)
 
@@ -191,8 +189,7 @@ def test_a_retry_says_again_what_sweeps_usually_say(tmp_path: Path, monkeypatch:
     usual = ["-m", "hydra.sweeper.file=mine.yaml", "runtime.sweep=mine", "hydra/launcher=slurm", "reg=l1,l2",
              "hydra.launcher.partition=gpu-a", "hydra.launcher.setup=[module load cuda]", "--config-dir", "mine",
              "runtime.allow=[mine]", "runtime.tags={paper: '${oc.env:LABEL}'}", "~train.clip"]  # fmt: skip
-    asked = asked_for(SWEEPS)
-    _run._remember(asked, usual)
+    two_jobs(SWEEPS).remember(usual)
     given: list[str] = []
 
     def run(words: Sequence[str]) -> int:

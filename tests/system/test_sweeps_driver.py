@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 from pruneexp.errors import UserError
 from sweeps import driver
 from sweeps.driver import Direction, TrialFailed, TrialPruned
+from sweeps.sampling import suggest
 from sweeps.storing import open_storage
 from tests.contracts.workers import (
     DIMENSIONS,
@@ -86,7 +87,6 @@ def test_stopped_between_two_parameters_the_trial_is_completed_as_ever(
     storage: BaseStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker(whole := open_storage(None, tmp_path / "whole")).work(3, value)
-    suggest = driver.suggest
 
     def stopped(trial: optuna.Trial, name: str, distribution: Any) -> None:
         if (trial.number, name) == (1, "b"):

@@ -9,15 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pruneexp.errors import UserError
-from pruneexp.jobs.definition import Definition, automatic_name, check, claim, definition, read
-from pruneexp.jobs.folder import SweepFolder, sweeps_in
+from pruneexp.jobs.folder import SweepFolder, automatic_name, definition, sweeps_in
 
 JOBS = [["reg=l1", "seed=0", "runtime.threads=1"], ["reg=l2", "seed=0", "runtime.threads=1"]]
 
 
 def test_what_cannot_change_a_number_is_no_part_of_a_definition() -> None:
-    assert definition(JOBS).jobs == (("reg=l1", "seed=0"), ("reg=l2", "seed=0"))
-    assert definition([["runtime.threads=1"], ["runtime.threads=2"]]).jobs == (
+    assert definition(JOBS) == (("reg=l1", "seed=0"), ("reg=l2", "seed=0"))
+    assert definition([["runtime.threads=1"], ["runtime.threads=2"]]) == (
         ("runtime.threads=1",),
         ("runtime.threads=2",),
     )
@@ -34,18 +33,18 @@ def test_a_definition_is_read_back_as_it_was_written(jobs: tuple[tuple[str, ...]
 
     with tempfile.TemporaryDirectory() as name:
         folder = SweepFolder(Path(name), "one")
-        claim(folder, Definition(jobs))
-        assert read(folder) == Definition(jobs)
+        folder.claim(jobs)
+        assert folder.jobs() == jobs
         assert [path.name for path in folder.path.glob("*.partial")] == []
 
 
 def test_another_definition_under_the_same_name_is_refused_with_what_differs(tmp_path: Path) -> None:
     folder = SweepFolder(tmp_path, "mine")
-    claim(folder, definition(JOBS))
-    claim(folder, definition(JOBS))
+    folder.claim(definition(JOBS))
+    folder.claim(definition(JOBS))
     before = folder.definition.read_text()
     with pytest.raises(UserError) as refused:
-        claim(folder, definition([JOBS[0], ["reg=none", "seed=0"], ["reg=l2", "seed=0"]]))
+        folder.claim(definition([JOBS[0], ["reg=none", "seed=0"], ["reg=l2", "seed=0"]]))
     said = str(refused.value).splitlines()
     assert "another name with runtime.sweep=NAME" in said[0]
     assert said[2:] == ["+1: reg=none seed=0", "+2: reg=l2 seed=0"] or "-1: reg=l2 seed=0" in said
@@ -54,13 +53,13 @@ def test_another_definition_under_the_same_name_is_refused_with_what_differs(tmp
 
 def test_a_definition_of_a_newer_version_or_a_damaged_one_is_said(tmp_path: Path) -> None:
     folder = SweepFolder(tmp_path, "mine")
-    claim(folder, definition(JOBS))
+    folder.claim(definition(JOBS))
     folder.definition.write_text("version: 99\njobs: []\n")
     with pytest.raises(UserError, match="written by a newer version"):
-        check(folder, definition(JOBS))
+        folder.check(definition(JOBS))
     folder.definition.write_text("jobs: [")
     with pytest.raises(UserError, match="cannot be read: remove the folder"):
-        check(folder, definition(JOBS))
+        folder.check(definition(JOBS))
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "-flag", "a\nb", "x" * 101, "."])
@@ -78,6 +77,6 @@ def test_an_automatic_name_says_what_is_swept_and_depends_on_everything() -> Non
 
 
 def test_a_folder_that_is_no_sweep_is_passed_over(tmp_path: Path) -> None:
-    claim(SweepFolder(tmp_path, "one"), definition(JOBS))
+    SweepFolder(tmp_path, "one").claim(definition(JOBS))
     (tmp_path / "other").mkdir()
     assert [folder.name for folder in sweeps_in(tmp_path)] == ["one"]

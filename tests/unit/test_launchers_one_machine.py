@@ -11,40 +11,45 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from hydra_plugins.pruneexp_launchers._share import Share, threaded
-from hydra_plugins.pruneexp_launchers.joblib_launcher import OneMachineLauncher
+from hydra_plugins.pruneexp_launchers._work import threads_said
+from hydra_plugins.pruneexp_launchers.joblib_launcher import OneMachineLauncher, shared
 from pruneexp.__main__ import main
 from pruneexp.config import launchers, skeleton
 from pruneexp.config.sweep import check_command
 from pruneexp.errors import UserError
-from tests.contracts.composing import SMALL
+from tests.contracts.composing import SMALL, composed
 from tests.contracts.jobs import runs
 
 
 @pytest.mark.parametrize(
     ("wanted", "jobs", "cores", "capacity", "expected"),
     [
-        (8, 100, 8, 0, Share(8, 1)),
-        (8, 2, 8, 0, Share(2, 4)),  # two jobs leave no core idle
-        (3, 100, 8, 0, Share(3, 2)),
-        (16, 100, 8, 0, Share(16, 1)),
-        (8, 100, 8, 2, Share(2, 4)),  # two GPUs
-        (8, 1, 8, 2, Share(1, 8)),
+        (8, 100, 8, 0, (8, 1)),
+        (8, 2, 8, 0, (2, 4)),  # two jobs leave no core idle
+        (3, 100, 8, 0, (3, 2)),
+        (16, 100, 8, 0, (16, 1)),
+        (8, 100, 8, 2, (2, 4)),  # two GPUs
+        (8, 1, 8, 2, (1, 8)),
     ],
 )
 def test_cores_are_shared_among_the_jobs_that_run_at_once(
-    wanted: int, jobs: int, cores: int, capacity: int, expected: Share
+    wanted: int, jobs: int, cores: int, capacity: int, expected: tuple[int, int]
 ) -> None:
-    assert Share.of(wanted, jobs, cores, capacity) == expected
+    assert shared(wanted, jobs, cores, capacity) == expected
 
 
-def test_the_number_of_threads_is_said_in_each_job_unless_somebody_decided() -> None:
-    jobs = [["reg=l1"], ["reg=l2"]]
-    assert threaded(jobs, None, 4, {}) == ([["reg=l1", "runtime.threads=4"], ["reg=l2", "runtime.threads=4"]], 4)
-    assert threaded(jobs, 3, 4, {}) == (jobs, None)
-    assert threaded(jobs, None, 4, {"OMP_NUM_THREADS": "2"}) == (jobs, None)
-    swept = [["runtime.threads=1"], ["runtime.threads=2"]]
-    assert threaded(swept, None, 4, {}) == (swept, None)
+def test_the_number_of_threads_is_said_unless_somebody_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    undecided, decided = (OmegaConf.create({"runtime": {"threads": threads}}) for threads in (None, 3))
+    assert threads_said(undecided, 4) == ["runtime.threads=4"]
+    assert threads_said(decided, 4) == []
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert threads_said(undecided, 4) == []
+
+
+def test_what_a_job_says_itself_stands_after_what_a_launcher_says() -> None:
+    config, _ = composed("runtime.threads=4", "runtime.gpu_jobs=0", "runtime.threads=1", "runtime.gpu_jobs=2")
+    assert (config.runtime.threads, config.runtime.gpu_jobs) == (1, 2)
 
 
 def test_no_job_at_a_time_is_refused() -> None:

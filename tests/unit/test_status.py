@@ -12,31 +12,33 @@ from pathlib import Path
 import pytest
 from rich.console import Console, RenderableType
 
-from pruneexp.jobs.definition import Definition, claim
+from pruneexp.jobs import live
 from pruneexp.jobs.folder import SweepFolder
-from pruneexp.jobs.report import reporting
-from pruneexp.jobs.state import JobState, write_state
-from pruneexp.jobs.summary import Summary, summarise
-from pruneexp.status import live
-from pruneexp.status.__main__ import main
-from pruneexp.status.tables import detail, end_text, overview
+from pruneexp.jobs.progress import SweepProgress, progress
+from pruneexp.jobs.state import JobState, job_log, write_state
+from pruneexp.jobs.tables import detail, end_text, overview
+from pruneexp.status import main
 
 #: Noon, wherever the test runs.
 NOON = time.mktime((2026, 3, 1, 12, 0, 0, 0, 0, -1))
 
-DONE = JobState(state="done", attempt=1, points=4, done=4, computed=4, seconds=240.0)
+DONE = JobState(state="done", attempt=1, points=4, done=4, started=NOON - 600, updated=NOON - 360)
 RUNNING = JobState(
-    state="running", attempt=2, host="node1", pid=77, points=4, done=1, stage="retrain", epoch=3, epochs=20,
+    state="running", attempt=2, host="node1", pid=77, points=4, done=1, stored=1, stage="retrain", epoch=3, epochs=20,
     started=NOON - 120,
 )  # fmt: skip
-FAILED = JobState(state="failed", attempt=1, points=4, done=2, reason="MemoryError: [too] large")
-LOST = JobState(state="lost", attempt=3, points=4, reason="its process on node2 ended")
-KILLED = JobState(state="killed", attempt=1, points=4, reason="interrupted")
+FAILED = JobState(
+    state="failed", attempt=1, host="node1", pid=78, points=4, done=2, stored=2, reason="MemoryError: [too] large"
+)
+LOST = JobState(
+    state="lost", attempt=3, host="node2", pid=7, points=4, started=NOON - 60, updated=NOON, reason="its process ended"
+)
+STOPPED = JobState(state="stopped", attempt=1, host="node1", pid=79, points=4, reason="interrupted")
 WAITING = JobState(points=4)
 
 
-def sweep(*states: JobState) -> Summary:
-    return Summary("mine", tuple((f"seed={n}", "reg=l1") for n in range(len(states))), states)
+def sweep(*states: JobState) -> SweepProgress:
+    return SweepProgress("mine", tuple((f"seed={n}", "reg=l1") for n in range(len(states))), states)
 
 
 def shown(what: RenderableType) -> list[str]:
@@ -50,30 +52,27 @@ def shown(what: RenderableType) -> list[str]:
 
 
 def test_one_sweep_is_shown_with_who_runs_what_and_what_failed_why() -> None:
-    assert shown(detail(sweep(DONE, RUNNING, FAILED, LOST, KILLED, WAITING), NOON)) == [
+    assert shown(detail(sweep(DONE, RUNNING, FAILED, LOST, STOPPED, WAITING), NOON)) == [
         "sweep mine",
-        "jobs 6 asked, 1 done, 1 running, 1 failed, 1 lost, 1 killed, 1 waiting",
+        "jobs 6 asked, 1 done, 1 failed, 1 lost, 1 stopped, 1 running, 1 waiting",
         "points 7 of 24 done",
         "ends about 12:15, in 15 min",  # 3 + 4 + 4 + 4 points of a minute; the failed job is left alone
-        "job on for points now attempt asks for",
-        "1 node1 (77) 2 min 1 of 4 retrain, epoch 3 of 20 2 seed=1",
-        "job failed reason asks for",
-        "2 1 attempt, 2 of 4 points MemoryError: [too] large seed=2",
-        "job lost reason asks for",
-        "3 3 attempts, 0 of 4 points its process on node2 ended seed=3",
-        "job killed reason asks for",
-        "4 1 attempt, 0 of 4 points interrupted seed=4",
+        "job state attempt on for points now asks for",
+        "2 failed 1 node1 (78) 0 s 2 of 4 MemoryError: [too] large seed=2",
+        "3 lost 3 node2 (7) 60 s 0 of 4 its process ended seed=3",
+        "4 stopped 1 node1 (79) 0 s 0 of 4 interrupted seed=4",
+        "1 running 2 node1 (77) 2 min 1 of 4 retrain, epoch 3 of 20 seed=1",
     ]
 
 
 def test_only_the_first_jobs_of_many_are_listed() -> None:
-    lines = shown(detail(sweep(*[FAILED] * 23), NOON))
-    assert lines[-2].startswith("19 ")
+    lines = shown(detail(sweep(*[FAILED] * 43), NOON))
+    assert lines[-2].startswith("39 ")
     assert lines[-1] == "and 3 more"
 
 
 def test_sweeps_are_listed_one_per_line() -> None:
-    assert shown(overview([sweep(DONE, RUNNING, KILLED, WAITING), sweep(DONE)], NOON)) == [
+    assert shown(overview([sweep(DONE, RUNNING, STOPPED, WAITING), sweep(DONE)], NOON)) == [
         "sweep jobs done running failed lost left points ends",
         "mine 4 1 1 0 0 2 5 of 16 about 12:11, in 11 min",
         "mine 1 1 0 0 0 0 4 of 4 done",
@@ -103,7 +102,7 @@ def test_the_end_is_estimated_from_what_points_took(states: tuple[JobState, ...]
 @pytest.fixture
 def folder(tmp_path: Path) -> SweepFolder:
     made = SweepFolder(tmp_path, "mine")
-    claim(made, Definition((("seed=0",), ("seed=1",))))
+    made.claim((("seed=0",), ("seed=1",)))
     return made
 
 
@@ -145,7 +144,7 @@ def test_a_sweep_is_left_some_time_after_its_last_job_has_run(
     with ExitStack() as running:
         clock = Clock(lambda now: running.close() if now == 100 else None)
         monkeypatch.setattr(live, "time", clock)
-        running.enter_context(reporting(folder.root, "mine", 0))
+        running.enter_context(job_log(folder.root, "mine", 0))
         screen = watched(folder)
     assert "0 done, 1 running, 1 waiting" in screen
     assert "1 done, 1 waiting" in screen
@@ -158,7 +157,7 @@ def test_jobs_are_shown_in_a_terminal_only(folder: SweepFolder, monkeypatch: pyt
         screen = io.StringIO()
         console = Console(file=screen, force_terminal=terminal, width=120, highlight=False)
         monkeypatch.setattr(live, "Console", lambda console=console, **_: console)
-        with live.watching(folder, wanted=wanted) as seen:
+        with live.watched(folder, wanted=wanted) as seen:
             assert seen is expected
             deadline = time.monotonic() + 60
             while seen and "2 waiting" not in screen.getvalue():
@@ -176,10 +175,10 @@ def test_jobs_are_shown_in_a_terminal_only(folder: SweepFolder, monkeypatch: pyt
         (DONE, DONE, 0),
         (DONE, FAILED, 1),
         (DONE, WAITING, 1),
-        (DONE, KILLED, 1),
+        (DONE, STOPPED, 1),
         (DONE, RUNNING, 1),  # it says that it runs, and nobody holds its lock: lost
     ],
-    ids=["done", "failed", "waiting", "killed", "lost"],
+    ids=["done", "failed", "waiting", "stopped", "lost"],
 )
 def test_the_status_says_whether_something_is_left_that_nobody_runs(
     folder: SweepFolder,
@@ -199,7 +198,7 @@ def test_the_status_says_whether_something_is_left_that_nobody_runs(
 
 def test_a_sweep_that_cannot_be_read_hides_no_other(folder: SweepFolder, capsys: pytest.CaptureFixture[str]) -> None:
     other = SweepFolder(folder.root, "other")
-    claim(other, Definition((("seed=0",),)))
+    other.claim((("seed=0",),))
     other.definition.write_text("{}")
     assert main(["--sweeps", str(folder.root)]) == 2
     said = capsys.readouterr()
@@ -209,9 +208,9 @@ def test_a_sweep_that_cannot_be_read_hides_no_other(folder: SweepFolder, capsys:
 
 def test_what_is_under_way_is_no_failure(folder: SweepFolder) -> None:
     write_state(folder, 1, WAITING)
-    with reporting(folder.root, "mine", 0):
-        assert not summarise(folder).stuck
+    with job_log(folder.root, "mine", 0):
+        assert not progress(folder).stuck
         assert main(["mine", "--sweeps", str(folder.root)]) == 0
         write_state(folder, 1, FAILED)
         assert main(["mine", "--sweeps", str(folder.root)]) == 1
-    assert summarise(folder).stuck
+    assert progress(folder).stuck

@@ -12,7 +12,7 @@ from analysis.__main__ import main as analysis
 from pruneexp.__main__ import main as pruneexp
 from pruneexp.dashboard import main as dashboard
 from pruneexp.experiment.display import Display
-from pruneexp.status.__main__ import main as status
+from pruneexp.status import main as status
 from pruneexp.store.__main__ import main as store
 from sweeps.__main__ import main as sweeps
 

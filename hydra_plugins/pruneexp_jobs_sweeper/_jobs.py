@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +15,12 @@ from pruneexp.config import checks
 from pruneexp.config.choices import check_lines, check_own_sweep, choices_of, search_folders
 from pruneexp.config.sweep import own_modules
 from pruneexp.errors import UserError
-from pruneexp.jobs import definition
-from pruneexp.jobs.folder import SweepFolder
+from pruneexp.jobs.folder import Jobs, SweepFolder, automatic_name, definition
 from sweeps import files, grid
 
 
 @dataclass(frozen=True)
-class Composed:
+class ComposedJob:
     """One job, ready to be planned; ``config`` is what it will find, ``own`` are modules of the user's."""
 
     overrides: tuple[str, ...]
@@ -31,68 +30,61 @@ class Composed:
 
 
 @dataclass(frozen=True)
-class Request:
+class ListedSweep:
+    """Every job of a sweep, by number; ``definition`` is what its folder keeps of them."""
+
     folder: SweepFolder
-    definition: definition.Definition
-    jobs: tuple[Composed, ...]
-    folders: tuple[str, ...]
+    definition: Jobs
+    jobs: tuple[ComposedJob, ...]
 
 
-def request(
-    config: DictConfig,
-    loader: ConfigLoader,
-    arguments: Sequence[str],
-    params: Mapping[str, object],
-    file: str | None,
-) -> Request:
+def listed(
+    config: DictConfig, loader: ConfigLoader, arguments: Sequence[str], params: Mapping[str, object], file: str | None
+) -> ListedSweep:
     """Every job of a command line, composed and checked.
 
     Raises:
         UserError: a job is not allowed, or the sweep's name was used for another sweep.
         Exception: whatever Hydra raises for what does not compose.
     """
-    jobs = _product(loader, arguments, params) if file is None else _listed(loader, arguments, Path(file).expanduser())
-    wanted = definition.definition(jobs)
-    name = config.runtime.sweep or definition.automatic_name(wanted)
-    folder = SweepFolder(Path(config.runtime.sweeps).expanduser(), name)
-    definition.check(folder, wanted)
-    composed = tuple(_composed(config, loader, [*job, *_place(name, n)]) for n, job in enumerate(jobs))
-    return Request(folder, wanted, composed, tuple(search_folders(config.hydra)))
+    if file is None:
+        jobs = of_product(loader, [*(f"{key}={value}" for key, value in params.items()), *arguments])
+    else:
+        jobs = _of_file(loader, Path(file).expanduser(), arguments)
+    wanted = definition(jobs)
+    folder = SweepFolder(Path(config.runtime.sweeps).expanduser(), config.runtime.sweep or automatic_name(wanted))
+    folder.check(wanted)
+    name = grid.text(folder.name)
+    composed = [
+        _composed(config, loader, [*job, f"++runtime.sweep={name}", f"++runtime.job={number}"])
+        for number, job in enumerate(jobs)
+    ]
+    return ListedSweep(folder, wanted, tuple(composed))
 
 
-def _place(name: str, number: int) -> tuple[str, str]:
-    return f"++runtime.sweep={grid.text(name)}", f"++runtime.job={number}"
-
-
-def _product(loader: ConfigLoader, arguments: Sequence[str], params: Mapping[str, object]) -> list[list[str]]:
+def of_product(loader: ConfigLoader, lines: Sequence[str]) -> list[list[str]]:
     """What Hydra's own sweeper makes of a command line."""
-    preset = [f"{key}={value}" for key, value in params.items()]
-    parsed = OverridesParser.create(config_loader=loader).parse_overrides([*preset, *arguments])
+    parsed = OverridesParser.create(config_loader=loader).parse_overrides(list(lines))
     return [list(job) for job in BasicSweeper.split_arguments(parsed, max_batch_size=None)[0]]
 
 
-def _listed(loader: ConfigLoader, arguments: Sequence[str], file: Path) -> list[list[str]]:
+def _of_file(loader: ConfigLoader, file: Path, arguments: Sequence[str]) -> list[list[str]]:
     """The jobs of a file, each with what the command line adds or overrules."""
     found = files.read(file)
-    parsed = OverridesParser.create(config_loader=loader).parse_overrides(list(arguments))
-    swept = found.swept()
+    swept = {key.lstrip("+~") for key in found.swept()}
     typed: dict[str, str] = {}
-    for override in parsed:
+    for override in OverridesParser.create(config_loader=loader).parse_overrides(list(arguments)):
         key, line = override.key_or_group, str(override.input_line)
         if override.is_sweep_override():
             raise UserError(f"{line}: what is swept stands in {file}; the command line can only fix values")
-        if key in {each.lstrip("+~") for each in swept}:
+        if key in swept:
             raise UserError(f"{line}: {file} sweeps {key}; change it there, or copy the file")
         typed[key] = line
-    return [[*_without(job, typed), *typed.values()] for job in found.jobs()]
+    jobs = ({key: value for key, value in job.items() if key.lstrip("+~") not in typed} for job in found.jobs())
+    return [[*grid.overrides(job), *typed.values()] for job in jobs]
 
 
-def _without(job: grid.Job, typed: Collection[str]) -> list[str]:
-    """The overrides of a job, but for what the command line says instead."""
-    return grid.overrides({key: value for key, value in job.items() if key.lstrip("+~") not in typed})
-
-
-def _composed(config: DictConfig, loader: ConfigLoader, overrides: Sequence[str]) -> Composed:
+def _composed(config: DictConfig, loader: ConfigLoader, overrides: Sequence[str]) -> ComposedJob:
     """A job, checked."""
     check_lines(overrides, [Path(folder) for folder in search_folders(config.hydra)])
     whole = loader.load_sweep_config(config, list(overrides))
@@ -100,4 +92,4 @@ def _composed(config: DictConfig, loader: ConfigLoader, overrides: Sequence[str]
     job = OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"])
     check_own_sweep(whole, config)
     checks.validate(job, own)
-    return Composed(tuple(overrides), job, choices_of(whole.hydra), own)
+    return ComposedJob(tuple(overrides), job, choices_of(whole.hydra), own)

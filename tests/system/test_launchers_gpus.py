@@ -1,28 +1,26 @@
-"""GPUs shared out among processes: a slot for each, and a wait where there is none."""
+"""GPUs shared out among processes: a share of one for each, and a wait where there is none."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from pruneexp.experiment import slots
-from pruneexp.experiment.slots import VISIBLE, Slots, devices, narrow
+from pruneexp.experiment import gpus
+from pruneexp.experiment.gpus import VISIBLE, GpuShares, devices
 
 HOLD = """
-import os, sys
-from pathlib import Path
-from pruneexp.experiment import slots
+import os, sys, tempfile
+from pruneexp.experiment import gpus
 
-def say(sentence):
-    print("waits", flush=True)
-
-shared = slots.Slots(slots.devices(os.environ.get(slots.VISIBLE), 2), 1, Path(sys.argv[1]))
-lock = slots.narrow(shared, os.environ, say)
+tempfile.tempdir = sys.argv[1]
+gpus._say = lambda sentence: print("waits", flush=True)
+gpus.claim(1)
 assert "torch" not in sys.modules
-print(os.environ[slots.VISIBLE], flush=True)
+print(os.environ[gpus.VISIBLE], flush=True)
 sys.stdin.read()
 """
 
@@ -43,15 +41,15 @@ def test_devices_are_those_that_cuda_would_see(visible: str | None, expected: tu
 
 
 def test_every_device_gets_its_first_job_before_any_gets_its_second(tmp_path: Path) -> None:
-    shared = Slots(("0", "1"), 2, tmp_path / "slots")
+    shared = GpuShares(("0", "1"), 2, tmp_path / "gpus")
     taken = [shared.take(pytest.fail) for _ in range(4)]
     assert [device for device, _ in taken] == ["0", "1", "0", "1"]
     taken[2][1].release()
     assert shared.take(pytest.fail)[0] == "0"
 
 
-def test_one_who_finds_no_slot_says_so_once_and_waits(tmp_path: Path) -> None:
-    shared, said = Slots(("GPU-a/b",), 1, tmp_path), []
+def test_a_process_that_finds_no_free_gpu_says_so_once_and_waits(tmp_path: Path) -> None:
+    shared, said = GpuShares(("GPU-a/b",), 1, tmp_path), []
     _, lock = shared.take(pytest.fail)
 
     def say(sentence: str) -> None:
@@ -64,22 +62,23 @@ def test_one_who_finds_no_slot_says_so_once_and_waits(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize(("there", "each"), [((), 1), (("0",), 0)])
+@pytest.mark.parametrize(("visible", "jobs"), [("-1", 1), ("0", 0)])
 def test_nothing_is_taken_where_there_is_no_gpu_or_nobody_counts(
-    there: tuple[str, ...], each: int, tmp_path: Path
+    visible: str, jobs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    environment = {"OTHER": "1"}
-    assert narrow(Slots(there, each, tmp_path / "none"), environment, pytest.fail) is None
-    assert environment == {"OTHER": "1"}
-    assert not (tmp_path / "none").exists()
+    monkeypatch.setenv(VISIBLE, visible)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert gpus.claim.__wrapped__(jobs) is None
+    assert os.environ[VISIBLE] == visible
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_capacity_counts_what_an_outer_allocation_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VISIBLE, "4,7")
-    assert [slots.capacity(each) for each in (0, 1, 3)] == [0, 2, 6]
+    assert [gpus.capacity(each) for each in (0, 1, 3)] == [0, 2, 6]
 
 
-def test_processes_never_share_a_slot_and_a_killed_one_frees_its(tmp_path: Path) -> None:
+def test_processes_never_share_a_share_and_a_killed_one_frees_its(tmp_path: Path) -> None:
     def started() -> subprocess.Popen[str]:
         command = [sys.executable, "-c", HOLD, str(tmp_path)]
         environment = {"PYTHONPATH": str(Path(__file__).parents[2]), VISIBLE: "5,6"}

@@ -1,0 +1,123 @@
+"""What a sweep by Optuna asks for, and its trials: each a job of Hydra's launcher, driven by the worker of studies.
+
+Imported late, for it loads Optuna.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from numbers import Real
+
+import optuna
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from optuna.distributions import distribution_to_json
+from optuna.trial import FrozenTrial, TrialState
+
+from hydra_plugins.pruneexp_optuna_sweeper._space import Dimension, Value
+from pruneexp.errors import UserError, first_line, redact
+from pruneexp.places import journal
+from sweeps.driver import Definition, Direction, TrialFailed, TrialOutcome, Worker
+from sweeps.sampling import sampler
+from sweeps.storing import open_storage
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchedJobs:
+    """A sweep: ``trials`` in all, of which ``n_jobs`` are launched at a time.
+
+    ``failures`` holds what jobs have raised, by trial.
+
+    Raises:
+        UserError: there is nothing to sweep, or no trial to do it with.
+    """
+
+    dimensions: Mapping[str, Dimension]
+    fixed: Sequence[str]
+    objectives: Mapping[str, Direction]
+    trials: int
+    n_jobs: int
+    sampler: str
+    seed: int
+    storage: str | None
+    study: str | None
+    failures: dict[int, Exception] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.dimensions:
+            raise UserError("there is nothing to sweep: give a key a range, such as 'train.lr=interval(0.01,0.1)'")
+        for key, number in (("trials", self.trials), ("n_jobs", self.n_jobs)):
+            if number < 1:
+                raise UserError(f"hydra.sweeper.{key}={number}: allowed is 1 or more")
+
+    def definition(self) -> Definition:
+        """The study: named as asked, or so that a sweep that differs in anything that decides its values has another.
+
+        Neither ``runtime`` nor a password can change a number.
+        """
+        ranges = {key: [distribution_to_json(each.distribution), *each.texts] for key, each in self.dimensions.items()}
+        fixed = sorted(redact(line) for line in self.fixed if not line.lstrip("+~").startswith("runtime."))
+        about = {"ranges": ranges, "fixed overrides": fixed, "objectives": dict(self.objectives)}
+        digest = hashlib.sha256(json.dumps([about, self.sampler, self.seed], sort_keys=True).encode()).hexdigest()
+        return Definition(self.study or f"sweep-{digest[:12]}", self.objectives, about, "hydra.sweeper.study")
+
+    def worker(self) -> Worker:
+        """The worker of the study, which is made, or joined as it was left.
+
+        Raises:
+            UserError: a study of this name holds another sweep, or its storage cannot be used.
+        """
+        chosen = sampler(self.sampler, self.seed, len(self.objectives), len(self.dimensions))
+        definition = self.definition()
+        storage = open_storage(self.storage, journal(definition.name))
+        space = {key: each.distribution for key, each in self.dimensions.items()}
+        made = Worker(storage, definition, chosen, space)
+        made.prepare()
+        return made
+
+    def run(self, launcher: Launcher, trials: Sequence[optuna.Trial]) -> list[TrialOutcome]:
+        """Launch the jobs of some trials, and wait for all of them."""
+        jobs = [[*self.fixed, *self._drawn(trial)] for trial in trials]
+        done = launcher.launch(jobs, initial_job_idx=trials[0].number)
+        return [self._outcome(trial, job) for trial, job in zip(trials, done, strict=True)]
+
+    def settings(self, trial: FrozenTrial) -> dict[str, Value]:
+        return {key: each.exact(trial.params[key]) for key, each in self.dimensions.items()}
+
+    def best(self, worker: Worker) -> list[FrozenTrial]:
+        """The best trial, or the Pareto front with the best of the first objective first; empty if all failed."""
+        study = worker.study()
+        if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+            return []
+        if len(self.objectives) == 1:
+            return [study.best_trial]
+        sign = -1 if next(iter(self.objectives.values())) == "maximize" else 1
+        return sorted(study.best_trials, key=lambda trial: sign * trial.values[0])
+
+    def _drawn(self, trial: optuna.Trial) -> list[str]:
+        return [f"{key}={each.text(trial.params[key])}" for key, each in self.dimensions.items()]
+
+    def _outcome(self, trial: optuna.Trial, job: JobReturn) -> TrialOutcome:
+        try:
+            return _wanted(job.return_value, self.objectives)  # raises what the job has raised
+        except Exception as error:  # noqa: BLE001  one failed job must not end the sweep
+            self.failures[trial.number] = error
+            return TrialFailed(redact(first_line(error)))
+
+
+def _wanted(numbers: object, objectives: Mapping[str, Direction]) -> list[float]:
+    """The objectives among the numbers of a job.
+
+    Raises:
+        UserError: one is missing or is not a number.
+    """
+    returned = numbers.items() if isinstance(numbers, Mapping) else ()
+    given = {name: float(n) for name, n in returned if isinstance(n, Real) and not math.isnan(n)}
+    for name in objectives:
+        if name not in given:
+            raise UserError(f"the job returned no number {name}; there are {', '.join(given) or 'none'}")
+    return [given[name] for name in objectives]
