@@ -14,6 +14,7 @@ from pruneexp.errors import JobFailed, UserError
 from pruneexp.jobs.folder import SweepFolder
 from pruneexp.jobs.progress import SweepProgress, progress
 from pruneexp.jobs.state import JobNotNeeded, JobState, job_log, read_state, write_state, written
+from pruneexp.signals import Stopped
 
 DIES = """
 import sys, time
