@@ -1,0 +1,124 @@
+"""The network and the data of a job, tried out with each other; trains nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from pruneexp.cache.identity import stage_key
+from pruneexp.cache.manifests import checksum
+from pruneexp.config.kinds import numbers
+from pruneexp.data.dataset import Dataset
+from pruneexp.errors import UserError
+from pruneexp.experiment.instances import instantiated
+from pruneexp.experiment.network import NetworkFactory, weights_file
+from pruneexp.experiment.rehearsal import NetworkTask, check_copy, rehearsed
+from pruneexp.experiment.sources import described
+from pruneexp.experiment.spec import JobSpec
+from pruneexp.models.adapt import adapt, input_shape_of
+from pruneexp.stages.parts import Part, code_of
+from pruneexp.stages.setting import Learner
+from pruneexp.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A learner whose network has been tried out; ``probe`` is one with fresh weights that nothing else is done with.
+
+    ``overlooked`` says which weights are not pruned and which FLOP not counted, if any.
+    """
+
+    learner: Learner
+    probe: nn.Module
+    overlooked: str
+
+
+def examined(spec: JobSpec, recipe: Recipe) -> Examined:
+    """Load the data, build the network and run a few images through it, as training by ``recipe`` would.
+
+    Raises:
+        UserError: one of them cannot be made, or they do not fit each other.
+    """
+    device = _device(spec.values["device"])
+    start_from = spec.values["train"]["start_from"]
+    if start_from:
+        weights_file(start_from)  # a wrong path is said before anything is built
+    learner = unexamined(spec, _data(spec), device)
+    probe = learner.network("fresh")
+    task = _task(spec, learner, probe, recipe)
+    rehearsal = rehearsed(probe, task)
+    if not str(spec.values["model"]["_target_"]).startswith("pruneexp.models."):
+        check_copy(probe, learner.network("initial"), task)
+    factory = _factory(spec, learner.data.value, device, contiguous=rehearsal.contiguous)
+    tried = replace(
+        learner,
+        model=Part(factory, learner.model.identity),
+        adapt=None if task.shape == learner.input_shape else partial(adapt, input_shape=task.shape),
+        input_shape=task.shape,
+        layer_flop=rehearsal.layer_flop,
+    )
+    return Examined(tried, probe, rehearsal.overlooked)
+
+
+def unexamined(spec: JobSpec, data: Dataset, device: torch.device) -> Learner:
+    """The learner of these data before a network is built: what it takes and costs is not known yet."""
+    allow, start_from = spec.runtime.allow, spec.values["train"]["start_from"]
+    identity = described(numbers("data", spec.values["data"]), allow)
+    if code := code_of(identity):
+        data = replace(data, fingerprint=stage_key("data", 1, code, [], data.fingerprint))
+    return Learner(
+        model=Part(_factory(spec, data, device), described(spec.values["model"], allow)),
+        data=Part(data, identity),
+        adapt=None,
+        input_shape=data.shape,
+        device=device,
+        layer_flop={},
+        start_from=checksum(Path(start_from).expanduser()) if start_from else "",
+    )
+
+
+def _factory(spec: JobSpec, data: Dataset, device: torch.device, *, contiguous: bool = False) -> NetworkFactory:
+    make = partial(instantiated, allowed=spec.allowed)
+    start_from = spec.values["train"]["start_from"]
+    return NetworkFactory(make, spec.values["model"], spec.seed, device, data.shape, start_from, contiguous)
+
+
+def _device(name: str) -> torch.device:
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("device=cuda: torch sees no GPU here; use device=cpu or device=auto")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def _data(spec: JobSpec) -> Dataset:
+    node: dict[str, Any] = dict(spec.values["data"])
+    classes = node.pop("info")["classes"]
+    data = instantiated("data", node, spec.allowed)
+    if not isinstance(data, Dataset):
+        raise UserError(f"data._target_={node['_target_']} returned a {type(data).__name__}, not a Dataset")
+    if data.classes != classes:
+        raise UserError(
+            f"data.info.classes={classes}, but {data.name} has {data.classes}: set data.info.classes={data.classes}"
+        )
+    return data
+
+
+def _task(spec: JobSpec, learner: Learner, network: nn.Module, recipe: Recipe) -> NetworkTask:
+    """What the network is to do; torchvision's with auxiliary classifiers have a switch for them."""
+    data = learner.data.value
+    switch = "" if "aux_logits" in spec.values["model"] else "+"
+    return NetworkTask(
+        shape=input_shape_of(network, data.shape),
+        classes=data.classes,
+        device=learner.device,
+        batch=recipe.batch_size,
+        half=recipe.precision == "bfloat16",
+        single=any(len(split) % learner.evaluation_batch == 1 for split in (data.val, data.test)),
+        cure=f"set {switch}model.aux_logits=false" if getattr(network, "aux_logits", False) else "",
+    )
