@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -68,7 +68,8 @@ class Learner:
     device: torch.device
     layer_flop: Mapping[str, float]
     start_from: str = ""
-    evaluation_batch: int = 256
+
+    evaluation_batch: ClassVar[int] = 256
 
     def network(self, start: Weights) -> nn.Module:
         """The network in training mode on ``device``, with fresh random weights or with its initial ones.
