@@ -15,7 +15,7 @@ from torch import nn
 from pruneexp.errors import UserError
 from pruneexp.experiment.instances import check_homes, part
 from pruneexp.experiment.job import Job
-from pruneexp.experiment.learner import examined
+from pruneexp.experiment.learner import made, tried
 from pruneexp.experiment.naming import name_layers
 from pruneexp.experiment.spec import JobSpec
 from pruneexp.pruning.layers import kind_of, prunable
@@ -38,7 +38,7 @@ def build(spec: JobSpec, progress: Progress) -> Job:
     if spec.runtime.threads:
         torch.set_num_threads(spec.runtime.threads)
     recipe, _ = recipes(spec)
-    found = examined(spec, recipe.value)
+    found = tried(made(spec), recipe.value)
     layers = prunable(found.probe, spec.values["criterion"]["layers"])
     spec = _naming(spec, layers)
     policy: Part[DropoutPolicy] = part(spec, "dropout", spec.values["dropout"])
@@ -79,10 +79,10 @@ def recipes(spec: JobSpec) -> tuple[Part[Recipe], Part[Recipe]]:
     retrain = spec.values["retrain"]
     changes = {key: retrain[key] for key in ("epochs", "schedule", "milestones")}
     try:
-        made = Recipe(**values), Recipe(**{**values, **changes, "lr": values["lr"] * retrain["lr_factor"]})
+        both = Recipe(**values), Recipe(**{**values, **changes, "lr": values["lr"] * retrain["lr_factor"]})
     except ValueError as error:
         raise UserError(f"train or retrain: {error}") from error
-    first, second = (Part(recipe, asdict(recipe)) for recipe in made)
+    first, second = (Part(recipe, asdict(recipe)) for recipe in both)
     return first, second
 
 

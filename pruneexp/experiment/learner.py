@@ -1,7 +1,8 @@
-"""The network and the data of a job, tried out with each other; trains nothing."""
+"""The network and the data of a job: made from what is asked for, then tried out with each other; trains nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,12 +23,43 @@ from pruneexp.experiment.sources import described
 from pruneexp.experiment.spec import JobSpec
 from pruneexp.models.adapt import adapt, input_shape_of
 from pruneexp.stages.parts import Part, code_of
-from pruneexp.stages.setting import Learner
+from pruneexp.stages.setting import Learner, Weights
+from pruneexp.training.layout import stays_contiguous
 from pruneexp.training.recipe import Recipe
 
 
+def made(spec: JobSpec) -> Learner:
+    """The learner that is asked for, untried: the data are loaded, and no network is built yet.
+
+    Raises:
+        UserError: the data cannot be loaded, or the file of weights not be read.
+    """
+    start_from = spec.values["train"]["start_from"]
+    if start_from:
+        weights_file(start_from)  # a wrong path is said before anything is built
+    return of_data(spec, _data(spec), _device(spec.values["device"]))
+
+
+def of_data(spec: JobSpec, data: Dataset, device: torch.device) -> Learner:
+    """The learner of these data; what its network takes and costs is not known before one is built."""
+    allow, model, start_from = spec.runtime.allow, spec.values["model"], spec.values["train"]["start_from"]
+    make = partial(instantiated, allowed=spec.allowed)
+    identity = described(numbers("data", spec.values["data"]), allow)
+    if code := code_of(identity):
+        data = replace(data, fingerprint=stage_key("data", 1, code, [], data.fingerprint))
+    return Learner(
+        model=Part(NetworkFactory(make, model, spec.seed, device, data.shape, start_from), described(model, allow)),
+        data=Part(data, identity),
+        adapt=None,
+        input_shape=data.shape,
+        device=device,
+        layer_flop={},
+        start_from=checksum(Path(start_from).expanduser()) if start_from else "",
+    )
+
+
 @dataclass(frozen=True)
-class Examined:
+class Tried:
     """A learner whose network has been tried out; ``probe`` is one with fresh weights that nothing else is done with.
 
     ``overlooked`` says which weights are not pruned and which FLOP not counted, if any.
@@ -38,54 +70,30 @@ class Examined:
     overlooked: str
 
 
-def examined(spec: JobSpec, recipe: Recipe) -> Examined:
-    """Load the data, build the network and run a few images through it, as training by ``recipe`` would.
+def tried(learner: Learner, recipe: Recipe) -> Tried:
+    """Build the network and run a few images through it, as training by ``recipe`` would.
 
     Raises:
-        UserError: one of them cannot be made, or they do not fit each other.
+        UserError: it cannot be made, or does not fit the data.
     """
-    device = _device(spec.values["device"])
-    start_from = spec.values["train"]["start_from"]
-    if start_from:
-        weights_file(start_from)  # a wrong path is said before anything is built
-    learner = unexamined(spec, _data(spec), device)
     probe = learner.network("fresh")
-    task = _task(spec, learner, probe, recipe)
+    task = _task(learner, probe, recipe)
     rehearsal = rehearsed(probe, task)
-    if not str(spec.values["model"]["_target_"]).startswith("pruneexp.models."):
+    if not str(learner.model.identity["_target_"]).startswith("pruneexp.models."):
         check_copy(probe, learner.network("initial"), task)
-    factory = _factory(spec, learner.data.value, device, contiguous=rehearsal.contiguous)
-    tried = replace(
+    build = learner.model.value
+    known = replace(
         learner,
-        model=Part(factory, learner.model.identity),
+        model=replace(learner.model, value=partial(_in_usual_order, build) if rehearsal.contiguous else build),
         adapt=None if task.shape == learner.input_shape else partial(adapt, input_shape=task.shape),
         input_shape=task.shape,
         layer_flop=rehearsal.layer_flop,
     )
-    return Examined(tried, probe, rehearsal.overlooked)
+    return Tried(known, probe, rehearsal.overlooked)
 
 
-def unexamined(spec: JobSpec, data: Dataset, device: torch.device) -> Learner:
-    """The learner of these data before a network is built: what it takes and costs is not known yet."""
-    allow, start_from = spec.runtime.allow, spec.values["train"]["start_from"]
-    identity = described(numbers("data", spec.values["data"]), allow)
-    if code := code_of(identity):
-        data = replace(data, fingerprint=stage_key("data", 1, code, [], data.fingerprint))
-    return Learner(
-        model=Part(_factory(spec, data, device), described(spec.values["model"], allow)),
-        data=Part(data, identity),
-        adapt=None,
-        input_shape=data.shape,
-        device=device,
-        layer_flop={},
-        start_from=checksum(Path(start_from).expanduser()) if start_from else "",
-    )
-
-
-def _factory(spec: JobSpec, data: Dataset, device: torch.device, *, contiguous: bool = False) -> NetworkFactory:
-    make = partial(instantiated, allowed=spec.allowed)
-    start_from = spec.values["train"]["start_from"]
-    return NetworkFactory(make, spec.values["model"], spec.seed, device, data.shape, start_from, contiguous)
+def _in_usual_order(build: Callable[[Weights], nn.Module], start: Weights) -> nn.Module:
+    return stays_contiguous(build(start))
 
 
 def _device(name: str) -> torch.device:
@@ -109,10 +117,10 @@ def _data(spec: JobSpec) -> Dataset:
     return data
 
 
-def _task(spec: JobSpec, learner: Learner, network: nn.Module, recipe: Recipe) -> NetworkTask:
+def _task(learner: Learner, network: nn.Module, recipe: Recipe) -> NetworkTask:
     """What the network is to do; torchvision's with auxiliary classifiers have a switch for them."""
     data = learner.data.value
-    switch = "" if "aux_logits" in spec.values["model"] else "+"
+    switch = "" if "aux_logits" in learner.model.identity else "+"
     return NetworkTask(
         shape=input_shape_of(network, data.shape),
         classes=data.classes,

@@ -23,7 +23,6 @@ from pruneexp.models.adapt import input_shape_of
 from pruneexp.pruning.layers import computed, evaluating
 from pruneexp.stages.setting import Weights
 from pruneexp.stages.work import load
-from pruneexp.training.layout import stays_contiguous
 from pruneexp.training.seeding import stream
 
 
@@ -31,8 +30,7 @@ from pruneexp.training.seeding import stream
 class NetworkFactory:
     """Builds the network of a ``node`` by ``make``, in training mode on ``device``, any number of times.
 
-    Lazy layers take their sizes from images of ``shape``. ``start_from`` is a file of initial weights, if any;
-    ``contiguous`` says that the network's code depends on the usual order in memory.
+    Lazy layers take their sizes from images of ``shape``. ``start_from`` is a file of initial weights, if any.
     """
 
     make: Callable[[str, Any], Any]
@@ -41,7 +39,6 @@ class NetworkFactory:
     device: torch.device
     shape: tuple[int, int, int]
     start_from: str | None = None
-    contiguous: bool = False
 
     def __call__(self, start: Weights) -> nn.Module:
         """The network with its ``initial`` weights, or with ``fresh`` random ones.
@@ -62,8 +59,7 @@ class NetworkFactory:
         _make_dense(network)
         if start == "initial" and self.start_from:
             load(network, weights_file(self.start_from), f"train.start_from={self.start_from}")
-        network.to(self.device).train()
-        return stays_contiguous(network) if self.contiguous else network
+        return network.to(self.device).train()
 
 
 def weights_file(path: str) -> dict[str, Tensor]:

@@ -99,10 +99,8 @@ def test_what_names_no_layer_is_said(tmp_path: Path, word: str, told: str) -> No
 
 
 def test_an_allocation_of_the_users_is_given_text_where_it_asks_for_it(tmp_path: Path) -> None:
-    made = built(tmp_path, spared=[1, 3.0], factors={13: [1, 2.5]}, rates=[1, 0.5], title="x")[
-        0
-    ].setting.cut.value.allocation
-    assert made == Sparing(["1", "3.0"], {"13": [1, 2.5]}, [1, 0.5], "x")
+    job, _ = built(tmp_path, spared=[1, 3.0], factors={13: [1, 2.5]}, rates=[1, 0.5], title="x")
+    assert job.setting.cut.value.allocation == Sparing(["1", "3.0"], {"13": [1, 2.5]}, [1, 0.5], "x")
     assert built(tmp_path, spared=None)[0].setting.cut.value.allocation == Sparing()
 
 
