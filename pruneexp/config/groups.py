@@ -40,7 +40,19 @@ TABLE = (
         "study",
         needed=False,
         label=False,
-        places=("name", "trials", "minutes", "finalists", "storage", "stale_seconds", "memory_gib"),
+        # Limits of a search, and where it is kept: asked again with others, it goes on.
+        places=(
+            "name",
+            "trials",
+            "minutes",
+            "finalists",
+            "lowest",
+            "tolerance",
+            "confidence",
+            "storage",
+            "stale_seconds",
+            "memory_gib",
+        ),
     ),
 )
 
