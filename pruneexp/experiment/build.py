@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from pruneexp.cost.overlooked import overlooked
 from pruneexp.errors import UserError
 from pruneexp.experiment.instances import check_homes, part
 from pruneexp.experiment.job import Job
@@ -37,22 +38,24 @@ def build(spec: JobSpec, progress: Progress) -> Job:
     """
     if spec.runtime.threads:
         torch.set_num_threads(spec.runtime.threads)
+    untried = made(spec)
+    probe = untried.network("fresh")
     recipe, _ = recipes(spec)
-    found = tried(made(spec), recipe.value)
-    layers = prunable(found.probe, spec.values["criterion"]["layers"])
+    learner = tried(untried, probe, recipe.value)
+    layers = prunable(probe, spec.values["criterion"]["layers"])
     spec = _naming(spec, layers)
     policy: Part[DropoutPolicy] = part(spec, "dropout", spec.values["dropout"])
-    calls = uses_of(found.probe, policy.value, found.learner.input_shape)
-    dropout = NetworkDropout(policy, calls, rates(found.probe, policy.value, "train", {}, calls))
-    setting = setting_of(spec, found.learner, dropout, progress, in_halves=_in_halves(found.probe))
+    calls = uses_of(probe, policy.value, learner.input_shape)
+    dropout = NetworkDropout(policy, calls, rates(probe, policy.value, "train", {}, calls))
+    setting = setting_of(spec, learner, dropout, progress, in_halves=_in_halves(probe))
     _check_selection(setting, layers, spec.budgets[0])
-    return job_of(spec, setting, found.overlooked)
+    return job_of(spec, setting, overlooked(probe, learner.layer_flop))
 
 
-def job_of(spec: JobSpec, setting: Setting, overlooked: str = "") -> Job:
-    """The job of a setting: with the schedule and the mode that were asked for."""
+def job_of(spec: JobSpec, setting: Setting, left_out: str = "") -> Job:
+    """The job of a setting, with the schedule and the mode that were asked for; ``left_out`` is its ``overlooked``."""
     schedule, mode = (part(spec, group, spec.values[group]) for group in ("schedule", "mode"))
-    return Job(spec, setting, schedule, mode, overlooked)
+    return Job(spec, setting, schedule, mode, left_out)
 
 
 def setting_of(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -58,38 +58,26 @@ def of_data(spec: JobSpec, data: Dataset, device: torch.device) -> Learner:
     )
 
 
-@dataclass(frozen=True)
-class Tried:
-    """A learner whose network has been tried out; ``probe`` is one with fresh weights that nothing else is done with.
+def tried(learner: Learner, probe: nn.Module, recipe: Recipe) -> Learner:
+    """The learner with what is known once a few images have run through its network, as training by ``recipe`` would.
 
-    ``overlooked`` says which weights are not pruned and which FLOP not counted, if any.
-    """
-
-    learner: Learner
-    probe: nn.Module
-    overlooked: str
-
-
-def tried(learner: Learner, recipe: Recipe) -> Tried:
-    """Build the network and run a few images through it, as training by ``recipe`` would.
+    ``probe`` is its network with fresh weights, one that nothing else is done with.
 
     Raises:
-        UserError: it cannot be made, or does not fit the data.
+        UserError: the network does not fit the data, or cannot be trained.
     """
-    probe = learner.network("fresh")
     task = _task(learner, probe, recipe)
     rehearsal = rehearsed(probe, task)
     if not str(learner.model.identity["_target_"]).startswith("pruneexp.models."):
         check_copy(probe, learner.network("initial"), task)
     build = learner.model.value
-    known = replace(
+    return replace(
         learner,
         model=replace(learner.model, value=partial(_in_usual_order, build) if rehearsal.contiguous else build),
         adapt=None if task.shape == learner.input_shape else partial(adapt, input_shape=task.shape),
         input_shape=task.shape,
         layer_flop=rehearsal.layer_flop,
     )
-    return Tried(known, probe, rehearsal.overlooked)
 
 
 def _in_usual_order(build: Callable[[Weights], nn.Module], start: Weights) -> nn.Module:

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from pruneexp.cost.flops import layer_flops
-from pruneexp.cost.overlooked import overlooked
 from pruneexp.errors import UserError, cause
 from pruneexp.pruning.layers import evaluating, weights
 from pruneexp.training import layout, seeding
@@ -43,11 +42,10 @@ class NetworkTask:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """Dense FLOP of each prunable layer; whether only the usual order in memory will do; what numbers leave out."""
+    """Dense FLOP of each prunable layer; whether only the usual order in memory will do."""
 
     layer_flop: Mapping[str, float]
     contiguous: bool
-    overlooked: str
 
 
 def rehearsed(network: nn.Module, task: NetworkTask) -> Rehearsal:
@@ -74,7 +72,7 @@ def rehearsed(network: nn.Module, task: NetworkTask) -> Rehearsal:
             "no FLOP can be counted, because the model calls none of its layers: functional.linear(x, self.fc.weight) "
             "and the like must become self.fc(x)"
         )
-    return Rehearsal(flop, contiguous, overlooked(network, flop))
+    return Rehearsal(flop, contiguous)
 
 
 def check_copy(network: nn.Module, copy: nn.Module, task: NetworkTask) -> None:

@@ -107,12 +107,12 @@ class Session:
         return self._begin("study", key, name, params)
 
     def _begin(self, kind: Literal["curve", "study"], key: str, name: str, params: Mapping[str, Any]) -> Record:
-        parent = Parent(kind, key, name, params, self._tags(), self.spec.yaml(), self.environment())
+        parent = Parent(kind, key, name, params, self._tags(), self.resolved(), self.environment())
         return Record(self.courier, self._courier().begin(parent))
 
     def record_scan(self, scan: schema.Scan) -> None:
         """Record a sensitivity scan, unless it is recorded already."""
-        self._courier().log_scan(scan, self.spec.yaml(), self.environment())
+        self._courier().log_scan(scan, self.resolved(), self.environment())
 
     def _tags(self) -> dict[str, str]:
         """The sweep of a job, what its numbers leave out, what the user wants; a record keeps the tags it has."""
@@ -130,6 +130,10 @@ class Session:
     def _courier(self) -> Courier:
         self.store.refer(redact(resolved(self.courier.uri)), Path.cwd() / SPOOL)
         return self.courier
+
+    def resolved(self) -> str:
+        """The whole configuration as YAML."""
+        return self.spec.yaml()
 
     def environment(self) -> dict[str, object]:
         gpu = torch.cuda.get_device_name() if self.job.setting.learner.device.type == "cuda" else None
