@@ -34,15 +34,14 @@ def made(spec: JobSpec) -> Learner:
     Raises:
         UserError: the data cannot be loaded, or the file of weights not be read.
     """
-    start_from = spec.values["train"]["start_from"]
-    if start_from:
-        weights_file(start_from)  # a wrong path is said before anything is built
+    if spec.start_from:
+        weights_file(spec.start_from)  # a wrong path is said before anything is built
     return of_data(spec, _data(spec), _device(spec.values["device"]))
 
 
 def of_data(spec: JobSpec, data: Dataset, device: torch.device) -> Learner:
     """The learner of these data; what its network takes and costs is not known before one is built."""
-    allow, model, start_from = spec.runtime.allow, spec.values["model"], spec.values["train"]["start_from"]
+    allow, model, start_from = spec.runtime.allow, spec.values["model"], spec.start_from
     make = partial(instantiated, allowed=spec.allowed)
     identity = described(numbers("data", spec.values["data"]), allow)
     if code := code_of(identity):

@@ -42,6 +42,12 @@ class JobSpec:
         return bool(self.values["plan"])
 
     @property
+    def start_from(self) -> str | None:
+        """The file of weights that dense training starts from, if any."""
+        found: str | None = self.values["train"]["start_from"]
+        return found
+
+    @property
     def allowed(self) -> tuple[str, ...]:
         """The packages that a ``_target_`` may name."""
         return (*checks.ALLOWED_TARGETS, *self.runtime.allow, *self.own)
