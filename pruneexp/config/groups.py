@@ -68,7 +68,7 @@ BY_SWEEPING = "-m {}"
 
 
 def several(group: str, choices: Sequence[object], way: str = BY_SWEEPING) -> UserError:
-    """What is said to somebody who lists choices; ``way`` to run them all has a place for ``reg=l1,l2``."""
+    """The sentence for a list of choices; ``way`` to run them all has a place for ``reg=l1,l2``."""
     line = f"{group}={','.join(map(str, choices))}"
     if len(choices) == 1:
         return UserError(f"{group} takes one choice, not a list: write {line}")

@@ -121,7 +121,7 @@ class RuntimeConfig:
     """Places, progress, limits: never part of a result's identity.
 
     ``threads`` is the one that can change the last bits: sums on a CPU depend on how they are split. ``gpu_jobs`` is
-    how many jobs may share a GPU, 0 where somebody else shares the GPUs out. With ``spool`` a job starts although the
+    how many jobs may share a GPU, 0 where a cluster shares the GPUs out. With ``spool`` a job starts although the
     tracking store does not answer; its records wait in ``.pruneexp/spool``. ``tags``, names and values, are put on
     runs, to filter by; ``dashboard`` renews summaries and views after each job. ``sweep`` and ``job`` name the sweep
     that a job belongs to and its number there, ``sweeps`` is the folder where it writes how far it is, ``log`` has it

@@ -13,6 +13,7 @@ from pruneexp.config.groups import LABELS
 from pruneexp.experiment.job import Job
 from pruneexp.schema import SCHEMA_VERSION, Budget, PointIdentity
 from pruneexp.stages.graph import Route
+from pruneexp.stages.setting import Regime
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ def identity(job: Job, budget: Budget, route: Route, by: AskedBy | None = None) 
     """
     told = labels(job, by)
     fingerprint, setting = job.setting.learner.fingerprint, job.setting
-    curve = stage_key("curve", 1, {"labels": told, "reg": job.spec.values["reg"]}, [], fingerprint)
+    curve = stage_key("curve", 1, {"labels": told, "reg": job.spec.at("reg")}, [], fingerprint)
     ends = (route.dense.key, route.mask.key, route.final.key)
     point = stage_key("point", int(SCHEMA_VERSION), {"budget": asdict(budget)}, (curve, *ends))
     return PointIdentity(
@@ -53,13 +54,13 @@ def labels(job: Job, by: AskedBy | None = None) -> dict[str, Any]:
     spec, setting = job.spec, job.setting
     told: dict[str, Any] = {
         **{group: spec.choices[group] for group in LABELS},
-        "retrain_scope": spec.values["retrain"]["scope"],
+        "retrain_scope": spec.at("retrain.scope"),
         "seed": setting.seed,
         "prunable": ",".join(setting.cut.value.layers),
         "batchnorm": "recalibrated" if setting.recalibrate_batchnorm else "as is",
         "train_epochs": setting.dense.epochs,
         "retrain_epochs": setting.retraining.epochs,
-        "retrain_lr_factor": spec.values["retrain"]["lr_factor"],
+        "retrain_lr_factor": spec.at("retrain.lr_factor"),
         **penalties(job),
         **settings(job),
         **_switches(job),
@@ -73,11 +74,15 @@ def labels(job: Job, by: AskedBy | None = None) -> dict[str, Any]:
 
 def penalties(job: Job) -> dict[str, float]:
     """How strong the penalties of training and of retraining are, 0 where one has no strength."""
-    parts = {"reg_strength": job.setting.dense.penalty, "reg_retrain_strength": job.setting.retraining.penalty}
-    return {
-        name: float(_number((part.identity or {}).get("strength", getattr(part.value, "strength", None))) or 0)
-        for name, part in parts.items()
-    }
+    setting = job.setting
+    return {"reg_strength": _strength(setting.dense), "reg_retrain_strength": _strength(setting.retraining)}
+
+
+def _strength(regime: Regime) -> float:
+    """What the configuration of a penalty says, or the penalty itself."""
+    penalty = regime.penalty
+    written = (penalty.identity or {}).get("strength", getattr(penalty.value, "strength", None))
+    return float(_number(written) or 0)
 
 
 def settings(job: Job) -> dict[str, str]:

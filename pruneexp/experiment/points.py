@@ -20,7 +20,7 @@ def assemble(of: PointIdentity, route: Route, runner: Runner, layer_flop: Mappin
     """Compute what is missing of a route, and put its point together.
 
     Raises:
-        Exception: whatever stopped a stage.
+        Exception: what stopped a stage.
     """
     records = {step.key: runner.record(step) for step in route.steps}
     dense, mask, final = (records[step.key] for step in (route.dense, route.mask, route.final))

@@ -171,7 +171,7 @@ def _runs_in_channels_last(network: nn.Module, noise: Tensor, usual: Tensor, tas
             _train(network, arrange(noise[: task.batch].clone()), task)
     except _MEMORY:
         raise
-    except Exception:  # noqa: BLE001  whatever the network's code raises: it is tried in the usual order next
+    except Exception:  # noqa: BLE001  code of a network may raise anything: it is tried in the usual order next
         return False
     return True
 

@@ -154,12 +154,12 @@ class Session:
         """
         try:
             point = assemble(of, route, self.runner, self.job.setting.learner.layer_flop)
-        except Exception as error:  # a diverged training, too little memory, a bug in somebody's network
+        except Exception as error:  # a diverged training, too little memory, a bug in a user's network
             if isinstance(error, UserError) and not isinstance(error, Infeasible):
                 raise
             if isinstance(error, Abandoned):
                 for step in route.steps:
-                    self.store.discard(step.key)  # nobody goes on with it
+                    self.store.discard(step.key)  # no worker goes on with it
                 raise
             reason = f"{type(error).__name__}: {error}"
             record.tracker.log_failure(record.run_id, schema.flatten(of), reason)
@@ -193,7 +193,7 @@ class Session:
         return self._varied(replace(setting, retraining=setting.retraining.lasting(epochs)))
 
     def watched(self, watch: Watch) -> Session:
-        """The same session with somebody who looks on while networks train."""
+        """The same session with a watch on the networks that train."""
         setting = self.job.setting
         return self._varied(replace(setting, observer=replace(setting.observer, watch=watch)))
 
@@ -206,7 +206,7 @@ class Session:
 
 
 class Abandoned(Exception):
-    """Work given up on purpose, not failed; raised by those who watch it."""
+    """Work given up on purpose, not failed; raised by what watches it."""
 
 
 class PointFailed(Exception):

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pruneexp.config import checks
 from pruneexp.config.skeleton import Config, RuntimeConfig
+from pruneexp.errors import UserError
 from pruneexp.schema import Budget
 
 
@@ -32,6 +33,19 @@ class JobSpec:
     own: tuple[str, ...]
     written: dict[Any, Any]
 
+    def at(self, path: str) -> Any:
+        """The values at a dotted path.
+
+        Raises:
+            UserError: the choice of a group, a third party's, has none there.
+        """
+        node: Any = self.values
+        for name in path.split("."):
+            if not isinstance(node, Mapping) or name not in node:
+                raise UserError(f"{path} is missing: every choice of {path.partition('.')[0]} needs it")
+            node = node[name]
+        return node
+
     @property
     def seed(self) -> int:
         return int(self.values["seed"])
@@ -44,7 +58,7 @@ class JobSpec:
     @property
     def start_from(self) -> str | None:
         """The file of weights that dense training starts from, if any."""
-        found: str | None = self.values["train"]["start_from"]
+        found: str | None = self.at("train.start_from")
         return found
 
     @property
@@ -59,7 +73,7 @@ class JobSpec:
 
     def allocating(self, allocation: Mapping[str, Any]) -> JobSpec:
         """The same job with other values at ``criterion.allocation``."""
-        criterion = {**self.values["criterion"], "allocation": allocation}
+        criterion = {**self.at("criterion"), "allocation": allocation}
         return replace(self, values={**self.values, "criterion": criterion})
 
     def yaml(self) -> str:

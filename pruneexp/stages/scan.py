@@ -103,7 +103,7 @@ def _artefact(
     outcomes: Outcomes,
     spent: Mapping[str, Any],
 ) -> Artefact:
-    """The rows of the record, and every image's answers for whoever wants more than means."""
+    """The rows of the record, and every image's answers, of which the rows are means."""
     top1 = intervals(outcomes.top1, outcomes.dense.top1, seed=setting.seed, resamples=grid.resamples)
     top5 = None
     if outcomes.top5 is not None and outcomes.dense.top5 is not None:

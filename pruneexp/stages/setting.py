@@ -1,4 +1,4 @@
-"""What the stages of one job share: its parts, grouped by who needs them.
+"""What the stages of one job share: its parts, grouped by the work that needs them.
 
 A stage reads what it identifies itself by off the parts, and combines it; no part knows another.
 """

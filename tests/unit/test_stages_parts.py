@@ -10,6 +10,7 @@ import torch
 from omegaconf import OmegaConf
 from safetensors.torch import save_file
 
+from pruneexp.errors import UserError
 from pruneexp.experiment.spec import read
 from pruneexp.schema import Budget
 from pruneexp.stages.dense import train_dense
@@ -20,7 +21,7 @@ from pruneexp.stages.retrain import retrain
 from pruneexp.stages.scratch import equal_epochs, train_rewound, train_scratch
 from pruneexp.stages.setting import Setting
 from tests.contracts.composing import composed
-from tests.contracts.jobs import SMALL_NETWORK, built
+from tests.contracts.jobs import SMALL_NETWORK, built, job_of
 
 
 def test_a_changed_part_is_the_part_of_the_changed_configuration() -> None:
@@ -92,11 +93,18 @@ def test_the_digest_of_a_file_of_weights_is_that_of_its_content(tmp_path: Path) 
     assert torch.equal(first.setting.learner.network("initial").state_dict()["fc1.weight"], state["fc1.weight"])
 
 
-def test_whatever_refers_to_the_seed_follows_another_seed() -> None:
+def test_a_choice_without_a_key_that_is_needed_is_named() -> None:
+    config, choices = composed(*SMALL_NETWORK)
+    del config.criterion.score
+    with pytest.raises(UserError, match=r"criterion\.score is missing: every choice of criterion needs it"):
+        job_of(config, choices)
+
+
+def test_what_refers_to_the_seed_follows_another_seed() -> None:
     config, choices = composed(*SMALL_NETWORK, "data.seed=${seed}", "seed=3")
     spec = read(config, choices)
     other = spec.seeded(7)
-    assert (spec.seed, spec.values["data"]["seed"]) == (3, 3)
-    assert (other.seed, other.values["data"]["seed"], other.choices) == (7, 7, spec.choices)
+    assert (spec.seed, spec.at("data.seed")) == (3, 3)
+    assert (other.seed, other.at("data.seed"), other.choices) == (7, 7, spec.choices)
     assert other.runtime == spec.runtime
     assert OmegaConf.create(other.yaml()).data.seed == 7
