@@ -1,13 +1,14 @@
-"""From what is asked for to a job whose parts fit each other; trains nothing.
+"""One curve as a value, and how it is made of what is asked for, so that its parts fit each other; trains nothing.
 
 Each group of the configuration becomes a part here, or in ``learner``, once; nothing later looks at its node again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -15,7 +16,6 @@ from torch import nn
 from pruneexp.cost.overlooked import overlooked
 from pruneexp.errors import UserError
 from pruneexp.experiment.instances import check_homes, part
-from pruneexp.experiment.job import Job
 from pruneexp.experiment.learner import made, tried
 from pruneexp.experiment.naming import name_layers
 from pruneexp.experiment.spec import JobSpec
@@ -23,11 +23,63 @@ from pruneexp.pruning.layers import kind_of, prunable
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import select
 from pruneexp.schema import Budget
-from pruneexp.stages.parts import Part
+from pruneexp.stages.graph import Route
+from pruneexp.stages.parts import Part, code_of
 from pruneexp.stages.setting import Cut, Learner, NetworkDropout, Observer, Progress, Regime, Setting
 from pruneexp.training.dropout import DropoutPolicy, rates, uses_of
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.seeding import generator
+
+
+class Schedule(Protocol):
+    """The rounds that lead to a budget: ``path`` is mildest first and ends with ``target``."""
+
+    def path(self, target: Budget, curve: Sequence[Budget]) -> tuple[Budget, ...]: ...
+
+
+class Mode(Protocol):
+    """The stages of one trade-off point."""
+
+    def route(self, setting: Setting, path: Sequence[Budget]) -> Route: ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """One curve; ``spec`` is what was asked for, with names of layers as text.
+
+    ``overlooked`` says which weights are not pruned and which FLOP not counted, if any.
+    """
+
+    spec: JobSpec
+    setting: Setting
+    schedule: Part[Schedule]
+    mode: Part[Mode]
+    overlooked: str = ""
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        """Those of the curve, mildest first."""
+        return self.spec.budgets
+
+    @cached_property
+    def routes(self) -> tuple[Route, ...]:
+        """The stages of each point of the curve."""
+        return tuple(self.route(budget, self.budgets) for budget in self.budgets)
+
+    @property
+    def path(self) -> tuple[Budget, ...]:
+        """The budgets of the whole curve where the rounds that lead to one depend on the others, else nothing."""
+        rounds = self.schedule.value.path
+        depends = any(rounds(budget, self.budgets) != rounds(budget, (budget,)) for budget in self.budgets)
+        return self.budgets if depends else ()
+
+    def route(self, budget: Budget, curve: Sequence[Budget] = ()) -> Route:
+        """The stages that lead to a budget of a curve; without one, to a budget beside every curve.
+
+        The code of a mode that is not ours identifies every stage but the dense network.
+        """
+        path = self.schedule.value.path(budget, curve or (budget,))
+        return self.mode.value.route(self.setting, path).signed(code_of(self.mode.identity))
 
 
 def build(spec: JobSpec, progress: Progress) -> Job:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pruneexp.cache.identity import short, stage_key
 from pruneexp.config.groups import LABELS
-from pruneexp.experiment.job import Job
+from pruneexp.experiment.build import Job
 from pruneexp.schema import SCHEMA_VERSION, Budget, PointIdentity
 from pruneexp.stages.graph import Route
 from pruneexp.stages.setting import Regime

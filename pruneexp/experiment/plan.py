@@ -11,7 +11,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from pruneexp.cache.store import Store
-from pruneexp.experiment.job import Job
+from pruneexp.experiment.build import Job
 from pruneexp.stages.graph import Route
 from pruneexp.stages.setting import Learner, Setting
 from pruneexp.terminal import duration

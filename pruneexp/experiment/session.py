@@ -15,10 +15,9 @@ from pruneexp import schema
 from pruneexp.cache.store import Store
 from pruneexp.config.skeleton import RuntimeConfig
 from pruneexp.errors import Infeasible, UserError
-from pruneexp.experiment.build import build
+from pruneexp.experiment.build import Job, build
 from pruneexp.experiment.display import Display, Watched
 from pruneexp.experiment.identity import AskedBy, identity
-from pruneexp.experiment.job import Job
 from pruneexp.experiment.points import assemble
 from pruneexp.experiment.spec import JobSpec, read
 from pruneexp.jobs.report import Report

@@ -10,9 +10,8 @@ from mlflow.tracking import MlflowClient
 from omegaconf import DictConfig
 
 from pruneexp import schema
-from pruneexp.experiment.build import build
+from pruneexp.experiment.build import Job, build
 from pruneexp.experiment.display import Display
-from pruneexp.experiment.job import Job
 from pruneexp.experiment.run import run
 from pruneexp.experiment.spec import read
 from tests.contracts.composing import composed, small

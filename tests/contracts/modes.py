@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pruneexp.experiment.job import Mode
+from pruneexp.experiment.build import Mode
 from pruneexp.schema import Budget
 from tests.contracts.jobs import built
 

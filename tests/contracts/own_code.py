@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig
 
-from pruneexp.experiment.job import Job
+from pruneexp.experiment.build import Job
 from pruneexp.schema import Budget
 from pruneexp.stages.scan import Grid, scan
 from tests.contracts.composing import small

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from pruneexp.errors import UserError
-from pruneexp.experiment.job import Job
+from pruneexp.experiment.build import Job
 from pruneexp.pruning.allocations.per_layer import PerLayer
 from pruneexp.pruning.allotment import Allotment
 from pruneexp.pruning.masks import MaskSet

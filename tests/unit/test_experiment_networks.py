@@ -14,7 +14,7 @@ from pruneexp.__main__ import main
 from pruneexp.cache.store import Store
 from pruneexp.errors import UserError
 from pruneexp.experiment import served
-from pruneexp.experiment.job import Job
+from pruneexp.experiment.build import Job
 from pruneexp.pruning.layers import prunable
 from pruneexp.stages.dense import train_dense
 from pruneexp.stages.graph import Runner

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pruneexp.experiment.job import Mode
+from pruneexp.experiment.build import Mode
 from pruneexp.modes.prune import Prune
 from pruneexp.modes.rewind import Rewind
 from pruneexp.modes.scratch_b import ScratchB
