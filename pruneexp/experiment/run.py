@@ -42,7 +42,7 @@ def run(
     identities = [session.identity(*pair) for pair in zip(job.budgets, job.routes, strict=True)]
     plan = make_plan(job, session.store, session.places)
     display.plan(identities[0], plan)
-    if config.plan:
+    if session.spec.plan:
         return None
     report.asked(plan.points, plan.points_stored)
     curve = session.open_curve(identities[0])  # before any work: an unreachable server is said now

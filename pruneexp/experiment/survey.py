@@ -63,7 +63,8 @@ def survey(jobs: Sequence[tuple[DictConfig, Mapping[str, str], Sequence[str]]], 
     seconds: dict[str, float] = {}
 
     def timed(setting: Setting) -> float:
-        parts = (setting.configs["model"], setting.train.batch_size, len(setting.data.train), str(setting.device))
+        learner, batch = setting.learner, setting.dense.recipe.value.batch_size
+        parts = (learner.model.identity, batch, len(learner.data.value.train), str(learner.device))
         decisive = json.dumps(parts, sort_keys=True, default=str)
         if decisive not in seconds:
             seconds[decisive] = seconds_per_epoch(setting)
