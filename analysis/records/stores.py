@@ -23,5 +23,5 @@ def open_store(uri: str = DEFAULT_URI) -> Store:
             f"{path.name} not found in {path.absolute().parent}: run an experiment there first "
             "(`python -m pruneexp`), or name the store with --tracking-uri."
         )
-    store = SqliteStore(path, fetch=lambda run_id, name: ClientStore(uri).artefact(run_id, name))
+    store = SqliteStore(path, client=lambda: ClientStore(uri))
     return store if store.familiar() else ClientStore(uri)

@@ -5,7 +5,7 @@ Knows neither torch nor MLflow, so that a reader of records needs neither. Units
 multiply-add is two FLOP.
 """
 
-from pruneexp.schema.codec import flat_names, flat_types, flatten, names_of, names_text, unflatten
+from pruneexp.schema.codec import flat_defaults, flat_names, flat_types, flatten, names_of, names_text, unflatten
 from pruneexp.schema.derived import (
     EXPLAINED,
     OF_A_MODE,
@@ -42,6 +42,7 @@ from pruneexp.schema.names import (
     NETWORK_KEY,
     OVERLOOKED,
     POINT_KEY,
+    POINTS_FOLDER,
     RECORDED,
     SCAN_KEY,
     SCHEMA,
@@ -98,6 +99,7 @@ __all__ = [
     "NETWORK_KEY",
     "OF_A_MODE",
     "OVERLOOKED",
+    "POINTS_FOLDER",
     "POINT_KEY",
     "RECORDED",
     "REPEATED",
@@ -130,6 +132,7 @@ __all__ = [
     "contest_of",
     "derived",
     "doubts",
+    "flat_defaults",
     "flat_names",
     "flat_types",
     "flatten",
