@@ -150,7 +150,7 @@ def _look_first(uri: str) -> None:
     """Refuse a database to which MLflow's client would add tables, as it does to any that lacks some.
 
     Raises:
-        UserError: it is not MLflow's, of another version's schema, or lets nobody in.
+        UserError: it is not MLflow's, has another version's schema, or refuses the connection.
     """
     from sqlalchemy.exc import SQLAlchemyError
 

@@ -22,15 +22,15 @@ _DEFAULTS = {**flat_defaults(PointIdentity), **flat_defaults(PointResult)}
 _READ = pa.schema([*SCHEMA, ("ended", pa.int64()), ("experiment_id", pa.string())])
 
 
-class Tabled(NamedTuple):
+class PointsTable(NamedTuple):
     """Points with the stamps of their runs, each run once, and a sentence for each file that is passed over."""
 
     rows: pa.Table
     remarks: tuple[str, ...]
 
 
-def rows_of(files: Iterable[PointsFile]) -> Tabled:
-    """The points of all files; those of a file that cannot be read are left to whoever reads the runs."""
+def rows_of(files: Iterable[PointsFile]) -> PointsTable:
+    """The points of all files; those of a file that cannot be read are left out, and read from their runs."""
     tables: list[pa.Table] = [_READ.empty_table()]
     remarks: list[str] = []
     for file in files:
@@ -41,7 +41,7 @@ def rows_of(files: Iterable[PointsFile]) -> Tabled:
     whole = _each_once(pa.concat_tables(tables).combine_chunks())
     stamps = (whole["experiment_id"], whole["ended"], _repeated("", whole, pa.string()))
     rows = pa.table([*whole.select(SCHEMA.names).columns, *stamps], pa.schema([*SCHEMA, *copies.STAMPS]))
-    return Tabled(rows, tuple(remarks))
+    return PointsTable(rows, tuple(remarks))
 
 
 def layers_of(file: PointsFile, run_id: str) -> list[dict[str, object]]:

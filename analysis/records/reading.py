@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from analysis.records.runs import Logbook, LoggedScan, RawRun, RunKind, Store
+from analysis.records.runs import Logbook, LoggedScan, RawRun, RunKind, TrackingStore
 from analysis.records.stores import open_store
 from analysis.records.uris import DEFAULT_URI
 from pruneexp.errors import UserError, redact
@@ -113,13 +113,13 @@ def scans(uri: str = DEFAULT_URI, experiments: Sequence[str] | None = None) -> L
 
 
 def _book(
-    uri: str, experiments: Sequence[str] | None, kind: RunKind, typed: Callable[[Store, RawRun], Record]
+    uri: str, experiments: Sequence[str] | None, kind: RunKind, typed: Callable[[TrackingStore, RawRun], Record]
 ) -> Logbook[tuple[Record, ...]]:
     store = open_store(uri)
     return _sorted_out(store, store.runs(kind, _chosen(store, uri, experiments)), typed)
 
 
-def _chosen(store: Store, uri: str, experiments: Sequence[str] | None) -> Sequence[str]:
+def _chosen(store: TrackingStore, uri: str, experiments: Sequence[str] | None) -> Sequence[str]:
     existing = store.experiments()
     for name in experiments or ():
         if name not in existing:
@@ -130,7 +130,7 @@ def _chosen(store: Store, uri: str, experiments: Sequence[str] | None) -> Sequen
 
 
 def _sorted_out(
-    store: Store, runs: Sequence[RawRun], typed: Callable[[Store, RawRun], Record]
+    store: TrackingStore, runs: Sequence[RawRun], typed: Callable[[TrackingStore, RawRun], Record]
 ) -> Logbook[tuple[Record, ...]]:
     records: list[Record] = []
     unreadable: list[str] = []
@@ -151,7 +151,7 @@ def _sorted_out(
     return Logbook(tuple(records), tuple(unreadable), tuple(failed), tuple(unfinished))
 
 
-def _point(_: Store, run: RawRun) -> LoggedPoint:
+def _point(_: TrackingStore, run: RawRun) -> LoggedPoint:
     from pruneexp.schema.columns import LoggedPoint
 
     collapsed = names_of(run.tags.get(COLLAPSE, ""))
@@ -161,7 +161,7 @@ def _point(_: Store, run: RawRun) -> LoggedPoint:
     return LoggedPoint(run.run_id, run.experiment, run.started, point)
 
 
-def _scan(store: Store, run: RawRun) -> LoggedScan:
+def _scan(store: TrackingStore, run: RawRun) -> LoggedScan:
     """Its numbers are in its file: a metric of MLflow's has whole steps, and no interval.
 
     Raises:

@@ -98,13 +98,13 @@ class PointsFile(NamedTuple):
     content: bytes | OSError
 
 
-class Store(Protocol):
+class TrackingStore(Protocol):
     """A tracking store, open for reading."""
 
     def experiments(self) -> Sequence[str]: ...
 
     def runs(self, kind: RunKind, experiments: Sequence[str]) -> Sequence[RawRun]:
-        """Every active run of these experiments that is tagged as of this kind, whatever its status."""
+        """Every active run of these experiments that is tagged as of this kind, of any status."""
         ...
 
     def changes(self, kind: RunKind, experiments: Sequence[str], known: Known) -> Changes:

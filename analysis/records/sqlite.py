@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from analysis.records import artefacts
 from analysis.records.artefacts import Carrier
-from analysis.records.runs import PARENT, Changes, Known, PointsFile, RawRun, RunKind, Stamp, Store
+from analysis.records.runs import PARENT, Changes, Known, PointsFile, RawRun, RunKind, Stamp, TrackingStore
 from analysis.records.uris import local_folder
 from pruneexp.errors import UserError
 from pruneexp.schema import KIND
@@ -74,7 +74,7 @@ class SqliteStore:
     """An MLflow tracking store in one SQLite file; ``client`` opens it for what lies on another machine."""
 
     path: Path
-    client: Callable[[], Store]
+    client: Callable[[], TrackingStore]
 
     def experiments(self) -> Sequence[str]:
         with self._open() as connection:
@@ -164,7 +164,7 @@ class SqliteStore:
             raise UserError(f"{self.path} cannot be read as an MLflow store: {error}.") from error
 
     def _connected(self, mode: str) -> sqlite3.Connection:
-        """A writer that was killed leaves half a write, which only somebody who may write can take back."""
+        """A writer that was killed leaves half a write, which only a connection that may write can take back."""
         connection = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode={mode}", uri=True, timeout=20.0)
         try:
             connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()

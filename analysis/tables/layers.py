@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from analysis.paper import paper_numbers
-from analysis.publishing.sheet import MISSING, Cell, Sheet, spread_text
+from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
 from analysis.records import frames
 from analysis.statistics import selection
 from analysis.statistics.conditions import joined, texts
@@ -174,12 +174,12 @@ def rows(made: LayerTable) -> Iterator[LayerTableRow]:
         )
 
 
-def sheet(made: LayerTable) -> Sheet:
+def sheet(made: LayerTable) -> TableSheet:
     compared = any(layer.paper for layer in made.layers)
     header = ("Layer", "Weights", "FLOP", *_SHARES, *(f"Paper: {name}" for name in _SHARES if compared))
     lines = tuple(tuple(map(Cell, _line(layer, compared))) for layer in made.layers)
     title = f"What is left of each layer: {made.model} on {made.data} at {made.budget}"
-    return Sheet(title, header, "l" + "r" * (len(header) - 1), lines, tuple(_notes(made, compared)))
+    return TableSheet(title, header, "l" + "r" * (len(header) - 1), lines, tuple(_notes(made, compared)))
 
 
 def _line(layer: LayerCosts, compared: bool) -> Iterator[str]:

@@ -83,7 +83,7 @@ def read_one_by_one(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
     found: list[str] = []
     typed = reading._point
 
-    def counted(store: records.runs.Store, run: records.runs.RawRun) -> object:
+    def counted(store: records.runs.TrackingStore, run: records.runs.RawRun) -> object:
         found.append(run.run_id)
         return typed(store, run)
 
