@@ -115,7 +115,7 @@ def test_scans_alone_make_what_they_can(folder: Path, capsys: pytest.CaptureFixt
         f"{names}: there is no {noun} in experiment pruneexp: run `python -m pruneexp` first."
         for names, noun in (
             ("tradeoff, claims, headline, prune_vs_scratch", "finished point of a curve"),
-            ("allocations", "finished point"),
+            ("allocations, layers", "finished point"),
         )
     ]
     assert main(["list", "--tracking-uri", "more.db"]) == 0

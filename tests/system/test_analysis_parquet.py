@@ -14,8 +14,10 @@ import pytest
 
 from analysis import records
 from analysis.__main__ import main
-from analysis.records import reading
+from analysis.records import artefacts, reading
+from analysis.records.artefacts import Carrier
 from analysis.records.client import ClientStore
+from analysis.records.runs import PointsFile, RawRun, TrackingStore
 from pruneexp.errors import UserError
 from pruneexp.schema import LAYERS_FILE, POINTS_FOLDER, LayerRow
 from pruneexp.schema.columns import with_layers
@@ -83,7 +85,7 @@ def read_one_by_one(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
     found: list[str] = []
     typed = reading._point
 
-    def counted(store: records.runs.TrackingStore, run: records.runs.RawRun) -> object:
+    def counted(store: TrackingStore, run: RawRun) -> object:
         found.append(run.run_id)
         return typed(store, run)
 
@@ -169,6 +171,28 @@ def test_a_file_that_cannot_be_read_is_passed_over(written: Written, harm: str) 
     assert FILE in remark
     assert words in remark
     assert book.records.equals(written.from_tables())
+
+
+def test_files_that_lie_elsewhere_are_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow.exceptions import MlflowException
+    from mlflow.store.artifact import artifact_repository_registry
+    from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+
+    def elsewhere(uri: str, tracking_uri: str) -> LocalArtifactRepository:
+        assert tracking_uri == "http://server"
+        if uri.endswith("lost"):
+            raise MlflowException("The bucket is gone.")
+        return LocalArtifactRepository(str(tmp_path / uri.removeprefix("s3://")))
+
+    monkeypatch.setattr(artifact_repository_registry, "get_artifact_repository", elsewhere)
+    for run, names in {"a": ("one.parquet", "two.parquet", "notes.txt"), "b": ()}.items():
+        (tmp_path / run / POINTS_FOLDER).mkdir(parents=True)
+        for name in names:
+            (tmp_path / run / POINTS_FOLDER / name).write_text(f"{run} {name}")
+    one, two, lost = artefacts.files([Carrier(run, f"s3://{run}") for run in ("a", "b", "lost")], "http://server")
+    assert one == PointsFile("points/one.parquet of run a", b"a one.parquet")
+    assert two == PointsFile("points/two.parquet of run a", b"a two.parquet")
+    assert str(lost.content) == "The bucket is gone"
 
 
 @pytest.mark.usefixtures("read_one_by_one")
