@@ -49,7 +49,6 @@ def files(carriers: list[Carrier], tracking_uri: str) -> list[PointsFile]:
 
 
 def _fetched(carrier: Carrier, tracking_uri: str) -> list[PointsFile]:
-    from mlflow.exceptions import MlflowException
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     name, found = _name(carrier, POINTS_FOLDER), []
@@ -61,7 +60,7 @@ def _fetched(carrier: Carrier, tracking_uri: str) -> list[PointsFile]:
                     name = _name(carrier, file.path)
                     repository.download_artifacts(file.path, folder)  # type: ignore[no-untyped-call]
                     found.append(PointsFile(name, Path(folder, file.path).read_bytes()))
-    except (MlflowException, OSError) as error:
+    except Exception as error:  # noqa: BLE001 -- each kind of storage has errors of its own, and needs a package
         found.append(PointsFile(name, OSError(first_line(error).rstrip("."))))
     return found
 

@@ -50,14 +50,14 @@ class ClientStore:
         return Changes(same, fresh, within.keys() - found.same, "")
 
     def points_files(self, experiments: Sequence[str], known: Known) -> Iterator[PointsFile]:
-        """Those of the runs that ended last come first; where a page of runs has no file, earlier ones have none."""
+        """Those of the runs that ended last come first; after a page of runs without a file no more are asked."""
         last = known.last_ended()
         for experiment, kind in product(self._names(experiments), ("curve", "study")):
             condition = f"{_of(kind)} and attributes.end_time > {last.get(experiment, 0)}"
             for runs in self._pages([experiment], condition, CARRIERS, "attributes.end_time DESC"):
                 files = artefacts.files([Carrier(run.info.run_id, run.info.artifact_uri) for run in runs], self._uri)
                 yield from files
-                if not files:
+                if not any(isinstance(file.content, bytes) for file in files):
                     break
 
     def points_files_over(self, run_id: str) -> Sequence[PointsFile]:

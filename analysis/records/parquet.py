@@ -23,7 +23,7 @@ _READ = pa.schema([*SCHEMA, ("ended", pa.int64()), ("experiment_id", pa.string()
 
 
 class PointsTable(NamedTuple):
-    """Points with the stamps of their runs, each run once, and a sentence for each file that is passed over."""
+    """Points with the stamps of their runs, each run once, and a sentence on the files passed over for one reason."""
 
     rows: pa.Table
     remarks: tuple[str, ...]
@@ -32,16 +32,21 @@ class PointsTable(NamedTuple):
 def rows_of(files: Iterable[PointsFile]) -> PointsTable:
     """The points of all files; those of a file that cannot be read are left out, and read from their runs."""
     tables: list[pa.Table] = [_READ.empty_table()]
-    remarks: list[str] = []
+    passed_over: dict[str, list[str]] = {}
     for file in files:
         try:
             tables.append(_rows(_opened(file)))
         except (OSError, ValueError, pa.ArrowException) as error:
-            remarks.append(f"{file.name} is passed over, its points are read one by one: {error}")
+            passed_over.setdefault(str(error), []).append(file.name)
     whole = _each_once(pa.concat_tables(tables).combine_chunks())
     stamps = (whole["experiment_id"], whole["ended"], _repeated("", whole, pa.string()))
     rows = pa.table([*whole.select(SCHEMA.names).columns, *stamps], pa.schema([*SCHEMA, *copies.STAMPS]))
-    return PointsTable(rows, tuple(remarks))
+    return PointsTable(rows, tuple(_remark(reason, names) for reason, names in passed_over.items()))
+
+
+def _remark(reason: str, names: list[str]) -> str:
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"{names[0]}{more} cannot be read, and the points are read from their runs: {reason}"
 
 
 def layers_of(file: PointsFile, run_id: str) -> list[dict[str, object]]:

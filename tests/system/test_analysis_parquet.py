@@ -144,8 +144,8 @@ SAME: dict[str, Callable[[Written], None]] = {
     "a point that was opened and changed": _opened_again,
 }
 REMARKED: dict[str, tuple[Callable[[Written], object], str]] = {
-    "half a file": (lambda written: written.file.write_bytes(written.file.read_bytes()[:-9]), "is passed over"),
-    "no Parquet": (lambda written: written.file.write_text("hello"), "is passed over"),
+    "half a file": (lambda written: written.file.write_bytes(written.file.read_bytes()[:-9]), "cannot be read"),
+    "no Parquet": (lambda written: written.file.write_text("hello"), "cannot be read"),
     "no run ids": (_without("run_id"), "it has no run_id"),
     "no density": (_without("density"), "it has no density"),
     "no ends": (_without("ended"), "it has no ended"),
