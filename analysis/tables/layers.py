@@ -27,6 +27,8 @@ PAPER_TABLES = {
     "alexnet": "han2015_table4_alexnet",
     "vgg16": "han2015_table5_vgg16",
 }
+#: The conditions that the title names; all are in the CSV.
+_TITLE = ("reg", "criterion", "schedule", "mode", "study")
 _SHARES = ("Act%", "Weights%", "FLOP%")
 _PRINTED = ("activation_density", "weight_density", "flop_density")
 
@@ -178,7 +180,9 @@ def sheet(made: LayerTable) -> TableSheet:
     compared = any(layer.paper for layer in made.layers)
     header = ("Layer", "Weights", "FLOP", *_SHARES, *(f"Paper: {name}" for name in _SHARES if compared))
     lines = tuple(tuple(map(Cell, _line(layer, compared))) for layer in made.layers)
-    title = f"What is left of each layer: {made.model} on {made.data} at {made.budget}"
+    chosen = dict(made.conditions)
+    how = ", ".join(chosen[name] for name in _TITLE if chosen[name])
+    title = f"What is left of each layer: {made.model} on {made.data}, {how}, at {made.budget}"
     return TableSheet(title, header, "l" + "r" * (len(header) - 1), lines, tuple(_notes(made, compared)))
 
 
@@ -200,6 +204,5 @@ def _notes(made: LayerTable, compared: bool) -> Iterator[str]:
         f"left, {over}. Act%: non-zero outputs of the layer. Weights%: weights kept. FLOP%: multiply-adds whose weight "
         "is kept and whose input is not zero."
     )
-    yield f"{joined(made.conditions)}."
     if compared:
         yield "Paper: the pruned network of Han et al. 2015, whose own data, activations and size may differ."
