@@ -90,7 +90,7 @@ def _supply(selected: Sequence[Publication], given: argparse.Namespace) -> Suppl
     for sentence in notes:
         print(f"note: {sentence}", file=sys.stderr)
     place = f"experiment {', '.join(experiments)}" if experiments else "the store"
-    return materials.Supply(logged, conditions, place)
+    return materials.Supply(logged, conditions, given.tracking_uri, place)
 
 
 def _condition(text: str) -> tuple[str, str]:
@@ -113,7 +113,10 @@ def _publish(supply: Supply, selected: Sequence[Publication], given: argparse.Na
     def make(publication: Publication, name: str, rows: pd.DataFrame) -> None:
         options = chosen(publication.module(), given)
         paths = upkeep.kept(given.out, name, upkeep.inputs(name, options, rows))
-        print(*(paths or publish.write(given.out, publish.files(publication, name, rows, options))), sep="\n")
+        paths = paths or publish.write(given.out, publish.files(publication, name, rows, options))
+        if publication.is_shown():
+            print(publish.shown(paths))
+        print(*paths, sep="\n")
 
     for sentence in supply.remarks():
         print(f"note: {sentence}", file=sys.stderr)

@@ -1,7 +1,8 @@
 """A tracking store of thousands of trade-off points, each with everything that a real one has, in a minute.
 
 One curve and one point are recorded by ``Tracker``; every run of the store is a copy of their rows, with names, keys
-and numbers of its own, because recording so many one by one takes a quarter of an hour. Files are not copied.
+and numbers of its own, because recording so many one by one takes a quarter of an hour. The only files are those of the
+curves' points.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from itertools import count as numbers_from
@@ -17,9 +18,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from pruneexp import schema
 from pruneexp.experiment.session import OF_A_POINT
 from pruneexp.schema import Effort, Ledger, TradeoffPoint, derived, flatten
+from pruneexp.schema.columns import LoggedPoint, with_layers
 from pruneexp.tracking import Parent, Tracker, curve_name, default_uri, point_name
 from pruneexp.tracking.colours import TAG as COLOUR
 from pruneexp.tracking.colours import colour
@@ -67,8 +72,11 @@ class Copies:
                                          [tuple(row.values()) for row in rows])  # fmt: skip
 
 
-def build(folder: Path, count: int) -> None:
-    """Make ``mlflow.db`` in ``folder``: one experiment of ``count`` finished points, and the curves they are under."""
+def build(folder: Path, count: int, *, files: bool = True) -> None:
+    """Make ``mlflow.db`` in ``folder``: one experiment of ``count`` finished points, and the curves they are under.
+
+    Each curve carries its file of points where ``files`` says so; earlier versions recorded none.
+    """
     templates = _recorded(folder)
     with closing(sqlite3.connect(folder / "mlflow.db")) as connection, connection:
         curves, points = (Copies(connection, run_id) for run_id in templates)
@@ -78,13 +86,31 @@ def build(folder: Path, count: int) -> None:
                 break
             of = flatten(curve[0].identity)
             run_id = curves.add(next(number), {**_texts(of), _NAME: curve_name(of), schema.CURVE: curve_name(of)})
+            of_curve: list[LoggedPoint] = []
             for one in curve[: count - made]:
                 of = flatten(one.identity)
                 own = {_NAME: point_name(of), schema.CURVE: curve_name(of), PARENT: run_id}
-                points.add(next(number), {**_texts(of), **own, **flatten(one.result), **derived(one.result)})
+                run = points.add(next(number), {**_texts(of), **own, **flatten(one.result), **derived(one.result)})
+                of_curve.append(LoggedPoint(run, EXPERIMENT, 0, one))
                 made += 1
+            if files:
+                _carry(connection, run_id, of_curve)
         for table, run_id in product(("runs", *_TABLES), templates):
             connection.execute(f"DELETE FROM {table} WHERE run_uuid = ?", (run_id,))
+
+
+def _carry(connection: sqlite3.Connection, curve: str, points: Iterable[LoggedPoint]) -> None:
+    """Write the Parquet file that the run of a curve carries."""
+    query = "SELECT start_time, end_time, experiment_id FROM runs WHERE run_uuid = ?"
+    ordered = sorted(points, key=lambda one: one.run_id)
+    runs = [connection.execute(query, (one.run_id,)).fetchone() for one in ordered]
+    table = with_layers(one._replace(started=run[0]) for one, run in zip(ordered, runs, strict=True))
+    table = table.append_column("ended", pa.array([run[1] for run in runs], pa.int64()))
+    table = table.append_column("experiment_id", pa.array([str(run[2]) for run in runs], pa.string()))
+    (uri,) = connection.execute("SELECT artifact_uri FROM runs WHERE run_uuid = ?", (curve,)).fetchone()
+    folder = Path(uri.removeprefix("file://"), schema.POINTS_FOLDER)
+    folder.mkdir(parents=True)
+    pq.write_table(table, folder / "0123456789abcdef.parquet", compression="snappy", use_dictionary=False)
 
 
 def log_again(database: Path) -> None:

@@ -13,7 +13,7 @@ from analysis.paper import paper_numbers
 from analysis.records.frames import SUBJECT
 from analysis.statistics import layer_curves
 from analysis.statistics.conditions import joined
-from analysis.statistics.layer_curves import Layer, Mark, Panel, Way
+from analysis.statistics.layer_curves import Layer, LevelMark, Panel, Way
 from pruneexp.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ LEGEND: Mapping[str, Any] = {
 PAPER = "Han et al. 2015, Figure 6 (digitised)"
 
 
-class PaperCurve(NamedTuple):
+class PaperSensitivity(NamedTuple):
     """A layer of the paper's AlexNet: (percent of it pruned, points of change), read off its figure."""
 
     layer: str
@@ -42,17 +42,17 @@ class PaperCurve(NamedTuple):
     marks: tuple[tuple[float, float], ...]
 
 
-class Sensitivity(NamedTuple):
+class SensitivityCurves(NamedTuple):
     """Everything in the picture: a row of panels per way of scanning, a curve per layer. Accuracies are on val."""
 
     data: str
     model: str
     metric: Literal["top1", "top5"]
     ways: tuple[Way, ...]
-    paper: tuple[PaperCurve, ...]
+    paper: tuple[PaperSensitivity, ...]
 
 
-class Row(NamedTuple):
+class SensitivityRow(NamedTuple):
     """One mark; changes in points, ``pruned`` and accuracies in percent, run ids separated by spaces.
 
     ``low`` and ``high`` are the band: over seeds where ``n`` > 1, else a 95 % bootstrap interval over the images.
@@ -80,7 +80,7 @@ def data(
     frame: pd.DataFrame,
     *,
     metric: Annotated[Metric, "auto: top5 on imagenet, as in Figure 5, else top1"] = "auto",
-) -> Sensitivity:
+) -> SensitivityCurves:
     """The curves of one network on one data set; each way of scanning it by itself.
 
     Raises:
@@ -102,10 +102,10 @@ def data(
             f"{model} on {dataset} was scanned in {len(made)} ways, and {MOST_WAYS} fit in one figure: choose with "
             f"--where by {', '.join(layer_curves.varying(rows))}."
         )
-    return Sensitivity(dataset, model, chosen, made, _paper(model))
+    return SensitivityCurves(dataset, model, chosen, made, _paper(model))
 
 
-def _paper(model: str) -> tuple[PaperCurve, ...]:
+def _paper(model: str) -> tuple[PaperSensitivity, ...]:
     if not model.startswith("alexnet"):
         return ()
     marks: dict[str, list[tuple[float, float]]] = {}
@@ -113,32 +113,32 @@ def _paper(model: str) -> tuple[PaperCurve, ...]:
         if number.x is not None:
             marks.setdefault(number.row, []).append((number.x, number.value))
     return tuple(
-        PaperCurve(layer, "conv" if layer.startswith("conv") else "linear", tuple(sorted(found)))
+        PaperSensitivity(layer, "conv" if layer.startswith("conv") else "linear", tuple(sorted(found)))
         for layer, found in marks.items()
     )
 
 
-def runs(made: Sensitivity) -> tuple[str, ...]:
+def runs(made: SensitivityCurves) -> tuple[str, ...]:
     return tuple(sorted({run for _, _, mark in _marks(made) for run in mark.runs}))
 
 
-def rows(made: Sensitivity) -> Iterable[Row]:
+def rows(made: SensitivityCurves) -> Iterable[SensitivityRow]:
     for way, layer, mark in _marks(made):
         conditions = joined(way.conditions)
         where = "runs", made.data, made.model, "val", made.metric, layer.group, conditions, mark.level, mark.pruned
         numbers = mark.change.mean, mark.change.std, mark.low, mark.high, mark.accuracy.mean, mark.change.n
-        yield Row(*where, *numbers, " ".join(mark.runs))
+        yield SensitivityRow(*where, *numbers, " ".join(mark.runs))
     for paper in made.paper:
         for pruned, change in paper.marks:
             subject = PAPER, "imagenet", "alexnet", "val", "", paper.layer, "", ""
-            yield Row(*subject, pruned, change, None, None, None, None, None, "")
+            yield SensitivityRow(*subject, pruned, change, None, None, None, None, None, "")
 
 
-def _marks(made: Sensitivity) -> Iterable[tuple[Way, Layer, Mark]]:
+def _marks(made: SensitivityCurves) -> Iterable[tuple[Way, Layer, LevelMark]]:
     return ((way, layer, mark) for way in made.ways for layer in way.layers for mark in layer.marks)
 
 
-def caption(made: Sensitivity) -> str:
+def caption(made: SensitivityCurves) -> str:
     counts = sorted({images for way in made.ways for images in way.images})
     images = f", {counts[0]:,} images" if len(counts) == 1 else ""
     changed = f"Change of {made.metric.replace('top', 'top-')} accuracy on the val split{images}"
@@ -164,7 +164,7 @@ def caption(made: Sensitivity) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _retraining(made: Sensitivity) -> str:
+def _retraining(made: SensitivityCurves) -> str:
     epochs = {way.retrain_epochs for way in made.ways}
     if len(epochs) > 1:
         return ""  # each row of panels says it
@@ -172,7 +172,7 @@ def _retraining(made: Sensitivity) -> str:
     return f", retrained for {count} epoch{'s' if count > 1 else ''}" if count else ", without retraining"
 
 
-def _spread(made: Sensitivity) -> str:
+def _spread(made: SensitivityCurves) -> str:
     counts = sorted({mark.change.n for _, _, mark in _marks(made)})
     seeds = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
     over_seeds = f"Marks: mean over {seeds} seeds; bands: from the lowest to the highest seed"
@@ -182,19 +182,19 @@ def _spread(made: Sensitivity) -> str:
     return f"{over_seeds}, {over_images} where there is one seed." if counts[0] == 1 else f"{over_seeds}."
 
 
-def _compared(made: Sensitivity) -> tuple[PaperCurve, ...]:
+def _compared(made: SensitivityCurves) -> tuple[PaperSensitivity, ...]:
     """The paper's curves, where something here was scanned as the paper did: without retraining."""
     return made.paper if any(way.retrain_epochs == 0 for way in made.ways) else ()
 
 
-def limits(made: Sensitivity) -> tuple[float, float]:
+def limits(made: SensitivityCurves) -> tuple[float, float]:
     """The y axis: the paper's, less deep where nothing falls as far."""
     means = [mark.change.mean for _, _, mark in _marks(made)]
     bottom = DEEPEST if _compared(made) else max(DEEPEST, min(-2.0, math.floor(1.15 * min(means))))
     return bottom, max(-bottom / 20.0, math.ceil(2.2 * max(means)) / 2)
 
 
-def draw(made: Sensitivity) -> Figure:
+def draw(made: SensitivityCurves) -> Figure:
     from matplotlib.figure import Figure
 
     looks = _looks(made)
@@ -222,7 +222,7 @@ def draw(made: Sensitivity) -> Figure:
     return figure
 
 
-def _looks(made: Sensitivity) -> dict[Panel, dict[str, style.Line]]:
+def _looks(made: SensitivityCurves) -> dict[Panel, dict[str, style.Line]]:
     """For each panel that has a layer the lines of its layers, the same in every row."""
     found: dict[Panel, dict[str, style.Line]] = {}
     for panel in PANELS:
@@ -232,7 +232,7 @@ def _looks(made: Sensitivity) -> dict[Panel, dict[str, style.Line]]:
     return found
 
 
-def _panel(axes: Axes, made: Sensitivity, way: Way, panel: Panel, lines: dict[str, style.Line]) -> None:
+def _panel(axes: Axes, made: SensitivityCurves, way: Way, panel: Panel, lines: dict[str, style.Line]) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.set_xlim(0.0, 100.0)
@@ -259,7 +259,7 @@ def _curve(axes: Axes, layer: Layer, look: style.Line) -> None:
     axes.add_line(_line(look, [0.0, *x], [0.0, *y], markevery=slice(1, None)))
 
 
-def _handles(lines: Mapping[str, style.Line], made: Sensitivity) -> list[Line2D]:
+def _handles(lines: Mapping[str, style.Line], made: SensitivityCurves) -> list[Line2D]:
     from matplotlib.lines import Line2D
 
     found = [_line(look, label=group) for group, look in lines.items()]

@@ -43,7 +43,7 @@ _PAPER = {
 }
 
 
-class PaperCurve(NamedTuple):
+class PaperTradeoff(NamedTuple):
     """A curve of the paper: (percent pruned, points of change), read off its figure."""
 
     label: str
@@ -59,10 +59,10 @@ class Tradeoff(NamedTuple):
     split: Split
     metric: Literal["top1", "top5"]
     curves: tuple[Curve, ...]
-    paper: tuple[PaperCurve, ...]
+    paper: tuple[PaperTradeoff, ...]
 
 
-class Row(NamedTuple):
+class TradeoffRow(NamedTuple):
     """One mark; changes in points, ``pruned`` and accuracies in percent, run ids separated by spaces."""
 
     source: str
@@ -117,14 +117,14 @@ def _rank(look: tuple[str, ...]) -> int:
     return [*_ORDER, look].index(look)
 
 
-def _paper(model: str) -> tuple[PaperCurve, ...]:
+def _paper(model: str) -> tuple[PaperTradeoff, ...]:
     if not model.startswith("alexnet"):
         return ()
     digitised = paper_numbers("han2015_fig5_tradeoff")
     found = []
     for label, look in _PAPER.items():
         marks = [(number.x, number.value) for number in digitised if number.method == label and number.x is not None]
-        found.append(PaperCurve(label, look, tuple(sorted(marks))))
+        found.append(PaperTradeoff(label, look, tuple(sorted(marks))))
     return tuple(found)
 
 
@@ -139,7 +139,7 @@ def runs(made: Tradeoff) -> tuple[str, ...]:
     return tuple(sorted({run for curve in made.curves for mark in curve.marks for run in mark.runs}))
 
 
-def rows(made: Tradeoff) -> Iterable[Row]:
+def rows(made: Tradeoff) -> Iterable[TradeoffRow]:
     subject = (made.data, made.model, made.split, made.metric)
     for curve in made.curves:
         conditions = joined(curve.conditions)
@@ -147,11 +147,11 @@ def rows(made: Tradeoff) -> Iterable[Row]:
             change = mark.change
             where = ("runs", *subject, label(curve), conditions, mark.budget)
             numbers = (change.mean, change.std, change.low, change.high, mark.accuracy.mean)
-            yield Row(*where, mark.pruned, *numbers, change.n, mark.doubtful, " ".join(mark.runs))
+            yield TradeoffRow(*where, mark.pruned, *numbers, change.n, mark.doubtful, " ".join(mark.runs))
     for paper in made.paper:
         for pruned, change_mean in paper.marks:
             where = ("Han et al. 2015, Figure 5 (digitised)", "imagenet", "alexnet", "val", "top5", paper.label, "", "")
-            yield Row(*where, pruned, change_mean, None, None, None, None, None, None, "")
+            yield TradeoffRow(*where, pruned, change_mean, None, None, None, None, None, None, "")
 
 
 def caption(made: Tradeoff) -> str:

@@ -16,8 +16,8 @@ from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
 Kind = Literal["figure", "table"]
-#: Points of curves; those together with the points that searches asked for; sensitivity scans.
-Material = Literal["points", "points and trials", "scans"]
+#: Points of curves; those together with the points that searches asked for; their layers; sensitivity scans.
+Material = Literal["points", "points and trials", "layers", "scans"]
 FOLDERS: Mapping[Kind, str] = {"figure": "figures", "table": "tables"}
 
 
@@ -35,6 +35,10 @@ class Publication(NamedTuple):
         """What its file declares as ``MADE_OF``; the points of curves where it declares nothing."""
         material: Material = getattr(self.module(), "MADE_OF", "points")
         return material
+
+    def is_shown(self) -> bool:
+        """Whether its file declares ``SHOWN``: the table is printed to the terminal too."""
+        return bool(getattr(self.module(), "SHOWN", False))
 
 
 def publications(root: Path | None = None) -> dict[str, Publication]:

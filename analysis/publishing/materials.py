@@ -14,16 +14,31 @@ import pandas as pd
 
 from analysis import records
 from analysis.publishing.catalogue import Material
-from analysis.records import frames, scan_frames
+from analysis.records import frames, layer_frames, scan_frames
 from analysis.records.runs import Logbook, LoggedScan
 from analysis.statistics import selection
 from pruneexp.errors import UserError
 
 
-class Source(NamedTuple):
+def _whole(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame
+
+
+def _as_read(frame: pd.DataFrame, _: str) -> pd.DataFrame:
+    return frame
+
+
+def _with_layers(points: pd.DataFrame, uri: str) -> pd.DataFrame:
+    """Layers are read of few points only: those of one budget of one curve, over its seeds."""
+    selection.repetitions(points)
+    return layer_frames.frame(points, records.layers(uri, points["run_id"]))
+
+
+class MaterialSource(NamedTuple):
     """One material: ``noun`` is what one of its records is called, ``command`` makes one.
 
-    Materials with the same ``read`` are parts of one frame, made once; ``part`` takes theirs of it.
+    Materials with the same ``read`` are parts of one frame, made once; ``part`` takes theirs of it. ``completed`` adds
+    what is read from the store, at the URI, of the chosen records alone.
     """
 
     kind: frames.Kind
@@ -31,11 +46,8 @@ class Source(NamedTuple):
     command: str
     read: Callable[[str, Sequence[str] | None, Path | None], Logbook[Any]]
     frame: Callable[[Any], pd.DataFrame]
-    part: Callable[[pd.DataFrame], pd.DataFrame]
-
-
-def _whole(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame
+    part: Callable[[pd.DataFrame], pd.DataFrame] = _whole
+    completed: Callable[[pd.DataFrame, str], pd.DataFrame] = _as_read
 
 
 def _scans(uri: str, experiments: Sequence[str] | None, _: Path | None) -> Logbook[tuple[LoggedScan, ...]]:
@@ -44,12 +56,15 @@ def _scans(uri: str, experiments: Sequence[str] | None, _: Path | None) -> Logbo
 
 
 _RUN, _SCAN = "python -m pruneexp", "python -m sweeps study=sensitivity"
-SOURCES: Mapping[Material, Source] = {
-    "points": Source(
+SOURCES: Mapping[Material, MaterialSource] = {
+    "points": MaterialSource(
         frames.POINTS, "finished point of a curve", _RUN, records.tabled, frames.frame, selection.of_curves
     ),
-    "points and trials": Source(frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, _whole),
-    "scans": Source(scan_frames.SCANS, "finished scan", _SCAN, _scans, scan_frames.frame, _whole),
+    "points and trials": MaterialSource(frames.POINTS, "finished point", _RUN, records.tabled, frames.frame),
+    "layers": MaterialSource(
+        frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, completed=_with_layers
+    ),
+    "scans": MaterialSource(scan_frames.SCANS, "finished scan", _SCAN, _scans, scan_frames.frame),
 }
 
 
@@ -57,11 +72,12 @@ SOURCES: Mapping[Material, Source] = {
 class Supply:
     """All that was read, by material; of it, ``conditions`` choose, which have the values that a column may have.
 
-    ``place`` says where it was looked for.
+    ``place`` says where in the store at ``uri`` it was looked for.
     """
 
     logged: Mapping[Material, pd.DataFrame]
     conditions: Mapping[str, Sequence[str]]
+    uri: str
     place: str
 
     def chosen(self, material: Material) -> pd.DataFrame:
@@ -80,8 +96,12 @@ class Supply:
 
         Records of earlier versions say less of settings, so that they are left out beside newer ones of their network
         and data set.
+
+        Raises:
+            UserError: the material is of one record only, and several were chosen.
         """
-        return selection.latest(selection.newer(self.chosen(material)), SOURCES[material].kind)
+        source = SOURCES[material]
+        return source.completed(selection.latest(selection.newer(self.chosen(material)), source.kind), self.uri)
 
     def remarks(self) -> Iterator[str]:
         """Sentences on each kind of record: how many were logged again later, and how many by earlier versions."""
@@ -90,10 +110,12 @@ class Supply:
         }
         for noun, material in widest.items():
             try:
-                chosen, counted = self.chosen(material), self.counted(material)
+                chosen = self.chosen(material)
             except UserError:
-                continue  # nothing of it was chosen; whoever needs it is told
-            total, new, single = (rows["run_id"].nunique() for rows in (chosen, selection.newer(chosen), counted))
+                continue  # nothing of it was chosen; a publication that needs it says so
+            newer = selection.newer(chosen)
+            counted = selection.latest(newer, SOURCES[material].kind)
+            total, new, single = (rows["run_id"].nunique() for rows in (chosen, newer, counted))
             if new < total:
                 yield (
                     f"{total - new} of {total} {noun}s were recorded by an earlier version, which said less of their "

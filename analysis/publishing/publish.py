@@ -95,6 +95,12 @@ def write(folder: Path, content: Mapping[str, bytes]) -> list[Path]:
     return [folder / name for name in content]
 
 
+def shown(paths: Iterable[Path]) -> str:
+    """The table among these files as Markdown, without the comment on what it was made from."""
+    (path,) = (path for path in paths if path.suffix == ".md")
+    return path.read_text(encoding="utf-8").partition("\n<!--")[0]
+
+
 def _figure(module: ModuleType, name: str, made: Any, source: provenance.Provenance) -> dict[str, bytes]:
     from analysis.drawing import style
 

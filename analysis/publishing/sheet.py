@@ -22,7 +22,7 @@ class Cell(NamedTuple):
     bold: bool = False
 
 
-class Sheet(NamedTuple):
+class TableSheet(NamedTuple):
     """A table to be read: ``align`` is one of l, r, c per column, ``notes`` stand below it."""
 
     title: str
@@ -40,7 +40,7 @@ def spread_text(value: Spread | None, digits: int = 2) -> str:
     return mean if value.std is None else f"{mean} ± {value.std:.{digits}f}"
 
 
-def markdown(sheet: Sheet, comment: Sequence[str] = ()) -> str:
+def markdown(sheet: TableSheet, comment: Sequence[str] = ()) -> str:
     """A pipe table with padded columns; ``comment`` lines go into an HTML comment at the end."""
     cells = [[_markdown_text(name) for name in sheet.header]]
     cells += [[_markdown_cell(cell) for cell in row] for row in sheet.rows]
@@ -54,7 +54,7 @@ def markdown(sheet: Sheet, comment: Sequence[str] = ()) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def latex(sheet: Sheet, comment: Sequence[str] = ()) -> str:
+def latex(sheet: TableSheet, comment: Sequence[str] = ()) -> str:
     """A ``table`` with booktabs rules, to be input into a document; ``comment`` lines stand above it."""
     lines = [f"% {line}" for line in comment]
     lines += [r"% needs \usepackage{booktabs}", r"\begin{table}", r"\centering", rf"\caption{{{_tex(sheet.title)}}}"]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from analysis.records import presence
-from analysis.records.runs import Changes, Known, RawRun, RunKind, Stamp
+from analysis.records import artefacts, presence
+from analysis.records.artefacts import Carrier
+from analysis.records.runs import PARENT, Changes, Known, PointsFile, RawRun, RunKind, Stamp
 from analysis.records.uris import knock, sqlite_path
 from pruneexp.errors import UserError, first_line, redact, without_driver
 from pruneexp.schema import KIND
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Experiment, Run
 
+CARRIERS = 100  # runs of curves per request, for their files are fetched meanwhile
 PAGE = 1_000  # runs per request: a server needs more than MLflow's 120 s of patience for 10,000 of them
 
 
@@ -46,6 +49,27 @@ class ClientStore:
         same = {run_id: names[within[run_id].experiment] for run_id in found.same}
         return Changes(same, fresh, within.keys() - found.same, "")
 
+    def points_files(self, experiments: Sequence[str], known: Known) -> Iterator[PointsFile]:
+        """Those of the runs that ended last come first; after a page of runs without a file no more are asked."""
+        last = known.last_ended()
+        for experiment, kind in product(self._names(experiments), ("curve", "study")):
+            condition = f"{_of(kind)} and attributes.end_time > {last.get(experiment, 0)}"
+            for runs in self._pages([experiment], condition, CARRIERS, "attributes.end_time DESC"):
+                files = artefacts.files([Carrier(run.info.run_id, run.info.artifact_uri) for run in runs], self._uri)
+                yield from files
+                if not any(isinstance(file.content, bytes) for file in files):
+                    break
+
+    def points_files_over(self, run_id: str) -> Sequence[PointsFile]:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            parent = self._client.get_run(run_id).data.tags.get(PARENT)
+            info = self._client.get_run(parent).info if parent else None
+        except MlflowException as error:
+            raise _unreadable(self._uri, error) from error
+        return artefacts.files([Carrier(info.run_id, info.artifact_uri)], self._uri) if info else ()
+
     def artefact(self, run_id: str, name: str) -> str:
         from mlflow.exceptions import MlflowException
 
@@ -63,26 +87,27 @@ class ClientStore:
         self, experiments: Iterable[str], condition: str, deleted: bool = False, at: int | None = None
     ) -> list[Run]:
         """Every run that meets the condition; only the one ``at`` a place of their order where that is given."""
+        pages = self._pages(experiments, condition, PAGE if at is None else 1, deleted=deleted, at=at or 0)
+        return [run for page in pages for run in page] if at is None else list(next(pages))
+
+    def _pages(
+        self, experiments: Iterable[str], condition: str, size: int, order: str = "attributes.run_id ASC",
+        deleted: bool = False, at: int = 0,
+    ) -> Iterator[Sequence[Run]]:  # fmt: skip
+        """The runs that meet the condition in pages of this size, from the one ``at`` a place of their order."""
         from mlflow.entities import ViewType
         from mlflow.exceptions import MlflowException
         from mlflow.utils.search_utils import SearchUtils
 
-        runs: list[Run] = []
         token = SearchUtils.create_page_token(at) if at else None  # type: ignore[no-untyped-call]  # 0 is refused
+        view = ViewType.DELETED_ONLY if deleted else ViewType.ACTIVE_ONLY
         try:
             while True:
-                page = self._client.search_runs(
-                    list(experiments),
-                    condition,
-                    run_view_type=ViewType.DELETED_ONLY if deleted else ViewType.ACTIVE_ONLY,
-                    max_results=PAGE if at is None else 1,
-                    order_by=["attributes.run_id ASC"],
-                    page_token=token,
-                )
-                runs += page
+                page = self._client.search_runs(list(experiments), condition, view, size, [order], token)
+                yield page
                 token = page.token
-                if not token or at is not None:
-                    return runs
+                if not token:
+                    return
         except MlflowException as error:
             raise _unreadable(self._uri, error) from error
 
@@ -125,7 +150,7 @@ def _look_first(uri: str) -> None:
     """Refuse a database to which MLflow's client would add tables, as it does to any that lacks some.
 
     Raises:
-        UserError: it is not MLflow's, of another version's schema, or lets nobody in.
+        UserError: it is not MLflow's, has another version's schema, or refuses the connection.
     """
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -138,7 +163,7 @@ def _look_first(uri: str) -> None:
         raise _unreadable(uri, error) from error
 
 
-def _of(kind: RunKind) -> str:
+def _of(kind: str) -> str:
     return f"tags.`{KIND}` = '{kind}'"
 
 

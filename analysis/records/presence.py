@@ -1,6 +1,6 @@
 """What a tracking server still has of the runs that are known, asked without having it send them all again.
 
-A server has no list of ids: whatever it finds it sends whole, 3 ms or more per run. So it is asked for what is *not*
+A server has no list of ids: it sends every run that it finds whole, 3 ms or more each. So it is asked for what is *not*
 as it was known, and told which ids to leave out. Knows how MLflow's searches are written, and neither its client nor
 what is in a run.
 """
@@ -20,7 +20,7 @@ DIGITS = "0123456789abcdef"
 ATTEMPTS = 3  # runs that are logged while one asks make counts differ
 
 
-class Search(Protocol):
+class RunSearch(Protocol):
     """Every run that meets a condition; with ``at`` at most one, that at this place of their order."""
 
     def __call__(self, condition: str, deleted: bool = False, at: int | None = None) -> list[Run]: ...
@@ -33,7 +33,7 @@ class Found(NamedTuple):
     fresh: Collection[Run] = ()
 
 
-def look(search: Search, condition: str, known: Mapping[str, Stamp]) -> Found:
+def look(search: RunSearch, condition: str, known: Mapping[str, Stamp]) -> Found:
     """Tell known runs that are as they were from all others.
 
     The counts must agree in the end, since a run can be purged without a trace; where they do not, everything is read.
@@ -53,14 +53,14 @@ def look(search: Search, condition: str, known: Mapping[str, Stamp]) -> Found:
     return Found(fresh=search(condition))
 
 
-def _others(search: Search, condition: str, known: Collection[str]) -> Iterator[Run]:
+def _others(search: RunSearch, condition: str, known: Collection[str]) -> Iterator[Run]:
     """Runs under other ids than these."""
     for prefix, ids in _parts(known):
         part = f"{condition} and attributes.run_id LIKE '{prefix}%'"
         yield from search(f"{part} and attributes.run_id NOT IN ({_listed(ids)})" if ids else part)
 
 
-def _moved(search: Search, condition: str, known: Mapping[str, Stamp]) -> list[Run]:
+def _moved(search: RunSearch, condition: str, known: Mapping[str, Stamp]) -> list[Run]:
     """Known runs that were opened again, or ended again later."""
     last = max((stamp.ended for stamp in known.values()), default=0)
     found = search(f"{condition} and attributes.status != 'FINISHED'")
@@ -68,13 +68,13 @@ def _moved(search: Search, condition: str, known: Mapping[str, Stamp]) -> list[R
     return list({run.info.run_id: run for run in found if run.info.run_id in known}.values())
 
 
-def _deleted(search: Search, condition: str, known: Collection[str]) -> Iterator[Run]:
+def _deleted(search: RunSearch, condition: str, known: Collection[str]) -> Iterator[Run]:
     for _, ids in _parts(known):
         if ids:
             yield from search(f"{condition} and attributes.run_id IN ({_listed(ids)})", deleted=True)
 
 
-def _count_is(search: Search, condition: str, count: int) -> bool:
+def _count_is(search: RunSearch, condition: str, count: int) -> bool:
     """Whether so many runs meet the condition: the last is there, and no further one."""
     return (count == 0 or bool(search(condition, at=count - 1))) and not search(condition, at=count)
 

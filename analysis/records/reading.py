@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from analysis.records.runs import Logbook, LoggedScan, RawRun, RunKind, Store
+from analysis.records.runs import Logbook, LoggedScan, RawRun, RunKind, TrackingStore
 from analysis.records.stores import open_store
 from analysis.records.uris import DEFAULT_URI
 from pruneexp.errors import UserError, redact
@@ -15,7 +16,9 @@ from pruneexp.schema import (
     COLLAPSE,
     DISCONNECTED,
     FAILURE,
+    LAYERS_FILE,
     SENSITIVITY_FILE,
+    LayerRow,
     LayerSensitivity,
     PointIdentity,
     PointResult,
@@ -47,28 +50,57 @@ def points(uri: str = DEFAULT_URI, experiments: Sequence[str] | None = None) -> 
 def tabled(
     uri: str = DEFAULT_URI, experiments: Sequence[str] | None = None, copies: Path | None = None
 ) -> Logbook[pa.Table]:
-    """The same points as one table; those that are in the local copy in the folder ``copies`` are not read.
+    """The same points as one table, read run by run where neither a file of points nor the local copy holds them.
+
+    ``copies`` is the folder of the local copy that is used and kept up to date, if any.
 
     Raises:
         UserError: the store cannot be read, or has no experiment of that name.
     """
     import pyarrow as pa  # here, for help is to be quick
 
+    from analysis.records import parquet
     from analysis.records.copies import opened
     from pruneexp.schema import columns
 
-    if copies is None:
-        book = points(uri, experiments)
-        return Logbook(columns.table(book.records), *book[1:])
     store = open_store(uri)
     chosen = _chosen(store, uri, experiments)
     copy = opened(copies, uri, chosen, columns.SCHEMA)
+    files = parquet.rows_of(store.points_files(chosen, copy.known))
+    copy.learn(files.rows)
     changes = store.changes("point", chosen, copy.known)
     book = _sorted_out(store, [run for _, run in changes.fresh], _point)
     fresh = columns.table(book.records)
     copy.update(changes, fresh)
     whole = pa.concat_tables([copy.points(changes.same), fresh]).sort_by("run_id")
-    return Logbook(whole, *book[1:4], remarks=(copy.remark,) if copy.remark else ())
+    return Logbook(whole, *book[1:4], remarks=(*((copy.remark,) if copy.remark else ()), *files.remarks))
+
+
+def layers(uri: str, run_ids: Iterable[str]) -> dict[str, tuple[LayerRow, ...]]:
+    """The rows of the layers of these points, in the network's order, by the run of each.
+
+    They are in the file of points of the curve or study above, else in a file of the point's own run.
+
+    Raises:
+        UserError: the store cannot be read, or a point has no layers that can be.
+    """
+    from analysis.records.parquet import layers_of
+
+    store = open_store(uri)
+    found: dict[str, tuple[LayerRow, ...]] = {}
+    for run_id in run_ids:
+        rows: list[dict[str, object]] = []
+        for file in store.points_files_over(run_id):
+            with suppress(OSError, ValueError):  # the point's own run tells it too
+                rows = rows or layers_of(file, run_id)
+        try:
+            rows = rows or json.loads(store.artefact(run_id, LAYERS_FILE))
+            found[run_id] = tuple(unflatten(LayerRow, row) for row in rows)
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise UserError(f"the layers of the point of run {run_id} cannot be read: {error}.") from error
+        if not rows:
+            raise UserError(f"the point of run {run_id} has no layers.")
+    return found
 
 
 def scans(uri: str = DEFAULT_URI, experiments: Sequence[str] | None = None) -> Logbook[tuple[LoggedScan, ...]]:
@@ -81,13 +113,13 @@ def scans(uri: str = DEFAULT_URI, experiments: Sequence[str] | None = None) -> L
 
 
 def _book(
-    uri: str, experiments: Sequence[str] | None, kind: RunKind, typed: Callable[[Store, RawRun], Record]
+    uri: str, experiments: Sequence[str] | None, kind: RunKind, typed: Callable[[TrackingStore, RawRun], Record]
 ) -> Logbook[tuple[Record, ...]]:
     store = open_store(uri)
     return _sorted_out(store, store.runs(kind, _chosen(store, uri, experiments)), typed)
 
 
-def _chosen(store: Store, uri: str, experiments: Sequence[str] | None) -> Sequence[str]:
+def _chosen(store: TrackingStore, uri: str, experiments: Sequence[str] | None) -> Sequence[str]:
     existing = store.experiments()
     for name in experiments or ():
         if name not in existing:
@@ -98,7 +130,7 @@ def _chosen(store: Store, uri: str, experiments: Sequence[str] | None) -> Sequen
 
 
 def _sorted_out(
-    store: Store, runs: Sequence[RawRun], typed: Callable[[Store, RawRun], Record]
+    store: TrackingStore, runs: Sequence[RawRun], typed: Callable[[TrackingStore, RawRun], Record]
 ) -> Logbook[tuple[Record, ...]]:
     records: list[Record] = []
     unreadable: list[str] = []
@@ -119,7 +151,7 @@ def _sorted_out(
     return Logbook(tuple(records), tuple(unreadable), tuple(failed), tuple(unfinished))
 
 
-def _point(_: Store, run: RawRun) -> LoggedPoint:
+def _point(_: TrackingStore, run: RawRun) -> LoggedPoint:
     from pruneexp.schema.columns import LoggedPoint
 
     collapsed = names_of(run.tags.get(COLLAPSE, ""))
@@ -129,7 +161,7 @@ def _point(_: Store, run: RawRun) -> LoggedPoint:
     return LoggedPoint(run.run_id, run.experiment, run.started, point)
 
 
-def _scan(store: Store, run: RawRun) -> LoggedScan:
+def _scan(store: TrackingStore, run: RawRun) -> LoggedScan:
     """Its numbers are in its file: a metric of MLflow's has whole steps, and no interval.
 
     Raises:

@@ -5,13 +5,15 @@ Knows neither the tracking store nor pandas.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from pruneexp.schema import Scan
 
 Records = TypeVar("Records")
 
+#: The tag with the id of the run that a point is under.
+PARENT = "mlflow.parentRunId"
 #: What a run is of, as its tag says it; runs of other kinds are never read.
 RunKind = Literal["point", "scan"]
 
@@ -54,7 +56,7 @@ class Stamp(NamedTuple):
     """What a store tells of a finished run without its contents: another stamp means that it is read again.
 
     ``experiment`` is the id of its experiment, ``ended`` in milliseconds since 1970; ``content`` is a digest of what
-    can change later, where the store can tell it cheaply.
+    can change later, where the store can tell it cheaply, and empty where the end alone is to be looked at.
     """
 
     experiment: str
@@ -67,6 +69,13 @@ class Known(NamedTuple):
 
     runs: Mapping[str, Stamp]
     state: str
+
+    def last_ended(self) -> dict[str, int]:
+        """By the id of an experiment when the last of its known runs ended."""
+        last: dict[str, int] = {}
+        for stamp in self.runs.values():
+            last[stamp.experiment] = max(last.get(stamp.experiment, 0), stamp.ended)
+        return last
 
 
 class Changes(NamedTuple):
@@ -82,17 +91,32 @@ class Changes(NamedTuple):
     state: str
 
 
-class Store(Protocol):
+class PointsFile(NamedTuple):
+    """A Parquet file of points that the run of a curve or study carries; its content, or why it cannot be fetched."""
+
+    name: str
+    content: bytes | OSError
+
+
+class TrackingStore(Protocol):
     """A tracking store, open for reading."""
 
     def experiments(self) -> Sequence[str]: ...
 
     def runs(self, kind: RunKind, experiments: Sequence[str]) -> Sequence[RawRun]:
-        """Every active run of these experiments that is tagged as of this kind, whatever its status."""
+        """Every active run of these experiments that is tagged as of this kind, of any status."""
         ...
 
     def changes(self, kind: RunKind, experiments: Sequence[str], known: Known) -> Changes:
         """The same runs, those that are as they were known without their contents."""
+        ...
+
+    def points_files(self, experiments: Sequence[str], known: Known) -> Iterable[PointsFile]:
+        """The files of points that may hold others than the known ones; those of no file are in their runs as well."""
+        ...
+
+    def points_files_over(self, run_id: str) -> Iterable[PointsFile]:
+        """The files that the curve or study carries which the run of a point is under."""
         ...
 
     def artefact(self, run_id: str, name: str) -> str:

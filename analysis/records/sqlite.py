@@ -15,14 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from analysis.records.runs import Changes, Known, RawRun, RunKind, Stamp
+from analysis.records import artefacts
+from analysis.records.artefacts import Carrier
+from analysis.records.runs import PARENT, Changes, Known, PointsFile, RawRun, RunKind, Stamp, TrackingStore
 from analysis.records.uris import local_folder
 from pruneexp.errors import UserError
 from pruneexp.schema import KIND
 
 NEEDED = {
     "experiments": {"experiment_id", "name", "lifecycle_stage"},
-    "runs": {"run_uuid", "experiment_id", "status", "start_time", "end_time", "lifecycle_stage"},
+    "runs": {"run_uuid", "experiment_id", "status", "start_time", "end_time", "lifecycle_stage", "artifact_uri"},
     "params": {"run_uuid", "key", "value"},
     "latest_metrics": {"run_uuid", "key", "value", "is_nan", "timestamp"},
     "tags": {"run_uuid", "key", "value"},
@@ -35,6 +37,17 @@ _HEADS = f"""
       AND experiments.name IN (SELECT value FROM json_each(?))
     ORDER BY runs.run_uuid
 """  # constants of ours only; the kind and the experiments' names are bound
+_CARRIERS = f"""
+    SELECT runs.run_uuid, runs.artifact_uri, experiments.experiment_id, runs.end_time
+    FROM runs JOIN experiments USING (experiment_id)
+    JOIN tags ON tags.run_uuid = runs.run_uuid AND tags.key = '{KIND}' AND tags.value IN ('curve', 'study')
+    WHERE runs.lifecycle_stage = 'active' AND experiments.name IN (SELECT value FROM json_each(?))
+    ORDER BY runs.run_uuid
+"""
+_CARRIER_OVER = f"""
+    SELECT runs.run_uuid, runs.artifact_uri FROM tags JOIN runs ON runs.run_uuid = tags.value
+    WHERE tags.run_uuid = ? AND tags.key = '{PARENT}'
+"""
 _VALUES = "SELECT run_uuid, key, {value} FROM {table} WHERE run_uuid IN (SELECT value FROM json_each(?))"
 _NUMBER = "CASE WHEN is_nan THEN NULL ELSE value END"
 #: All that MLflow lets be changed in a finished run: it adds params, and writes tags and metrics again.
@@ -58,10 +71,10 @@ class _Head(NamedTuple):
 
 @dataclass(frozen=True)
 class SqliteStore:
-    """An MLflow tracking store in one SQLite file; ``fetch(run_id, name)`` gets what lies on another machine."""
+    """An MLflow tracking store in one SQLite file; ``client`` opens it for what lies on another machine."""
 
     path: Path
-    fetch: Callable[[str, str], str]
+    client: Callable[[], TrackingStore]
 
     def experiments(self) -> Sequence[str]:
         with self._open() as connection:
@@ -77,16 +90,11 @@ class SqliteStore:
         state = self._state()  # before the snapshot: what is written meanwhile makes the next state another one
         with self._open() as connection:
             heads = _heads(connection, kind, experiments)
-            current = {} if state == known.state else _contents(connection)
-            same: dict[str, str] = {}
-            others: list[_Head] = []
-            for head in heads:
-                before = known.runs.get(head.run_id)
-                content = current.get(head.run_id, "") if current or before is None else before.content
-                if head.status == "FINISHED" and before == Stamp(head.experiment_id, head.ended, content):
-                    same[head.run_id] = head.experiment
-                else:
-                    others.append(head)
+            looked_at = state != known.state and any(stamp.content for stamp in known.runs.values())
+            current = _contents(connection) if looked_at else {}
+            same = {head.run_id: head.experiment for head in heads
+                    if _is_same(head, known.runs.get(head.run_id), current if looked_at else None)}  # fmt: skip
+            others = [head for head in heads if head.run_id not in same]
             if others and not current:
                 current = _contents(connection)
             stamps = [Stamp(head.experiment_id, head.ended, current.get(head.run_id, "")) for head in others]
@@ -94,13 +102,33 @@ class SqliteStore:
             gone = _lying_in(connection, experiments, known) - {head.run_id for head in heads}
             return Changes(same, fresh, gone, state)
 
+    def points_files(self, experiments: Sequence[str], known: Known) -> Iterator[PointsFile]:
+        """Those that lie here: what lies elsewhere takes longer to fetch than the tables to read."""
+        if known.state == self._state():
+            return
+        with self._open() as connection:
+            carriers = connection.execute(_CARRIERS, (json.dumps(list(experiments)),)).fetchall()
+        last = known.last_ended()
+        for run_id, folder, experiment, ended in carriers:
+            if ended is None or ended > last.get(str(experiment), 0):
+                yield from artefacts.local_files(Carrier(run_id, folder or ""))
+
+    def points_files_over(self, run_id: str) -> Iterable[PointsFile]:
+        with self._open() as connection:
+            found = connection.execute(_CARRIER_OVER, (run_id,)).fetchone()
+        if found is None or local_folder(found[1] or "") is None:
+            return () if found is None else self.client().points_files_over(run_id)
+        return artefacts.local_files(Carrier(*found))
+
     def artefact(self, run_id: str, name: str) -> str:
         with self._open() as connection:
             found = connection.execute("SELECT artifact_uri FROM runs WHERE run_uuid = ?", (run_id,)).fetchone()
         if found is None:
             raise FileNotFoundError(f"there is no run {run_id}")
         folder = local_folder(found[0] or "")
-        return self.fetch(run_id, name) if folder is None else (folder / name).read_text(encoding="utf-8")
+        if folder is None:
+            return self.client().artefact(run_id, name)
+        return (folder / name).read_text(encoding="utf-8")
 
     def familiar(self) -> bool:
         """Whether the file has MLflow's tables with the columns read here.
@@ -136,7 +164,7 @@ class SqliteStore:
             raise UserError(f"{self.path} cannot be read as an MLflow store: {error}.") from error
 
     def _connected(self, mode: str) -> sqlite3.Connection:
-        """A writer that was killed leaves half a write, which only somebody who may write can take back."""
+        """A writer that was killed leaves half a write, which only a connection that may write can take back."""
         connection = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode={mode}", uri=True, timeout=20.0)
         try:
             connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
@@ -155,6 +183,13 @@ def _heads(connection: sqlite3.Connection, kind: RunKind, experiments: Sequence[
         _Head(run, str(number), name, status, started or 0, ended or 0)
         for run, number, name, status, started, ended in rows
     ]
+
+
+def _is_same(head: _Head, before: Stamp | None, contents: Mapping[str, str] | None) -> bool:
+    """Whether a run is as it was known; ``contents`` are absent where nothing was written since."""
+    if before is None or (head.status, head.experiment_id, head.ended) != ("FINISHED", before.experiment, before.ended):
+        return False
+    return contents is None or before.content in ("", contents.get(head.run_id))
 
 
 def _lying_in(connection: sqlite3.Connection, experiments: Sequence[str], known: Known) -> set[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from analysis.records.client import ClientStore
-from analysis.records.runs import Store
+from analysis.records.runs import TrackingStore
 from analysis.records.sqlite import SqliteStore
 from analysis.records.uris import DEFAULT_URI, sqlite_path
 from pruneexp.errors import UserError
 
 
-def open_store(uri: str = DEFAULT_URI) -> Store:
+def open_store(uri: str = DEFAULT_URI) -> TrackingStore:
     """Open a tracking store for reading.
 
     Raises:
@@ -23,5 +23,5 @@ def open_store(uri: str = DEFAULT_URI) -> Store:
             f"{path.name} not found in {path.absolute().parent}: run an experiment there first "
             "(`python -m pruneexp`), or name the store with --tracking-uri."
         )
-    store = SqliteStore(path, fetch=lambda run_id, name: ClientStore(uri).artefact(run_id, name))
+    store = SqliteStore(path, client=lambda: ClientStore(uri))
     return store if store.familiar() else ClientStore(uri)

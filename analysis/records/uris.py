@@ -38,7 +38,7 @@ def local_folder(uri: str) -> Path | None:
 
 
 def knock(uri: str) -> None:
-    """Fail within seconds where nobody listens; MLflow's own retries go on for minutes.
+    """Fail within seconds where no server listens; MLflow's own retries go on for minutes.
 
     Raises:
         UserError: no server answers at this address.

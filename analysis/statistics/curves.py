@@ -16,7 +16,7 @@ from analysis.statistics.conditions import telling, texts, words
 from pruneexp.summary.spread import Spread, spread
 
 
-class Mark(NamedTuple):
+class BudgetMark(NamedTuple):
     """One budget of a curve: ``pruned`` and ``accuracy`` in percent, ``change`` in points against the dense network.
 
     ``doubtful`` counts the networks whose accuracy says less than it seems to (``analysis.statistics.doubts``).
@@ -40,7 +40,7 @@ class Curve(NamedTuple):
     variant: int
     differing: str
     conditions: tuple[tuple[str, str], ...]
-    marks: tuple[Mark, ...]
+    marks: tuple[BudgetMark, ...]
 
     @property
     def seeds(self) -> str:
@@ -68,17 +68,17 @@ def budget_text(kind: str, value: float) -> str:
     return f"{kind}={value:g}"
 
 
-def _marks(rows: pd.DataFrame) -> tuple[Mark, ...]:
+def _marks(rows: pd.DataFrame) -> tuple[BudgetMark, ...]:
     marks = [_mark(budget_text(*budget.values()), same) for budget, same in selection.groups(rows, frames.BUDGET)]
     return tuple(sorted(marks, key=lambda mark: (mark.pruned, mark.budget)))
 
 
-def _mark(budget: str, same: pd.DataFrame) -> Mark:
+def _mark(budget: str, same: pd.DataFrame) -> BudgetMark:
     def over_seeds(column: str) -> Spread:
         return spread(_floats(same[column]))
 
     runs, doubtful = tuple(sorted(same["run_id"])), int(same["doubtful"].sum())
-    return Mark(budget, over_seeds("pruned").mean, over_seeds("change"), over_seeds("accuracy"), doubtful, runs)
+    return BudgetMark(budget, over_seeds("pruned").mean, over_seeds("change"), over_seeds("accuracy"), doubtful, runs)
 
 
 def _floats(column: Iterable[Any]) -> list[float]:

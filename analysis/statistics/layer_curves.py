@@ -18,7 +18,7 @@ from pruneexp.summary.spread import Spread, spread
 Panel = Literal["conv", "linear"]
 
 
-class Mark(NamedTuple):
+class LevelMark(NamedTuple):
     """One level of one layer: ``pruned`` in percent of that layer's weights, ``change`` in points.
 
     ``low`` and ``high`` are the lowest and the highest of several seeds, or the bootstrap interval of a single one,
@@ -40,7 +40,7 @@ class Layer(NamedTuple):
 
     group: str
     panel: Panel
-    marks: tuple[Mark, ...]
+    marks: tuple[LevelMark, ...]
 
 
 class Way(NamedTuple):
@@ -96,12 +96,12 @@ def _layers(rows: pd.DataFrame, metric: str) -> tuple[Layer, ...]:
     return tuple(made)
 
 
-def _mark(level: str, same: pd.DataFrame, metric: str) -> Mark:
+def _mark(level: str, same: pd.DataFrame, metric: str) -> LevelMark:
     change = spread(same[f"change_{metric}"])
     low, high = (change.low, change.high) if change.n > 1 else _interval(same, metric)
     pruned, accuracy = spread(same["pruned"]).mean, spread(same[f"val.{metric}"])
     undefined = int((same["val.undefined"].fillna(0) > 0).sum())
-    return Mark(level, pruned, change, low, high, accuracy, undefined, tuple(sorted(same["run_id"])))
+    return LevelMark(level, pruned, change, low, high, accuracy, undefined, tuple(sorted(same["run_id"])))
 
 
 def _interval(same: pd.DataFrame, metric: str) -> tuple[float | None, float | None]:

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.records.frames import POINTS, SUBJECT, Kind
-from analysis.statistics.conditions import ABSENT
+from analysis.statistics.conditions import ABSENT, telling, varying
 from pruneexp.errors import UserError
 
 _SLACK = 1e-9  # of a number: 3 * 1e-5 and 3e-5 differ in their last bit
@@ -37,6 +37,23 @@ def latest(rows: pd.DataFrame, kind: Kind = POINTS) -> pd.DataFrame:
     ordered = rows.sort_values(["started", "run_id"])
     last = ordered.groupby(list(kind.settings), dropna=False)["run_id"].transform("last")
     return rows[rows["run_id"] == last.reindex(rows.index)].reset_index(drop=True)
+
+
+def repetitions(points: pd.DataFrame) -> pd.DataFrame:
+    """The points, where they differ in the seed alone.
+
+    Raises:
+        UserError: they differ in more; the message names what to choose by.
+    """
+    names = tuple(name for name in POINTS.settings if name != "seed")
+    found = combinations(points, names)
+    if len(found) > 1:
+        needed = telling(found, names) or varying(found, names)
+        raise UserError(
+            f"{len(found)} different points are logged, and one budget of one curve is shown, over its seeds: choose "
+            f"with --where by {', '.join(needed)}."
+        )
+    return points
 
 
 def where(rows: pd.DataFrame, conditions: Mapping[str, str | Sequence[str]], kind: Kind = POINTS) -> pd.DataFrame:

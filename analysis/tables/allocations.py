@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 
 import pandas as pd
 
-from analysis.publishing.sheet import MISSING, Cell, Sheet, spread_text
+from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
 from analysis.records import frames
 from analysis.statistics import selection
 from analysis.statistics.conditions import ABSENT, cell, joined, telling, texts
@@ -27,7 +27,7 @@ SAME = tuple(name for name in frames.CONDITIONS if name not in ("criterion", "pr
 _SLACK = 1e-9  # points of accuracy: differences of floats are not exact
 
 
-class Kept(NamedTuple):
+class MethodResult(NamedTuple):
     """One way of allocating: of each seed the sparsest point that reaches the seed's target, where one does.
 
     ``density`` is the kept share of all prunable weights, in percent; ``ratio`` the geometric mean over ``pairs`` seeds
@@ -47,7 +47,7 @@ class Kept(NamedTuple):
     runs: tuple[str, ...]
 
 
-class Entry(NamedTuple):
+class AllocationSet(NamedTuple):
     """One network on one data set, under one set of conditions; ``dense`` is its test accuracy in percent.
 
     ``criteria`` are the hashes of the settings of each criterion that has several, by method.
@@ -58,7 +58,7 @@ class Entry(NamedTuple):
     conditions: tuple[tuple[str, str], ...]
     criteria: tuple[tuple[str, str], ...]
     dense: Spread | None
-    kept: tuple[Kept, ...]
+    kept: tuple[MethodResult, ...]
 
 
 class Allocations(NamedTuple):
@@ -66,11 +66,11 @@ class Allocations(NamedTuple):
 
     drop: float
     varying: tuple[str, ...]
-    entries: tuple[Entry, ...]
+    entries: tuple[AllocationSet, ...]
     considered: tuple[str, ...]
 
 
-class Row(NamedTuple):
+class AllocationRow(NamedTuple):
     """One way of allocating; densities and accuracies in percent, run ids (of the chosen points) by spaces."""
 
     data: str
@@ -161,10 +161,12 @@ def _varying(keys: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     return tuple(name for name in SAME if name in needed)
 
 
-def _entry(key: Mapping[str, Any], criteria: tuple[tuple[str, str], ...], rows: pd.DataFrame, drop: float) -> Entry:
+def _entry(
+    key: Mapping[str, Any], criteria: tuple[tuple[str, str], ...], rows: pd.DataFrame, drop: float
+) -> AllocationSet:
     best = {method: _sparsest(rows[rows["method"] == method], drop) for method in METHODS}
     dense = rows.dropna(subset=["test.dense.top1"]).drop_duplicates("seed")
-    return Entry(
+    return AllocationSet(
         data=str(key["data"]),
         model=str(key["model"]),
         conditions=texts(key, SAME),
@@ -182,11 +184,11 @@ def _sparsest(points: pd.DataFrame, drop: float) -> pd.DataFrame:
     return ordered.drop_duplicates("seed").set_index("seed", drop=False).sort_index()
 
 
-def _kept(rows: pd.DataFrame, method: str, chosen: pd.DataFrame, study: pd.DataFrame) -> Kept:
+def _kept(rows: pd.DataFrame, method: str, chosen: pd.DataFrame, study: pd.DataFrame) -> MethodResult:
     tried = rows[rows["method"] == method].groupby("seed").size()
     both = [] if method == STUDY else [seed for seed in chosen.index if seed in study.index]
     ratios = [float(study["density"][seed] / chosen["density"][seed]) for seed in both]
-    return Kept(
+    return MethodResult(
         method=method,
         seeds=len(tried),
         points=(int(tried.min()), int(tried.max())) if len(tried) else (0, 0),
@@ -208,12 +210,12 @@ def runs(made: Allocations) -> tuple[str, ...]:
     return made.considered
 
 
-def rows(made: Allocations) -> Iterable[Row]:
+def rows(made: Allocations) -> Iterable[AllocationRow]:
     for entry in made.entries:
         conditions = joined((*entry.conditions, *((f"{method}, settings", value) for method, value in entry.criteria)))
         for kept in entry.kept:
             density, test = kept.density, kept.test
-            yield Row(
+            yield AllocationRow(
                 data=entry.data,
                 model=entry.model,
                 conditions=conditions,
@@ -236,17 +238,17 @@ def rows(made: Allocations) -> Iterable[Row]:
             )
 
 
-def sheet(made: Allocations) -> Sheet:
+def sheet(made: Allocations) -> TableSheet:
     several = any(entry.criteria for entry in made.entries)
     columns = (*(name.replace("_", " ") for name in made.varying), *["Settings of criteria"] * several)
     header = ["Data", "Network", *columns, "", "Dense", *METHODS]
     lines = [tuple(map(Cell, line)) for entry in made.entries for line in _lines(entry, made.varying, several)]
     align = "l" * (len(header) - 1 - len(METHODS)) + "r" * (1 + len(METHODS))
     title = f"Weights kept at a val accuracy at most {made.drop:g} points below the dense network's, after retraining"
-    return Sheet(title, tuple(header), align, tuple(lines), tuple(dict.fromkeys(_notes(made))))
+    return TableSheet(title, tuple(header), align, tuple(lines), tuple(dict.fromkeys(_notes(made))))
 
 
-def _lines(entry: Entry, varying: Iterable[str], several: bool) -> Iterable[tuple[str, ...]]:
+def _lines(entry: AllocationSet, varying: Iterable[str], several: bool) -> Iterable[tuple[str, ...]]:
     named = dict(entry.conditions)
     criteria = ", ".join(f"{method}: {value}" for method, value in entry.criteria)
     told = (cell(name, named.get(name, ABSENT)) for name in varying)
@@ -260,12 +262,12 @@ def _lines(entry: Entry, varying: Iterable[str], several: bool) -> Iterable[tupl
     yield *blank, "points per seed", "", *("–".join(map(str, sorted(set(one.points)))) for one in kept)
 
 
-def _share(kept: Kept) -> str:
+def _share(kept: MethodResult) -> str:
     some = f" ({kept.density.n} of {kept.seeds} seeds)" if kept.density and kept.density.n < kept.seeds else ""
     return spread_text(kept.density) + some
 
 
-def _ratio(kept: Kept) -> str:
+def _ratio(kept: MethodResult) -> str:
     if kept.method == STUDY:
         return ""
     return MISSING if kept.ratio is None else f"{kept.ratio:.2f} (fewer in {kept.fewer} of {kept.pairs})"

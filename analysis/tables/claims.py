@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import pandas as pd
 
-from analysis.publishing.sheet import Cell, Sheet, spread_text
+from analysis.publishing.sheet import Cell, TableSheet, spread_text
 from analysis.records import frames
 from analysis.records.frames import Split
 from analysis.statistics import selection
@@ -66,7 +66,7 @@ CLAIMS = (
 )
 
 
-class Trial(NamedTuple):
+class ClaimTrial(NamedTuple):
     """A claim at one budget: the paired difference over seeds, in points, and what all seeds say together."""
 
     budget: str
@@ -88,7 +88,7 @@ class Tried(NamedTuple):
     worse: tuple[tuple[str, str], ...]
     settings: str
     claim: str
-    trials: tuple[Trial, ...]
+    trials: tuple[ClaimTrial, ...]
     runs: tuple[str, ...]
 
     def count(self, outcome: Outcome) -> int:
@@ -111,7 +111,7 @@ class Claims(NamedTuple):
     tried: tuple[Tried, ...]
 
 
-class Row(NamedTuple):
+class ClaimRow(NamedTuple):
     """A claim at one budget; the difference in points of accuracy, run ids (of the whole claim) by spaces."""
 
     data: str
@@ -159,7 +159,7 @@ def data(frame: pd.DataFrame, *, split: Annotated[Split, "the split that accurac
 
 
 def _pairs(points: pd.DataFrame, claim: Claim, split: Split) -> Iterator[Pair]:
-    """Curves that differ in penalty or schedule alone, whichever the claim is about, and have a seed and budget."""
+    """Curves that differ in the penalty or schedule that the claim is about, and share a seed and budget."""
     inside = points[points["density_scope"].between(claim.lowest * 0.99, claim.highest * 1.01)]
     for same, rows in selection.groups(inside, SAME):
         better = _side(rows, claim.better, split)
@@ -218,9 +218,9 @@ def _sides(pair: Pair, names: Sequence[Sequence[str]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"{key['reg']}: {words(key, told)}" for key, told in sides if told))
 
 
-def _trial(budget: Mapping[str, Any], rows: pd.DataFrame, claim: Claim) -> Trial:
+def _trial(budget: Mapping[str, Any], rows: pd.DataFrame, claim: Claim) -> ClaimTrial:
     difference = spread(rows["difference"])
-    return Trial(
+    return ClaimTrial(
         budget=budget_text(*budget.values()),
         density=spread(rows["density_scope"]).mean,
         difference=difference,
@@ -239,7 +239,7 @@ def runs(made: Claims) -> tuple[str, ...]:
     return tuple(sorted({run for tried in made.tried for run in tried.runs}))
 
 
-def rows(made: Claims) -> Iterable[Row]:
+def rows(made: Claims) -> Iterable[ClaimRow]:
     for tried in made.tried:
         conditions = joined(tried.conditions)
         for trial in tried.trials:
@@ -247,10 +247,10 @@ def rows(made: Claims) -> Iterable[Row]:
             numbers = value.mean, value.std, value.low, value.high, value.n
             sides = joined(tried.better), joined(tried.worse)
             where = tried.data, tried.model, conditions, *sides, tried.claim, trial.budget, trial.density
-            yield Row(*where, *numbers, trial.outcome, " ".join(tried.runs))
+            yield ClaimRow(*where, *numbers, trial.outcome, " ".join(tried.runs))
 
 
-def sheet(made: Claims) -> Sheet:
+def sheet(made: Claims) -> TableSheet:
     several = any(tried.settings for tried in made.tried)
     lines = [_line(tried, several) for tried in made.tried]
     header = ("Data", "Network", "Claim of Han et al. 2015 (AlexNet)", *["Settings"] * several, "For", "Against",
@@ -261,7 +261,7 @@ def sheet(made: Claims) -> Sheet:
         "Points: difference in accuracy change (for the last claim the change itself), mean ± standard deviation over "
         "the densities compared."
     )
-    return Sheet(
+    return TableSheet(
         "What the paper reads off its Figure 5, tried here",
         header,
         "lll" + "l" * several + "rrrrl",

@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 import pandas as pd
 
 from analysis.paper import paper_numbers
-from analysis.publishing.sheet import MISSING, Cell, Sheet, spread_text
+from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
 from analysis.records import frames
 from analysis.statistics import selection
 from analysis.statistics.conditions import joined, telling, texts, varying, words
@@ -58,7 +58,7 @@ class Paper(NamedTuple):
     rate: float
 
 
-class Network(NamedTuple):
+class HeadlineNetwork(NamedTuple):
     """One network on one data set. ``pruned`` is absent where no point is within epsilon; ``closest`` says how near.
 
     ``differing`` says what tells it from other networks, or other parts of the data set, of the same names.
@@ -79,11 +79,11 @@ class Headline(NamedTuple):
     """The table; ``epsilon`` in points of val accuracy, ``considered`` the runs that were chosen from."""
 
     epsilon: float
-    networks: tuple[Network, ...]
+    networks: tuple[HeadlineNetwork, ...]
     considered: tuple[str, ...]
 
 
-class Row(NamedTuple):
+class HeadlineRow(NamedTuple):
     """One network; errors in percent, run ids separated by spaces."""
 
     data: str
@@ -118,7 +118,7 @@ def data(
 ) -> Headline:
     """Per network the largest compression that costs at most ``epsilon`` points, chosen on val, reported on test.
 
-    The reference is the dense network with the best mean val accuracy, whatever its penalty, so that pruning a weak
+    The reference is the dense network with the best mean val accuracy of any penalty, so that pruning a weak
     network does not count as free. One-shot and iterative points compete. A point counts only with as many seeds as
     the best covered one: a lucky single seed is no headline.
 
@@ -130,7 +130,7 @@ def data(
     points = frame[frame["mode"] == "prune"]
     if points.empty:
         raise UserError("no point of mode prune is logged, and the headline is about pruned and retrained networks.")
-    networks: list[Network] = []
+    networks: list[HeadlineNetwork] = []
     for subject, every in selection.groups(points, frames.SUBJECT):
         found = list(selection.groups(every, _APART))
         needed = varying([key for key, _ in found], ("data_fingerprint", "weights_total"))
@@ -139,7 +139,7 @@ def data(
     return Headline(float(epsilon), tuple(networks), tuple(sorted(points["run_id"])))
 
 
-def _network(dataset: str, model: str, differing: str, points: pd.DataFrame, epsilon: float) -> Network:
+def _network(dataset: str, model: str, differing: str, points: pd.DataFrame, epsilon: float) -> HeadlineNetwork:
     dense = _reference(points)
     base = spread(dense["val.dense.top1"]).mean
     found = list(selection.groups(points, (*frames.CONDITIONS, *frames.BUDGET)))
@@ -149,7 +149,7 @@ def _network(dataset: str, model: str, differing: str, points: pd.DataFrame, eps
     ranked.sort(key=lambda pair: (-pair[0].rate, -pair[0].val_change, pair[0].conditions, pair[0].runs))
     free = [pair for pair in ranked if pair[0].val_change >= -epsilon - _SLACK]
     best = max((made for made, _ in ranked), key=lambda made: made.val_change)
-    return Network(
+    return HeadlineNetwork(
         data=dataset,
         model=model,
         differing=differing,
@@ -214,10 +214,10 @@ def runs(made: Headline) -> tuple[str, ...]:
     return made.considered
 
 
-def rows(made: Headline) -> Iterable[Row]:
+def rows(made: Headline) -> Iterable[HeadlineRow]:
     for network in made.networks:
         pruned, paper = network.pruned, network.paper
-        yield Row(
+        yield HeadlineRow(
             data=network.data,
             model=network.model,
             reference_top1_error_mean=network.top1_error.mean,
@@ -244,7 +244,7 @@ def rows(made: Headline) -> Iterable[Row]:
         )
 
 
-def sheet(made: Headline) -> Sheet:
+def sheet(made: Headline) -> TableSheet:
     lines = [line for network in made.networks for line in _lines(network)]
     notes = [_rule(made.epsilon)]
     for network in made.networks:
@@ -253,7 +253,8 @@ def sheet(made: Headline) -> Sheet:
             near = f"the closest changes val accuracy by {change:+.2f} points at {rate:.1f}×"
             name = ", ".join(filter(None, (f"{network.model} on {network.data}", network.differing)))
             notes.append(f"{name}: no pruned point is that good; {near}.")
-    return Sheet("Pruned without loss (after Han et al. 2015, Table 1)", HEADER, "lllrrrrr", tuple(lines), tuple(notes))
+    title = "Pruned without loss (after Han et al. 2015, Table 1)"
+    return TableSheet(title, HEADER, "lllrrrrr", tuple(lines), tuple(notes))
 
 
 def _rule(epsilon: float) -> str:
@@ -266,7 +267,7 @@ def _rule(epsilon: float) -> str:
     )
 
 
-def _lines(network: Network) -> Iterable[tuple[Cell, ...]]:
+def _lines(network: HeadlineNetwork) -> Iterable[tuple[Cell, ...]]:
     pruned, paper = network.pruned, network.paper
     yield _line(
         network.model,

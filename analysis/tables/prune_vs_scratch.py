@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import pandas as pd
 
 from analysis.paper import paper_numbers
-from analysis.publishing.sheet import MISSING, Cell, Sheet, spread_text
+from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
 from analysis.records import frames
 from analysis.records.frames import Split
 from analysis.statistics import selection
@@ -39,7 +39,7 @@ SWITCHES = tuple(sorted((name for name in frames.CONDITIONS if name in OF_A_MODE
 SAME_DENSITY = 0.005  # a paper's row stands under ours where the densities differ by no more
 
 
-class Entry(NamedTuple):
+class DensityRow(NamedTuple):
     """One row: accuracies in percent, by column; ``best`` are the columns of the highest mean as printed."""
 
     data: str
@@ -66,11 +66,11 @@ class PruneVsScratch(NamedTuple):
     metric: Metric
     columns: tuple[tuple[str, str], ...]
     varying: tuple[str, ...]
-    entries: tuple[Entry, ...]
+    entries: tuple[DensityRow, ...]
     left_out: int
 
 
-class Row(NamedTuple):
+class ModeRow(NamedTuple):
     """One cell of the table; accuracies in percent, run ids (of the whole table row) separated by spaces."""
 
     source: str
@@ -94,7 +94,7 @@ def data(
     split: Annotated[Split, "the split that accuracies are shown on"] = "test",
     metric: Annotated[Metric, "top1 or top5 accuracy"] = "top1",
 ) -> PruneVsScratch:
-    """One entry per (data, model, density) and per set of conditions, from whatever modes were logged.
+    """One entry per (data, model, density) and per set of conditions, from the modes that were logged.
 
     A set of conditions counts when at least one of its budgets was logged in two modes; the curves of a trade-off that
     were only ever fine-tuned compare nothing.
@@ -148,14 +148,14 @@ def _varying(keys: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     return tuple(name for name in SHARED if name in needed)
 
 
-def _entry(key: Mapping[str, Any], rows: pd.DataFrame, columns: Iterable[tuple[str, str]]) -> Entry:
+def _entry(key: Mapping[str, Any], rows: pd.DataFrame, columns: Iterable[tuple[str, str]]) -> DensityRow:
     accuracies = {column: spread(same["after"]) for column, same in rows.groupby("column")}
     named = tuple((column, accuracies[column]) for column, _ in columns if column in accuracies)
     most = max(spread.n for _, spread in named)  # a mean over fewer seeds may have had the lucky ones
     means = {name: round(spread.mean, 2) for name, spread in named if spread.n == most}
     best = tuple(name for name, mean in means.items() if mean == max(means.values())) if len(means) > 1 else ()
     density = spread(rows["density_scope"]).mean
-    return Entry(
+    return DensityRow(
         data=str(key["data"]),
         model=str(key["model"]),
         budget=budget_text(str(key["budget.kind"]), float(key["budget.value"])),
@@ -186,23 +186,23 @@ def runs(made: PruneVsScratch) -> tuple[str, ...]:
     return tuple(sorted(run for entry in made.entries for run in entry.runs))
 
 
-def rows(made: PruneVsScratch) -> Iterable[Row]:
+def rows(made: PruneVsScratch) -> Iterable[ModeRow]:
     for entry in made.entries:
         conditions = joined(entry.conditions)
         where = entry.data, entry.model, entry.budget, entry.density
         for column, value in ((UNPRUNED, entry.unpruned), *entry.accuracies):
             numbers = value.mean, value.std, value.n, int(column in entry.best)
-            yield Row("runs", *where, entry.density_all, conditions, column, *numbers, " ".join(entry.runs))
+            yield ModeRow("runs", *where, entry.density_all, conditions, column, *numbers, " ".join(entry.runs))
         for column, value in _printed(entry):
-            yield Row("Liu et al. 2019, Table 6", *where, None, "", column, value.mean, value.std, value.n, 0, "")
+            yield ModeRow("Liu et al. 2019, Table 6", *where, None, "", column, value.mean, value.std, value.n, 0, "")
 
 
-def _printed(entry: Entry) -> tuple[tuple[str, Spread], ...]:
+def _printed(entry: DensityRow) -> tuple[tuple[str, Spread], ...]:
     """The paper's cells, where it has more than the dense network at this density."""
     return entry.paper if len(entry.paper) > 1 else ()
 
 
-def sheet(made: PruneVsScratch) -> Sheet:
+def sheet(made: PruneVsScratch) -> TableSheet:
     extra = made.varying
     partial = any(abs(entry.density - entry.density_all) > SAME_DENSITY for entry in made.entries)
     qualities = any(entry.budget.startswith("quality") for entry in made.entries)
@@ -223,7 +223,7 @@ def sheet(made: PruneVsScratch) -> Sheet:
             lines.append((*map(Cell, blank), *_cells(printed, (), made.columns)))
     numbers = len(made.columns) + 2
     align = "l" * (len(header) - numbers - 1 - partial) + "r" * (numbers + 1 + partial)
-    return Sheet(
+    return TableSheet(
         "Pruned and fine-tuned, against trained from scratch (after Liu et al. 2019, Table 6): "
         f"{made.metric.replace('top', 'top-')} accuracy on {made.split}, %",
         tuple(header),

@@ -5,7 +5,7 @@ Knows neither torch nor MLflow, so that a reader of records needs neither. Units
 multiply-add is two FLOP.
 """
 
-from pruneexp.schema.codec import flat_names, flat_types, flatten, names_of, names_text, unflatten
+from pruneexp.schema.codec import flat_defaults, flat_names, flat_types, flatten, names_of, names_text, unflatten
 from pruneexp.schema.derived import (
     EXPLAINED,
     OF_A_MODE,
@@ -132,6 +132,7 @@ __all__ = [
     "contest_of",
     "derived",
     "doubts",
+    "flat_defaults",
     "flat_names",
     "flat_types",
     "flatten",

@@ -20,6 +20,7 @@ import pytest
 
 from analysis.publishing import catalogue, publish
 from analysis.publishing.materials import SOURCES
+from analysis.records import layer_frames
 from analysis.records.runs import LoggedScan
 from analysis.statistics import selection
 from pruneexp.errors import UserError
@@ -50,8 +51,12 @@ class PublicationContract:
 
     @classmethod
     def framed(cls, records: Sequence[Any]) -> pd.DataFrame:
-        source = SOURCES[cls.publication().made_of()]
-        return selection.latest(source.frame(records), source.kind)
+        material = cls.publication().made_of()
+        source = SOURCES[material]
+        frame = selection.latest(source.frame(records), source.kind)
+        if material == "layers":
+            return layer_frames.frame(frame, {logged.run_id: logged.point.layers for logged in records})
+        return frame
 
     @classmethod
     def shuffled(cls, seed: int) -> pd.DataFrame:

@@ -134,7 +134,7 @@ def tracking_file(path: Path, points: Iterable[LoggedPoint], status: str = "FINI
         for run_id, experiment, started, one in points:
             connection.execute("INSERT OR IGNORE INTO experiments VALUES (?, ?, 'active')", (experiment, experiment))
             connection.execute(
-                "INSERT INTO runs VALUES (?, ?, ?, ?, ?, 'active')",
+                "INSERT INTO runs VALUES (?, ?, ?, ?, ?, 'active', '')",
                 (run_id, experiment, status, started, started + 500),
             )
             tags = {KIND: "point", COLLAPSE: names_text(one.collapsed)}
@@ -150,7 +150,7 @@ def tracking_file(path: Path, points: Iterable[LoggedPoint], status: str = "FINI
 TABLES = """
     CREATE TABLE experiments (experiment_id TEXT PRIMARY KEY, name TEXT, lifecycle_stage TEXT);
     CREATE TABLE runs (run_uuid TEXT, experiment_id TEXT, status TEXT, start_time INT, end_time INT,
-        lifecycle_stage TEXT);
+        lifecycle_stage TEXT, artifact_uri TEXT);
     CREATE TABLE params (run_uuid TEXT, key TEXT, value TEXT);
     CREATE TABLE tags (run_uuid TEXT, key TEXT, value TEXT);
     CREATE TABLE latest_metrics (run_uuid TEXT, key TEXT, value REAL, is_nan INT, timestamp INT);

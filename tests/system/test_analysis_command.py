@@ -17,6 +17,10 @@ from tests.contracts.points import logged, point, tracking_file
 from tests.contracts.scans import logged_scans, scan, scan_file
 
 ROOT = Path(__file__).parents[2]
+SEVERAL = (
+    "4 different points are logged, and one budget of one curve is shown, over its seeds: choose with --where by mode, "
+    "budget.value."
+)
 NO_STUDY = "no study's points, retrained, are logged: `python -m sweeps study=layer_thresholds` makes them."
 
 
@@ -81,6 +85,7 @@ def test_list_says_what_is_logged_and_what_can_be_made(folder: Path, capsys: pyt
         "  prune_vs_scratch",
         f"  allocations: not yet: {NO_STUDY}",
         "  claims: not yet: no claim can be tried: they need l1 and l2, or l2 with a schedule of several rounds.",
+        f"  layers: not yet: {SEVERAL}",
     ]
 
 
@@ -110,7 +115,7 @@ def test_scans_alone_make_what_they_can(folder: Path, capsys: pytest.CaptureFixt
         f"{names}: there is no {noun} in experiment pruneexp: run `python -m pruneexp` first."
         for names, noun in (
             ("tradeoff, claims, headline, prune_vs_scratch", "finished point of a curve"),
-            ("allocations", "finished point"),
+            ("allocations, layers", "finished point"),
         )
     ]
     assert main(["list", "--tracking-uri", "more.db"]) == 0

@@ -200,7 +200,7 @@ def _edit(statement: str) -> None:
     [
         (lambda path: path.unlink(), None),
         (_other(LAYOUT=1), None),
-        (_other(_STAMPS=(*copies._STAMPS[:2], ("stamp/digest", pa.string()))), None),
+        (_other(STAMPS=(*copies.STAMPS[:2], ("stamp/digest", pa.string()))), None),
         (lambda path: path.write_bytes(b""), "was damaged"),
         (_truncate, "was damaged"),
         (_flip, "was damaged"),

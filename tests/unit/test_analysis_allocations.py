@@ -52,7 +52,7 @@ def _made(points: list[LoggedPoint], drop: float = 0.5) -> allocations.Allocatio
     return allocations.data(selection.latest(frames.frame(points)), drop=drop)
 
 
-def _kept(points: list[LoggedPoint], drop: float = 0.5) -> dict[str, allocations.Kept]:
+def _kept(points: list[LoggedPoint], drop: float = 0.5) -> dict[str, allocations.MethodResult]:
     (entry,) = _made(points, drop).entries
     return {kept.method: kept for kept in entry.kept}
 

@@ -33,12 +33,12 @@ class TestHeadline(TableContract):
     records = staticmethod(study)
 
 
-def _only(points: list[LoggedPoint], epsilon: float = 0.0) -> headline.Network:
+def _only(points: list[LoggedPoint], epsilon: float = 0.0) -> headline.HeadlineNetwork:
     (network,) = headline.data(selection.latest(frames.frame(points)), epsilon=epsilon).networks
     return network
 
 
-def _chosen(network: headline.Network) -> tuple[str, float]:
+def _chosen(network: headline.HeadlineNetwork) -> tuple[str, float]:
     assert network.pruned is not None
     return dict(network.pruned.conditions)["schedule"], network.pruned.rate
 

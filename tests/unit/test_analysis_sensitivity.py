@@ -29,7 +29,7 @@ class TestSensitivity(FigureContract):
     records = staticmethod(study)
 
 
-def _data(*made: Scan, metric: Literal["auto", "top1", "top5"] = "auto") -> sensitivity.Sensitivity:
+def _data(*made: Scan, metric: Literal["auto", "top1", "top5"] = "auto") -> sensitivity.SensitivityCurves:
     return sensitivity.data(selection.latest(scan_frames.frame(logged_scans(*made)), scan_frames.SCANS), metric=metric)
 
 

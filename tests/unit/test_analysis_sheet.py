@@ -9,10 +9,10 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.publishing.sheet import Cell, Sheet, csv_text, latex, markdown, spread_text
+from analysis.publishing.sheet import Cell, TableSheet, csv_text, latex, markdown, spread_text
 from pruneexp.summary.spread import Spread
 
-SHEET = Sheet(
+SHEET = TableSheet(
     "A & B",
     ("Name", "Rate, %"),
     "lr",
@@ -84,7 +84,7 @@ def test_csv_reads_back(rows: list[tuple[str, float | None, int]]) -> None:
 
 @given(st.lists(st.text(alphabet="ab\\|*`<_&%$#{}~^", min_size=1), min_size=2, max_size=2))
 def test_no_text_breaks_the_columns(texts: list[str]) -> None:
-    sheet = Sheet("t", ("x", "y"), "lr", (tuple(map(Cell, texts)),))
+    sheet = TableSheet("t", ("x", "y"), "lr", (tuple(map(Cell, texts)),))
     row = markdown(sheet).splitlines()[4]
     assert row.replace("\\\\", "").replace("\\|", "").count("|") == 3
     body = latex(sheet).splitlines()[6]

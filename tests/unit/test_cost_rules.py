@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pruneexp.cost.rules import flop_share, total_share
 from pruneexp.cost.storage import INDEX_BITS, VALUE_BITS
 
-DATA = Path(__file__).parents[1] / "data"
+TESTS = Path(__file__).parents[1]
+FOLDERS = (TESTS / "data", TESTS.parent / "analysis/reference")
 
 #: Activations of one image by layer; convolutions that are followed by pooling count after it.
 ACTIVATIONS = {
@@ -34,7 +35,8 @@ Printed = dict[str, dict[str, float]]  # row -> metric -> value
 
 
 def read(name: str) -> list[dict[str, str]]:
-    with (DATA / f"han2015_{name}.csv").open(newline="") as file:
+    (path,) = (path for folder in FOLDERS for path in folder.glob(f"han2015_{name}.csv"))
+    with path.open(newline="") as file:
         return list(csv.DictReader(file))
 
 

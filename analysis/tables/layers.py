@@ -1,0 +1,208 @@
+"""What is left of each layer of one pruned network, as in Han et al. 2015, Tables 2 to 5."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import pandas as pd
+
+from analysis.paper import paper_numbers
+from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
+from analysis.records import frames
+from analysis.statistics import selection
+from analysis.statistics.conditions import joined, texts
+from analysis.statistics.curves import budget_text
+from pruneexp.errors import UserError
+from pruneexp.summary.spread import Spread, spread
+
+MADE_OF = "layers"
+SHOWN = True
+
+TOTAL = "Total"
+#: The paper's table of each of our networks that it has too.
+PAPER_TABLES = {
+    "lenet_300_100": "han2015_table2_lenet300100",
+    "lenet5": "han2015_table3_lenet5",
+    "alexnet": "han2015_table4_alexnet",
+    "vgg16": "han2015_table5_vgg16",
+}
+#: The conditions that the title names; all are in the CSV.
+_TITLE = ("reg", "criterion", "schedule", "mode", "study")
+_SHARES = ("Act%", "Weights%", "FLOP%")
+_PRINTED = ("activation_density", "weight_density", "flop_density")
+
+
+class PaperLayer(NamedTuple):
+    """The paper's shares of one layer, in percent; ``None`` where it prints none."""
+
+    activation: float | None
+    weights: float | None
+    flop: float | None
+
+
+class LayerCosts(NamedTuple):
+    """One layer, or the whole network: what it has when dense, and the shares of it that are left, in percent.
+
+    ``activation`` is the share of non-zero outputs, ``flop`` that of multiply-adds whose weight and input are left.
+    """
+
+    layer: str
+    weights_dense: int
+    flop_dense: float
+    activation: Spread
+    weights: Spread
+    flop: Spread
+    paper: PaperLayer | None
+
+
+class LayerTable(NamedTuple):
+    """One budget of one curve, over its seeds; ``layers`` in the order of the network, the whole network last."""
+
+    data: str
+    model: str
+    conditions: tuple[tuple[str, str], ...]
+    budget: str
+    layers: tuple[LayerCosts, ...]
+    runs: tuple[str, ...]
+
+
+class LayerTableRow(NamedTuple):
+    """One layer; shares in percent, mean and sample standard deviation over ``n`` seeds, run ids by spaces."""
+
+    data: str
+    model: str
+    conditions: str
+    budget: str
+    layer: str
+    weights: int
+    flop: float
+    activation_mean: float
+    activation_std: float | None
+    weights_kept_mean: float
+    weights_kept_std: float | None
+    flop_left_mean: float
+    flop_left_std: float | None
+    n: int
+    paper_activation: float | None
+    paper_weights_kept: float | None
+    paper_flop_left: float | None
+    runs: str
+
+
+def data(frame: pd.DataFrame) -> LayerTable:
+    """The layers of one point, or the means over the seeds of one budget.
+
+    Raises:
+        UserError: there is no point, or there are several that differ in more than the seed.
+    """
+    if frame.empty:
+        raise UserError("no point with layers is logged: `python -m pruneexp` makes one.")
+    points = selection.repetitions(frame).drop_duplicates("run_id")
+    names = ("mode", *frames.CONDITIONS)
+    ((key, _),) = selection.groups(points, (*frames.SUBJECT, *names, *frames.BUDGET))
+    model = str(key["model"])
+    paper = _paper(model)
+    layers = [(str(name), rows) for name, rows in frame.groupby("layer.layer", sort=False)]
+    layers.sort(key=lambda layer: (layer[1]["place"].min(), layer[0]))
+    return LayerTable(
+        data=str(key["data"]),
+        model=model,
+        conditions=texts(key, names),
+        budget=budget_text(*(key[name] for name in frames.BUDGET)),
+        layers=(*(_layer(name, rows, paper.get(name)) for name, rows in layers), _total(points, paper.get(TOTAL))),
+        runs=tuple(sorted(points["run_id"])),
+    )
+
+
+def _layer(name: str, rows: pd.DataFrame, paper: PaperLayer | None) -> LayerCosts:
+    return LayerCosts(
+        layer=name,
+        weights_dense=int(rows["layer.weights_total"].iloc[0]),
+        flop_dense=float(rows["layer.flop"].iloc[0]),
+        activation=spread(100.0 * rows["layer.activation_share"]),
+        weights=spread(100.0 * rows["layer.density"]),
+        flop=spread(100.0 * rows["layer.flop_share"]),
+        paper=paper,
+    )
+
+
+def _total(points: pd.DataFrame, paper: PaperLayer | None) -> LayerCosts:
+    return LayerCosts(
+        layer=TOTAL,
+        weights_dense=int(points["weights_total"].iloc[0]),
+        flop_dense=float(points["flop_dense"].iloc[0]),
+        activation=spread(100.0 * points["activation_share"]),
+        weights=spread(100.0 * points["density"]),
+        flop=spread(100.0 * points["flop_effective"] / points["flop_dense"]),
+        paper=paper,
+    )
+
+
+def _paper(model: str) -> Mapping[str, PaperLayer]:
+    """The paper's rows by layer; none for networks that it does not have."""
+    values: dict[str, dict[str, float]] = {}
+    for number in paper_numbers(PAPER_TABLES[model]) if model in PAPER_TABLES else ():
+        values.setdefault(number.row, {})[number.metric] = number.value
+    return {layer: PaperLayer(*map(of.get, _PRINTED)) for layer, of in values.items()}
+
+
+def runs(made: LayerTable) -> tuple[str, ...]:
+    return made.runs
+
+
+def rows(made: LayerTable) -> Iterator[LayerTableRow]:
+    for layer in made.layers:
+        paper = layer.paper or PaperLayer(None, None, None)
+        yield LayerTableRow(
+            data=made.data,
+            model=made.model,
+            conditions=joined(made.conditions),
+            budget=made.budget,
+            layer=layer.layer,
+            weights=layer.weights_dense,
+            flop=layer.flop_dense,
+            activation_mean=layer.activation.mean,
+            activation_std=layer.activation.std,
+            weights_kept_mean=layer.weights.mean,
+            weights_kept_std=layer.weights.std,
+            flop_left_mean=layer.flop.mean,
+            flop_left_std=layer.flop.std,
+            n=layer.weights.n,
+            paper_activation=paper.activation,
+            paper_weights_kept=paper.weights,
+            paper_flop_left=paper.flop,
+            runs=" ".join(made.runs),
+        )
+
+
+def sheet(made: LayerTable) -> TableSheet:
+    compared = any(layer.paper for layer in made.layers)
+    header = ("Layer", "Weights", "FLOP", *_SHARES, *(f"Paper: {name}" for name in _SHARES if compared))
+    lines = tuple(tuple(map(Cell, _line(layer, compared))) for layer in made.layers)
+    chosen = dict(made.conditions)
+    how = ", ".join(chosen[name] for name in _TITLE if chosen[name])
+    title = f"What is left of each layer: {made.model} on {made.data}, {how}, at {made.budget}"
+    return TableSheet(title, header, "l" + "r" * (len(header) - 1), lines, tuple(_notes(made, compared)))
+
+
+def _line(layer: LayerCosts, compared: bool) -> Iterator[str]:
+    yield layer.layer
+    yield f"{layer.weights_dense:,}"
+    yield f"{layer.flop_dense:,.0f}"
+    yield from (spread_text(share, 1) for share in (layer.activation, layer.weights, layer.flop))
+    if compared:
+        printed = layer.paper or PaperLayer(None, None, None)
+        yield from (MISSING if value is None else f"{value:g}" for value in printed)
+
+
+def _notes(made: LayerTable, compared: bool) -> Iterator[str]:
+    seeds = len(made.runs)
+    over = "of one seed" if seeds == 1 else f"mean ± sample standard deviation over {seeds} seeds"
+    yield (
+        f"Weights and FLOP (two per multiply-add, for one image) are those of the dense network; shares are what is "
+        f"left, {over}. Act%: non-zero outputs of the layer. Weights%: weights kept. FLOP%: multiply-adds whose weight "
+        "is kept and whose input is not zero."
+    )
+    if compared:
+        yield "Paper: the pruned network of Han et al. 2015, whose own data, activations and size may differ."
