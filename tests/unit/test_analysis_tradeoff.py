@@ -8,6 +8,7 @@ from analysis import frames, style
 from analysis.figures import tradeoff
 from pruneexp.errors import UserError
 from pruneexp.schema.columns import LoggedPoint
+from pruneexp.summary import palette
 from pruneexp.summary.spread import Spread
 from tests.contracts.figures import FigureContract
 from tests.contracts.points import logged, point, with_top5
@@ -76,7 +77,7 @@ def test_curves_of_one_style_are_told_apart() -> None:
 
 
 def test_the_papers_lines() -> None:
-    drawn = {look: style.line(*look) for look in style.LINES}
+    drawn = {look: style.line(*look) for look in palette.FIGURE_5}
     assert [(drawn[look].marker, drawn[look].dashed, drawn[look].filled) for look in tradeoff._ORDER] == [
         ("o", True, False),
         ("^", True, False),
