@@ -45,7 +45,7 @@ class Runs:
 
     def __init__(self, client: MlflowClient, uri: str, experiment: str, artifacts: Path | None = None) -> None:
         self.client = client
-        self._uri = uri
+        self.uri = uri
         self.experiment_id = self._open_experiment(experiment, artifacts)
 
     def find(self, query: str) -> Iterator[Run]:
@@ -62,16 +62,24 @@ class Runs:
         self._write_long(run, texts, TAG_LIMIT)
         return run
 
-    def fill(self, run: Run, params: Mapping[str, str], metrics: Sequence[Value], files: Mapping[str, str]) -> None:
+    def fill(
+        self,
+        run: Run,
+        params: Mapping[str, str],
+        metrics: Sequence[Value],
+        files: Mapping[str, str],
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
         """Files first, then all numbers: what a reader finds FINISHED is whole."""
-        from mlflow.entities import Metric, Param
+        from mlflow.entities import Metric, Param, RunTag
 
         self._write(run, files)
         self._write_long(run, params, PARAM_LIMIT)
         now = int(time.time() * 1000)
         numbers = [Metric(legal_key(name), float(value), now, step) for name, value, step in metrics]
         texts = [Param(legal_key(key), within(text, PARAM_LIMIT)) for key, text in params.items()]
-        self.client.log_batch(run.info.run_id, metrics=numbers[:_BATCH], params=texts)
+        notes = [RunTag(key, text) for key, text in (tags or {}).items()]
+        self.client.log_batch(run.info.run_id, metrics=numbers[:_BATCH], params=texts, tags=notes)
         for start in range(_BATCH, len(numbers), _BATCH):
             self.client.log_batch(run.info.run_id, metrics=numbers[start : start + _BATCH])
 
@@ -88,7 +96,7 @@ class Runs:
         experiment = self.client.get_experiment_by_name(name)
         if experiment is None:
             experiment = self._new_experiment(name, self._artifact_location(name, artifacts))
-        return active(experiment, self._uri)
+        return active(experiment, self.uri)
 
     def _new_experiment(self, name: str, location: str | None) -> Experiment:
         from mlflow.exceptions import MlflowException
@@ -103,7 +111,7 @@ class Runs:
         return made
 
     def _artifact_location(self, experiment: str, artifacts: Path | None) -> str | None:
-        database = sqlite_path(self._uri)
+        database = sqlite_path(self.uri)
         if artifacts is None and database is not None:
             artifacts = database.parent / "mlruns"
         if artifacts is None:
@@ -122,7 +130,7 @@ class Runs:
 
         if not files:
             return
-        repository = get_artifact_repository(run.info.artifact_uri, tracking_uri=self._uri)
+        repository = get_artifact_repository(run.info.artifact_uri, tracking_uri=self.uri)
         with tempfile.TemporaryDirectory(prefix="pruneexp-") as folder:
             for name, text in files.items():
                 path = Path(folder, name)
