@@ -50,7 +50,7 @@ class Copies:
         self._contents = {table: _rows(connection, table, run_id) for table in _TABLES}
 
     def add(self, number: int, values: Mapping[str, object]) -> str:
-        """The id of a copy in which params, tags and metrics have ``values`` where these name them; ``None`` is absent."""
+        """The id of a copy with other ``values`` of the params, tags and metrics that these name, none for ``None``."""
         run_id = uuid.uuid4().hex
         began = self._run["start_time"] + number * _MILLISECONDS
         own = {"run_uuid": run_id, "name": values[_NAME], "start_time": began, "end_time": began + 500}

@@ -71,7 +71,8 @@ def find(runs: Runs, where: Where, contents: Iterable[str] = ("params", "metrics
     heads = _heads(runs.experiment_id, where)
     chosen: Select[Any] = heads.with_only_columns(SqlRun.run_uuid)
     with _connection(runs.uri) as connection:
-        found = {head[0]: StoredRun(*head, {}, {}, {}) for head in map(tuple, connection.execute(heads))}
+        found = {run_id: StoredRun(run_id, name, status, started, {}, {}, {})
+                 for run_id, name, status, started in connection.execute(heads)}  # fmt: skip
         for name in contents:
             table = tables[name]
             nan = [table.is_nan] if table is SqlLatestMetric else []
