@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: How long a SQLite file that another process is writing is waited for.
 _BUSY_MILLISECONDS = 20_000
 
-#: Conditions that runs meet: values by ``tags.KEY``, ``params.KEY`` or ``attributes.status``.
+#: Conditions that runs meet: values by ``tags.KEY``, ``params.KEY``, ``attributes.status`` or ``.run_id``.
 Where = Mapping[str, str]
 
 
@@ -54,10 +54,7 @@ class NewRun(NamedTuple):
 def query(where: Where) -> str:
     """The conditions as MLflow's client takes them."""
     parts = ((*name.split(".", 1), value) for name, value in where.items())
-    return " and ".join(
-        f"{place}.`{key}` = {quoted(value)}" if place != "attributes" else f"attributes.{key} = {quoted(value)}"
-        for place, key, value in parts
-    )
+    return " and ".join(f"{place}.`{key}` = {quoted(value)}" for place, key, value in parts)
 
 
 def find(runs: Runs, where: Where, contents: Iterable[str] = ("params", "metrics", "tags")) -> list[StoredRun]:
@@ -127,7 +124,7 @@ def _heads(experiment_id: str, where: Where) -> Select[Any]:
     return found
 
 
-def _rows(runs: Runs, fresh: Iterable[NewRun], now: int) -> dict[Any, list[dict[str, Any]]]:
+def _rows(runs: Runs, fresh: Sequence[NewRun], now: int) -> dict[Any, list[dict[str, Any]]]:
     """What these runs are in MLflow's tables, as its store writes them."""
     from mlflow.entities import LifecycleStage
     from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric, SqlParam, SqlRun, SqlTag
@@ -135,12 +132,12 @@ def _rows(runs: Runs, fresh: Iterable[NewRun], now: int) -> dict[Any, list[dict[
 
     artifacts = runs.client.get_experiment(runs.experiment_id).artifact_location.rstrip("/")
     found: dict[Any, list[dict[str, Any]]] = defaultdict(list)
-    for one in fresh:
+    for place, one in enumerate(fresh, start=1 - len(fresh)):  # views are in the order of beginning
         run_id = uuid.uuid4().hex
         found[SqlRun].append({
             "run_uuid": run_id, "name": one.name, "experiment_id": int(runs.experiment_id), "user_id": "unknown",
             "source_type": "UNKNOWN", "source_name": "", "entry_point_name": "", "source_version": "",
-            "status": "FINISHED", "start_time": now, "end_time": now, "lifecycle_stage": LifecycleStage.ACTIVE,
+            "status": "FINISHED", "start_time": now + place, "end_time": now, "lifecycle_stage": LifecycleStage.ACTIVE,
             "artifact_uri": f"{artifacts}/{run_id}/artifacts",
         })  # fmt: skip
         tags, params = {**one.tags, MLFLOW_RUN_NAME: one.name}, texts(one.params)

@@ -1,8 +1,7 @@
 """What can be written again from the recorded points alone: descriptions of curves and searches, summaries over seeds.
 
 Knows runs and points; the content comes from ``markdown`` and ``summaries``. What is as it should be is left alone.
-Machines that share a server see no lock of each other, so that a summary may miss what another one has just recorded:
-whoever writes looks again, and the next command mends what is left.
+A summary may still miss what another machine has just recorded; the next command mends it.
 """
 
 from __future__ import annotations
@@ -29,8 +28,10 @@ _FINISHED = {_KIND: "point", "attributes.status": "FINISHED"}
 _FAILED = {_KIND: "point", "attributes.status": "FAILED"}
 #: The part of a contest's condition that a database can answer; hashes of settings say nearly everything.
 _CONDITION = ("dense_settings", "prune_settings", "reg_settings", "reg")
-#: Machines that renew at once settle it in two; with more of them the next one to renew does.
+#: One to write, one to mend what another machine has meanwhile made different, and one to see that it stays.
 _LOOKS = 3
+#: Points, with the id of the run above each.
+Points = list[tuple[str, "LoggedPoint"]]
 
 
 class Reports:
@@ -49,76 +50,59 @@ class Reports:
         failed = len(bulk.find(self._runs, {**_FAILED, **above}, ()))
         for run in bulk.find(self._runs, {"attributes.run_id": run_id}, ("tags",)):
             self._describe(run, points, failed)
-        if not points[0].point.identity.study:
-            self._renew(points[0].point.identity)
+        of = points[0].point.identity
+        if not of.study:
+            same = {f"params.{name}": str(getattr(of, name)) for name in _CONDITION if getattr(of, name)}
+            self._renew({**_FINISHED, **same}, schema.contest_of(of))
 
     def of_all(self, say: Callable[[str], None] = lambda _: None) -> int:
-        """Describe every curve and search, and renew every summary; how many summaries there are.
+        """Renew every summary, and describe every curve and search; how many summaries there are.
 
         ``say`` is told what is being done.
         """
-
-        def attempt() -> int:
-            say("reading its points")
-            points = self._points(_FINISHED)
-            say(f"describing what {len(points)} points are under")
-            self._describe_all(points)
-            say(f"summarising {len(points)} points")
-            return self._replace([logged for _, logged in points], {_KIND: "summary"})
-
-        return self._settled(_FINISHED, {_KIND: "summary"}, attempt)
-
-    def _renew(self, of: schema.PointIdentity) -> None:
-        """Renew the summaries of all curves that differ from this one in seed or mode alone."""
-        contest = schema.contest_of(of)
-        same = {f"params.{name}": str(getattr(of, name)) for name in _CONDITION if getattr(of, name)}
-        alike, existing = {**_FINISHED, **same}, {_KIND: "summary", f"tags.{schema.CONTEST}": contest}
-
-        def attempt() -> int:
-            points = (logged for _, logged in self._points(alike))
-            members = [logged for logged in points if schema.contest_of(logged.point.identity) == contest]
-            return self._replace(members, existing)
-
-        self._settled(alike, existing, attempt)
-
-    def _settled(self, points: bulk.Where, existing: bulk.Where, attempt: Callable[[], int]) -> int:
-        """Make the summaries, again where a point was recorded or others wrote summaries meanwhile; how many."""
-        count = 0
-        for _ in range(_LOOKS):
-            before = self._newest(points)
-            count = attempt()
-            if self._shared:
-                time.sleep(contention.SEEN_SECONDS)
-            if self._newest(points) == before and len(bulk.find(self._runs, existing, ())) == count:
-                break
+        say("summarising its points")
+        count, points = self._renew(_FINISHED)
+        say(f"describing curves and searches of {len(points)} points")
+        self._describe_all(points)
         return count
 
-    def _newest(self, where: bulk.Where) -> str:
-        """The point that ended last, which tells whether another one has been recorded since."""
-        found = self._runs.client.search_runs(
-            [self._runs.experiment_id], bulk.query(where), order_by=["attributes.end_time DESC"], max_results=1
-        )
-        return "" if not found else f"{found[0].info.run_id} {found[0].info.end_time}"
+    def _renew(self, alike: bulk.Where, contest: str = "") -> tuple[int, Points]:
+        """Make the summaries of points that meet a condition, and of one contest only: their number, and the points.
 
-    def _points(self, where: bulk.Where) -> list[tuple[str, LoggedPoint]]:
+        Machines that do not see the lock may write at the same moment, so one that has written looks again.
+        """
+        existing = {_KIND: "summary", **({f"tags.{schema.CONTEST}": contest} if contest else {})}
+        count, points = 0, Points()
+        for _ in range(_LOOKS):
+            with self._lock:
+                points = [(above, logged) for above, logged in self._points(alike)
+                          if contest in ("", schema.contest_of(logged.point.identity))]  # fmt: skip
+                wanted = summaries(logged for _, logged in points)
+                changed = self._replace(wanted, existing)
+            count = len(wanted)
+            if not (self._shared and changed):
+                break
+            time.sleep(contention.SEEN_SECONDS)
+        return count, points
+
+    def _points(self, where: bulk.Where) -> Points:
         """Points that can be read, with the id of the run above each; others are the business of publications."""
         return [(run.tags.get(PARENT, ""), logged) for run in bulk.find(self._runs, where)
                 if (logged := _logged(run)) is not None]  # fmt: skip
 
-    def _replace(self, points: Sequence[LoggedPoint], existing: bulk.Where) -> int:
-        """Write summaries that are missing or have changed, and delete those with nothing behind them; how many."""
-        made = summaries(points)
-        with self._lock:
-            missing = {one.tags[schema.DIGEST]: one for one in made}
-            outdated = [
-                run.run_id
-                for run in bulk.find(self._runs, existing, ("tags",))
-                if run.status != "FINISHED" or missing.pop(run.tags.get(schema.DIGEST, ""), None) is None
-            ]
+    def _replace(self, wanted: Sequence[bulk.NewRun], existing: bulk.Where) -> bool:
+        """Write summaries that are missing or have changed, delete others; whether there were any."""
+        missing = {one.tags[schema.DIGEST]: one for one in wanted}
+        outdated = [
+            run.run_id
+            for run in bulk.find(self._runs, existing, ("tags",))
+            if run.status != "FINISHED" or missing.pop(run.tags.get(schema.DIGEST, ""), None) is None
+        ]
+        if outdated or missing:
             bulk.replace(self._runs, outdated, list(missing.values()))
-        return len(made)
+        return bool(outdated or missing)
 
-    def _describe_all(self, points: Sequence[tuple[str, LoggedPoint]]) -> None:
+    def _describe_all(self, points: Points) -> None:
         below: dict[str, list[LoggedPoint]] = defaultdict(list)
         for parent, logged in points:
             below[parent].append(logged)

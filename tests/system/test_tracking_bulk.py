@@ -82,6 +82,14 @@ def test_runs_written_into_tables_are_those_of_the_client(tracker: Tracker, monk
     assert len(folders) == 1
 
 
+def test_runs_written_at_once_begin_one_after_the_other(tracker: Tracker) -> None:
+    names = [f"run {number}" for number in range(5)]
+    bulk.replace(tracker._runs, [], [NEW._replace(name=name) for name in names])
+    found = sorted(bulk.find(tracker._runs, {}, ()), key=lambda run: run.started)
+    assert [run.name for run in found] == names
+    assert len({run.started for run in found}) == 5
+
+
 def test_what_a_database_does_not_take_leaves_it_as_it_was(tracker: Tracker) -> None:
     bulk.replace(tracker._runs, [], [NEW])
     (before,) = bulk.find(tracker._runs, {f"tags.{schema.KIND}": "summary"})
