@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from pruneexp.errors import UserError
 from pruneexp.experiment.display import Display
 from pruneexp.experiment.session import Record, Session, courier_of
-from pruneexp.tracking import Courier, Link, Tracker, opener
+from pruneexp.tracking import Courier, PageLink, Tracker, opener
 
 
 def show_record(session: Session, record: Record, view: str) -> None:
@@ -48,7 +48,7 @@ def _of_many(runtime: DictConfig) -> bool:
 
 def _provision(
     runtime: DictConfig, courier: Courier, display: Display, first: Callable[[Tracker], None] = lambda tracker: None
-) -> Sequence[Link]:
+) -> Sequence[PageLink]:
     """Nothing of this is worth failed work: ``python -m pruneexp.dashboard`` does it again at any time."""
     if not runtime.dashboard:
         return []
@@ -63,7 +63,7 @@ def _provision(
         return []
 
 
-def _say(links: Sequence[Link], view: str, courier: Courier, display: Display) -> None:
+def _say(links: Sequence[PageLink], view: str, courier: Courier, display: Display) -> None:
     if links:
         link = next((link for link in links if view in (link.name, link.title)), links[-1])
         command = opener(courier.uri)

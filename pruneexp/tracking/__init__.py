@@ -5,7 +5,7 @@ Importing it is cheap: MLflow itself (1.6 s, plus 0.9 s for its SQL store) is lo
 """
 
 from pruneexp.errors import redact
-from pruneexp.tracking.board import Link, opener
+from pruneexp.tracking.board import PageLink, opener
 from pruneexp.tracking.courier import Courier, counted
 from pruneexp.tracking.models import Network
 from pruneexp.tracking.monitor import monitored
@@ -19,8 +19,8 @@ from pruneexp.tracking.tracker import Tracker
 
 __all__ = [
     "Courier",
-    "Link",
     "Network",
+    "PageLink",
     "Parent",
     "Recorded",
     "Tracker",

@@ -48,7 +48,7 @@ _NEWEST = 5
 _LOOKED_AT = 20
 
 
-class Link(NamedTuple):
+class PageLink(NamedTuple):
     """A page for people: the name of its view, what it shows, and its address."""
 
     name: str
@@ -56,7 +56,7 @@ class Link(NamedTuple):
     address: str
 
 
-class View(NamedTuple):
+class BoardView(NamedTuple):
     """A template with everything filled in; ``state`` is the whole state of MLflow's page."""
 
     name: str
@@ -79,7 +79,7 @@ class Board:
     def __init__(self, runs: Runs, lock: FileLock) -> None:
         self._runs, self._lock = runs, lock
 
-    def provision(self) -> list[Link]:
+    def provision(self) -> list[PageLink]:
         """Write every view for which something is recorded; the last link is the plain page of runs."""
         with explained(self._runs.uri, "read"):
             # Of a search over very many layers MLflow cannot keep the view.
@@ -91,18 +91,18 @@ class Board:
                 key = TAG_PREFIX + _KEY_PREFIX + view.name
                 if tags.get(key) != view.text:
                     client.set_experiment_tag(experiment, key, view.text)
-        return [*map(self._link, found), Link("runs", "all runs", self.page)]
+        return [*map(self._link, found), PageLink("runs", "all runs", self.page)]
 
     @property
     def page(self) -> str:
         """The address of the plain page of runs."""
         return f"{host(self._runs.uri)}/#/experiments/{self._runs.experiment_id}/runs"
 
-    def _link(self, view: View) -> Link:
+    def _link(self, view: BoardView) -> PageLink:
         mode = "" if view.table else "&compareRunsMode=CHART"
-        return Link(view.name, view.title, f"{self.page}?viewStateShareKey={_KEY_PREFIX}{quote(view.name)}{mode}")
+        return PageLink(view.name, view.title, f"{self.page}?viewStateShareKey={_KEY_PREFIX}{quote(view.name)}{mode}")
 
-    def _views(self) -> Iterator[View]:
+    def _views(self) -> Iterator[BoardView]:
         for path in sorted(_FOLDER.glob("*.json")):
             if path.name == _PAGE:
                 continue
@@ -117,7 +117,7 @@ class Board:
                     name = f"{path.stem}-{hashlib.sha256(value.encode()).hexdigest()[:8]}"
                     yield from self._view(name, template, value, [run])
 
-    def _view(self, name: str, template: Mapping[str, Any], value: str, above: Sequence[Run]) -> Iterator[View]:
+    def _view(self, name: str, template: Mapping[str, Any], value: str, above: Sequence[Run]) -> Iterator[BoardView]:
         """The view, where there is a run for it; the runs above those that it shows are in MLflow's view as well."""
         query = template["state"]["searchFilter"].replace("{each}", value)
         runs = self._some(query, _LOOKED_AT if template["state"].get("compareRunCharts") else 1)
@@ -130,7 +130,7 @@ class Board:
         return found
 
 
-def filled(name: str, template: Mapping[str, Any], metrics: Sequence[str], value: str = "") -> View:
+def filled(name: str, template: Mapping[str, Any], metrics: Sequence[str], value: str = "") -> BoardView:
     """The view that a template gives.
 
     Args:
@@ -150,7 +150,7 @@ def filled(name: str, template: Mapping[str, Any], metrics: Sequence[str], value
         for place, chart in enumerate(charts)
     ]
     state["compareRunSections"] = [{**page["section"], "name": title, **given.get("section", {})}]
-    return View(name, title, given.get("table", False), state)
+    return BoardView(name, title, given.get("table", False), state)
 
 
 def _filled(part: Any, metrics: Sequence[str], value: str) -> Any:

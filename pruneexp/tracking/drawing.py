@@ -28,7 +28,7 @@ $lines
 </svg>""")
 
 
-class Line(NamedTuple):
+class Polyline(NamedTuple):
     """One curve: ``points`` are (density, value)."""
 
     label: str
@@ -37,7 +37,7 @@ class Line(NamedTuple):
     dashed: bool = False
 
 
-def tradeoff_svg(lines: Sequence[Line], value: str) -> str:
+def tradeoff_svg(lines: Sequence[Polyline], value: str) -> str:
     """Curves over compression (1 / density, logarithmic); ``value`` names the vertical axis.
 
     Raises:
@@ -67,7 +67,7 @@ def _share(value: float, low: float, high: float) -> float:
     return (value - low) / (high - low) if high > low else 0.5
 
 
-def _curve(corners: Sequence[tuple[float, float]], line: Line, place: int) -> Iterator[str]:
+def _curve(corners: Sequence[tuple[float, float]], line: Polyline, place: int) -> Iterator[str]:
     """Line, marks, and the entry of the legend above."""
     stroke = f'stroke="{line.colour}" stroke-width="2"' + (' stroke-dasharray="5 4"' if line.dashed else "")
     path = " ".join(f"{x},{y}" for x, y in corners)

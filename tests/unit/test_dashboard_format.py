@@ -13,7 +13,7 @@ import mlflow
 import pytest
 
 from pruneexp import tracking
-from pruneexp.tracking.board import TAG_PREFIX, View, filled
+from pruneexp.tracking.board import TAG_PREFIX, BoardView, filled
 
 SCRIPTS = Path(mlflow.__file__).parent / "server" / "js" / "build" / "static" / "js"
 TEMPLATES = {
@@ -33,7 +33,7 @@ def script() -> str:
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
-def test_the_state_has_exactly_the_keys_that_the_page_takes(script: str, view: View) -> None:
+def test_the_state_has_exactly_the_keys_that_the_page_takes(script: str, view: BoardView) -> None:
     of_charts = re.search(r'=\[("selectedColumns",[^\]]*)\]', script)
     parts = (path.read_text("utf-8") for path in SCRIPTS.glob("*.chunk.js"))
     of_search = next(filter(None, (re.search(r'=\[("searchFilter",[^\]]*)\]', part) for part in parts)), None)
@@ -45,7 +45,7 @@ def test_the_state_has_exactly_the_keys_that_the_page_takes(script: str, view: V
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
-def test_charts_have_the_properties_of_their_kind(script: str, view: View) -> None:
+def test_charts_have_the_properties_of_their_kind(script: str, view: BoardView) -> None:
     kinds = re.search(r"class \w+\{constructor\(e,t,n\)\{this\.uuid=void 0,this\.type=.{0,15000}", script)
     assert kinds, "the classes of charts are no longer there"
     known = set(re.findall(r"this\.(\w+)=", kinds.group()))

@@ -18,7 +18,7 @@ TEMPLATES = {path.stem: json.loads(path.read_text("utf-8")) for path in board._F
 PAGE = TEMPLATES.pop("page")
 
 
-def charts(view: board.View, *, deleted: bool = False) -> list[dict[str, Any]]:
+def charts(view: board.BoardView, *, deleted: bool = False) -> list[dict[str, Any]]:
     return [chart for chart in view.state["compareRunCharts"] if chart["deleted"] is deleted]
 
 
