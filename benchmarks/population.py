@@ -23,12 +23,11 @@ import pyarrow.parquet as pq
 
 from pruneexp import schema
 from pruneexp.experiment.session import OF_A_POINT
-from pruneexp.schema import Effort, Ledger, TradeoffPoint, derived, flatten
+from pruneexp.schema import Effort, Ledger, PointResult, TradeoffPoint, derived, flat_names, flatten
 from pruneexp.schema.columns import LoggedPoint, with_layers
 from pruneexp.tracking import Parent, Tracker, curve_name, default_uri, point_name
-from pruneexp.tracking.colours import TAG as COLOUR
-from pruneexp.tracking.colours import colour
 from pruneexp.tracking.runs import PARENT
+from pruneexp.tracking.summaries import COLOUR, run_colour
 from tests.contracts.points import point
 
 EXPERIMENT = "pruneexp"
@@ -38,6 +37,8 @@ MODES = ("prune", "scratch_e", "scratch_b", "rewind")
 #: The points of a curve.
 BUDGETS = tuple(round(0.72**step, 4) for step in range(2, 14))
 _NAME = "mlflow.runName"
+#: Metrics that only some points have.
+_ABSENT = dict.fromkeys((*flat_names(PointResult), schema.ACCURACY_LOSS_BEFORE))
 _TABLES = ("params", "tags", "latest_metrics", "metrics")
 #: Between the beginnings of two runs.
 _MILLISECONDS = 1_000
@@ -54,15 +55,15 @@ class Copies:
         self._contents = {table: _rows(connection, table, run_id) for table in _TABLES}
 
     def add(self, number: int, values: Mapping[str, object]) -> str:
-        """The id of a copy in which params, tags and metrics have ``values`` where these name them."""
+        """The id of a copy with other ``values`` of the params, tags and metrics that these name, none for ``None``."""
         run_id = uuid.uuid4().hex
         began = self._run["start_time"] + number * _MILLISECONDS
         own = {"run_uuid": run_id, "name": values[_NAME], "start_time": began, "end_time": began + 500}
         self._insert("runs", [{**self._run, **own, "artifact_uri": self._run["artifact_uri"].replace(
             self._run["run_uuid"], run_id)}])  # fmt: skip
         for table, rows in self._contents.items():
-            self._insert(table, [{**row, "run_uuid": run_id, "value": values.get(row["key"], row["value"])}
-                                 for row in rows])  # fmt: skip
+            copied = [{**row, "run_uuid": run_id, "value": values.get(row["key"], row["value"])} for row in rows]
+            self._insert(table, [row for row in copied if row["value"] is not None])
         return run_id
 
     def _insert(self, table: str, rows: list[Row]) -> None:
@@ -90,7 +91,8 @@ def build(folder: Path, count: int, *, files: bool = True) -> None:
             for one in curve[: count - made]:
                 of = flatten(one.identity)
                 own = {_NAME: point_name(of), schema.CURVE: curve_name(of), PARENT: run_id}
-                run = points.add(next(number), {**_texts(of), **own, **flatten(one.result), **derived(one.result)})
+                results = {**_ABSENT, **flatten(one.result), **derived(one.result)}
+                run = points.add(next(number), {**_texts(of), **own, **results})
                 of_curve.append(LoggedPoint(run, EXPERIMENT, 0, one))
                 made += 1
             if files:
@@ -155,7 +157,11 @@ def _recorded(folder: Path) -> tuple[str, str]:
 
 def _texts(identity: Mapping[str, Any]) -> Row:
     """Params, and the tags that follow from them."""
-    tags = {schema.POINT_KEY: identity["point_key"], schema.CURVE_KEY: identity["curve_key"], COLOUR: colour(identity)}
+    tags = {
+        schema.POINT_KEY: identity["point_key"],
+        schema.CURVE_KEY: identity["curve_key"],
+        COLOUR: run_colour(identity),
+    }
     return {**{key: str(value) for key, value in identity.items()}, **tags}
 
 

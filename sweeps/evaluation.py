@@ -12,9 +12,9 @@ from optuna.trial import TrialState
 
 from pruneexp.experiment.session import Abandoned, PointFailed
 from pruneexp.schema import TradeoffPoint, doubts
+from pruneexp.summary.pareto import dominated
 from pruneexp.training.fit import Epoch
 from sweeps.driver import TrialFailed, TrialPruned, Worker
-from sweeps.space import dominated
 from sweeps.trials import Bench
 
 

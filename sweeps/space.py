@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pruneexp.errors import UserError
 from pruneexp.schema import BudgetKind, Scan
+from pruneexp.summary.pareto import pareto_front
 
 Levels = dict[str, float]
 
@@ -123,15 +124,6 @@ def _at_drop(steps: Sequence[Step], tolerance: float, mildest: float) -> float:
     return before
 
 
-def dominated(one: tuple[float, float], others: Sequence[tuple[float, float]], margin: float = 0.0) -> bool:
-    """Whether some other (accuracy, density) is at least ``margin`` points better and no larger."""
-    accuracy, density = one
-    return any(
-        (other[0] >= accuracy + margin and other[1] <= density) and (other[0] > accuracy or other[1] < density)
-        for other in others
-    )
-
-
 def front(scored: Mapping[int, tuple[float, float]], floor: float, dense: float) -> list[tuple[int, float]]:
     """(number, density) of what no other beats, among (accuracy, density) by number, between two accuracies.
 
@@ -139,12 +131,9 @@ def front(scored: Mapping[int, tuple[float, float]], floor: float, dense: float)
     and of those that are equally small and accurate only the first.
     """
     alive = {number: score for number, score in scored.items() if score[0] >= floor}
-    best = [number for number, score in sorted(alive.items()) if not dominated(score, list(alive.values()))]
-    first: dict[float, int] = {}
-    for number in best:
-        first.setdefault(alive[number][1], number)
-    free = min((density for density, number in first.items() if alive[number][0] >= dense), default=1.0)
-    return [(number, density) for density, number in first.items() if density <= free]
+    best = sorted(pareto_front(dict(sorted(alive.items()))))
+    free = min((alive[number][1] for number in best if alive[number][0] >= dense), default=1.0)
+    return [(number, alive[number][1]) for number in best if alive[number][1] <= free]
 
 
 def spread_out(front: Sequence[tuple[int, float]], count: int) -> list[int]:

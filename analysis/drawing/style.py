@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
+from pruneexp.summary import palette
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -61,29 +63,12 @@ class Line(NamedTuple):
     filled: bool
 
 
-#: Han et al. 2015, Figure 5, by (regularizer, moment); the other regularizers of this project follow its manner.
-LINES: Mapping[tuple[str, str], Line] = {
-    ("l2", "before"): Line("#7b3fa0", "o", True, False),
-    ("l1", "before"): Line("#2f6fb7", "^", True, False),
-    ("none", "before"): Line("#6b7280", "s", True, False),
-    ("l1", "after"): Line("#ef8a17", "^", False, False),
-    ("l2", "after"): Line("#3a9e3f", "o", False, False),
-    ("none", "after"): Line("#4b5563", "s", False, False),
-    ("l1_then_l2", "after"): Line("#0e8f96", "D", False, False),
-    ("l2", "rounds"): Line("#d3232b", "o", False, True),
-    ("l1", "rounds"): Line("#a85b00", "^", False, True),
-    ("none", "rounds"): Line("#111827", "s", False, True),
-    ("l1_then_l2", "rounds"): Line("#0a5f64", "D", False, True),
-}
-_OTHERS = ("#b0528f", "#6d7a1f", "#5a4fcf", "#8c5a3c", "#1f7a5c")
+_MARKERS = {"l2": "o", "l1": "^", "none": "s", "l1_then_l2": "D"}
 
 
 def line(reg: str, moment: str, variant: int = 0) -> Line:
     """The line of a curve; further ``variant`` curves of the same kind are paler, with another marker."""
-    found = LINES.get((reg, moment))
-    if found is None:
-        colour = _OTHERS[sum(map(ord, reg)) % len(_OTHERS)]
-        found = Line(colour, "P", moment == "before", moment == "rounds")
+    found = Line(palette.colour(reg, moment), _MARKERS.get(reg, "P"), moment == "before", moment == "rounds")
     if not variant:
         return found
     marker = ("v", "<", ">", "d", "h", "p", "X")[(variant - 1) % 7]

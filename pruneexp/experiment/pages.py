@@ -13,7 +13,7 @@ from pruneexp.config.skeleton import RuntimeConfig
 from pruneexp.errors import UserError
 from pruneexp.experiment.display import Display
 from pruneexp.experiment.session import Record, Session, recording_of
-from pruneexp.tracking import Link, Recording, Tracker, opener
+from pruneexp.tracking import PageLink, Recording, Tracker, opener
 
 
 def show_record(session: Session, record: Record, view: str) -> None:
@@ -56,7 +56,7 @@ def _provision(
     recording: Recording,
     display: Display,
     first: Callable[[Tracker], None] = lambda tracker: None,
-) -> Sequence[Link]:
+) -> Sequence[PageLink]:
     """Nothing of this is worth failed work: ``python -m pruneexp.dashboard`` does it again at any time."""
     if not runtime.dashboard:
         return []
@@ -71,7 +71,7 @@ def _provision(
         return []
 
 
-def _say(links: Sequence[Link], view: str, recording: Recording, display: Display) -> None:
+def _say(links: Sequence[PageLink], view: str, recording: Recording, display: Display) -> None:
     if links:
         link = next((link for link in links if view in (link.name, link.title)), links[-1])
         command = opener(recording.uri)

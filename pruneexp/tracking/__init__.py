@@ -7,7 +7,7 @@ is made.
 
 from pruneexp.errors import redact
 from pruneexp.tracking.artefacts import Parent
-from pruneexp.tracking.board import Link, opener
+from pruneexp.tracking.board import PageLink, opener
 from pruneexp.tracking.models import Network
 from pruneexp.tracking.monitor import monitored
 from pruneexp.tracking.naming import curve_name, point_name
@@ -18,8 +18,8 @@ from pruneexp.tracking.stores import default_uri, resolved
 from pruneexp.tracking.tracker import Tracker
 
 __all__ = [
-    "Link",
     "Network",
+    "PageLink",
     "Parent",
     "Place",
     "Recording",

@@ -1,23 +1,33 @@
-"""The views of one experiment in MLflow's own user interface: provisioned, and addressed.
+"""The views of one experiment in MLflow's own user interface: written from templates, and addressed.
 
-A view is a tag of the experiment, so provisioning again replaces it. There is a view only for what is recorded:
-existence is asked for with one run each, so that a finished job can afford to ask in an experiment of any size.
+A view is a file of ``views/``: a title, and the keys in which its state of MLflow's page of runs differs from
+``page.json``, the whole state of MLflow 3.17. There is a view where its search finds a run. The keys are internal to
+MLflow and may change with it; ``tests/unit/test_dashboard_format.py`` holds them against the installed user interface.
+A view that MLflow cannot read leaves the plain page of runs, which the same address opens. Knows nothing of what views
+show.
+
+Parts that are filled in: ``{each}`` is the value of a parameter that has a view for each of its newest values
+(``each``); what holds ``NAME/*`` is there once for each metric that begins so. A view with ``table`` opens as one, its
+charts one click away: beside charts MLflow shows neither columns nor status.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
+import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
-from pruneexp import schema
 from pruneexp.errors import redact
-from pruneexp.tracking import views
 from pruneexp.tracking.databases import is_database
-from pruneexp.tracking.runs import Runs, kind
+from pruneexp.tracking.runs import Runs
 from pruneexp.tracking.stores import explained
 from pruneexp.tracking.summaries import METRICS
-from pruneexp.tracking.views import View
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -25,13 +35,20 @@ if TYPE_CHECKING:
 
 #: Where ``mlflow ui`` listens unless told otherwise.
 LOCAL_UI = "http://127.0.0.1:5000"
-#: Searches that get a view of their own, the newest.
-_STUDIES = 5
-#: Runs of a kind that are looked at for the metrics that they have: a few more than the ways in which they differ.
+#: Key of an experiment's tag, but for the view's own key; the address of the page names that.
+TAG_PREFIX = "mlflow.sharedViewState."
+_KEY_PREFIX = "pruneexp-"
+#: Longest value that MLflow 3 takes in a tag of an experiment, and beyond what it is compressed.
+_LIMIT, _PLAIN_LIMIT = 20_000, 4_000
+_FOLDER = Path(__file__).parent / "views"
+_PAGE = "page.json"
+#: Values of a parameter that get a view each, the newest.
+_NEWEST = 5
+#: Runs that are looked at for the metrics that they have: a few more than the ways in which they differ.
 _LOOKED_AT = 20
 
 
-class Link(NamedTuple):
+class PageLink(NamedTuple):
     """A page for people: the name of its view, what it shows, and its address."""
 
     name: str
@@ -39,69 +56,126 @@ class Link(NamedTuple):
     address: str
 
 
+class BoardView(NamedTuple):
+    """A template with everything filled in; ``state`` is the whole state of MLflow's page."""
+
+    name: str
+    title: str
+    table: bool
+    state: Mapping[str, Any]
+
+    @property
+    def text(self) -> str:
+        """The state as MLflow stores it: JSON, compressed where it is long."""
+        plain = json.dumps(self.state, separators=(",", ":"))
+        if len(plain) <= _PLAIN_LIMIT:
+            return plain
+        return "deflate;" + base64.b64encode(zlib.compress(plain.encode(), 9)).decode()
+
+
 class Board:
     """The pages of one experiment."""
 
-    def __init__(self, runs: Runs, uri: str, lock: FileLock) -> None:
-        self._runs, self._uri, self._lock = runs, uri, lock
+    def __init__(self, runs: Runs, lock: FileLock) -> None:
+        self._runs, self._lock = runs, lock
 
-    def provision(self) -> list[Link]:
+    def provision(self) -> list[PageLink]:
         """Write every view for which something is recorded; the last link is the plain page of runs."""
-        found = [view for view in self._views() if views.fits(view)]
-        with explained(self._uri, "written"), self._lock:
-            tags = self._runs.client.get_experiment(self._runs.experiment_id).tags
+        with explained(self._runs.uri, "read"):
+            # Of a search over very many layers MLflow cannot keep the view.
+            found = [view for view in self._views() if len(view.text) <= _LIMIT]
+        client, experiment = self._runs.client, self._runs.experiment_id
+        with explained(self._runs.uri, "written"), self._lock:
+            tags = client.get_experiment(experiment).tags
             for view in found:
-                self._write(tags, view)
-        return [*(self._link(view) for view in found), Link("runs", "all runs", self.page)]
+                key = TAG_PREFIX + _KEY_PREFIX + view.name
+                if tags.get(key) != view.text:
+                    client.set_experiment_tag(experiment, key, view.text)
+        return [*map(self._link, found), PageLink("runs", "all runs", self.page)]
 
     @property
     def page(self) -> str:
         """The address of the plain page of runs."""
-        return f"{host(self._uri)}/#/experiments/{self._runs.experiment_id}/runs"
+        return f"{host(self._runs.uri)}/#/experiments/{self._runs.experiment_id}/runs"
 
-    def _link(self, view: View) -> Link:
+    def _link(self, view: BoardView) -> PageLink:
         mode = "" if view.table else "&compareRunsMode=CHART"
-        return Link(view.name, view.title, f"{self.page}?viewStateShareKey={quote(view.key)}{mode}")
+        return PageLink(view.name, view.title, f"{self.page}?viewStateShareKey={_KEY_PREFIX}{quote(view.name)}{mode}")
 
-    def _write(self, tags: Mapping[str, str], view: View) -> None:
-        key, text = views.TAG_PREFIX + view.key, views.text(view)
-        if tags.get(key) != text:
-            self._runs.client.set_experiment_tag(self._runs.experiment_id, key, text)
+    def _views(self) -> Iterator[BoardView]:
+        for path in sorted(_FOLDER.glob("*.json")):
+            if path.name == _PAGE:
+                continue
+            template = json.loads(path.read_text(encoding="utf-8"))
+            if "each" not in template:
+                yield from self._view(path.stem, template, "", ())
+                continue
+            for run in self._some(template["each"]["searchFilter"], _NEWEST):
+                value = run.data.params.get(template["each"]["param"], "")
+                if value and "'" not in value:  # no query can hold a quote
+                    # The name does not depend on which are the newest: an address keeps showing what it showed.
+                    name = f"{path.stem}-{hashlib.sha256(value.encode()).hexdigest()[:8]}"
+                    yield from self._view(name, template, value, [run])
 
-    def _views(self) -> Iterator[View]:
-        with explained(self._uri, "read"):
-            if self._some(kind("summary"), 1):
-                yield views.tradeoff(METRICS)
-                yield views.seeds(METRICS)
-                if self._some(f"{kind('summary')} and tags.`{schema.COMPARED}` = 'true'", 1):
-                    yield views.prune_against_scratch(METRICS)
-            scans = self._some(kind("scan"), _LOOKED_AT)
-            if scans:
-                groups = [name for name in _metrics(scans) if name.startswith("sensitivity/")]
-                yield views.sensitivity(groups, _metrics(scans))
-            studies = self._some(kind("study"), _STUDIES)
-            for study in studies:
-                yield from self._of_study(study)
-            jobs = [*self._some(kind("curve"), _LOOKED_AT), *studies]
-            if jobs:
-                yield views.health(_metrics(jobs))
-            if self._some("attributes.status = 'FAILED'", 1):
-                yield views.failures()
-
-    def _of_study(self, study: Run) -> Iterator[View]:
-        name = study.data.params.get("study", "")
-        trials = (
-            self._some(f"{kind('point')} and params.`study` = '{name}'", _LOOKED_AT) if name and "'" not in name else []
-        )
-        if trials:
-            hidden = _metrics([*trials, study])
-            levels = [metric for metric in hidden if metric.startswith(schema.LEVEL)]
-            yield views.study(name, levels, hidden)
+    def _view(self, name: str, template: Mapping[str, Any], value: str, above: Sequence[Run]) -> Iterator[BoardView]:
+        """The view, where there is a run for it; the runs above those that it shows are in MLflow's view as well."""
+        query = template["state"]["searchFilter"].replace("{each}", value)
+        runs = self._some(query, _LOOKED_AT if template["state"].get("compareRunCharts") else 1)
+        if runs:
+            yield filled(name, template, [name for run in (*runs, *above) for name in run.data.metrics], value)
 
     def _some(self, query: str, count: int) -> Sequence[Run]:
         """At most so many of the newest runs that match."""
         found: Sequence[Run] = self._runs.client.search_runs([self._runs.experiment_id], query, max_results=count)
         return found
+
+
+def filled(name: str, template: Mapping[str, Any], metrics: Sequence[str], value: str = "") -> BoardView:
+    """The view that a template gives.
+
+    Args:
+        name: part of the address.
+        template: the content of a file of ``views/``.
+        metrics: of the runs shown. MLflow would draw a bar chart of each that no chart is about, so these are hidden.
+        value: what ``{each}`` stands for.
+    """
+    page = json.loads((_FOLDER / _PAGE).read_text(encoding="utf-8"))
+    given = _filled(template, list(dict.fromkeys(metrics)), value)
+    state, title = {**page["state"], **given["state"]}, given["title"]
+    charts = state["compareRunCharts"]
+    hidden = {*metrics, *METRICS} - {chart.get("metricKey") for chart in charts}
+    charts += [{"type": "BAR", "metricKey": metric, "deleted": True, "isGenerated": True} for metric in sorted(hidden)]
+    state["compareRunCharts"] = [
+        {"uuid": f"chart {place}", **page["chart"], **page["charts"][chart["type"]], **chart}
+        for place, chart in enumerate(charts)
+    ]
+    state["compareRunSections"] = [{**page["section"], "name": title, **given.get("section", {})}]
+    return BoardView(name, title, given.get("table", False), state)
+
+
+def _filled(part: Any, metrics: Sequence[str], value: str) -> Any:
+    """Any part of a template, filled in."""
+    if isinstance(part, dict):
+        return {key: _filled(inner, metrics, value) for key, inner in part.items()}
+    if isinstance(part, list):
+        return [_filled(one, metrics, value) for item in part for one in _repeated(item, metrics)]
+    return part.replace("{each}", value) if isinstance(part, str) else part
+
+
+def _repeated(item: Any, metrics: Sequence[str]) -> list[Any]:
+    """An item once for each metric whose beginning it names (``NAME/*``, not in a list of its own)."""
+    own = item.values() if isinstance(item, dict) else [item]
+    beginning = next(
+        (found for text in own if isinstance(text, str) for found in re.findall(r"\w+/(?=\*)", text)), None
+    )
+    if beginning is None:
+        return [item]
+    text = json.dumps(item)
+    return [
+        json.loads(text.replace(f"{beginning}*", json.dumps(metric)[1:-1]))
+        for metric in metrics
+        if metric.startswith(beginning)
+    ]
 
 
 def host(uri: str) -> str:
@@ -117,8 +191,3 @@ def opener(uri: str) -> str | None:
     if not is_database(uri):
         return None
     return f"mlflow ui --backend-store-uri '{redact(uri)}'"
-
-
-def _metrics(runs: Sequence[Run]) -> list[str]:
-    """Names in the order in which they were first seen."""
-    return list(dict.fromkeys(name for run in runs for name in run.data.metrics))

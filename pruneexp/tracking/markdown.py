@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pruneexp import schema
-from pruneexp.tracking.colours import colour
-from pruneexp.tracking.drawing import Line, tradeoff_svg
+from pruneexp.tracking.drawing import Polyline, tradeoff_svg
 from pruneexp.tracking.naming import TAG_LIMIT
+from pruneexp.tracking.summaries import run_colour
 
 #: The tag that holds a run's description.
 TAG = "mlflow.note.content"
@@ -60,9 +60,9 @@ def drawing(points: Sequence[schema.TradeoffPoint]) -> str:
         for point in points
         if point.result.val.before is not None
     ]
-    lines = [Line("after", colour(schema.flatten(points[0].identity)), after)]
+    lines = [Polyline("after", run_colour(schema.flatten(points[0].identity)), after)]
     if before and before != after:
-        lines.append(Line("before retraining", "#888", before, dashed=True))
+        lines.append(Polyline("before retraining", "#888", before, dashed=True))
     return tradeoff_svg(lines, "accuracy loss (points)")
 
 

@@ -1,164 +1,152 @@
-"""What is written once more when a curve is done: its series and description, and the summaries over seeds.
+"""What can be written again from the recorded points alone: descriptions of curves and searches, summaries over seeds.
 
-Knows runs and points; the content comes from ``markdown`` and ``summaries``. Everything written here can be written
-again from the points alone, and is left alone where it is as it should be.
+Knows runs and points; the content comes from ``markdown`` and ``summaries``. What is as it should be is left alone.
+A summary may still miss what another machine has just recorded; the next command mends it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pruneexp import schema
-from pruneexp.tracking import contention, markdown
-from pruneexp.tracking.runs import PARENT, Runs, Value, kind, quoted, texts
-from pruneexp.tracking.summaries import Point, Summary, step_of, summaries
+from pruneexp.summary.pareto import pareto_front
+from pruneexp.tracking import bulk, contention, markdown
+from pruneexp.tracking.runs import PARENT, Runs, Value
+from pruneexp.tracking.summaries import step_of, summaries
 
 if TYPE_CHECKING:
     from filelock import FileLock
-    from mlflow.entities import Run
 
-FINISHED = f"{kind('point')} and attributes.status = 'FINISHED'"
-#: Machines that renew at once settle it in two; with more of them the next one to renew does.
+    from pruneexp.schema.columns import LoggedPoint
+
+_KIND = f"tags.{schema.KIND}"
+_FINISHED = {_KIND: "point", "attributes.status": "FINISHED"}
+_FAILED = {_KIND: "point", "attributes.status": "FAILED"}
+#: The part of a contest's condition that a database can answer; hashes of settings say nearly everything.
+_CONDITION = ("dense_settings", "prune_settings", "reg_settings", "reg")
+#: One to write, one to mend what another machine has meanwhile made different, and one to see that it stays.
 _LOOKS = 3
+#: Points, with the id of the run above each.
+Points = list[tuple[str, "LoggedPoint"]]
 
 
-def describe(runs: Runs, run: Run) -> list[Point]:
-    """Put table and picture of what is recorded under a curve or a search on its run, and a curve's series and totals.
+class Reports:
+    """Writer of what follows from the points of one experiment."""
 
-    Returns:
-        The points found, mildest first.
-    """
-    run_id = run.info.run_id
-    below = f"{kind('point')} and tags.`{PARENT}` = {quoted(run_id)}"
-    points = sorted(
-        read_points(runs, f"{below} and attributes.status = 'FINISHED'"), key=lambda point: -point.result.density
-    )
-    if not points:
-        return []
-    failed = sum(1 for _ in runs.find(f"{below} and attributes.status = 'FAILED'"))
-    search = run.data.tags.get(schema.KIND) == "study"
-    told = [
-        schema.TradeoffPoint(identity=point.identity, result=point.result, disconnected=point.disconnected)
-        for point in points
-    ]
-    shown = _front(told) if search else told
-    heading = markdown.search_heading(run.info.run_name, len(told)) if search else markdown.curve_heading(told[0])
-    note, picture = markdown.description(heading, shown, run_id), markdown.drawing(shown)
-    digest = hashlib.sha256(f"{note}{picture}{failed}".encode()).hexdigest()
-    if run.data.tags.get(schema.DIGEST) != digest:
-        series = list(_totals(told, failed)) if search else [*_series(told), *_totals(told, failed)]
-        runs.fill(run, {}, series, {schema.DRAWING_FILE: picture})
-        for key, text in ((markdown.TAG, note), (schema.DIGEST, digest)):
-            runs.client.set_tag(run_id, key, text)
-    return points
+    def __init__(self, runs: Runs, lock: FileLock, *, shared: bool) -> None:
+        """``shared`` says that machines which do not see the lock write here too."""
+        self._runs, self._lock, self._shared = runs, lock, shared
 
+    def of_parent(self, run_id: str) -> None:
+        """Describe a curve or a search, and renew the summaries of the contest that a curve is in."""
+        above = {f"tags.{PARENT}": run_id}
+        points = [logged for _, logged in self._points({**_FINISHED, **above})]
+        if not points:
+            return
+        failed = len(bulk.find(self._runs, {**_FAILED, **above}, ()))
+        for run in bulk.find(self._runs, {"attributes.run_id": run_id}, ("tags",)):
+            self._describe(run, points, failed)
+        of = points[0].point.identity
+        if not of.study:
+            same = {f"params.{name}": str(getattr(of, name)) for name in _CONDITION if getattr(of, name)}
+            self._renew({**_FINISHED, **same}, schema.contest_of(of))
 
-def newest(runs: Runs, condition: str = "") -> str:
-    """The finished point that ended last, which tells whether another one has been recorded since."""
-    found = runs.client.search_runs(
-        [runs.experiment_id], FINISHED + condition, order_by=["attributes.end_time DESC"], max_results=1
-    )
-    return "" if not found else f"{found[0].info.run_id} {found[0].info.end_time}"
+    def of_all(self, say: Callable[[str], None] = lambda _: None) -> int:
+        """Renew every summary, and describe every curve and search; how many summaries there are.
 
-
-def renew(
-    runs: Runs, lock: FileLock, of: schema.PointIdentity, seen: str, points: Sequence[Point], *, unlocked: bool = False
-) -> int:
-    """Renew the summaries of the contest that a point is in; how many there are.
-
-    ``points`` are all that it had when ``seen`` was the ``newest``: reading many takes seconds, in which others may
-    write, so they are read again, under the lock, only where somebody has recorded meanwhile. Where the store is
-    ``unlocked``, one that other machines renew as well, each looks again after it has written: the last to look finds
-    every point, and what others have left.
-    """
-    contest, same = schema.contest_of(of), same_condition(of)
-    with lock:
-        now = newest(runs, same) if unlocked else ""  # not of all: on a cluster somebody always records something
-        count = _refresh(runs, points if newest(runs) == seen else repetitions(runs, of), contest)
-        for _ in range(_LOOKS if unlocked else 0):
-            time.sleep(contention.SEEN_SECONDS)
-            before, now = now, newest(runs, same)
-            if now == before and len(list(runs.find(_of_contest(contest)))) == count:
-                break
-            count = _refresh(runs, repetitions(runs, of), contest)
+        ``say`` is told what is being done.
+        """
+        say("summarising its points")
+        count, points = self._renew(_FINISHED)
+        say(f"describing curves and searches of {len(points)} points")
+        self._describe_all(points)
         return count
 
+    def _renew(self, alike: bulk.Where, contest: str = "") -> tuple[int, Points]:
+        """Make the summaries of points that meet a condition, and of one contest only: their number, and the points.
 
-def repetitions(runs: Runs, of: schema.PointIdentity) -> Iterator[Point]:
-    """Recorded points of all curves that differ from this one in seed or mode alone."""
-    query = FINISHED + same_condition(of)
-    contest = schema.contest_of(of)
-    return (point for point in read_points(runs, query) if schema.contest_of(point.identity) == contest)
+        Machines that do not see the lock may write at the same moment, so one that has written looks again.
+        """
+        existing = {_KIND: "summary", **({f"tags.{schema.CONTEST}": contest} if contest else {})}
+        count, points = 0, Points()
+        for _ in range(_LOOKS):
+            with self._lock:
+                points = [(above, logged) for above, logged in self._points(alike)
+                          if contest in ("", schema.contest_of(logged.point.identity))]  # fmt: skip
+                wanted = summaries(logged for _, logged in points)
+                changed = self._replace(wanted, existing)
+            count = len(wanted)
+            if not (self._shared and changed):
+                break
+            time.sleep(contention.SEEN_SECONDS)
+        return count, points
+
+    def _points(self, where: bulk.Where) -> Points:
+        """Points that can be read, with the id of the run above each; others are the business of publications."""
+        return [(run.tags.get(PARENT, ""), logged) for run in bulk.find(self._runs, where)
+                if (logged := _logged(run)) is not None]  # fmt: skip
+
+    def _replace(self, wanted: Sequence[bulk.NewRun], existing: bulk.Where) -> bool:
+        """Write summaries that are missing or have changed, delete others; whether there were any."""
+        missing = {one.tags[schema.DIGEST]: one for one in wanted}
+        outdated = [
+            run.run_id
+            for run in bulk.find(self._runs, existing, ("tags",))
+            if run.status != "FINISHED" or missing.pop(run.tags.get(schema.DIGEST, ""), None) is None
+        ]
+        if outdated or missing:
+            bulk.replace(self._runs, outdated, list(missing.values()))
+        return bool(outdated or missing)
+
+    def _describe_all(self, points: Points) -> None:
+        below: dict[str, list[LoggedPoint]] = defaultdict(list)
+        for parent, logged in points:
+            below[parent].append(logged)
+        failed = Counter(run.tags.get(PARENT, "") for run in bulk.find(self._runs, _FAILED, ("tags",)))
+        for kind in ("curve", "study"):
+            for run in bulk.find(self._runs, {_KIND: kind}, ("tags",)):
+                if run.run_id in below:
+                    self._describe(run, below[run.run_id], failed[run.run_id])
+
+    def _describe(self, run: bulk.StoredRun, found: Sequence[LoggedPoint], failed: int) -> None:
+        """Put table and picture of what is recorded under a curve or a search on its run, a curve's series, totals."""
+        points = [logged.point for logged in sorted(found, key=lambda logged: -logged.point.result.density)]
+        search = run.tags.get(schema.KIND) == "study"
+        shown = _front(points) if search else points
+        heading = markdown.search_heading(run.name, len(points)) if search else markdown.curve_heading(points[0])
+        note, picture = markdown.description(heading, shown, run.run_id), markdown.drawing(shown)
+        digest = hashlib.sha256(f"{note}{picture}{failed}".encode()).hexdigest()
+        if run.tags.get(schema.DIGEST) == digest:
+            return
+        numbers = [*([] if search else _series(points)), *_totals(points, failed)]
+        with self._lock:
+            self._runs.fill(
+                self._runs.client.get_run(run.run_id), {}, numbers, {schema.DRAWING_FILE: picture},
+                at=max(logged.started for logged in found), tags={markdown.TAG: note, schema.DIGEST: digest},
+            )  # fmt: skip
 
 
-def same_condition(of: schema.PointIdentity) -> str:
-    """The part of a query that a database can answer; hashes of settings say nearly everything."""
-    names = ("dense_settings", "prune_settings", "reg_settings", "reg")
-    same = {name: getattr(of, name) for name in names}
-    return "".join(f" and params.`{name}` = {quoted(value)}" for name, value in same.items() if value)
+def _logged(run: bulk.StoredRun) -> LoggedPoint | None:
+    from pruneexp.schema.columns import LoggedPoint
 
-
-def read_points(runs: Runs, query: str) -> Iterator[Point]:
-    """Finished points that can be read; others are the business of whoever analyses them."""
-    for run in runs.find(query):
-        try:
-            identity = schema.unflatten(schema.PointIdentity, run.data.params)
-            result = schema.unflatten(schema.PointResult, run.data.metrics)
-        except (KeyError, ValueError):
-            continue
-        yield Point(identity, result, run.info.start_time, run.data.tags.get(schema.DISCONNECTED) == "true")
-
-
-def _refresh(runs: Runs, points: Iterable[Point], contest: str) -> int:
-    """Make the summaries of a contest, replace what has changed and remove what has nothing behind it any more."""
-    wanted = {(one.of, one.key): one for one in summaries(points)}
-    missing = dict(wanted)
-    for run in list(runs.find(_of_contest(contest))):
-        tags = run.data.tags
-        one = missing.pop((tags.get(schema.SUMMARY_OF, ""), tags.get(schema.SUMMARY_KEY, "")), None)  # type: ignore[arg-type]
-        if one is None or tags.get(schema.DIGEST) != one.digest or run.info.status != "FINISHED":
-            runs.client.delete_run(run.info.run_id)
-            if one is not None:
-                missing[one.of, one.key] = one
-    for place, one in wanted.items():
-        if place in missing:
-            _write(runs, one)
-    return len(wanted)
-
-
-def _of_contest(contest: str) -> str:
-    return f"{kind('summary')} and tags.`{schema.CONTEST}` = {quoted(contest)}"
-
-
-def _write(runs: Runs, one: Summary) -> None:
-    from mlflow.exceptions import MlflowException
-
-    own = {
-        schema.KIND: "summary",
-        schema.SUMMARY_OF: one.of,
-        schema.SUMMARY_KEY: one.key,
-        schema.DIGEST: one.digest,
-        schema.SCHEMA: schema.SCHEMA_VERSION,
-    }
-    run = runs.create(one.name, {**one.tags, **own})
     try:
-        runs.fill(run, texts(one.params), list(one.values), {})
-        runs.client.set_terminated(run.info.run_id, "FINISHED")
-    except MlflowException:
-        if not runs.gone(run):  # else another machine has found it unfinished
-            raise
+        identity = schema.unflatten(schema.PointIdentity, run.params)
+        result = schema.unflatten(schema.PointResult, run.metrics)
+    except (KeyError, ValueError):
+        return None
+    disconnected = run.tags.get(schema.DISCONNECTED) == "true"
+    point = schema.TradeoffPoint(identity=identity, result=result, disconnected=disconnected)
+    return LoggedPoint(run.run_id, "", run.started, point)
 
 
 def _front(trials: Sequence[schema.TradeoffPoint]) -> list[schema.TradeoffPoint]:
-    """Trials that no other one beats in accuracy on val at their density or below; ``trials`` are densest first."""
-    front: list[schema.TradeoffPoint] = []
-    for trial in sorted(trials, key=lambda trial: (trial.result.density, -trial.result.val.after.top1)):
-        if not front or trial.result.val.after.top1 > front[-1].result.val.after.top1:
-            front.append(trial)
-    return front[::-1]
+    """Trials that no other one beats in accuracy on val at their density or below, densest first."""
+    scores = {place: (trial.result.val.after.top1, trial.result.density) for place, trial in enumerate(trials)}
+    return [trials[place] for place in reversed(pareto_front(scores))]
 
 
 def _series(points: Sequence[schema.TradeoffPoint]) -> Iterator[Value]:

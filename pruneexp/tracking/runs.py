@@ -48,7 +48,7 @@ class Runs:
 
     def __init__(self, client: MlflowClient, uri: str, experiment: str) -> None:
         self.client = client
-        self._uri = uri
+        self.uri = uri
         self.experiment_id = self._open_experiment(experiment)
 
     def find(self, query: str) -> Iterator[Run]:
@@ -85,19 +85,21 @@ class Runs:
         metrics: Sequence[Value],
         files: Mapping[str, str],
         at: int | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> None:
         """Files first, then all numbers: what a reader finds FINISHED is whole.
 
         The numbers are of the moment ``at``, in milliseconds since 1970, by default now.
         """
-        from mlflow.entities import Metric, Param
+        from mlflow.entities import Metric, Param, RunTag
 
         self.write(run, files)
         self._write_long(run, params, PARAM_LIMIT)
         moment = int(time.time() * 1000) if at is None else at
         numbers = [Metric(legal_key(name), float(value), moment, step) for name, value, step in metrics]
         texts = [Param(legal_key(key), within(text, PARAM_LIMIT)) for key, text in params.items()]
-        self.client.log_batch(run.info.run_id, metrics=numbers[:_BATCH], params=texts)
+        notes = [RunTag(key, text) for key, text in (tags or {}).items()]
+        self.client.log_batch(run.info.run_id, metrics=numbers[:_BATCH], params=texts, tags=notes)
         for start in range(_BATCH, len(numbers), _BATCH):
             self.client.log_batch(run.info.run_id, metrics=numbers[start : start + _BATCH])
 
@@ -115,7 +117,7 @@ class Runs:
         if experiment is None:
             experiment = self._new_experiment(name, self._artifact_location(name))
         self.made = f"{experiment.experiment_id} {experiment.creation_time}"
-        return active(experiment, self._uri)
+        return active(experiment, self.uri)
 
     def _new_experiment(self, name: str, location: str | None) -> Experiment:
         from mlflow.exceptions import MlflowException
@@ -130,7 +132,7 @@ class Runs:
         return made
 
     def _artifact_location(self, experiment: str) -> str | None:
-        database = sqlite_path(self._uri)
+        database = sqlite_path(self.uri)
         if database is None:
             return None
         return (
@@ -150,7 +152,7 @@ class Runs:
 
         if not files:
             return
-        repository = get_artifact_repository(run.info.artifact_uri, tracking_uri=self._uri)
+        repository = get_artifact_repository(run.info.artifact_uri, tracking_uri=self.uri)
         with tempfile.TemporaryDirectory(prefix="pruneexp-") as folder:
             for name, content in files.items():
                 path = Path(folder, name)

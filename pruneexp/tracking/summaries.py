@@ -11,63 +11,56 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from pruneexp import schema
-from pruneexp.tracking.colours import TAG, colour
+from pruneexp.summary.palette import colour
+from pruneexp.summary.seeds import curves
+from pruneexp.summary.spread import spread
+from pruneexp.tracking.bulk import NewRun
 from pruneexp.tracking.naming import group_name
 from pruneexp.tracking.runs import Value
 
-_SCRATCH = ("scratch_e", "scratch_b")
-_MEANS = ("density", "accuracy", "accuracy_test", schema.COMPRESSION, schema.SECONDS, "epochs")
-_SPREADS = (schema.ACCURACY_LOSS, schema.ACCURACY_LOSS_TEST, "accuracy", "accuracy_test")
+if TYPE_CHECKING:
+    from pruneexp.schema.columns import LoggedPoint
 
+#: MLflow draws a run in the colour that this tag of its own holds.
+COLOUR = "mlflow.runColor"
+
+_SPREADS = (schema.ACCURACY_LOSS, schema.ACCURACY_LOSS_TEST, "accuracy", "accuracy_test")
+_MEANS = ("density", schema.COMPRESSION, schema.SECONDS, "epochs", *_SPREADS)
 #: Every metric that a summary can have.
-METRICS = (schema.SEEDS, *dict.fromkeys((*_MEANS, *_SPREADS)), *(name + schema.SPREAD for name in _SPREADS))
+METRICS = (schema.SEEDS, *_MEANS, *(name + schema.SPREAD for name in _SPREADS))
 #: Tables show every digit of a number: what a float adds to 0.2 is not worth a column's width.
 _DECIMALS = 6
 
-
-class Point(NamedTuple):
-    """What of a recorded point a summary, or the description of a curve, needs; ``started`` in milliseconds."""
-
-    identity: schema.PointIdentity
-    result: schema.PointResult
-    started: int
-    disconnected: bool = False
+#: Repetitions of one point.
+Row = Sequence["LoggedPoint"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Summary:
-    """The content of one run; ``digest`` tells whether it has changed."""
-
-    of: Literal["curves", "points"]
-    key: str
-    name: str
-    params: Mapping[str, str]
-    tags: Mapping[str, str]
-    values: tuple[Value, ...]
-
-    @property
-    def digest(self) -> str:
-        content = (self.name, sorted(self.params.items()), sorted(self.tags.items()), self.values)
-        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+def run_colour(identity: Mapping[str, Any]) -> str:
+    """The colour of a run by its flat identity, or as much of it as there is."""
+    reg, schedule, mode, criterion = (str(identity.get(name, "")) for name in ("reg", "schedule", "mode", "criterion"))
+    probed = identity.get("study") and str(identity.get("retrain_epochs", "0")) == "0"
+    return colour(reg, "before" if probed else schedule, mode, criterion)  # trials that were retrained stand out
 
 
-def summaries(points: Iterable[Point]) -> list[Summary]:
+def summaries(points: Iterable[LoggedPoint]) -> list[NewRun]:
     """Every summary of these points, those of a curve first; trials of searches repeat nothing and are left out."""
-    latest = _latest(point for point in points if not point.identity.study)
-    curves: dict[str, list[Point]] = defaultdict(list)
-    for point in latest:
-        curves[schema.group_of(point.identity, with_budget=False)].append(point)
-    compared = _compared(curves.values())
-    found: list[Summary] = []
-    for key, members in sorted(curves.items(), key=lambda pair: _order(pair[1][0])):
-        rows = [rows for _, rows in sorted(_by_budget(members).items())]
-        tags = _tags(members[0], schema.contest_of(members[0].identity) in compared)
-        found += (_of_curves(key, rows, tags), *(_of_points(row, tags) for row in rows))
-    return found
+    found = sorted(curves(points), key=lambda rows: _order(rows[0][0]))
+    origins: dict[str, set[bool]] = defaultdict(set)
+    for rows in found:
+        first = rows[0][0].point
+        origins[schema.contest_of(first.identity)].add(first.result.val.before is None)  # from scratch
+    compared = {contest for contest, kinds in origins.items() if len(kinds) == 2}
+    made: list[NewRun] = []
+    for rows in found:
+        of = rows[0][0].point.identity
+        tags = {schema.CONTEST: schema.contest_of(of), COLOUR: run_colour(schema.flatten(of))}
+        if tags[schema.CONTEST] in compared:
+            tags[schema.COMPARED] = "true"
+        made += (_summary("curves", rows, tags), *(_summary("points", [row], tags) for row in rows))
+    return made
 
 
 def step_of(density: float) -> int:
@@ -75,87 +68,57 @@ def step_of(density: float) -> int:
     return round(1e5 * (1 - density))
 
 
-def _latest(points: Iterable[Point]) -> list[Point]:
-    """Of points that were recorded twice, the last: a seed never counts twice."""
-    last: dict[tuple[str, int], Point] = {}
-    for point in sorted(points, key=lambda point: point.started):
-        last[schema.group_of(point.identity, with_budget=True), point.identity.seed] = point
-    return list(last.values())
-
-
-def _by_budget(members: Sequence[Point]) -> Mapping[tuple[str, float], list[Point]]:
-    """Mildest first within densities, which are then negative."""
-    rows: dict[tuple[str, float], list[Point]] = defaultdict(list)
-    for point in members:
-        budget = point.identity.budget
-        rows[budget.kind, -budget.value if budget.kind == "density" else budget.value].append(point)
-    return rows
-
-
-def _order(point: Point) -> tuple[str, ...]:
-    of = point.identity
+def _order(logged: LoggedPoint) -> tuple[str, ...]:
+    of = logged.point.identity
     return (of.data, of.model, of.mode, of.schedule, of.reg, of.criterion)
 
 
-def _compared(curves: Iterable[Sequence[Point]]) -> set[str]:
-    """Contests in which networks from scratch meet others."""
-    modes: dict[str, set[bool]] = defaultdict(set)
-    for members in curves:
-        modes[schema.contest_of(members[0].identity)].add(members[0].identity.mode in _SCRATCH)
-    return {contest for contest, found in modes.items() if len(found) == 2}
-
-
-def _tags(point: Point, compared: bool) -> Mapping[str, str]:
-    tags = {schema.CONTEST: schema.contest_of(point.identity), TAG: colour(schema.flatten(point.identity))}
-    return {**tags, schema.COMPARED: "true"} if compared else tags
-
-
-def _of_curves(key: str, rows: Sequence[Sequence[Point]], tags: Mapping[str, str]) -> Summary:
-    params = {name: value for name, value in _params(rows[0][0]).items() if not name.startswith("budget.")}
-    seeds = {point.identity.seed for row in rows for point in row}
+def _summary(kind: Literal["curves", "points"], rows: Sequence[Row], common: Mapping[str, str]) -> NewRun:
+    """The content of one run; its digest tells whether it has changed."""
+    points = [logged for row in rows for logged in row]
+    of, budgeted = points[0].point.identity, kind == "points"
+    params = {
+        name: str(value)
+        for name, value in schema.flatten(of).items()
+        if name not in schema.REPEATED and (budgeted or not name.startswith("budget."))
+    }
+    name = group_name(params, len({logged.point.identity.seed for logged in points}))
     values = tuple(value for row in rows for value in _values(row))
-    name = group_name(params, len(seeds))
-    tags = {**tags, **_doubts([point for row in rows for point in row])}
-    return Summary(of="curves", key=key, name=name, params=params, tags=tags, values=values)
+    tags = {
+        **common,
+        **_doubts(points),
+        schema.KIND: "summary",
+        schema.SUMMARY_OF: kind,
+        schema.SUMMARY_KEY: schema.group_of(of, with_budget=budgeted),
+        schema.SCHEMA: schema.SCHEMA_VERSION,
+    }
+    content = json.dumps([name, sorted(params.items()), sorted(tags.items()), values])
+    return NewRun(name, {**tags, schema.DIGEST: hashlib.sha256(content.encode()).hexdigest()}, params, values)
 
 
-def _of_points(row: Sequence[Point], tags: Mapping[str, str]) -> Summary:
-    params, key = _params(row[0]), schema.group_of(row[0].identity, with_budget=True)
-    name = group_name(params, len(row))
-    tags = {**tags, **_doubts(row)}
-    return Summary(of="points", key=key, name=name, params=params, tags=tags, values=tuple(_values(row)))
-
-
-def _doubts(points: Sequence[Point]) -> dict[str, str]:
+def _doubts(points: Row) -> dict[str, str]:
     """Tags that say of how many of the points behind a mean the accuracies say less than they seem to."""
     counts = {
-        schema.DISCONNECTED: sum(point.disconnected for point in points),
-        schema.UNDEFINED: sum(bool(schema.undefined(point.result)) for point in points),
+        schema.DISCONNECTED: sum(logged.point.disconnected for logged in points),
+        schema.UNDEFINED: sum(bool(schema.undefined(logged.point.result)) for logged in points),
     }
     return {tag: f"{count} of {len(points)} points" for tag, count in counts.items() if count}
 
 
-def _params(point: Point) -> dict[str, str]:
-    return {name: str(value) for name, value in schema.flatten(point.identity).items() if name not in schema.REPEATED}
-
-
-def _values(row: Sequence[Point]) -> Iterator[Value]:
-    numbers = [_numbers(point.result) for point in row]
+def _values(row: Row) -> Iterator[Value]:
+    numbers = [_numbers(logged.point.result) for logged in row]
     common = set.intersection(*(set(each) for each in numbers))
-    step = step_of(math.fsum(each["density"] for each in numbers) / len(numbers))
+    step = step_of(spread(each["density"] for each in numbers).mean)
     yield Value(schema.SEEDS, len(row), step)
-    for name in dict.fromkeys((*_MEANS, *_SPREADS)):
-        if name not in common:
-            continue
-        values = sorted(each[name] for each in numbers)  # the order of recording changes nothing
-        mean = math.fsum(values) / len(values)
-        yield Value(name, round(mean, _DECIMALS), step)
-        if name in _SPREADS and len(values) > 1:
-            variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
-            yield Value(name + schema.SPREAD, round(math.sqrt(variance), _DECIMALS), step)
+    for name in (name for name in _MEANS if name in common):
+        found = spread(each[name] for each in numbers)
+        yield Value(name, round(found.mean, _DECIMALS), step)
+        if name in _SPREADS and found.std is not None:
+            yield Value(name + schema.SPREAD, round(found.std, _DECIMALS), step)
 
 
 def _numbers(result: schema.PointResult) -> dict[str, float]:
+    """The numbers of a point that a mean can be made of."""
     ledger = result.ledger
     numbers = {
         **schema.derived(result),
@@ -163,4 +126,6 @@ def _numbers(result: schema.PointResult) -> dict[str, float]:
         "accuracy": result.val.after.top1,
         "epochs": ledger.dense.epochs + ledger.retrain.epochs + ledger.scratch.epochs,
     }
-    return numbers if result.test is None else {**numbers, "accuracy_test": result.test.after.top1}
+    if result.test is not None:
+        numbers["accuracy_test"] = result.test.after.top1
+    return {name: number for name, number in numbers.items() if math.isfinite(number)}

@@ -12,13 +12,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pruneexp import schema
-from pruneexp.tracking import colours, contention, contents, markdown, reports
+from pruneexp.tracking import contention, contents, markdown
 from pruneexp.tracking.artefacts import Parent
 from pruneexp.tracking.board import Board
 from pruneexp.tracking.models import Network, log_network
 from pruneexp.tracking.naming import curve_name, legal_key, point_name, scan_name
+from pruneexp.tracking.reports import Reports
 from pruneexp.tracking.runs import PARENT, Runs, Value, about, kind, quoted, source, texts
 from pruneexp.tracking.stores import explained, open_client, resolved, sqlite_path, store_lock
+from pruneexp.tracking.summaries import COLOUR, run_colour
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -75,7 +77,8 @@ class Tracker:
 
     def points_of(self, kind_of_parent: Literal["curve", "study"], key: str) -> list[Run]:
         """The finished points of a curve or a study."""
-        query = f"tags.`{_PARENTS[kind_of_parent]}` = {quoted(key)} and {reports.FINISHED}"
+        query = f"tags.`{_PARENTS[kind_of_parent]}` = {quoted(key)} and {kind('point')}"
+        query += " and attributes.status = 'FINISHED'"
         with explained(self.uri, "read"):
             return list(self._runs.find(query))
 
@@ -161,18 +164,12 @@ class Tracker:
     @property
     def board(self) -> Board:
         """The pages of this experiment in MLflow's user interface."""
-        return Board(self._runs, self.uri, self._lock)
+        return Board(self._runs, self._lock)
 
     def describe(self, run_id: str) -> None:
         """Put series, table and picture on the run of a curve or a search, and renew the summaries over seeds."""
         with explained(self.uri, "written"):
-            with self._lock:
-                points = reports.describe(self._runs, self._runs.client.get_run(run_id))
-            if points and not points[0].identity.study:
-                of, seen = points[0].identity, reports.newest(self._runs)
-                reports.renew(
-                    self._runs, self._lock, of, seen, list(reports.repetitions(self._runs, of)), unlocked=self._unlocked
-                )
+            Reports(self._runs, self._lock, shared=self._unlocked).of_parent(run_id)
 
     def log_network(self, point_key: str, network: Network) -> str | None:
         """Log a network as a model, an output of the point's run; its id, or ``None`` where it is there already."""
@@ -196,7 +193,7 @@ class Tracker:
                     self._runs.client.update_run(run.info.run_id, status=status)
             else:
                 own = {schema.KIND: parent.kind, key_tag: parent.key, schema.SCHEMA: schema.SCHEMA_VERSION}
-                tags = {colours.TAG: colours.colour(parent.params), **made_by, **own}
+                tags = {COLOUR: run_colour(parent.params), **made_by, **own}
                 run = self._runs.create(name, tags, parent.recorded)
                 run = contention.agree(self._runs, query, run) if self._unlocked else run
                 self._adopt(key_tag, parent, run)
@@ -275,7 +272,7 @@ class Tracker:
             schema.KIND: "point",
             schema.POINT_KEY: key,
             schema.SCHEMA: schema.SCHEMA_VERSION,
-            colours.TAG: colours.colour(identity),
+            COLOUR: run_colour(identity),
         }
         if "curve_key" in identity:
             own[schema.CURVE_KEY] = str(identity["curve_key"])

@@ -14,7 +14,7 @@ from mlflow.tracking import MlflowClient
 from pruneexp.cache.bundle import verify
 from pruneexp.cache.paths import TENSORS, Paths
 from pruneexp.tracking import default_uri
-from pruneexp.tracking.views import TAG_PREFIX
+from pruneexp.tracking.board import TAG_PREFIX
 from tests.contracts.composing import SMALL
 from tests.contracts.jobs import numbers, runs, summaries
 from tests.contracts.killing import Answer, Executioner, Moment, Order, Place, Side, executioner

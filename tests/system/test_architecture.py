@@ -199,3 +199,10 @@ def test_help_loads_neither_torch_nor_mlflow() -> None:
 def test_vocabulary_loads_nothing_heavy() -> None:
     loaded = imported_by("-c", "import pruneexp, pruneexp.schema, pruneexp.errors")
     assert not loaded & {"torch", "numpy", "pandas", "mlflow", "hydra", "omegaconf"}
+
+
+def test_summaries_load_nothing_heavy() -> None:
+    modules = (path.stem for path in (ROOT / "pruneexp" / "summary").glob("[a-z]*.py"))
+    loaded = imported_by("-c", "import " + ", ".join(f"pruneexp.summary.{name}" for name in modules))
+    assert "colorsys" in loaded
+    assert not loaded & {"torch", "pandas", "pyarrow", "mlflow", "matplotlib", "optuna"}

@@ -6,14 +6,13 @@ import json
 import re
 import zlib
 from base64 import b64decode
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from pruneexp import dashboard
-from pruneexp.tracking import Tracker, views
-from pruneexp.tracking.board import host, opener
+from pruneexp.tracking import Tracker
+from pruneexp.tracking.board import TAG_PREFIX, host, opener
 from tests.contracts.points import point
 from tests.contracts.records import client_of, curve_of, fresh_store
 
@@ -25,7 +24,7 @@ def tracker(tmp_path: Path) -> Tracker:
 
 def tags_of_views(tracker: Tracker) -> dict[str, str]:
     tags = client_of(tracker).get_experiment(tracker.experiment_id).tags
-    return {key.removeprefix(views.TAG_PREFIX): text for key, text in tags.items() if key.startswith(views.TAG_PREFIX)}
+    return {key.removeprefix(TAG_PREFIX): text for key, text in tags.items() if key.startswith(TAG_PREFIX)}
 
 
 def state_of(text: str) -> dict[str, object]:
@@ -65,16 +64,6 @@ def test_a_failure_and_a_scratch_run_bring_views_of_their_own(tracker: Tracker) 
     assert {"pruneexp-prune-vs-scratch", "pruneexp-failures"} <= set(tags_of_views(tracker))
 
 
-def test_a_long_view_is_compressed_and_one_too_long_does_not_fit() -> None:
-    metrics = [f"level/features.{number}.weight" for number in range(60)]
-    view = views.study("name", metrics, metrics)
-    text = views.text(view)
-    assert text.startswith("deflate;")
-    assert state_of(text) == views.state(view)
-    assert views.fits(view)
-    assert not views.fits(views.study("name", [sha256(bytes([number])).hexdigest() * 9 for number in range(250)], []))
-
-
 @pytest.mark.parametrize(
     ("uri", "page", "command"),
     [
@@ -110,11 +99,3 @@ def test_what_cannot_be_shown_is_one_sentence(tracker: Tracker, capsys: pytest.C
         assert said.err.count("\n") == 1
         assert said.out == ""
     assert not missing.exists()
-
-
-def test_what_is_looked_at_for_trouble_begins_with_the_newest_because_mlflow_loads_a_hundred() -> None:
-    assert [views.state(view)["orderByAsc"] for view in (views.health([]), views.failures(), views.seeds([]))] == [
-        False,
-        False,
-        True,
-    ]

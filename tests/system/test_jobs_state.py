@@ -20,7 +20,6 @@ DIES = """
 import sys, time
 from pathlib import Path
 from pruneexp.jobs.state import job_log
-from pruneexp.signals import Stopped
 with job_log(Path(sys.argv[1]), "mine", 0) as report:
     report.asked(3)
     report.point()

@@ -8,12 +8,13 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from mlflow.exceptions import MlflowException
 
 from pruneexp import schema
-from pruneexp.tracking import Tracker, contention
+from pruneexp.tracking import Tracker, bulk, contention
 from pruneexp.tracking.runs import Runs
 from tests.contracts.points import point as a_point
 from tests.contracts.records import curve_of, fresh_store, point, points, runs
@@ -53,9 +54,10 @@ def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Machine, 
     return Machine(uri), Machine(uri)
 
 
-def meanwhile(monkeypatch: pytest.MonkeyPatch, of: Machine, method: str, act: Callable[[], object]) -> None:
-    """Have ``act`` done once, just before a machine calls this method of its runs."""
-    original = getattr(of._runs, method)
+def meanwhile(monkeypatch: pytest.MonkeyPatch, of: Machine | ModuleType, name: str, act: Callable[[], object]) -> None:
+    """Have ``act`` done once, just before a machine calls this method of its runs, or this function of a module."""
+    owner = of._runs if isinstance(of, Machine) else of
+    original = getattr(owner, name)
     acted: list[bool] = []
 
     def called(*arguments: object) -> object:
@@ -64,7 +66,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, of: Machine, method: str, act: Ca
             act()
         return original(*arguments)
 
-    monkeypatch.setattr(of._runs, method, called)
+    monkeypatch.setattr(owner, name, called)
 
 
 @pytest.mark.parametrize("moment", ["create", "fill", "end"])
@@ -131,11 +133,16 @@ def test_a_curve_filled_at_the_same_moment_is_whole(
     assert run.data.params["model"] == "lenet5"
 
 
-@pytest.mark.parametrize("moment", ["create", "fill"])
+@pytest.mark.parametrize(
+    ("where", "moment"),
+    [("a database", "replace"), ("a server", "replace"), ("a server", "create"), ("a server", "fill")],
+)
 def test_summaries_renewed_at_the_same_moment_are_those_of_every_seed(
-    machines: tuple[Machine, Machine], moment: str, monkeypatch: pytest.MonkeyPatch
+    machines: tuple[Machine, Machine], where: str, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, there = machines
+    if where == "a server":
+        monkeypatch.setattr(bulk, "is_database", lambda _: False)
 
     def recorded(machine: Machine, seed: int) -> str:
         one = a_point(seed=seed)
@@ -145,7 +152,8 @@ def test_summaries_renewed_at_the_same_moment_are_those_of_every_seed(
 
     here.describe(recorded(here, 0))
     second = recorded(here, 1)
-    meanwhile(monkeypatch, here, moment, lambda: there.describe(recorded(there, 2)))
+    patched = bulk if moment == "replace" else here
+    meanwhile(monkeypatch, patched, moment, lambda: there.describe(recorded(there, 2)))
     here.describe(second)
     left = runs(here, f"tags.`{schema.KIND}` = 'summary'")
     assert [run.data.metrics[schema.SEEDS] for run in left] == [3, 3]  # one of the curves, one of their points

@@ -10,7 +10,7 @@ import pytest
 
 from pruneexp import schema
 from pruneexp.tracking import Parent, Tracker, markdown, open_pages
-from pruneexp.tracking.drawing import Line, tradeoff_svg
+from pruneexp.tracking.drawing import Polyline, tradeoff_svg
 from tests.contracts.points import point, with_settings
 from tests.contracts.records import artefact, client_of, curve_of, fresh_store
 
@@ -25,7 +25,7 @@ def corners(svg: str) -> list[tuple[float, float]]:
 
 
 def test_compression_grows_to_the_right_and_losses_upwards() -> None:
-    line = Line("<a>", "#000", [(0.5, 1), (0.25, 0), (0.125, 3)])
+    line = Polyline("<a>", "#000", [(0.5, 1), (0.25, 0), (0.125, 3)])
     (x1, y1), (x2, y2), (x3, y3) = corners(tradeoff_svg([line], "&"))  # sorted by density
     assert x1 > x2 > x3
     assert x1 - x2 == pytest.approx(x2 - x3, abs=0.2)  # halving is the same step everywhere
@@ -33,14 +33,14 @@ def test_compression_grows_to_the_right_and_losses_upwards() -> None:
 
 
 def test_a_single_point_and_equal_heights_can_be_drawn() -> None:
-    assert len(corners(tradeoff_svg([Line("a", "#000", [(0.1, 2.0)])], "loss"))) == 1
-    assert len(corners(tradeoff_svg([Line("a", "#000", [(0.1, 2.0), (0.2, 2.0)])], "loss"))) == 2
+    assert len(corners(tradeoff_svg([Polyline("a", "#000", [(0.1, 2.0)])], "loss"))) == 1
+    assert len(corners(tradeoff_svg([Polyline("a", "#000", [(0.1, 2.0), (0.2, 2.0)])], "loss"))) == 2
 
 
 @pytest.mark.parametrize("points", [[], [(0.0, 1.0)]])
 def test_nothing_to_draw_is_refused(points: list[tuple[float, float]]) -> None:
     with pytest.raises(ValueError, match="above 0"):
-        tradeoff_svg([Line("a", "#000", points)], "loss")
+        tradeoff_svg([Polyline("a", "#000", points)], "loss")
 
 
 def test_a_description_never_outgrows_its_tag() -> None:

@@ -11,24 +11,30 @@ import pytest
 
 from analysis.records.reading import points as read_points
 from pruneexp import schema
+from pruneexp.schema.columns import LoggedPoint
 from pruneexp.tracking import Parent, Tracker, open_pages
-from pruneexp.tracking.summaries import METRICS, Point, Summary, summaries
+from pruneexp.tracking.bulk import NewRun
+from pruneexp.tracking.summaries import METRICS, summaries
 from tests.contracts.points import point, with_settings
 from tests.contracts.records import CURVE, ENVIRONMENT, client_of, curve_of, fresh_store, runs
 
 
-def recorded(*points: schema.TradeoffPoint) -> list[Point]:
-    return [Point(one.identity, one.result, number) for number, one in enumerate(points)]
+def recorded(*points: schema.TradeoffPoint) -> list[LoggedPoint]:
+    return [LoggedPoint(f"run {number}", "", number, one) for number, one in enumerate(points)]
 
 
-def values(one: Summary) -> dict[str, float]:
+def kind(one: NewRun) -> str:
+    return one.tags[schema.SUMMARY_OF]
+
+
+def values(one: NewRun) -> dict[str, float]:
     return {value.name: value.value for value in one.values}
 
 
 def test_mean_standard_deviation_and_n_of_three_seeds() -> None:
     losses = {0: 1.0, 1: 2.0, 2: 6.0}
     curve, row = summaries(recorded(*(point(seed=seed, after=97.0 - loss) for seed, loss in losses.items())))
-    assert (curve.of, row.of) == ("curves", "points")
+    assert (kind(curve), kind(row)) == ("curves", "points")
     assert row.name == "l2 0.0005 · one_shot · prune · d=0.10 · layer_magnitude · lenet5 · 3 seeds"
     found = values(row)
     assert found[schema.SEEDS] == 3
@@ -42,12 +48,12 @@ def test_mean_standard_deviation_and_n_of_three_seeds() -> None:
 
 
 def test_doubtful_points_are_counted_beside_their_mean() -> None:
-    sound, blind, deaf = recorded(*(point(seed=seed) for seed in range(3)))
+    sound, blind, deaf = (point(seed=seed) for seed in range(3))
     after = replace(blind.result.val.after, undefined=42, images=102)
-    blind = blind._replace(result=replace(blind.result, val=replace(blind.result.val, after=after)))
-    for one in summaries([sound, blind, deaf._replace(disconnected=True)]):
+    blind = replace(blind, result=replace(blind.result, val=replace(blind.result.val, after=after)))
+    for one in summaries(recorded(sound, blind, replace(deaf, disconnected=True))):
         assert one.tags[schema.UNDEFINED] == one.tags[schema.DISCONNECTED] == "1 of 3 points"
-    for one in summaries([sound]):
+    for one in summaries(recorded(sound)):
         assert not {schema.UNDEFINED, schema.DISCONNECTED} & one.tags.keys()
 
 
@@ -60,9 +66,9 @@ def test_one_seed_has_no_spread() -> None:
 def test_a_curve_has_a_value_per_budget_and_nothing_else_joins_it() -> None:
     made = [point(seed=seed, density=density, reg=reg) for seed in (0, 1) for density in (0.5, 0.1) for reg in "ab"]
     found = summaries(recorded(*made))
-    assert [one.of for one in found] == ["curves", "points", "points"] * 2
+    assert [kind(one) for one in found] == ["curves", "points", "points"] * 2
     assert [value.step for value in found[0].values if value.name == "density"] == [50_000, 90_000]
-    assert len({one.key for one in found}) == 6
+    assert len({one.tags[schema.SUMMARY_KEY] for one in found}) == 6
 
 
 def test_a_seed_that_was_recorded_again_counts_once_and_its_last_number_counts() -> None:
@@ -94,7 +100,9 @@ def test_lines_of_other_settings_bear_other_names() -> None:
         with_settings(point(schedule="iterative"), rounds=count, schedule_settings=str(count)) for count in (3, 5)
     ]
     both = with_settings(point(reg="l1_then_l2"), reg_strength=1e-4, reg_retrain_strength=5e-4)
-    found = [one.name for one in summaries(recorded(weak, strong, fast, *scratch, *rounds, both)) if one.of == "curves"]
+    found = [
+        one.name for one in summaries(recorded(weak, strong, fast, *scratch, *rounds, both)) if kind(one) == "curves"
+    ]
     ending = "layer_magnitude · lenet5"
     assert sorted(found) == [
         f"l1 0.0001 · one_shot · prune · {ending} · 1 seed",
@@ -111,7 +119,7 @@ def test_lines_of_other_settings_bear_other_names() -> None:
 def test_switches_of_a_mode_are_curves_of_one_contest() -> None:
     modes = [("prune", None), ("scratch_b", None), ("scratch_b", 2.0)]
     made = [with_settings(point(mode=mode), cap=cap, mode_settings=f"{mode} {cap}") for mode, cap in modes]
-    curves = [one for one in summaries(recorded(*made)) if one.of == "curves"]
+    curves = [one for one in summaries(recorded(*made)) if kind(one) == "curves"]
     assert len(curves) == 3
     assert len({one.tags[schema.CONTEST] for one in curves}) == 1
 

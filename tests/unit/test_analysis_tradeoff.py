@@ -10,6 +10,7 @@ from analysis.records import frames
 from analysis.statistics import selection
 from pruneexp.errors import UserError
 from pruneexp.schema.columns import LoggedPoint
+from pruneexp.summary import palette
 from pruneexp.summary.spread import Spread
 from tests.contracts.figures import FigureContract
 from tests.contracts.points import logged, point, with_top5
@@ -78,7 +79,7 @@ def test_curves_of_one_style_are_told_apart() -> None:
 
 
 def test_the_papers_lines() -> None:
-    drawn = {look: style.line(*look) for look in style.LINES}
+    drawn = {look: style.line(*look) for look in palette.FIGURE_5}
     assert [(drawn[look].marker, drawn[look].dashed, drawn[look].filled) for look in tradeoff._ORDER] == [
         ("o", True, False),
         ("^", True, False),

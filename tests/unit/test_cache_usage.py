@@ -77,7 +77,7 @@ def test_what_was_planned_with_is_noted_again_by_what_the_job_does_later(
     assert noted(paths, KEY)
 
 
-@pytest.mark.parametrize("use", [lambda place: place.save({}, {}), lambda place: place.heed()])
+@pytest.mark.parametrize("use", [lambda place: place.save({}, {}), lambda place: place.stop_if_requested()])
 def test_a_training_of_days_notes_again_what_its_job_needs_afterwards(
     paths: Paths, clock: list[float], use: Callable[[Checkpoint], object]
 ) -> None:

@@ -16,7 +16,6 @@ from sweeps.space import (
     Step,
     bounded,
     curves_of,
-    dominated,
     even,
     greedy,
     spread_out,
@@ -180,26 +179,6 @@ def test_who_tolerates_more_prunes_no_less(found: tuple[Curves, BudgetKind], one
     less, more = (tolerating(curves, space, tolerance) for tolerance in sorted((one, other)))
     sign = 1 if kind == "quality" else -1
     assert all(sign * more[name] >= sign * less[name] - 1e-12 for name in curves)
-
-
-@pytest.mark.parametrize(
-    ("others", "margin", "expected"),
-    [
-        ([], 0.0, False),
-        ([(90.0, 0.5)], 0.0, False),  # an equal one is not better
-        ([(90.0, 0.4)], 0.0, True),
-        ([(91.0, 0.5)], 0.0, True),
-        ([(99.0, 0.6)], 0.0, False),  # larger
-        ([(89.0, 0.1)], 0.0, False),  # less accurate
-        ([(90.5, 0.4)], 1.0, False),  # not by the margin
-        ([(91.0, 0.5)], 1.0, True),
-        ([(80.0, 0.1), (92.0, 0.3)], 1.0, True),
-    ],
-)
-def test_dominated_is_by_the_margin_and_no_larger(
-    others: list[tuple[float, float]], margin: float, expected: bool
-) -> None:
-    assert dominated((90.0, 0.5), others, margin) is expected
 
 
 def test_spread_out_is_even_in_ratios() -> None:
