@@ -34,7 +34,14 @@ def parquet(logged: Sequence[LoggedRun], experiment: str, experiment_id: str) ->
     table = table.append_column(pa.field("ended", pa.int64()), pa.array([run.ended for run in ordered], pa.int64()))
     ids = pa.array([experiment_id] * len(ordered), pa.string())
     sink = pa.BufferOutputStream()
-    pq.write_table(table.append_column(pa.field("experiment_id", pa.string()), ids), sink, compression="zstd")
+    pq.write_table(
+        table.append_column(pa.field("experiment_id", pa.string()), ids),
+        sink,
+        compression="snappy",
+        use_dictionary=False,
+        write_statistics=False,
+        store_schema=False,
+    )
     return bytes(sink.getvalue())
 
 

@@ -68,7 +68,7 @@ def test_no_reader_of_records_says_a_password(uri: str, monkeypatch: pytest.Monk
         raise MlflowException(f"cannot open {uri}\nat all")
 
     for look in ("knock", "_look_first"):
-        monkeypatch.setattr(f"analysis.load.client.{look}", lambda uri: None)
+        monkeypatch.setattr(f"analysis.records.client.{look}", lambda uri: None)
     monkeypatch.setattr("mlflow.MlflowClient", unreadable)
     with pytest.raises(UserError, match=r"the tracking store .* cannot be read: cannot open ") as caught:
         records.points(uri)
