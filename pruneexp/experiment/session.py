@@ -122,9 +122,8 @@ class Session:
 
     def monitored(self, record: Record) -> AbstractContextManager[None]:
         """Log the load of the machine on a run meanwhile, where ``runtime.system_metrics`` asks for it."""
-        tracker = self.recording.tracker() if self.config.runtime.system_metrics else None
-        run_id = record.run_id()
-        return nullcontext() if tracker is None or run_id is None else monitored(tracker.uri, run_id)
+        run_id = record.run_id() if self.config.runtime.system_metrics else None
+        return nullcontext() if run_id is None else monitored(self.recording.uri, run_id)
 
     def resolved(self) -> str:
         """The whole configuration as YAML."""

@@ -36,11 +36,11 @@ class Outcome:
 
 
 class Projection:
-    """Pays the notes of one place; ``runs`` are the ids of the runs above the points, by the names of their notes."""
+    """Pays the notes of one place; the ids of the runs above the points are kept by the names of their notes."""
 
     def __init__(self, place: Place, store: Store, tracker: Tracker) -> None:
         self._place, self._store, self._tracker = place, store, tracker
-        self.runs: dict[str, str] = {}
+        self._runs: dict[str, str] = {}
 
     def write_owed(self, say: Callable[[str], None]) -> Outcome:
         """Write everything that is owed. Ends early where the tracking store does not answer any more."""
@@ -108,11 +108,22 @@ class Projection:
         )
         self._tracker.log_scan(scan, note.body["config_yaml"], note.body["environment"], note.body["noted"])
 
+    def run_of(self, under: str) -> str | None:
+        """The run of a curve or study; None for one that the user has deleted with all its points.
+
+        Raises:
+            UserError: the tracking store refuses.
+            Lost: nothing is known of it.
+        """
+        if under not in self._runs and self._tracker.given_up(self._parent(under)[0]):
+            return None
+        return self._run_of(under)
+
     def _write_parent(self, note: Note) -> None:
         """How a curve or a study stands; one that the user has deleted with all its points stays deleted."""
-        if note.name not in self.runs and self._tracker.given_up(self._parent(note)):
+        run, status = self.run_of(note.name), note.body["status"]
+        if run is None:
             return
-        run, status = self._run_of(note.name), note.body["status"]
         if note.body["numbers"]:
             self._tracker.summarise(run, note.body["numbers"], note.body["noted"])
         if status is not None:
@@ -121,14 +132,13 @@ class Projection:
     def _write_table(self, note: Note) -> bool:
         """The Parquet of a curve or study that has ended: all its points that this store has, and has paid here."""
         under = note.body["under"]
-        kind, _, key = under.partition("-")
-        parent = self._place.find(cast(ParentKind, kind), key)
-        if parent is None or parent.body["status"] is None:
+        parent, status = self._parent(under)
+        if status is None:
             return False
         from pruneexp.tracking.columnar import LoggedRun, parquet
 
         logged = []
-        for run in self._tracker.points_of(cast(ParentKind, kind), key):
+        for run in self._tracker.points_of(parent):
             point_key = run.data.tags[schema.POINT_KEY]
             record = self._store.record(point_key) if self._place.find("point", point_key) else None
             if record is not None:
@@ -142,19 +152,20 @@ class Projection:
 
     def _run_of(self, under: str) -> str:
         """The run of a curve or study, made where it is not there."""
-        if under not in self.runs:
-            kind, _, key = under.partition("-")
-            note = self._place.find(cast(ParentKind, kind), key)
-            if note is None:
-                raise Lost(f"What the {kind} {key[:8]} is made of is not noted any more")
-            parent = self._parent(note)
-            begin = self._tracker.begin if note.body["status"] is None else self._tracker.restore
-            self.runs[under] = begin(parent)
-        return self.runs[under]
+        if under not in self._runs:
+            parent, status = self._parent(under)
+            begin = self._tracker.begin if status is None else self._tracker.restore
+            self._runs[under] = begin(parent)
+        return self._runs[under]
 
-    def _parent(self, note: Note) -> Parent:
-        kind = cast(ParentKind, note.kind)
-        return read_parent(kind, note.key, self._artefact(note.key, kind), note.body["tags"])
+    def _parent(self, under: str) -> tuple[Parent, str | None]:
+        """A curve or study, and how it ended, if it has."""
+        name, _, key = under.partition("-")
+        kind = cast(ParentKind, name)
+        note = self._place.find(kind, key)
+        if note is None:
+            raise Lost(f"What the {kind} {key[:8]} is made of is not noted any more")
+        return read_parent(kind, key, self._artefact(key, kind), note.body["tags"]), note.body["status"]
 
     def _artefact(self, key: str, kind: str) -> dict[str, Any]:
         record = self._store.record(key)

@@ -125,8 +125,15 @@ class Recording:
         return None if self._held else self._tracker
 
     def run_of(self, under: str) -> str | None:
-        """The id of the run of a curve or study; None where it has none, or not yet."""
-        return None if self._projection is None else self._projection.runs.get(under)
+        """The id of the run of a curve or study; None where it has none, or none that can be told now."""
+        place = self.open()
+        if self._held:
+            return None
+        try:
+            self._projection = self._projection or self._connect(place)
+            return self._projection.run_of(under)
+        except (UserError, Lost):
+            return None
 
     def _change(self, under: str, **changes: object) -> None:
         kind, key = _of(under)

@@ -73,9 +73,9 @@ class Tracker:
         with explained(self.uri, "read"):
             return not self._runs.has(query) and self._runs.has(query, deleted=True)
 
-    def points_of(self, kind_of_parent: Literal["curve", "study"], key: str) -> list[Run]:
+    def points_of(self, parent: Parent) -> list[Run]:
         """The finished points of a curve or a study."""
-        query = f"tags.`{_PARENTS[kind_of_parent]}` = {quoted(key)} and {reports.FINISHED}"
+        query = f"tags.`{_PARENTS[parent.kind]}` = {quoted(parent.key)} and {reports.FINISHED}"
         with explained(self.uri, "read"):
             return list(self._runs.find(query))
 

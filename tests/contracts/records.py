@@ -17,6 +17,7 @@ from pruneexp import schema
 from pruneexp.cache.store import Artefact, Store
 from pruneexp.tracking import Parent, Place, Recording, Tracker, default_uri
 from pruneexp.tracking.artefacts import of_parent, of_point
+from pruneexp.tracking.projection import Projection
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -112,6 +113,24 @@ class Job:
         self.store.produce(digest(name), "point", lambda _: Artefact({}, of_point(made, numbers or {})), [])
         self.recording.point(under, digest(name), tags or {})
         return digest(name)
+
+
+def projected(job: Job) -> None:
+    """Write what is owed."""
+    tracker = Tracker(job.uri, "first")
+    job.place.recognise(tracker.made)
+    done = Projection(job.place, job.store, tracker).write_owed(print)
+    assert done.stuck is None
+
+
+def asked_again(folder: Path, *names: str) -> None:
+    """A job of the curve ``digest("curve")`` with these points, from beginning to end."""
+    job = Job(folder)
+    curve = job.begin(Parent("curve", digest("curve"), "a curve", CURVE, {"note": "x"}, "a: 1\n", ENVIRONMENT))
+    for name in names:
+        job.point(curve, name)
+    job.recording.close(curve, "FINISHED")
+    assert job.place.records() == 0
 
 
 def client_of(tracker: Tracker) -> MlflowClient:
