@@ -94,9 +94,9 @@ def build(spec: JobSpec, progress: Progress) -> Job:
     probe = untried.network("fresh")
     recipe, _ = recipes(spec)
     learner = tried(untried, probe, recipe.value)
-    layers = prunable(probe, spec.at("criterion.layers"))
+    layers = prunable(probe, spec.values["criterion"]["layers"])
     spec = _naming(spec, layers)
-    policy: Part[DropoutPolicy] = part(spec, "dropout")
+    policy: Part[DropoutPolicy] = part(spec, "dropout", spec.values["dropout"])
     calls = uses_of(probe, policy.value, learner.input_shape)
     dropout = NetworkDropout(policy, calls, rates(probe, policy.value, "train", {}, calls))
     setting = setting_of(spec, learner, dropout, progress, in_halves=_in_halves(probe))
@@ -106,7 +106,7 @@ def build(spec: JobSpec, progress: Progress) -> Job:
 
 def job_of(spec: JobSpec, setting: Setting, left_out: str = "") -> Job:
     """The job of a setting, with the schedule and the mode that were asked for; ``left_out`` is its ``overlooked``."""
-    schedule, mode = (part(spec, group) for group in ("schedule", "mode"))
+    schedule, mode = (part(spec, group, spec.values[group]) for group in ("schedule", "mode"))
     return Job(spec, setting, schedule, mode, left_out)
 
 
@@ -115,13 +115,14 @@ def setting_of(
 ) -> Setting:
     """The parts of a job around its network; ``in_halves``: whether that can be retrained so."""
     train, retrain = recipes(spec)
-    augment, local = spec.at("train.augment"), in_halves and spec.at("retrain.scope") == "local"
+    augment, reg = spec.values["train"]["augment"], spec.values["reg"]
+    local = in_halves and spec.values["retrain"]["scope"] == "local"
     return Setting(
         learner=learner,
-        dense=Regime("train", train, augment, part(spec, "reg.train"), dropout),
-        retraining=Regime("retrain", retrain, augment, part(spec, "reg.retrain"), dropout, local),
+        dense=Regime("train", train, augment, part(spec, "reg.train", reg["train"]), dropout),
+        retraining=Regime("retrain", retrain, augment, part(spec, "reg.retrain", reg["retrain"]), dropout, local),
         cut=_cut(spec),
-        recalibrate_batchnorm=spec.at("curve.recalibrate_batchnorm"),
+        recalibrate_batchnorm=spec.values["curve"]["recalibrate_batchnorm"],
         seed=spec.seed,
         observer=Observer(progress),
     )
@@ -129,8 +130,8 @@ def setting_of(
 
 def recipes(spec: JobSpec) -> tuple[Part[Recipe], Part[Recipe]]:
     """How the dense network is trained, and how what pruning left is: as the dense one where it is not said."""
-    values = {key: value for key, value in spec.at("train").items() if key not in ("augment", "start_from")}
-    retrain = spec.at("retrain")
+    values = {key: value for key, value in spec.values["train"].items() if key not in ("augment", "start_from")}
+    retrain = spec.values["retrain"]
     changes = {key: retrain[key] for key in ("epochs", "schedule", "milestones")}
     try:
         both = Recipe(**values), Recipe(**{**values, **changes, "lr": values["lr"] * retrain["lr_factor"]})
@@ -141,16 +142,15 @@ def recipes(spec: JobSpec) -> tuple[Part[Recipe], Part[Recipe]]:
 
 
 def _cut(spec: JobSpec) -> Part[Cut]:
-    node: dict[str, Any] = spec.at("criterion")
-    score, allocation = (part(spec, f"criterion.{name}") for name in ("score", "allocation"))
+    node: dict[str, Any] = spec.values["criterion"]
+    score, allocation = (part(spec, f"criterion.{name}", node[name]) for name in ("score", "allocation"))
     cut = Cut(score.value, allocation.value, tuple(node["layers"]), node["min_keep"])
     return Part(cut, {**node, "score": score.identity, "allocation": allocation.identity})
 
 
 def _naming(spec: JobSpec, layers: Collection[str]) -> JobSpec:
     """The same with text where the allocation names layers, so that what is run, stored and recorded are one."""
-    node: dict[str, Any] = spec.at("criterion.allocation")
-    spec.at("criterion.allocation._target_")
+    node: dict[str, Any] = spec.values["criterion"]["allocation"]
     check_homes("criterion.allocation", node, spec.allowed)
     return spec.allocating(name_layers(node, layers, "criterion.allocation"))
 

@@ -31,7 +31,7 @@ def identity(job: Job, budget: Budget, route: Route, by: AskedBy | None = None) 
     """
     told = labels(job, by)
     fingerprint, setting = job.setting.learner.fingerprint, job.setting
-    curve = stage_key("curve", 1, {"labels": told, "reg": job.spec.at("reg")}, [], fingerprint)
+    curve = stage_key("curve", 1, {"labels": told, "reg": job.spec.values["reg"]}, [], fingerprint)
     ends = (route.dense.key, route.mask.key, route.final.key)
     point = stage_key("point", int(SCHEMA_VERSION), {"budget": asdict(budget)}, (curve, *ends))
     return PointIdentity(
@@ -54,13 +54,13 @@ def labels(job: Job, by: AskedBy | None = None) -> dict[str, Any]:
     spec, setting = job.spec, job.setting
     told: dict[str, Any] = {
         **{group: spec.choices[group] for group in LABELS},
-        "retrain_scope": spec.at("retrain.scope"),
+        "retrain_scope": spec.values["retrain"]["scope"],
         "seed": setting.seed,
         "prunable": ",".join(setting.cut.value.layers),
         "batchnorm": "recalibrated" if setting.recalibrate_batchnorm else "as is",
         "train_epochs": setting.dense.epochs,
         "retrain_epochs": setting.retraining.epochs,
-        "retrain_lr_factor": spec.at("retrain.lr_factor"),
+        "retrain_lr_factor": spec.values["retrain"]["lr_factor"],
         **penalties(job),
         **settings(job),
         **_switches(job),

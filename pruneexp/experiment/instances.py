@@ -21,9 +21,8 @@ from pruneexp.stages.parts import Part
 LIBRARIES = ("torch.", "torchvision.")
 
 
-def part(spec: JobSpec, path: str) -> Part[Any]:
-    """The object of the node at a dotted path, and its identity; raises as ``instantiated`` does."""
-    node = spec.at(path)
+def part(spec: JobSpec, path: str, node: Any) -> Part[Any]:
+    """The object of a node at ``path``, and its identity; raises as ``instantiated`` does."""
     return Part(instantiated(path, node, spec.allowed), described(node, spec.runtime.allow))
 
 

@@ -35,14 +35,14 @@ def made(spec: JobSpec) -> Learner:
     """
     if spec.start_from:
         weights_file(spec.start_from)  # a wrong path is said before anything is built
-    return of_data(spec, _data(spec), _device(spec.at("device")))
+    return of_data(spec, _data(spec), _device(spec.values["device"]))
 
 
 def of_data(spec: JobSpec, data: Dataset, device: torch.device) -> Learner:
     """The learner of these data; what its network takes and costs is not known before one is built."""
-    allow, model, start_from = spec.runtime.allow, spec.at("model"), spec.start_from
+    allow, model, start_from = spec.runtime.allow, spec.values["model"], spec.start_from
     make = partial(instantiated, allowed=spec.allowed)
-    identity = described(numbers("data", spec.at("data")), allow)
+    identity = described(numbers("data", spec.values["data"]), allow)
     if code := code_of(identity):
         data = replace(data, fingerprint=stage_key("data", 1, code, [], data.fingerprint))
     return Learner(
@@ -66,7 +66,7 @@ def tried(learner: Learner, probe: nn.Module, recipe: Recipe) -> Learner:
     """
     task = _task(learner, probe, recipe)
     rehearsal = rehearsed(probe, task)
-    if not str(learner.model.identity.get("_target_")).startswith("pruneexp.models."):
+    if not str(learner.model.identity["_target_"]).startswith("pruneexp.models."):
         check_copy(probe, learner.network("initial"), task)
     build = learner.model.value
     return replace(
@@ -91,11 +91,11 @@ def _device(name: str) -> torch.device:
 
 
 def _data(spec: JobSpec) -> Dataset:
-    classes = spec.at("data.info.classes")
-    node = {key: value for key, value in spec.at("data").items() if key != "info"}
+    classes = spec.values["data"]["info"]["classes"]
+    node = {key: value for key, value in spec.values["data"].items() if key != "info"}
     data = instantiated("data", node, spec.allowed)
     if not isinstance(data, Dataset):
-        raise UserError(f"data._target_={node.get('_target_')} returned a {type(data).__name__}, not a Dataset")
+        raise UserError(f"data._target_={node['_target_']} returned a {type(data).__name__}, not a Dataset")
     if data.classes != classes:
         raise UserError(
             f"data.info.classes={classes}, but {data.name} has {data.classes}: set data.info.classes={data.classes}"

@@ -53,7 +53,7 @@ class NetworkFactory:
             network = self.make("model", node)
             if not isinstance(network, nn.Module):
                 what = type(network).__name__
-                raise UserError(f"model._target_={node.get('_target_')} returned a {what}, not a torch.nn.Module")
+                raise UserError(f"model._target_={node['_target_']} returned a {what}, not a torch.nn.Module")
             materialise(network, input_shape_of(network, self.shape))
         check_tensors(network)
         _make_dense(network)

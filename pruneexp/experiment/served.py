@@ -101,5 +101,5 @@ def _network(session: Session, of: PointIdentity, part: str, key: str, weights: 
     learner, data = session.job.setting.learner, session.job.setting.learner.data.value
     budget = f" {of.budget.kind} {of.budget.value:g}" if part == "final" else ""
     name = f"{part} {of.model} {of.data} {of.reg} {of.mode}{budget} seed {of.seed}"
-    save = partial(write, model=session.spec.at("model"), input_shape=learner.input_shape, weights=weights)
+    save = partial(write, model=session.spec.values["model"], input_shape=learner.input_shape, weights=weights)
     return Network(name, key, __name__, data.shape, data.classes, save)

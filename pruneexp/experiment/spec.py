@@ -16,6 +16,17 @@ from pruneexp.config.skeleton import Config, RuntimeConfig
 from pruneexp.errors import UserError
 from pruneexp.schema import Budget
 
+#: What every choice of these groups has, a third party's too; the skeleton's own keys are always there.
+_NEEDED = (
+    "model._target_",
+    "data._target_",
+    "data.info.classes",
+    "reg.train",
+    "reg.retrain",
+    "criterion.score",
+    "criterion.allocation._target_",
+)
+
 
 @dataclass(frozen=True)
 class JobSpec:
@@ -33,19 +44,6 @@ class JobSpec:
     own: tuple[str, ...]
     written: dict[Any, Any]
 
-    def at(self, path: str) -> Any:
-        """The values at a dotted path.
-
-        Raises:
-            UserError: the choice of a group, a third party's, has none there.
-        """
-        node: Any = self.values
-        for name in path.split("."):
-            if not isinstance(node, Mapping) or name not in node:
-                raise UserError(f"{path} is missing: every choice of {path.partition('.')[0]} needs it")
-            node = node[name]
-        return node
-
     @property
     def seed(self) -> int:
         return int(self.values["seed"])
@@ -58,7 +56,7 @@ class JobSpec:
     @property
     def start_from(self) -> str | None:
         """The file of weights that dense training starts from, if any."""
-        found: str | None = self.at("train.start_from")
+        found: str | None = self.values["train"]["start_from"]
         return found
 
     @property
@@ -73,7 +71,7 @@ class JobSpec:
 
     def allocating(self, allocation: Mapping[str, Any]) -> JobSpec:
         """The same job with other values at ``criterion.allocation``."""
-        criterion = {**self.at("criterion"), "allocation": allocation}
+        criterion = {**self.values["criterion"], "allocation": allocation}
         return replace(self, values={**self.values, "criterion": criterion})
 
     def yaml(self) -> str:
@@ -85,10 +83,17 @@ def read(config: DictConfig, choices: Mapping[str, str], own: Sequence[str] = ()
     """Take a composed configuration that ``checks.validate`` has passed.
 
     Raises:
-        UserError: the budgets are unusable.
+        UserError: a key is missing that every choice of its group needs, or the budgets are unusable.
     """
+    values: dict[str, Any] = checks.plain(config)
+    for path in _NEEDED:
+        node: Any = values
+        for name in path.split("."):
+            if not isinstance(node, dict) or name not in node:
+                raise UserError(f"{path} is missing: every choice of {path.partition('.')[0]} needs it")
+            node = node[name]
     return JobSpec(
-        values=checks.plain(config),
+        values=values,
         runtime=cast(RuntimeConfig, OmegaConf.to_object(config.runtime)),
         budgets=checks.budgets(config),
         choices=dict(choices),

@@ -30,13 +30,13 @@ def points_of(config: DictConfig, choices: Mapping[str, str]) -> tuple[PointIden
     """
     spec = read(config, choices)
     learner = of_data(spec, _data(spec), torch.device("cpu"))
-    dropout = NetworkDropout(part(spec, "dropout"), (), {"drop": 0.5})
+    dropout = NetworkDropout(part(spec, "dropout", spec.values["dropout"]), (), {"drop": 0.5})
     job = job_of(spec, setting_of(spec, learner, dropout, Display(bars=False), in_halves=True))
     return tuple(identity(job, *pair) for pair in zip(job.budgets, job.routes, strict=True))
 
 
 def _data(spec: JobSpec) -> Dataset:
-    root = Path(str(spec.at("data").get("root", "")))
+    root = Path(str(spec.values["data"].get("root", "")))
     content = root.read_bytes() if root.is_file() else b""
     return replace(_blobs(), fingerprint=hashlib.sha256(content).hexdigest())
 

@@ -104,7 +104,7 @@ def test_what_refers_to_the_seed_follows_another_seed() -> None:
     config, choices = composed(*SMALL_NETWORK, "data.seed=${seed}", "seed=3")
     spec = read(config, choices)
     other = spec.seeded(7)
-    assert (spec.seed, spec.at("data.seed")) == (3, 3)
-    assert (other.seed, other.at("data.seed"), other.choices) == (7, 7, spec.choices)
+    assert (spec.seed, spec.values["data"]["seed"]) == (3, 3)
+    assert (other.seed, other.values["data"]["seed"], other.choices) == (7, 7, spec.choices)
     assert other.runtime == spec.runtime
     assert OmegaConf.create(other.yaml()).data.seed == 7
