@@ -11,6 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from pruneexp.config.groups import TABLE
 from pruneexp.config.skeleton import Config, CurveConfig, RetrainConfig, RuntimeConfig, TrainConfig
 from pruneexp.errors import UserError
 from pruneexp.schema import CURVE, SWEEP, Budget
@@ -20,18 +21,7 @@ DEFAULT_DENSITIES = (0.5, 0.3, 0.2, 0.1, 0.05)
 
 #: Packages whose classes and functions a configuration may name in ``_target_``; ``runtime.allow`` adds to them.
 #: Of this project those with parts that are chosen: others hold functions that run programs or move files.
-ALLOWED_TARGETS = (
-    "pruneexp.models",
-    "pruneexp.data",
-    "pruneexp.training.regularizers",
-    "pruneexp.training.dropout",
-    "pruneexp.pruning.criteria",
-    "pruneexp.pruning.allocations",
-    "pruneexp.pruning.schedules",
-    "pruneexp.modes",
-    "torch.nn",
-    "torchvision.models",
-)
+ALLOWED_TARGETS = tuple(package for group in TABLE for package in group.packages)
 
 #: What Hydra may be told to run: its plug-ins. Which of them there are, it knows itself.
 _PLUGINS = re.compile(r"(hydra\._internal\.core_plugins|hydra_plugins)\.\w+(\.\w+)+")

@@ -20,6 +20,10 @@ from pruneexp.config import launchers
 from pruneexp.config.quoting import quoted
 from pruneexp.errors import UserError
 
+#: What a key is to identities, where it is no number (``kinds.kind_of``): its entry in a field's metadata.
+KIND = "kind"
+CONTENT, PLACE = {KIND: "content"}, {KIND: "place"}
+
 #: Folders searched for the shipped configurations: inside an installed package, then beside it in a checkout.
 CONF_FOLDERS = (Path(__file__).parents[1] / "conf", Path(__file__).parents[2] / "conf")
 
@@ -81,7 +85,7 @@ class TrainConfig:
     label_smoothing: float = 0.0
     augment: bool = False
     precision: Precision = Precision.float32
-    start_from: str | None = None
+    start_from: str | None = field(default=None, metadata=CONTENT)
 
 
 @dataclass
@@ -117,7 +121,7 @@ class RuntimeConfig:
     """Places, progress, limits: never part of a result's identity.
 
     ``threads`` is the one that can change the last bits: sums on a CPU depend on how they are split. ``gpu_jobs`` is
-    how many jobs may share a GPU, 0 where somebody else shares the GPUs out. With ``spool`` a job starts although the
+    how many jobs may share a GPU, 0 where a cluster shares the GPUs out. With ``spool`` a job starts although the
     tracking store does not answer; its records wait in ``.pruneexp/spool``. ``tags``, names and values, are put on
     runs, to filter by; ``dashboard`` renews summaries and views after each job. ``sweep`` and ``job`` name the sweep
     that a job belongs to and its number there, ``sweeps`` is the folder where it writes how far it is, ``log`` has it
@@ -159,9 +163,9 @@ class Config:
     mode: Any = MISSING
     curve: CurveConfig = field(default_factory=CurveConfig)
     seed: int = 0
-    device: Device = Device.auto
-    plan: bool = False
-    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+    device: Device = field(default=Device.auto, metadata=PLACE)
+    plan: bool = field(default=False, metadata=PLACE)
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig, metadata=PLACE)
 
 
 def register(node: type[Config] = Config) -> None:
