@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pruneexp.cache.identity import short, stage_key
-from pruneexp.experiment.points import penalties, settings
+from pruneexp.experiment.identity import penalties, settings
 from pruneexp.experiment.session import Session
 from pruneexp.pruning.allotment import layer_name
 from pruneexp.pruning.layers import prunable
@@ -39,11 +39,11 @@ def coupled_layers(session: Session, coupled: Sequence[Sequence[object]]) -> tup
     """
     if not coupled:
         return ()
-    setting = session.job.setting
-    network = setting.network("fresh")
-    layers = prunable(network, setting.layers)
+    kinds = session.job.setting.cut.value.layers
+    network = session.job.setting.learner.network("fresh")
+    layers = prunable(network, kinds)
     named = tuple(tuple(layer_name(each, layers, "study.coupled") for each in group) for group in coupled)
-    groups(network, setting.layers, named)
+    groups(network, kinds, named)
     return named
 
 
@@ -79,24 +79,24 @@ def scan_once(session: Session, levels: Sequence[float], kind: BudgetKind, optio
 
 
 def _identity(session: Session, stage: Stage, kind: BudgetKind, options: Options) -> ScanIdentity:
-    config, choices = session.config, session.choices
-    hashes = settings(config, session.job)
+    job, choices = session.job, session.choices
+    hashes, learner = settings(job), job.setting.learner
     others = {name: value for name, value in stage.config.items() if name != "seed"}
     return ScanIdentity(
         model=choices["model"],
         data=choices["data"],
         train=choices["train"],
         reg=choices["reg"],
-        reg_strength=penalties(config, session.job)["reg_strength"],
+        reg_strength=penalties(job)["reg_strength"],
         dropout=choices["dropout"],
         criterion=choices["criterion"],
-        seed=config.seed,
+        seed=job.setting.seed,
         levels=kind,
         retrain_epochs=options.epochs,
         scan_key=stage.key,
         dense_key=stage.parents[0].key,
-        data_fingerprint=session.job.setting.data.fingerprint,
-        device=session.job.setting.device.type,
+        data_fingerprint=learner.fingerprint,
+        device=learner.device.type,
         reg_settings=hashes["reg_settings"],
         dense_settings=hashes["dense_settings"],
         scan_settings=short(stage_key("scan settings", 1, others, [])),

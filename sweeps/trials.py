@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pruneexp.errors import UserError
-from pruneexp.experiment.points import AskedBy
+from pruneexp.experiment.identity import AskedBy
 from pruneexp.experiment.session import Record, Session
 from pruneexp.modes.prune import Prune
 from pruneexp.pruning.allocations.layer_std import LayerStd
@@ -24,7 +24,7 @@ def kind_of(session: Session) -> BudgetKind:
     Raises:
         UserError: the allocation has no level of its own for each layer.
     """
-    allocation = session.job.setting.allocation
+    allocation = session.job.setting.cut.value.allocation
     if isinstance(allocation, LayerStd):
         return "quality"
     if isinstance(allocation, PerLayer):

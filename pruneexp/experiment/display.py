@@ -120,7 +120,7 @@ class Display:
             self._progress.reset(self._points, description=what, total=count, completed=0, detail="")
 
     def points_done(self, count: int, detail: str = "") -> None:
-        """So many points are done, whoever did them."""
+        """So many points are done, those of other workers included."""
         if self._progress is not None and self._points is not None:
             self._progress.update(self._points, completed=count, detail=detail)
 

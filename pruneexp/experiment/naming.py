@@ -10,27 +10,22 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from hydra.utils import get_object
-from omegaconf import DictConfig, OmegaConf
 
-from pruneexp.config.checks import plain
 from pruneexp.errors import UserError
 from pruneexp.pruning.allotment import layer_name
 
 
-def name_layers(node: DictConfig, layers: Collection[str], path: str) -> None:
-    """Turn, in a node with a ``_target_``, what its signature says is text into text, by the names of ``layers``.
-
-    In place, so that what is run, what it is stored under and what is recorded are one.
+def name_layers(node: Mapping[str, Any], layers: Collection[str], path: str) -> dict[str, Any]:
+    """A node with a ``_target_`` in which what its signature says is text is text, by the names of ``layers``.
 
     Raises:
         UserError: a value stands where a list or a mapping of names belongs, or could be either of two layers.
     """
-    values = plain(node)
-    for key, hint in _hints(values["_target_"]).items():
-        if key in values:
-            text = _as_text(values[key], hint, layers, f"{path}.{key}")
-            if text != values[key]:
-                OmegaConf.update(node, key, text, merge=False)
+    hints = _hints(node["_target_"])
+    return {
+        key: _as_text(value, hints[key], layers, f"{path}.{key}") if key in hints else value
+        for key, value in node.items()
+    }
 
 
 def _hints(target: str) -> dict[str, Any]:

@@ -5,13 +5,13 @@ What it computes is tried in ``rehearsal``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -26,30 +26,40 @@ from pruneexp.stages.work import load
 from pruneexp.training.seeding import stream
 
 
-def new_network(
-    config: DictConfig, make: Callable[..., Any], device: torch.device, shape: tuple[int, int, int], start: Weights
-) -> nn.Module:
-    """A network in training mode on ``device``, with its ``initial`` weights or with ``fresh`` random ones.
+@dataclass(frozen=True)
+class NetworkFactory:
+    """Builds the network of a ``node`` by ``make``, in training mode on ``device``, any number of times.
 
-    ``make`` instantiates a node; lazy layers take their sizes from images of ``shape``.
-
-    Raises:
-        UserError: it cannot be made, or its tensors are of a kind that nothing can be done with.
+    Lazy layers take their sizes from images of ``shape``. ``start_from`` is a file of initial weights, if any.
     """
-    node = config.model
-    if start == "fresh" and "pretrained" in node:
-        node = OmegaConf.merge(node, {"pretrained": False})
-    with stream(config.seed, "init" if start == "initial" else "fresh init", device=device):
-        network = make("model", node)
-        if not isinstance(network, nn.Module):
-            what = type(network).__name__
-            raise UserError(f"model._target_={node._target_} returned a {what}, not a torch.nn.Module")
-        materialise(network, input_shape_of(network, shape))
-    check_tensors(network)
-    _make_dense(network)
-    if start == "initial" and config.train.start_from:
-        load(network, weights_file(config.train.start_from), f"train.start_from={config.train.start_from}")
-    return network.to(device).train()
+
+    make: Callable[[str, Any], Any]
+    node: Mapping[str, Any]
+    seed: int
+    device: torch.device
+    shape: tuple[int, int, int]
+    start_from: str | None = None
+
+    def __call__(self, start: Weights) -> nn.Module:
+        """The network with its ``initial`` weights, or with ``fresh`` random ones.
+
+        Raises:
+            UserError: it cannot be made, or its tensors are of a kind that nothing can be done with.
+        """
+        node = dict(self.node)
+        if start == "fresh" and "pretrained" in node:
+            node["pretrained"] = False
+        with stream(self.seed, "init" if start == "initial" else "fresh init", device=self.device):
+            network = self.make("model", node)
+            if not isinstance(network, nn.Module):
+                what = type(network).__name__
+                raise UserError(f"model._target_={node['_target_']} returned a {what}, not a torch.nn.Module")
+            materialise(network, input_shape_of(network, self.shape))
+        check_tensors(network)
+        _make_dense(network)
+        if start == "initial" and self.start_from:
+            load(network, weights_file(self.start_from), f"train.start_from={self.start_from}")
+        return network.to(self.device).train()
 
 
 def weights_file(path: str) -> dict[str, Tensor]:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
 
+from pruneexp.config.skeleton import RuntimeConfig
 from pruneexp.errors import UserError
 from pruneexp.experiment.display import Display
 from pruneexp.experiment.session import Record, Session, courier_of
@@ -19,7 +19,7 @@ def show_record(session: Session, record: Record, view: str) -> None:
 
     ``view`` is the name or the title of the page. A job of a sweep says nothing: the sweep does, once.
     """
-    runtime = session.config.runtime
+    runtime = session.spec.runtime
     links = _provision(
         runtime, session.courier, session.display,
         lambda tracker: tracker.describe(record.tracker.stored_as(record.run_id)),
@@ -30,24 +30,24 @@ def show_record(session: Session, record: Record, view: str) -> None:
 
 def show_page(session: Session, view: str) -> None:
     """Say where a view of this kind is; the plain page of runs where there is none."""
-    links = _provision(session.config.runtime, session.courier, session.display)
+    links = _provision(session.spec.runtime, session.courier, session.display)
     _say(links, view, session.courier, session.display)
 
 
-def show_sweep(runtime: DictConfig, display: Display) -> None:
+def show_sweep(runtime: RuntimeConfig, display: Display) -> None:
     """Say where what the jobs of a sweep have recorded is drawn."""
     courier = courier_of(runtime, display)
     _say(_provision(runtime, courier, display), "tradeoff", courier, display)
 
 
-def _of_many(runtime: DictConfig) -> bool:
+def _of_many(runtime: RuntimeConfig) -> bool:
     """Whether this is a job of a sweep, or of any sweeper that runs it within its own process."""
     swept = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
     return runtime.job is not None or swept
 
 
 def _provision(
-    runtime: DictConfig, courier: Courier, display: Display, first: Callable[[Tracker], None] = lambda tracker: None
+    runtime: RuntimeConfig, courier: Courier, display: Display, first: Callable[[Tracker], None] = lambda tracker: None
 ) -> Sequence[Link]:
     """Nothing of this is worth failed work: ``python -m pruneexp.dashboard`` does it again at any time."""
     if not runtime.dashboard:

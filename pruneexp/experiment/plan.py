@@ -12,7 +12,8 @@ from torch.nn.functional import cross_entropy
 
 from pruneexp.cache.store import Store
 from pruneexp.experiment.build import Job
-from pruneexp.stages.setting import Setting
+from pruneexp.stages.graph import Route
+from pruneexp.stages.setting import Learner, Setting
 from pruneexp.terminal import duration
 from pruneexp.training import seeding
 
@@ -77,25 +78,26 @@ def seconds_per_epoch(setting: Setting) -> float:
 
     At least two images where a step of training has as many: batch normalisation may not take a single one.
     """
-    affordable = int(TIMED_FLOP / (3 * sum(setting.layer_flop.values())))
-    count = min(setting.train.batch_size, max(2, affordable))
-    with seeding.forked(setting.device):  # dropout draws
+    learner = setting.learner
+    affordable = int(TIMED_FLOP / (3 * sum(learner.layer_flop.values())))
+    count = min(setting.dense.recipe.value.batch_size, max(2, affordable))
+    with seeding.forked(learner.device):  # dropout draws
         try:
-            return _seconds_per_image(setting, count) * len(setting.data.train)
+            return _seconds_per_image(learner, count) * len(learner.data.value.train)
         except RuntimeError:  # such as too little memory, which other work on the device may need now
             return math.nan
 
 
-def _seconds_per_image(setting: Setting, count: int) -> float:
-    network = setting.network("fresh")
-    images = torch.randn(count, *setting.input_shape, device=setting.device)
-    labels = torch.zeros(len(images), dtype=torch.int64, device=setting.device)
+def _seconds_per_image(learner: Learner, count: int) -> float:
+    network = learner.network("fresh")
+    images = torch.randn(count, *learner.input_shape, device=learner.device)
+    labels = torch.zeros(len(images), dtype=torch.int64, device=learner.device)
     started = 0.0
     for step in range(1 + TIMED_STEPS):
         if step == 1:
-            started = _now(setting.device)
+            started = _now(learner.device)
         cross_entropy(network(images), labels).backward()
-    return (_now(setting.device) - started) / TIMED_STEPS / count
+    return (_now(learner.device) - started) / TIMED_STEPS / count
 
 
 def _now(device: torch.device) -> float:
@@ -109,16 +111,21 @@ def make_plan(
     store: Store,
     places: Sequence[tuple[str, str]],
     timed: Callable[[Setting], float] = seconds_per_epoch,
+    only: Sequence[Route] = (),
 ) -> Plan:
-    """Look up every stage of a job in the store; ``timed`` is asked for an epoch's seconds if anything is to train."""
-    stages = {step.key: step for route in job.routes for step in route.steps}
+    """Look up every stage of a job, or ``only`` those of these routes, in the store.
+
+    ``timed`` is asked for an epoch's seconds if anything is to train.
+    """
+    routes = only or job.routes
+    stages = {step.key: step for route in routes for step in route.steps}
     there = {key for key in stages if store.has(key)}
     trains = any(stage.epochs for key, stage in stages.items() if key not in there)
     each = timed(job.setting) if trains else 0.0
     works = {key: Work(s.kind, s.epochs, s.flop, s.epochs and s.epochs * each) for key, s in stages.items()}
     return Plan(
-        points=len(job.routes),
-        points_stored=sum(all(step.key in there for step in route.steps) for route in job.routes),
+        points=len(routes),
+        points_stored=sum(all(step.key in there for step in route.steps) for route in routes),
         missing={key: work for key, work in works.items() if key not in there},
         stored={key: work for key, work in works.items() if key in there},
         places=tuple(places),

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from pruneexp.cost.flops import layer_flops
-from pruneexp.cost.overlooked import overlooked
 from pruneexp.errors import UserError, cause
 from pruneexp.pruning.layers import evaluating, weights
 from pruneexp.training import layout, seeding
@@ -25,7 +24,7 @@ _MEMORY = (torch.OutOfMemoryError, MemoryError)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class NetworkTask:
     """What a network is to do: images of ``shape`` (C, H, W) in, one logit per class out.
 
     ``batch`` are the images of a training step; ``half`` says that it runs under autocast; ``single`` that a split ends
@@ -43,14 +42,13 @@ class Task:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """Dense FLOP of each prunable layer; whether only the usual order in memory will do; what numbers leave out."""
+    """Dense FLOP of each prunable layer; whether only the usual order in memory will do."""
 
     layer_flop: Mapping[str, float]
     contiguous: bool
-    overlooked: str
 
 
-def rehearsed(network: nn.Module, task: Task) -> Rehearsal:
+def rehearsed(network: nn.Module, task: NetworkTask) -> Rehearsal:
     """Run a few images through ``network``, in evaluation and in training, without a trace in the global generators.
 
     Raises:
@@ -74,10 +72,10 @@ def rehearsed(network: nn.Module, task: Task) -> Rehearsal:
             "no FLOP can be counted, because the model calls none of its layers: functional.linear(x, self.fc.weight) "
             "and the like must become self.fc(x)"
         )
-    return Rehearsal(flop, contiguous, overlooked(network, flop))
+    return Rehearsal(flop, contiguous)
 
 
-def check_copy(network: nn.Module, copy: nn.Module, task: Task) -> None:
+def check_copy(network: nn.Module, copy: nn.Module, task: NetworkTask) -> None:
     """Refuse a network of which a new one with the same state answers otherwise: stages hand on nothing but the state.
 
     ``network`` has been rehearsed, so that what it counts or makes in a pass shows; ``copy`` is new, with the weights
@@ -102,7 +100,7 @@ def check_copy(network: nn.Module, copy: nn.Module, task: Task) -> None:
             )
 
 
-def _noise(task: Task) -> Tensor:
+def _noise(task: NetworkTask) -> Tensor:
     return torch.randn(2, *task.shape, generator=seeding.generator(0, "rehearsal")).to(task.device)
 
 
@@ -118,7 +116,7 @@ def _answers(network: nn.Module, images: Tensor) -> Any:
 
 
 def _check_logits(
-    outputs: Any, images: int, task: Task, when: str = "", otherwise: str = "one logit per class"
+    outputs: Any, images: int, task: NetworkTask, when: str = "", otherwise: str = "one logit per class"
 ) -> None:
     wanted = (images, task.classes)
     if not isinstance(outputs, Tensor):
@@ -141,7 +139,7 @@ def _check_weights(network: nn.Module) -> None:
         )
 
 
-def _check_single(network: nn.Module, task: Task) -> None:
+def _check_single(network: nn.Module, task: NetworkTask) -> None:
     """A batch of one image may lose its first dimension, which is put back, but nothing else."""
     outputs = _answers(network, _noise(task)[:1])
     if not isinstance(outputs, Tensor) or outputs.numel() != task.classes:
@@ -152,14 +150,14 @@ def _check_single(network: nn.Module, task: Task) -> None:
         )
 
 
-def _flop(network: nn.Module, task: Task) -> dict[str, float]:
+def _flop(network: nn.Module, task: NetworkTask) -> dict[str, float]:
     try:
         return layer_flops(network, task.shape)
     except Exception:  # noqa: BLE001  what a network does with a single image is no concern of a job that has none
         return layer_flops(network, task.shape, images=2)
 
 
-def _runs_in_channels_last(network: nn.Module, noise: Tensor, usual: Tensor, task: Task) -> bool:
+def _runs_in_channels_last(network: nn.Module, noise: Tensor, usual: Tensor, task: NetworkTask) -> bool:
     """Whether another order in memory changes no answer to the noise, which are ``usual``, and stops no training.
 
     Answers tell nothing where not even the same order gives the same ones twice: the network draws, or counts.
@@ -173,7 +171,7 @@ def _runs_in_channels_last(network: nn.Module, noise: Tensor, usual: Tensor, tas
             _train(network, arrange(noise[: task.batch].clone()), task)
     except _MEMORY:
         raise
-    except Exception:  # noqa: BLE001  whatever the network's code raises: it is tried in the usual order next
+    except Exception:  # noqa: BLE001  code of a network may raise anything: it is tried in the usual order next
         return False
     return True
 
@@ -186,7 +184,7 @@ def _same(one: Tensor, other: Tensor, network: nn.Module) -> bool:
     return torch.allclose(one.double(), other.double(), rtol=0, atol=coarsest**0.5 * largest, equal_nan=True)
 
 
-def _train(network: nn.Module, images: Tensor, task: Task) -> None:
+def _train(network: nn.Module, images: Tensor, task: NetworkTask) -> None:
     """One forward and one backward pass as a step of training makes them."""
     labels = torch.zeros(len(images), dtype=torch.int64, device=task.device)
     network.train()

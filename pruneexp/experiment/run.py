@@ -41,7 +41,7 @@ def run(
     job, display = session.job, session.display
     identities = [session.identity(*pair) for pair in zip(job.budgets, job.routes, strict=True)]
     display.plan(identities[0], make_plan(job, session.store, session.places))
-    if config.plan:
+    if session.spec.plan:
         return None
     report.asked(len(identities))
     session.store.hold(step.key for route in job.routes for step in route.steps)

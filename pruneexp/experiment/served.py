@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from omegaconf import OmegaConf
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from pruneexp.config.checks import ALLOWED_TARGETS, plain
+from pruneexp.config.checks import ALLOWED_TARGETS
 from pruneexp.errors import UserError
-from pruneexp.experiment.build import instantiated
+from pruneexp.experiment.instances import instantiated
 from pruneexp.experiment.network import materialise
 from pruneexp.experiment.session import Session
 from pruneexp.models.adapt import adapt
@@ -60,7 +59,7 @@ def read(folder: Path, allow: Sequence[str] = ()) -> Served:
     """
     about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
     node = {**about["model"], **({"pretrained": False} if "pretrained" in about["model"] else {})}
-    network = instantiated("model", OmegaConf.create(node), (*ALLOWED_TARGETS, *allow))
+    network = instantiated("model", node, (*ALLOWED_TARGETS, *allow))
     if not isinstance(network, nn.Module):
         raise UserError(f"{folder / _ABOUT}: a {type(network).__name__} is not a torch.nn.Module")
     channels, height, width = about["input_shape"]
@@ -79,7 +78,7 @@ def log_networks(session: Session, identities: Sequence[PointIdentity]) -> None:
 
     They are no part of the record: where they cannot be logged it is said, and the same command logs them later.
     """
-    wanted = session.config.runtime.models.name
+    wanted = session.spec.runtime.models.name
     tracker = session.courier.tracker()
     if wanted == "none" or tracker is None:
         return
@@ -99,8 +98,8 @@ def _log(session: Session, identities: Sequence[PointIdentity], wanted: str, tra
 
 
 def _network(session: Session, of: PointIdentity, part: str, key: str, weights: Mapping[str, Tensor]) -> Network:
-    setting = session.job.setting
+    learner, data = session.job.setting.learner, session.job.setting.learner.data.value
     budget = f" {of.budget.kind} {of.budget.value:g}" if part == "final" else ""
     name = f"{part} {of.model} {of.data} {of.reg} {of.mode}{budget} seed {of.seed}"
-    save = partial(write, model=plain(session.config.model), input_shape=setting.input_shape, weights=weights)
-    return Network(name, key, __name__, setting.data.shape, setting.data.classes, save)
+    save = partial(write, model=session.spec.values["model"], input_shape=learner.input_shape, weights=weights)
+    return Network(name, key, __name__, data.shape, data.classes, save)

@@ -9,22 +9,25 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from pruneexp import schema
 from pruneexp.cache.store import Store
+from pruneexp.config.skeleton import RuntimeConfig
 from pruneexp.errors import Infeasible, UserError
 from pruneexp.experiment.build import Job, build
 from pruneexp.experiment.display import Display, Watched
-from pruneexp.experiment.points import AskedBy, assemble, identity
-from pruneexp.experiment.sources import described
+from pruneexp.experiment.identity import AskedBy, identity
+from pruneexp.experiment.points import assemble
+from pruneexp.experiment.spec import JobSpec, read
 from pruneexp.jobs.report import Report
 from pruneexp.notice import Notice
 from pruneexp.places import SPOOL
 from pruneexp.provenance import environment
 from pruneexp.schema import Budget, PointIdentity, TradeoffPoint
+from pruneexp.stages.dense import train_dense
 from pruneexp.stages.graph import Route, Runner
-from pruneexp.stages.setting import Watch
+from pruneexp.stages.setting import Setting, Watch
 from pruneexp.tracking import Courier, Parent, default_uri, monitored, redact, resolved
 
 #: What the points of one curve differ in.
@@ -58,24 +61,28 @@ class Record:
 
 @dataclass(frozen=True)
 class Session:
-    """What every command needs of a configuration; nothing is computed or recorded by opening it.
+    """What every command needs of a job; nothing is computed or recorded by opening it."""
 
-    ``choices`` names the option of each group; ``own`` are modules of the user's that a ``_target_`` may name.
-    """
-
-    config: DictConfig
-    choices: Mapping[str, str]
     job: Job
     store: Store
     runner: Runner
     display: Display
     courier: Courier
-    own: tuple[str, ...] = ()
+
+    @property
+    def spec(self) -> JobSpec:
+        """What was asked for."""
+        return self.job.spec
+
+    @property
+    def choices(self) -> Mapping[str, str]:
+        """The option of each group."""
+        return self.spec.choices
 
     @property
     def places(self) -> tuple[tuple[str, str], ...]:
         """Where things go, for people."""
-        records = f"{redact(self.courier.uri)}, experiment {self.config.runtime.experiment}"
+        records = f"{redact(self.courier.uri)}, experiment {self.spec.runtime.experiment}"
         return (("threads", str(torch.get_num_threads())), ("store", str(self.store.root)), ("records", records))
 
     def check_records(self) -> None:
@@ -83,7 +90,7 @@ class Session:
         self._courier().open()
 
     def identity(self, budget: Budget, route: Route, by: AskedBy | None = None) -> PointIdentity:
-        return identity(self.job, self.config, self.choices, budget, route, by)
+        return identity(self.job, budget, route, by)
 
     def open_curve(self, of: PointIdentity) -> Record:
         """The run of the curve that a point belongs to.
@@ -108,7 +115,7 @@ class Session:
 
     def _tags(self) -> dict[str, str]:
         """The sweep of a job, what its numbers leave out, what the user wants; a record keeps the tags it has."""
-        runtime = self.config.runtime
+        runtime = self.spec.runtime
         wanted = {str(name): str(value) for name, value in (runtime.tags or {}).items()}
         own = {} if runtime.sweep is None else {schema.SWEEP: runtime.sweep, schema.JOB: str(runtime.job)}
         left_out = {schema.OVERLOOKED: self.job.overlooked} if self.job.overlooked else {}
@@ -116,7 +123,7 @@ class Session:
 
     def monitored(self, record: Record) -> AbstractContextManager[None]:
         """Log the load of the machine on a run meanwhile, where ``runtime.system_metrics`` asks for it."""
-        tracker = self.courier.tracker() if self.config.runtime.system_metrics else None
+        tracker = self.courier.tracker() if self.spec.runtime.system_metrics else None
         return nullcontext() if tracker is None else monitored(tracker.uri, self.courier.stored_as(record.run_id))
 
     def _courier(self) -> Courier:
@@ -125,10 +132,10 @@ class Session:
 
     def resolved(self) -> str:
         """The whole configuration as YAML."""
-        return OmegaConf.to_yaml(self.config, resolve=True)
+        return self.spec.yaml()
 
     def environment(self) -> dict[str, object]:
-        gpu = torch.cuda.get_device_name() if self.job.setting.device.type == "cuda" else None
+        gpu = torch.cuda.get_device_name() if self.job.setting.learner.device.type == "cuda" else None
         return environment(accelerator=gpu, threads=torch.get_num_threads())
 
     def point(
@@ -145,13 +152,13 @@ class Session:
             PointFailed: this point cannot be computed; others may.
         """
         try:
-            point = assemble(of, route, self.runner, self.job.setting.layer_flop)
-        except Exception as error:  # a diverged training, too little memory, a bug in somebody's network
+            point = assemble(of, route, self.runner, self.job.setting.learner.layer_flop)
+        except Exception as error:  # a diverged training, too little memory, a bug in a user's network
             if isinstance(error, UserError) and not isinstance(error, Infeasible):
                 raise
             if isinstance(error, Abandoned):
                 for step in route.steps:
-                    self.store.discard(step.key)  # nobody goes on with it
+                    self.store.discard(step.key)  # no worker goes on with it
                 raise
             reason = f"{type(error).__name__}: {error}"
             record.tracker.log_failure(record.run_id, schema.flatten(of), reason)
@@ -161,12 +168,9 @@ class Session:
 
     def seeded(self, seed: int) -> Session:
         """The same session with another seed, built anew: data, networks and all."""
-        if seed == self.config.seed:
+        if seed == self.spec.seed:
             return self
-        config = self.config.copy()
-        config.seed = seed
-        opened = open_session(config, self.choices, self.own, self.display)
-        return replace(opened, courier=self.courier, store=self.store, runner=self.runner)
+        return replace(self, job=build(self.spec.seeded(seed), self.job.setting.observer.progress))
 
     def scaled(self, scale: Mapping[str, float]) -> Session:
         """The same session with these factors of each layer's share (``criterion.allocation.scale``).
@@ -174,44 +178,34 @@ class Session:
         Raises:
             UserError: the allocation chosen knows no factors.
         """
-        if not hasattr(self.job.setting.allocation, "scale"):
+        setting = self.job.setting
+        if not hasattr(setting.cut.value.allocation, "scale"):
             raise UserError(
                 f"criterion={self.choices['criterion']} has no share of its own for each layer; "
                 "choose criterion=layer_std (qualities) or criterion=layer_magnitude (densities)"
             )
-        config = self.config.copy()
-        OmegaConf.update(config, "criterion.allocation.scale", dict(scale), merge=False, force_add=True)
-        setting = self.job.setting
-        changed = replace(
-            setting,
-            allocation=replace(setting.allocation, scale=dict(scale)),  # type: ignore[type-var]
-            configs={**setting.configs, "criterion": described(config.criterion, config.runtime.allow)},
-        )
-        return replace(self, config=config, job=replace(self.job, setting=changed))
+        return self._varied(replace(setting, cut=setting.cut.changed("allocation", scale=dict(scale))))
 
     def retrained_for(self, epochs: int) -> Session:
         """The same session with another number of retraining epochs."""
-        config = self.config.copy()
-        config.retrain.epochs = epochs
         setting = self.job.setting
-        changed = replace(
-            setting,
-            retrain=replace(setting.retrain, epochs=epochs),
-            configs={**setting.configs, "retrain": {**setting.configs["retrain"], "epochs": epochs}},
-        )
-        return replace(self, config=config, job=replace(self.job, setting=changed))
-
-    def dense_only(self) -> Job:
-        """The part of the job that every search starts from, for plans."""
-        return replace(self.job, budgets=(), routes=(Route((self.job.routes[0].dense,)),))
+        return self._varied(replace(setting, retraining=setting.retraining.lasting(epochs)))
 
     def watched(self, watch: Watch) -> Session:
-        """The same session with somebody who looks on while networks train."""
-        return replace(self, job=replace(self.job, setting=replace(self.job.setting, watch=watch)))
+        """The same session with a watch on the networks that train."""
+        setting = self.job.setting
+        return self._varied(replace(setting, observer=replace(setting.observer, watch=watch)))
+
+    def _varied(self, setting: Setting) -> Session:
+        return replace(self, job=replace(self.job, setting=setting))
+
+    def dense_only(self) -> tuple[Route, ...]:
+        """The part of the job that every search starts from, for plans."""
+        return (Route((train_dense(self.job.setting),)),)
 
 
 class Abandoned(Exception):
-    """Work given up on purpose, not failed; raised by those who watch it."""
+    """Work given up on purpose, not failed; raised by what watches it."""
 
 
 class PointFailed(Exception):
@@ -234,15 +228,14 @@ def open_session(
     Raises:
         UserError: a part cannot be made, or does not fit the others, or the store cannot be used.
     """
-    shown = display or Display(bars=config.runtime.progress)
-    runtime = config.runtime
+    spec = read(config, choices, own)
+    shown, runtime = display or Display(bars=spec.runtime.progress), spec.runtime
     store = Store(Path(runtime.store), checkpoint_every=runtime.checkpoint_seconds, on_event=shown.note, notice=notice)
-    job = build(config, Watched(shown, report or Report()), own)
-    courier = courier_of(runtime, shown)
-    return Session(config, choices, job, store, Runner(store), shown, courier, tuple(own))
+    job = build(spec, Watched(shown, report or Report()))
+    return Session(job, store, Runner(store), shown, courier_of(runtime, shown))
 
 
-def courier_of(runtime: DictConfig, display: Display) -> Courier:
+def courier_of(runtime: RuntimeConfig, display: Display) -> Courier:
     """The way to the tracking store that the working folder and ``runtime`` name; it opens nothing yet."""
     uri = runtime.tracking_uri or default_uri(Path.cwd())
     return Courier(uri, runtime.experiment, Path.cwd() / SPOOL, patient=runtime.spool, say=display.note)

@@ -11,8 +11,8 @@ import hashlib
 import inspect
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import ModuleSpec
 from importlib.util import resolve_name
@@ -23,16 +23,12 @@ from typing import Any
 from hydra.utils import get_object
 
 import pruneexp
-from pruneexp.config.checks import is_known, plain, targets
-from pruneexp.schema import Budget
-from pruneexp.stages.graph import Route, Stage
-from pruneexp.stages.setting import Setting
+from pruneexp.config.checks import is_known
+from pruneexp.stages.parts import SOURCES
 
 _CHECKOUT = Path(pruneexp.__file__).parents[1]
 _OURS = ("pruneexp", "sweeps", "analysis", "hydra_plugins")
 _CODE = (".py", ".so", ".pyd")
-#: Where digests stand beside the values of a node: a name that no argument has.
-SOURCES = "_sources_"
 
 
 @dataclass(frozen=True)
@@ -41,17 +37,18 @@ class _Module:
     imports: frozenset[str] = frozenset()
 
 
-def described(node: Any, allowed: Sequence[str]) -> dict[str, Any]:
-    """A node's plain values, and the digests of the code of each target that is not ours.
+def described(node: Any, allowed: Sequence[str]) -> Any:
+    """Plain values, and beside each ``_target_`` that is not ours the digests of its code.
 
     ``allowed`` are the packages of ``runtime.allow``, which belong to that code where it needs them.
     """
-    values: dict[str, Any] = plain(node)
-    code: dict[str, str] = {}
-    for _, target in targets(values):
-        if not is_known(target):
-            code |= sources(target, allowed)
-    return {**values, SOURCES: code} if code else values
+    if isinstance(node, list):
+        return [described(each, allowed) for each in node]
+    if not isinstance(node, dict):
+        return node
+    values = {key: described(value, allowed) for key, value in node.items()}
+    target = str(node.get("_target_", ""))
+    return {**values, SOURCES: sources(target, allowed)} if target and not is_known(target) else values
 
 
 def sources(target: str, allowed: Sequence[str]) -> dict[str, str]:
@@ -67,26 +64,6 @@ def sources(target: str, allowed: Sequence[str]) -> dict[str, str]:
     needed = _needed([target, home, *_homes(found)], packages)
     own = needed.pop(home, None) or _digest_of(home)
     return {target: own, **needed}
-
-
-@dataclass(frozen=True)
-class Signed:
-    """A mode, ``of`` its route, in which the digests of its ``code`` identify every stage but the dense network."""
-
-    of: Callable[[Setting, Sequence[Budget]], Route]
-    code: Mapping[str, str]
-
-    def route(self, setting: Setting, path: Sequence[Budget]) -> Route:
-        route = self.of(setting, path)
-        made: dict[Stage, Stage] = {}
-
-        def sign(stage: Stage) -> Stage:
-            if stage not in made:
-                config = stage.config if stage.kind == "dense" else {**stage.config, SOURCES: dict(self.code)}
-                made[stage] = replace(stage, config=config, parents=tuple(map(sign, stage.parents)))
-            return made[stage]
-
-        return Route(tuple(map(sign, route.steps))) if self.code else route
 
 
 def _home(found: Any, target: str) -> str:

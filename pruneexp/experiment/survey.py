@@ -105,12 +105,12 @@ class Surveyor:
         return self._epochs[what]
 
     def _points(self, session: Session, curve_key: str) -> frozenset[str]:
-        place = (session.courier.uri, session.config.runtime.experiment)
+        place = (session.courier.uri, session.spec.runtime.experiment)
         if place not in self._recorded:
             try:
                 self._recorded[place] = Recorded(*place)
             except Unreachable:
-                if not session.config.runtime.spool:
+                if not session.spec.runtime.spool:
                     raise
                 self._recorded[place] = None  # what is asked for is to work without it
         found = self._recorded[place]
@@ -123,5 +123,6 @@ def _unknown(setting: Setting) -> float:
 
 def _timed(setting: Setting) -> str:
     """What decides how long an epoch takes."""
-    parts = (setting.configs["model"], setting.train.batch_size, len(setting.data.train), str(setting.device))
+    learner, batch = setting.learner, setting.dense.recipe.value.batch_size
+    parts = (learner.model.identity, batch, len(learner.data.value.train), str(learner.device))
     return json.dumps(parts, sort_keys=True, default=str)

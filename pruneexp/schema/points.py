@@ -30,8 +30,9 @@ class PointIdentity:
     """Everything that tells one trade-off point from another; logged as MLflow params on the point itself.
 
     Labels are what a person chose; each ``..._settings`` is a short hash of what the labels stand for, in full: of the
-    dense network, of pruning and retraining it, of both penalties, of the schedule, of the mode. Points that differ in
-    one of them are never taken for repetitions of each other. ``reg_strength`` and ``reg_retrain_strength`` are what
+    data (but not where they lie; empty in records of earlier versions), of the dense network, of pruning and retraining
+    it, of both penalties, of the schedule, of the mode. Points that differ in one of them are never taken for
+    repetitions of each other. ``reg_strength`` and ``reg_retrain_strength`` are what
     the penalties of training and of retraining have, 0 where one has no strength. ``retrain_epochs`` are those that
     each retraining spends, both halves of a local one together.
 
@@ -63,6 +64,7 @@ class PointIdentity:
     precision: str
     reg_retrain_strength: float = 0.0
     reg_settings: str = ""
+    data_settings: str = ""
     dense_settings: str = ""
     prune_settings: str = ""
     schedule_settings: str = ""

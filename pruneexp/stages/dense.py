@@ -13,18 +13,13 @@ VERSION = 2
 
 def train_dense(setting: Setting) -> Stage:
     """Train every weight, under the penalty of the training phase (Han et al. 2015, section 3, first step)."""
+    learner, regime = setting.learner, setting.dense
 
     def make(parents: tuple[Artefact, ...], checkpoint: Checkpoint) -> Artefact:
-        network = setting.network("initial")
-        training = Training("dense", setting.train, setting.train_penalty, "train", derive(setting.seed, "train"))
-        return artefact(setting, network, [train(setting, network, training, None, checkpoint)])
+        network = learner.network("initial")
+        training = Training("dense", regime, derive(setting.seed, "train"), setting.observer)
+        return artefact(learner, network, [train(learner, network, training, None, checkpoint)])
 
-    config = {
-        "model": setting.configs["model"],
-        "train": setting.configs["train"],
-        "penalty": setting.configs["train_penalty"],
-        "dropout": setting.configs["dense_dropout"],
-        "seed": setting.seed,
-    }
-    epochs = setting.train.epochs
-    return Stage("dense", VERSION, config, setting.data.fingerprint, make, (), epochs, epochs * setting.epoch_flop)
+    config = {**learner.identity("initial"), **regime.identity, "seed": setting.seed}
+    flop = regime.epochs * learner.epoch_flop
+    return Stage("dense", VERSION, config, learner.fingerprint, make, (), regime.epochs, flop)

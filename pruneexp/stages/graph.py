@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from traceback import clear_frames
 from typing import Any, Literal
 
 from pruneexp.cache.identity import stage_key
 from pruneexp.cache.store import Artefact, Checkpoint, Store
+from pruneexp.stages.parts import SOURCES
 
 Kind = Literal["dense", "scan", "probe", "mask", "retrain", "scratch"]
 Make = Callable[[tuple[Artefact, ...], Checkpoint], Artefact]
@@ -63,6 +64,16 @@ class Route:
     @property
     def final(self) -> Stage:
         return self.steps[-1]
+
+    def signed(self, code: Mapping[str, str]) -> Route:
+        """The same stages, all but the dense network identified by these digests of code too."""
+        if not code:
+            return self
+        made: dict[str, Stage] = {}
+        for step in self.steps:
+            config = step.config if step.kind == "dense" else {**step.config, SOURCES: dict(code)}
+            made[step.key] = replace(step, config=config, parents=tuple(made[parent.key] for parent in step.parents))
+        return Route(tuple(made.values()))
 
 
 @dataclass

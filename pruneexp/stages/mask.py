@@ -17,7 +17,7 @@ from pruneexp.pruning.neurons import dead_units, without_dead
 from pruneexp.pruning.select import Selection, select
 from pruneexp.schema import Budget
 from pruneexp.stages.graph import Stage
-from pruneexp.stages.setting import Setting
+from pruneexp.stages.setting import Learner, Setting
 from pruneexp.stages.work import activity, effort, load, recalibrate, scores, val_score
 from pruneexp.training.seeding import generator
 
@@ -34,10 +34,10 @@ def prune(setting: Setting, source: Stage, budget: Budget, previous: Stage | Non
     def make(parents: tuple[Artefact, ...], checkpoint: Checkpoint) -> Artefact:
         survivors = MaskSet.from_tensors(parents[1].tensors) if previous is not None else None
         network, selection, record = _cut(setting, source, parents[0], budget, survivors)
-        return Artefact(selection.masks.to_tensors(), {**scores(setting, network), **record})
+        return Artefact(selection.masks.to_tensors(), {**scores(setting.learner, network), **record})
 
     parents = (source,) if previous is None else (source, previous)
-    return Stage("mask", VERSION, _identity(setting, budget), setting.data.fingerprint, make, parents)
+    return Stage("mask", VERSION, _identity(setting, budget), setting.learner.fingerprint, make, parents)
 
 
 def probe(setting: Setting, source: Stage, budget: Budget) -> Stage:
@@ -49,14 +49,15 @@ def probe(setting: Setting, source: Stage, budget: Budget) -> Stage:
 
     def make(parents: tuple[Artefact, ...], checkpoint: Checkpoint) -> Artefact:
         network, _, record = _cut(setting, source, parents[0], budget, None)
-        return Artefact({}, {**val_score(setting, network), **activity(setting, network), **record})
+        learner = setting.learner
+        return Artefact({}, {**val_score(learner, network), **activity(learner, network), **record})
 
-    return Stage("probe", VERSION, _identity(setting, budget), setting.data.fingerprint, make, (source,))
+    return Stage("probe", VERSION, _identity(setting, budget), setting.learner.fingerprint, make, (source,))
 
 
 def _identity(setting: Setting, budget: Budget) -> dict[str, Any]:
     return {
-        "criterion": setting.configs["criterion"],
+        "criterion": setting.cut.identity,
         "budget": asdict(budget),
         "seed": setting.seed,
         "batchnorm": "recalibrated" if setting.recalibrate_batchnorm else "as is",
@@ -67,25 +68,26 @@ def _cut(
     setting: Setting, source: Stage, weights_of_source: Artefact, budget: Budget, survivors: MaskSet | None
 ) -> tuple[nn.Module, Selection, dict[str, Any]]:
     """The masked network, what was selected, and what a record says of it."""
+    learner, cut = setting.learner, setting.cut.value
     started = time.perf_counter()
-    network = load(setting.network("fresh"), weights_of_source.tensors, f"the stored {source.kind} network")
+    network = load(learner.network("fresh"), weights_of_source.tensors, f"the stored {source.kind} network")
     # On the CPU, so that every device cuts the same mask out of the same weights.
-    scope = {name: weight.detach().cpu() for name, weight in weights(network, setting.layers).items()}
+    scope = {name: weight.detach().cpu() for name, weight in weights(network, cut.layers).items()}
     selection = select(
         scope,
         budget,
-        setting.criterion,
-        setting.allocation,
+        cut.score,
+        cut.allocation,
         survivors=survivors,
-        min_keep=setting.min_keep,
+        min_keep=cut.min_keep,
         generator=generator(setting.seed, "criterion"),
     )
-    masks = selection.masks.to(setting.device)
+    masks = selection.masks.to(learner.device)
     masks.apply_(network)
     seconds = time.perf_counter() - started
-    counts = _what_is_left(setting, network, masks)
+    counts = _what_is_left(learner, network, masks)
     if setting.recalibrate_batchnorm:
-        recalibrate(setting, network)
+        recalibrate(learner, network, setting.seed)
     record = {
         "density_scope": selection.masks.density,
         "collapsed": list(selection.collapsed),
@@ -96,8 +98,8 @@ def _cut(
     return network, selection, record
 
 
-def _what_is_left(setting: Setting, network: nn.Module, masks: MaskSet) -> tuple[LayerCount, ...]:
-    example = torch.randn(2, *setting.input_shape, generator=generator(0, "example")).to(setting.device)
+def _what_is_left(learner: Learner, network: nn.Module, masks: MaskSet) -> tuple[LayerCount, ...]:
+    example = torch.randn(2, *learner.input_shape, generator=generator(0, "example")).to(learner.device)
     dead = dead_units(network, masks, example)
     effective = without_dead(network, masks, example)
     return count_layers(network, masks, effective, {name: int(units.count_nonzero()) for name, units in dead.items()})

@@ -20,8 +20,8 @@ from pruneexp.sensitivity.levels import levels
 from pruneexp.sensitivity.outcomes import Answers, Outcomes, answers, joined
 from pruneexp.sensitivity.scan import scan as scan_without_retraining
 from pruneexp.stages.graph import Stage
-from pruneexp.stages.part import PartCheckpoint
-from pruneexp.stages.setting import Setting
+from pruneexp.stages.serial import SerialCheckpoint
+from pruneexp.stages.setting import Learner, Regime, Setting
 from pruneexp.stages.work import Training, effort, load, train
 from pruneexp.training import layout
 from pruneexp.training.seeding import derive, generator
@@ -48,47 +48,51 @@ def scan(setting: Setting, dense: Stage, grid: Grid, *, memory: int) -> Stage:
     ``memory`` bounds the bytes of activations kept at a time; it changes no number. With retraining, the whole network
     is retrained after each cut, by the recipe of retraining, the cut layer under its mask.
     """
+    learner, progress, choice = setting.learner, setting.observer.progress, setting.cut.value
 
     def make(parents: tuple[Artefact, ...], checkpoint: Checkpoint) -> Artefact:
-        network = load(setting.network("fresh"), parents[0].tensors, f"the stored {dense.kind} network")
-        cut = groups(network, setting.layers, grid.coupled)
+        network = load(learner.network("fresh"), parents[0].tensors, f"the stored {dense.kind} network")
+        cut = groups(network, choice.layers, grid.coupled)
         if grid.epochs:
             return _artefact(setting, grid, network, cut, *_retrained(setting, grid, network, cut, checkpoint))
         started = time.perf_counter()
-        setting.progress.begin("scan", 1)
+        progress.begin("scan", 1)
 
         def advance(share: float) -> None:
             checkpoint.heed()
-            setting.progress.fraction(share)
+            progress.fraction(share)
 
         outcomes = scan_without_retraining(
             network,
             cut,
             grid.budgets,
-            setting.criterion,
-            setting.data.val,
+            choice.score,
+            learner.data.value.val,
             generator=generator(setting.seed, "criterion"),
-            device=setting.device,
-            adapt=setting.adapt,
-            batch_size=setting.evaluation_batch,
+            device=learner.device,
+            adapt=learner.adapt,
+            batch_size=learner.evaluation_batch,
             memory=memory,
             progress=advance,
         )
         return _artefact(setting, grid, network, cut, outcomes, effort(seconds=time.perf_counter() - started))
 
     config: dict[str, Any] = {
-        "score": setting.configs["score"],
-        "layers": list(setting.layers),
+        "score": setting.cut.identity["score"],
+        "layers": list(choice.layers),
         "budgets": [asdict(budget) for budget in grid.budgets],
         "coupled": [list(group) for group in grid.coupled],
         "resamples": grid.resamples,
         "seed": setting.seed,
     }
     if grid.epochs:
-        retrain = {**setting.configs["retrain"], "epochs": grid.epochs, "local": False}
-        config |= {"retrain": retrain, "penalty": setting.configs["retrain_penalty"]}
-        config["dropout"] = setting.configs["dropout"]
-    return Stage("scan", VERSION, config, setting.data.fingerprint, make, (dense,))
+        config |= _retraining(setting, grid).identity
+    return Stage("scan", VERSION, config, learner.fingerprint, make, (dense,))
+
+
+def _retraining(setting: Setting, grid: Grid) -> Regime:
+    """How the whole network is retrained after each cut."""
+    return replace(setting.retraining.lasting(grid.epochs), local=False)
 
 
 def _artefact(
@@ -99,7 +103,7 @@ def _artefact(
     outcomes: Outcomes,
     spent: Mapping[str, Any],
 ) -> Artefact:
-    """The rows of the record, and every image's answers for whoever wants more than means."""
+    """The rows of the record, and every image's answers, of which the rows are means."""
     top1 = intervals(outcomes.top1, outcomes.dense.top1, seed=setting.seed, resamples=grid.resamples)
     top5 = None
     if outcomes.top5 is not None and outcomes.dense.top5 is not None:
@@ -130,7 +134,7 @@ def _artefact(
         "images": int(outcomes.dense.top1.numel()),
         "rows": rows,
         "plain": list(outcomes.plain),
-        "device": setting.device.type,
+        "device": setting.learner.device.type,
         "effort": dict(spent),
     }
     tensors = {"loss": outcomes.loss, "top1": outcomes.top1, "dense.loss": outcomes.dense.loss}
@@ -143,16 +147,16 @@ def _retrained(
 ) -> tuple[Outcomes, Mapping[str, Any]]:
     """Every cut retrained, one after the other; each starts from the dense weights."""
     dense = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-    dense_answers = _answers(setting, network)
-    recipe = replace(setting.retrain, epochs=grid.epochs)
-    parts = PartCheckpoint(checkpoint)
-    found: list[Answers] = [_unpacked(part) for part in parts.finished]
-    spent = [(part["epochs"], part["flop"], part["seconds"]) for part in parts.finished]
+    learner, regime, score = setting.learner, _retraining(setting, grid), setting.cut.value.score
+    dense_answers = _answers(learner, network)
+    trainings = SerialCheckpoint(checkpoint)
+    found: list[Answers] = [_unpacked(part) for part in trainings.finished]
+    spent = [(part["epochs"], part["flop"], part["seconds"]) for part in trainings.finished]
     kept, totals = [], []
     for group in cut:
         network.load_state_dict(dense)
         scope = {name: weight.detach().cpu() for name, weight in weights_of(network, group).items()}
-        masks = levels(scope, grid.budgets, setting.criterion, generator(setting.seed, "criterion"))
+        masks = levels(scope, grid.budgets, score, generator(setting.seed, "criterion"))
         kept.append(list(masks.kept))
         totals.append(masks.total)
         for place in range(len(grid.budgets)):
@@ -162,11 +166,12 @@ def _retrained(
             network.load_state_dict(dense)
             chosen = MaskSet({name: mask > place for name, mask in zip(scope, masks.survives, strict=True)})
             seed = derive(setting.seed, "retrain")
-            training = Training("scan", recipe, setting.retrain_penalty, "retrain", seed)
-            done = train(setting, network, training, chosen.to(setting.device), parts)
-            found.append(_answers(setting, network))
+            training = Training("scan", regime, seed, setting.observer)
+            done = train(learner, network, training, chosen.to(learner.device), trainings)
+            found.append(_answers(learner, network))
             spent.append((len(done.losses), done.flop, done.seconds))
-            parts.finish({**_packed(found[-1]), "epochs": spent[-1][0], "flop": done.flop, "seconds": done.seconds})
+            cost = {"epochs": len(done.losses), "flop": done.flop, "seconds": done.seconds}
+            trainings.finish({**_packed(found[-1]), **cost})
     network.load_state_dict(dense)
     shape = (len(cut), len(grid.budgets), -1)
     together = joined(found)
@@ -185,12 +190,12 @@ def _retrained(
 
 
 @torch.no_grad()
-def _answers(setting: Setting, network: nn.Module) -> Answers:
+def _answers(learner: Learner, network: nn.Module) -> Answers:
     """What a network makes of each image of val; it is left in training mode, as stages hand it on."""
     arrange, parts = layout.for_network(network), []
     network.eval()
-    for images, labels in setting.data.val.batches(setting.evaluation_batch, setting.device):
-        adapted = images if setting.adapt is None else setting.adapt(images)
+    for images, labels in learner.data.value.val.batches(learner.evaluation_batch, learner.device):
+        adapted = images if learner.adapt is None else learner.adapt(images)
         parts.append(answers(network(arrange(adapted)), labels))
     network.train()
     return joined(parts)

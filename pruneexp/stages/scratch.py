@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pruneexp.cache.store import Artefact, Checkpoint
 from pruneexp.errors import Infeasible
@@ -48,31 +48,30 @@ def train_rewound(setting: Setting, mask: Stage) -> Stage:
 
 
 def _train(setting: Setting, mask: Stage, epochs: EpochRule, start: Weights, scaled_init: bool) -> Stage:
+    learner, regime = setting.learner, setting.dense
+
     def make(parents: tuple[Artefact, ...], checkpoint: Checkpoint) -> Artefact:
-        masks = MaskSet.from_tensors(parents[0].tensors).to(setting.device)
-        network = setting.network(start)
+        masks = MaskSet.from_tensors(parents[0].tensors).to(learner.device)
+        network = learner.network(start)
         if scaled_init:
             widen_(network, masks, derive(setting.seed, "scaled init"))
-        left = masked_flop(setting, masks)
+        left = masked_flop(learner, masks)
         if not left:
             raise Infeasible("this budget leaves no weight that could be trained from scratch")
-        saving = sum(setting.layer_flop.values()) / left
-        recipe = replace(setting.train, epochs=epochs.rule(setting.train.epochs, saving))
-        training = Training("scratch", recipe, setting.train_penalty, "train", derive(setting.seed, "train"))
-        return artefact(setting, network, [train(setting, network, training, masks, checkpoint)])
+        lasting = regime.lasting(epochs.rule(regime.epochs, sum(learner.layer_flop.values()) / left))
+        training = Training("scratch", lasting, derive(setting.seed, "train"), setting.observer)
+        return artefact(learner, network, [train(learner, network, training, masks, checkpoint)])
 
     config = {
-        "model": setting.configs["model"],
-        "train": setting.configs["train"],
-        "penalty": setting.configs["train_penalty"],
-        "dropout": setting.configs["dense_dropout"],
+        **learner.identity(start),
+        **regime.identity,
         "seed": setting.seed,
         "start": start,
         "epochs": epochs.name,
         "scaled_init": scaled_init,
     }
-    count = epochs.rule(setting.train.epochs, _foreseen_saving(mask))
-    return Stage("scratch", VERSION, config, setting.data.fingerprint, make, (mask,), count, count * setting.epoch_flop)
+    count = epochs.rule(regime.epochs, _foreseen_saving(mask))
+    return Stage("scratch", VERSION, config, learner.fingerprint, make, (mask,), count, count * learner.epoch_flop)
 
 
 def _foreseen_saving(mask: Stage) -> float:

@@ -1,17 +1,21 @@
-"""What the stages of one job share: the instantiated parts, and the plain configuration that identifies each."""
+"""What the stages of one job share: its parts, grouped by the work that needs them.
+
+A stage reads what it identifies itself by off the parts, and combines it; no part knows another.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from pruneexp.data.dataset import Dataset
 from pruneexp.pruning.select import Allocation, Criterion
-from pruneexp.training.dropout import DropoutPolicy
+from pruneexp.stages.parts import Part
+from pruneexp.training.dropout import DropoutPolicy, Phase
 from pruneexp.training.fit import Epoch
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.regularizers import Penalty
@@ -41,47 +45,123 @@ class Watch(Protocol):
 
 
 @dataclass(frozen=True)
-class Setting:
-    """The parts of one job.
+class Observer:
+    """``progress`` shows every training to people; ``watch`` may end one. Neither changes a number."""
 
-    ``network(start)`` builds the network in training mode on ``device``: with its ``initial`` weights (those the dense
-    network starts from, pretrained ones included), or with ``fresh`` random ones. ``local_retraining`` is of networks
-    with convolutions and linear layers alone. ``dropouts`` are those of ``dropout.uses_of``. ``configs`` holds the
-    plain configuration of each part, which is what stage keys are made of. ``layer_flop`` is the dense cost of each
-    prunable layer for one image.
+    progress: Progress
+    watch: Watch | None = None
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A network and the data it learns, on a device.
+
+    ``input_shape`` (C, H, W) is what the network takes; ``adapt`` brings images into it, where the data have another.
+    ``layer_flop`` is the dense cost of each prunable layer for one image. ``start_from`` is the digest of the file of
+    weights that dense training starts from, empty where there is none.
     """
 
-    network: Callable[[Weights], nn.Module]
-    data: Dataset
+    model: Part[Callable[[Weights], nn.Module]]
+    data: Part[Dataset]
     adapt: Callable[[Tensor], Tensor] | None
     input_shape: tuple[int, int, int]
-    train: Recipe
-    retrain: Recipe
-    augment: bool
-    train_penalty: Penalty
-    retrain_penalty: Penalty
-    local_retraining: bool
-    dropout: DropoutPolicy
-    criterion: Criterion
-    allocation: Allocation
-    layers: Collection[str]
-    min_keep: int
-    recalibrate_batchnorm: bool
-    seed: int
     device: torch.device
-    configs: Mapping[str, Any]
-    progress: Progress
     layer_flop: Mapping[str, float]
-    evaluation_batch: int = 256
-    watch: Watch | None = None
-    dropouts: tuple[Use, ...] = ()
+    start_from: str = ""
+
+    evaluation_batch: ClassVar[int] = 256
+
+    def network(self, start: Weights) -> nn.Module:
+        """The network in training mode on ``device``, with fresh random weights or with its initial ones.
+
+        Initial are those that dense training starts from, pretrained ones included.
+        """
+        return self.model.value(start)
+
+    def identity(self, start: Weights) -> dict[str, Any]:
+        """What decides the weights of ``network(start)``, but for the seed."""
+        file = {"start_from": self.start_from} if start == "initial" and self.start_from else {}
+        return {"model": self.model.identity, **file}
 
     @property
-    def retrain_epochs(self) -> int:
-        """Epochs that a retraining spends: local retraining gives each of its halves what is asked."""
-        return self.retrain.epochs * (2 if self.local_retraining else 1)
+    def fingerprint(self) -> str:
+        """That of the data."""
+        return self.data.value.fingerprint
 
     @property
     def epoch_flop(self) -> float:
         """FLOP of one epoch of training the dense network: forward and backward cost three forwards per image."""
-        return 3.0 * sum(self.layer_flop.values()) * len(self.data.train)
+        return 3.0 * sum(self.layer_flop.values()) * len(self.data.value.train)
+
+
+@dataclass(frozen=True)
+class NetworkDropout:
+    """A policy on one network: the ``calls`` of ``dropout.uses_of``, and the rate of each dropout before pruning.
+
+    A network without dropout, which has no rates, does not depend on the policy.
+    """
+
+    policy: Part[DropoutPolicy]
+    calls: tuple[Use, ...]
+    dense_rates: Mapping[str, float]
+
+    def identity(self, phase: Phase) -> Mapping[str, Any] | None:
+        """What decides the rates of a phase: in training, these are the identity themselves."""
+        if not self.dense_rates:
+            return None
+        return dict(self.dense_rates) if phase == "train" else self.policy.identity
+
+
+@dataclass(frozen=True)
+class Regime:
+    """How networks are trained in one phase: the dense one and those from scratch, or what pruning left.
+
+    ``local`` retrains linear layers and convolutions one after the other; it is of networks that have both.
+    """
+
+    phase: Phase
+    recipe: Part[Recipe]
+    augment: bool
+    penalty: Part[Penalty]
+    dropout: NetworkDropout
+    local: bool = False
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All of it as a stage's configuration has it, the recipe under the name of the phase."""
+        recipe = {**self.recipe.identity, "augment": self.augment}
+        if self.phase == "retrain":
+            recipe["local"] = self.local
+        return {self.phase: recipe, "penalty": self.penalty.identity, "dropout": self.dropout.identity(self.phase)}
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that one such training spends: a local one gives each of its halves what is asked."""
+        return self.recipe.value.epochs * (2 if self.local else 1)
+
+    def lasting(self, epochs: int) -> Regime:
+        """The same regime with another number of epochs."""
+        return replace(self, recipe=self.recipe.changed(epochs=epochs))
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What a mask is made by: only ``layers`` of these kinds lose weights, and each keeps at least ``min_keep``."""
+
+    score: Criterion
+    allocation: Allocation
+    layers: Collection[str]
+    min_keep: int
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The parts of one job."""
+
+    learner: Learner
+    dense: Regime
+    retraining: Regime
+    cut: Part[Cut]
+    recalibrate_batchnorm: bool
+    seed: int
+    observer: Observer

@@ -14,12 +14,10 @@ from pruneexp.data.dataset import Source
 from pruneexp.errors import UserError
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.schema import Effort
-from pruneexp.stages.setting import Setting
+from pruneexp.stages.setting import Learner, Observer, Regime
 from pruneexp.training import dropout
 from pruneexp.training.evaluation import disconnected, evaluate, recalibrate_batchnorm
 from pruneexp.training.fit import Epoch, fit
-from pruneexp.training.recipe import Recipe
-from pruneexp.training.regularizers import Penalty
 from pruneexp.training.snapshot import Checkpoint
 
 
@@ -28,10 +26,9 @@ class Training:
     """One call of ``fit`` within a stage; ``stage`` names it to people."""
 
     stage: str
-    recipe: Recipe
-    penalty: Penalty
-    phase: dropout.Phase
+    regime: Regime
     seed: int
+    observer: Observer
     frozen: Collection[str] = ()
 
 
@@ -71,81 +68,83 @@ def load(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> nn.M
 
 
 def train(
-    setting: Setting, network: nn.Module, training: Training, masks: MaskSet | None, checkpoint: Checkpoint
+    learner: Learner, network: nn.Module, training: Training, masks: MaskSet | None, checkpoint: Checkpoint
 ) -> Trained:
     """Train in place."""
+    regime, observer, data = training.regime, training.observer, learner.data.value
     densities = masks.densities() if masks is not None else {}
 
     def report(epoch: Epoch) -> None:
-        setting.progress.epoch(training.stage, epoch)
-        if setting.watch is not None:
-            setting.watch(training.stage, epoch, lambda: float(_score(setting, network, setting.data.val)["top1"]))
+        observer.progress.epoch(training.stage, epoch)
+        if observer.watch is not None:
+            observer.watch(training.stage, epoch, lambda: float(_score(learner, network, data.val)["top1"]))
 
-    setting.progress.begin(training.stage, training.recipe.epochs)
-    with dropout.applied(network, setting.dropout, training.phase, densities, setting.dropouts):
+    observer.progress.begin(training.stage, regime.recipe.value.epochs)
+    drops = regime.dropout
+    with dropout.applied(network, drops.policy.value, regime.phase, densities, drops.calls):
         done = fit(
             network,
-            setting.data.train,
-            training.recipe,
+            data.train,
+            regime.recipe.value,
             seed=training.seed,
             masks=masks,
-            penalty=training.penalty,
+            penalty=regime.penalty.value,
             frozen=training.frozen,
-            augment=setting.augment,
-            device=setting.device,
-            adapt=setting.adapt,
+            augment=regime.augment,
+            device=learner.device,
+            adapt=learner.adapt,
             checkpoint=checkpoint,
             on_epoch=report,
-            on_fraction=setting.progress.fraction,
+            on_fraction=observer.progress.fraction,
         )
-    flop = 3.0 * masked_flop(setting, masks) * len(setting.data.train) * done.epochs
+    flop = 3.0 * masked_flop(learner, masks) * len(data.train) * done.epochs
     return Trained(done.losses, flop, done.seconds)
 
 
-def scores(setting: Setting, network: nn.Module) -> dict[str, Any]:
+def scores(learner: Learner, network: nn.Module) -> dict[str, Any]:
     """Scores on val and test, as they stand in records."""
-    return {"val": _score(setting, network, setting.data.val), "test": _score(setting, network, setting.data.test)}
+    return {**val_score(learner, network), "test": _score(learner, network, learner.data.value.test)}
 
 
-def val_score(setting: Setting, network: nn.Module) -> dict[str, Any]:
+def val_score(learner: Learner, network: nn.Module) -> dict[str, Any]:
     """The score on val alone, as it stands in records."""
-    return {"val": _score(setting, network, setting.data.val)}
+    return {"val": _score(learner, network, learner.data.value.val)}
 
 
-def activity(setting: Setting, network: nn.Module) -> dict[str, Any]:
+def activity(learner: Learner, network: nn.Module) -> dict[str, Any]:
     """What a network does with the images of val, and the device it did that on, as they stand in records.
 
     That is the share of non-zero activations, and whether its outputs depend on the images at all.
     """
-    val, device, adapt = setting.data.val, setting.device, setting.adapt
+    val, device, adapt = learner.data.value.val, learner.device, learner.adapt
     measured = activations(network, val, device=device, adapt=adapt)
     apart = disconnected(network, val, device=device, adapt=adapt)
     return {"activations": asdict(measured), "disconnected": apart, "device": device.type}
 
 
-def recalibrate(setting: Setting, network: nn.Module) -> None:
+def recalibrate(learner: Learner, network: nn.Module, seed: int) -> None:
     """Re-estimate the statistics of batch normalisation on training images, in place."""
-    recalibrate_batchnorm(network, setting.data.train, seed=setting.seed, device=setting.device, adapt=setting.adapt)
+    recalibrate_batchnorm(network, learner.data.value.train, seed=seed, device=learner.device, adapt=learner.adapt)
 
 
-def artefact(setting: Setting, network: nn.Module, done: Sequence[Trained]) -> Artefact:
+def artefact(learner: Learner, network: nn.Module, done: Sequence[Trained]) -> Artefact:
     """What a stage that trained a network leaves: its weights, and the record that points are made of."""
-    losses = [loss for part in done for loss in part.losses]
+    losses = [loss for training in done for loss in training.losses]
+    flop = sum(training.flop for training in done)
+    seconds = sum(training.seconds for training in done)
     record = {
-        **scores(setting, network),
-        **activity(setting, network),
+        **scores(learner, network),
+        **activity(learner, network),
         "losses": losses,
-        "effort": effort(
-            epochs=len(losses), flop=sum(part.flop for part in done), seconds=sum(part.seconds for part in done)
-        ),
+        "effort": effort(epochs=len(losses), flop=flop, seconds=seconds),
     }
     return Artefact({name: tensor.detach() for name, tensor in network.state_dict().items()}, record)
 
 
-def masked_flop(setting: Setting, masks: MaskSet | None) -> float:
+def masked_flop(learner: Learner, masks: MaskSet | None) -> float:
     """FLOP of one forward pass for one image when pruned weights cost nothing; activations are taken as dense."""
     densities = masks.densities() if masks is not None else {}
-    return sum(flop * densities.get(layer, 1.0) for layer, flop in setting.layer_flop.items())
+    return sum(flop * densities.get(layer, 1.0) for layer, flop in learner.layer_flop.items())
 
 
 def effort(*, epochs: float = 0.0, flop: float = 0.0, seconds: float) -> dict[str, Any]:
@@ -153,6 +152,6 @@ def effort(*, epochs: float = 0.0, flop: float = 0.0, seconds: float) -> dict[st
     return asdict(Effort(epochs=epochs, flop=flop, seconds=seconds, stages=1))
 
 
-def _score(setting: Setting, network: nn.Module, split: Source) -> dict[str, Any]:
-    batch = setting.evaluation_batch
-    return asdict(evaluate(network, split, device=setting.device, adapt=setting.adapt, batch_size=batch))
+def _score(learner: Learner, network: nn.Module, split: Source) -> dict[str, Any]:
+    batch = learner.evaluation_batch
+    return asdict(evaluate(network, split, device=learner.device, adapt=learner.adapt, batch_size=batch))

@@ -10,7 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from pruneexp.errors import UserError, cause
-from pruneexp.experiment.build import check_homes
+from pruneexp.experiment.instances import check_homes
 from pruneexp.experiment.session import Session
 
 

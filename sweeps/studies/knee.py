@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from pruneexp.cache.identity import short, stage_key
+from pruneexp.config import kinds
+from pruneexp.config.groups import LABELS
 from pruneexp.errors import JobFailed, UserError
+from pruneexp.experiment.identity import AskedBy
 from pruneexp.experiment.pages import show_record
 from pruneexp.experiment.plan import make_plan
-from pruneexp.experiment.points import AskedBy
 from pruneexp.experiment.session import PointFailed, Record, Session
 from pruneexp.schema import Budget, doubts
 from sweeps import checks
@@ -49,9 +51,9 @@ class Knee:
         if session.job.budgets[0].kind != "density":
             raise UserError("study=knee looks for a density: set curve.qualities to null")
         first = session.seeded(self.seeds[0])
-        if session.config.plan:
+        if session.spec.plan:
             of = first.identity(first.job.budgets[0], first.job.routes[0])
-            session.display.plan(of, make_plan(first.dense_only(), first.store, first.places))
+            session.display.plan(of, make_plan(first.job, first.store, first.places, only=first.dense_only()))
             steps = math.ceil(math.log2(math.log(1 / self.lowest) / math.log(self.tolerance))) + 1
             session.display.say(f"  densities about {steps}, {len(self.seeds)} seeds each")
             return
@@ -74,10 +76,9 @@ class Knee:
 
     def _record(self, session: Session) -> tuple[Record, str]:
         of = session.identity(session.job.budgets[0], session.job.routes[0])
-        key = stage_key("knee", 1, {"epsilon": self.epsilon, "seeds": list(self.seeds)}, [of.curve_key])
+        key = stage_key("knee", 1, kinds.numbers("study", asdict(self)), [of.curve_key])
         name = f"knee-{of.model}-{of.data}-{of.reg}-{short(key)}"
-        groups = ("model", "data", "train", "reg", "dropout", "criterion", "schedule", "mode")
-        params = {group: session.choices[group] for group in groups}
+        params = {group: session.choices[group] for group in LABELS}
         return session.open_study(key, name, {**params, "study": name, "epsilon": self.epsilon}), name
 
     def _numbers(self, found: Found) -> Mapping[str, float]:
@@ -132,11 +133,11 @@ class _Meter:
         try:
             point = session.point(self.record, of, route)
         except PointFailed as failure:
-            self.failures.append(f"seed {session.config.seed}, density {density:g}: {failure}")
+            self.failures.append(f"seed {session.spec.seed}, density {density:g}: {failure}")
             session.display.note(self.failures[-1])
             return math.inf
         if found := doubts(point):
-            session.display.note(f"seed {session.config.seed}, density {density:g}: {'; '.join(found)}")
+            session.display.note(f"seed {session.spec.seed}, density {density:g}: {'; '.join(found)}")
         return point.result.val.dense.top1 - point.result.val.after.top1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from pruneexp.cache.identity import short, stage_key
+from pruneexp.config import kinds
 from pruneexp.config.checks import check_study_name
 from pruneexp.errors import UserError, redact
 from pruneexp.experiment.pages import show_record
@@ -100,7 +101,7 @@ class LayerThresholds:
         levels = self.levels if self.levels is not None else QUALITIES if kind == "quality" else DENSITIES
         checks.levels("study.levels", levels, kind)
         dense = train_dense(session.job.setting)
-        if session.config.plan:
+        if session.spec.plan:
             self._show_plan(session)
             return
         session.check_records()
@@ -127,18 +128,17 @@ class LayerThresholds:
     def _show_plan(self, session: Session) -> None:
         display, places = session.display, (*session.places, ("study", self.name or "named by its definition"))
         of = session.identity(session.job.budgets[0], session.job.routes[0])
-        display.plan(of, make_plan(session.dense_only(), session.store, places))
+        display.plan(of, make_plan(session.job, session.store, places, only=session.dense_only()))
         each = f"{self.epochs} epochs of retraining each" if self.epochs else "one evaluation each"
         display.say(
-            f"  trials    {self.trials} in total, {each}; then {self.finalists} finalists, "
-            f"{session.config.retrain.epochs} epochs each"
+            f"  trials    {self.trials} in total, {each}; then {self.finalists} finalists, {_full(session)} epochs each"
         )
 
     def _worker(self, session: Session, curves: space.Curves, bounds: space.Space, dense_key: str) -> Worker:
         about = self._about(session, curves, bounds, dense_key)
         labels = (session.choices[group] for group in ("model", "data", "reg"))
         digest = short(stage_key("study", 1, about, [dense_key]))
-        name = self.name or _automatic(*labels, f"seed{session.config.seed}", digest)
+        name = self.name or _automatic(*labels, f"seed{session.spec.seed}", digest)
         dimensions = {layer: _dimension(bounds, layer) for layer in bounds.mildest}
         varied = {layer: found for layer, found in dimensions.items() if not found.single()}
         if not varied:
@@ -159,7 +159,7 @@ class LayerThresholds:
         """Everything that defines the search: not how many trials, nor what happens to the best."""
         return {
             "baseline": dense_key,
-            "criterion": stage_key("criterion", 1, session.job.setting.configs["criterion"], []),
+            "criterion": stage_key("criterion", 1, session.job.setting.cut.identity, []),
             "batchnorm": session.job.setting.recalibrate_batchnorm,
             "retraining": _recipe(session.retrained_for(self.epochs)) if self.epochs else "",
             "cliff": self.cliff,
@@ -184,12 +184,14 @@ class LayerThresholds:
 
     def _record(self, session: Session, definition: Definition, dense_key: str) -> Record:
         chosen = {group: session.choices[group] for group in ("model", "data", "train", "reg", "dropout", "criterion")}
-        params = {**chosen, "seed": session.config.seed, "study": definition.name, "objective": self.objective}
-        key = stage_key("study", 1, {"name": definition.name, "about": dict(definition.about)}, [dense_key])
+        params = {**chosen, "seed": session.spec.seed, "study": definition.name, "objective": self.objective}
+        about = {"about": dict(definition.about), "options": kinds.numbers("study", asdict(self))}
+        key = stage_key("study", 1, {"name": definition.name, **about}, [dense_key])
         return session.open_study(key, definition.name, {**params, "sampler": self.sampler, "dense_key": dense_key})
 
     def _bench(self, session: Session, record: Record, name: str) -> Bench:
-        scope = weights(session.job.setting.network("fresh"), session.job.setting.layers)
+        setting = session.job.setting
+        scope = weights(setting.learner.network("fresh"), setting.cut.value.layers)
         return Bench(session, record, name, {layer: weight.numel() for layer, weight in scope.items()})
 
     def _retrained(self, session: Session, bench: Bench, worker: Worker, scan: Scan) -> list[FrozenTrial]:
@@ -198,7 +200,7 @@ class LayerThresholds:
         if not chosen:
             return []
         numbers = [trial.number for trial in chosen]
-        full = session.config.retrain.epochs
+        full = _full(session)
         rungs = [epochs for epochs in (self.short_epochs,) if 0 < epochs < full] + [full]
         about = {"trials": numbers, "rungs": rungs, "margin": self.margin, "retraining": _recipe(session)}
         # A study of its own for other finalists, or another retraining: neither belongs to the search's definition.
@@ -231,8 +233,14 @@ def _automatic(*parts: str) -> str:
 
 def _recipe(session: Session) -> str:
     """Everything that retraining depends on besides the mask."""
-    configs = session.job.setting.configs
-    return stage_key("retraining", 1, {part: configs[part] for part in ("retrain", "retrain_penalty", "dropout")}, [])
+    regime = session.job.setting.retraining.identity
+    parts = {"retrain": regime["retrain"], "retrain_penalty": regime["penalty"], "dropout": regime["dropout"]}
+    return stage_key("retraining", 1, parts, [])
+
+
+def _full(session: Session) -> int:
+    """Epochs of retraining that the experiment asks for."""
+    return session.job.setting.retraining.recipe.value.epochs
 
 
 def _dimension(bounds: space.Space, layer: str) -> BaseDistribution:

@@ -58,9 +58,9 @@ class Sensitivity:
         Raises:
             UserError: the request does not fit the network, or the machine is at fault.
         """
-        seeds = self.seeds or [session.config.seed]
+        seeds = self.seeds or [session.spec.seed]
         coupled = coupled_layers(session, self.coupled)
-        if session.config.plan:
+        if session.spec.plan:
             self._show_plan(session.seeded(seeds[0]), len(seeds))
             return
         session.check_records()
@@ -74,7 +74,7 @@ class Sensitivity:
 
     def _show_plan(self, session: Session, seeds: int) -> None:
         of = session.identity(session.job.budgets[0], session.job.routes[0])
-        session.display.plan(of, make_plan(session.dense_only(), session.store, session.places))
+        session.display.plan(of, make_plan(session.job, session.store, session.places, only=session.dense_only()))
         each = f", {self.epochs} epochs of retraining at each" if self.epochs else ", without retraining"
         session.display.say(f"  scans     {seeds}, {len(self._levels)} levels per layer{each}")
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
+from omegaconf import DictConfig
 
 from pruneexp import schema
 from pruneexp.experiment.build import Job, build
 from pruneexp.experiment.display import Display
 from pruneexp.experiment.run import run
+from pruneexp.experiment.spec import read
 from tests.contracts.composing import composed, small
 
 SMALL_NETWORK = ("data=synthetic", "model=lenet_300_100", "device=cpu", "train.epochs=2", "retrain.epochs=1")
@@ -19,8 +21,12 @@ SMALL_NETWORK = ("data=synthetic", "model=lenet_300_100", "device=cpu", "train.e
 
 def built(*overrides: str) -> Job:
     """The small job, instantiated; nothing is computed or written."""
-    config, _ = composed(*SMALL_NETWORK, *overrides)
-    return build(config, Display(bars=False))
+    return job_of(*composed(*SMALL_NETWORK, *overrides))
+
+
+def job_of(config: DictConfig, choices: Mapping[str, str], own: Sequence[str] = ()) -> Job:
+    """The job of a composed configuration; nothing is computed or written."""
+    return build(read(config, choices, own), Display(bars=False))
 
 
 def ran(folder: Path, *overrides: str) -> None:

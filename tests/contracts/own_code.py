@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig
 
-from pruneexp.experiment.build import Job, build
-from pruneexp.experiment.display import Display
+from pruneexp.experiment.build import Job
 from pruneexp.schema import Budget
 from pruneexp.stages.scan import Grid, scan
 from tests.contracts.composing import small
+from tests.contracts.jobs import job_of
 
 NETWORK = """
     from torch import nn
@@ -69,7 +69,7 @@ def built(folder: Path, changes: Mapping[str, Any], *overrides: str) -> tuple[Di
         else:
             config[group] = value
     own = [path.stem for path in folder.iterdir()]
-    return config, choices, build(config, Display(bars=False), own)
+    return config, choices, job_of(config, choices, own)
 
 
 def keys(folder: Path, changes: Mapping[str, Any], *overrides: str) -> dict[str, str]:

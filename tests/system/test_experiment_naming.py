@@ -9,17 +9,18 @@ from typing import Any
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from pruneexp.errors import UserError
-from pruneexp.experiment.build import Job, build
-from pruneexp.experiment.display import Display
+from pruneexp.experiment.build import Job
 from pruneexp.pruning.allocations.per_layer import PerLayer
 from pruneexp.pruning.allotment import Allotment
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.schema import Budget
 from sweeps.__main__ import main as sweeps
 from tests.contracts.composing import SMALL, small
+from tests.contracts.jobs import job_of
 
 
 def numbered() -> nn.Sequential:
@@ -48,12 +49,12 @@ class Sparing:
 
 def built(tmp_path: Path, *words: str, **allocation: Any) -> tuple[Job, Any]:
     """The job of a network with numbered layers, and how its allocation is recorded."""
-    config, _ = small(tmp_path, "criterion=layer_magnitude", *words)
+    config, choices = small(tmp_path, "criterion=layer_magnitude", *words)
     config.model = {"_target_": f"{__name__}.numbered"}
     if allocation:
         config.criterion.allocation = {"_target_": f"{__name__}.Sparing", **allocation}
-    job = build(config, Display(bars=False), [__name__])
-    return job, config.criterion.allocation
+    job = job_of(config, choices, [__name__])
+    return job, OmegaConf.create(job.spec.yaml()).criterion.allocation
 
 
 @pytest.mark.parametrize(
@@ -70,11 +71,11 @@ def built(tmp_path: Path, *words: str, **allocation: Any) -> tuple[Job, Any]:
 def test_a_name_is_text_as_it_was_typed(tmp_path: Path, typed: str, meant: str) -> None:
     job, recorded = built(tmp_path, f"criterion.allocation.exempt=[{typed}]")
     quoted, _ = built(tmp_path, f"criterion.allocation.exempt=['{meant}']")
-    assert list(job.setting.allocation.exempt) == list(recorded.exempt) == [meant]  # type: ignore[attr-defined]
+    assert list(job.setting.cut.value.allocation.exempt) == list(recorded.exempt) == [meant]  # type: ignore[attr-defined]
     assert [step.key for step in job.routes[0].steps] == [step.key for step in quoted.routes[0].steps]
     if "'" not in typed:
         job, recorded = built(tmp_path, f"+criterion.allocation.scale={{{typed}: 2}}")
-        assert dict(job.setting.allocation.scale) == dict(recorded.scale) == {meant: 2}  # type: ignore[attr-defined]
+        assert dict(job.setting.cut.value.allocation.scale) == dict(recorded.scale) == {meant: 2}  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -98,9 +99,9 @@ def test_what_names_no_layer_is_said(tmp_path: Path, word: str, told: str) -> No
 
 
 def test_an_allocation_of_the_users_is_given_text_where_it_asks_for_it(tmp_path: Path) -> None:
-    made = built(tmp_path, spared=[1, 3.0], factors={13: [1, 2.5]}, rates=[1, 0.5], title="x")[0].setting.allocation
-    assert made == Sparing(["1", "3.0"], {"13": [1, 2.5]}, [1, 0.5], "x")
-    assert built(tmp_path, spared=None)[0].setting.allocation == Sparing()
+    job, _ = built(tmp_path, spared=[1, 3.0], factors={13: [1, 2.5]}, rates=[1, 0.5], title="x")
+    assert job.setting.cut.value.allocation == Sparing(["1", "3.0"], {"13": [1, 2.5]}, [1, 0.5], "x")
+    assert built(tmp_path, spared=None)[0].setting.cut.value.allocation == Sparing()
 
 
 def test_layers_that_are_coupled_go_by_numbers_too(

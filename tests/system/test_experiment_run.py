@@ -15,14 +15,12 @@ from torch import nn
 
 from pruneexp import schema
 from pruneexp.errors import JobFailed, UserError
-from pruneexp.experiment.build import build
-from pruneexp.experiment.display import Display
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.schema import PointIdentity, PointResult, unflatten
 from pruneexp.stages import work
 from pruneexp.training.fit import Fitted, fit
 from tests.contracts.composing import composed, small
-from tests.contracts.jobs import numbers, ran, runs
+from tests.contracts.jobs import job_of, numbers, ran, runs
 
 WITHOUT_ARGUMENTS = ("~model.num_classes", "~model.channels", "~model.image_size")
 
@@ -104,8 +102,8 @@ def test_scratch_b_spends_what_the_dense_network_did(tmp_path: Path) -> None:
 def test_local_retraining_books_the_epochs_of_both_halves(tmp_path: Path) -> None:
     both = ("model=lenet5", "data.image_size=16", "curve.densities=[0.4]", "train.epochs=1")
     for name, overrides, halves in (("both", both, 2), ("linear", ("curve.densities=[0.4]",), 1)):
-        config, _ = small(tmp_path / name, *overrides, "retrain.scope=local", "retrain.epochs=2")
-        assert build(config, Display(bars=False)).routes[0].final.epochs == 2 * halves  # what a plan says
+        asked = small(tmp_path / name, *overrides, "retrain.scope=local", "retrain.epochs=2")
+        assert job_of(*asked).routes[0].final.epochs == 2 * halves  # what a plan says
         ran(tmp_path / name, *overrides, "retrain.scope=local", "retrain.epochs=2")
         [run] = runs(tmp_path / name)
         assert run.data.metrics["ledger.retrain.epochs"] == 2 * halves
@@ -189,9 +187,9 @@ def test_an_unreachable_server_is_refused_before_any_training(tmp_path: Path, mo
 
 def test_a_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    config, _ = composed("data=synthetic", "device=cuda")
+    asked = composed("data=synthetic", "device=cuda")
     with pytest.raises(UserError, match="device=cuda: torch sees no GPU here"):
-        build(config, Display(bars=False))
+        job_of(*asked)
 
 
 @pytest.mark.parametrize(
@@ -211,9 +209,9 @@ def test_a_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_parts_that_do_not_fit_are_refused_in_one_sentence(overrides: list[str], message: str) -> None:
-    config, _ = composed("data=synthetic", "device=cpu", *overrides)
+    asked = composed("data=synthetic", "device=cpu", *overrides)
     with pytest.raises(UserError, match=message) as caught:
-        build(config, Display(bars=False))
+        job_of(*asked)
     assert "\n" not in str(caught.value)
 
 

@@ -17,12 +17,10 @@ from safetensors.torch import load_file
 from pruneexp import schema
 from pruneexp.errors import UserError
 from pruneexp.experiment import served
-from pruneexp.experiment.build import build
-from pruneexp.experiment.display import Display
 from pruneexp.models.adapt import adapt
 from pruneexp.tracking import models, monitor
 from tests.contracts.composing import small
-from tests.contracts.jobs import ran, runs
+from tests.contracts.jobs import job_of, ran, runs
 from tests.contracts.records import fresh_store
 
 ASKED = ("runtime.models=all", "curve.densities=[0.5,0.1]", "model=lenet5", "data.image_size=16")
@@ -41,16 +39,15 @@ def test_a_logged_network_gives_the_same_outputs_and_is_no_pickle(folder: Path) 
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
     models = client.search_logged_models(["1", "2"])
     assert sorted(model.name.split()[0] for model in models) == ["dense", "final", "final"]  # each once
-    config, _ = small(folder, *ASKED)
-    setting = build(config, Display(bars=False)).setting
-    images = torch.rand(5, *setting.data.shape)
+    learner = job_of(*small(folder, *ASKED)).setting.learner
+    images = torch.rand(5, *learner.data.value.shape)
     set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
     for model in models:
         weights = next(Path(folder, "store").rglob(f"{model.tags[schema.NETWORK_KEY]}*/*.safetensors"))
-        network = setting.network("fresh")
+        network = learner.network("fresh")
         network.load_state_dict(load_file(weights))
         with torch.no_grad():
-            expected = network.eval()(adapt(images, setting.input_shape)).numpy()
+            expected = network.eval()(adapt(images, learner.input_shape)).numpy()
         loaded = pyfunc.load_model(f"models:/{model.model_id}")
         assert np.array_equal(loaded.predict(images.numpy()), expected)
         assert loaded.metadata.signature.inputs.inputs[0].shape == (-1, 1, 16, 16)

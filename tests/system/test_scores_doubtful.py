@@ -37,7 +37,7 @@ OWN = "runtime.allow=[tests]"
 
 def dark_images(split: str) -> tuple[int, int]:
     """Of how many images of a split of the small data."""
-    data = getattr(built().setting.data, split)
+    data = getattr(built().setting.learner.data.value, split)
     batches = [doubtful.dark(images) for images, _ in data.batches(64, torch.device("cpu"))]
     return int(torch.cat(batches).count_nonzero()), len(data)
 

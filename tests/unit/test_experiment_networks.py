@@ -18,7 +18,7 @@ from pruneexp.experiment.build import Job
 from pruneexp.pruning.layers import prunable
 from pruneexp.stages.dense import train_dense
 from pruneexp.stages.graph import Runner
-from pruneexp.stages.setting import Setting
+from pruneexp.stages.setting import Learner
 from sweeps.__main__ import main as sweeps
 from tests.contracts import brought, brought_odd
 from tests.contracts.composing import SMALL
@@ -121,7 +121,7 @@ def test_what_can_work_does(network: type[nn.Module], arguments: dict[str, Any],
 
 
 def test_lazy_layers_start_as_those_of_known_size() -> None:
-    lazy, known = job(brought.Lazy).setting, job(brought.Lazy, lazy=False).setting
+    lazy, known = job(brought.Lazy).setting.learner, job(brought.Lazy, lazy=False).setting.learner
     for start in ("initial", "fresh"):
         assert same(values(lazy.network(start)), values(known.network(start)))
     assert not any(isinstance(module, nn.modules.lazy.LazyModuleMixin) for module in lazy.network("fresh").modules())
@@ -130,31 +130,31 @@ def test_lazy_layers_start_as_those_of_known_size() -> None:
 
 def test_a_network_with_lazy_layers_is_read_back_from_its_files(tmp_path: Path) -> None:
     setting = job(brought.Lazy).setting
-    network, node = setting.network("initial").eval(), {**setting.configs["model"]}
+    network, node = setting.learner.network("initial").eval(), {**setting.learner.model.identity}
     del node["_sources_"]
-    served.write(tmp_path, node, setting.input_shape, network.state_dict())
+    served.write(tmp_path, node, setting.learner.input_shape, network.state_dict())
     images = torch.randn(3, 1, 12, 12)
     found = served.read(tmp_path, ["tests"]).predict(images.numpy())
     assert found == pytest.approx(network(images).detach().numpy(), abs=1e-6)
 
 
 def test_a_layer_without_weights_is_none_to_prune() -> None:
-    assert list(prunable(job(brought.Empty).setting.network("fresh"))) == ["first", "last", "idle"]
+    assert list(prunable(job(brought.Empty).setting.learner.network("fresh"))) == ["first", "last", "idle"]
 
 
 def test_trying_a_network_out_leaves_no_trace() -> None:
     before = torch.get_rng_state()
     setting = job(brought.Neck).setting
     assert torch.equal(torch.get_rng_state(), before)
-    network = setting.network("initial")
+    network = setting.learner.network("initial")
     assert int(values(network)["norm.num_batches_tracked"]) == 0
     assert not any(values(network)["norm.running_mean"])
 
 
 def test_one_image_at_the_end_of_a_split_must_give_its_logits(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert job(brought.Squeezing, strict=True).setting.layer_flop["head"] == 2 * 8 * 4  # no split ends with one
-    val = len(job(brought.Squeezing).setting.data.val)
-    monkeypatch.setattr(Setting, "evaluation_batch", val - 1)
+    assert job(brought.Squeezing, strict=True).setting.learner.layer_flop["head"] == 2 * 8 * 4  # no split ends with one
+    val = len(job(brought.Squeezing).setting.learner.data.value.val)
+    monkeypatch.setattr(Learner, "evaluation_batch", val - 1)
     job(brought.Squeezing)
     with pytest.raises(UserError, match="the model does not take images of shape"):
         job(brought.Squeezing, strict=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pruneexp.experiment.points import identity
+from pruneexp.experiment.identity import identity
 from tests.contracts.own_code import built, edit, keys, searched_folder, write
 
 
@@ -113,8 +113,8 @@ def test_an_edit_makes_another_curve(part: str, mine: Path) -> None:
     write(mine, {"own.py": f"import needed\n{textwrap.dedent(text)}", "needed.py": ""})
     found = []
     for _ in range(2):
-        config, choices, job = built(mine, changes)
-        found.append(identity(job, config, choices, job.budgets[0], job.routes[0]))
+        _, _, job = built(mine, changes)
+        found.append(identity(job, job.budgets[0], job.routes[0]))
         edit(mine / "needed.py")
     first, second = found
     assert first.curve_key != second.curve_key

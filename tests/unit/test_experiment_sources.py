@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pruneexp.experiment.build import build
-from pruneexp.experiment.display import Display
 from tests.contracts.composing import small
+from tests.contracts.jobs import job_of
 from tests.contracts.own_code import another_process, built, edit, keys, network, searched_folder, write
 
 BLOCK = "from torch import nn\n\nRelu = nn.ReLU\n"
@@ -119,7 +118,7 @@ def test_an_edited_module_that_a_network_needs_makes_another_network(case: str, 
 
 def sources(folder: Path, *overrides: str) -> dict[str, str]:
     _, _, job = built(folder, OWN_MODEL, *overrides)
-    found: dict[str, str] = job.setting.configs["model"]["_sources_"]
+    found: dict[str, str] = job.setting.learner.model.identity["_sources_"]
     return found
 
 
@@ -140,9 +139,10 @@ def test_another_job_of_the_same_process_changes_nothing(mine: Path) -> None:
     before = sources(mine)
     for name in ("late", "stranger"):
         importlib.import_module(name)
-    config, _ = small(mine.parent)
+    config, choices = small(mine.parent)
     config.model = OWN_MODEL["model"]
-    assert build(config, Display(bars=False), ["own_net"]).setting.configs["model"]["_sources_"] == before
+    again = job_of(config, choices, ["own_net"])
+    assert again.setting.learner.model.identity["_sources_"] == before
 
 
 def test_a_process_is_known_by_the_code_that_it_runs(mine: Path) -> None:
@@ -150,9 +150,9 @@ def test_a_process_is_known_by_the_code_that_it_runs(mine: Path) -> None:
     write(mine, {"own_net.py": network("import blocks", "blocks.Relu()"), "blocks.py": BLOCK})
     before = keys(mine, OWN_MODEL)["dense"]
     edit(mine / "blocks.py")
-    config, _ = small(mine.parent)
+    config, choices = small(mine.parent)
     config.model = OWN_MODEL["model"]
-    assert build(config, Display(bars=False), ["own_net"]).routes[0].dense.key == before
+    assert job_of(config, choices, ["own_net"]).routes[0].dense.key == before
     assert keys(mine, OWN_MODEL)["dense"] != before
 
 
@@ -195,4 +195,4 @@ def test_an_edited_file_of_an_allowed_package_makes_another_network(edited: str,
 def test_a_network_of_an_allowed_package(mine: Path, installed: Path) -> None:
     write(installed, {"zoo/net.py": network("", "nn.ReLU()")})
     _, _, job = built(mine, {"model": {"_target_": "zoo.net.Net"}}, "runtime.allow=[zoo]")
-    assert job.setting.configs["model"]["_sources_"].keys() == {"zoo.net.Net", "zoo"}
+    assert job.setting.learner.model.identity["_sources_"].keys() == {"zoo.net.Net", "zoo"}

@@ -11,12 +11,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pruneexp.errors import UserError
-from pruneexp.experiment.build import build
-from pruneexp.experiment.display import Display
-from pruneexp.experiment.points import identity
+from pruneexp.experiment.identity import identity
 from pruneexp.schema import REPEATED, PointIdentity, flatten, group_of
 from tests.contracts.composing import composed
-from tests.contracts.jobs import SMALL_NETWORK
+from tests.contracts.jobs import SMALL_NETWORK, job_of
 
 JOB = ("curve.densities=[0.5,0.2]", "criterion=layer_magnitude")
 #: Choices beside those of the first job, with the parts of the configuration in which they differ from it.
@@ -54,8 +52,8 @@ def points(overrides: Sequence[str], changes: Mapping[str, Any]) -> tuple[PointI
     config = config.copy()
     for key, value in changes.items():
         OmegaConf.update(config, key, value, merge=False, force_add=True)
-    job = build(config, Display(bars=False))
-    return tuple(identity(job, config, choices, *pair) for pair in zip(job.budgets, job.routes, strict=True))
+    job = job_of(config, choices)
+    return tuple(identity(job, *pair) for pair in zip(job.budgets, job.routes, strict=True))
 
 
 def told(of: PointIdentity) -> dict[str, Any]:

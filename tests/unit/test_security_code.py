@@ -14,10 +14,10 @@ import torchvision
 from pruneexp.config.checks import ALLOWED_TARGETS
 from pruneexp.data.cifar import cifar10
 from pruneexp.errors import UserError
-from pruneexp.experiment.build import build, check_homes
-from pruneexp.experiment.display import Display
+from pruneexp.experiment.instances import check_homes
 from pruneexp.models import torchvision_models
 from tests.contracts.composing import small
+from tests.contracts.jobs import job_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,9 +71,9 @@ def test_start_weights_are_never_unpickled(tmp_path: Path) -> None:
     Path("evil.safetensors").write_bytes(pickle.dumps(Evil()))
     torch.save(Evil(), "evil.pt")
     for name in ("evil.safetensors", "evil.pt"):
-        config, _ = small(tmp_path, f"train.start_from={name}")
+        asked = small(tmp_path, f"train.start_from={name}")
         with pytest.raises(UserError, match=r"is not a readable \.safetensors file"):
-            build(config, Display(bars=False))
+            job_of(*asked)
     assert unharmed()
 
 
@@ -85,10 +85,10 @@ def test_torchvisions_weights_are_read_as_tensors_alone(monkeypatch: pytest.Monk
     torch.save(Evil(), Path("planted/hub/checkpoints", Path(weights.url).name))
     with pytest.raises(UserError, match="is not the file of https://"):
         torchvision_models.alexnet(pretrained=True)
-    config, _ = small(Path.cwd())
+    config, choices = small(Path.cwd())
     config.model = {"_target_": "torchvision.models.alexnet", "weights": "DEFAULT"}  # past our own function
     with pytest.raises(UserError, match=r"[Ww]eights.only"):
-        build(config, Display(bars=False))
+        job_of(config, choices)
     assert unharmed()
 
 

@@ -13,6 +13,7 @@ from pruneexp.schema import Budget, LayerSensitivity, unflatten
 from pruneexp.stages.dense import train_dense
 from pruneexp.stages.graph import Runner, Stage
 from pruneexp.stages.mask import probe, prune
+from pruneexp.stages.parts import Part
 from pruneexp.stages.retrain import retrain
 from pruneexp.stages.scan import Grid, scan
 from pruneexp.stages.setting import Setting
@@ -43,11 +44,8 @@ def rows(runner: Runner, stage: Stage) -> list[LayerSensitivity]:
 def alone(setting: Setting, layer: str) -> Setting:
     """Whatever the budget, every other layer stays dense."""
     others = [name for name in ("fc1", "fc2", "fc3") if name != layer]
-    return replace(
-        setting,
-        allocation=PerLayer(exempt=others),
-        configs={**setting.configs, "criterion": {**setting.configs["criterion"], "exempt": others}},
-    )
+    cut = replace(setting.cut.value, allocation=PerLayer(exempt=others))
+    return replace(setting, cut=Part(cut, {**setting.cut.identity, "exempt": others}))
 
 
 def test_everything_that_is_asked_is_part_of_the_key_and_memory_is_not(setting: Setting) -> None:
@@ -94,7 +92,7 @@ def test_rows_are_in_the_networks_order_from_the_mildest(setting: Setting, runne
         (layer, (layer,), "linear", density) for layer in ("fc1", "fc2", "fc3") for density in (0.5, 0.05)
     ]
     record = runner.record(scanned(setting, GRID))
-    assert record["images"] == len(setting.data.val)
+    assert record["images"] == len(setting.learner.data.value.val)
     val = runner.record(train_dense(setting))["val"]
     assert record["dense"] == pytest.approx({"loss": val["loss"], "top1": val["top1"]}, rel=1e-6)
     assert record["plain"] == []
@@ -112,7 +110,7 @@ def test_a_row_is_what_a_cut_of_that_layer_alone_gives(setting: Setting, runner:
 
 
 def test_a_retrained_row_is_what_retraining_after_that_cut_gives(setting: Setting, runner: Runner) -> None:
-    grid = replace(GRID, budgets=GRID.budgets[1:], epochs=setting.retrain.epochs)
+    grid = replace(GRID, budgets=GRID.budgets[1:], epochs=setting.retraining.epochs)
     dense = train_dense(setting)
     for row in rows(runner, scanned(setting, grid)):
         cut = prune(alone(setting, row.group), dense, grid.budgets[0], None)

@@ -30,7 +30,7 @@ def setting_of(order: str, *others: str) -> Setting:
 
 def is_moved(setting: Setting) -> bool:
     """Whether the networks of a job run with the channels of a pixel side by side."""
-    ways = {layout.for_network(setting.network(start)) for start in ("initial", "fresh")}
+    ways = {layout.for_network(setting.learner.network(start)) for start in ("initial", "fresh")}
     assert len(ways) == 1
     return ways == {layout.channels_last}
 
@@ -62,9 +62,9 @@ def test_every_stage_has_the_numbers_of_the_usual_order(order: str, tmp_path: Pa
     setting = setting_of(order, "dropout=none", "reg=none", "train.epochs=1", "data.samples=100")
     found = Runner(Store(tmp_path)).artefact(train_dense(setting))
     plain = layout.stays_contiguous(brought.Convolutional(4))
-    load(plain, values(setting.network("initial")), "the initial network")
-    data = setting.data
-    fit(plain, data.train, setting.train, seed=derive(setting.seed, "train"), device=CPU)
+    load(plain, values(setting.learner.network("initial")), "the initial network")
+    data = setting.learner.data.value
+    fit(plain, data.train, setting.dense.recipe.value, seed=derive(setting.seed, "train"), device=CPU)
     assert same(dict(found.tensors), values(plain))
     logits = plain.eval()(torch.cat([images for images, _ in data.val.batches(256, CPU)]))
     right = (logits.argmax(1) == data.val.labels).double().mean()

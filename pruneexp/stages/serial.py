@@ -1,4 +1,7 @@
-"""One checkpoint for a stage that trains in several parts: which parts are finished, and where the present one is."""
+"""One checkpoint for a stage that trains several times in a row: what is finished, and where the present training is.
+
+Knows nothing of what is trained.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,12 @@ from torch import Tensor
 from pruneexp.training.snapshot import Checkpoint
 
 
-class PartCheckpoint:
-    """A checkpoint for the part at hand; ``finished`` holds what the parts before it came to.
+class SerialCheckpoint:
+    """A checkpoint for the training at hand; ``finished`` holds what the trainings before it came to.
 
-    The first save of a part replaces the last of the part before it, so nothing is lost between the two: the weights a
-    part starts from are in its own checkpoint, or, before its first save, in the last one of its predecessor.
+    The first save of a training replaces the last of the training before it, so nothing is lost between the two: the
+    weights that a training starts from are in its own checkpoint, or, before its first save, in the last one of its
+    predecessor.
     """
 
     def __init__(self, whole: Checkpoint) -> None:
@@ -33,6 +37,6 @@ class PartCheckpoint:
     def save(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
         self._whole.save(tensors, {"finished": list(self.finished), "position": dict(state)})
 
-    def finish(self, part: Mapping[str, Any]) -> None:
-        """The part at hand is done; what is saved from now on belongs to the next."""
-        self.finished.append(part)
+    def finish(self, training: Mapping[str, Any]) -> None:
+        """The training at hand is done; what is saved from now on belongs to the next."""
+        self.finished.append(training)

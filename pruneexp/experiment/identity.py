@@ -1,0 +1,130 @@
+"""What tells a trade-off point from every other: labels that people chose, and hashes of what they stand for.
+
+Reads the parts of a job and computes nothing; all of it is known before a network is trained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pruneexp.cache.identity import short, stage_key
+from pruneexp.config.groups import LABELS
+from pruneexp.experiment.build import Job
+from pruneexp.schema import SCHEMA_VERSION, Budget, PointIdentity
+from pruneexp.stages.graph import Route
+from pruneexp.stages.setting import Regime
+
+
+@dataclass(frozen=True)
+class AskedBy:
+    """The search that asked for a point, and the number it has there."""
+
+    study: str
+    trial: int = -1
+
+
+def identity(job: Job, budget: Budget, route: Route, by: AskedBy | None = None) -> PointIdentity:
+    """What tells the point of ``route`` from every other.
+
+    A search's points are told from those of curves, and of other searches, by its name; not by the trial's number.
+    """
+    told = labels(job, by)
+    fingerprint, setting = job.setting.learner.fingerprint, job.setting
+    curve = stage_key("curve", 1, {"labels": told, "reg": job.spec.values["reg"]}, [], fingerprint)
+    ends = (route.dense.key, route.mask.key, route.final.key)
+    point = stage_key("point", int(SCHEMA_VERSION), {"budget": asdict(budget)}, (curve, *ends))
+    return PointIdentity(
+        **told,
+        budget=budget,
+        curve_key=curve,
+        point_key=point,
+        dense_key=ends[0],
+        mask_key=ends[1],
+        final_key=ends[2],
+        data_fingerprint=fingerprint,
+        device=setting.learner.device.type,
+        precision=setting.dense.recipe.value.precision,
+        trial=-1 if by is None else by.trial,
+    )
+
+
+def labels(job: Job, by: AskedBy | None = None) -> dict[str, Any]:
+    """Everything that the points of a curve share, under its name in ``PointIdentity``."""
+    spec, setting = job.spec, job.setting
+    told: dict[str, Any] = {
+        **{group: spec.choices[group] for group in LABELS},
+        "retrain_scope": spec.values["retrain"]["scope"],
+        "seed": setting.seed,
+        "prunable": ",".join(setting.cut.value.layers),
+        "batchnorm": "recalibrated" if setting.recalibrate_batchnorm else "as is",
+        "train_epochs": setting.dense.epochs,
+        "retrain_epochs": setting.retraining.epochs,
+        "retrain_lr_factor": spec.values["retrain"]["lr_factor"],
+        **penalties(job),
+        **settings(job),
+        **_switches(job),
+    }
+    if by is not None:
+        told["study"] = by.study
+    elif path := job.path:
+        told["path"] = ",".join(str(each.value) for each in path)
+    return told
+
+
+def penalties(job: Job) -> dict[str, float]:
+    """How strong the penalties of training and of retraining are, 0 where one has no strength."""
+    setting = job.setting
+    return {"reg_strength": _strength(setting.dense), "reg_retrain_strength": _strength(setting.retraining)}
+
+
+def _strength(regime: Regime) -> float:
+    """What the configuration of a penalty says, or the penalty itself."""
+    penalty = regime.penalty
+    written = (penalty.identity or {}).get("strength", getattr(penalty.value, "strength", None))
+    return float(_number(written) or 0)
+
+
+def settings(job: Job) -> dict[str, str]:
+    """Short hashes of what the labels of a point stand for."""
+    learner, cut = job.setting.learner, job.setting.cut
+    dense, retraining = job.setting.dense.identity, job.setting.retraining.identity
+    parts = {
+        "reg": {"train_penalty": dense["penalty"], "retrain_penalty": retraining["penalty"]},
+        "data": learner.data.identity,
+        "dense": {**learner.identity("initial"), "train": dense["train"], "dense_dropout": dense["dropout"]},
+        "prune": {"criterion": cut.identity, "retrain": retraining["retrain"], "dropout": retraining["dropout"]},
+        "schedule": job.schedule.identity,
+        "mode": job.mode.identity,
+    }
+    return {f"{name}_settings": short(stage_key(name, 1, part, [])) for name, part in parts.items()}
+
+
+def _switches(job: Job) -> dict[str, Any]:
+    """What the hashes of a point cover that people choose by; ``None`` where a choice has no such switch."""
+    train, retrain = job.setting.dense.recipe.value, job.setting.retraining.recipe.value
+    once = 1 if job.spec.choices["schedule"] == "one_shot" else None
+    return {
+        "train_lr": train.lr,
+        "batch_size": train.batch_size,
+        "optimizer": train.optimizer,
+        "momentum": train.momentum,
+        "train_schedule": train.schedule,
+        "retrain_schedule": retrain.schedule,
+        "warmup": train.warmup,
+        "clip": train.clip,
+        "label_smoothing": train.label_smoothing,
+        "augment": _switch(job.setting.dense.augment),
+        "min_keep": job.setting.cut.value.min_keep,
+        "rounds": _number(job.schedule.identity.get("rounds", once)),
+        "cap": _number(job.mode.identity.get("cap")),
+        "scaled_init": _switch(job.mode.identity.get("scaled_init")),
+    }
+
+
+def _number(value: Any) -> Any:
+    return value if isinstance(value, int | float) else None
+
+
+def _switch(value: Any) -> str | None:
+    return str(value).lower() if isinstance(value, bool) else None
