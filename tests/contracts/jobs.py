@@ -13,6 +13,7 @@ from pruneexp.experiment.build import Job, build
 from pruneexp.experiment.display import Display
 from pruneexp.experiment.run import run
 from tests.contracts.composing import composed, small
+from tests.contracts.records import fresh_store
 
 SMALL_NETWORK = ("data=synthetic", "model=lenet_300_100", "device=cpu", "train.epochs=2", "retrain.epochs=1")
 
@@ -24,7 +25,9 @@ def built(*overrides: str) -> Job:
 
 
 def ran(folder: Path, *overrides: str) -> None:
-    """Run the small job, with store and records below ``folder``."""
+    """Run the small job, with store and records below ``folder``; a database is there already, as making one is slow."""
+    if not (folder / "mlflow.db").exists():
+        fresh_store(folder)
     run(*small(folder, *overrides))
 
 
