@@ -25,7 +25,7 @@ def built(*overrides: str) -> Job:
 
 
 def ran(folder: Path, *overrides: str) -> None:
-    """Run the small job, with store and records below ``folder``; a database is there already, as making one is slow."""
+    """Run the small job, with store and records below ``folder``; its database is there at once."""
     if not (folder / "mlflow.db").exists():
         fresh_store(folder)
     run(*small(folder, *overrides))
