@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from tests.contracts.commands import called, started, typed, until
 from tests.contracts.composing import SMALL, choices
-from tests.contracts.jobs import numbers, runs, summaries
+from tests.contracts.jobs import runs
 from tests.contracts.records import fresh_store
 
 
@@ -143,52 +143,6 @@ def test_other_commands_run_as_processes_too(
     done = typed(tmp_path, *words, program=program)
     assert (done.returncode, "Traceback" in done.stderr) == (status, False)
     assert sentence in done.stdout + done.stderr
-
-
-@pytest.mark.slow
-def test_jobs_side_by_side_on_a_fresh_database_lose_nothing(tmp_path: Path) -> None:
-    grid = (
-        "-m",
-        *SMALL,
-        "reg=l1,l2",
-        "seed=0,1",
-        "mode=prune,scratch_e",
-        "runtime.threads=1",
-        "runtime.dashboard=true",
-    )
-    at_once, alone = tmp_path / "at_once", tmp_path / "alone"
-    for folder, how in (
-        (at_once, ("hydra/launcher=joblib", "hydra.launcher.n_jobs=8")),
-        (alone, (f"runtime.store={at_once}/.pruneexp/store",)),  # one after the other
-    ):
-        folder.mkdir()
-        done = typed(folder, *grid, *how)
-        assert done.returncode == 0, done.stderr
-    assert [run.info.status for run in runs(at_once)] == ["FINISHED"] * 16
-    assert [run.info.status for run in runs(at_once, "curve")] == ["FINISHED"] * 8
-    assert len(numbers(at_once)) == 16
-    assert numbers(at_once) == numbers(alone)
-    assert len(summaries(at_once)) == 12  # over the seeds of four curves of two points
-    assert summaries(at_once) == summaries(alone)
-
-
-@pytest.mark.slow
-def test_a_hyper_parameter_is_searched_by_the_advertised_command(tmp_path: Path) -> None:
-    search = ("hydra/sweeper=optuna", "hydra.sweeper.trials=2", "reg.strength=tag(log,interval(1e-6,1e-3))")
-    done = typed(tmp_path, "-m", *search, *SMALL, "runtime.dashboard=true")
-    assert done.returncode == 0, done.stderr
-    *_, last_line = said = done.stdout.splitlines()
-    assert [line for line in said if line.startswith("dashboard http")] == [last_line]  # of the search, not of trials
-    (file,) = tmp_path.rglob("optimization_results.yaml")
-    found = yaml.safe_load(file.read_text())
-    assert found["completed"] == 2
-    last = {run.data.params["reg_strength"]: run for run in runs(tmp_path) if run.data.params["budget.value"] == "0.1"}
-    assert len(last) == 2
-    assert all(1e-6 <= float(strength) <= 1e-3 for strength in last)
-    accuracy = {float(strength): run.data.metrics["val.after.top1"] for strength, run in last.items()}
-    best = found["best"][0]
-    assert best["values"] == {"val.after.top1": max(accuracy.values())}
-    assert accuracy[best["params"]["reg.strength"]] == max(accuracy.values())
 
 
 def test_help_lists_every_group(tmp_path: Path) -> None:

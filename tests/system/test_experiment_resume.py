@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from pruneexp.experiment.display import Display
 from pruneexp.training.fit import Epoch
-from tests.contracts.composing import SMALL
 from tests.contracts.jobs import numbers, ran, runs
 
 LONGER = ("train.epochs=4", "retrain.epochs=2", "retrain.scope=local", "model=lenet5", "data.image_size=16")
@@ -84,22 +77,3 @@ def test_ctrl_c_marks_the_curve_and_the_next_run_completes_it(tmp_path: Path, mo
     ran(tmp_path)
     assert [run.info.status for run in runs(tmp_path, "curve")] == ["FINISHED"]
     assert len(numbers(tmp_path)) == 2
-
-
-@pytest.mark.slow
-def test_kill_9_at_random_moments(whole: dict[str, dict[str, float]], tmp_path: Path) -> None:
-    broken = tmp_path / "broken"
-    broken.mkdir()
-    command = [
-        *(sys.executable, "-m", "pruneexp", *SMALL, *LONGER, "runtime.checkpoint_seconds=0"),
-        *(f"runtime.store={broken}/store", f"runtime.tracking_uri=sqlite:///{broken}/mlflow.db"),
-    ]
-    clock = random.Random(0)
-    for _ in range(12):
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            time.sleep(clock.uniform(2, 14))
-            process.send_signal(signal.SIGKILL)
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
-    assert done.returncode == 0, done.stderr
-    assert numbers(broken) == whole
-    assert [run.info.status for run in runs(broken)] == ["FINISHED"] * 2
