@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -128,6 +130,20 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert said == "pruneexp: interrupted; the same command goes on where this one stopped\n"
     assert [run.info.status for run in runs(tmp_path, "curve")] == ["KILLED"]
+
+
+def test_a_command_called_here_leaves_this_process_as_it_was(tmp_path: Path) -> None:
+    def process() -> tuple[object, ...]:
+        state = (Path.cwd(), list(sys.argv), list(sys.path), dict(os.environ), torch.get_num_threads())
+        return *state, signal.getsignal(signal.SIGTERM), "own_network" in sys.modules
+
+    before = process()
+    (tmp_path / "own_network.py").write_text("from torch import nn\n\n\nclass Small(nn.Flatten):\n    pass\n")
+    bare = ("~model.num_classes", "~model.channels", "~model.image_size", "model._target_=own_network.Small")
+    done = called(tmp_path, *SMALL, *bare, "runtime.allow=[own_network]", "runtime.threads=3", "plan=true")
+    assert done.returncode == 2
+    assert "the model gives a tensor of shape (2, 144)" in done.stderr  # it was loaded, and built
+    assert process() == before
 
 
 @pytest.mark.parametrize(
