@@ -9,9 +9,17 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 from pruneexp.__main__ import main
+from pruneexp.config.skeleton import conf_folder
 from sweeps.compose import read
 from sweeps.storing import open_storage
 from tests.contracts.composing import SMALL
+
+#: Data sets that are read from files, by their YAML.
+WITH_FILES = [
+    path.stem
+    for path in sorted((conf_folder() / "data").glob("*.yaml"))
+    if "\nroot:" in path.read_text(encoding="utf-8")
+]
 
 
 @pytest.fixture
@@ -29,8 +37,9 @@ def said(capsys: pytest.CaptureFixture[str], words: Sequence[str], status: int =
     return shown.out + shown.err
 
 
-@pytest.mark.parametrize("data", ["mnist", "fashion_mnist", "cifar10", "cifar100", "imagenet"])
-@pytest.mark.parametrize("form", ["data.root=~/sets", "data.root='~/sets'"])
+@pytest.mark.parametrize(
+    ("data", "form"), [(name, "data.root=~/sets") for name in WITH_FILES] + [("mnist", "data.root='~/sets'")]
+)
 def test_data_lie_in_a_home(data: str, form: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert str(home / "sets") in said(capsys, [f"data={data}", form, "model=lenet5", "device=cpu"], 2)
 
