@@ -15,11 +15,7 @@ from sweeps.storing import open_storage
 from tests.contracts.composing import SMALL
 
 #: Data sets that are read from files, by their YAML.
-WITH_FILES = [
-    path.stem
-    for path in sorted((conf_folder() / "data").glob("*.yaml"))
-    if "\nroot:" in path.read_text(encoding="utf-8")
-]
+WITH_FILES = [path.stem for path in sorted((conf_folder() / "data").glob("*.yaml")) if "\nroot:" in path.read_text()]
 
 
 @pytest.fixture
