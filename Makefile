@@ -46,8 +46,12 @@ demo: install ## Run a small experiment on real digits, then make its figure and
 	echo '  $(PY) -m mlflow ui'
 
 .PHONY: test
-test: lint types imports ## Run every check and the fast tests
-	@$(PY) -m pytest
+test: lint types imports ## Run every check and the fast tests, those of units and of commands
+	@$(PY) -m pytest tests/unit tests/system
+
+.PHONY: test-unit
+test-unit: install ## Run the tests of units, which start no process
+	@$(PY) -m pytest tests/unit
 
 .PHONY: test-slow
 test-slow: install extras postgres slurm browser ## Run the tests that take minutes

@@ -1,8 +1,13 @@
-"""Commands as users give them, in processes that a test watches and disturbs."""
+"""Commands as users give them: in this process, in one of their own, or in one that a test watches and disturbs.
+
+A process takes three seconds to load torch and MLflow, so most tests call commands in this one (``called``).
+"""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
+import io
 import os
 import signal
 import subprocess
@@ -12,10 +17,67 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+
 ROOT = Path(__file__).parents[2]
 
 #: Seconds after which what a test waits for will not come any more, on a machine with much else to do.
 PATIENCE = 300.0
+
+#: Signals that a command listens to while it runs.
+LISTENED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
+
+
+def called(folder: Path, *words: str, program: str = "pruneexp") -> subprocess.CompletedProcess[str]:
+    """``python -m PROGRAM WORDS`` in a folder of a user's, but within this process, which is left as it was found."""
+    is_package = hasattr(importlib.import_module(program), "__path__")
+    name = f"{program}.__main__" if is_package else program
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    with (
+        _left_as_found(folder),
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        sys.argv, sys.path[:0] = [program, *words], [str(folder)]
+        try:
+            status = importlib.import_module(name).main(list(words))
+        except SystemExit as left:  # by argparse, which has said why
+            status = int(left.code or 0)
+    said = [stream.buffer.getvalue().decode() for stream in (out, err)]
+    return subprocess.CompletedProcess([program, *words], status, *said)
+
+
+@contextmanager
+def _left_as_found(folder: Path) -> Iterator[None]:
+    """Put back what a command changes in its process, and forget the modules that it has loaded from a folder."""
+    environment, path, arguments, modules = dict(os.environ), list(sys.path), sys.argv, set(sys.modules)
+    handlers, threads = {number: signal.getsignal(number) for number in LISTENED}, torch.get_num_threads()
+    GlobalHydra.instance().clear()
+    try:
+        yield
+    finally:
+        GlobalHydra.instance().clear()
+        HydraConfig.instance().cfg = None
+        torch.set_num_threads(threads)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for name in set(os.environ) - set(environment):
+            del os.environ[name]
+        os.environ.update(environment)
+        sys.path[:], sys.argv = path, arguments
+        for name in set(sys.modules) - modules:
+            if (getattr(sys.modules[name], "__file__", None) or "").startswith(f"{folder}{os.sep}"):
+                del sys.modules[name]
+
+
+def typed(folder: Path, *words: str, program: str = "pruneexp") -> subprocess.CompletedProcess[str]:
+    """``python -m PROGRAM WORDS`` in a folder of a user's, in a process of its own."""
+    command = [sys.executable, "-m", program, *words]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
 @contextmanager

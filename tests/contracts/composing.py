@@ -25,14 +25,20 @@ SMALL = (
 )
 
 
+def choices(group: str) -> str:
+    """The choices of a group, by the files of its folder, as a sentence lists them."""
+    folder = skeleton.conf_folder() / group
+    return ", ".join(sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")))
+
+
 def composed(*overrides: str) -> tuple[DictConfig, Mapping[str, str]]:
     """Configuration and choices of ``python -m pruneexp OVERRIDES``."""
     skeleton.register()
     with initialize_config_dir(str(skeleton.conf_folder()), version_base="1.3"):
         whole = compose("config", overrides=list(overrides), return_hydra_config=True)
-        choices = choices_of(whole.hydra)
+        chosen = choices_of(whole.hydra)
     HydraConfig.instance().cfg = None
-    return OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"]), choices
+    return OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"]), chosen
 
 
 def small(folder: Path, *overrides: str) -> tuple[DictConfig, Mapping[str, str]]:

@@ -15,6 +15,7 @@ from pruneexp.experiment.display import Display
 from pruneexp.experiment.run import run
 from pruneexp.experiment.spec import read
 from tests.contracts.composing import composed, small
+from tests.contracts.records import fresh_store
 
 SMALL_NETWORK = ("data=synthetic", "model=lenet_300_100", "device=cpu", "train.epochs=2", "retrain.epochs=1")
 
@@ -30,7 +31,9 @@ def job_of(config: DictConfig, choices: Mapping[str, str], own: Sequence[str] = 
 
 
 def ran(folder: Path, *overrides: str) -> None:
-    """Run the small job, with store and records below ``folder``."""
+    """Run the small job, with store and records below ``folder``; its database is there at once."""
+    if not (folder / "mlflow.db").exists():
+        fresh_store(folder)
     run(*small(folder, *overrides))
 
 

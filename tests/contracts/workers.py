@@ -30,9 +30,10 @@ DIMENSIONS: Mapping[str, BaseDistribution] = {
 PARETO: Mapping[str, Direction] = {"accuracy": "maximize", "size": "minimize"}
 ONE: Mapping[str, Direction] = {"accuracy": "maximize"}
 
-#: One process that has imported Optuna, and forks; it runs no threads, unlike the one that runs the tests.
+#: One process that has imported Optuna, and forks; it runs no threads, unlike the one that runs the tests. Where tests
+#: of the store run too, theirs is the same process: it needs torch, or each of their forks would import it.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.contracts.workers"])
+PROCESSES.set_forkserver_preload(["tests.contracts.workers", "pruneexp.cache.store", "torch"])
 
 
 def worker(

@@ -196,6 +196,10 @@ def test_help_loads_neither_torch_nor_mlflow() -> None:
     assert not loaded & {"torch", "torchvision", "mlflow", "pandas", "matplotlib"}
 
 
+def test_costs_need_no_torch() -> None:
+    assert "torch" not in imported_by("-c", "import pruneexp.cost.rows, pruneexp.cost.rules")
+
+
 def test_vocabulary_loads_nothing_heavy() -> None:
     loaded = imported_by("-c", "import pruneexp, pruneexp.schema, pruneexp.errors")
     assert not loaded & {"torch", "numpy", "pandas", "mlflow", "hydra", "omegaconf"}

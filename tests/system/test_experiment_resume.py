@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import os
-import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from pruneexp.experiment.display import Display
 from pruneexp.training.fit import Epoch
-from tests.contracts.composing import SMALL
 from tests.contracts.jobs import numbers, ran, runs
 
-LONGER = ("train.epochs=4", "retrain.epochs=2", "retrain.scope=local", "model=lenet5", "data.image_size=28")
+LONGER = ("train.epochs=4", "retrain.epochs=2", "retrain.scope=local", "model=lenet5", "data.image_size=16")
 
 
 class Killed(BaseException):
     """What no handler of the job's may swallow."""
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, float]]:
+    """The numbers of the job that is never interrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    ran(folder, *LONGER)
+    return numbers(folder)
+
+
 @pytest.mark.parametrize("epochs", [1, 3, 6, 9])
-def test_interrupted_after_an_epoch(epochs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    ran(whole, *LONGER)
+def test_interrupted_after_an_epoch(
+    epochs: int, whole: dict[str, dict[str, float]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     left = epochs
 
     def count(self: Display, stage: str, epoch: Epoch) -> None:
@@ -39,10 +40,10 @@ def test_interrupted_after_an_epoch(epochs: int, tmp_path: Path, monkeypatch: py
     with monkeypatch.context() as patch:
         patch.setattr(Display, "epoch", count)
         with pytest.raises(Killed):
-            ran(broken, *LONGER, "runtime.checkpoint_seconds=0")
-    ran(broken, *LONGER, "runtime.checkpoint_seconds=0")
-    assert numbers(broken) == numbers(whole)
-    assert len(runs(broken)) == 2
+            ran(tmp_path, *LONGER, "runtime.checkpoint_seconds=0")
+    ran(tmp_path, *LONGER, "runtime.checkpoint_seconds=0")
+    assert numbers(tmp_path) == whole
+    assert len(runs(tmp_path)) == 2
 
 
 def test_the_second_half_of_local_retraining_goes_on_where_it_was(
@@ -76,23 +77,3 @@ def test_ctrl_c_marks_the_curve_and_the_next_run_completes_it(tmp_path: Path, mo
     ran(tmp_path)
     assert [run.info.status for run in runs(tmp_path, "curve")] == ["FINISHED"]
     assert len(numbers(tmp_path)) == 2
-
-
-@pytest.mark.slow
-def test_kill_9_at_random_moments(tmp_path: Path) -> None:
-    ran(tmp_path / "whole", *LONGER)
-    broken = tmp_path / "broken"
-    broken.mkdir()
-    command = [
-        *(sys.executable, "-m", "pruneexp", *SMALL, *LONGER, "runtime.checkpoint_seconds=0"),
-        *(f"runtime.store={broken}/store", f"runtime.tracking_uri=sqlite:///{broken}/mlflow.db"),
-    ]
-    clock = random.Random(0)
-    for _ in range(12):
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            time.sleep(clock.uniform(2, 14))
-            process.send_signal(signal.SIGKILL)
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
-    assert done.returncode == 0, done.stderr
-    assert numbers(broken) == numbers(tmp_path / "whole")
-    assert [run.info.status for run in runs(broken)] == ["FINISHED"] * 2

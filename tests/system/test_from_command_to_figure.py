@@ -4,27 +4,11 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import os
-import subprocess
-import sys
 from pathlib import Path
 
+from tests.contracts.commands import called, typed
 from tests.contracts.composing import SMALL
-
-ROOT = Path(__file__).parents[2]
-
-
-def _typed(folder: Path, module: str, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+from tests.contracts.records import fresh_store
 
 
 def _digests(folder: Path) -> dict[str, str]:
@@ -32,14 +16,17 @@ def _digests(folder: Path) -> dict[str, str]:
 
 
 def test_from_command_to_figure(tmp_path: Path) -> None:
-    _typed(tmp_path, "pruneexp", "-m", *SMALL, "reg=l1,l2", "mode=prune,scratch_e")
-    said = _typed(tmp_path, "analysis", "all", "--out", "first")
-    _typed(tmp_path, "analysis", "all", "--out", "second")
+    fresh_store(tmp_path)
+    swept = typed(tmp_path, "-m", *SMALL, "reg=l1,l2", "mode=prune,scratch_e")
+    assert swept.returncode == 0, swept.stderr
+    drawn = typed(tmp_path, "all", "--out", "first", program="analysis")
+    assert drawn.returncode == 0, drawn.stderr
+    assert called(tmp_path, "all", "--out", "second", program="analysis").returncode == 0
     first = _digests(tmp_path / "first")
     assert first == _digests(tmp_path / "second")
     for name in ("tradeoff-synthetic-lenet_300_100.png", "tradeoff-synthetic-lenet_300_100.svg", "claims.md"):
         assert name in first
-        assert name in said
+        assert name in drawn.stdout
     with (tmp_path / "first" / "prune_vs_scratch.csv").open() as file:
         columns = {row["column"] for row in csv.DictReader(file)}
     assert columns == {"Unpruned", "Fine-tuned", "Scratch-E"}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sweeps.__main__ import main
-from tests.contracts.composing import SMALL
+from tests.contracts.composing import SMALL, choices
 from tests.contracts.jobs import runs
 from tests.contracts.studies import recording, swept
 
@@ -31,8 +31,8 @@ def said(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str, stat
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ("", "study: nothing is chosen; write study=CHOICE, where the choices are knee, layer_thresholds, sensitivity"),
-        ("study=sensitivty", "study=sensitivty: no such choice; the choices of study are knee, layer_thresholds, sen"),
+        ("", f"study: nothing is chosen; write study=CHOICE, where the choices are {choices('study')}"),
+        ("study=sensitivty", f"study=sensitivty: no such choice; the choices of study are {choices('study')}"),
         ("study=knee study.epsilom=1", "study.epsilom: no such key; the keys of study are _target_, confidence, eps"),
         ("study=knee modle=lenet5", "modle: no such key; the groups and keys are "),
         ("study=knee train.lr=0", "train.lr=0: allowed is above 0"),
@@ -142,7 +142,7 @@ def test_help_lists_studies_and_options_without_loading_torch_or_optuna() -> Non
     done = subprocess.run(
         [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True, env=os.environ
     )
-    for line in ("study: knee, layer_thresholds, sensitivity", "model: alexnet", "  epsilon: 0.5", "  tolerance: 1.1"):
+    for line in (f"study: {choices('study')}", f"model: {choices('model')}", "  epsilon: 0.5", "  tolerance: 1.1"):
         assert line in done.stdout
     assert json.loads(done.stdout.splitlines()[-1]) == []
 

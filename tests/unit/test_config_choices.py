@@ -12,6 +12,7 @@ from pruneexp.__main__ import main as pruneexp
 from pruneexp.config import skeleton
 from sweeps.__main__ import main as sweeps
 from sweeps.grid import grid, overrides
+from tests.contracts.composing import choices
 
 GROUPS = {
     "model": "lenet5",
@@ -95,7 +96,7 @@ def test_nor_in_a_sweeps_file(found: dict[str, object]) -> None:
         ("/mode/rewind", "experiment/mine: mode takes one choice: write 'override /mode: rewind' for rewind"),
         (
             "override /reg: null",
-            "experiment/mine: override /reg: null: reg needs a choice, and there are l1, l1_then_l2, l2, none",
+            f"experiment/mine: override /reg: null: reg needs a choice, and there are {choices('reg')}",
         ),
     ],
 )
@@ -122,10 +123,10 @@ def test_a_preset_may_take_another_recipe_or_none() -> None:
 @pytest.mark.parametrize(
     ("word", "told"),
     [
-        ("reg=null", "reg=null: reg needs a choice, and there are l1, l1_then_l2, l2, none; reg=none is one of them"),
-        ("~reg", "~reg: reg needs a choice, and there are l1, l1_then_l2, l2, none; reg=none is one of them"),
-        ("mode=null", "mode=null: mode needs a choice, and there are prune, rewind, scratch_b, scratch_e"),
-        ("~model", "~model: model needs a choice, and there are alexnet, "),
+        ("reg=null", f"reg=null: reg needs a choice, and there are {choices('reg')}; reg=none is one of them"),
+        ("~reg", f"~reg: reg needs a choice, and there are {choices('reg')}; reg=none is one of them"),
+        ("mode=null", f"mode=null: mode needs a choice, and there are {choices('mode')}"),
+        ("~model", f"~model: model needs a choice, and there are {choices('model')}"),
         ("train=null", "train=null: to leave the recipe out, write ~train"),
         ("experiment=null", "experiment=null: to run without a preset, leave experiment out"),
         ("reg=[]", "reg takes one choice, and this list has none"),

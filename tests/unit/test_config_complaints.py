@@ -11,9 +11,10 @@ from hydra.core.global_hydra import GlobalHydra
 from pruneexp.__main__ import main
 from pruneexp.config import skeleton
 from pruneexp.config.sweep import check_command
+from tests.contracts.composing import choices
 
 COMPLAINTS = [
-    ("reg=l3", "reg=l3: no such choice; the choices of reg are l1, l1_then_l2, l2, none"),
+    ("reg=l3", f"reg=l3: no such choice; the choices of reg are {choices('reg')}"),
     ("experiment=nope", "experiment=nope: no such choice"),
     ("train=sgdd", "train=sgdd: no such choice"),
     ("regg=l1", "regg: no such key; the groups and keys are criterion"),

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-import torch
 from hydra.core.global_hydra import GlobalHydra
-from safetensors.torch import save_file
 
 from pruneexp.__main__ import main
-from pruneexp.status import main as status
+from pruneexp.config.skeleton import conf_folder
 from sweeps.compose import read
 from sweeps.storing import open_storage
 from tests.contracts.composing import SMALL
+
+#: Data sets that are read from files, by their YAML.
+WITH_FILES = [path.stem for path in sorted((conf_folder() / "data").glob("*.yaml")) if "\nroot:" in path.read_text()]
 
 
 @pytest.fixture
@@ -32,8 +33,9 @@ def said(capsys: pytest.CaptureFixture[str], words: Sequence[str], status: int =
     return shown.out + shown.err
 
 
-@pytest.mark.parametrize("data", ["mnist", "fashion_mnist", "cifar10", "cifar100", "imagenet"])
-@pytest.mark.parametrize("form", ["data.root=~/sets", "data.root='~/sets'"])
+@pytest.mark.parametrize(
+    ("data", "form"), [(name, "data.root=~/sets") for name in WITH_FILES] + [("mnist", "data.root='~/sets'")]
+)
 def test_data_lie_in_a_home(data: str, form: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert str(home / "sets") in said(capsys, [f"data={data}", form, "model=lenet5", "device=cpu"], 2)
 
@@ -41,25 +43,6 @@ def test_data_lie_in_a_home(data: str, form: str, home: Path, capsys: pytest.Cap
 @pytest.mark.parametrize("quote", ["", "'"])
 def test_the_store_lies_in_a_home(quote: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"{home}/store\n" in said(capsys, [*SMALL, f"runtime.store={quote}~/store{quote}", "plan=true"])
-
-
-def test_a_sweep_leaves_nothing_where_it_was_started(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    weights = {"fc1": (300, 144), "fc2": (100, 300), "fc3": (4, 100)}
-    state = {f"{layer}.weight": torch.ones(shape) for layer, shape in weights.items()}
-    save_file(
-        state | {f"{layer}.bias": torch.ones(shape[0]) for layer, shape in weights.items()}, home / "w.safetensors"
-    )
-    words = ["-m", *SMALL, "train.epochs=0", "retrain.epochs=0", "train.start_from=~/w.safetensors", "seed=0",
-             "runtime.store=~/store,~/other", "runtime.sweeps=~/sweeps", "runtime.tracking_uri=sqlite:///~/mlflow.db",
-             "runtime.sweep=mine"]  # fmt: skip
-    said(capsys, words)
-    assert {"mlflow.db", "other", "store", "sweeps"} <= {path.name for path in home.iterdir()}
-    assert (home / "sweeps/mine/00001.json").is_file()
-    assert not Path(".pruneexp/sweeps").exists()
-    assert not Path("~").exists()
-    assert status(["mine", "--sweeps=~/sweeps"]) == 0
-    (home / "grid.yaml").write_text("product: {seed: [0, 1]}\n")
-    assert "4 asked" in said(capsys, ["-m", "hydra.sweeper.file=~/grid.yaml", *SMALL, "plan=true"])
 
 
 def test_studies_are_kept_in_a_home(home: Path) -> None:

@@ -11,13 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pruneexp.__main__ import main
 from pruneexp.config import checks, skeleton
 from pruneexp.config.complaints import complaint
 from pruneexp.config.sweep import check_command
 from pruneexp.errors import UserError
 from sweeps.compose import read
-from tests.contracts.composing import SMALL
 
 RUN = "touch pwned"
 KNEE = {"_target_": "sweeps.studies.knee.Knee"}
@@ -145,19 +143,6 @@ def test_so_is_a_study(storage: str) -> None:
     write("study/mine", f"# @package _global_\n{text}")
     command = read(["--config-dir", "sent", "study=mine"])
     assert command.study.storage == storage.replace("${oc.env:CLOUD_KEY}", "s3cret")
-
-
-def test_a_preset_of_the_users_keeps_its_records_where_it_says(tmp_path: Path) -> None:
-    secret = {"source": "http://ann:${oc.env:CLOUD_KEY}@lab/"}
-    places = {"store": f"{tmp_path}/there/store", "tracking_uri": f"sqlite:///{tmp_path}/there/mlflow.db"}
-    preset = {"runtime": {**places, "tags": secret}, "train": {"epochs": 0}, "retrain": {"epochs": 0}}
-    write("experiment/mine", "# @package _global_\n" + yaml.safe_dump(preset))
-    assert main(["--config-dir", "sent", "experiment=mine", *SMALL]) == 0
-    assert Path("there/mlflow.db").is_file()
-    assert Path("there/store").is_dir()
-    assert not Path("mlflow.db").exists()
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert [str(path) for path in files if b"s3cret" in path.read_bytes()] == []
 
 
 def test_a_variable_that_is_not_set_is_said_in_a_sentence() -> None:

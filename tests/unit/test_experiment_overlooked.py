@@ -9,14 +9,12 @@ from typing import Any
 import pytest
 from torch import nn
 
-from pruneexp import schema
 from pruneexp.__main__ import main
 from pruneexp.experiment import plan
 from sweeps.__main__ import main as sweeps
 from tests.contracts import brought
 from tests.contracts.composing import SMALL
-from tests.contracts.jobs import built, ran, runs
-from tests.contracts.records import fresh_store
+from tests.contracts.jobs import built
 
 MIXED = (
     "FLOP of attention.out_proj are not counted; not pruned: attention.in_proj_weight, rows.weight_ih_l0, "
@@ -51,16 +49,6 @@ def test_long_lists_are_shortened() -> None:
 @pytest.mark.parametrize("network", ["lenet_300_100", "lenet5"])
 def test_nothing_is_left_out_of_the_shipped_networks(network: str) -> None:
     assert built(f"model={network}", "data.image_size=16").overlooked == ""
-
-
-def test_records_and_what_is_printed_say_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    fresh_store(tmp_path)
-    ran(tmp_path, *brought.overrides(brought.Functional, both=False), "curve.densities=[0.5]")
-    printed = capsys.readouterr().out
-    assert "  warning   FLOP of first are not counted\n" in printed
-    assert "\nwarning: FLOP of first are not counted\n" in printed.partition("budget")[2]
-    for run in (*runs(tmp_path), *runs(tmp_path, "curve")):
-        assert run.data.tags[schema.OVERLOOKED] == "FLOP of first are not counted"
 
 
 @pytest.mark.parametrize(

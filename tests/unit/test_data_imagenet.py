@@ -15,7 +15,7 @@ from torchvision.transforms import functional as transform
 from pruneexp.data.dataset import Dataset
 from pruneexp.data.imagenet import imagenet
 from pruneexp.errors import UserError
-from tests.contracts.datasets import CPU, DatasetContract, everything
+from tests.contracts.datasets import DatasetContract, everything
 
 WNIDS = ("n01440764", "n01443537", "n01484850")
 
@@ -74,24 +74,6 @@ def test_central_crop_by_hand(photographs: Path) -> None:
     torch.testing.assert_close(found[0], expected)
 
 
-def test_number_of_workers_changes_nothing(photographs: Path) -> None:
-    order = torch.arange(27).flip(0)
-    alone, shared = (
-        everything(small(photographs, workers).train, order, torch.Generator().manual_seed(3)) for workers in (0, 2)
-    )
-    assert torch.equal(alone, shared)
-
-
-def test_generator_keeps_pace_with_the_batches_not_with_the_workers(photographs: Path) -> None:
-    states = []
-    for workers in (0, 2):
-        generator = torch.Generator().manual_seed(3)
-        batches = small(photographs, workers).train.batches(4, CPU, augment=generator)
-        next(batches)
-        states.append(generator.get_state())
-    assert torch.equal(*states)
-
-
 def test_every_visit_is_augmented_anew(photographs: Path) -> None:
     twice = everything(small(photographs).train, torch.zeros(2, dtype=torch.int64), torch.Generator().manual_seed(3))
     assert not torch.equal(twice[0], twice[1])
@@ -109,9 +91,8 @@ def test_preprocessing_and_files_are_in_the_fingerprint(tmp_path: Path) -> None:
     assert small(root, workers=1).fingerprint == digests[-1]
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_damaged_photograph_is_named(workers: int, tmp_path: Path) -> None:
-    data = small(write(tmp_path), workers)
+def test_damaged_photograph_is_named(tmp_path: Path) -> None:
+    data = small(write(tmp_path))
     path = tmp_path / "val" / WNIDS[2] / f"{WNIDS[2]}_3.JPEG"
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(UserError) as caught:

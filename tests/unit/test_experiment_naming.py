@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
@@ -18,8 +17,7 @@ from pruneexp.pruning.allocations.per_layer import PerLayer
 from pruneexp.pruning.allotment import Allotment
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.schema import Budget
-from sweeps.__main__ import main as sweeps
-from tests.contracts.composing import SMALL, small
+from tests.contracts.composing import small
 from tests.contracts.jobs import job_of
 
 
@@ -102,24 +100,3 @@ def test_an_allocation_of_the_users_is_given_text_where_it_asks_for_it(tmp_path:
     job, _ = built(tmp_path, spared=[1, 3.0], factors={13: [1, 2.5]}, rates=[1, 0.5], title="x")
     assert job.setting.cut.value.allocation == Sparing(["1", "3.0"], {"13": [1, 2.5]}, [1, 0.5], "x")
     assert built(tmp_path, spared=None)[0].setting.cut.value.allocation == Sparing()
-
-
-def test_layers_that_are_coupled_go_by_numbers_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("mine/model").mkdir(parents=True)
-    target = "_target_: torch.nn.Sequential\n_args_:\n- {_target_: torch.nn.Flatten}\n"
-    layers = (f"- {{_target_: torch.nn.Linear, in_features: {a}, out_features: {b}}}\n" for a, b in ((144, 8), (8, 4)))
-    Path("mine/model/plain.yaml").write_text(target + "- {_target_: torch.nn.ReLU}\n".join(layers))
-    words = ["--config-dir", "mine", *SMALL, "model=plain", "study=sensitivity", "study.densities=[0.5]"]
-
-    def scanned(coupled: str) -> int:
-        GlobalHydra.instance().clear()
-        return sweeps([*words, f"study.coupled={coupled}"])
-
-    assert scanned("[[1,4]]") == 2
-    assert "coupled names unknown layers 4; layers are 1, 3." in capsys.readouterr().err
-    assert not list(Path(".pruneexp").rglob("*.safetensors"))  # said before anything is trained
-    assert scanned("[[1,3]]") == 0
-    assert " 1+3 " in capsys.readouterr().out
