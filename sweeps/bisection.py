@@ -31,7 +31,7 @@ class Measurement:
 
 
 @dataclass(frozen=True)
-class Knee:
+class Bracket:
     """Both sides of the limit: the hardest measurement that keeps to it, and the mildest that does not.
 
     ``within`` is None where only the dense network does, ``beyond`` where the lowest density asked about still does.
@@ -44,7 +44,7 @@ class Knee:
 
 def bisect(
     measure: Callable[[float], Measurement], keeps: Callable[[Measurement], bool], *, lowest: float, tolerance: float
-) -> Knee:
+) -> Bracket:
     """Look between ``lowest`` and 1 until the densities of both ends are closer than the factor ``tolerance``.
 
     Takes the limit for monotone: where accuracy rises again further down, the first crossing that is met counts.
@@ -52,7 +52,7 @@ def bisect(
     """
     measured = [measure(lowest)]
     if keeps(measured[0]):
-        return Knee(measured[0], None, tuple(measured))
+        return Bracket(measured[0], None, tuple(measured))
     within, beyond = None, measured[0]
     while (mildest := within.density if within else 1.0) / beyond.density > tolerance:
         between = _rounded(math.sqrt(mildest * beyond.density))
@@ -63,7 +63,7 @@ def bisect(
             within = measured[-1]
         else:
             beyond = measured[-1]
-    return Knee(within, beyond, tuple(measured))
+    return Bracket(within, beyond, tuple(measured))
 
 
 def _rounded(density: float) -> float:

@@ -18,7 +18,7 @@ from sweeps.space import dominated
 from sweeps.trials import Bench
 
 
-class Options(Protocol):
+class SearchOptions(Protocol):
     """The options of a search that decide what a trial is worth."""
 
     @property
@@ -34,11 +34,11 @@ class Options(Protocol):
 
 
 @dataclass(frozen=True)
-class Trial:
+class TrialEvaluator:
     """Evaluates the trials of the search; ``dense`` is the accuracy on val that drops are counted from."""
 
     bench: Bench
-    options: Options
+    options: SearchOptions
     dense: float
     worker: Worker
 
@@ -52,7 +52,7 @@ class Trial:
         point = _computed(lambda: self.bench.probe(trial.number, trial.params))
         if self.options.epochs:
             self._refuse_dominated(trial, point)
-            watch = Judge(trial, self.dense) if self.options.objective == "smallest" else None
+            watch = EarlyStopping(trial, self.dense) if self.options.objective == "smallest" else None
             point = _computed(lambda: self.bench.retrain(trial.number, trial.params, self.options.epochs, watch))
         val, density = _score(point)
         trial.set_user_attr("val", val)
@@ -84,7 +84,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Judge:
+class EarlyStopping:
     """Reports the drop of accuracy after every epoch of retraining, and ends it when Optuna's pruner says so."""
 
     trial: optuna.Trial
@@ -101,7 +101,7 @@ class Judge:
 
 
 @dataclass(frozen=True)
-class Finalist:
+class FinalistEvaluator:
     """Retrains finalists, rung by rung: ``rungs`` are epochs, ``numbers`` those of the trials they come from."""
 
     bench: Bench

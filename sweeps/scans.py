@@ -22,7 +22,7 @@ DENSITIES = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.07, 0.05
 
 
 @dataclass(frozen=True)
-class Options:
+class ScanOptions:
     """What a scan may vary besides its levels: see ``conf/study/sensitivity.yaml``."""
 
     epochs: int = 0
@@ -47,7 +47,7 @@ def coupled_layers(session: Session, coupled: Sequence[Sequence[object]]) -> tup
     return named
 
 
-def stage_of(session: Session, levels: Sequence[float], kind: BudgetKind, options: Options) -> Stage:
+def stage_of(session: Session, levels: Sequence[float], kind: BudgetKind, options: ScanOptions) -> Stage:
     """The stage that scans the dense network of a session, mildest level first."""
     ordered = sorted(levels, reverse=kind == "density")
     grid = Grid(
@@ -60,16 +60,16 @@ def stage_of(session: Session, levels: Sequence[float], kind: BudgetKind, option
     return scan(setting, train_dense(setting), grid, memory=int(options.memory_gib * 2**30))
 
 
-def scan_once(session: Session, levels: Sequence[float], kind: BudgetKind, options: Options | None = None) -> Scan:
+def scan_once(session: Session, levels: Sequence[float], kind: BudgetKind, options: ScanOptions | None = None) -> Scan:
     """The scan of a session's dense network, computed where it is not stored, and recorded where it is not.
 
     Raises:
         UserError: a level is out of range, or a coupled layer is unknown.
     """
-    stage = stage_of(session, levels, kind, options or Options())
+    stage = stage_of(session, levels, kind, options or ScanOptions())
     record = session.runner.record(stage)
     found = Scan(
-        identity=_identity(session, stage, kind, options or Options()),
+        identity=_identity(session, stage, kind, options or ScanOptions()),
         dense=Score(**record["dense"]),
         images=record["images"],
         rows=tuple(unflatten(LayerSensitivity, row) for row in record["rows"]),
@@ -78,7 +78,7 @@ def scan_once(session: Session, levels: Sequence[float], kind: BudgetKind, optio
     return found
 
 
-def _identity(session: Session, stage: Stage, kind: BudgetKind, options: Options) -> ScanIdentity:
+def _identity(session: Session, stage: Stage, kind: BudgetKind, options: ScanOptions) -> ScanIdentity:
     config, choices = session.config, session.choices
     hashes = settings(config, session.job)
     others = {name: value for name, value in stage.config.items() if name != "seed"}

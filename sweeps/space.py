@@ -17,7 +17,7 @@ Levels = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Step:
+class CurvePoint:
     """One mark of a layer's sensitivity curve: points of accuracy lost on val when it alone is pruned to ``level``."""
 
     level: float
@@ -25,7 +25,7 @@ class Step:
     drop: float
 
 
-Curves = Mapping[str, Sequence[Step]]
+Curves = Mapping[str, Sequence[CurvePoint]]
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class Space:
 
 def curves_of(scan: Scan) -> Curves:
     """The scan's curves, mildest level first; groups of coupled layers give the same curve to each of their layers."""
-    found: dict[str, list[Step]] = {}
+    found: dict[str, list[CurvePoint]] = {}
     for row in scan.rows:
         for layer in row.layers:
-            found.setdefault(layer, []).append(Step(row.level.value, row.density, scan.dense.top1 - row.val.top1))
+            found.setdefault(layer, []).append(CurvePoint(row.level.value, row.density, scan.dense.top1 - row.val.top1))
     return found
 
 
@@ -108,11 +108,11 @@ def starts(curves: Curves, space: Space, cliff: float, count: int) -> list[Level
     return found[:count]
 
 
-def _first_beyond(steps: Sequence[Step], cliff: float) -> float:
+def _first_beyond(steps: Sequence[CurvePoint], cliff: float) -> float:
     return next((step.level for step in steps if step.drop >= cliff), steps[-1].level)
 
 
-def _at_drop(steps: Sequence[Step], tolerance: float, mildest: float) -> float:
+def _at_drop(steps: Sequence[CurvePoint], tolerance: float, mildest: float) -> float:
     before, lost = mildest, 0.0
     for step in steps:
         worst = max(step.drop, lost)  # a curve that rises again by chance is taken as flat

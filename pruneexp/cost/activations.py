@@ -48,7 +48,7 @@ class _Share:
         return int(torch.stack(self.nonzero).sum()) / self.size if self.size else 1.0
 
 
-class _Meter:
+class _ActivationCounter:
     """Counts during one forward pass after another; the counts stay on the device."""
 
     def __init__(self, layers: Mapping[str, nn.Module]) -> None:
@@ -87,7 +87,7 @@ def activations(
         ValueError: there is no image.
         UserError: the network has no prunable layer.
     """
-    meter = _Meter(prunable(network))
+    meter = _ActivationCounter(prunable(network))
     seen = 0
     with watched(network, meter.before, meter.after):
         for batch, _ in images.batches(batch_size, device):

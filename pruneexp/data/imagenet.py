@@ -53,7 +53,7 @@ class _Photographs:
 
 
 @dataclass(frozen=True, eq=False)
-class _Central:
+class _CenterCrop:
     """A ``streamed.Reader``: the middle of the photograph, whatever the seed."""
 
     photographs: _Photographs
@@ -66,10 +66,10 @@ class _Central:
 
 
 @dataclass(frozen=True, eq=False)
-class _Random:
+class _RandomCrop:
     """A ``streamed.Reader``: a random part at a random scale, mirrored or not; without a seed, the middle."""
 
-    central: _Central
+    central: _CenterCrop
 
     def __call__(self, index: int, seed: int | None) -> Tensor:
         if seed is None:
@@ -118,14 +118,14 @@ def imagenet(
     classes, official, official_test = _listed(place)
     stay, held = stratified_split(official.labels, [_val_size(val_images, len(official.labels))])
     parts = {"train": official.take(stay), "val": official.take(held), "test": official_test}
-    train, val, test = (_Central(part, resize, image_size) for part in parts.values())
+    train, val, test = (_CenterCrop(part, resize, image_size) for part in parts.values())
     contents = _contents(place, official, official_test)
     digests = {"train": contents[stay], "val": contents[held], "test": contents[len(official.files) :]}
     return Dataset(
         name="imagenet",
         classes=len(classes),
         shape=(3, image_size, image_size),
-        train=StreamedSource(_Random(train), train.photographs.labels, _NORMALISATION, workers),
+        train=StreamedSource(_RandomCrop(train), train.photographs.labels, _NORMALISATION, workers),
         val=StreamedSource(val, val.photographs.labels, _NORMALISATION, workers),
         test=StreamedSource(test, test.photographs.labels, _NORMALISATION, workers),
         fingerprint=_fingerprint(parts, digests, {"classes": classes, "image_size": image_size, "resize": resize}),

@@ -32,7 +32,7 @@ from pruneexp.pruning.select import select
 from pruneexp.schema import Budget
 from pruneexp.stages.graph import Route
 from pruneexp.stages.setting import Progress, Setting, Weights
-from pruneexp.training.dropout import rates, uses_of
+from pruneexp.training.dropout import calls_of, rates
 from pruneexp.training.layout import stays_contiguous
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.seeding import generator
@@ -117,7 +117,7 @@ def build(config: DictConfig, progress: Progress, own: Sequence[str] = ()) -> Jo
         progress=progress,
         layer_flop=rehearsal.layer_flop,
     )
-    setting = replace(setting, dropouts=uses_of(probe, setting.dropout, task.shape))
+    setting = replace(setting, dropouts=calls_of(probe, setting.dropout, task.shape))
     setting = replace(setting, configs=_identities(config, setting, probe))
     _check_selection(setting, probe, budgets(config)[0])
     return _routed(config, make, setting, rehearsal.overlooked)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from pruneexp.pruning.layers import evaluating, prunable, weight_of
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.ranking import precise
-from pruneexp.pruning.wiring import Link, Wiring, trace
+from pruneexp.pruning.wiring import LayerLink, Wiring, trace
 
 
 @dataclass(frozen=True)
@@ -106,12 +106,12 @@ def _hears(mask: Tensor) -> Tensor:
     return mask.flatten(1).any(1)
 
 
-def _is_heard(mask: Tensor, link: Link) -> Tensor:
+def _is_heard(mask: Tensor, link: LayerLink) -> Tensor:
     """(units of the source,): the target, whose mask this is, has a connection from the unit."""
     return link.grouped(mask).any(3).any(1).flatten()
 
 
-def _unheard(mask: Tensor, link: Link, units: Tensor) -> Tensor:
+def _unheard(mask: Tensor, link: LayerLink, units: Tensor) -> Tensor:
     """The target's mask without its connections from these units of the source."""
     grouped = link.grouped(mask)
     return (grouped & ~units.view(grouped.shape[0], 1, -1, 1)).reshape(mask.shape)
@@ -127,7 +127,7 @@ def _silence(layer: nn.Module, units: Tensor) -> None:
         layer.bias.masked_fill_(units, 0.0)
 
 
-def _fold(network: nn.Module, target: nn.Module, link: Link, mute: Tensor, example: Tensor) -> Tensor:
+def _fold(network: nn.Module, target: nn.Module, link: LayerLink, mute: Tensor, example: Tensor) -> Tensor:
     """Move the constants of ``mute`` units into the target's bias; returns the units for which that was exact."""
     constants = _input_of(network, target, example)[0].reshape(mute.numel(), -1)
     exact = mute & _foldable(target, constants)

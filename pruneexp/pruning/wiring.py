@@ -72,7 +72,7 @@ LAYERS = frozenset({"conv1d", "conv2d", "conv3d", "linear"})
 
 
 @dataclass(frozen=True)
-class Link:
+class LayerLink:
     """The units of ``source`` are the inputs of ``target``.
 
     Unit u is input channel u of a convolution with ``groups``, or the ``block`` consecutive inputs from u * block on
@@ -98,7 +98,7 @@ class Link:
 class Wiring:
     """The links of the chain that the prunable layers form; none where there is no chain."""
 
-    links: tuple[Link, ...]
+    links: tuple[LayerLink, ...]
 
 
 def trace(network: nn.Module, example: Tensor) -> Wiring:
@@ -234,13 +234,13 @@ def _by_channel(activations: Tensor) -> Tensor:
     return activations.transpose(0, 1).flatten(1)
 
 
-def _link(source: str, units: int, target: _Meeting, layer: nn.Module, batch: int) -> Link | None:
+def _link(source: str, units: int, target: _Meeting, layer: nn.Module, batch: int) -> LayerLink | None:
     """The link to ``target``, or None where the shape of its input does not tell the units apart."""
     if target.shape[0] != batch:
         return None
     if kind_of(layer) == "conv":
         fits = target.shape[1] == units
-        return Link(source, target.name, int(getattr(layer, "groups", 1)), 1, target.coupled) if fits else None
+        return LayerLink(source, target.name, int(getattr(layer, "groups", 1)), 1, target.coupled) if fits else None
     if len(target.shape) != 2 or target.shape[1] % units:
         return None
-    return Link(source, target.name, 1, target.shape[1] // units, target.coupled)
+    return LayerLink(source, target.name, 1, target.shape[1] // units, target.coupled)

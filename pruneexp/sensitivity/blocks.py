@@ -9,7 +9,7 @@ from pruneexp.sensitivity.storages import Holding
 
 
 @dataclass(frozen=True)
-class Plan:
+class BlockPlan:
     """Groups that are recorded in one pass, turn by turn; groups that are not, for which whole passes are run.
 
     A block of ``batches`` is recorded, then every level of every group is run on it: weights are changed as often for
@@ -21,7 +21,7 @@ class Plan:
     batches: int
 
 
-def plan(holdings: Sequence[Holding], groups: Sequence[int], *, times: float, images: int, memory: int) -> Plan:
+def plan(holdings: Sequence[Holding], groups: Sequence[int], *, times: float, images: int, memory: int) -> BlockPlan:
     """Fit ``groups`` into ``memory`` bytes, if a batch takes ``images`` bytes and ``times`` those of the ``holdings``.
 
     Where the groups do not all fit for one batch, they take turns: every turn costs one pass more for each batch, but
@@ -38,7 +38,7 @@ def plan(holdings: Sequence[Holding], groups: Sequence[int], *, times: float, im
     plain = frozenset(groups).difference(*turns)
     size = images + (times * _size(holdings, turns[0]) if turns else 0)
     batches = 1 if len(turns) > 1 else max(1, int(memory // max(1, size)))
-    return Plan(tuple(map(tuple, turns)), tuple(sorted(plain)), batches)
+    return BlockPlan(tuple(map(tuple, turns)), tuple(sorted(plain)), batches)
 
 
 def _size(holdings: Sequence[Holding], groups: Collection[int]) -> int:

@@ -63,18 +63,18 @@ def answers(logits: Tensor, labels: Tensor) -> Answers:
     return Answers(loss.cpu(), right[:, 0].cpu(), top5, undefined.cpu())
 
 
-class Sheet:
+class OutcomesBuilder:
     """Answers to be filled in. ``order`` has the place of each level, mildest first, among those asked for."""
 
     def __init__(
         self,
-        subjects: Sequence[tuple[str, Levels]],
+        scanned: Sequence[tuple[str, Levels]],
         order: Sequence[int],
         images: int,
         progress: Callable[[float], None] | None,
     ) -> None:
-        shape = (len(subjects), len(order), images)
-        self._subjects, self._order, self._progress = subjects, order, progress
+        shape = (len(scanned), len(order), images)
+        self._scanned, self._order, self._progress = scanned, order, progress
         self._loss = torch.zeros(shape)
         self._top1, self._top5, self._undefined = (torch.zeros(shape, dtype=torch.bool) for _ in range(3))
         self._dense: list[Answers] = []
@@ -84,7 +84,7 @@ class Sheet:
     def write_dense(self, start: int, found: Answers) -> None:
         """The dense network's answers to the next images; also those at levels that prune nothing."""
         self._dense.append(found)
-        for group, (_, levels) in enumerate(self._subjects):
+        for group, (_, levels) in enumerate(self._scanned):
             unpruned = [level for level, kept in enumerate(levels.kept) if kept == levels.total]
             self.write(group, unpruned, start, found)
 
@@ -107,9 +107,9 @@ class Sheet:
     def outcomes(self) -> Outcomes:
         dense = joined(self._dense)
         places = torch.tensor(self._order).argsort()
-        kept = torch.tensor([levels.kept for _, levels in self._subjects])[:, places]
-        totals = torch.tensor([levels.total for _, levels in self._subjects])
-        plain = tuple(name for group, (name, _) in enumerate(self._subjects) if group in self._plain)
+        kept = torch.tensor([levels.kept for _, levels in self._scanned])[:, places]
+        totals = torch.tensor([levels.total for _, levels in self._scanned])
+        plain = tuple(name for group, (name, _) in enumerate(self._scanned) if group in self._plain)
         top5 = None if dense.top5 is None else self._top5
         return Outcomes(self._loss, self._top1, top5, self._undefined, dense, kept, totals, plain)
 

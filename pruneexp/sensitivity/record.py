@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pruneexp.sensitivity.storages import Holding, Kept, Storages, View, is_place
+from pruneexp.sensitivity.storages import Holding, SavedTensors, Storages, StorageView, is_strided
 from pruneexp.sensitivity.tape import NONE, Dependence, Op
 from pruneexp.training import seeding
 
@@ -37,7 +37,7 @@ class Call:
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
     keywords: Mapping[str, Any]
-    inputs: tuple[View, ...]
+    inputs: tuple[StorageView, ...]
     results: tuple[Any, ...]
     op: Op
     groups: frozenset[int]
@@ -51,8 +51,8 @@ class Tape:
     """
 
     calls: tuple[Call, ...]
-    tensors: Mapping[View, Tensor]
-    output: View
+    tensors: Mapping[StorageView, Tensor]
+    output: StorageView
     sources: tuple[frozenset[int], ...]
     holdings: tuple[Holding, ...]
 
@@ -96,9 +96,9 @@ class _Recorder(TorchDispatchMode):
         self._sources = tuple(frozenset(map(self._storages.number, weights)) for weights in groups)
         self._weights = NONE.union(*self._sources)
         self._dependence = Dependence({storage: self._groups_in(storage) for storage in self._weights})
-        resident = self._numbers(filter(is_place, (*network.parameters(), *network.buffers())))
+        resident = self._numbers(filter(is_strided, (*network.parameters(), *network.buffers())))
         self._safe = {*resident, *self._numbers([images])}  # storages that no other pass writes to
-        self._kept = Kept(resident)
+        self._kept = SavedTensors(resident)
         self._calls: list[Call] = []
         self._room = room
         self._recording = True
@@ -163,7 +163,7 @@ class _Recorder(TorchDispatchMode):
         """End the recording unless this holds, and let go of what it kept."""
         if not possible:
             self._recording = False
-            self._calls, self._kept = [], Kept(NONE)
+            self._calls, self._kept = [], SavedTensors(NONE)
 
     def _noted(self, value: Any) -> Any:
         """A view for a tensor, ``Several`` for what holds tensors, and anything else as it is."""
@@ -182,7 +182,7 @@ class _Recorder(TorchDispatchMode):
 
 def _is_recordable(leaf: Any) -> bool:
     """A generator among the arguments means random numbers that the global generators do not tell of."""
-    return is_place(leaf) if isinstance(leaf, Tensor) else not isinstance(leaf, torch.Generator)
+    return is_strided(leaf) if isinstance(leaf, Tensor) else not isinstance(leaf, torch.Generator)
 
 
 def _written(func: OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Tensor]:

@@ -17,18 +17,18 @@ from torch import Tensor, nn
 from pruneexp.pruning.layers import evaluating
 from pruneexp.pruning.select import Criterion
 from pruneexp.schema import Budget
-from pruneexp.sensitivity.blocks import Plan, plan
+from pruneexp.sensitivity.blocks import BlockPlan, plan
 from pruneexp.sensitivity.groups import Group
 from pruneexp.sensitivity.levels import severity
-from pruneexp.sensitivity.outcomes import Outcomes, Sheet, answers
+from pruneexp.sensitivity.outcomes import Outcomes, OutcomesBuilder, answers
 from pruneexp.sensitivity.passes import Forward, forward_of, kept_buffers
-from pruneexp.sensitivity.replay import Script, Strayed, run, script
-from pruneexp.sensitivity.subject import Subject, pruning, subject
-from pruneexp.sensitivity.trial import recorded, trial
+from pruneexp.sensitivity.replay import ReplayMismatch, Script, run, script
+from pruneexp.sensitivity.scanned_group import ScannedGroup, pruning, scanned_group
+from pruneexp.sensitivity.verification import recorded_tape, verified_tape
 from pruneexp.training import layout, seeding
 from pruneexp.training.fit import TrainingData
 
-_TRIAL_IMAGES = 2  # so few that what a trial keeps is no more than a pass needs
+_VERIFICATION_IMAGES = 2  # so few that what a trial keeps is no more than a pass needs
 
 
 def scan(
@@ -62,14 +62,14 @@ def scan(
     order = sorted(range(len(budgets)), key=lambda level: severity(budgets[level]))
     mildest_first = [budgets[level] for level in order]
     with _aside(network, device):
-        subjects = [subject(network, group, mildest_first, criterion, generator) for group in groups]
-        sheet = Sheet([(s.name, s.levels) for s in subjects], order, len(data), progress)
+        scanned = [scanned_group(network, group, mildest_first, criterion, generator) for group in groups]
+        builder = OutcomesBuilder([(s.name, s.levels) for s in scanned], order, len(data), progress)
         batches = _batches(network, data.batches(batch_size, device), adapt)
         first = next(batches)
-        work = _prepared(network, subjects, first.images, memory)
+        work = _prepared(network, scanned, first.images, memory)
         for block in _blocks(chain([first], batches), work.plan.batches):
-            _scan_block(work, block, sheet)
-    return sheet.outcomes()
+            _scan_block(work, block, builder)
+    return builder.outcomes()
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,8 @@ class _Batch:
 class _Work:
     network: nn.Module
     forward: Forward
-    subjects: Sequence[Subject]
-    plan: Plan
+    scanned: Sequence[ScannedGroup]
+    plan: BlockPlan
     memory: int
 
 
@@ -116,39 +116,39 @@ def _blocks(batches: Iterator[_Batch], size: int) -> Iterator[list[_Batch]]:
         yield block
 
 
-def _prepared(network: nn.Module, subjects: Sequence[Subject], images: Tensor, memory: int) -> _Work:
-    few, everything = images[:_TRIAL_IMAGES], range(len(subjects))
+def _prepared(network: nn.Module, scanned: Sequence[ScannedGroup], images: Tensor, memory: int) -> _Work:
+    few, everything = images[:_VERIFICATION_IMAGES], range(len(scanned))
     forward, tapeable = forward_of(network, few)
-    tape = trial(network, forward, few, [s.weights for s in subjects]) if tapeable else None
+    tape = verified_tape(network, forward, few, [s.weights for s in scanned]) if tapeable else None
     if tape is None:
-        division = Plan((), tuple(everything), 1)
+        division = BlockPlan((), tuple(everything), 1)
     else:
         size, times = images.numel() * images.element_size(), len(images) / len(few)
         division = plan(tape.holdings, everything, times=times, images=size, memory=memory)
-    return _Work(network, forward, subjects, division, memory)
+    return _Work(network, forward, scanned, division, memory)
 
 
-def _scan_block(work: _Work, block: Sequence[_Batch], sheet: Sheet) -> None:
+def _scan_block(work: _Work, block: Sequence[_Batch], builder: OutcomesBuilder) -> None:
     dense = [work.forward(batch.images) for batch in block]
     for batch, logits in zip(block, dense, strict=True):
-        sheet.write_dense(batch.start, answers(logits, batch.labels))
+        builder.write_dense(batch.start, answers(logits, batch.labels))
     for turn in work.plan.turns:
         scripts = _scripts(work, turn, block, dense)
         for group in turn:
-            _scan_group(work, group, block, scripts[group], sheet)
+            _scan_group(work, group, block, scripts[group], builder)
     for group in work.plan.plain:
-        _scan_group(work, group, block, [None] * len(block), sheet)
+        _scan_group(work, group, block, [None] * len(block), builder)
 
 
 def _scripts(
     work: _Work, turn: Sequence[int], block: Sequence[_Batch], dense: Sequence[Tensor]
 ) -> dict[int, list[Script | None]]:
     """For each group of a turn, what is to be run for each batch; None where only a whole pass will do."""
-    weights = [work.subjects[group].weights for group in turn]
+    weights = [work.scanned[group].weights for group in turn]
     scripts: dict[int, list[Script | None]] = {group: [] for group in turn}
     room = work.memory
     for batch, logits in zip(block, dense, strict=True):
-        tape = recorded(work.network, batch.images, logits, weights, room)
+        tape = recorded_tape(work.network, batch.images, logits, weights, room)
         room -= tape.size if tape else 0
         for place, group in enumerate(turn):
             scripts[group].append(script(tape, place) if tape else None)
@@ -156,22 +156,22 @@ def _scripts(
 
 
 def _scan_group(
-    work: _Work, group: int, block: Sequence[_Batch], scripts: Sequence[Script | None], sheet: Sheet
+    work: _Work, group: int, block: Sequence[_Batch], scripts: Sequence[Script | None], builder: OutcomesBuilder
 ) -> None:
-    subject = work.subjects[group]
-    with pruning(subject) as prune:
-        for levels in subject.masks():
+    scanned = work.scanned[group]
+    with pruning(scanned) as prune:
+        for levels in scanned.masks():
             prune(levels[0])
             for batch, script in zip(block, scripts, strict=True):
                 logits = _replayed(script)
                 if logits is None:
                     logits = work.forward(batch.images)
-                    sheet.note_plain(group)
-                sheet.write(group, levels, batch.start, answers(logits, batch.labels))
+                    builder.note_plain(group)
+                builder.write(group, levels, batch.start, answers(logits, batch.labels))
 
 
 def _replayed(script: Script | None) -> Tensor | None:
     try:
         return None if script is None else run(script)
-    except Strayed:
+    except ReplayMismatch:
         return None

@@ -15,7 +15,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from pruneexp.sensitivity.tape import NONE
 
 
-class Place(NamedTuple):
+class Geometry(NamedTuple):
     """Where in its storage a tensor lies; ``offset`` and ``stride`` in elements."""
 
     dtype: torch.dtype
@@ -24,12 +24,12 @@ class Place(NamedTuple):
     offset: int
 
 
-class View(NamedTuple):
+class StorageView(NamedTuple):
     """A tensor: its place in a storage that had been written to ``version`` times."""
 
     storage: int
     version: int
-    place: Place
+    geometry: Geometry
 
 
 @dataclass(frozen=True)
@@ -40,17 +40,17 @@ class Holding:
     size: int
 
 
-def place_of(tensor: Tensor) -> Place:
-    return Place(tensor.dtype, tensor.shape, tensor.stride(), int(tensor.storage_offset()))
+def geometry_of(tensor: Tensor) -> Geometry:
+    return Geometry(tensor.dtype, tensor.shape, tensor.stride(), int(tensor.storage_offset()))
 
 
-def placed(storage: torch.UntypedStorage, place: Place) -> Tensor:
+def tensor_at(storage: torch.UntypedStorage, geometry: Geometry) -> Tensor:
     """The tensor at a place of a storage."""
-    empty = torch.empty(0, dtype=place.dtype, device=storage.device)
-    return empty.set_(storage, place.offset, place.size, place.stride)
+    empty = torch.empty(0, dtype=geometry.dtype, device=storage.device)
+    return empty.set_(storage, geometry.offset, geometry.size, geometry.stride)
 
 
-def is_place(tensor: Tensor) -> bool:
+def is_strided(tensor: Tensor) -> bool:
     """Whether a tensor is nothing but a place in a storage: not sparse, quantised, nested, conjugated or a wrapper."""
     return (
         tensor.layout is torch.strided
@@ -78,28 +78,28 @@ class Storages:
             self._versions.append(0)
         return self._numbers[reference.cdata]
 
-    def view(self, tensor: Tensor) -> View:
+    def view(self, tensor: Tensor) -> StorageView:
         number = self.number(tensor)
-        return View(number, self._versions[number], place_of(tensor))
+        return StorageView(number, self._versions[number], geometry_of(tensor))
 
     def wrote(self, storage: int) -> None:
         self._versions[storage] += 1
 
 
-class Kept:
+class SavedTensors:
     """Tensors as they were when they were read, whatever is written to their storages later.
 
     Those in ``resident`` storages are there anyway and have no size, unless they must be copied. ``size`` is in bytes.
     """
 
     def __init__(self, resident: frozenset[int]) -> None:
-        self.tensors: dict[View, Tensor] = {}
+        self.tensors: dict[StorageView, Tensor] = {}
         self.size = 0
-        self._present: dict[int, set[View]] = {}  # views of what a storage holds now
+        self._present: dict[int, set[StorageView]] = {}  # views of what a storage holds now
         self._holdings: dict[tuple[int, int], Holding] = {}  # of each storage and version
         self._resident = resident
 
-    def keep(self, view: View, tensor: Tensor, groups: frozenset[int]) -> None:
+    def keep(self, view: StorageView, tensor: Tensor, groups: frozenset[int]) -> None:
         if view not in self.tensors:
             self.tensors[view] = tensor if tensor.requires_grad else tensor.detach()  # `tensor.data` may be set later
             self._present.setdefault(view.storage, set()).add(view)
@@ -112,13 +112,13 @@ class Kept:
         if views:
             copy = self.tensors[next(iter(views))].untyped_storage().clone()
             for view in views:
-                self.tensors[view] = placed(copy, view.place)
+                self.tensors[view] = tensor_at(copy, view.geometry)
                 self._hold(view, NONE, copy.nbytes())
 
     def holdings(self) -> tuple[Holding, ...]:
         return tuple(holding for holding in self._holdings.values() if holding.size)
 
-    def _hold(self, view: View, groups: frozenset[int], size: int) -> None:
+    def _hold(self, view: StorageView, groups: frozenset[int], size: int) -> None:
         before = self._holdings.get((view.storage, view.version), Holding(NONE, 0))
         self._holdings[view.storage, view.version] = Holding(before.groups | groups, max(before.size, size))
         self.size += max(0, size - before.size)

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from pruneexp.training.snapshot import Checkpoint
+from pruneexp.training.snapshot import Checkpointer
 
 
 class PartCheckpoint:
@@ -17,7 +17,7 @@ class PartCheckpoint:
     part starts from are in its own checkpoint, or, before its first save, in the last one of its predecessor.
     """
 
-    def __init__(self, whole: Checkpoint) -> None:
+    def __init__(self, whole: Checkpointer) -> None:
         self._whole = whole
         found = whole.load()
         self.finished: list[Mapping[str, Any]] = list(found[1]["finished"]) if found is not None else []

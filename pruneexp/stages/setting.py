@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from pruneexp.data.dataset import Dataset
 from pruneexp.pruning.select import Allocation, Criterion
 from pruneexp.training.dropout import DropoutPolicy
+from pruneexp.training.dropout_calls import DropoutCall
 from pruneexp.training.fit import Epoch
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.regularizers import Penalty
-from pruneexp.training.uses import Use
 
 Weights = Literal["initial", "fresh"]
 
@@ -46,7 +46,7 @@ class Setting:
 
     ``network(start)`` builds the network in training mode on ``device``: with its ``initial`` weights (those the dense
     network starts from, pretrained ones included), or with ``fresh`` random ones. ``local_retraining`` is of networks
-    with convolutions and linear layers alone. ``dropouts`` are those of ``dropout.uses_of``. ``configs`` holds the
+    with convolutions and linear layers alone. ``dropouts`` are those of ``dropout.calls_of``. ``configs`` holds the
     plain configuration of each part, which is what stage keys are made of. ``layer_flop`` is the dense cost of each
     prunable layer for one image.
     """
@@ -74,7 +74,7 @@ class Setting:
     layer_flop: Mapping[str, float]
     evaluation_batch: int = 256
     watch: Watch | None = None
-    dropouts: tuple[Use, ...] = ()
+    dropouts: tuple[DropoutCall, ...] = ()
 
     @property
     def retrain_epochs(self) -> int:

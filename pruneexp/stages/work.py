@@ -20,7 +20,7 @@ from pruneexp.training.evaluation import disconnected, evaluate, recalibrate_bat
 from pruneexp.training.fit import Epoch, fit
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.regularizers import Penalty
-from pruneexp.training.snapshot import Checkpoint
+from pruneexp.training.snapshot import Checkpointer
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def load(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> nn.M
 
 
 def train(
-    setting: Setting, network: nn.Module, training: Training, masks: MaskSet | None, checkpoint: Checkpoint
+    setting: Setting, network: nn.Module, training: Training, masks: MaskSet | None, checkpoint: Checkpointer
 ) -> Trained:
     """Train in place."""
     densities = masks.densities() if masks is not None else {}

@@ -18,7 +18,7 @@ from torch import nn
 
 from pruneexp.errors import UserError
 from pruneexp.pruning.layers import weights
-from pruneexp.training.uses import Dropping, Use, uses
+from pruneexp.training.dropout_calls import DropoutCall, Dropping, trace_dropouts
 
 Phase = Literal["train", "retrain"]
 
@@ -54,7 +54,7 @@ class NoDropout:
         return 0.0
 
 
-def uses_of(network: nn.Module, policy: DropoutPolicy, input_shape: tuple[int, ...]) -> tuple[Use, ...]:
+def calls_of(network: nn.Module, policy: DropoutPolicy, input_shape: tuple[int, ...]) -> tuple[DropoutCall, ...]:
     """The calls of dropout layers that a policy changes the rates of: none for ``Fixed``, which changes no rate.
 
     Raises:
@@ -62,7 +62,7 @@ def uses_of(network: nn.Module, policy: DropoutPolicy, input_shape: tuple[int, .
     """
     if isinstance(policy, Fixed):
         return ()
-    found = uses(network, input_shape)
+    found = trace_dropouts(network, input_shape)
     if found.functional:
         places = ", ".join(f"{function} in {where or 'its forward'}" for where, function in found.functional)
         raise UserError(
@@ -73,7 +73,11 @@ def uses_of(network: nn.Module, policy: DropoutPolicy, input_shape: tuple[int, .
 
 
 def rates(
-    network: nn.Module, policy: DropoutPolicy, phase: Phase, densities: Mapping[str, float], calls: Sequence[Use]
+    network: nn.Module,
+    policy: DropoutPolicy,
+    phase: Phase,
+    densities: Mapping[str, float],
+    calls: Sequence[DropoutCall],
 ) -> dict[str, float]:
     """Name of each dropout layer -> its rate in a phase; of one with several rates, ``name[0]``, ``name[1]`` by call.
 
@@ -95,11 +99,15 @@ def rates(
 
 @contextmanager
 def applied(
-    network: nn.Module, policy: DropoutPolicy, phase: Phase, densities: Mapping[str, float], calls: Sequence[Use]
+    network: nn.Module,
+    policy: DropoutPolicy,
+    phase: Phase,
+    densities: Mapping[str, float],
+    calls: Sequence[DropoutCall],
 ) -> Iterator[dict[str, float]]:
     """Give every dropout layer the rates of its phase, hand out those of ``rates``, and put the original ones back.
 
-    ``calls`` are those of ``uses_of``. Where the layer that a dropout belongs to matters, a pass in training mode that
+    ``calls`` are those of ``calls_of``. Where the layer that a dropout belongs to matters, a pass in training mode that
     calls it otherwise raises a ``UserError``.
 
     Raises:
@@ -135,7 +143,11 @@ class _Change:
 
 
 def _changes(
-    network: nn.Module, policy: DropoutPolicy, phase: Phase, densities: Mapping[str, float], calls: Sequence[Use]
+    network: nn.Module,
+    policy: DropoutPolicy,
+    phase: Phase,
+    densities: Mapping[str, float],
+    calls: Sequence[DropoutCall],
 ) -> list[_Change]:
     if phase not in get_args(Phase):
         raise ValueError(f"phase is {phase!r}; allowed is one of {', '.join(map(repr, get_args(Phase)))}")

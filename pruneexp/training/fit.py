@@ -20,7 +20,7 @@ from pruneexp.training import layout, seeding
 from pruneexp.training.frozen import training_except
 from pruneexp.training.recipe import Recipe, learning_rate
 from pruneexp.training.regularizers import NoPenalty, Penalty
-from pruneexp.training.snapshot import Checkpoint, Position, Snapshot
+from pruneexp.training.snapshot import Checkpointer, Position, Snapshot
 from pruneexp.training.step import Step
 
 _TICK = 0.2  # seconds between two reports within an epoch
@@ -84,7 +84,7 @@ def fit(
     frozen: Collection[str] = (),
     augment: bool = False,
     adapt: Callable[[Tensor], Tensor] | None = None,
-    checkpoint: Checkpoint | None = None,
+    checkpoint: Checkpointer | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
     on_fraction: Callable[[float], None] | None = None,
 ) -> Fitted:

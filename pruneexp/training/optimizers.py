@@ -23,7 +23,7 @@ _FUSED = ("cpu", "cuda")
 
 
 @dataclass(frozen=True)
-class Optimizer:
+class FunctionalOptimizer:
     """Parameters on one device, and by name of moment one tensor per parameter; all moments start at zero.
 
     So a weight that is zero and never gets a gradient stays exactly zero under every update here.
@@ -86,9 +86,9 @@ class Optimizer:
         )
 
 
-def build(parameters: Sequence[nn.Parameter], recipe: Recipe) -> Optimizer:
+def build(parameters: Sequence[nn.Parameter], recipe: Recipe) -> FunctionalOptimizer:
     """A fresh optimizer over ``parameters``, at least one, all on one device."""
-    return Optimizer(parameters, recipe, _moments(parameters, recipe), parameters[0].device.type in _FUSED)
+    return FunctionalOptimizer(parameters, recipe, _moments(parameters, recipe), parameters[0].device.type in _FUSED)
 
 
 def _moments(parameters: Sequence[nn.Parameter], recipe: Recipe) -> dict[str, list[Tensor]]:

@@ -1,6 +1,6 @@
 """All that decides how a training goes on, as tensors and JSON: a resumed one equals one never interrupted.
 
-Knows no files: a ``Checkpoint`` keeps what is given to it.
+Knows no files: a ``Checkpointer`` keeps what is given to it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from pruneexp.training import seeding
-from pruneexp.training.optimizers import Optimizer
+from pruneexp.training.optimizers import FunctionalOptimizer
 
 
-class Checkpoint(Protocol):
+class Checkpointer(Protocol):
     """Where an unfinished training keeps its last position."""
 
     def due(self) -> bool:
@@ -54,11 +54,11 @@ class Snapshot:
     """The parts of one training that change while it runs, but for the generators, which belong to an epoch."""
 
     network: nn.Module
-    optimizer: Optimizer
+    optimizer: FunctionalOptimizer
     position: Position
     device: torch.device
 
-    def save(self, checkpoint: Checkpoint, augment: torch.Generator | None, seconds: float) -> None:
+    def save(self, checkpoint: Checkpointer, augment: torch.Generator | None, seconds: float) -> None:
         """Write the present state; waits for the device."""
         tensors = {f"network/{name}": tensor for name, tensor in self.network.state_dict().items()}
         tensors |= {f"optimizer/{name}": moment for name, moment in self._moments().items()}
@@ -71,7 +71,7 @@ class Snapshot:
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         checkpoint.save(plain, state)
 
-    def load(self, checkpoint: Checkpoint) -> Mapping[str, Tensor] | None:
+    def load(self, checkpoint: Checkpointer) -> Mapping[str, Tensor] | None:
         """Go back to the last save, if there is one; returns its generator states for ``resume_generators``."""
         found = checkpoint.load()
         if found is None:

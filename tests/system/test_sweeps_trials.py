@@ -17,7 +17,7 @@ from pruneexp.experiment.run import run
 from pruneexp.experiment.session import Abandoned, PointFailed
 from pruneexp.schema import PointResult, unflatten
 from pruneexp.training.fit import Epoch
-from sweeps.evaluation import Judge
+from sweeps.evaluation import EarlyStopping
 from sweeps.studies import instantiated
 from sweeps.studies.layer_thresholds import LayerThresholds
 from sweeps.trials import Bench
@@ -98,7 +98,7 @@ def epoch(index: int) -> Epoch:
 
 def test_a_judge_looks_at_retraining_only_and_ends_it() -> None:
     trial = Reported(hopeless=5.0)
-    judge = Judge(trial, 97.0)  # type: ignore[arg-type]
+    judge = EarlyStopping(trial, 97.0)  # type: ignore[arg-type]
     judge("dense", epoch(1), lambda: 10.0)
     judge("retrain", epoch(1), lambda: 93.0)
     with pytest.raises(Abandoned, match=r"^hopeless after epoch 2$"):
@@ -109,7 +109,7 @@ def test_a_judge_looks_at_retraining_only_and_ends_it() -> None:
 def test_an_epoch_that_is_trained_again_is_reported_once_and_in_silence() -> None:
     study = optuna.create_study()
     trial = study.ask()
-    judge = Judge(trial, 97.0)
+    judge = EarlyStopping(trial, 97.0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for _ in range(2):

@@ -38,7 +38,7 @@ _LAYERS = ("linear", "bilinear", "conv1d", "conv2d", "conv3d", "matmul", "__matm
 
 
 @dataclass(frozen=True)
-class Use:
+class DropoutCall:
     """One call of a dropout layer within a pass, and the prunable layer whose connections govern its rate there."""
 
     dropout: str
@@ -46,14 +46,14 @@ class Use:
 
 
 @dataclass(frozen=True)
-class Uses:
+class DropoutTrace:
     """All calls of dropout layers, in order, and where functions drop outside of them: (module, function)."""
 
-    calls: tuple[Use, ...]
+    calls: tuple[DropoutCall, ...]
     functional: tuple[tuple[str, str], ...]
 
 
-def uses(network: nn.Module, input_shape: tuple[int, ...]) -> Uses:
+def trace_dropouts(network: nn.Module, input_shape: tuple[int, ...]) -> DropoutTrace:
     """Follow two images of ``input_shape`` (C, H, W) through one pass of ``network`` in training mode.
 
     A dropout belongs to the linear layer whose outputs reach it, of several that do to the one that ran last. Where a
@@ -80,7 +80,7 @@ def uses(network: nn.Module, input_shape: tuple[int, ...]) -> Uses:
                 f"{type(network).__name__} cannot run a training pass of {_IMAGES} images of shape {input_shape}, "
                 f"which shows where it drops: {first_line(error)} (dropout=fixed needs no such pass)"
             ) from error
-    return trace.uses()
+    return trace.result()
 
 
 @dataclass(frozen=True)
@@ -116,10 +116,10 @@ class _Trace(TorchFunctionMode):
         self._running: list[str] = []
         self._functional: dict[tuple[str, str], None] = {}
 
-    def uses(self) -> Uses:
+    def result(self) -> DropoutTrace:
         first = next(iter(self._layers))
-        calls = tuple(Use(name, layer or first) for name, layer in self._calls)
-        return Uses(calls, tuple(self._functional))
+        calls = tuple(DropoutCall(name, layer or first) for name, layer in self._calls)
+        return DropoutTrace(calls, tuple(self._functional))
 
     @contextmanager
     def watching(self) -> Iterator[None]:

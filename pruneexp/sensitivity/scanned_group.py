@@ -17,7 +17,7 @@ from pruneexp.sensitivity.levels import Levels, levels
 
 
 @dataclass(frozen=True)
-class Subject:
+class ScannedGroup:
     """``weights`` are the network's own, in the order of ``levels.survives``."""
 
     name: str
@@ -33,31 +33,33 @@ class Subject:
         return list(shared.values())
 
 
-def subject(
+def scanned_group(
     network: nn.Module, group: Group, budgets: Sequence[Budget], criterion: Criterion, generator: torch.Generator
-) -> Subject:
+) -> ScannedGroup:
     """Scores are drawn from a copy of ``generator``, so that a group's masks do not depend on which others there are.
 
     Raises:
         UserError, ValueError: as ``levels``.
     """
     weights = weights_of(network, group)
-    return Subject(group.name, tuple(weights.values()), levels(weights, budgets, criterion, generator.clone_state()))
+    return ScannedGroup(
+        group.name, tuple(weights.values()), levels(weights, budgets, criterion, generator.clone_state())
+    )
 
 
 @contextmanager
-def pruning(subject: Subject) -> Iterator[Callable[[int], None]]:
+def pruning(scanned: ScannedGroup) -> Iterator[Callable[[int], None]]:
     """Hand out what prunes the group to a level, always from its dense weights; at the end these are put back."""
-    dense = [weight.clone() for weight in subject.weights]
+    dense = [weight.clone() for weight in scanned.weights]
 
     def prune(level: int) -> None:
-        for weight, whole, survives in zip(subject.weights, dense, subject.levels.survives, strict=True):
+        for weight, whole, survives in zip(scanned.weights, dense, scanned.levels.survives, strict=True):
             _prune(weight, whole, survives, level)
 
     try:
         yield prune
     finally:
-        for weight, whole in zip(subject.weights, dense, strict=True):
+        for weight, whole in zip(scanned.weights, dense, strict=True):
             weight.copy_(whole)
 
 

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from pruneexp.sensitivity.passes import Forward, copied, same_bits
 from pruneexp.sensitivity.record import Tape, record
-from pruneexp.sensitivity.replay import Strayed, run, script
+from pruneexp.sensitivity.replay import ReplayMismatch, run, script
 
 Weights = Sequence[Tensor]
 
 
-def trial(network: nn.Module, forward: Forward, images: Tensor, groups: Sequence[Weights]) -> Tape | None:
+def verified_tape(network: nn.Module, forward: Forward, images: Tensor, groups: Sequence[Weights]) -> Tape | None:
     """A tape of the pass, with a last group of all weights together; None if replays cannot be relied on.
 
     All weights are changed at once, and a replay of all that depends on any of them must give the logits of a whole
@@ -29,7 +29,9 @@ def trial(network: nn.Module, forward: Forward, images: Tensor, groups: Sequence
     return tape if tape is not None and _is_faithful(forward, images, tape, together) else None
 
 
-def recorded(network: nn.Module, images: Tensor, logits: Tensor, groups: Sequence[Weights], room: int) -> Tape | None:
+def recorded_tape(
+    network: nn.Module, images: Tensor, logits: Tensor, groups: Sequence[Weights], room: int
+) -> Tape | None:
     """The tape of a pass, if there is one and the pass gives these ``logits``, as it does when nobody is watching.
 
     Where operations are watched, a few of torch's functions take another way to the same result.
@@ -42,7 +44,7 @@ def _is_faithful(forward: Forward, images: Tensor, tape: Tape, weights: Weights)
     with _moved(weights):
         try:
             return same_bits(run(script(tape, len(tape.sources) - 1)), forward(images))
-        except Strayed:
+        except ReplayMismatch:
             return True
 
 
