@@ -1,4 +1,4 @@
-"""What a scan found, image by image. Knows nothing of how it was found."""
+"""The results of a scan, image by image. Knows nothing of how a scan computes them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from pruneexp.training.evaluation import guesses
 
 @dataclass(frozen=True)
 class Answers:
-    """What one network made of each image: ``loss`` is the cross-entropy (float32), the others say what was right.
+    """The answers of one network to N images: ``loss`` is the cross-entropy (float32), the other fields are boolean.
 
-    Shape (N,), on the CPU. ``top5`` is None for five classes or fewer; ``undefined`` images have no best class.
+    All have shape (N,) and lie on the CPU. ``top5`` is None for five classes or fewer; ``undefined`` is true for images
+    without a best class.
     """
 
     loss: Tensor
@@ -27,16 +28,16 @@ class Answers:
     undefined: Tensor
 
     def score(self) -> Score:
-        """Means over the images; accuracies are percent, and those of ``evaluate``."""
+        """Means over the images, as ``evaluate`` gives them; accuracies are percent."""
         return _score(self.loss, self.top1, self.top5, self.undefined)
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Of every group at every level, the other layers dense: what the network made of each image, as in ``Answers``.
+    """The answers of the network with one group pruned to one level, for every group and level; see ``Answers``.
 
     Shapes are (groups, levels, images), in the orders given to ``scan``. ``kept`` (groups, levels) and ``totals``
-    (groups,) count weights. ``plain`` names the groups for which whole passes had to be run, at least for some images.
+    (groups,) count weights. ``plain`` names the groups that needed whole passes, at least for some images.
     """
 
     loss: Tensor
@@ -49,13 +50,13 @@ class Outcomes:
     plain: tuple[str, ...]
 
     def score(self, group: int, level: int) -> Score:
-        """Means over the images; accuracies are percent, and those of ``evaluate``."""
+        """Means over the images, as ``evaluate`` gives them; accuracies are percent."""
         top5 = None if self.top5 is None else self.top5[group, level]
         return _score(self.loss[group, level], self.top1[group, level], top5, self.undefined[group, level])
 
 
 def answers(logits: Tensor, labels: Tensor) -> Answers:
-    """From logits (B, classes), or (classes,) for a single image, and labels (B,); waits for the device."""
+    """The answers in logits (B, classes), or (classes,) of a single image, to labels (B,); waits for the device."""
     logits = logits.float().reshape(len(labels), -1)
     right, undefined = guesses(logits, labels)
     top5 = right.any(1).cpu() if logits.shape[1] > 5 else None
@@ -64,7 +65,7 @@ def answers(logits: Tensor, labels: Tensor) -> Answers:
 
 
 class OutcomesBuilder:
-    """Answers to be filled in. ``order`` has the place of each level, mildest first, among those asked for."""
+    """Collects the answers of a scan. ``order[i]`` is the caller's index of level i, counted from the mildest."""
 
     def __init__(
         self,
@@ -82,14 +83,14 @@ class OutcomesBuilder:
         self._left = self._loss.numel()
 
     def write_dense(self, start: int, found: Answers) -> None:
-        """The dense network's answers to the next images; also those at levels that prune nothing."""
+        """Write the dense network's answers to the next images, which levels that prune nothing share."""
         self._dense.append(found)
         for group, (_, levels) in enumerate(self._scanned):
             unpruned = [level for level, kept in enumerate(levels.kept) if kept == levels.total]
             self.write(group, unpruned, start, found)
 
     def write(self, group: int, levels: Sequence[int], start: int, found: Answers) -> None:
-        """One group's answers, at levels with the same mask, to the images from ``start`` on."""
+        """Write one group's answers, at levels with the same mask, to the images from ``start`` on."""
         images = slice(start, start + len(found.loss))
         for place in (self._order[level] for level in levels):
             self._loss[group, place, images] = found.loss
@@ -115,7 +116,7 @@ class OutcomesBuilder:
 
 
 def joined(parts: Sequence[Answers]) -> Answers:
-    """One after the other."""
+    """The answers to all images of the parts, in order."""
     top5 = [part.top5 for part in parts if part.top5 is not None]
     loss, top1 = torch.cat([part.loss for part in parts]), torch.cat([part.top1 for part in parts])
     undefined = torch.cat([part.undefined for part in parts])

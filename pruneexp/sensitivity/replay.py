@@ -1,7 +1,7 @@
 """Run again the operations on a tape that depend on one group, with the group's weights as they are now.
 
-The same operations get the same inputs in the same places as in a whole pass, so the logits are the same bit for bit.
-Knows nothing of the network's code.
+The same operations get the same inputs in the same memory layout as in a whole pass, so the logits are the same bit for
+bit. Knows nothing of the network's code.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class ReplayMismatch(Exception):  # expected where control flow depends on value
 
 @dataclass(frozen=True)
 class Instruction:
-    """One operation, the inputs it needs a copy of because it makes them its own, the storages to let go of after."""
+    """One operation, the inputs to copy before it because it writes to them, and the storages to free after it."""
 
     call: Call
     claims: tuple[StorageView, ...]
@@ -32,7 +32,7 @@ class Instruction:
 
 @dataclass(frozen=True)
 class Script:
-    """All that one group's replay of one batch needs. ``weights`` are the network's own tensors."""
+    """Everything that the replay of one batch for one group needs. ``weights`` are the network's own tensors."""
 
     instructions: tuple[Instruction, ...]
     weights: tuple[tuple[StorageView, Tensor], ...]
@@ -53,10 +53,10 @@ def script(tape: Tape, group: int) -> Script:
 
 
 def run(script: Script) -> Tensor:
-    """The logits. Run without gradients.
+    """The logits of a replay; to be called without gradients.
 
     Raises:
-        ReplayMismatch: the network itself would have taken another course.
+        ReplayMismatch: with these weights the network itself would run other operations.
     """
     memory = _Memory(script)
     for instruction in script.instructions:
@@ -90,7 +90,7 @@ class _Own:
 
 
 class _Memory:
-    """Tensors that depend on the group are this replay's own; all others are as the tape has kept them."""
+    """The tensors of a replay: its own where they depend on the group, those of the tape elsewhere."""
 
     def __init__(self, script: Script) -> None:
         self._outside = script.outside
@@ -118,7 +118,7 @@ class _Memory:
         self._place(expected, result)
 
     def claim(self, view: StorageView) -> None:
-        """Make a storage from outside this replay's own, by a copy."""
+        """Copy a storage of the tape, so that this replay may write to it."""
         self._place(view, tensor_at(self._outside[view].untyped_storage().clone(), view.geometry))
 
     def drop(self, storage: int) -> None:

@@ -1,7 +1,7 @@
 """The scan: every group of layers at every level, the other layers dense, on all images of one split.
 
-Work goes block by block: a few batches are recorded, then each group's weights are set to each level once, and what
-depends on them is run again on the batches of the block. Knows neither data sets nor networks by name.
+The scan works block by block: it records a few batches, then sets each group's weights to each level once and runs the
+operations that depend on them again on the batches of the block. Knows neither data sets nor networks by name.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from pruneexp.sensitivity.verification import recorded_tape, verified_tape
 from pruneexp.training import layout, seeding
 from pruneexp.training.fit import TrainingData
 
-_VERIFICATION_IMAGES = 2  # so few that what a trial keeps is no more than a pass needs
+_VERIFICATION_IMAGES = 2  # so few that their tape needs no more memory than a pass
 
 
 def scan(
@@ -45,16 +45,16 @@ def scan(
     memory: int = 2**30,
     progress: Callable[[float], None] | None = None,
 ) -> Outcomes:
-    """Prune each group alone to each budget (all of one kind) and let the network answer, without retraining.
+    """Prune each group alone to each budget (all of one kind) and evaluate the network, without retraining.
 
-    Every answer is that of a whole pass with the same ``batch_size``, bit for bit, in whatever order groups and budgets
-    come. Scores are drawn from copies of ``generator``. ``memory`` bounds the bytes of intermediate results kept at a
-    time; it changes no number. ``progress`` is told the share that is done. The network must be on ``device``; its
-    weights, buffers and modes are as before, and so are torch's global generators.
+    Every answer is that of a whole pass with the same ``batch_size``, bit for bit, and does not depend on the order of
+    groups and budgets. The criterion draws from copies of ``generator``. ``memory`` bounds the bytes of intermediate
+    results in memory at a time and changes no number. ``progress`` gets the finished share, in [0, 1]. The network must
+    be on ``device``; its weights, buffers and modes, and torch's global generators, are as before.
 
     Raises:
         UserError: a budget is out of range, or weights are not numbers.
-        ValueError: no images, groups or budgets, budgets of two kinds, or scores that do not fit the weights.
+        ValueError: there are no images, groups or budgets, budgets are of two kinds, or scores do not fit the weights.
     """
     for number, things in ((len(data), "images"), (len(groups), "groups"), (len(budgets), "budgets")):
         if number == 0:
@@ -74,7 +74,7 @@ def scan(
 
 @dataclass(frozen=True)
 class _Batch:
-    """Images as the network takes them, and the place of the first in the data."""
+    """Images as the network takes them, their labels, and the index of the first in the data."""
 
     images: Tensor
     labels: Tensor
@@ -92,7 +92,7 @@ class _Work:
 
 @contextmanager
 def _aside(network: nn.Module, device: torch.device) -> Iterator[None]:
-    """Evaluate without a trace. Not in inference mode: its tensors could not be told apart below autograd."""
+    """Evaluation without side effects; not in inference mode, whose tensors a dispatch mode cannot tell apart."""
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.no_grad())
@@ -143,15 +143,15 @@ def _scan_block(work: _Work, block: Sequence[_Batch], builder: OutcomesBuilder) 
 def _scripts(
     work: _Work, turn: Sequence[int], block: Sequence[_Batch], dense: Sequence[Tensor]
 ) -> dict[int, list[Script | None]]:
-    """For each group of a turn, what is to be run for each batch; None where only a whole pass will do."""
+    """For each group of a turn, the script of each batch; None where the batch needs a whole pass."""
     weights = [work.scanned[group].weights for group in turn]
     scripts: dict[int, list[Script | None]] = {group: [] for group in turn}
     room = work.memory
     for batch, logits in zip(block, dense, strict=True):
         tape = recorded_tape(work.network, batch.images, logits, weights, room)
         room -= tape.size if tape else 0
-        for place, group in enumerate(turn):
-            scripts[group].append(script(tape, place) if tape else None)
+        for position, group in enumerate(turn):
+            scripts[group].append(script(tape, position) if tape else None)
     return scripts
 
 

@@ -1,4 +1,4 @@
-"""Memory that tensors lie in: storages known by number, places in them, and contents kept as they were once read.
+"""Memory that tensors lie in: storages by number, the geometry of tensors in them, and saved contents.
 
 Knows no operations and no networks.
 """
@@ -16,7 +16,7 @@ from pruneexp.sensitivity.tape import NONE
 
 
 class Geometry(NamedTuple):
-    """Where in its storage a tensor lies; ``offset`` and ``stride`` in elements."""
+    """Where in its storage a tensor lies; ``offset`` and ``stride`` count elements."""
 
     dtype: torch.dtype
     size: torch.Size
@@ -25,7 +25,7 @@ class Geometry(NamedTuple):
 
 
 class StorageView(NamedTuple):
-    """A tensor: its place in a storage that had been written to ``version`` times."""
+    """A tensor: its geometry in a storage to which operations had written ``version`` times."""
 
     storage: int
     version: int
@@ -34,7 +34,7 @@ class StorageView(NamedTuple):
 
 @dataclass(frozen=True)
 class Holding:
-    """Bytes that are kept because these groups need them."""
+    """Bytes of one saved storage, and the groups that need it."""
 
     groups: frozenset[int]
     size: int
@@ -45,13 +45,13 @@ def geometry_of(tensor: Tensor) -> Geometry:
 
 
 def tensor_at(storage: torch.UntypedStorage, geometry: Geometry) -> Tensor:
-    """The tensor at a place of a storage."""
+    """The tensor of this geometry in a storage."""
     empty = torch.empty(0, dtype=geometry.dtype, device=storage.device)
     return empty.set_(storage, geometry.offset, geometry.size, geometry.stride)
 
 
 def is_strided(tensor: Tensor) -> bool:
-    """Whether a tensor is nothing but a place in a storage: not sparse, quantised, nested, conjugated or a wrapper."""
+    """Whether a tensor is plain strided memory: not sparse, quantised, nested, conjugated, negated or a wrapper."""
     return (
         tensor.layout is torch.strided
         and not (tensor.is_quantized or tensor.is_nested or tensor.is_conj() or tensor.is_neg())
@@ -60,9 +60,9 @@ def is_strided(tensor: Tensor) -> bool:
 
 
 class Storages:
-    """Numbers for storages, and how often each was written to.
+    """Numbers the storages of a pass, and counts the writes to each.
 
-    A weak reference keeps the address of a storage from being used for another one, but not its memory.
+    A weak reference prevents the reuse of a storage's address, and still lets its memory go.
     """
 
     def __init__(self) -> None:
@@ -87,9 +87,9 @@ class Storages:
 
 
 class SavedTensors:
-    """Tensors as they were when they were read, whatever is written to their storages later.
+    """Tensors with the values that an operation read; a storage is copied before an operation writes to it.
 
-    Those in ``resident`` storages are there anyway and have no size, unless they must be copied. ``size`` is in bytes.
+    Tensors in ``resident`` storages are in memory anyway and have size 0 unless they are copied. ``size`` is in bytes.
     """
 
     def __init__(self, resident: frozenset[int]) -> None:
@@ -107,7 +107,7 @@ class SavedTensors:
         self._hold(view, groups, size)
 
     def preserve(self, storage: int) -> None:
-        """Copy what is kept of a storage, because it may be written to from now on."""
+        """Copy the saved tensors of a storage, because operations may write to it from now on."""
         views = self._present.pop(storage, set())
         if views:
             copy = self.tensors[next(iter(views))].untyped_storage().clone()

@@ -1,6 +1,7 @@
-"""Whether replaying a tape gives what the network gives: tried on a few images before it is relied on.
+"""Tapes whose replay is known to give the network's own logits, bit for bit.
 
-What a tape cannot show (kernels outside torch's dispatcher, values that Python code remembers) shows here.
+A tape does not show kernels outside torch's dispatcher or values that Python code remembers; a comparison with whole
+passes does.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ Weights = Sequence[Tensor]
 
 
 def verified_tape(network: nn.Module, forward: Forward, images: Tensor, groups: Sequence[Weights]) -> Tape | None:
-    """A tape of the pass, with a last group of all weights together; None if replays cannot be relied on.
+    """A tape of the pass, with a last group of all weights together; None if its replay gives other logits.
 
-    All weights are changed at once, and a replay of all that depends on any of them must give the logits of a whole
-    pass, bit for bit. A replay that strays is noticed whenever that happens, and no reason for mistrust.
+    With all weights changed at once, a replay of every operation that depends on any of them must give the logits of a
+    whole pass, bit for bit. A ``ReplayMismatch`` does not count: each later replay detects it by itself.
     """
     together = [weight for weights in groups for weight in weights]
     _, tape = record(network, copied(images), [*groups, together], room=sys.maxsize)
@@ -32,9 +33,9 @@ def verified_tape(network: nn.Module, forward: Forward, images: Tensor, groups: 
 def recorded_tape(
     network: nn.Module, images: Tensor, logits: Tensor, groups: Sequence[Weights], room: int
 ) -> Tape | None:
-    """The tape of a pass, if there is one and the pass gives these ``logits``, as it does when nobody is watching.
+    """The tape of a pass, if there is one and the recorded pass gives ``logits``, those of an unrecorded pass.
 
-    Where operations are watched, a few of torch's functions take another way to the same result.
+    While a mode records operations, a few of torch's functions compute their result in another way.
     """
     watched, tape = record(network, copied(images), groups, room=room)
     return tape if same_bits(watched, logits) else None
@@ -50,7 +51,7 @@ def _is_faithful(forward: Forward, images: Tensor, tape: Tape, weights: Weights)
 
 @contextmanager
 def _moved(weights: Weights) -> Iterator[None]:
-    """Every weight moves on by one place, and back: a kernel is shifted, so that signals neither die nor grow wild."""
+    """Roll every weight by one element, and back on exit: activations then neither vanish nor explode."""
     moved: list[Tensor] = []
     try:
         for weight in weights:

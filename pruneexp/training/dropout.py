@@ -1,8 +1,8 @@
 """Drop rates of a network in training and in retraining, one policy for the whole network.
 
-Pruning already thins a layer, so Han et al. 2015 (section 3.2) retrain it with a smaller drop rate: each time a dropout
-is called, that of the layer whose outputs it drops there. Knows networks only through their dropout and prunable
-layers, and knows nothing of how the densities came about.
+Pruning already thins a layer, so Han et al. 2015 (section 3.2) retrain it with a smaller drop rate. A dropout that a
+pass calls several times has a rate for each call: that of the layer whose outputs the call drops. Knows networks only
+through their dropout and prunable layers, and knows nothing of how the densities came about.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ Phase = Literal["train", "retrain"]
 
 
 class DropoutPolicy(Protocol):
-    """The drop rate of one dropout layer from its original rate and the connections of the layer it belongs to."""
+    """Computes the drop rate of a dropout layer from its original rate and the connections of the layer it drops."""
 
     def __call__(self, original: float, kept: float, connections: float) -> float:
-        """Rate in [0, 1] where ``kept`` of ``connections`` (at least one) are left; all are left in dense training."""
+        """The rate, in [0, 1], if ``kept`` of ``connections`` (at least one) are left; dense training keeps all."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,12 @@ class NoDropout:
 
 
 def calls_of(network: nn.Module, policy: DropoutPolicy, input_shape: tuple[int, ...]) -> tuple[DropoutCall, ...]:
-    """The calls of dropout layers that a policy changes the rates of: none for ``Fixed``, which changes no rate.
+    """The calls of dropout layers whose rates the policy may change: none for ``Fixed``, which changes no rate.
+
+    ``input_shape`` is (C, H, W) of one image.
 
     Raises:
-        UserError: the network drops where a policy does not reach, or cannot run a pass in training mode.
+        UserError: the network drops by a function, which no policy reaches, or cannot run a pass in training mode.
     """
     if isinstance(policy, Fixed):
         return ()
@@ -81,20 +83,20 @@ def rates(
 ) -> dict[str, float]:
     """Name of each dropout layer -> its rate in a phase; of one with several rates, ``name[0]``, ``name[1]`` by call.
 
-    In phase ``"train"`` all connections count as kept, whatever ``densities`` says. ``densities`` are kept / original
-    weights by layer name; a layer it does not name is dense.
+    ``densities`` are kept / original weights by layer name; a layer that it does not name is dense. Phase ``"train"``
+    ignores it and counts all connections as kept.
 
     Raises:
         ValueError: an unknown phase, or a density outside [0, 1].
         UserError: the network has no prunable layer.
     """
-    told: dict[str, float] = {}
+    found: dict[str, float] = {}
     for each in _changes(network, policy, phase, densities, calls):
         if len(set(each.rates)) == 1:
-            told[each.name] = each.rates[0]
+            found[each.name] = each.rates[0]
         else:
-            told |= {f"{each.name}[{place}]": rate for place, rate in enumerate(each.rates)}
-    return told
+            found |= {f"{each.name}[{call}]": rate for call, rate in enumerate(each.rates)}
+    return found
 
 
 @contextmanager
@@ -105,17 +107,17 @@ def applied(
     densities: Mapping[str, float],
     calls: Sequence[DropoutCall],
 ) -> Iterator[dict[str, float]]:
-    """Give every dropout layer the rates of its phase, hand out those of ``rates``, and put the original ones back.
+    """Give every dropout layer the rates of its phase, yield the result of ``rates``, and restore the original rates.
 
-    ``calls`` are those of ``calls_of``. Where the layer that a dropout belongs to matters, a pass in training mode that
-    calls it otherwise raises a ``UserError``.
+    ``calls`` are those of ``calls_of``. A dropout layer with several rates raises a ``UserError`` in a pass in training
+    mode that calls it more or fewer times.
 
     Raises:
         ValueError, UserError: as ``rates``.
     """
     changes = _changes(network, policy, phase, densities, calls)
     originals = [(each.module, each.module.p) for each in changes]
-    told, hooks = rates(network, policy, phase, densities, calls), []
+    found, hooks = rates(network, policy, phase, densities, calls), []
     try:
         for each in changes:
             each.module.p = each.rates[0] if each.rates else each.module.p
@@ -124,7 +126,7 @@ def applied(
                 hooks.append(network.register_forward_pre_hook(follower.begin))
                 hooks.append(each.module.register_forward_pre_hook(follower.call))
                 hooks.append(network.register_forward_hook(follower.end))
-        yield told
+        yield found
     finally:
         for hook in hooks:
             hook.remove()
@@ -134,7 +136,7 @@ def applied(
 
 @dataclass(frozen=True)
 class _Change:
-    """The rates of one dropout layer, ``by_call`` where each call has its own; else one, whatever layer it is of."""
+    """The rates of one dropout layer: one for each call where ``by_call``, else a single one for all calls."""
 
     name: str
     module: Dropping
@@ -162,14 +164,14 @@ def _changes(
             of = {layer: policy(module.p, kept[layer] * size, size) for layer, size in sizes.items()}
             alike = tuple(dict.fromkeys(of.values()))
             own = tuple(of[call.layer] for call in calls if call.dropout == name)
-            told = own if len(alike) > 1 else alike
-            found.append(_Change(name, module, told, len(set(told)) != 1))
+            new = own if len(alike) > 1 else alike
+            found.append(_Change(name, module, new, len(set(new)) != 1))
     return found
 
 
 @dataclass
 class _Follower:
-    """Gives a dropout layer the rate of each of its calls within a pass; of a copied network it follows the copy."""
+    """Sets the rate of a dropout layer before each of its calls within a pass, also in a copy of the network."""
 
     name: str
     rates: tuple[float, ...]
@@ -199,7 +201,7 @@ class _Follower:
             raise self._otherwise(f"{self.calls} times")
 
     def _again(self) -> bool:
-        """Whether this is the backward pass, which activation checkpointing runs layers in again."""
+        """Whether autograd is running its backward pass, in which activation checkpointing calls layers again."""
         return torch._C._current_graph_task_id() != -1  # noqa: SLF001  as torch.utils.checkpoint asks it
 
     def _otherwise(self, times: str) -> UserError:
