@@ -35,7 +35,7 @@ def groups(
         raise UserError(f"coupled names {', '.join(twice)} more than once; a layer can be in one group only.")
     if not all(coupled):
         raise UserError("coupled holds a set without layers; give at least two layers that are pruned together.")
-    position = {name: place for place, name in enumerate(layers)}
+    position = {name: index for index, name in enumerate(layers)}
     together = [sorted(names, key=position.__getitem__) for names in coupled]
     alone = [[name] for name in layers if name not in named]
     ordered = sorted(together + alone, key=lambda names: position[names[0]])

@@ -92,12 +92,12 @@ class OutcomesBuilder:
     def write(self, group: int, levels: Sequence[int], start: int, found: Answers) -> None:
         """Write one group's answers, at levels with the same mask, to the images from ``start`` on."""
         images = slice(start, start + len(found.loss))
-        for place in (self._order[level] for level in levels):
-            self._loss[group, place, images] = found.loss
-            self._top1[group, place, images] = found.top1
-            self._undefined[group, place, images] = found.undefined
+        for index in (self._order[level] for level in levels):
+            self._loss[group, index, images] = found.loss
+            self._top1[group, index, images] = found.top1
+            self._undefined[group, index, images] = found.undefined
             if found.top5 is not None:
-                self._top5[group, place, images] = found.top5
+                self._top5[group, index, images] = found.top5
         self._left -= len(levels) * len(found.loss)
         if self._progress is not None and levels:
             self._progress(1 - self._left / self._loss.numel())
@@ -107,8 +107,8 @@ class OutcomesBuilder:
 
     def outcomes(self) -> Outcomes:
         dense = joined(self._dense)
-        places = torch.tensor(self._order).argsort()
-        kept = torch.tensor([levels.kept for _, levels in self._scanned])[:, places]
+        indices = torch.tensor(self._order).argsort()
+        kept = torch.tensor([levels.kept for _, levels in self._scanned])[:, indices]
         totals = torch.tensor([levels.total for _, levels in self._scanned])
         plain = tuple(name for group, (name, _) in enumerate(self._scanned) if group in self._plain)
         top5 = None if dense.top5 is None else self._top5

@@ -65,7 +65,7 @@ class Tape:
 def record(
     network: nn.Module, images: Tensor, groups: Sequence[Sequence[Tensor]], *, room: int
 ) -> tuple[Tensor, Tape | None]:
-    """The logits of a batch, and the tape of the pass; to be called without gradients. Group g is the g-th list of weights.
+    """The logits of a batch, and the tape of the pass; to be called without gradients. Group g has the g-th weights.
 
     There is no tape if the pass draws random numbers, writes to a weight of a group or uses tensors that are not plain
     strided memory (sparse, quantised, subclasses that dispatch), or if the tape would exceed ``room`` bytes.

@@ -66,9 +66,9 @@ def calls_of(network: nn.Module, policy: DropoutPolicy, input_shape: tuple[int, 
         return ()
     found = trace_dropouts(network, input_shape)
     if found.functional:
-        places = ", ".join(f"{function} in {where or 'its forward'}" for where, function in found.functional)
+        calls = ", ".join(f"{function} in {where or 'its forward'}" for where, function in found.functional)
         raise UserError(
-            f"dropout={_name(policy)} cannot reach the functional dropout in {type(network).__name__} ({places}); "
+            f"dropout={_name(policy)} cannot reach the functional dropout in {type(network).__name__} ({calls}); "
             "use dropout=fixed or an nn.Dropout"
         )
     return found.calls

@@ -231,7 +231,7 @@ def _rate(func: Any, args: tuple[Any, ...], named: Mapping[str, Any]) -> float:
     """The rate at which a function of torch drops; 0 where it drops nothing."""
     name = getattr(func, "__name__", "")
     if name in _RECURRENT:  # ..., has_biases, num_layers, dropout, train, ...: between layers only
-        start = next((place for place, value in enumerate(args) if isinstance(value, bool)), len(args))
+        start = next((index for index, value in enumerate(args) if isinstance(value, bool)), len(args))
         layers, rate, training = (*args[start + 1 : start + 4], 1, 0.0, False)[:3]
         return float(rate) if training and layers > 1 else 0.0
     if name not in _FUNCTIONS:

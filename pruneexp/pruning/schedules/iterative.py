@@ -10,7 +10,7 @@ from pruneexp.schema import Budget
 
 @dataclass(frozen=True)
 class Iterative:
-    """Every round prunes the same share of what is left: densities d ** (k / rounds), qualities q * k / rounds.
+    """Every round prunes the same share of the survivors: densities d ** (k / rounds), qualities q * k / rounds.
 
     A target that prunes nothing (density 1 or quality 0) takes a single round.
 

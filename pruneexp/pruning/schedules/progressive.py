@@ -13,8 +13,8 @@ from pruneexp.schema import Budget
 class Progressive:
     """Every milder budget of the curve is a round on the way, so a whole curve costs one retraining per point.
 
-    With ``start``, a density or a quality as the curve's budgets are, targets up to ``start`` take one round; the
-    others start from ``start``, as Figure 5 does from 5x. Budgets that prune nothing are no rounds.
+    With ``start``, a density or a quality as the curve's budgets are, targets up to ``start`` take one round and the
+    others begin with a round at ``start``, as in Figure 5 at 5x. Budgets that prune nothing are no rounds.
 
     Raises:
         ValueError: ``start`` is not a finite number above 0.
