@@ -1,7 +1,7 @@
-"""A tracking store of thousands of trade-off points, each with everything that a real one has, in a minute.
+"""A tracking store of thousands of trade-off points, complete like real ones, built in a minute.
 
-One curve and one point are recorded by ``Tracker``; every run of the store is a copy of their rows, with names, keys
-and numbers of its own, because recording so many one by one takes a quarter of an hour. Files are not copied.
+``Tracker`` records one curve and one point; every run of the store is a copy of their rows, with names, keys and
+numbers of its own, because recording them one by one takes a quarter of an hour. Copies have no files.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Copies:
         self._contents = {table: _rows(connection, table, run_id) for table in _TABLES}
 
     def add(self, number: int, values: Mapping[str, object]) -> str:
-        """The id of a copy in which params, tags and metrics have ``values`` where these name them."""
+        """Add a copy of the run, with ``values`` for the params, tags and metrics that they name; return its id."""
         run_id = uuid.uuid4().hex
         began = self._run["start_time"] + number * _MILLISECONDS
         own = {"run_uuid": run_id, "name": values[_NAME], "start_time": began, "end_time": began + 500}
@@ -68,7 +68,7 @@ class Copies:
 
 
 def build(folder: Path, count: int) -> None:
-    """Make ``mlflow.db`` in ``folder``: one experiment of ``count`` finished points, and the curves they are under."""
+    """Make ``mlflow.db`` in ``folder``: one experiment of ``count`` finished points, and their curves."""
     templates = _recorded(folder)
     with closing(sqlite3.connect(folder / "mlflow.db")) as connection, connection:
         curves, points = (Copies(connection, run_id) for run_id in templates)
@@ -88,7 +88,7 @@ def build(folder: Path, count: int) -> None:
 
 
 def log_again(database: Path) -> None:
-    """One point more: a run copied under an id of its own."""
+    """Add one point: a copy of a run under an id of its own."""
     with closing(sqlite3.connect(database)) as connection, connection:
         query = f"SELECT run_uuid FROM tags WHERE key = '{schema.POINT_KEY}' LIMIT 1"
         (run_id,) = connection.execute(query).fetchone()
@@ -114,7 +114,7 @@ def _point(model: str, reg: str, schedule: str, mode: str, seed: int, density: f
 
 
 def _recorded(folder: Path) -> tuple[str, str]:
-    """The runs of a curve and of a point, recorded as every real one is."""
+    """Record a curve and a point by ``Tracker``; return the ids of their runs."""
     tracker = Tracker(default_uri(folder), EXPERIMENT)
     first = next(_curves())[0]
     of = flatten(first.identity)
@@ -128,7 +128,7 @@ def _recorded(folder: Path) -> tuple[str, str]:
 
 
 def _texts(identity: Mapping[str, Any]) -> Row:
-    """Params, and the tags that follow from them."""
+    """The params of an identity, and the tags that follow from it."""
     tags = {schema.POINT_KEY: identity["point_key"], schema.CURVE_KEY: identity["curve_key"], COLOUR: colour(identity)}
     return {**{key: str(value) for key, value in identity.items()}, **tags}
 
