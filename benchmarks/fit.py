@@ -3,8 +3,8 @@
     python -m benchmarks.fit --data-root /usr/share/datasets/fashion-mnist [--rounds 7] [--threads N]
 
 ``user`` is torchvision's data set and transforms, a ``DataLoader`` and masks of ``torch.nn.utils.prune``; ``masked`` is
-the same work by ``fit``. Goals: 8 times faster on LeNet-300-100, 2.2 times on LeNet-5. ``bare`` is a loop of SGD over
-normalised tensors in memory, without anything else; ``full`` is ``fit`` with masks, L1 and progress. Goal: 1.10 of its time.
+the same work by ``fit``. Goals: 8 times faster on LeNet-300-100, 2.2 times on LeNet-5. ``bare`` is a mere loop of SGD
+over normalised tensors in memory; ``full`` is ``fit`` with masks, L1 and progress. Goal: 1.10 of its time.
 
 All four run in turn in every round, so that other load on the machine affects all of them; a figure is the median over
 the rounds, a ratio the median of the rounds' ratios. Two threads that wait for each other on busy cores lose far more

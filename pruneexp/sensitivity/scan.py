@@ -92,7 +92,7 @@ class _Work:
 
 @contextmanager
 def _aside(network: nn.Module, device: torch.device) -> Iterator[None]:
-    """Evaluation without side effects; not in inference mode, whose tensors a dispatch mode cannot tell apart."""
+    """Evaluation without side effects; not in inference mode, where dispatch modes cannot distinguish tensors."""
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.no_grad())

@@ -45,7 +45,7 @@ class Dependence:
         return {storage: groups for storage, groups in foreign.items() if groups}
 
     def follow(self, op: Op) -> frozenset[int]:
-        """The groups that this operation depends on; from now on, so does what it writes and returns."""
+        """The groups that this operation depends on; from now on its results and writes depend on them, too."""
         groups = self.on(*op.reads)
         if groups:
             for storage in op.writes | op.gives:

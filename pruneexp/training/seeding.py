@@ -16,7 +16,7 @@ from torch import Tensor
 def derive(seed: int, *purpose: str | int) -> int:
     """The 63-bit seed of one purpose, such as ``("order", epoch)``: the same on every machine and in every version.
 
-    Parts are written with their type and length, so ``("a", "b")`` and ``("ab",)``, or ``1`` and ``"1"``, never meet.
+    Parts are hashed with their type and length, so ``("a", "b")`` and ``("ab",)``, or ``1`` and ``"1"``, differ.
     """
     digest = hashlib.sha256()
     for part in (seed, *purpose):

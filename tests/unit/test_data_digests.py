@@ -1,4 +1,4 @@
-"""Images that are written anew give another fingerprint, and unchanged ones are not read a second time."""
+"""Changed images give another fingerprint, and unchanged ones are not read a second time."""
 
 from __future__ import annotations
 

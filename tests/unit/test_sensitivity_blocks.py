@@ -1,4 +1,4 @@
-"""What is recorded together fits in memory."""
+"""Groups and batches that are recorded together fit in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tapes of real passes: what is on them, what is kept for them, and when there is none."""
+"""Tapes of real passes: their operations, the memory they hold, and passes without a tape."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_replay_changes_nothing_that_the_next_one_reads() -> None:
 
 
 class Living(TorchDispatchMode):
-    """The most results of operations that are in memory at a time."""
+    """Counts the largest number of operations' results in memory at a time."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

@@ -14,7 +14,7 @@ from sweeps.bisection import Bracket, Measurement, bisect, certainly
 
 
 def found(crossing: float, *, lowest: float, tolerance: float) -> Bracket:
-    """The knee of a network that keeps to the limit from the density ``crossing`` on."""
+    """The bracket of a network that is within the limit from the density ``crossing`` on."""
     return bisect(
         lambda density: Measurement(density, (0.0 if density >= crossing else 5.0,)),
         lambda each: each.mean <= 1.0,

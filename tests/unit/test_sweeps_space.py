@@ -1,4 +1,4 @@
-"""What a search may choose for each layer, and its first choices: by hand, and by properties."""
+"""The levels that a search may choose for each layer, and its first choices: by hand, and by properties."""
 
 from __future__ import annotations
 
@@ -159,9 +159,7 @@ def searched(draw: st.DrawFn) -> tuple[Curves, BudgetKind]:
 
 
 @given(found=searched(), cliff=st.floats(0.1, 100), count=st.integers(0, 12))
-def test_whatever_is_chosen_first_lies_within_the_bounds(
-    found: tuple[Curves, BudgetKind], cliff: float, count: int
-) -> None:
+def test_first_choices_lie_within_the_bounds(found: tuple[Curves, BudgetKind], cliff: float, count: int) -> None:
     curves, kind = found
     space = bounded(curves, kind, cliff)
     chosen = [*starts(curves, space, cliff, count), *(greedy(curves, space, cliff, number) for number in range(5))]

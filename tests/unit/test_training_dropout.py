@@ -119,7 +119,7 @@ def test_a_dropout_that_is_called_twice_has_the_rate_of_each_layer() -> None:
 
 @pytest.mark.parametrize(("policy", "phase"), [(Scaled(), "train"), (Fixed(), "retrain"), (NoDropout(), "retrain")])
 def test_one_rate_needs_no_call(policy: DropoutPolicy, phase: Phase) -> None:
-    """Also not that a network calls its dropouts as often each time."""
+    """Nor does the network have to call its dropouts equally often in each pass."""
     network, rate = Shared(times=3), 0.0 if isinstance(policy, NoDropout) else 0.5
     with changed(network, policy, phase, DENSITIES, (1, 12, 12)) as rates:
         assert rates == {"drop": rate}
@@ -144,7 +144,7 @@ def test_calls_at_one_rate_may_be_as_many_as_the_images() -> None:
 
 
 @pytest.mark.parametrize("times", [0, 2])
-def test_a_network_that_calls_it_otherwise_is_told_so(times: int) -> None:
+def test_a_network_that_calls_it_another_number_of_times_is_refused(times: int) -> None:
     network = Shared(times=times)
     calls = calls_of(Shared(), Scaled(), (1, 12, 12))
     with applied(network, Scaled(), "retrain", DENSITIES, calls):

@@ -80,7 +80,7 @@ class Branches(nn.Module):
         return self.head(self.both(torch.cat([right, left], 1)))  # type: ignore[no-any-return]
 
 
-def test_branches_are_told_apart_and_where_they_meet_the_last_counts() -> None:
+def test_branches_are_separate_and_where_they_join_the_last_counts() -> None:
     expected = [("drop_left", "left"), ("drop_right", "right"), ("both", "right")]
     assert owners(Branches(), 1, 2, 2) == expected
 
@@ -121,7 +121,7 @@ def test_a_weight_that_is_changed_on_its_way_is_its_layers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "found"),
     [
         ("F", ("", "dropout at rate 0.5")),
         ("alpha", ("", "alpha_dropout at rate 0.5")),
@@ -132,8 +132,8 @@ def test_a_weight_that_is_changed_on_its_way_is_its_layers() -> None:
         ("lstm", ("recurrent", "lstm at rate 0.2")),
     ],
 )
-def test_functions_that_drop_are_found(kind: str, told: tuple[str, str]) -> None:
-    assert trace_dropouts(Functional(kind), (1, 12, 12)).functional == (told,)
+def test_functions_that_drop_are_found(kind: str, found: tuple[str, str]) -> None:
+    assert trace_dropouts(Functional(kind), (1, 12, 12)).functional == (found,)
 
 
 @pytest.mark.filterwarnings("ignore:dropout option adds dropout after all but last")
@@ -153,7 +153,7 @@ def test_a_pass_leaves_no_trace() -> None:
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in net.modules())
 
 
-def test_a_network_that_cannot_run_is_told_in_one_sentence() -> None:
+def test_a_network_that_cannot_run_is_refused_in_one_sentence() -> None:
     with pytest.raises(UserError, match=r"Sequential cannot run a training pass of 2 images of shape \(1, 5, 5\)") as e:
         trace_dropouts(small(), (1, 5, 5))
     assert "\n" not in str(e.value)
