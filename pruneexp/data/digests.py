@@ -170,15 +170,15 @@ class _Note:
         self._said = now
         share = max(int(self._bytes[done - 1]), 1) / max(int(self._bytes[-1]), 1)
         left = duration((now - self._started) * (1 / share - 1))
-        _say(
-            f"{done:,} of {len(self._bytes):,} files in {self._root} read, to notice if one changes; about {left} left"
-        )
+        _say(f"{done:,} of {len(self._bytes):,} files in {self._root} read, to detect later changes; about {left} left")
         return True
 
     def end(self, stored: bool, memory: Path) -> None:
         if self._said == self._started:
             return
-        then = "the next command reads what has changed" if stored else f"{memory} cannot be written: so does the next"
+        then = "the next command reads only changed files"
+        if not stored:
+            then = f"{memory} cannot be written, so the next command reads all files again"
         _say(f"{len(self._bytes):,} files read in {duration(time.monotonic() - self._started)}; {then}")
 
 

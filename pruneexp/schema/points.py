@@ -17,6 +17,7 @@ class Budget:
 
     @property
     def letter(self) -> str:
+        """``d`` or ``q``."""
         return "d" if self.kind == "density" else "q"
 
     @property

@@ -103,9 +103,11 @@ class OutcomesBuilder:
             self._progress(1 - self._left / self._loss.numel())
 
     def note_plain(self, group: int) -> None:
+        """Note that this group needed a whole pass."""
         self._plain.add(group)
 
     def outcomes(self) -> Outcomes:
+        """The outcomes, with levels in the caller's order; to be called once all answers are written."""
         dense = joined(self._dense)
         indices = torch.tensor(self._order).argsort()
         kept = torch.tensor([levels.kept for _, levels in self._scanned])[:, indices]

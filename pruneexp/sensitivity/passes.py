@@ -37,10 +37,12 @@ class Buffer:
     tensor: Tensor
     values: Tensor
 
-    def is_as_it_was(self) -> bool:
+    def is_unchanged(self) -> bool:
+        """Whether the module still has this buffer, with these values."""
         return getattr(self.module, self.name, None) is self.tensor and same_bits(self.tensor, self.values)
 
-    def put_back(self) -> None:
+    def restore(self) -> None:
+        """Restore the buffer and its values."""
         self.tensor.copy_(self.values)
         setattr(self.module, self.name, self.tensor)
 
@@ -57,7 +59,7 @@ class Forward:
             logits: Tensor = self.network(copied(images))
         finally:
             for buffer in self.changing:
-                buffer.put_back()
+                buffer.restore()
         return logits
 
 
@@ -67,7 +69,7 @@ def forward_of(network: nn.Module, images: Tensor) -> tuple[Forward, bool]:
     with kept_buffers(network) as buffers:
         with watch:
             network(copied(images))
-        changing = tuple(buffer for buffer in buffers if not buffer.is_as_it_was())
+        changing = tuple(buffer for buffer in buffers if not buffer.is_unchanged())
     return Forward(network, changing), not (changing or watch.escaped)
 
 
@@ -83,7 +85,7 @@ def kept_buffers(network: nn.Module) -> Iterator[list[Buffer]]:
         yield buffers
     finally:
         for buffer in buffers:
-            buffer.put_back()
+            buffer.restore()
 
 
 def copied(images: Tensor) -> Tensor:

@@ -41,6 +41,7 @@ class Holding:
 
 
 def geometry_of(tensor: Tensor) -> Geometry:
+    """The geometry of a tensor in its storage."""
     return Geometry(tensor.dtype, tensor.shape, tensor.stride(), int(tensor.storage_offset()))
 
 
@@ -71,6 +72,7 @@ class Storages:
         self._versions: list[int] = []
 
     def number(self, tensor: Tensor) -> int:
+        """The number of a tensor's storage, a new one for a new storage."""
         reference = StorageWeakRef(tensor.untyped_storage())
         if reference.cdata not in self._numbers:
             self._numbers[reference.cdata] = len(self._references)
@@ -79,10 +81,12 @@ class Storages:
         return self._numbers[reference.cdata]
 
     def view(self, tensor: Tensor) -> StorageView:
+        """The view of a tensor in the present version of its storage."""
         number = self.number(tensor)
         return StorageView(number, self._versions[number], geometry_of(tensor))
 
     def wrote(self, storage: int) -> None:
+        """Count a write to a storage."""
         self._versions[storage] += 1
 
 
@@ -100,6 +104,7 @@ class SavedTensors:
         self._resident = resident
 
     def keep(self, view: StorageView, tensor: Tensor, groups: frozenset[int]) -> None:
+        """Save a tensor for these groups."""
         if view not in self.tensors:
             self.tensors[view] = tensor if tensor.requires_grad else tensor.detach()  # `tensor.data` may be set later
             self._present.setdefault(view.storage, set()).add(view)
@@ -116,6 +121,7 @@ class SavedTensors:
                 self._hold(view, NONE, copy.nbytes())
 
     def holdings(self) -> tuple[Holding, ...]:
+        """The saved storages that take memory of their own."""
         return tuple(holding for holding in self._holdings.values() if holding.size)
 
     def _hold(self, view: StorageView, groups: frozenset[int], size: int) -> None:

@@ -25,6 +25,7 @@ class Iterative:
             raise ValueError(f"rounds is {self.rounds}, must be a whole number of at least 1")
 
     def path(self, target: Budget, curve: Sequence[Budget]) -> tuple[Budget, ...]:
+        """The budgets of the rounds that lead to ``target``, mildest first; ``curve`` has no effect."""
         if target.value == (1 if target.kind == "density" else 0):
             return (target,)
         shares = [k / self.rounds for k in range(1, self.rounds)]

@@ -27,6 +27,7 @@ class Progressive:
             raise ValueError(f"start is {self.start}, must be a density in (0, 1] or a quality above 0")
 
     def path(self, target: Budget, curve: Sequence[Budget]) -> tuple[Budget, ...]:
+        """The milder budgets of ``curve``, mildest first, and then ``target``."""
         rounds = {budget.value for budget in curve if budget.kind == target.kind}
         if self.start is not None:
             rounds = {value for value in rounds if _harder(target.kind, value, self.start)} | {self.start}
