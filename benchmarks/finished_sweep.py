@@ -1,7 +1,7 @@
-"""A finished sweep run again, against computing it: whole processes, from the command to its exit.
+"""A second run of a finished sweep against its first run: whole processes, from the command to its exit.
 
-The preset ``smoke`` runs once in an empty folder, then several times in the same folder, where every stage is stored
-and every point recorded. Run as ``python -m benchmarks.finished_sweep``.
+The preset ``smoke`` runs once in an empty folder, then several times in the same folder, which then has every stage and
+every record. Run as ``python -m benchmarks.finished_sweep``.
 """
 
 from __future__ import annotations

@@ -3,12 +3,12 @@
     python -m benchmarks.fit --data-root /usr/share/datasets/fashion-mnist [--rounds 7] [--threads N]
 
 ``user`` is torchvision's data set and transforms, a ``DataLoader`` and masks of ``torch.nn.utils.prune``; ``masked`` is
-``fit`` doing the same. Goals: 8 times faster on LeNet-300-100, 2.2 times on LeNet-5. ``bare`` is a loop over normalised
-tensors in memory with SGD and nothing else; ``full`` is ``fit`` with masks, L1 and progress. Goal: 1.10 of its time.
+the same work by ``fit``. Goals: 8 times faster on LeNet-300-100, 2.2 times on LeNet-5. ``bare`` is a mere loop of SGD
+over normalised tensors in memory; ``full`` is ``fit`` with masks, L1 and progress. Goal: 1.10 of its time.
 
-All four run in turn in every round, so that whatever else the machine does meets all of them; a figure is the median
-over the rounds, a ratio the median of the rounds' ratios. Two threads that wait for each other on cores which something
-else uses lose far more than their share: measure on an idle machine, or with one thread.
+All four run in turn in every round, so that other load on the machine affects all of them; a figure is the median over
+the rounds, a ratio the median of the rounds' ratios. Two threads that wait for each other on busy cores lose far more
+than their share: measure on an idle machine, or with one thread.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def bare(case: Case, images: Tensor, labels: Tensor) -> Run:
 
 
 def ours(case: Case, source: ResidentSource, penalty: L1 | None, report: Callable[[object], None] | None) -> Run:
-    """``fit`` for one epoch, everything it sets up and checks included."""
+    """``fit`` for one epoch, with its set-up and its checks."""
     network = case.build()
     masks = MaskSet({name: w.abs() > w.abs().quantile(PRUNED) for name, w in weights(network).items()})
     recipe = Recipe(epochs=1, batch_size=BATCH, optimizer="sgd", lr=LR, momentum=MOMENTUM)
@@ -126,7 +126,7 @@ def ratio(seconds: dict[str, list[float]], over: str, under: str) -> float:
 
 
 def compare(case: Case, root: Path, torchvision_root: str, rounds: int) -> bool:
-    """Print one network's lines; whether both goals hold."""
+    """Print one network's lines; return whether both goals hold."""
     whole = fashion_mnist(str(root)).train
     assert isinstance(whole, ResidentSource)
     source = ResidentSource(whole.images[: case.images], whole.labels[: case.images], whole.normalisation)
@@ -163,7 +163,7 @@ def main() -> int:
 
 
 def _unpack(root: Path, raw: Path) -> None:
-    """Lay the files out as torchvision's data set wants them."""
+    """Put the files into the layout of torchvision's data set."""
     raw.mkdir(parents=True)
     nested = root / "FashionMNIST" / "raw"
     for path in (nested if nested.is_dir() else root).glob("*-ubyte*"):

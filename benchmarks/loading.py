@@ -2,8 +2,7 @@
 
     python -m benchmarks.loading [POINTS]
 
-Compares the project's reader with ``mlflow.search_runs``, the call a user would write, on the same store in the same
-run.
+Compares the project's reader with ``mlflow.search_runs``, the user's alternative, on the same store in the same run.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A tracking store of thousands of trade-off points, each with everything that a real one has, in a minute.
+"""A tracking store of thousands of trade-off points, complete like real ones, built in a minute.
 
-One curve and one point are recorded by ``Tracker``; every run of the store is a copy of their rows, with names, keys
-and numbers of its own, because recording so many one by one takes a quarter of an hour. The only files are those of the
+``Tracker`` records one curve and one point; every run of the store is a copy of their rows, with names, keys and
+numbers of its own, because recording them one by one takes a quarter of an hour. The only files are those of the
 curves' points.
 """
 
@@ -55,7 +55,7 @@ class Copies:
         self._contents = {table: _rows(connection, table, run_id) for table in _TABLES}
 
     def add(self, number: int, values: Mapping[str, object]) -> str:
-        """The id of a copy with other ``values`` of the params, tags and metrics that these name, none for ``None``."""
+        """Add a copy of the run, with ``values`` for the params, tags and metrics that they name, none for ``None``."""
         run_id = uuid.uuid4().hex
         began = self._run["start_time"] + number * _MILLISECONDS
         own = {"run_uuid": run_id, "name": values[_NAME], "start_time": began, "end_time": began + 500}
@@ -116,7 +116,7 @@ def _carry(connection: sqlite3.Connection, curve: str, points: Iterable[LoggedPo
 
 
 def log_again(database: Path) -> None:
-    """One point more: a run copied under an id of its own."""
+    """Add one point: a copy of a run under an id of its own."""
     with closing(sqlite3.connect(database)) as connection, connection:
         query = f"SELECT run_uuid FROM tags WHERE key = '{schema.POINT_KEY}' LIMIT 1"
         (run_id,) = connection.execute(query).fetchone()
@@ -142,7 +142,7 @@ def _point(model: str, reg: str, schedule: str, mode: str, seed: int, density: f
 
 
 def _recorded(folder: Path) -> tuple[str, str]:
-    """The runs of a curve and of a point, recorded as every real one is."""
+    """Record a curve and a point by ``Tracker``; return the ids of their runs."""
     tracker = Tracker(default_uri(folder), EXPERIMENT)
     first = next(_curves())[0]
     of = flatten(first.identity)

@@ -1,8 +1,8 @@
-"""Recording one trade-off point: ``Tracker.log_point`` against what a user would write with MLflow's fluent API.
+"""Recording one trade-off point: ``Tracker.log_point`` against a user's code in MLflow's fluent API.
 
-Both write the same params, metrics, tags and layer table into the same fresh SQLite store, one after the other in
-turns; medians and their ratio are printed. And what comes before it: the point's artefact in the result store, and the
-notes of what is owed and paid. Run as ``python -m benchmarks.recording``.
+Both write the same params, metrics, tags and layer table into the same fresh SQLite store, by turns. Prints medians
+and their ratio, and what comes before: the point's artefact in the result store, and the notes of what is owed and
+paid. Run as ``python -m benchmarks.recording``.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def example(number: int) -> schema.TradeoffPoint:
 
 
 def fluent(point: schema.TradeoffPoint) -> None:
-    """What MLflow's quick start suggests; a parent run is active."""
+    """Record a point as in MLflow's quick start; a parent run is active."""
     import mlflow
 
     identity = schema.flatten(point.identity)

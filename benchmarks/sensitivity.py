@@ -3,12 +3,12 @@
     python -m benchmarks.sensitivity [--rounds 1] [--threads N]
 
 AlexNet at 67 pixels, VGG-16 at 32 and at 64 pixels, on validation digits of ``mnist5k``, nine densities. ``plain`` is
-what one would do instead, with this project's own parts: per layer and level, prune the layer, ``evaluate``, put the
-weights back. Goals: ``scan`` is 2.3 times as fast on AlexNet, 1.8 times on VGG-16, and the loss on every image is the
+the obvious way with this project's own parts: per layer and level, prune the layer, ``evaluate``, and restore the
+weights. Goals: ``scan`` is 2.3 times as fast on AlexNet, 1.8 times on VGG-16, and the loss on every image is the
 same bit for bit. The networks are not trained, which changes no time.
 
 Both run in turn in every round; a figure is the median over the rounds, a ratio the median of the rounds' ratios. A
-round takes 6.7 minutes with one thread. What else the machine does slows the late layers most, and leaves less to gain.
+round takes 6.7 minutes with one thread. Other load on the machine slows the late layers most, and lowers the ratio.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Found:
 
 
 def plain(network: nn.Module, source: ResidentSource, fit: Callable[[Tensor], Tensor]) -> Found:
-    """One whole evaluation per layer and level; the logits are overheard for the comparison."""
+    """One whole evaluation per layer and level; a hook collects the logits for the comparison."""
     heard: list[Tensor] = []
     scores: list[Score] = []
     listener = network.register_forward_hook(lambda _module, _inputs, logits: heard.append(logits))
@@ -110,7 +110,7 @@ def check(ours: Found, theirs: Found) -> None:
 
 
 def compare(case: Case, whole: ResidentSource, rounds: int) -> bool:
-    """Print one network's lines; whether the goal holds."""
+    """Print one network's lines; return whether the goal holds."""
     source = ResidentSource(whole.images[: case.images], whole.labels[: case.images], whole.normalisation)
     with seeding.stream(0, "init"):
         network = case.build()

@@ -1,9 +1,9 @@
-"""The pages of an experiment of 10,000 points in MLflow: making them, and opening each in a real browser.
+"""The dashboard of an experiment of 10,000 points: the time to make its pages and to open each in a real browser.
 
     python -m benchmarks.views [POINTS]
 
-Needs Debian's ``chromium`` and ``chromium-driver``. A picture of each page is kept in ``build/screenshots/many``. No
-limit is set but that every page opens, with its runs and without a word of an error: the waiting is MLflow's own.
+Needs Debian's ``chromium`` and ``chromium-driver``. Saves a picture of each page in ``build/screenshots/many``. The
+only goal is that every page opens, with its runs and without an error: MLflow itself takes the time.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LINK = re.compile(r"^ +\S+(/#/experiments/\d+/runs(?:\?viewStateShareKey=prunee
 
 
 def main() -> int:
-    """Print the seconds of each step; exit status 1 where a page does not open."""
+    """Print the seconds of each step; exit status 1 if a page does not open."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -12,7 +12,7 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured at one density: the drop of accuracy of each seed, in points; infinite where it failed."""
+    """The measured drop of accuracy at one density, in points, for each seed; infinite for a seed that failed."""
 
     density: float
     drops: tuple[float, ...]
@@ -22,7 +22,7 @@ class Measurement:
         return statistics.fmean(self.drops)
 
     def interval(self, confidence: float) -> tuple[float, float]:
-        """Student's interval of the mean over seeds; of one seed, or with a failure, everything."""
+        """Student's t interval of the mean over seeds; infinite for a single seed, or if a seed failed."""
         if len(self.drops) < 2 or not all(map(math.isfinite, self.drops)):
             return (-math.inf, math.inf)
         spread = statistics.stdev(self.drops) / math.sqrt(len(self.drops))
@@ -31,10 +31,10 @@ class Measurement:
 
 
 @dataclass(frozen=True)
-class Knee:
-    """Both sides of the limit: the hardest measurement that keeps to it, and the mildest that does not.
+class Bracket:
+    """Both sides of the limit: the hardest measurement within it, and the mildest one beyond it.
 
-    ``within`` is None where only the dense network does, ``beyond`` where the lowest density asked about still does.
+    ``within`` is None if no measurement is within the limit, ``beyond`` if even the lowest density is.
     """
 
     within: Measurement | None
@@ -44,15 +44,15 @@ class Knee:
 
 def bisect(
     measure: Callable[[float], Measurement], keeps: Callable[[Measurement], bool], *, lowest: float, tolerance: float
-) -> Knee:
-    """Look between ``lowest`` and 1 until the densities of both ends are closer than the factor ``tolerance``.
+) -> Bracket:
+    """Bisect densities between ``lowest`` and 1 until those of both ends differ by at most the factor ``tolerance``.
 
-    Takes the limit for monotone: where accuracy rises again further down, the first crossing that is met counts.
-    Densities have four digits; it ends where none lies in between.
+    Assumes that the drop grows as the density falls; where it does not, the bracket holds one of several crossings.
+    Densities have four digits; the search also ends when none lies in between.
     """
     measured = [measure(lowest)]
     if keeps(measured[0]):
-        return Knee(measured[0], None, tuple(measured))
+        return Bracket(measured[0], None, tuple(measured))
     within, beyond = None, measured[0]
     while (mildest := within.density if within else 1.0) / beyond.density > tolerance:
         between = _rounded(math.sqrt(mildest * beyond.density))
@@ -63,11 +63,11 @@ def bisect(
             within = measured[-1]
         else:
             beyond = measured[-1]
-    return Knee(within, beyond, tuple(measured))
+    return Bracket(within, beyond, tuple(measured))
 
 
 def _rounded(density: float) -> float:
-    """Four digits: densities that people can type again."""
+    """The density with four digits, which a user can type again."""
     return float(f"{density:.4g}")
 
 

@@ -1,4 +1,4 @@
-"""How a trial of per-layer levels becomes values: what is told to Optuna, and when retraining is given up."""
+"""Evaluation of trials: from per-layer levels to the values for Optuna, with early ends of hopeless retrainings."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from sweeps.driver import TrialFailed, TrialPruned, Worker
 from sweeps.trials import Bench
 
 
-class Options(Protocol):
-    """The options of a search that decide what a trial is worth."""
+class SearchOptions(Protocol):
+    """The options of a search that decide the values of a trial."""
 
     @property
     def objective(self) -> str: ...
@@ -34,25 +34,25 @@ class Options(Protocol):
 
 
 @dataclass(frozen=True)
-class Trial:
-    """Evaluates the trials of the search; ``dense`` is the accuracy on val that drops are counted from."""
+class TrialEvaluator:
+    """Evaluates the trials of a search; ``dense`` is the dense network's accuracy on val, in percent."""
 
     bench: Bench
-    options: Options
+    options: SearchOptions
     dense: float
     worker: Worker
 
     def evaluate(self, trial: optuna.Trial) -> Sequence[float]:
-        """Cut and score; retrain where the search does, unless others are better already.
+        """Prune and score; retrain if the search does, unless other trials are already better.
 
         Raises:
-            TrialPruned: given up.
+            TrialPruned: other trials are better, or Optuna's pruner ended the retraining.
             TrialFailed: the point could not be computed.
         """
         point = _computed(lambda: self.bench.probe(trial.number, trial.params))
         if self.options.epochs:
             self._refuse_dominated(trial, point)
-            watch = Judge(trial, self.dense) if self.options.objective == "smallest" else None
+            watch = EarlyStopping(trial, self.dense) if self.options.objective == "smallest" else None
             point = _computed(lambda: self.bench.retrain(trial.number, trial.params, self.options.epochs, watch))
         val, density = _score(point)
         trial.set_user_attr("val", val)
@@ -61,13 +61,13 @@ class Trial:
         if self.options.objective == "pareto":
             return (val, density)
         excess = self.dense - val - self.options.max_drop
-        if self.options.sampler == "cmaes":  # knows no constraints: what loses too much is worse than any network
+        if self.options.sampler == "cmaes":  # it knows no constraints: a value above 1 is worse than any density
             return (density if excess <= 0 else 1 + excess / 100,)
         trial.set_constraint("drop", excess)
         return (density,)
 
     def _refuse_dominated(self, trial: optuna.Trial, point: TradeoffPoint) -> None:
-        """Optuna cannot prune with several objectives: between the fidelities, dominance decides."""
+        """Raise ``TrialPruned`` if others dominate the probe: Optuna's pruners take only one objective."""
         score = _score(point)
         trial.set_user_attr("probe", list(score))
         if self.options.objective != "pareto":
@@ -84,8 +84,8 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Judge:
-    """Reports the drop of accuracy after every epoch of retraining, and ends it when Optuna's pruner says so."""
+class EarlyStopping:
+    """Reports the drop of accuracy after every epoch of retraining, and ends the retraining if Optuna's pruner asks."""
 
     trial: optuna.Trial
     dense: float
@@ -94,15 +94,15 @@ class Judge:
         if stage != "retrain":
             return
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a trial gone on with, Optuna knows epochs that are trained again
+            warnings.simplefilter("ignore")  # a resumed trial reports epochs that Optuna already has
             self.trial.report(self.dense - top1(), epoch.index)
         if self.trial.should_prune():
             raise Abandoned(f"hopeless after epoch {epoch.index}")
 
 
 @dataclass(frozen=True)
-class Finalist:
-    """Retrains finalists, rung by rung: ``rungs`` are epochs, ``numbers`` those of the trials they come from."""
+class FinalistEvaluator:
+    """Retrains finalists for rising numbers of epochs (``rungs``); ``numbers`` are those of their trials."""
 
     bench: Bench
     numbers: Sequence[int]
@@ -111,10 +111,10 @@ class Finalist:
     worker: Worker
 
     def evaluate(self, trial: optuna.Trial) -> Sequence[float]:
-        """Values after the last rung.
+        """The values after the last rung.
 
         Raises:
-            TrialPruned: after an earlier rung others were better by the margin, and no larger.
+            TrialPruned: after an earlier rung, another finalist was better by the margin and no denser.
             TrialFailed: the point could not be computed.
         """
         trial.set_user_attr("trial", self.numbers[trial.number])

@@ -1,4 +1,4 @@
-"""One sensitivity scan of one session: computed at most once, recorded, and handed on."""
+"""The sensitivity scan of one session: computed at most once, recorded, and returned."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from pruneexp.stages.dense import train_dense
 from pruneexp.stages.graph import Stage
 from pruneexp.stages.scan import Grid, scan
 
-#: Levels of a scan where none are given: 0.25 to 3 standard deviations, and densities.
+#: Default levels of a scan: 0.25 to 3 standard deviations, or densities.
 QUALITIES = tuple(step / 4 for step in range(1, 13))
 DENSITIES = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.07, 0.05, 0.02)
 
 
 @dataclass(frozen=True)
-class Options:
-    """What a scan may vary besides its levels: see ``conf/study/sensitivity.yaml``."""
+class ScanOptions:
+    """The options of a scan besides its levels: see ``conf/study/sensitivity.yaml``."""
 
     epochs: int = 0
     coupled: Sequence[Sequence[str]] = ()
@@ -32,7 +32,7 @@ class Options:
 
 
 def coupled_layers(session: Session, coupled: Sequence[Sequence[object]]) -> tuple[tuple[str, ...], ...]:
-    """Layers that are pruned together, by their names; ``coupled`` is as a configuration has it.
+    """The names of layers to prune together; ``coupled`` comes from the configuration.
 
     Raises:
         UserError: a layer is unknown, or is in two groups.
@@ -47,8 +47,8 @@ def coupled_layers(session: Session, coupled: Sequence[Sequence[object]]) -> tup
     return named
 
 
-def stage_of(session: Session, levels: Sequence[float], kind: BudgetKind, options: Options) -> Stage:
-    """The stage that scans the dense network of a session, mildest level first."""
+def stage_of(session: Session, levels: Sequence[float], kind: BudgetKind, options: ScanOptions) -> Stage:
+    """The stage that scans the dense network of a session, from the mildest level on."""
     ordered = sorted(levels, reverse=kind == "density")
     grid = Grid(
         tuple(Budget(kind, level) for level in ordered),
@@ -60,16 +60,16 @@ def stage_of(session: Session, levels: Sequence[float], kind: BudgetKind, option
     return scan(setting, train_dense(setting), grid, memory=int(options.memory_gib * 2**30))
 
 
-def scan_once(session: Session, levels: Sequence[float], kind: BudgetKind, options: Options | None = None) -> Scan:
-    """The scan of a session's dense network, computed where it is not stored, and recorded where it is not.
+def scan_once(session: Session, levels: Sequence[float], kind: BudgetKind, options: ScanOptions | None = None) -> Scan:
+    """The scan of a session's dense network; computed unless the store has it, recorded unless the records have it.
 
     Raises:
         UserError: a level is out of range, or a coupled layer is unknown.
     """
-    stage = stage_of(session, levels, kind, options or Options())
+    stage = stage_of(session, levels, kind, options or ScanOptions())
     record = session.runner.record(stage)
     found = Scan(
-        identity=_identity(session, stage, kind, options or Options()),
+        identity=_identity(session, stage, kind, options or ScanOptions()),
         dense=Score(**record["dense"]),
         images=record["images"],
         rows=tuple(unflatten(LayerSensitivity, row) for row in record["rows"]),
@@ -78,7 +78,7 @@ def scan_once(session: Session, levels: Sequence[float], kind: BudgetKind, optio
     return found
 
 
-def _identity(session: Session, stage: Stage, kind: BudgetKind, options: Options) -> ScanIdentity:
+def _identity(session: Session, stage: Stage, kind: BudgetKind, options: ScanOptions) -> ScanIdentity:
     job, choices = session.job, session.choices
     hashes, learner = settings(job), job.setting.learner
     others = {name: value for name, value in stage.config.items() if name != "seed"}

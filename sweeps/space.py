@@ -1,4 +1,4 @@
-"""What a search may choose for each layer, and sensible first choices; plain numbers, no Optuna.
+"""The levels that a search may choose for each layer, and good first choices; plain numbers, no Optuna.
 
 A *level* is a layer's share: its quality parameter (threshold in standard deviations; more prunes more) or its density
 (less prunes more).
@@ -18,15 +18,15 @@ Levels = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Step:
-    """One mark of a layer's sensitivity curve: points of accuracy lost on val when it alone is pruned to ``level``."""
+class CurvePoint:
+    """A point of a layer's sensitivity curve: ``drop`` is the loss of val accuracy, in points, with it alone pruned."""
 
     level: float
     density: float
     drop: float
 
 
-Curves = Mapping[str, Sequence[Step]]
+Curves = Mapping[str, Sequence[CurvePoint]]
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ class Space:
 
 
 def curves_of(scan: Scan) -> Curves:
-    """The scan's curves, mildest level first; groups of coupled layers give the same curve to each of their layers."""
-    found: dict[str, list[Step]] = {}
+    """The scan's curves, mildest level first; all layers of a coupled group have the curve of the group."""
+    found: dict[str, list[CurvePoint]] = {}
     for row in scan.rows:
         for layer in row.layers:
-            found.setdefault(layer, []).append(Step(row.level.value, row.density, scan.dense.top1 - row.val.top1))
+            found.setdefault(layer, []).append(CurvePoint(row.level.value, row.density, scan.dense.top1 - row.val.top1))
     return found
 
 
@@ -68,24 +68,24 @@ def bounded(curves: Curves, kind: BudgetKind, cliff: float) -> Space:
 
 
 def tolerating(curves: Curves, space: Space, tolerance: float) -> Levels:
-    """Every layer at the hardest level that costs it alone no more than ``tolerance`` points (Han et al. 2015, 3.1).
+    """Every layer at the hardest level that alone costs at most ``tolerance`` points (Han et al. 2015, section 3.1).
 
-    Levels between two marks are interpolated: drops are taken to grow evenly between them.
+    The level between two points of a curve is interpolated linearly in the drop.
     """
     return space.clipped({name: _at_drop(steps, tolerance, space.mildest[name]) for name, steps in curves.items()})
 
 
 def tolerances(count: int, cliff: float) -> tuple[float, ...]:
-    """So many tolerances from a fiftieth of ``cliff`` up to ``cliff``, in equal ratios."""
+    """``count`` tolerances in a geometric sequence from a fiftieth of ``cliff`` to ``cliff``."""
     if count == 1:
         return (cliff / 7,)
     return tuple(cliff / 50 * 50 ** (step / (count - 1)) for step in range(count))
 
 
 def greedy(curves: Curves, space: Space, cliff: float, number: int) -> Levels:
-    """The thresholds of Han et al. 2015, read off the curves, for the tolerance of one number of an endless sequence.
+    """The levels of ``tolerating`` for tolerance ``number`` of an infinite sequence.
 
-    The sequence fills the range of tolerances evenly however long it gets (van der Corput, base 2).
+    The sequence fills the range of tolerances evenly at any length (van der Corput, base 2).
     """
     share, step, rest = 0.0, 0.5, number + 1
     while rest:
@@ -94,14 +94,14 @@ def greedy(curves: Curves, space: Space, cliff: float, number: int) -> Levels:
 
 
 def even(space: Space, share: float) -> Levels:
-    """The same level in every layer: that share of the way to the hardest level any layer may take."""
+    """The same level in every layer: ``share``, in [0, 1], of the way to the hardest level of any layer."""
     if space.kind == "quality":
         return space.clipped(dict.fromkeys(space.mildest, share * max(space.hardest.values())))
     return space.clipped(dict.fromkeys(space.mildest, min(space.hardest.values()) ** share))
 
 
 def starts(curves: Curves, space: Space, cliff: float, count: int) -> list[Levels]:
-    """First choices: by turns the same level everywhere, and what the scan tolerates; the mildest first."""
+    """First choices, mildest first: alternately the same level in every layer (``even``) and ``tolerating``."""
     pairs = (count + 1) // 2
     found: list[Levels] = []
     for place, tolerance in enumerate(tolerances(pairs, cliff) if pairs else ()):
@@ -109,14 +109,14 @@ def starts(curves: Curves, space: Space, cliff: float, count: int) -> list[Level
     return found[:count]
 
 
-def _first_beyond(steps: Sequence[Step], cliff: float) -> float:
+def _first_beyond(steps: Sequence[CurvePoint], cliff: float) -> float:
     return next((step.level for step in steps if step.drop >= cliff), steps[-1].level)
 
 
-def _at_drop(steps: Sequence[Step], tolerance: float, mildest: float) -> float:
+def _at_drop(steps: Sequence[CurvePoint], tolerance: float, mildest: float) -> float:
     before, lost = mildest, 0.0
     for step in steps:
-        worst = max(step.drop, lost)  # a curve that rises again by chance is taken as flat
+        worst = max(step.drop, lost)  # a drop that falls again by chance counts as flat
         if worst > tolerance:
             share = (tolerance - lost) / (worst - lost)
             return before + share * (step.level - before)
@@ -125,10 +125,10 @@ def _at_drop(steps: Sequence[Step], tolerance: float, mildest: float) -> float:
 
 
 def front(scored: Mapping[int, tuple[float, float]], floor: float, dense: float) -> list[tuple[int, float]]:
-    """(number, density) of what no other beats, among (accuracy, density) by number, between two accuracies.
+    """The Pareto front, as (number, density), of networks given as (accuracy, density) by number.
 
-    Below ``floor`` a network is taken for lost. Of those that lose nothing against ``dense`` only the smallest stays,
-    and of those that are equally small and accurate only the first.
+    Networks below accuracy ``floor`` are left out. Of those at least as accurate as ``dense``, only the smallest stays,
+    and of several that are equally small and accurate, only the first.
     """
     alive = {number: score for number, score in scored.items() if score[0] >= floor}
     best = sorted(pareto_front(dict(sorted(alive.items()))))
@@ -137,7 +137,7 @@ def front(scored: Mapping[int, tuple[float, float]], floor: float, dense: float)
 
 
 def spread_out(front: Sequence[tuple[int, float]], count: int) -> list[int]:
-    """So many of (number, density), evenly spread over the logarithm of density, the ends included; numbers sorted."""
+    """``count`` numbers of a front, sorted, spread evenly over the logarithm of density, with both ends."""
     ordered = sorted(front, key=lambda pair: math.log(pair[1]))
     if len(ordered) <= count:
         return sorted(number for number, _ in ordered)

@@ -1,4 +1,4 @@
-"""How many activations are not zero (Han et al. 2015, column Act%); knows no masks and no data set by name."""
+"""Shares of activations that are not zero (Han et al. 2015, column Act%); knows no masks and no data set by name."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Images(Protocol):
 class Activations:
     """Shares of non-zero activations in [0, 1], mean over images, by prunable layer; plain numbers, fit for JSON.
 
-    ``inputs`` is what a layer reads; the first layer reads the image, which counts as 1 (Han's rule). ``outputs`` is
-    what the next executed layer reads, so after the non-linearity and the pooling between them (after pooling is what
-    reproduces the totals Han prints); the last layer's is its own output. In a network that is not a chain, the next
-    executed layer need not read this layer's output; ``inputs`` is right in any network. ``sizes`` is the number of
-    those outputs of one image. A layer that never ran has share 1 and size 0.
+    ``inputs`` are the shares of what each layer reads; the image, the input of the first layer, has 1 (Han's rule).
+    ``outputs`` are those of what the next executed layer reads, so after the non-linearity and the pooling between them
+    (counts after pooling reproduce the totals in Han's tables); for the last layer, those of its own output. In a
+    network that is not a chain, the next executed layer need not read this layer's output; ``inputs`` is right in any
+    network. ``sizes`` are the numbers of these outputs for one image. A layer that never ran has share 1 and size 0.
     """
 
     inputs: Mapping[str, float]
@@ -48,8 +48,8 @@ class _Share:
         return int(torch.stack(self.nonzero).sum()) / self.size if self.size else 1.0
 
 
-class _Meter:
-    """Counts during one forward pass after another; the counts stay on the device."""
+class _ActivationCounter:
+    """Counts non-zero activations over forward passes; the counts stay on the device."""
 
     def __init__(self, layers: Mapping[str, nn.Module]) -> None:
         self.inputs = {name: _Share() for name in layers}
@@ -79,15 +79,15 @@ def activations(
     adapt: Callable[[Tensor], Tensor] | None = None,
     batch_size: int = 256,
 ) -> Activations:
-    """Measure ``network`` on every image, in evaluation mode, leaving the mode as it was.
+    """Measure ``network`` on every image, in evaluation mode; its mode is as before.
 
-    Counts stay on the device until the end: no batch waits for it.
+    ``adapt`` turns images (B, C, H, W) into what the network takes. The host waits for the device once, at the end.
 
     Raises:
         ValueError: there is no image.
         UserError: the network has no prunable layer.
     """
-    meter = _Meter(prunable(network))
+    meter = _ActivationCounter(prunable(network))
     seen = 0
     with watched(network, meter.before, meter.after):
         for batch, _ in images.batches(batch_size, device):
@@ -95,7 +95,7 @@ def activations(
             meter.end_of_pass()
             seen += len(batch)
     if not seen:
-        raise ValueError("activations were asked of 0 images, at least 1 is needed")
+        raise ValueError("the number of images is 0; activations need 1 or more")
     return Activations(
         inputs={name: share.value() for name, share in meter.inputs.items()},
         outputs={name: share.value() for name, share in meter.outputs.items()},

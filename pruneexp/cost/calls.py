@@ -1,4 +1,4 @@
-"""Watch the prunable layers of a network while it runs; knows nothing of what is counted."""
+"""Callbacks around each call of a prunable layer of a network; knows nothing of what they count."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Observer = Callable[[str, Tensor, Tensor], None]
 
 @contextmanager
 def watched(network: nn.Module, before: Callable[[str, Tensor], None], after: Observer) -> Iterator[None]:
-    """Run ``network`` in evaluation mode without gradients, and call back around each call of a prunable layer.
+    """Put ``network`` in evaluation mode without gradients, with callbacks around each call of a prunable layer.
 
     ``before`` gets the layer's name and its input, as it is at that moment; ``after`` the name, the layer's weight and
-    its output. A module that shares the weight of a listed layer goes by that layer's name. A weight that is used
-    without calling its module (``functional.linear(x, self.fc.weight)``) is not seen; ``overlooked`` names it. Hooks
-    are removed and the network's mode is restored at the end, whatever happens.
+    its output. A module that shares the weight of a listed layer goes by that layer's name. A use of a weight without a
+    call of its module (``functional.linear(x, self.fc.weight)``) triggers no callback; ``overlooked`` names it. On exit
+    the hooks are removed and the network's mode is restored, also after an exception.
 
     Raises:
         UserError: the network has no prunable layer.

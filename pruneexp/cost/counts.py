@@ -1,4 +1,4 @@
-"""What masks alone decide about each layer: kept and effective weights, dead units, bytes; knows no activations."""
+"""Counts of each layer that follow from masks: kept and effective weights, dead units, bytes; knows no activations."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from pruneexp.pruning.layers import kind_of, prunable, weight_of
 class LayerCount:
     """One prunable layer under its mask; plain numbers, fit for JSON.
 
-    ``weights_effective`` are left after dead units took their connections with them; a unit is an output feature or
-    channel. ``bytes_sparse`` is the relative-index form of ``cost.storage``.
+    ``weights_effective`` counts the kept weights without the connections of dead units; a unit is an output feature or
+    channel. ``bytes_sparse`` is the size in the relative-index form of ``cost.storage``.
     """
 
     layer: str
@@ -38,11 +38,11 @@ def count_layers(
     """Count every prunable layer of ``network``, in registration order.
 
     ``masks`` and ``effective`` map layer names to boolean tensors in the shape of the weight, ``dead`` to the number of
-    dead units. A layer without a mask is dense, one without an effective mask has its mask, one not in ``dead`` has
-    no dead unit.
+    dead units. A layer without a mask is dense; without an effective mask, its mask is the effective one; without an
+    entry in ``dead``, it has no dead unit.
 
     Raises:
-        ValueError: a mask has not the shape of its layer's weight.
+        ValueError: a mask does not have the shape of its layer's weight.
     """
     layers = prunable(network)
     full = {name: _mask(name, module, masks) for name, module in layers.items()}

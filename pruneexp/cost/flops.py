@@ -1,6 +1,6 @@
 """FLOP of the dense network, layer by layer, from the shapes of one forward pass; knows no masks.
 
-Only prunable layers count, as in Han et al. 2015, Tables 2 to 5: two FLOP per multiply-add, no bias, nothing for
+Only prunable layers count, as in Han et al. 2015, Tables 2 to 5: two FLOP per multiply-add, and none for biases,
 pooling, normalisation and non-linearities.
 """
 
@@ -16,9 +16,9 @@ from pruneexp.pruning.layers import prunable
 def layer_flops(network: nn.Module, input_shape: tuple[int, ...], images: int = 1) -> dict[str, float]:
     """Dense FLOP of each prunable layer for one image of ``input_shape`` (C, H, W), in registration order.
 
-    A layer that does not run has 0. One image of noise goes through the network, or a batch of ``images`` where it does
-    not take a single one, on the network's own device, in float32 and evaluation mode; the mode is left as it was. A
-    network on the ``meta`` device costs neither memory nor time, and gives the same answer.
+    A layer that does not run has 0. A batch of ``images`` images of noise goes through the network, on the network's
+    own device, in float32 and evaluation mode; its mode is as before. Some networks do not take a single image. A
+    network on the ``meta`` device takes neither memory nor time, and has the same FLOP.
 
     Raises:
         UserError: the network has no prunable layer.

@@ -1,4 +1,4 @@
-"""What numbers leave out: weights that no layer offers for pruning, and layers whose FLOP nobody sees."""
+"""What the numbers leave out: weights outside prunable layers, and layers whose FLOP no callback sees."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from torch import nn
 
 from pruneexp.pruning.layers import prunable, weight_of, weights
 
-#: Names that are listed; of more, the number is said.
+#: The sentence lists so many names, and counts the others.
 LISTED = 6
 
 
 def overlooked(network: nn.Module, flop: Mapping[str, float]) -> str:
-    """One sentence, or nothing where all is seen; to be asked after a forward and a backward pass of ``network``.
+    """One sentence, empty if nothing is left out; to be called after a forward and a backward pass of ``network``.
 
-    ``flop`` holds the FLOP found for each prunable layer. A layer without any, but with a gradient, has its weight used
-    by other code (``functional.linear(x, self.fc.weight)``, ``nn.MultiheadAttention``); one without a gradient is used
-    by nobody. Not pruned are all parameters of two or more dimensions that are no prunable layer's weight, whatever
-    kinds of layers are chosen: recurrent weights, transposed convolutions, embeddings, bare parameters. A scale per
-    channel is one-dimensional in any shape.
+    ``flop`` holds the FLOP of each prunable layer. If a layer has none, but its weight has a gradient, other code uses
+    the weight (``functional.linear(x, self.fc.weight)``, ``nn.MultiheadAttention``); without a gradient, no code does.
+    All parameters of two or more dimensions that belong to no prunable layer of any kind count as not pruned: recurrent
+    weights, transposed convolutions, embeddings, bare parameters. A scale per channel is one-dimensional in any shape.
     """
     silent = {name: weight_of(layer) for name, layer in prunable(network).items() if not flop[name]}
     idle = [name for name, weight in silent.items() if weight.requires_grad and weight.grad is None]

@@ -1,4 +1,4 @@
-"""How Han et al. 2015 compute the columns of Tables 2 to 5 from one another; plain numbers, no torch.
+"""The rules by which Han et al. 2015 compute columns of Tables 2 to 5 from one another; plain numbers, no torch.
 
 Checked against all four printed tables: the largest deviation from print is one point.
 """
@@ -16,11 +16,11 @@ def flop_share(density: float, input_share: float) -> float:
 def total_share(parts: Iterable[tuple[float, float]]) -> float:
     """The mean of (share, size) pairs, weighted by size.
 
-    Total Weights% weighs by weights, total FLOP% by dense FLOP, total Act% by activations, those of a layer that is
-    followed by pooling counted after the pooling.
+    Total Weights% weighs by weights, total FLOP% by dense FLOP, total Act% by activations; those of a layer before a
+    pooling are counted after the pooling.
 
     Raises:
-        ValueError: the sizes add up to nothing.
+        ValueError: the sizes add up to 0.
     """
     pairs = list(parts)
     whole = sum(size for _, size in pairs)

@@ -1,12 +1,12 @@
 """Bytes of a weight tensor, dense and sparse; knows masks, not networks.
 
-The sparse form has Han et al.'s relative indices ("Deep Compression", 2016, Figure 2): walk the flattened tensor
-(row-major) and store, for each kept weight, its 32-bit value and the number of pruned weights skipped since the entry
-before it, in 5 bits for linear layers and 8 bits for convolutions. ``b`` bits say 0 to ``2^b - 1``; over a longer gap,
-an entry of value zero is stored after every ``2^b - 1`` skipped weights (a filler, which itself stands on a pruned
-weight and so covers ``2^b`` of them). The walk runs across rows, so there are no row pointers; pruned weights after
-the last kept one cost nothing. Where all gaps fit, the overhead is 5 / 32 = 15.6 % of the kept values. A tensor that
-lost no weight needs no indices and is stored dense.
+The sparse form has Han et al.'s relative indices ("Deep Compression", 2016, Figure 2): it walks the flattened tensor
+(row-major) and stores, for each kept weight, its 32-bit value and the number of pruned weights since the entry before
+it, in 5 bits for linear layers and 8 bits for convolutions. ``b`` bits hold 0 to ``2^b - 1``; in a longer gap it stores
+an entry of value zero after every ``2^b - 1`` skipped weights (a filler, which itself stands on a pruned weight and so
+covers ``2^b`` of them). The walk runs across rows, so there are no row pointers; pruned weights after the last kept one
+cost nothing. Where all gaps fit, the overhead is 5 / 32 = 15.6 % of the kept values. A tensor that lost no weight needs
+no indices and is stored dense.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 
 VALUE_BITS = 32
 INDEX_BITS = {"conv": 8, "linear": 5}
-_CHUNK = 1 << 22  # weights looked at together: positions are 64-bit, so a whole fc6 of VGG-16 would need 0.8 GB
+_CHUNK = 1 << 22  # weights per step: positions are 64-bit, so VGG-16's fc6 at once would need 0.8 GB
 
 
 def dense_bytes(weights: int) -> int:
@@ -39,10 +39,10 @@ def relative_index_bytes(mask: Tensor, kind: Literal["conv", "linear"]) -> int:
 
 
 def fillers(mask: Tensor, index_bits: int) -> int:
-    """Number of zero entries that bridge the gaps too long for ``index_bits`` bits.
+    """Number of zero entries that bridge the gaps too long for ``index_bits`` bits, in a boolean mask of any shape.
 
     Raises:
-        ValueError: ``index_bits`` below 1.
+        ValueError: ``index_bits`` is below 1.
     """
     if index_bits < 1:
         raise ValueError(f"index_bits is {index_bits}, must be at least 1")

@@ -1,4 +1,4 @@
-"""Random augmentation of whole batches on the device, without waiting for it. Knows tensors and a generator only."""
+"""Random augmentation of whole batches on the device, without a wait for it. Knows only tensors and a generator."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Augmentation(Protocol):
 class CropAndFlip:
     """Pad with black, crop back at a random place, mirror half of the images: the usual recipe for CIFAR.
 
-    Every image has its own place and coin. The recipe is that of Lee et al. 2015 (Deeply-Supervised Nets), with
-    which He et al. 2016 and Liu et al. 2019 train. ``fill`` is black per channel, as normalised. One CPU core needed
-    1.0 ms for 64 CIFAR images.
+    Every image has its own draws. The recipe is that of Lee et al. 2015 (Deeply-Supervised Nets), with which He et
+    al. 2016 and Liu et al. 2019 train. ``fill`` is the value of black per channel after normalisation. One CPU core
+    took 1.0 ms for 64 CIFAR images.
 
     Raises:
         ValueError: ``padding`` is below 1.
@@ -47,7 +47,7 @@ class CropAndFlip:
         count, channels, height, width = images.shape
         margin = 2 * self.padding
         padded = images.new_empty(count, channels, height + margin, width + margin)
-        for channel, value in enumerate(self.fill):  # scalars travel with the kernel; a tensor of them would not
+        for channel, value in enumerate(self.fill):  # a scalar is a kernel's argument; a tensor would need a transfer
             padded[:, channel].fill_(value)
         padded[:, :, self.padding : self.padding + height, self.padding : self.padding + width] = images
         return padded

@@ -1,7 +1,7 @@
 """CIFAR-10 and CIFAR-100 (Krizhevsky 2009): 50,000 training and 10,000 test images, 32 x 32 in colour.
 
 torchvision reads them, from ``<root>/cifar-10-batches-py`` and ``<root>/cifar-100-python``. The files are Python
-pickles, which can run code when opened: torchvision opens them only after each data file's MD5 has been found right.
+pickles, which can run code when they are opened: torchvision opens them only after a check of each file's MD5.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _HUNDRED = _Family(
 
 
 def cifar10(root: str, download: bool = False, val_images: int = 5000) -> Dataset:
-    """Ten classes; augmented by shifts of up to four pixels and mirroring, where asked for.
+    """Ten classes; augmentation, if requested, shifts images by up to four pixels and mirrors them.
 
     Args:
         root: folder that holds torchvision's layout or the archive, or into which the archive is fetched.

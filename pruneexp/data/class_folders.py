@@ -1,4 +1,4 @@
-"""Images in one folder per class, as torchvision lays them out. Lists files; opens none."""
+"""Images in one folder per class, in torchvision's layout. Lists files; opens none."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from pruneexp.errors import UserError
 
 
 def class_names(folder: Path) -> list[str]:
-    """The folders in ``folder``, sorted; hidden ones, which editors and operating systems leave behind, are no class.
+    """The folders in ``folder``, sorted, except hidden ones, which editors and operating systems leave behind.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no such folder.
     """
     try:
         with os.scandir(folder) as entries:
@@ -34,7 +34,7 @@ def class_names(folder: Path) -> list[str]:
 
 
 def labelled_files(root: Path, split: str, classes: list[str]) -> tuple[NDArray[Any], Tensor]:
-    """The images below ``root/split``, class by class, in sorted order; hidden files and folders are passed over.
+    """The images below ``root/split``, class by class, in sorted order, except hidden files and folders.
 
     Returns:
         Their names below ``root`` as bytes (N,), and the numbers that their classes have in ``classes``, int64 (N,).

@@ -1,4 +1,4 @@
-"""What a data set is: three labelled splits and a fingerprint. Does not know where images come from or lie.
+"""The definition of a data set: three labelled splits and a fingerprint. Knows no files and no families.
 
 A data set of another origin is any callable that returns a ``Dataset`` whose splits satisfy ``Source``.
 """
@@ -16,7 +16,7 @@ from pruneexp.errors import UserError
 
 
 class Source(Protocol):
-    """Labelled images that can be visited in any order, any number of times."""
+    """Labelled images, which callers can visit in any order and any number of times."""
 
     @property
     def labels(self) -> Tensor:
@@ -41,27 +41,27 @@ class Source(Protocol):
 
         Args:
             batch_size: images per batch, at least 1.
-            device: where the batches are wanted.
+            device: the device of the batches.
             order: int64 indices to visit, on the CPU, in [0, N); ``None`` visits all of them from first to last.
-            augment: source of randomness for augmentation, on ``device``; ``None`` gives the images as they are. It
-                is used once per batch, just before the batch is yielded: with its state put back to what it was after
-                batch k, visiting the rest of the order gives batches k+1, ... again. Nothing else random is touched.
+            augment: generator for augmentation, on ``device``; ``None`` gives the images as they are. A source draws
+                from it once per batch, just before it yields the batch: after a caller restores the state of after
+                batch k, the rest of the order gives batches k+1, ... again. A source draws from no other generator.
 
         Raises:
-            ValueError: ``batch_size`` or ``order`` is out of range; raised at the call, before the first batch.
+            ValueError: ``batch_size`` or ``order`` is out of range; the call raises it, before the first batch.
         """
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Three disjoint splits of one origin. Choices are made on ``val``; ``test`` is only ever reported.
+    """Three disjoint splits of one origin. Selection uses ``val``; ``test`` is for reports alone.
 
-    ``shape`` is (C, H, W) of one image. ``fingerprint`` is a sha256 hex digest that changes whenever a number in any
-    batch could: it covers images, labels, membership and order of the splits, and preprocessing.
+    ``shape`` is (C, H, W) of one image. ``fingerprint`` is a sha256 hex digest that changes with anything that could
+    change a number in a batch: it covers images, labels, membership and order of the splits, and preprocessing.
 
     Raises:
-        UserError: a split is empty, a label is out of range, or there is nothing to tell apart.
+        UserError: a split is empty, a label is out of range, or there are fewer than two classes.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What many files hold, as one digest each; a file is read once, and again only when its entry on the disk is another.
+"""SHA-256 digests of many files; a file is read once, and again only after its entry on the disk changes.
 
 Knows nothing of images.
 """
@@ -27,9 +27,9 @@ from pruneexp.terminal import duration
 
 _READERS = 16  # threads, most of which wait for the disk
 _AT_ONCE = 256  # files per task of a thread
-_SILENT_SECONDS, _SAY_SECONDS = 3.0, 30.0  # before the first note, and between two of them
+_SILENT_SECONDS, _SAY_SECONDS = 3.0, 30.0  # before the first message, and between two of them
 
-#: A file that changed less than so long before it was read may have changed again without a new time in its entry.
+#: A file that changed less than this before it was read may change again without a new time in its entry.
 SETTLED_NS = 2_000_000_000
 
 
@@ -46,12 +46,12 @@ class _Read:
 
 
 def file_digests(root: Path, files: NDArray[Any], memory: Path) -> NDArray[np.uint8]:
-    """SHA-256 of each file, uint8 (N, 32); says on standard error what takes long, and for how long.
+    """SHA-256 of each file, uint8 (N, 32); reports its progress on standard error if it takes long.
 
     Args:
-        root: folder that the names start from.
+        root: folder that the names are relative to.
         files: names as bytes (N,), each once.
-        memory: a file with what was read before; written where it can be, and not missed where it cannot.
+        memory: file with the digests of earlier calls; without permission to write it, later calls read all files.
 
     Raises:
         UserError: a file cannot be read.
@@ -72,7 +72,7 @@ def file_digests(root: Path, files: NDArray[Any], memory: Path) -> NDArray[np.ui
             done += len(digests)
             if note.due(done):
                 _store(memory, read.take(keep))
-    finally:  # after Ctrl-C, the next command goes on here
+    finally:  # after Ctrl-C, the next command continues from here
         stored = _store(memory, read.take(keep))
     note.end(stored, memory)
     return read.digests
@@ -87,12 +87,12 @@ def _in_threads(work: Callable[[NDArray[Any]], NDArray[Any]], files: NDArray[Any
 
 
 def _entries(root: Path, files: NDArray[Any]) -> NDArray[np.int64]:
-    """Size, time of the content, time of the entry itself, number: whatever writes a file changes one of them."""
+    """Size, time of the content, time of the entry itself, inode number: any write to a file changes one of them."""
     found = np.empty((len(files), 4), np.int64)
     folder = os.fsencode(root) + b"/"
     for row, name in zip(found, files.tolist(), strict=True):
         try:
-            entry = os.stat(folder + name)  # without a Path: this is done for each of a million files at every start
+            entry = os.stat(folder + name)  # without a Path: this runs for each of a million files at every start
         except OSError as error:
             with fetch.reading(_path(root, name), "replace or delete it"):
                 raise error
@@ -114,10 +114,10 @@ def _path(root: Path, name: bytes) -> Path:
 
 
 def _recall(before: _Read | None, read: _Read) -> NDArray[np.bool_]:
-    """Fill in the digests of files whose entries are as they were before; which ones these are."""
+    """Fill in the digests of files whose entries have not changed; return a boolean mask (N,) of these files."""
     if before is None or len(before.files) == 0:
         return np.zeros(len(read.files), bool)
-    order = np.argsort(before.files, kind="stable")  # they are nearly in order, which makes this kind quick
+    order = np.argsort(before.files, kind="stable")  # nearly sorted names make a stable sort quick
     place = order[np.searchsorted(before.files, read.files, sorter=order).clip(max=len(order) - 1)]
     same: NDArray[np.bool_] = (before.files[place] == read.files) & (before.entries[place] == read.entries).all(axis=1)
     read.digests[same] = before.digests[place[same]]
@@ -125,7 +125,7 @@ def _recall(before: _Read | None, read: _Read) -> NDArray[np.bool_]:
 
 
 def _stored(memory: Path) -> _Read | None:
-    """What was read before; nothing where that file is missing, damaged or of another make."""
+    """The digests of earlier calls; None where the file is missing, damaged or of another format."""
     try:
         with np.load(memory) as found:
             before = _Read(found["files"], found["entries"], found["digests"])
@@ -137,7 +137,7 @@ def _stored(memory: Path) -> _Read | None:
 
 
 def _store(memory: Path, read: _Read) -> bool:
-    """Replace the memory as a whole, as other jobs may read and write it; whether that could be done."""
+    """Replace the memory as a whole, as other jobs may read and write it; return whether that succeeded."""
     try:
         memory.parent.mkdir(parents=True, exist_ok=True)
         descriptor, draft = tempfile.mkstemp(suffix=".npz", prefix="draft-", dir=memory.parent)
@@ -156,29 +156,29 @@ def _store(memory: Path, read: _Read) -> bool:
 
 
 class _Note:
-    """Tells the user what is being read, and for how long."""
+    """Tells the user which files are being read, and how long that takes."""
 
     def __init__(self, root: Path, sizes: NDArray[np.int64]) -> None:
         self._root, self._bytes = root, sizes.cumsum()
         self._started = self._said = time.monotonic()
 
     def due(self, done: int) -> bool:
-        """Say how far the reading is, if it is time to."""
+        """Whether it is time for a message; prints the progress if so."""
         now = time.monotonic()
         if now - self._said < (_SILENT_SECONDS if self._said == self._started else _SAY_SECONDS):
             return False
         self._said = now
         share = max(int(self._bytes[done - 1]), 1) / max(int(self._bytes[-1]), 1)
         left = duration((now - self._started) * (1 / share - 1))
-        _say(
-            f"{done:,} of {len(self._bytes):,} files in {self._root} read, to notice if one changes; about {left} left"
-        )
+        _say(f"{done:,} of {len(self._bytes):,} files in {self._root} read, to detect later changes; about {left} left")
         return True
 
     def end(self, stored: bool, memory: Path) -> None:
         if self._said == self._started:
             return
-        then = "the next command reads what has changed" if stored else f"{memory} cannot be written: so does the next"
+        then = "the next command reads only changed files"
+        if not stored:
+            then = f"{memory} cannot be written, so the next command reads all files again"
         _say(f"{len(self._bytes):,} files read in {duration(time.monotonic() - self._started)}; {then}")
 
 

@@ -1,4 +1,4 @@
-"""Sentences for data that is missing, damaged or cannot be fetched. Knows no format and no family."""
+"""Error messages for data that is missing, damaged or cannot be fetched. Knows no format and no family."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pruneexp.errors import UserError
 
-#: What torchvision lets through when a download fails: mirrors exhausted, sockets, disks, broken archives.
+#: Exceptions of torchvision for a failed download: mirrors exhausted, sockets, disks, broken archives.
 _FETCHING = (RuntimeError, OSError, EOFError, http.client.HTTPException, tarfile.TarError, zlib.error)
 
 
@@ -22,14 +22,14 @@ def command(choice: str, root: Path) -> str:
 
 
 def missing(title: str, choice: str, sought: str, folders: Sequence[Path], root: Path) -> UserError:
-    """Say that ``sought`` is in none of ``folders``, and how to fetch it."""
+    """An error: ``sought`` is in none of ``folders``, and this command fetches it."""
     places = " or ".join(map(str, folders))
     return UserError(f"{title} is not there: {sought} not found in {places}; fetch it with: {command(choice, root)}")
 
 
 @contextmanager
 def fetching(title: str, root: Path) -> Iterator[None]:
-    """Turn the failure of a download into ``root`` into a ``UserError`` of one sentence."""
+    """Turn an exception of a download into ``root`` into a ``UserError`` of one sentence."""
     try:
         yield
     except _FETCHING as error:
@@ -38,10 +38,10 @@ def fetching(title: str, root: Path) -> Iterator[None]:
 
 @contextmanager
 def reading(path: Path, remedy: str) -> Iterator[None]:
-    """Turn the failure to read ``path`` into a ``UserError``, which ends with ``remedy`` where its content is at fault.
+    """Turn an exception from reading ``path`` into a ``UserError``, which ends with ``remedy`` if the content is bad.
 
-    On a damaged file, readers of images and arrays raise anything: SyntaxError, struct.error, zlib.error, IndexError,
-    OverflowError, and errors of their own that have nothing in common.
+    On a damaged file, readers of images and arrays raise exceptions of any class: SyntaxError, struct.error,
+    zlib.error, IndexError, OverflowError, and classes of their own.
     """
     try:
         yield

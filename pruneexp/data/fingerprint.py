@@ -1,4 +1,4 @@
-"""The identity of data: one digest of everything that can change a number in a batch. Knows arrays and plain values."""
+"""The identity of data: a digest of all that can change a number in a batch. Knows only arrays and plain values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 def fingerprint(facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
     """Return a sha256 hex digest of JSON-able facts and of arrays with their names, types, shapes and bytes.
 
-    The same on machines of either byte order. Hashing MNIST (47 MB) took 0.2 s.
+    The digest is the same on machines of either byte order. Hashing MNIST (47 MB) took 0.2 s.
     """
     digest = hashlib.sha256(_line({key: facts[key] for key in sorted(facts)}))
     for name in sorted(arrays):

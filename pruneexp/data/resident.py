@@ -28,11 +28,11 @@ class _Placed(NamedTuple):
 class ResidentSource:
     """A ``Source`` over uint8 images (N, C, H, W) and int64 labels (N,), both on the CPU.
 
-    A copy is kept on each device that has been asked for, for as long as the source lives. Only a source with an
-    ``augmentation`` heeds the ``augment`` argument of ``batches``.
+    The source keeps a copy on each requested device for as long as it lives. Without an ``augmentation`` it ignores the
+    ``augment`` argument of ``batches``.
 
     Raises:
-        ValueError: a type or shape is another, or ``normalisation`` has another number of channels.
+        ValueError: images or labels have another type or shape, or ``normalisation`` has another number of channels.
     """
 
     images: Tensor
@@ -65,11 +65,11 @@ class ResidentSource:
         order: Tensor | None = None,
         augment: torch.Generator | None = None,
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """As ``Source.batches``. Nothing in it waits for the device, except the transfer of ``order`` at the start.
+        """As ``Source.batches``. The host waits for the device only once, for the transfer of ``order`` at the start.
 
-        One selection per batch, not one per epoch: of 60,000 MNIST images in batches of 64, one CPU core needed 58 us
-        for a batch selected from floats, 88 us selected from uint8 and converted, and 161 us as its share of one
-        selection for the whole epoch, whose 188 MB are fresh pages (medians of 9).
+        Each batch is one selection: of 60,000 MNIST images in batches of 64, one CPU core took 58 us to select a batch
+        from floats, 88 us to select it from uint8 and convert it, and 161 us per batch for one selection of the whole
+        epoch, whose 188 MB are fresh pages (medians of 9).
         """
         indices = visiting_order(order, batch_size, len(self))
         return self._select(self._placed(device), indices.to(device), batch_size, augment)
@@ -87,7 +87,7 @@ class ResidentSource:
             yield images, classes
 
     def _placed(self, device: torch.device) -> _Placed:
-        device = torch.empty(0, device=device).device  # "cuda" and "cuda:0" are one place
+        device = torch.empty(0, device=device).device  # "cuda" and "cuda:0" are one device
         if device not in self._places:
             images, normalise = self.images.to(device), self.normalisation.on(device)
             labels = self.labels.to(device)

@@ -1,6 +1,6 @@
 """Stratified splits that are the same everywhere: on any machine, in any run, under any version of torch or NumPy.
 
-Knows labels only. The split belongs to the data set, not to the run: runs of different seeds share it, so that their
+Knows only labels. A split belongs to the data set, not to the run: runs of different seeds share it, so that their
 accuracies differ by training alone.
 """
 
@@ -13,15 +13,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-#: Seed of every shipped split. A changed value is another data set: every fingerprint and result changes with it.
+#: Seed of every shipped split. Another value makes other data sets: every fingerprint and result changes with it.
 SPLIT_SEED = 20150608
 
 
 def stratified_split(labels: Tensor, held_out: Sequence[int], *, seed: int = SPLIT_SEED) -> tuple[Tensor, ...]:
     """Set groups of images aside; each group has every class in proportion, to within one image.
 
-    Uses the raw 64-bit stream of PCG64, which NumPy keeps stable across versions (NEP 19), never ``permutation``,
-    which it does not.
+    Uses the raw 64-bit stream of PCG64, which NumPy keeps stable across versions (NEP 19), and not ``permutation``,
+    which NumPy may change.
 
     Args:
         labels: int64 (N,), each at least 0.

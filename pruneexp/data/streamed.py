@@ -18,7 +18,7 @@ _SEEDS = 2**62
 
 
 class Reader(Protocol):
-    """Reads one image; can be pickled, because worker processes call it."""
+    """Reads one image; must be picklable, because worker processes call it."""
 
     def __call__(self, index: int, seed: int | None) -> Tensor:
         """Return image ``index`` as uint8 (C, H, W), augmented by randomness from ``seed`` unless that is ``None``.
@@ -31,7 +31,7 @@ class Reader(Protocol):
 
 @dataclass(frozen=True)
 class _Unreadable:
-    """An error on its way from a worker; as an exception it would arrive with the worker's traceback as its message."""
+    """The message of a worker's error; an exception would arrive with the worker's traceback as its message."""
 
     sentence: str
 
@@ -49,10 +49,10 @@ class _Requests(Dataset[Tensor | _Unreadable]):
 
 @dataclass(frozen=True, eq=False)
 class StreamedSource:
-    """A ``Source`` over images that ``read`` brings one by one, in ``workers`` processes (0: in this one).
+    """A ``Source`` over images that ``read`` reads one by one, in ``workers`` processes (0: in this one).
 
     Each visit to an image has a seed of its own, drawn from the ``augment`` generator, so the number of workers
-    changes nothing.
+    changes no number.
 
     Raises:
         ValueError: ``workers`` is below 0.
@@ -82,7 +82,7 @@ class StreamedSource:
 
         Raises:
             ValueError: as ``Source.batches``.
-            UserError: an image cannot be read; raised when its batch is due.
+            UserError: an image cannot be read; raised at its batch.
         """
         indices = visiting_order(order, batch_size, len(self))
         return self._stream(indices, batch_size, device, augment)
@@ -100,7 +100,7 @@ class StreamedSource:
             num_workers=self.workers,
             collate_fn=_stack,
             pin_memory=pinned,
-            generator=torch.Generator(),  # or the loader would draw from the global one
+            generator=torch.Generator(),  # without one, the loader draws from the global generator
         )
         normalise = self.normalisation.on(device)
         labels = torch.split(self.labels.index_select(0, indices).to(device), batch_size)
@@ -108,7 +108,7 @@ class StreamedSource:
             if isinstance(images, _Unreadable):
                 raise UserError(images.sentence)
             if augment is not None:
-                _draw(len(classes), augment)  # keeps the caller's generator level with the batch, not with the workers
+                _draw(len(classes), augment)  # the caller's generator follows the batches, not the workers
             yield normalise(images.to(device, non_blocking=pinned)), classes
 
 

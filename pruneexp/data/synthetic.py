@@ -1,4 +1,4 @@
-"""Bright spots on noise, one place per class: small images that a linear classifier learns. For tests, not results."""
+"""Bright spots on noise, one position per class: small images that a linear classifier learns; for tests only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def synthetic(classes: int = 4, samples: int = 480, image_size: int = 8, channel
 
     Raises:
         ValueError: an argument is out of range, or there are fewer than ten samples per class.
-        UserError: there is one class only.
+        UserError: there is only one class.
     """
     for name, value, least in (
         ("classes", classes, 1),

@@ -26,7 +26,7 @@ from pruneexp.schema import Budget
 from pruneexp.stages.graph import Route
 from pruneexp.stages.parts import Part, code_of
 from pruneexp.stages.setting import Cut, Learner, NetworkDropout, Observer, Progress, Regime, Setting
-from pruneexp.training.dropout import DropoutPolicy, rates, uses_of
+from pruneexp.training.dropout import DropoutPolicy, calls_of, rates
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.seeding import generator
 
@@ -97,7 +97,7 @@ def build(spec: JobSpec, progress: Progress) -> Job:
     layers = prunable(probe, spec.values["criterion"]["layers"])
     spec = _naming(spec, layers)
     policy: Part[DropoutPolicy] = part(spec, "dropout", spec.values["dropout"])
-    calls = uses_of(probe, policy.value, learner.input_shape)
+    calls = calls_of(probe, policy.value, learner.input_shape)
     dropout = NetworkDropout(policy, calls, rates(probe, policy.value, "train", {}, calls))
     setting = setting_of(spec, learner, dropout, progress, in_halves=_in_halves(probe))
     _check_selection(setting, layers, spec.budgets[0])

@@ -1,4 +1,4 @@
-"""Images made to fit a network, batch by batch on their device; knows neither data sets nor networks by name."""
+"""Images resized to fit a network, batch by batch on their device; knows neither data sets nor networks by name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pruneexp.errors import UserError
 
 
 def input_shape_of(network: nn.Module, data_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """The (C, H, W) a network asks for in its attribute ``input_shape``, or the data's own shape if it has none.
+    """The (C, H, W) in a network's attribute ``input_shape``, or the data's own shape if it has none.
 
     Raises:
         UserError: the attribute is not three positive integers.
@@ -32,10 +32,10 @@ def input_shape_of(network: nn.Module, data_shape: tuple[int, int, int]) -> tupl
 def adapt(images: Tensor, input_shape: tuple[int, int, int]) -> Tensor:
     """Resize a batch (B, c, h, w) to (B, C, H, W), bilinearly, without antialiasing; repeat grey C times.
 
-    A batch that already fits is returned as it is; the repeated channels share memory.
+    Returns a batch that already fits unchanged; the repeated channels share memory.
 
     Raises:
-        UserError: the images have several channels and the network wants another number of them.
+        UserError: the images have several channels, and the network takes another number of them.
     """
     channels, height, width = input_shape
     if images.shape[1] not in (1, channels):

@@ -1,4 +1,4 @@
-"""The AlexNet that Han et al. 2015 prune: Caffe's ``bvlc_alexnet``, real size; knows nothing of training or pruning."""
+"""The AlexNet of Han et al. 2015: Caffe's ``bvlc_alexnet``, full size; knows nothing of training or pruning."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pruneexp.models.initialization import lecun_
 from pruneexp.models.normalization import LocalResponseNorm
 from pruneexp.models.ranges import at_least, drop_rate
 
-LEAST_SIZE = 67  # the last pooling still sees 3 x 3
+LEAST_SIZE = 67  # the input of the last pooling is 3 x 3
 
 
 class AlexNet(nn.Module):
-    """Krizhevsky et al. 2012 as Caffe ships it: two groups in conv2, conv4 and conv5, ReLU -> LRN -> pooling, dropout.
+    """Krizhevsky et al. 2012 in Caffe's version: two groups in conv2, conv4 and conv5, ReLU -> LRN -> pooling, dropout.
 
     At 227 pixels and 1000 classes the eight layers have the sizes of Han et al. 2015, Table 4 (60.95 M weights). A
     smaller image leaves the five convolutions as they are and shrinks fc1 alone: its inputs are 256 x 6 x 6 at 227

@@ -1,14 +1,14 @@
-"""Initial weights of the networks built here; knows only torch's layers, not the networks.
+"""Initial weights of the shipped networks; knows only torch's layers, not the networks.
 
-The papers' networks were published with small Gaussian weights (Caffe: std 0.01), which need a million images to take
-off. Weights scaled by fan-in train the same shapes from a few thousand; what differs is the numerator:
+The papers' networks start from small Gaussian weights (Caffe: std 0.01), with which training needs a million images.
+Weights scaled by fan-in train the same shapes on a few thousand. Two rules differ in the numerator of the variance:
 
 - He et al. 2015 (arXiv 1502.01852, eq. 10) take 2, which keeps the second moment through a ReLU. But a max pooling
-  after the ReLU raises it again, and a few poolings in a shallow network overshoot. On 4,000 digits, momentum 0.9:
-  AlexNet at 67 px starts with a loss of 10 and peaks at 45 within 60 steps (learning rate 0.01), LeNet-5 at learning
-  rate 0.05 is left with an error of 22 % after five epochs.
-- LeCun et al. 1998 ("Efficient BackProp") take 1: 2.4 and 2.7 for the same AlexNet, 3.8 % for the same LeNet-5. In
-  VGG-16 the signal would fade: logits of std 0.01 instead of 1.5.
+  after the ReLU raises it again, and a few poolings in a shallow network overshoot. On 4,000 digits, momentum 0.9,
+  AlexNet at 67 px starts with a loss of 10 and peaks at 45 within 60 steps (learning rate 0.01), and LeNet-5 at
+  learning rate 0.05 has an error of 22 % after five epochs.
+- LeCun et al. 1998 ("Efficient BackProp") take 1: the same AlexNet starts with 2.4 and peaks at 2.7, the same LeNet-5
+  has 3.8 %. In VGG-16 the signal would fade: logits have std 0.01 instead of 1.5.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def he_(network: nn.Module) -> None:
     """Draw every convolution and linear weight from N(0, 2 / fan_in), in registration order, and zero the biases.
 
     The numbers come from torch's default generator of the weights' device: seed it before building a network. Fan-in
-    counts the inputs one output really sees, so a grouped convolution is scaled by its own group.
+    counts the actual inputs of one output, so a grouped convolution is scaled by its own group.
     """
     _draw_(network, "relu")
 

@@ -1,4 +1,4 @@
-"""The two networks of LeCun et al. 1998 that Han et al. 2015 prune on MNIST; knows nothing of training or pruning."""
+"""LeNet-300-100 and LeNet-5 as Han et al. 2015 prune them on MNIST; knows nothing of training or pruning."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from pruneexp.models.initialization import lecun_
 from pruneexp.models.ranges import at_least
 
-LEAST_SIZE = 16  # LeNet-5's second pooling still sees 2 x 2
+LEAST_SIZE = 16  # the input of LeNet-5's second pooling is 2 x 2
 
 
 class LeNet300100(nn.Module):
@@ -43,8 +43,8 @@ class LeNet5(nn.Module):
 
     Every hidden layer has a ReLU. Caffe's own prototxt has none after the convolutions, but then every pooled output
     is non-zero, while Table 3 prints activation densities of 82, 72 and 55 %. Trained on 4,000 digits, pruned to the
-    table's densities and retrained, this network measured 80, 65 and 55 %, Caffe's 100, 100 and 55 %. ReLU follows
-    the pooling: the order changes no value, and there are four times fewer of them.
+    table's densities and retrained, this network has 80, 65 and 55 %, Caffe's 100, 100 and 55 %. The ReLU follows the
+    pooling: the order changes no value, and a quarter of the values pass the ReLU.
 
     Takes images of shape (B, channels, image_size, image_size), gives logits of shape (B, num_classes).
 

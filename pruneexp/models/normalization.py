@@ -1,7 +1,7 @@
-"""Local response normalisation across channels, fast enough to train with; knows nothing of the networks using it.
+"""Local response normalisation across channels, fast enough for training; knows nothing of networks.
 
-torch's own ``LocalResponseNorm`` goes through a three-dimensional average pooling and a power, and lets autograd
-differentiate each. On a CPU a whole AlexNet training step took 1.3 (67 px) to 1.6 times (99 px) as long with it.
+torch's own ``LocalResponseNorm`` computes a three-dimensional average pooling and a power, and autograd differentiates
+each. With it, a whole AlexNet training step on a CPU took 1.3 (67 px) to 1.6 times (99 px) as long.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SIZE, ALPHA, BETA = 5, 1e-4, 0.75
 class LocalResponseNorm(nn.Module):
     """``x / (1 + alpha / 5 * sum of x^2 over 5 neighbouring channels) ^ 0.75``, alpha = 1e-4 (Krizhevsky et al. 2012).
 
-    The constants are Caffe's and AlexNet's (there alpha multiplies the mean, k is 1). Takes and gives (B, C, H, W);
+    The constants are Caffe's and AlexNet's (there alpha multiplies the mean, k is 1). Takes and gives (B, C, H, W), and
     equals ``nn.LocalResponseNorm(5)``, forward and backward.
     """
 
@@ -51,7 +51,7 @@ class _Normalise(torch.autograd.Function):
 
 
 def _window_sums(x: Tensor) -> Tensor:
-    """Sum each channel of (B, C, H, W) with the two channels before and after it, missing ones counting as zero."""
+    """Sum each channel of (B, C, H, W) with the two channels before and after it; missing channels count as zero."""
     total = x.clone()
     for distance in range(1, SIZE // 2 + 1):
         total[:, distance:] += x[:, :-distance]

@@ -1,4 +1,4 @@
-"""Range checks of constructor arguments: a wrong size is said by name here, not as a shape error in a forward pass."""
+"""Range checks of constructor arguments, whose messages name the argument: a forward pass would not."""
 
 from __future__ import annotations
 

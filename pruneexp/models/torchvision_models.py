@@ -1,7 +1,7 @@
 """torchvision's own AlexNet and VGG-16, with or without its ImageNet weights; layer names stay torchvision's.
 
 Its AlexNet is the single-tower variant (Krizhevsky 2014): no groups and no LRN, so its layers differ from Han et al.
-2015, Table 4. Initial weights are torchvision's; nothing here knows of training or pruning.
+2015, Table 4. Initial weights are torchvision's. Knows nothing of training or pruning.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ INPUT_SHAPE = (3, 224, 224)
 
 
 def alexnet(num_classes: int = 1000, pretrained: bool = False) -> nn.Module:
-    """``torchvision.models.alexnet`` (61.1 M parameters), taking (B, 3, 224, 224).
+    """``torchvision.models.alexnet`` (61.1 M parameters), from (B, 3, 224, 224) to logits (B, num_classes).
 
     With ``pretrained`` and other than 1000 classes, the last linear layer is a fresh one.
 
@@ -36,7 +36,7 @@ def alexnet(num_classes: int = 1000, pretrained: bool = False) -> nn.Module:
 
 
 def vgg16(num_classes: int = 1000, pretrained: bool = False) -> nn.Module:
-    """``torchvision.models.vgg16`` (138.4 M parameters, no batch normalisation), taking (B, 3, 224, 224).
+    """``torchvision.models.vgg16`` (138.4 M parameters, no batch normalisation), from (B, 3, 224, 224) to logits.
 
     With ``pretrained`` and other than 1000 classes, the last linear layer is a fresh one.
 
@@ -72,10 +72,10 @@ def _pretrained(constructor: Callable[..., nn.Module], weights: WeightsEnum) -> 
 
 
 def _check_file(folder: Path, weights: WeightsEnum) -> None:
-    """The name of each of torchvision's files ends in the first digits of its SHA-256.
+    """Check that the SHA-256 of a file begins with the digits in which its name ends.
 
-    torchvision itself looks at them when it fetches a file, and not at a file that is there: it is a pickle, and may
-    have been put there by anybody.
+    torchvision checks this only when it fetches a file, not for a file that exists already; the file is a pickle, and
+    may come from anywhere.
     """
     file = folder / str(weights.url).rpartition("/")[2]
     if not file.exists():

@@ -1,4 +1,4 @@
-"""The VGG-16 that Han et al. 2015 prune: configuration D without batch normalisation; knows nothing of pruning."""
+"""The VGG-16 of Han et al. 2015: configuration D without batch normalisation; knows nothing of pruning."""
 
 from __future__ import annotations
 

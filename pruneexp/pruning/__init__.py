@@ -1,4 +1,4 @@
-"""What is pruned and how much of it: scores, allocations, schedules, masks and what they leave dead.
+"""Pruning of weights: scores, allocations, schedules, masks, and the neurons that masks leave dead.
 
 Knows networks and their weights; knows nothing of data, training, records or files.
 """

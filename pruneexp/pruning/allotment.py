@@ -1,4 +1,4 @@
-"""What an allocation answers: how many weights each layer keeps."""
+"""The result of an allocation, how many weights each layer keeps, and checks that allocations share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Allotment:
 
 
 def density_of(budget: Budget) -> float:
-    """The density of a budget, for allocations that know nothing else.
+    """The density of a budget, for allocations that take densities only.
 
     Raises:
         UserError: the budget is a quality parameter.
@@ -32,12 +32,12 @@ def density_of(budget: Budget) -> float:
 
 
 def layer_name(given: object, layers: Collection[str], where: str) -> str:
-    """The layer that is meant by a name that was read as a number, a truth value or nothing: "5" for 5, "1.10" for 1.1.
+    """The layer whose name YAML or Hydra read as ``given``, a number, a truth value or null: "5" for 5, "1.10" for 1.1.
 
     Without such a layer, the value as text.
 
     Raises:
-        UserError: several layers have names that are read as this value.
+        UserError: YAML and Hydra read the names of several layers as this value.
     """
     if isinstance(given, str):
         return given
@@ -49,7 +49,7 @@ def layer_name(given: object, layers: Collection[str], where: str) -> str:
 
 
 def _read(name: str) -> object:
-    """What YAML and Hydra make of a text."""
+    """The value as which YAML and Hydra read a text."""
     words = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False, "null": None}
     for kind in (int, float):
         try:
@@ -60,10 +60,10 @@ def _read(name: str) -> object:
 
 
 def check_layers(named: Collection[str], layers: Collection[str], where: str) -> None:
-    """Refuse names that are not layers in the scope of pruning.
+    """Check that all names are layers in the scope of pruning.
 
     Raises:
-        UserError: naming the unknown layers and the known ones.
+        UserError: a name is no layer; the message lists the unknown and the known layers.
     """
     unknown = [name for name in named if name not in layers]
     if unknown:

@@ -1,6 +1,7 @@
-"""Which layers of a network can be pruned, and under which names; and a network in evaluation mode for a while.
+"""The prunable layers of a network and their names; and evaluation mode for a while.
 
-A layer is known everywhere by its module name (``"fc1"``, ``"features.0"``). Biases and normalisation are never pruned.
+The whole project calls a layer by its module name (``"fc1"``, ``"features.0"``). It prunes no biases and no
+normalisation.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def prunable(network: nn.Module, kinds: Collection[str] = KINDS) -> dict[str, nn
     A weight shared by several modules is listed once, under the first of them; a layer without any weight is not.
 
     Raises:
-        UserError: an unknown kind, or the network has no such layer.
+        UserError: a kind is unknown, or the network has no such layer.
     """
     unknown = sorted(set(kinds) - set(KINDS))
     if unknown:
@@ -59,8 +60,8 @@ def prunable(network: nn.Module, kinds: Collection[str] = KINDS) -> dict[str, nn
 def computed(network: nn.Module) -> list[str]:
     """Names of the convolutions and linear layers whose weight is no tensor that the network keeps.
 
-    Weight norm, parametrizations and ``torch.nn.utils.prune`` compute a weight whenever it is read or in each pass:
-    what is written to it is lost.
+    Weight norm, parametrizations and ``torch.nn.utils.prune`` compute a weight at each access or in each pass, so
+    anything written to it is lost.
     """
     kept = {id(tensor) for tensor in network.state_dict(keep_vars=True).values()}
     return [name for name, module in network.named_modules() if _is_prunable(module) and id(module.weight) not in kept]
@@ -80,7 +81,7 @@ def weight_of(module: nn.Module) -> Tensor:
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Put every module in evaluation mode, and back as each was."""
+    """Put every module in evaluation mode, and restore the mode of each on exit."""
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:

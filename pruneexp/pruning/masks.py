@@ -1,7 +1,7 @@
 """Masks of a pruned network, and their enforcement while it trains.
 
-Masks live outside the model: state-dict keys never change, and a masked network is an ordinary network whose pruned
-weights are exactly zero. Knows nothing of how masks were chosen.
+Masks live outside the network: state-dict keys never change, and a masked network is an ordinary network whose pruned
+weights are exactly zero. Knows nothing of the choice of masks.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pruneexp.pruning.layers import weight_of
 class MaskSet(Mapping[str, Tensor]):
     """Immutable mapping of module name -> boolean tensor in the shape of that module's weight; ``True`` = kept.
 
-    The tensors are shared, not copied: they must never be written to.
+    It shares the tensors of ``masks`` and does not copy them: no code may write to them.
     """
 
     def __init__(self, masks: Mapping[str, Tensor]) -> None:
@@ -88,7 +88,7 @@ class MaskSet(Mapping[str, Tensor]):
         return {name: kept / max(1, self[name].numel()) for name, kept in self.kept_per_layer.items()}
 
     def restrict(self, names: Collection[str]) -> MaskSet:
-        """The masks of these layers alone, in this set's order; every name must be in the set (``KeyError``)."""
+        """The masks of these layers alone, in this set's order; ``KeyError`` for a name that is not in the set."""
         missing = [name for name in names if name not in self._masks]
         if missing:
             raise KeyError(missing[0])
@@ -110,7 +110,7 @@ class MaskSet(Mapping[str, Tensor]):
 
 
 def masked_weights(network: nn.Module, masks: MaskSet) -> dict[str, Tensor]:
-    """The weight parameters of ``network`` that ``masks`` speaks of.
+    """The weight parameters of the layers of ``network`` that ``masks`` names.
 
     Raises:
         UserError: the network lacks a masked layer, or its weight has another shape.
@@ -131,12 +131,12 @@ def masked_weights(network: nn.Module, masks: MaskSet) -> dict[str, Tensor]:
 
 
 class Enforcement:
-    """Keeps the pruned weights of one network at zero while it trains: to be called in every step.
+    """Keeps the pruned weights of one network at zero while it trains; each training step calls it.
 
-    The masks are held once more in the dtype and memory layout of the weights, because one foreach multiplication of
-    like tensors is the cheapest: on LeNet-300-100 (266 k weights, one CPU core) 0.10 ms,
-    beside 0.37 ms with boolean factors and 0.52 ms for boolean fills. Gradient hooks cost more than one call after
-    backward and do no more, as nothing reads a gradient before. Layers without pruned weights are left alone.
+    It holds the masks once more in the dtype and memory layout of the weights, because one foreach multiplication of
+    like tensors is the cheapest: on LeNet-300-100 (266 k weights, one CPU core) it takes 0.10 ms, against 0.37 ms with
+    boolean factors and 0.52 ms for boolean fills. Gradient hooks would cost more than one call after ``backward`` and
+    do no more, as no code reads a gradient before. Layers without pruned weights are left out.
     """
 
     def __init__(self, network: nn.Module, masks: MaskSet) -> None:
@@ -149,10 +149,10 @@ class Enforcement:
 
     @torch.no_grad()
     def after_backward(self) -> None:
-        """Zero the gradients of pruned weights; to be called right after ``backward``, before any clipping.
+        """Zero the gradients of pruned weights; to be called right after ``backward`` and before clipping.
 
-        The norm that clipping sees is then that of the survivors alone. A pruned weight stays zero as long as the
-        optimizer's moments began at zero: it must be made after the pruning.
+        Clipping then sees the norm of the survivors alone. A pruned weight stays zero if the optimizer's moments
+        started at zero: the optimizer must be made after the pruning.
         """
         pairs = [(w.grad, f) for w, f in zip(self._weights, self._factors, strict=True) if w.grad is not None]
         if pairs:
@@ -161,14 +161,14 @@ class Enforcement:
 
 @contextmanager
 def enforced(network: nn.Module, masks: MaskSet) -> Iterator[Enforcement]:
-    """Prune ``network`` now and hand out what keeps it pruned.
+    """Prune ``network`` now and yield the ``Enforcement`` that keeps it pruned.
 
-    Within the context the parameters must keep their identity, device and memory layout. On a normal exit the pruned
-    weights are checked to be zero.
+    Within the context the parameters must keep their identity, device and memory layout. A normal exit checks that the
+    pruned weights are zero.
 
     Raises:
         UserError: the masks do not fit the network.
-        RuntimeError: a pruned weight came back (see ``assert_enforced``).
+        RuntimeError: a pruned weight is not zero at the end (see ``assert_enforced``).
     """
     masks.apply_(network)
     yield Enforcement(network, masks)
@@ -179,7 +179,7 @@ def assert_enforced(network: nn.Module, masks: MaskSet) -> None:
     """Check that every pruned weight is exactly zero; one wait for the device.
 
     Raises:
-        RuntimeError: naming the layers whose pruned weights are not zero.
+        RuntimeError: a pruned weight is not zero; the message names the layers.
     """
     weights = masked_weights(network, masks)
     if not weights:

@@ -1,9 +1,9 @@
 """Dead neurons: units that lost all inputs or all outputs, and their removal (Han et al. 2015, section 3.5).
 
-A unit is a row of a linear layer or a filter of a convolution. A dead one takes its remaining connections with it,
-which may kill others. Where the layers form a chain (see ``wiring``) both directions are followed; elsewhere only units
-without inputs are counted, which never counts too many. A normalisation across channels is no connection here, as in
-the paper's count; the units of the last layer are the classes and need no outputs.
+A unit is a row of a linear layer or a filter of a convolution. The remaining connections of a dead unit are useless,
+and without them other units may be dead. Where the layers form a chain (see ``wiring``) this module follows both
+directions; elsewhere it counts only units without inputs, which never counts too many. A normalisation across channels
+is no connection, as in the paper's count; the units of the last layer are the classes and need no outputs.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from torch import Tensor, nn
 from pruneexp.pruning.layers import evaluating, prunable, weight_of
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.ranking import precise
-from pruneexp.pruning.wiring import Link, Wiring, trace
+from pruneexp.pruning.wiring import LayerLink, Wiring, trace
 
 
 @dataclass(frozen=True)
 class Removal:
-    """A copy of the network without its removable dead neurons, the masks of what it still uses, and what was removed.
+    """A copy of the network without its removable dead neurons, and the masks of the connections that it still uses.
 
-    ``removed`` holds per layer which output units neither hear nor are heard any more.
+    ``removed`` holds a boolean tensor (units,) per layer: true for units that have no inputs and no outputs any more.
     """
 
     network: nn.Module
@@ -35,22 +35,22 @@ class Removal:
 def dead_units(network: nn.Module, masks: MaskSet, example: Tensor) -> dict[str, Tensor]:
     """Boolean tensor (units,) per prunable layer; True = dead. ``example`` is a batch of inputs, shape (N, C, H, W).
 
-    Layers without a mask are taken as dense. A unit whose effective mask (see ``without_dead``) is empty was dead.
+    Layers without a mask count as dense. A unit whose effective mask (see ``without_dead``) is empty is dead.
     """
     effective = without_dead_of(_whole(network, masks), trace(network, example))
     return {name: ~_hears(mask) for name, mask in effective.items()}
 
 
 def without_dead(network: nn.Module, masks: MaskSet, example: Tensor) -> MaskSet:
-    """The effective masks: those of ``masks``, without any connection of a dead neuron."""
+    """The effective masks: ``masks`` without the connections of dead neurons; ``example`` has shape (N, C, H, W)."""
     return without_dead_of(_whole(network, masks), trace(network, example)).restrict(masks)
 
 
 def without_dead_of(masks: MaskSet, wiring: Wiring) -> MaskSet:
     """``without_dead`` for masks of all layers of a known wiring.
 
-    One sweep forwards (a unit without inputs gives its outputs back) and one backwards (a unit without outputs gives
-    its inputs back) reach the end: the backward sweep only empties units that nothing hears.
+    One sweep forwards (a unit without inputs loses its outputs) and one backwards (a unit without outputs loses its
+    inputs) suffice: the backward sweep only empties units that have no outputs.
     """
     kept = dict(masks)
     for link in wiring.links:
@@ -63,10 +63,10 @@ def without_dead_of(masks: MaskSet, wiring: Wiring) -> MaskSet:
 def remove_dead(network: nn.Module, masks: MaskSet, example: Tensor) -> Removal:
     """Remove dead neurons from a copy of a masked network whose outputs, in evaluation mode, stay the same.
 
-    A unit without inputs still fires a constant, its bias. Where that constant reaches every input of the next layer
-    unchanged it is folded into that layer's bias: always between linear layers, and into a convolution without
-    padding; with padding only a constant of zero can go, and across a normalisation over channels nothing can.
-    Units that cannot be removed exactly stay as they are. A next layer without bias takes no constant but zero.
+    A unit without inputs still gives a constant, its bias. Where that constant reaches every input of the next layer
+    unchanged, it is added to that layer's bias: always between linear layers, and into a convolution without padding.
+    With padding, or into a layer without bias, only a constant of zero can go; across a normalisation over channels
+    none can. Units that cannot be removed exactly stay as they are. ``example`` has shape (N, C, H, W).
 
     Raises:
         UserError: the masks do not fit the network.
@@ -102,16 +102,16 @@ def _whole(network: nn.Module, masks: MaskSet) -> MaskSet:
 
 
 def _hears(mask: Tensor) -> Tensor:
-    """(units,): the unit has an input."""
+    """Boolean (units,): whether a unit has an input."""
     return mask.flatten(1).any(1)
 
 
-def _is_heard(mask: Tensor, link: Link) -> Tensor:
-    """(units of the source,): the target, whose mask this is, has a connection from the unit."""
+def _is_heard(mask: Tensor, link: LayerLink) -> Tensor:
+    """Boolean (units of the source,): whether the target, whose mask this is, has a connection from a unit."""
     return link.grouped(mask).any(3).any(1).flatten()
 
 
-def _unheard(mask: Tensor, link: Link, units: Tensor) -> Tensor:
+def _unheard(mask: Tensor, link: LayerLink, units: Tensor) -> Tensor:
     """The target's mask without its connections from these units of the source."""
     grouped = link.grouped(mask)
     return (grouped & ~units.view(grouped.shape[0], 1, -1, 1)).reshape(mask.shape)
@@ -122,13 +122,13 @@ def _column(units: Tensor, like: Tensor) -> Tensor:
 
 
 def _silence(layer: nn.Module, units: Tensor) -> None:
-    """Zero the biases of units that nothing hears."""
+    """Zero the biases of these units, which have no outputs."""
     if isinstance(layer.bias, Tensor):
         layer.bias.masked_fill_(units, 0.0)
 
 
-def _fold(network: nn.Module, target: nn.Module, link: Link, mute: Tensor, example: Tensor) -> Tensor:
-    """Move the constants of ``mute`` units into the target's bias; returns the units for which that was exact."""
+def _fold(network: nn.Module, target: nn.Module, link: LayerLink, mute: Tensor, example: Tensor) -> Tensor:
+    """Add the constants of ``mute`` units to the target's bias; return the units for which that is exact."""
     constants = _input_of(network, target, example)[0].reshape(mute.numel(), -1)
     exact = mute & _foldable(target, constants)
     weight = precise(link.grouped(weight_of(target)))

@@ -1,6 +1,6 @@
-"""Selection: from weights and a budget to masks. Scores by a criterion, amounts by an allocation, the rest is exact.
+"""Selection: from weights and a budget to masks. A criterion scores, an allocation counts, and the rest is exact.
 
-Knows nothing of networks: weights come and masks go by layer name.
+Knows nothing of networks: weights and masks are mappings by layer name.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pruneexp.schema import Budget
 
 
 class Criterion(Protocol):
-    """Scores every weight; higher is kept. Shapes and names are those of ``weights``; nothing is selected here."""
+    """Scores every weight, with the names and shapes of ``weights``; selection keeps the highest scores."""
 
     def __call__(self, weights: Mapping[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]: ...
 
@@ -30,7 +30,7 @@ class Allocation(Protocol):
     """Says how many of its survivors each layer keeps, relative to its original size.
 
     Raises:
-        UserError: a kind of budget it does not take, or a layer it does not find.
+        UserError: the allocation does not take this kind of budget, or does not find a layer.
     """
 
     def __call__(
@@ -40,7 +40,7 @@ class Allocation(Protocol):
 
 @dataclass(frozen=True)
 class Selection:
-    """Masks; the layers that kept ``min_keep`` weights instead of fewer; and each layer's q_l where q decided."""
+    """Masks, the layers that keep ``min_keep`` weights instead of fewer, and each layer's q_l if allocated by q."""
 
     masks: MaskSet
     collapsed: tuple[str, ...]
@@ -58,15 +58,15 @@ def select(
     min_keep: int = 1,
     generator: torch.Generator,
 ) -> Selection:
-    """Choose the weights that are kept.
+    """Choose the weights to keep.
 
-    The density of a budget is relative to ``weights``, all of them, whatever ``survivors`` has already lost. A layer
-    left with fewer than ``min_keep`` weights keeps its best ``min_keep`` survivors on top of the budget, and is listed
-    as collapsed; a layer that starts with fewer keeps what it has.
+    The density of a budget is relative to all ``weights``, also where ``survivors`` excludes some of them already. A
+    layer that would keep fewer than ``min_keep`` weights keeps its best ``min_keep`` survivors on top of the budget and
+    is listed as collapsed; a layer with fewer survivors keeps them all.
 
     Raises:
-        UserError: a budget out of range or of the wrong kind, an unknown layer, or weights that are not numbers.
-        ValueError: ``min_keep`` below 0, or scores or survivors that do not fit the weights.
+        UserError: a budget is out of range or of the wrong kind, a layer is unknown, or weights are not numbers.
+        ValueError: ``min_keep`` is below 0, or scores or survivors do not fit the weights.
     """
     check_budget(budget)
     if min_keep < 0:
@@ -85,7 +85,7 @@ def select(
 
 
 def check_budget(budget: Budget) -> None:
-    """Refuse, with a ``UserError``, a budget that is out of range."""
+    """Raise a ``UserError`` for a budget that is out of range."""
     if budget.kind == "density" and not 0 < budget.value <= 1:
         raise UserError(f"Density {budget.value:g} is out of range; a density is kept / total weights, in (0, 1].")
     if budget.kind == "quality" and not (budget.value >= 0 and math.isfinite(budget.value)):
@@ -100,13 +100,13 @@ def _fitting(survivors: MaskSet, weights: Mapping[str, Tensor]) -> MaskSet:
 
 
 def check_fit(scores: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
-    """Refuse, with a ``ValueError``, scores that are not one per weight, layer by layer."""
+    """Raise a ``ValueError`` unless there is one score per weight, layer by layer."""
     if {name: score.shape for name, score in scores.items()} != {name: w.shape for name, w in weights.items()}:
         raise ValueError("a criterion must return one score per weight, under the same layer names")
 
 
 def _checked(scores: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The scores in the order of the weights, once they are known to fit and to be comparable."""
+    """The scores in the order of the weights, after checks that they fit and are numbers."""
     check_fit(scores, weights)
     if undefined := [name for name in weights if bool(scores[name].isnan().any())]:
         raise UserError(f"The weights of {', '.join(undefined)} are not numbers (NaN): did the training diverge?")

@@ -1,4 +1,4 @@
-"""Initial weights of sparse layers, widened as the code of Liu et al. 2019 does for weight-level Scratch training."""
+"""Initial weights of sparse layers, widened as in the code of Liu et al. 2019 for weight-level Scratch training."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pruneexp.pruning.masks import MaskSet, masked_weights
 def widen_(network: nn.Module, masks: MaskSet, seed: int) -> None:
     """Draw the masked layers anew, in place: normal, with ``std = sqrt(2 / (nnz / fan-in channels))``.
 
-    ``nnz`` is the number of kept weights of the layer, the fan-in channels are the second dimension of its weight. The
-    fewer weights are kept, the wider they start; for a dense layer this is He's fan-out rule. The paper reports no gain
+    ``nnz`` is the number of kept weights of the layer, the fan-in channels are the second dimension of its weight. A
+    layer with fewer kept weights starts wider; for a dense layer this is He's fan-out rule. The paper reports no gain
     over the plain initialisation.
 
     Raises:

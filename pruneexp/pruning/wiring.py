@@ -1,8 +1,8 @@
 """Which layer feeds which, unit by unit, in a feed-forward chain of layers.
 
-Found by watching one forward pass, so that it works for any code that computes a chain. What is not certain to be a
-chain (skip connections, branches, an operation this module does not know) has no links: whoever asks must then do
-without. Knows nothing of masks.
+This module watches one forward pass, so it works for any code that computes a chain. A network that is not certainly a
+chain (skip connections, branches, an unknown operation) has no links, and callers must do without. Knows nothing of
+masks.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch.utils._pytree import tree_leaves
 
 from pruneexp.pruning.layers import evaluating, kind_of, prunable, weight_of
 
-#: Functions that treat every unit (channel) alone and keep their order, in evaluation mode.
+#: Functions that, in evaluation mode, treat every unit (channel) separately and keep the order of units.
 UNITWISE = frozenset(
     {
         "relu",
@@ -66,18 +66,18 @@ UNITWISE = frozenset(
         "type_as",
     }
 )
-#: Functions that couple neighbouring channels, yet keep a silent channel silent.
+#: Functions that couple neighbouring channels, but keep a channel of zeros zero.
 COUPLING = frozenset({"local_response_norm"})
 LAYERS = frozenset({"conv1d", "conv2d", "conv3d", "linear"})
 
 
 @dataclass(frozen=True)
-class Link:
+class LayerLink:
     """The units of ``source`` are the inputs of ``target``.
 
-    Unit u is input channel u of a convolution with ``groups``, or the ``block`` consecutive inputs from u * block on
-    of a linear layer. ``coupled`` says that a normalisation across channels lies between: a unit then has an influence
-    on its neighbours even without outgoing weights.
+    Unit u is input channel u of a convolution with ``groups``, or the ``block`` consecutive inputs of a linear layer
+    from u * block on. ``coupled`` is true if a normalisation across channels lies between: a unit then influences its
+    neighbours even without outgoing weights.
     """
 
     source: str
@@ -98,16 +98,16 @@ class Link:
 class Wiring:
     """The links of the chain that the prunable layers form; none where there is no chain."""
 
-    links: tuple[Link, ...]
+    links: tuple[LayerLink, ...]
 
 
 def trace(network: nn.Module, example: Tensor) -> Wiring:
     """Watch one forward pass of ``example``, shape (N, C, H, W), in evaluation mode.
 
-    A chain is: every operation takes the result of the one before, every layer runs once, and between layers there are
-    only activations, poolings, dropout, BatchNorm, local response normalisation and flattening. Modules without
-    parameters from outside torch are tried out: they must keep a silent channel silent, or leave the others alone.
-    Control flow that depends on the values of activations is not seen.
+    In a chain every operation takes the result of the one before, every layer runs once, and between layers there are
+    only activations, poolings, dropout, BatchNorm, local response normalisation and flattening. A module without
+    parameters that is not torch's runs on noise: it must keep a channel of zeros zero, or not change the others.
+    The trace does not show control flow that depends on the values of activations.
     """
     layers = prunable(network)
     units = {name: weight_of(layer).shape[0] for name, layer in layers.items()}
@@ -126,7 +126,7 @@ def trace(network: nn.Module, example: Tensor) -> Wiring:
 
 @dataclass(frozen=True)
 class _Meeting:
-    """A layer as the watcher met it: the shape of its input, and whether channels were coupled since the last one."""
+    """One call of a layer: the shape of its input, and whether channels were coupled since the last layer."""
 
     name: str
     shape: torch.Size
@@ -139,7 +139,7 @@ class _Watcher(TorchFunctionMode):
     def __init__(self, names: Mapping[int, str], example: Tensor) -> None:
         super().__init__()
         self._names = names
-        self._live = {id(example): example}  # held, so that no identity is used twice
+        self._live = {id(example): example}  # holds the tensors, so that no identity is used twice
         self._coupled = self._unknown = False
         self.newest = example
         self.chain = True
@@ -156,7 +156,7 @@ class _Watcher(TorchFunctionMode):
     def note(self, function: str, inputs: list[Any], weight: Any, result: Any) -> None:
         used = [value for value in inputs if id(value) in self._live]
         if not used or not any(isinstance(leaf, Tensor) for leaf in tree_leaves(result)):
-            return  # not about activations, or a question about their shape
+            return  # the function has no activations as inputs, or no tensor as result
         if not isinstance(result, Tensor) or len(used) > 1 or used[0] is not self.newest:
             self.chain = False
         elif function in LAYERS:
@@ -178,7 +178,7 @@ class _Watcher(TorchFunctionMode):
 
 @contextmanager
 def _opaque(network: nn.Module, watcher: _Watcher) -> Iterator[None]:
-    """Show the watcher each foreign module without parameters as one function, of the kind its behaviour tells."""
+    """Show the watcher each foreign module without parameters as one function, of the kind that it behaves like."""
 
     def enter(module: nn.Module, inputs: tuple[Any, ...]) -> None:
         watcher.paused = True
@@ -204,10 +204,10 @@ def _is_foreign(module: nn.Module) -> bool:
 
 
 def _kind_of_foreign(call: Callable[[Tensor], Tensor], inputs: tuple[Any, ...], result: Any) -> str:
-    """Name of a known function that the module is like, or ``"unknown"``.
+    """Name of a known function that the module behaves like, or ``"unknown"``.
 
-    Tried on noise in which half the channels are silent: by each bit of the channel's number in turn, and the reverse,
-    so that channels which changed places are always found out.
+    The module runs on noise in which half the channels are zero: those with a given bit of the channel's number set,
+    and then the others, for each bit, so that an exchange of channels always shows.
     """
     if len(inputs) != 1 or not isinstance(inputs[0], Tensor) or not isinstance(result, Tensor):
         return "unknown"
@@ -234,13 +234,13 @@ def _by_channel(activations: Tensor) -> Tensor:
     return activations.transpose(0, 1).flatten(1)
 
 
-def _link(source: str, units: int, target: _Meeting, layer: nn.Module, batch: int) -> Link | None:
-    """The link to ``target``, or None where the shape of its input does not tell the units apart."""
+def _link(source: str, units: int, target: _Meeting, layer: nn.Module, batch: int) -> LayerLink | None:
+    """The link to ``target``, or None where the shape of its input does not separate the units."""
     if target.shape[0] != batch:
         return None
     if kind_of(layer) == "conv":
         fits = target.shape[1] == units
-        return Link(source, target.name, int(getattr(layer, "groups", 1)), 1, target.coupled) if fits else None
+        return LayerLink(source, target.name, int(getattr(layer, "groups", 1)), 1, target.coupled) if fits else None
     if len(target.shape) != 2 or target.shape[1] % units:
         return None
-    return Link(source, target.name, 1, target.shape[1] // units, target.coupled)
+    return LayerLink(source, target.name, 1, target.shape[1] // units, target.coupled)

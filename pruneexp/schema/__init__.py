@@ -1,4 +1,4 @@
-"""The vocabulary of records: what a trade-off point and a scan are, and how they are written and read back.
+"""The vocabulary of records: trade-off points and scans, and their conversion to and from flat names and values.
 
 Knows neither torch nor MLflow, so that a reader of records needs neither. Units, everywhere: accuracies are percent
 (93.6 means 93.6 %), densities and shares are fractions in [0, 1], sizes are bytes, times are seconds, and one

@@ -1,4 +1,4 @@
-"""Records to flat names and values, and back; knows nothing of what a record means."""
+"""Records to flat names and values, and back; knows nothing of the meaning of a record."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Record = TypeVar("Record")
 
 
 class _Field(NamedTuple):
-    """One field of a record: ``hint`` without the ``None`` it may allow; ``nested`` where it is a record itself."""
+    """One field of a record: ``hint`` is its type without ``None``; ``nested`` is true if that is a record itself."""
 
     name: str
     hint: Any
@@ -24,7 +24,7 @@ class _Field(NamedTuple):
 
 
 def flatten(record: Any, prefix: str = "") -> dict[str, Any]:
-    """Flatten nested dataclasses into ``{"budget.kind": "density", ...}``; absent (``None``) values are left out."""
+    """Flatten nested dataclasses into ``{"budget.kind": "density", ...}``, without absent (``None``) values."""
     flat: dict[str, Any] = {}
     for field in _fields(typing.cast(Any, type(record))):
         value = getattr(record, field.name)
@@ -39,7 +39,7 @@ def flatten(record: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def unflatten(kind: type[Record], flat: Mapping[str, Any], prefix: str = "") -> Record:
-    """Inverse of ``flatten`` for values that went through text (MLflow params) or floats (MLflow metrics).
+    """Inverse of ``flatten``, also for values stored as text (MLflow params) or floats (MLflow metrics).
 
     Raises:
         KeyError: a required value is missing; the message names it.
@@ -62,13 +62,13 @@ def unflatten(kind: type[Record], flat: Mapping[str, Any], prefix: str = "") -> 
 
 
 def flat_names(kind: Any) -> tuple[str, ...]:
-    """Every name ``flatten`` can give a record of this kind, the absent ones included, in the order of its fields."""
+    """Every name that ``flatten`` can give a record of this kind, also of absent values, in the order of its fields."""
     return tuple(flat_types(kind))
 
 
 @functools.cache
 def flat_types(kind: Any, prefix: str = "") -> Mapping[str, type]:
-    """The type of the value under each of these names: one of several literals is of their type."""
+    """The type of the value under each name of ``flat_names``; of a ``Literal``, the type of its values."""
     found: dict[str, type] = {}
     for field in _fields(kind):
         name = prefix + field.name
@@ -81,7 +81,7 @@ def flat_types(kind: Any, prefix: str = "") -> Mapping[str, type]:
 
 
 def flat_defaults(kind: Any, prefix: str = "") -> dict[str, Any]:
-    """What ``unflatten`` takes a value for that is absent, by name; names that must be there are left out."""
+    """The value that ``unflatten`` takes for an absent one, by name; required names are left out."""
     found: dict[str, Any] = {}
     for field, declared in zip(_fields(kind), dataclasses.fields(kind), strict=True):
         name = prefix + field.name
@@ -94,7 +94,7 @@ def flat_defaults(kind: Any, prefix: str = "") -> dict[str, Any]:
     return found
 
 
-@functools.cache  # looking at the annotations anew for every record takes 16 of the 18 s that 10,000 points need
+@functools.cache  # without the cache, the annotations take 16 of 18 s for 10,000 points
 def _fields(kind: Any) -> tuple[_Field, ...]:
     hints = typing.get_type_hints(kind)
     return tuple(_field(field, hints[field.name]) for field in dataclasses.fields(kind))
@@ -114,10 +114,10 @@ def names_text(names: Iterable[str]) -> str:
 
 
 def names_of(text: str) -> tuple[str, ...]:
-    """Inverse of ``names_text``; earlier records joined the names by commas, which is read as well.
+    """Inverse of ``names_text``; also reads the names of earlier records, which commas join.
 
     Raises:
-        ValueError: the text starts like a JSON list, and is none.
+        ValueError: the text begins like a JSON list, but is none.
     """
     if text.startswith("["):
         return tuple(map(str, json.loads(text)))

@@ -1,7 +1,7 @@
-"""Trade-off points in columns: the Arrow table that thousands of them are quickly kept as.
+"""Trade-off points in columns: an Arrow table, which is quick to write and read for thousands of points.
 
-The file that a curve's run carries has the same columns, and the rows of the layers beside them. Knows neither where
-points come from nor what is asked of them. Not imported with the package: pyarrow takes 0.1 s.
+The file of a curve's run has the same columns, and one more for the rows of the layers. Knows neither the origin nor
+the use of points. The package does not import this module: pyarrow takes 0.1 s.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pruneexp.schema.points import LayerRow, PointIdentity, PointResult, Tradeof
 
 
 class LoggedPoint(NamedTuple):
-    """A trade-off point and the run that it is recorded in; ``started`` is in milliseconds since 1970."""
+    """A trade-off point and the run that records it; ``started`` is in milliseconds since 1970."""
 
     run_id: str
     experiment: str
@@ -29,7 +29,7 @@ IDENTITY = flat_names(PointIdentity)
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 _TYPES = {**flat_types(PointIdentity), **flat_types(PointResult)}
 _BESIDE = {"run_id": str, "experiment": str, "started": int, "collapsed": str, "disconnected": bool, "undefined": str}
-#: A column per value of a point, null where it is absent, and those that say where it was logged and what to know.
+#: A column per value of a point, null where it is absent, and columns for its run and for doubts about its numbers.
 SCHEMA = pa.schema([(name, _ARROW[kind]) for name, kind in {**_TYPES, **_BESIDE}.items()])
 #: The rows of a point's layers, in the network's order.
 LAYERS = pa.field("layers", pa.list_(pa.struct([(name, _ARROW[kind]) for name, kind in flat_types(LayerRow).items()])))
@@ -50,6 +50,6 @@ def table(points: Iterable[LoggedPoint]) -> pa.Table:
 
 def with_layers(points: Iterable[LoggedPoint]) -> pa.Table:
     """As ``table``, with the rows of each point's layers in the column ``layers``."""
-    told = list(points)
-    rows = [[flatten(row) for row in logged.point.layers] for logged in told]
-    return table(told).append_column(LAYERS, pa.array(rows, LAYERS.type))
+    listed = list(points)
+    rows = [[flatten(row) for row in logged.point.layers] for logged in listed]
+    return table(listed).append_column(LAYERS, pa.array(rows, LAYERS.type))

@@ -1,6 +1,6 @@
-"""What follows from a point: numbers that charts need ready-made, and which points repeat each other.
+"""Values that follow from a point: numbers for charts, and keys that repetitions of a point share.
 
-Nothing here is needed to read a record; whatever is derived can be derived again.
+Readers of records need none of them, because they can compute them from the record.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pruneexp.schema import names
 from pruneexp.schema.codec import flatten
 from pruneexp.schema.points import Effort, PointIdentity, PointResult, Score, TradeoffPoint
 
-#: What repetitions of one point may differ in: names of its flat identity.
+#: Names of the flat identity in which repetitions of one point may differ.
 REPEATED = ("seed", "trial", "device", "curve_key", "point_key", "dense_key", "mask_key", "final_key")
-#: What of each hash the flat identity says in words too.
+#: For each hash, the values in it that the flat identity also holds under a name of their own.
 EXPLAINED: Mapping[str, Sequence[str]] = {
     "dense_settings": (
         "train_lr", "batch_size", "optimizer", "momentum", "train_schedule", "warmup", "clip", "label_smoothing",
@@ -32,12 +32,12 @@ OF_A_MODE = ("mode", "mode_settings", *EXPLAINED["mode_settings"])
 _BUDGET = ("budget.kind", "budget.value")
 
 
-#: Percentages of so many images have no more; what a subtraction of floats adds is not shown.
+#: Percentages have no more decimals; rounding removes the error of a subtraction of floats.
 _DECIMALS = 9
 
 
 def derived(result: PointResult) -> dict[str, float]:
-    """Numbers of a point under their names in records."""
+    """The derived numbers of a point, under their names in records."""
     val, test = result.val, result.test
     ledger = result.ledger
     efforts: Sequence[Effort] = (ledger.dense, ledger.prune, ledger.retrain, ledger.scratch)
@@ -56,16 +56,16 @@ def derived(result: PointResult) -> dict[str, float]:
 
 
 def doubts(point: TradeoffPoint) -> tuple[str, ...]:
-    """Why the accuracies of a point say less than they seem to, in words; nothing of nearly every point."""
+    """Reasons to doubt the accuracies of a point, in words; empty for nearly every point."""
     constant = "disconnected: the same outputs for every image" if point.disconnected else ""
     return tuple(text for text in (constant, undefined(point.result)) if text)
 
 
 def undefined(result: PointResult) -> str:
-    """Which scores rest on logits that are not numbers, in words; empty where none does.
+    """The scores that rest on logits that are not numbers, in words; empty if there are none.
 
-    ``not a number on 42 of 102 images of val and 40 of 102 images of test``: each split once, for the last moment at
-    which that was so. A loss that is infinite, or not a number, although every image has its best class is named too.
+    ``not a number on 42 of 102 images of val and 40 of 102 images of test``: each split once, for the last moment with
+    such logits. The text also names a loss that is not finite although every image has a best class.
     """
     numbers: list[str] = []
     losses: list[str] = []
@@ -82,11 +82,11 @@ def undefined(result: PointResult) -> str:
 
 
 def _is_defined(score: Score) -> bool:
-    return not score.undefined and abs(score.loss) < sys.float_info.max  # as which MLflow keeps an infinite one
+    return not score.undefined and abs(score.loss) < sys.float_info.max  # MLflow stores an infinite loss as this number
 
 
 def group_of(identity: PointIdentity, *, with_budget: bool) -> str:
-    """A key that points share exactly when they differ in the seed alone; without the budget, that whole curves do."""
+    """A key that points share exactly if they differ in the seed alone; without the budget, a key of whole curves."""
     return _key(identity, REPEATED if with_budget else (*REPEATED, *_BUDGET))
 
 

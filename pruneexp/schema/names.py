@@ -1,26 +1,26 @@
-"""Names under which runs carry what is no number: MLflow tags and artefacts."""
+"""Names of MLflow tags and artefacts, and of derived metrics."""
 
 from __future__ import annotations
 
-#: MLflow tags. Runs of this project carry ``KIND``; everything else in a tracking store is left alone.
+#: MLflow tags. Runs of this project have ``KIND``; the project ignores all other runs in a tracking store.
 KIND = "pruneexp.kind"  # "curve", "point", "scan", "study" or "summary"
 CURVE_KEY = "pruneexp.curve_key"
 POINT_KEY = "pruneexp.point_key"
 SCAN_KEY = "pruneexp.scan_key"
 STUDY_KEY = "pruneexp.study_key"
-COLLAPSE = "pruneexp.collapse"  # JSON list of the layers that were kept from losing their last weight
-DENSITY_MISSED = "pruneexp.density_missed"  # "true" where the achieved density is not the asked one
-DISCONNECTED = "pruneexp.disconnected"  # "true" where the network answers every image with the same outputs
-UNDEFINED = "pruneexp.undefined"  # where logits are not numbers, and on how many images
+COLLAPSE = "pruneexp.collapse"  # JSON list of the layers that keep ``min_keep`` weights on top of the budget
+DENSITY_MISSED = "pruneexp.density_missed"  # "true" if the achieved density is not the requested one
+DISCONNECTED = "pruneexp.disconnected"  # "true" if the network gives the same outputs for every image
+UNDEFINED = "pruneexp.undefined"  # the splits and numbers of images whose logits are not numbers
 FAILURE = "pruneexp.failure"  # why a FAILED run failed, in one sentence
 OVERLOOKED = "pruneexp.overlooked"  # of curves, studies and points: weights not pruned and FLOP not counted, if any
 NETWORK_KEY = "pruneexp.network_key"  # of a logged model: the stage that trained it
 JOB = "pruneexp.job"  # of curves and points: the number of their job in the sweep
 SUMMARY_KEY = "pruneexp.summary_key"
-SUMMARY_OF = "pruneexp.summary_of"  # "curves" or "points": what a summary has the mean of, over seeds
-CONTEST = "pruneexp.contest"  # the same on summaries that differ in the mode alone
-COMPARED = "pruneexp.compared"  # "true" where a contest has pruned networks and networks from scratch
-DIGEST = "pruneexp.digest"  # of what a summary, or the description of a curve, was made of
+SUMMARY_OF = "pruneexp.summary_of"  # "curves" or "points": the records whose mean over seeds a summary has
+CONTEST = "pruneexp.contest"  # a key that summaries share if they differ in the mode alone
+COMPARED = "pruneexp.compared"  # "true" if a contest has both pruned networks and networks from scratch
+DIGEST = "pruneexp.digest"  # of the inputs of a summary, or of the description of a curve
 SCHEMA = "pruneexp.schema"  # version of this vocabulary
 SCHEMA_VERSION = "1"
 
@@ -36,12 +36,12 @@ POINTS_FOLDER = "points"  # of curves and studies: a Parquet file of their point
 CURVE = "curve"  # the name of the curve
 SWEEP = "sweep"  # of curves and points: the sweep that recorded them first
 
-#: Metrics that follow from others, so that MLflow can draw them; readers of records never need them.
+#: Metrics that follow from others, for MLflow's charts; readers of records do not need them.
 ACCURACY_LOSS = "accuracy_loss"  # points: dense minus after, on val
 ACCURACY_LOSS_TEST = "accuracy_loss_test"
 ACCURACY_LOSS_BEFORE = "accuracy_loss_before"  # points: dense minus before retraining, on val
 COMPRESSION = "compression"  # dense / kept weights
-SECONDS = "seconds"  # of all stages behind a point; what came from the store counts what it once took
+SECONDS = "seconds"  # of all stages behind a point; a stage from the store counts with its original time
 STAGES = "stages"
 CACHE_HITS = "cache_hits"  # stages that came from the store
 RECORDED = "points"  # of a curve

@@ -1,4 +1,4 @@
-"""A trade-off point: what tells it from every other, and its numbers."""
+"""A trade-off point: its identity and its numbers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ BudgetKind = Literal["density", "quality"]
 
 @dataclass(frozen=True)
 class Budget:
-    """How much is to be left: a density in (0, 1], or a quality ``q >= 0`` (threshold = q x std of the layer)."""
+    """How much pruning leaves: a density in (0, 1], or a quality ``q >= 0`` (threshold = q x std of the layer)."""
 
     kind: BudgetKind
     value: float
 
     @property
     def letter(self) -> str:
+        """``d`` or ``q``."""
         return "d" if self.kind == "density" else "q"
 
     @property
@@ -27,19 +28,19 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class PointIdentity:
-    """Everything that tells one trade-off point from another; logged as MLflow params on the point itself.
+    """All that distinguishes one trade-off point from another; logged as MLflow params on the point itself.
 
-    Labels are what a person chose; each ``..._settings`` is a short hash of what the labels stand for, in full: of the
+    Labels are the user's choices; each ``..._settings`` is a short hash of the full settings behind the labels: of the
     data (but not where they lie; empty in records of earlier versions), of the dense network, of pruning and retraining
-    it, of both penalties, of the schedule, of the mode. Points that differ in one of them are never taken for
-    repetitions of each other. ``reg_strength`` and ``reg_retrain_strength`` are what
-    the penalties of training and of retraining have, 0 where one has no strength. ``retrain_epochs`` are those that
-    each retraining spends, both halves of a local one together.
+    it, of both penalties, of the schedule, of the mode. Points that differ in one of these hashes never count as
+    repetitions of each other. ``reg_strength`` and ``reg_retrain_strength`` are the strengths of the penalties of
+    training and of retraining, 0 for a penalty without one. ``retrain_epochs`` are the epochs of each retraining, both
+    halves of a local one together.
 
-    What may be absent says in words what the hashes cover, for people to choose by, and is absent where a choice has no
-    such switch and in records of earlier versions. ``path`` holds the budgets of the whole curve,
-    comma-separated, where the rounds that lead to a point depend on them. ``study`` and ``trial`` are of the search
-    that asked for the point; empty and -1 for a point of a curve.
+    Fields that may be None repeat single values of the hashed settings, so that users can filter by them; they are None
+    where a choice has no such value and in records of earlier versions. ``path`` holds the budgets of the whole curve,
+    comma-separated, where the rounds that lead to a point depend on them. ``study`` and ``trial`` belong to the search
+    that requested the point; they are empty and -1 for a point of a curve.
     """
 
     model: str
@@ -95,10 +96,10 @@ class PointIdentity:
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """Quality of one network on one split. ``top5`` is absent where a data set has five classes or fewer.
+    """Scores of one network on one split: mean cross-entropy, accuracies in percent; ``top5`` from six classes on.
 
     ``undefined`` of ``images`` images have no best class, because a logit is not a number; they count as wrong answers.
-    Both are absent where every image has one.
+    Both are None if every image has one.
     """
 
     loss: float
@@ -110,7 +111,7 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """One split at the three moments of a point; ``before`` retraining is absent for networks trained from scratch."""
+    """One split at the three moments of a point; ``before`` retraining is None for networks trained from scratch."""
 
     dense: Score
     after: Score
@@ -119,7 +120,7 @@ class Scores:
 
 @dataclass(frozen=True, kw_only=True)
 class Effort:
-    """Work spent on one kind of stage. ``cached`` counts the stages of that kind that came from the store."""
+    """Work of one kind of stage; ``cached`` counts its stages from the store, ``seconds`` has their original time."""
 
     epochs: float = 0.0
     flop: float = 0.0
@@ -130,7 +131,7 @@ class Effort:
 
 @dataclass(frozen=True, kw_only=True)
 class Ledger:
-    """Compute behind a point, by kind of stage; what came from the store is included with its original cost."""
+    """Compute behind a point, by kind of stage; stages from the store count with their original cost."""
 
     dense: Effort = Effort()
     prune: Effort = Effort()
@@ -142,9 +143,9 @@ class Ledger:
 class PointResult:
     """The numbers of one trade-off point; logged as MLflow metrics.
 
-    ``test`` is absent where a search probed a network without looking at that split.
-    ``density`` is over all prunable weights of the network, ``density_scope`` over those the criterion may touch
-    (the two differ for conv-only pruning), ``density_effective`` after dead neurons and their connections are removed.
+    ``test`` is None for a probe of a search, which does not evaluate that split. ``density`` is over all prunable
+    weights of the network, ``density_scope`` over those that the criterion may prune (the two differ for conv-only
+    pruning), ``density_effective`` without the connections of dead neurons. FLOP are for one image.
     """
 
     density_asked: float | None = None
@@ -194,8 +195,8 @@ class LayerRow:
 class TradeoffPoint:
     """One budget of one curve, complete.
 
-    ``collapsed`` are the layers that were kept from losing their last weight; a ``disconnected`` network gives the same
-    outputs for every image of val, so its accuracies are those of a constant answer.
+    ``collapsed`` are the layers that keep ``min_keep`` weights on top of the budget. A ``disconnected`` network gives
+    the same outputs for every image of val, so its accuracies are those of a constant answer.
     """
 
     identity: PointIdentity
@@ -206,7 +207,7 @@ class TradeoffPoint:
 
     @property
     def density_missed(self) -> bool:
-        """Whether the achieved density differs from the asked one by more than rounding to whole weights explains."""
+        """Whether the achieved density differs from the requested one by more than the rounding to whole weights."""
         asked = self.result.density_asked
         if asked is None:
             return False

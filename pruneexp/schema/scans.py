@@ -9,11 +9,11 @@ from pruneexp.schema.points import Budget, BudgetKind, Score
 
 @dataclass(frozen=True, kw_only=True)
 class ScanIdentity:
-    """Everything that tells one scan from another; logged as MLflow params of its run.
+    """All that distinguishes one scan from another; logged as MLflow params of its run.
 
-    ``levels`` says what the grid is of. Scans that differ in one of the ``..._settings``, short hashes of the dense
-    network's, of both penalties and of all other settings but the seed, are never taken for repetitions of each other.
-    ``reg_strength`` is that of the penalty in training.
+    ``levels`` is the kind of budget in the grid. The ``..._settings`` are short hashes of the dense network's settings,
+    of both penalties, and of all other settings but the seed. Scans that differ in one of them never count as
+    repetitions of each other. ``reg_strength`` is the strength of the penalty in training.
     """
 
     model: str
@@ -40,8 +40,8 @@ class LayerSensitivity:
     """One layer, or one group of coupled layers, at one level, while all others are dense; scored on val.
 
     ``group`` is the layer's name, or those of its layers joined by ``+``; ``layers`` are their names; ``kind`` is
-    ``conv``, ``linear`` or ``mixed``. ``density`` is the achieved one, of the group. The interval is that of the
-    change of accuracy against the dense network, in points: 95 %, by bootstrap over the images.
+    ``conv``, ``linear`` or ``mixed``. ``density`` is the achieved density of the group. The bounds are those of a 95 %
+    interval of the change of accuracy against the dense network, in points, by bootstrap over the images.
     """
 
     group: str
@@ -69,7 +69,7 @@ class Scan:
 
     @property
     def undefined(self) -> str:
-        """On how many images logits are no numbers, in words; empty where on none."""
+        """The number of images whose logits are not numbers, in words; empty if there are none."""
         found = [score.undefined for score in (self.dense, *(row.val for row in self.rows)) if score.undefined]
         if not found:
             return ""

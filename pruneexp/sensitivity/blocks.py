@@ -1,4 +1,4 @@
-"""How much of the work is done at once, so that what is kept fits in memory. Plain numbers: runs nothing."""
+"""How many groups and batches a scan works on at a time, so that the tapes fit in memory. Runs nothing."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pruneexp.sensitivity.storages import Holding
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Groups that are recorded in one pass, turn by turn; groups that are not, for which whole passes are run.
+class BlockPlan:
+    """``turns`` of groups, each recorded in one pass, and ``plain`` groups, which run in whole passes without a tape.
 
-    A block of ``batches`` is recorded, then every level of every group is run on it: weights are changed as often for
-    one batch as for many, but what is kept grows with them.
+    The scan records a block of ``batches`` batches and then runs every level of every group on it: a larger block means
+    fewer changes of the weights, but longer tapes.
     """
 
     turns: tuple[tuple[int, ...], ...]
@@ -21,11 +21,11 @@ class Plan:
     batches: int
 
 
-def plan(holdings: Sequence[Holding], groups: Sequence[int], *, times: float, images: int, memory: int) -> Plan:
+def plan(holdings: Sequence[Holding], groups: Sequence[int], *, times: float, images: int, memory: int) -> BlockPlan:
     """Fit ``groups`` into ``memory`` bytes, if a batch takes ``images`` bytes and ``times`` those of the ``holdings``.
 
-    Where the groups do not all fit for one batch, they take turns: every turn costs one pass more for each batch, but
-    the batches stay as they are, and with them every bit of the result. A group that does not fit alone is plain.
+    Groups that do not all fit together for one batch take turns. Every turn costs one more pass for each batch, but the
+    batches stay the same, and with them every bit of the result. A group that does not fit alone is plain.
     """
     turns: list[list[int]] = []
     for group in groups:
@@ -38,9 +38,9 @@ def plan(holdings: Sequence[Holding], groups: Sequence[int], *, times: float, im
     plain = frozenset(groups).difference(*turns)
     size = images + (times * _size(holdings, turns[0]) if turns else 0)
     batches = 1 if len(turns) > 1 else max(1, int(memory // max(1, size)))
-    return Plan(tuple(map(tuple, turns)), tuple(sorted(plain)), batches)
+    return BlockPlan(tuple(map(tuple, turns)), tuple(sorted(plain)), batches)
 
 
 def _size(holdings: Sequence[Holding], groups: Collection[int]) -> int:
-    """Bytes that any of these groups needs; what several need is kept once."""
+    """Bytes that these groups need together; groups share what several of them need."""
     return sum(holding.size for holding in holdings if not holding.groups.isdisjoint(groups))

@@ -1,4 +1,4 @@
-"""How far a change of accuracy could be chance: resampling of the images it was measured on. Knows no networks."""
+"""Confidence intervals of a change of accuracy, by resampling the images it was measured on. Knows no networks."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def intervals(
 ) -> tuple[Tensor, Tensor]:
     """Lower and upper bounds of the change of accuracy against the dense network, in points, float64 (G, L) each.
 
-    ``right`` (G, L, N) and ``dense`` (N,) say of each image whether it was got right. Images are drawn again, N of N
-    with replacement, the same for every group, level and the dense network (a paired percentile bootstrap, Efron and
-    Tibshirani 1993, chapter 13): what one image does to both networks is no chance.
+    ``right`` (G, L, N) and ``dense`` (N,) are true for the images that the network classifies correctly. Each resample
+    draws N of the N images with replacement, the same images for every group, level and the dense network: a paired
+    percentile bootstrap (Efron and Tibshirani 1993, chapter 13).
 
     Raises:
         ValueError: shapes do not fit, there are no images, or an argument is out of its range.

@@ -1,4 +1,4 @@
-"""What is pruned together in a scan: one layer, or several that only make sense together. Knows no data."""
+"""The groups of layers that a scan prunes together: one layer, or several coupled ones. Knows no data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pruneexp.pruning.layers import KINDS, prunable, weight_of
 
 @dataclass(frozen=True)
 class Group:
-    """Layers that are pruned at once, each to the level by itself; modules with a common weight are one layer."""
+    """Layers that a scan prunes at once, each to the level by itself; modules with a common weight are one layer."""
 
     name: str
     layers: tuple[str, ...]
@@ -23,10 +23,10 @@ class Group:
 def groups(
     network: nn.Module, kinds: Collection[str] = KINDS, coupled: Sequence[Sequence[str]] = ()
 ) -> tuple[Group, ...]:
-    """Every prunable layer of these kinds, by itself or with those it is coupled to, in the order of the network.
+    """Every prunable layer of these kinds, alone or with the layers it is coupled to, in the order of the network.
 
     Raises:
-        UserError: no prunable layer, an unknown one, one that is coupled twice, or nothing in a set of coupled layers.
+        UserError: the network has no prunable layer, or ``coupled`` names an unknown layer, a layer twice, or no layer.
     """
     layers = prunable(network, kinds)
     named = [name for names in coupled for name in names]
@@ -35,7 +35,7 @@ def groups(
         raise UserError(f"coupled names {', '.join(twice)} more than once; a layer can be in one group only.")
     if not all(coupled):
         raise UserError("coupled holds a set without layers; give at least two layers that are pruned together.")
-    position = {name: place for place, name in enumerate(layers)}
+    position = {name: index for index, name in enumerate(layers)}
     together = [sorted(names, key=position.__getitem__) for names in coupled]
     alone = [[name] for name in layers if name not in named]
     ordered = sorted(together + alone, key=lambda names: position[names[0]])

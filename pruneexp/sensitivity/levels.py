@@ -1,8 +1,8 @@
 """Masks of one group at every level at once: how many of the levels each weight survives. Knows no networks.
 
-Levels are nested, because each keeps the highest scores, so one small integer per weight holds all their masks, and
-scores are put in order once instead of once per level. Level i is the same mask as ``select`` chooses for this layer
-alone: with ``PerLayer`` for a density, with ``LayerStd`` for a quality.
+Levels are nested, because each keeps the highest scores. So one small integer per weight holds all their masks, and one
+sort of the scores serves all levels. The mask of level i is the one that ``select`` chooses for this layer alone: with
+``PerLayer`` for a density, with ``LayerStd`` for a quality.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ MIN_KEEP = 1  # as in `select`: no layer is ever emptied
 
 @dataclass(frozen=True)
 class Levels:
-    """Of each layer, in the shape of its weight: the number of levels, mildest first, that a weight survives.
+    """``survives``, for each layer in the shape of its weight: the number of levels that a weight survives.
 
-    Its mask at level i is ``survives > i``, and ``kept[i]`` counts the weights of all layers in it. ``total`` counts
-    them all.
+    The mask of a layer at level i, counted from the mildest, is ``survives > i``. ``kept[i]`` counts the weights that
+    all layers together keep at level i, ``total`` all of their weights.
     """
 
     survives: tuple[Tensor, ...]
@@ -43,7 +43,7 @@ def levels(
 
     Raises:
         UserError: a budget is out of range, or weights are not numbers.
-        ValueError: no budgets, or they are of two kinds or not in order; or scores do not fit the weights.
+        ValueError: there are no budgets, or they are of two kinds or not in order; or scores do not fit the weights.
     """
     _check(budgets)
     scores = criterion(weights, generator)
@@ -55,7 +55,7 @@ def levels(
 
 
 def severity(budget: Budget) -> float:
-    """Grows as less is left."""
+    """A number that grows as a budget of one kind leaves fewer weights."""
     return -budget.value if budget.kind == "density" else budget.value
 
 
@@ -76,8 +76,8 @@ def keeping(weight: Tensor, budgets: Sequence[Budget]) -> list[int]:
 def surviving(scores: Tensor, counts: Sequence[int], name: str = "a layer") -> Tensor:
     """How many of the levels each weight survives, if level i keeps the ``counts[i]`` highest scores.
 
-    In the shape and on the device of ``scores``: uint8 up to 255 levels, int16 beyond. ``counts`` must not grow. A tie
-    is won by the lower index. Ordered by numpy, on the CPU: its sort takes one core 0.2 s for 16.8 M floats, its
+    The result has the shape and the device of ``scores``, in uint8 up to 255 levels and int16 beyond. ``counts`` must
+    not grow. The lower index wins a tie. NumPy sorts on the CPU: one core takes 0.2 s for 16.8 M floats, NumPy's
     partition at nine ranks 0.5 s, torch's sort 2.4 s.
 
     Raises:
@@ -85,7 +85,7 @@ def surviving(scores: Tensor, counts: Sequence[int], name: str = "a layer") -> T
     """
     flat = _flat(scores).cpu().numpy()
     ordered = np.sort(flat)
-    if np.isnan(ordered[-1:]).any():  # where a sort puts them
+    if np.isnan(ordered[-1:]).any():  # a sort puts them last
         raise UserError(f"The weights of {name} are not numbers (NaN): did the training diverge?")
     survives = np.zeros(flat.shape, dtype=np.uint8 if len(counts) < 256 else np.int16)
     for count in filter(None, counts):
@@ -99,7 +99,7 @@ def surviving(scores: Tensor, counts: Sequence[int], name: str = "a layer") -> T
 
 
 def _flat(values: Tensor) -> Tensor:
-    """In index order and as precise as weights are ranked everywhere."""
+    """The values in index order, in the precision in which all weights are ranked."""
     return precise(values.detach().reshape(-1))
 
 

@@ -1,4 +1,4 @@
-"""Whole forward passes that leave no trace, and the signs that a pass cannot be replayed. Knows no pruning."""
+"""Whole forward passes without side effects, and signs that a pass cannot be replayed. Knows no pruning."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-#: Ways out of torch: what Python code does with a tensor's numbers after one of these cannot be seen on a tape.
+#: Functions that hand a tensor's numbers to code outside torch, whose work no tape shows.
 ESCAPES = frozenset(
     {
         "numpy",
@@ -30,24 +30,26 @@ ESCAPES = frozenset(
 
 @dataclass(frozen=True)
 class Buffer:
-    """One buffer of a module, and its values at some time."""
+    """One buffer of a module, and a copy of its values."""
 
     module: nn.Module
     name: str
     tensor: Tensor
     values: Tensor
 
-    def is_as_it_was(self) -> bool:
+    def is_unchanged(self) -> bool:
+        """Whether the module still has this buffer, with these values."""
         return getattr(self.module, self.name, None) is self.tensor and same_bits(self.tensor, self.values)
 
-    def put_back(self) -> None:
+    def restore(self) -> None:
+        """Restore the buffer and its values."""
         self.tensor.copy_(self.values)
         setattr(self.module, self.name, self.tensor)
 
 
 @dataclass(frozen=True)
 class Forward:
-    """The network as a function: a pass changes neither the images nor a buffer. ``changing``: those it would."""
+    """The network as a function without side effects; a call restores ``changing``, the buffers that a pass changes."""
 
     network: nn.Module
     changing: tuple[Buffer, ...] = ()
@@ -57,23 +59,23 @@ class Forward:
             logits: Tensor = self.network(copied(images))
         finally:
             for buffer in self.changing:
-                buffer.put_back()
+                buffer.restore()
         return logits
 
 
 def forward_of(network: nn.Module, images: Tensor) -> tuple[Forward, bool]:
-    """The network as a function, and whether its passes can be on tape: they neither keep state nor leave torch."""
+    """The network as a function, and whether a tape can hold its passes: they neither keep state nor leave torch."""
     watch = _Watch()
     with kept_buffers(network) as buffers:
         with watch:
             network(copied(images))
-        changing = tuple(buffer for buffer in buffers if not buffer.is_as_it_was())
+        changing = tuple(buffer for buffer in buffers if not buffer.is_unchanged())
     return Forward(network, changing), not (changing or watch.escaped)
 
 
 @contextmanager
 def kept_buffers(network: nn.Module) -> Iterator[list[Buffer]]:
-    """Put every buffer back as it was."""
+    """Yield the buffers of the network, and restore all of them on exit."""
     buffers = [
         Buffer(module, name, tensor, tensor.clone())
         for module in network.modules()
@@ -83,17 +85,17 @@ def kept_buffers(network: nn.Module) -> Iterator[list[Buffer]]:
         yield buffers
     finally:
         for buffer in buffers:
-            buffer.put_back()
+            buffer.restore()
 
 
 def copied(images: Tensor) -> Tensor:
-    """A batch for one pass, which may change it. Expanded images cannot be changed, and keep their layout only so."""
+    """A copy of a batch for a pass that may write to it; expanded images themselves: a copy would lose their layout."""
     expanded = any(stride == 0 and side > 1 for side, stride in zip(images.shape, images.stride(), strict=True))
     return images if expanded else images.clone()
 
 
 def same_bits(one: Tensor, other: Tensor) -> bool:
-    """Equality in which nan equals nan, and 0.0 is not -0.0."""
+    """Whether both hold the same bits: nan equals nan, and 0.0 differs from -0.0."""
     if one.shape != other.shape or one.dtype != other.dtype:
         return False
     return torch.equal(_bits(one), _bits(other))

@@ -1,7 +1,7 @@
-"""Run a network once and write down its operations, with what the operations of each group take from outside.
+"""Run a network once and record its operations, with the tensors that the operations of each group take from outside.
 
-Works below autograd, on the operations that a forward pass comes down to, so that it does not matter what Python code
-asked for them. Every pass has a tape of its own: control flow may depend on the images. Knows no layers, only weights.
+Works below autograd, on the dispatched operations of a forward pass, so that the Python code that calls them does not
+matter. Every pass has a tape of its own: control flow may depend on the images. Knows no layers, only weights.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from torch import Tensor, nn
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pruneexp.sensitivity.storages import Holding, Kept, Storages, View, is_place
+from pruneexp.sensitivity.storages import Holding, SavedTensors, Storages, StorageView, is_strided
 from pruneexp.sensitivity.tape import NONE, Dependence, Op
 from pruneexp.training import seeding
 
 
 @dataclass(frozen=True)
 class Several:
-    """A list that holds tensors: views, and perhaps None."""
+    """A list argument that holds tensors: a view for each of them, and perhaps None."""
 
     parts: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
 class Call:
-    """An operation that can be run again: its arguments, with views for tensors; what it returned, likewise and flat.
+    """An operation that can run again: its arguments and, flat, its results, each with views in place of tensors.
 
     ``inputs`` are all views among the arguments.
     """
@@ -37,7 +37,7 @@ class Call:
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
     keywords: Mapping[str, Any]
-    inputs: tuple[View, ...]
+    inputs: tuple[StorageView, ...]
     results: tuple[Any, ...]
     op: Op
     groups: frozenset[int]
@@ -51,24 +51,24 @@ class Tape:
     """
 
     calls: tuple[Call, ...]
-    tensors: Mapping[View, Tensor]
-    output: View
+    tensors: Mapping[StorageView, Tensor]
+    output: StorageView
     sources: tuple[frozenset[int], ...]
     holdings: tuple[Holding, ...]
 
     @property
     def size(self) -> int:
-        """Bytes kept, besides the network's own."""
+        """Bytes that the tape holds besides the network's own."""
         return sum(holding.size for holding in self.holdings)
 
 
 def record(
     network: nn.Module, images: Tensor, groups: Sequence[Sequence[Tensor]], *, room: int
 ) -> tuple[Tensor, Tape | None]:
-    """The logits of a batch, and the tape of the pass; group g is the g-th list of weights. Run without gradients.
+    """The logits of a batch, and the tape of the pass; to be called without gradients. Group g has the g-th weights.
 
-    There is no tape if the pass draws random numbers, writes to a weight of a group, uses tensors that are more than a
-    place in memory (sparse, quantised, subclasses that dispatch), or if more than ``room`` bytes would be kept.
+    There is no tape if the pass draws random numbers, writes to a weight of a group or uses tensors that are not plain
+    strided memory (sparse, quantised, subclasses that dispatch), or if the tape would exceed ``room`` bytes.
     """
     states = seeding.global_states(images.device)
     recorder = _Recorder(network, images, groups, room)
@@ -79,7 +79,7 @@ def record(
 
 
 def flat(value: Any) -> Iterator[Any]:
-    """What lies in lists and tuples, in order."""
+    """The leaves of nested lists and tuples, in order."""
     if isinstance(value, list | tuple):
         for part in value:
             yield from flat(part)
@@ -88,7 +88,7 @@ def flat(value: Any) -> Iterator[Any]:
 
 
 class _Recorder(TorchDispatchMode):
-    """Sees every operation of a pass. What cannot be on tape ends the recording, never the pass."""
+    """Intercepts every operation of a pass. An operation that no tape can hold ends the recording, never the pass."""
 
     def __init__(self, network: nn.Module, images: Tensor, groups: Sequence[Sequence[Tensor]], room: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -96,16 +96,16 @@ class _Recorder(TorchDispatchMode):
         self._sources = tuple(frozenset(map(self._storages.number, weights)) for weights in groups)
         self._weights = NONE.union(*self._sources)
         self._dependence = Dependence({storage: self._groups_in(storage) for storage in self._weights})
-        resident = self._numbers(filter(is_place, (*network.parameters(), *network.buffers())))
+        resident = self._numbers(filter(is_strided, (*network.parameters(), *network.buffers())))
         self._safe = {*resident, *self._numbers([images])}  # storages that no other pass writes to
-        self._kept = Kept(resident)
+        self._kept = SavedTensors(resident)
         self._calls: list[Call] = []
         self._room = room
         self._recording = True
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Nothing is compiled here; to make sure of it, torch would load its compiler, which takes 1.9 s."""
+        """False, although nothing here is compiled: True makes torch load its compiler, which takes 1.9 s."""
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -125,7 +125,7 @@ class _Recorder(TorchDispatchMode):
         return result
 
     def tape(self, logits: Tensor) -> Tape | None:
-        """What was recorded of a pass that returned these logits."""
+        """The tape of a pass that returned these logits."""
         self._require(_is_recordable(logits))
         if not self._recording:
             return None
@@ -137,7 +137,7 @@ class _Recorder(TorchDispatchMode):
         return tape if tape.size <= self._room else None
 
     def _before(self, call: Call, tensors: Iterable[Tensor]) -> None:
-        """Keep what the operation takes from outside, and copy what it would overwrite of all that is kept."""
+        """Save the inputs that the operation takes from outside, and copy saved tensors that it would overwrite."""
         frontier = self._dependence.frontier(call.op.reads)
         for view, tensor in zip(call.inputs, tensors, strict=True):
             if view.storage in frontier or view.storage in self._weights:
@@ -147,7 +147,7 @@ class _Recorder(TorchDispatchMode):
         self._require(self._kept.size <= self._room and not call.op.writes & self._weights)
 
     def _after(self, call: Call, results: tuple[Any, ...]) -> None:
-        """Write the operation down, if a group decides it."""
+        """Add the operation to the tape, if it depends on a group."""
         self._require(all(map(_is_recordable, results)))
         if not self._recording:
             return
@@ -160,13 +160,13 @@ class _Recorder(TorchDispatchMode):
             self._calls.append(replace(call, results=tuple(map(self._noted, results)), op=op, groups=groups))
 
     def _require(self, possible: bool) -> None:
-        """End the recording unless this holds, and let go of what it kept."""
+        """End the recording and free its memory, unless ``possible``."""
         if not possible:
             self._recording = False
-            self._calls, self._kept = [], Kept(NONE)
+            self._calls, self._kept = [], SavedTensors(NONE)
 
     def _noted(self, value: Any) -> Any:
-        """A view for a tensor, ``Several`` for what holds tensors, and anything else as it is."""
+        """A view for a tensor, ``Several`` for a list of tensors, and any other value itself."""
         if isinstance(value, Tensor):
             return self._storages.view(value)
         if any(isinstance(leaf, Tensor) for leaf in flat(value)):
@@ -181,12 +181,12 @@ class _Recorder(TorchDispatchMode):
 
 
 def _is_recordable(leaf: Any) -> bool:
-    """A generator among the arguments means random numbers that the global generators do not tell of."""
-    return is_place(leaf) if isinstance(leaf, Tensor) else not isinstance(leaf, torch.Generator)
+    """Whether a tape can hold this argument; an own generator draws numbers that the global ones do not show."""
+    return is_strided(leaf) if isinstance(leaf, Tensor) else not isinstance(leaf, torch.Generator)
 
 
 def _written(func: OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Tensor]:
-    """The tensors that an operation says it changes."""
+    """The tensors that an operation declares to change."""
     schema = func._schema  # noqa: SLF001  # torch offers it under no other name
     if not schema.is_mutable:
         return []

@@ -1,7 +1,7 @@
 """Run again the operations on a tape that depend on one group, with the group's weights as they are now.
 
-The same operations get the same inputs in the same places as in a whole pass, so the logits are the same bit for bit.
-Knows nothing of the network's code.
+The same operations get the same inputs in the same memory layout as in a whole pass, so the logits are the same bit for
+bit. Knows nothing of the network's code.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from typing import Any
 from torch import Tensor
 
 from pruneexp.sensitivity.record import Call, Several, Tape, flat
-from pruneexp.sensitivity.storages import Place, View, place_of, placed
+from pruneexp.sensitivity.storages import Geometry, StorageView, geometry_of, tensor_at
 from pruneexp.sensitivity.tape import claims, last_uses
 
 
-class Strayed(Exception):  # expected where control flow depends on values
+class ReplayMismatch(Exception):  # expected where control flow depends on values
     """With these weights an operation's result has another shape, or another value that Python code has seen."""
 
 
 @dataclass(frozen=True)
-class Step:
-    """One operation, the inputs it needs a copy of because it makes them its own, the storages to let go of after."""
+class Instruction:
+    """One operation, the inputs to copy before it because it writes to them, and the storages to free after it."""
 
     call: Call
-    claims: tuple[View, ...]
+    claims: tuple[StorageView, ...]
     done: frozenset[int]
 
 
 @dataclass(frozen=True)
 class Script:
-    """All that one group's replay of one batch needs. ``weights`` are the network's own tensors."""
+    """Everything that the replay of one batch for one group needs. ``weights`` are the network's own tensors."""
 
-    steps: tuple[Step, ...]
-    weights: tuple[tuple[View, Tensor], ...]
-    outside: Mapping[View, Tensor]
-    output: View
+    instructions: tuple[Instruction, ...]
+    weights: tuple[tuple[StorageView, Tensor], ...]
+    outside: Mapping[StorageView, Tensor]
+    output: StorageView
 
 
 def script(tape: Tape, group: int) -> Script:
@@ -45,23 +45,25 @@ def script(tape: Tape, group: int) -> Script:
     calls = [call for call in tape.calls if group in call.groups]
     ops = [call.op for call in calls]
     claimed, done = claims(ops, tape.sources[group]), last_uses(ops, tape.output.storage)
-    steps = (Step(call, _views(call, own), last) for call, own, last in zip(calls, claimed, done, strict=True))
+    instructions = (
+        Instruction(call, _views(call, own), last) for call, own, last in zip(calls, claimed, done, strict=True)
+    )
     weights = tuple((view, tensor) for view, tensor in tape.tensors.items() if view.storage in tape.sources[group])
-    return Script(tuple(steps), weights, tape.tensors, tape.output)
+    return Script(tuple(instructions), weights, tape.tensors, tape.output)
 
 
 def run(script: Script) -> Tensor:
-    """The logits. Run without gradients.
+    """The logits of a replay; to be called without gradients.
 
     Raises:
-        Strayed: the network itself would have taken another course.
+        ReplayMismatch: with these weights the network itself would run other operations.
     """
     memory = _Memory(script)
-    for step in script.steps:
-        for view in step.claims:
+    for instruction in script.instructions:
+        for view in instruction.claims:
             memory.claim(view)
-        _again(step.call, memory)
-        for storage in step.done:
+        _again(instruction.call, memory)
+        for storage in instruction.done:
             memory.drop(storage)
     return memory.tensor(script.output)
 
@@ -71,12 +73,12 @@ def _again(call: Call, memory: _Memory) -> None:
     keywords = {name: memory.resolved(value) for name, value in call.keywords.items()}
     results = tuple(flat(call.function(*arguments, **keywords)))
     if len(results) != len(call.results):
-        raise Strayed(f"{call.function} returned {len(results)} results instead of {len(call.results)}")
+        raise ReplayMismatch(f"{call.function} returned {len(results)} results instead of {len(call.results)}")
     for expected, result in zip(call.results, results, strict=True):
-        if isinstance(expected, View):
+        if isinstance(expected, StorageView):
             memory.put(expected, result)
         elif type(result) is not type(expected) or result != expected:
-            raise Strayed(f"{call.function} returned {result} instead of {expected}")
+            raise ReplayMismatch(f"{call.function} returned {result} instead of {expected}")
 
 
 @dataclass(frozen=True)
@@ -84,11 +86,11 @@ class _Own:
     """Tensors of this replay that share a storage; ``any`` is one of them."""
 
     any: Tensor
-    tensors: dict[Place, Tensor] = field(default_factory=dict)
+    tensors: dict[Geometry, Tensor] = field(default_factory=dict)
 
 
 class _Memory:
-    """Tensors that depend on the group are this replay's own; all others are as the tape has kept them."""
+    """The tensors of a replay: its own where they depend on the group, those of the tape elsewhere."""
 
     def __init__(self, script: Script) -> None:
         self._outside = script.outside
@@ -98,37 +100,37 @@ class _Memory:
 
     def resolved(self, value: Any) -> Any:
         """An argument as the operation takes it."""
-        if isinstance(value, View):
+        if isinstance(value, StorageView):
             return self.tensor(value)
         return [self.resolved(part) for part in value.parts] if isinstance(value, Several) else value
 
-    def tensor(self, view: View) -> Tensor:
+    def tensor(self, view: StorageView) -> Tensor:
         own = self._own.get(view.storage)
         if own is None:
             return self._outside[view]
-        found = own.tensors.get(view.place)
-        return placed(own.any.untyped_storage(), view.place) if found is None else found
+        found = own.tensors.get(view.geometry)
+        return tensor_at(own.any.untyped_storage(), view.geometry) if found is None else found
 
-    def put(self, expected: View, result: Tensor) -> None:
+    def put(self, expected: StorageView, result: Tensor) -> None:
         """Keep a result under the name it has on the tape."""
-        if place_of(result) != expected.place:
-            raise Strayed(f"{place_of(result)} instead of {expected.place}")
+        if geometry_of(result) != expected.geometry:
+            raise ReplayMismatch(f"{geometry_of(result)} instead of {expected.geometry}")
         self._place(expected, result)
 
-    def claim(self, view: View) -> None:
-        """Make a storage from outside this replay's own, by a copy."""
-        self._place(view, placed(self._outside[view].untyped_storage().clone(), view.place))
+    def claim(self, view: StorageView) -> None:
+        """Copy a storage of the tape, so that this replay may write to it."""
+        self._place(view, tensor_at(self._outside[view].untyped_storage().clone(), view.geometry))
 
     def drop(self, storage: int) -> None:
         self._own.pop(storage, None)
 
-    def _place(self, view: View, tensor: Tensor) -> None:
+    def _place(self, view: StorageView, tensor: Tensor) -> None:
         own = self._own.get(view.storage)
         if own is None:
             own = self._own[view.storage] = _Own(tensor)
-        own.tensors[view.place] = tensor
+        own.tensors[view.geometry] = tensor
 
 
-def _views(call: Call, storages: frozenset[int]) -> tuple[View, ...]:
+def _views(call: Call, storages: frozenset[int]) -> tuple[StorageView, ...]:
     """One input in each of these storages."""
     return tuple({view.storage: view for view in call.inputs if view.storage in storages}.values())

@@ -1,7 +1,7 @@
 """The scan: every group of layers at every level, the other layers dense, on all images of one split.
 
-Work goes block by block: a few batches are recorded, then each group's weights are set to each level once, and what
-depends on them is run again on the batches of the block. Knows neither data sets nor networks by name.
+The scan works block by block: it records a few batches, then sets each group's weights to each level once and runs the
+operations that depend on them again on the batches of the block. Knows neither data sets nor networks by name.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from torch import Tensor, nn
 from pruneexp.pruning.layers import evaluating
 from pruneexp.pruning.select import Criterion
 from pruneexp.schema import Budget
-from pruneexp.sensitivity.blocks import Plan, plan
+from pruneexp.sensitivity.blocks import BlockPlan, plan
 from pruneexp.sensitivity.groups import Group
 from pruneexp.sensitivity.levels import severity
-from pruneexp.sensitivity.outcomes import Outcomes, Sheet, answers
+from pruneexp.sensitivity.outcomes import Outcomes, OutcomesBuilder, answers
 from pruneexp.sensitivity.passes import Forward, forward_of, kept_buffers
-from pruneexp.sensitivity.replay import Script, Strayed, run, script
-from pruneexp.sensitivity.subject import Subject, pruning, subject
-from pruneexp.sensitivity.trial import recorded, trial
+from pruneexp.sensitivity.replay import ReplayMismatch, Script, run, script
+from pruneexp.sensitivity.scanned_group import ScannedGroup, pruning, scanned_group
+from pruneexp.sensitivity.verification import recorded_tape, verified_tape
 from pruneexp.training import layout, seeding
 from pruneexp.training.fit import TrainingData
 
-_TRIAL_IMAGES = 2  # so few that what a trial keeps is no more than a pass needs
+_VERIFICATION_IMAGES = 2  # so few that their tape needs no more memory than a pass
 
 
 def scan(
@@ -45,16 +45,16 @@ def scan(
     memory: int = 2**30,
     progress: Callable[[float], None] | None = None,
 ) -> Outcomes:
-    """Prune each group alone to each budget (all of one kind) and let the network answer, without retraining.
+    """Prune each group alone to each budget (all of one kind) and evaluate the network, without retraining.
 
-    Every answer is that of a whole pass with the same ``batch_size``, bit for bit, in whatever order groups and budgets
-    come. Scores are drawn from copies of ``generator``. ``memory`` bounds the bytes of intermediate results kept at a
-    time; it changes no number. ``progress`` is told the share that is done. The network must be on ``device``; its
-    weights, buffers and modes are as before, and so are torch's global generators.
+    Every answer is that of a whole pass with the same ``batch_size``, bit for bit, and does not depend on the order of
+    groups and budgets. The criterion draws from copies of ``generator``. ``memory`` bounds the bytes of intermediate
+    results in memory at a time and changes no number. ``progress`` gets the finished share, in [0, 1]. The network must
+    be on ``device``; its weights, buffers and modes, and torch's global generators, are as before.
 
     Raises:
         UserError: a budget is out of range, or weights are not numbers.
-        ValueError: no images, groups or budgets, budgets of two kinds, or scores that do not fit the weights.
+        ValueError: there are no images, groups or budgets, budgets are of two kinds, or scores do not fit the weights.
     """
     for number, things in ((len(data), "images"), (len(groups), "groups"), (len(budgets), "budgets")):
         if number == 0:
@@ -62,19 +62,19 @@ def scan(
     order = sorted(range(len(budgets)), key=lambda level: severity(budgets[level]))
     mildest_first = [budgets[level] for level in order]
     with _aside(network, device):
-        subjects = [subject(network, group, mildest_first, criterion, generator) for group in groups]
-        sheet = Sheet([(s.name, s.levels) for s in subjects], order, len(data), progress)
+        scanned = [scanned_group(network, group, mildest_first, criterion, generator) for group in groups]
+        builder = OutcomesBuilder([(s.name, s.levels) for s in scanned], order, len(data), progress)
         batches = _batches(network, data.batches(batch_size, device), adapt)
         first = next(batches)
-        work = _prepared(network, subjects, first.images, memory)
+        work = _prepared(network, scanned, first.images, memory)
         for block in _blocks(chain([first], batches), work.plan.batches):
-            _scan_block(work, block, sheet)
-    return sheet.outcomes()
+            _scan_block(work, block, builder)
+    return builder.outcomes()
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """Images as the network takes them, and the place of the first in the data."""
+    """Images as the network takes them, their labels, and the index of the first in the data."""
 
     images: Tensor
     labels: Tensor
@@ -85,14 +85,14 @@ class _Batch:
 class _Work:
     network: nn.Module
     forward: Forward
-    subjects: Sequence[Subject]
-    plan: Plan
+    scanned: Sequence[ScannedGroup]
+    plan: BlockPlan
     memory: int
 
 
 @contextmanager
 def _aside(network: nn.Module, device: torch.device) -> Iterator[None]:
-    """Evaluate without a trace. Not in inference mode: its tensors could not be told apart below autograd."""
+    """Evaluation without side effects; not in inference mode, where dispatch modes cannot distinguish tensors."""
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.no_grad())
@@ -116,62 +116,62 @@ def _blocks(batches: Iterator[_Batch], size: int) -> Iterator[list[_Batch]]:
         yield block
 
 
-def _prepared(network: nn.Module, subjects: Sequence[Subject], images: Tensor, memory: int) -> _Work:
-    few, everything = images[:_TRIAL_IMAGES], range(len(subjects))
+def _prepared(network: nn.Module, scanned: Sequence[ScannedGroup], images: Tensor, memory: int) -> _Work:
+    few, everything = images[:_VERIFICATION_IMAGES], range(len(scanned))
     forward, tapeable = forward_of(network, few)
-    tape = trial(network, forward, few, [s.weights for s in subjects]) if tapeable else None
+    tape = verified_tape(network, forward, few, [s.weights for s in scanned]) if tapeable else None
     if tape is None:
-        division = Plan((), tuple(everything), 1)
+        division = BlockPlan((), tuple(everything), 1)
     else:
         size, times = images.numel() * images.element_size(), len(images) / len(few)
         division = plan(tape.holdings, everything, times=times, images=size, memory=memory)
-    return _Work(network, forward, subjects, division, memory)
+    return _Work(network, forward, scanned, division, memory)
 
 
-def _scan_block(work: _Work, block: Sequence[_Batch], sheet: Sheet) -> None:
+def _scan_block(work: _Work, block: Sequence[_Batch], builder: OutcomesBuilder) -> None:
     dense = [work.forward(batch.images) for batch in block]
     for batch, logits in zip(block, dense, strict=True):
-        sheet.write_dense(batch.start, answers(logits, batch.labels))
+        builder.write_dense(batch.start, answers(logits, batch.labels))
     for turn in work.plan.turns:
         scripts = _scripts(work, turn, block, dense)
         for group in turn:
-            _scan_group(work, group, block, scripts[group], sheet)
+            _scan_group(work, group, block, scripts[group], builder)
     for group in work.plan.plain:
-        _scan_group(work, group, block, [None] * len(block), sheet)
+        _scan_group(work, group, block, [None] * len(block), builder)
 
 
 def _scripts(
     work: _Work, turn: Sequence[int], block: Sequence[_Batch], dense: Sequence[Tensor]
 ) -> dict[int, list[Script | None]]:
-    """For each group of a turn, what is to be run for each batch; None where only a whole pass will do."""
-    weights = [work.subjects[group].weights for group in turn]
+    """For each group of a turn, the script of each batch; None where the batch needs a whole pass."""
+    weights = [work.scanned[group].weights for group in turn]
     scripts: dict[int, list[Script | None]] = {group: [] for group in turn}
     room = work.memory
     for batch, logits in zip(block, dense, strict=True):
-        tape = recorded(work.network, batch.images, logits, weights, room)
+        tape = recorded_tape(work.network, batch.images, logits, weights, room)
         room -= tape.size if tape else 0
-        for place, group in enumerate(turn):
-            scripts[group].append(script(tape, place) if tape else None)
+        for position, group in enumerate(turn):
+            scripts[group].append(script(tape, position) if tape else None)
     return scripts
 
 
 def _scan_group(
-    work: _Work, group: int, block: Sequence[_Batch], scripts: Sequence[Script | None], sheet: Sheet
+    work: _Work, group: int, block: Sequence[_Batch], scripts: Sequence[Script | None], builder: OutcomesBuilder
 ) -> None:
-    subject = work.subjects[group]
-    with pruning(subject) as prune:
-        for levels in subject.masks():
+    scanned = work.scanned[group]
+    with pruning(scanned) as prune:
+        for levels in scanned.masks():
             prune(levels[0])
             for batch, script in zip(block, scripts, strict=True):
                 logits = _replayed(script)
                 if logits is None:
                     logits = work.forward(batch.images)
-                    sheet.note_plain(group)
-                sheet.write(group, levels, batch.start, answers(logits, batch.labels))
+                    builder.note_plain(group)
+                builder.write(group, levels, batch.start, answers(logits, batch.labels))
 
 
 def _replayed(script: Script | None) -> Tensor | None:
     try:
         return None if script is None else run(script)
-    except Strayed:
+    except ReplayMismatch:
         return None

@@ -1,4 +1,4 @@
-"""Memory that tensors lie in: storages known by number, places in them, and contents kept as they were once read.
+"""Memory that tensors lie in: storages by number, the geometry of tensors in them, and saved contents.
 
 Knows no operations and no networks.
 """
@@ -15,8 +15,8 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from pruneexp.sensitivity.tape import NONE
 
 
-class Place(NamedTuple):
-    """Where in its storage a tensor lies; ``offset`` and ``stride`` in elements."""
+class Geometry(NamedTuple):
+    """Where in its storage a tensor lies; ``offset`` and ``stride`` count elements."""
 
     dtype: torch.dtype
     size: torch.Size
@@ -24,34 +24,35 @@ class Place(NamedTuple):
     offset: int
 
 
-class View(NamedTuple):
-    """A tensor: its place in a storage that had been written to ``version`` times."""
+class StorageView(NamedTuple):
+    """A tensor: its geometry in a storage to which operations had written ``version`` times."""
 
     storage: int
     version: int
-    place: Place
+    geometry: Geometry
 
 
 @dataclass(frozen=True)
 class Holding:
-    """Bytes that are kept because these groups need them."""
+    """Bytes of one saved storage, and the groups that need it."""
 
     groups: frozenset[int]
     size: int
 
 
-def place_of(tensor: Tensor) -> Place:
-    return Place(tensor.dtype, tensor.shape, tensor.stride(), int(tensor.storage_offset()))
+def geometry_of(tensor: Tensor) -> Geometry:
+    """The geometry of a tensor in its storage."""
+    return Geometry(tensor.dtype, tensor.shape, tensor.stride(), int(tensor.storage_offset()))
 
 
-def placed(storage: torch.UntypedStorage, place: Place) -> Tensor:
-    """The tensor at a place of a storage."""
-    empty = torch.empty(0, dtype=place.dtype, device=storage.device)
-    return empty.set_(storage, place.offset, place.size, place.stride)
+def tensor_at(storage: torch.UntypedStorage, geometry: Geometry) -> Tensor:
+    """The tensor of this geometry in a storage."""
+    empty = torch.empty(0, dtype=geometry.dtype, device=storage.device)
+    return empty.set_(storage, geometry.offset, geometry.size, geometry.stride)
 
 
-def is_place(tensor: Tensor) -> bool:
-    """Whether a tensor is nothing but a place in a storage: not sparse, quantised, nested, conjugated or a wrapper."""
+def is_strided(tensor: Tensor) -> bool:
+    """Whether a tensor is plain strided memory: not sparse, quantised, nested, conjugated, negated or a wrapper."""
     return (
         tensor.layout is torch.strided
         and not (tensor.is_quantized or tensor.is_nested or tensor.is_conj() or tensor.is_neg())
@@ -60,9 +61,9 @@ def is_place(tensor: Tensor) -> bool:
 
 
 class Storages:
-    """Numbers for storages, and how often each was written to.
+    """Numbers the storages of a pass, and counts the writes to each.
 
-    A weak reference keeps the address of a storage from being used for another one, but not its memory.
+    A weak reference prevents the reuse of a storage's address, and still lets its memory go.
     """
 
     def __init__(self) -> None:
@@ -71,6 +72,7 @@ class Storages:
         self._versions: list[int] = []
 
     def number(self, tensor: Tensor) -> int:
+        """The number of a tensor's storage, a new one for a new storage."""
         reference = StorageWeakRef(tensor.untyped_storage())
         if reference.cdata not in self._numbers:
             self._numbers[reference.cdata] = len(self._references)
@@ -78,28 +80,31 @@ class Storages:
             self._versions.append(0)
         return self._numbers[reference.cdata]
 
-    def view(self, tensor: Tensor) -> View:
+    def view(self, tensor: Tensor) -> StorageView:
+        """The view of a tensor in the present version of its storage."""
         number = self.number(tensor)
-        return View(number, self._versions[number], place_of(tensor))
+        return StorageView(number, self._versions[number], geometry_of(tensor))
 
     def wrote(self, storage: int) -> None:
+        """Count a write to a storage."""
         self._versions[storage] += 1
 
 
-class Kept:
-    """Tensors as they were when they were read, whatever is written to their storages later.
+class SavedTensors:
+    """Tensors with the values that an operation read; a storage is copied before an operation writes to it.
 
-    Those in ``resident`` storages are there anyway and have no size, unless they must be copied. ``size`` is in bytes.
+    Tensors in ``resident`` storages are in memory anyway and have size 0 unless they are copied. ``size`` is in bytes.
     """
 
     def __init__(self, resident: frozenset[int]) -> None:
-        self.tensors: dict[View, Tensor] = {}
+        self.tensors: dict[StorageView, Tensor] = {}
         self.size = 0
-        self._present: dict[int, set[View]] = {}  # views of what a storage holds now
+        self._present: dict[int, set[StorageView]] = {}  # views of what a storage holds now
         self._holdings: dict[tuple[int, int], Holding] = {}  # of each storage and version
         self._resident = resident
 
-    def keep(self, view: View, tensor: Tensor, groups: frozenset[int]) -> None:
+    def keep(self, view: StorageView, tensor: Tensor, groups: frozenset[int]) -> None:
+        """Save a tensor for these groups."""
         if view not in self.tensors:
             self.tensors[view] = tensor if tensor.requires_grad else tensor.detach()  # `tensor.data` may be set later
             self._present.setdefault(view.storage, set()).add(view)
@@ -107,18 +112,19 @@ class Kept:
         self._hold(view, groups, size)
 
     def preserve(self, storage: int) -> None:
-        """Copy what is kept of a storage, because it may be written to from now on."""
+        """Copy the saved tensors of a storage, because operations may write to it from now on."""
         views = self._present.pop(storage, set())
         if views:
             copy = self.tensors[next(iter(views))].untyped_storage().clone()
             for view in views:
-                self.tensors[view] = placed(copy, view.place)
+                self.tensors[view] = tensor_at(copy, view.geometry)
                 self._hold(view, NONE, copy.nbytes())
 
     def holdings(self) -> tuple[Holding, ...]:
+        """The saved storages that take memory of their own."""
         return tuple(holding for holding in self._holdings.values() if holding.size)
 
-    def _hold(self, view: View, groups: frozenset[int], size: int) -> None:
+    def _hold(self, view: StorageView, groups: frozenset[int], size: int) -> None:
         before = self._holdings.get((view.storage, view.version), Holding(NONE, 0))
         self._holdings[view.storage, view.version] = Holding(before.groups | groups, max(before.size, size))
         self.size += max(0, size - before.size)

@@ -1,8 +1,8 @@
 """Which operations of a forward pass depend on which groups of layers. Plain data: runs nothing and knows no tensors.
 
 A pass is a list of operations on storages, pieces of memory known by number. Dependence goes by storage: an operation
-that touches memory which depends on a group depends on it, and so does whatever it writes or returns. That may be too
-much (a view of other elements), but never too little, whatever views and in-place operations a network is made of.
+that touches memory which depends on a group depends on it, and so does all that it writes or returns. This may find too
+much (a view of other elements), but never too little, also with views and in-place operations.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ NONE: frozenset[int] = frozenset()
 
 @dataclass(frozen=True)
 class Op:
-    """Storages that an operation reads, those of them that it writes to, and those its results lie in, new or old."""
+    """Storages that an operation reads, those of them that it writes to, and those of its results, new or old."""
 
     reads: frozenset[int]
     writes: frozenset[int] = NONE
@@ -23,9 +23,9 @@ class Op:
 
 
 class Dependence:
-    """The groups that the content of each storage depends on, as it is at one moment of a pass.
+    """The groups that the content of each storage depends on, at one moment of a pass.
 
-    ``sources``: the groups whose weights lie in a storage.
+    ``sources`` holds, for each storage of weights, the groups that these belong to.
     """
 
     def __init__(self, sources: Mapping[int, frozenset[int]]) -> None:
@@ -36,16 +36,16 @@ class Dependence:
         return NONE.union(*(self._groups.get(storage, NONE) for storage in storages))
 
     def frontier(self, reads: Iterable[int]) -> dict[int, frozenset[int]]:
-        """The inputs from outside of an operation that reads these storages.
+        """The inputs that an operation on these storages takes from outside, each with the groups for which it does.
 
-        A storage is one for the groups that decide the operation, but not what the storage holds.
+        These are the groups that the operation depends on but the content of the storage does not.
         """
         reads = tuple(reads)
         foreign = {storage: self.on(*reads) - self.on(storage) for storage in reads}
         return {storage: groups for storage, groups in foreign.items() if groups}
 
     def follow(self, op: Op) -> frozenset[int]:
-        """The groups that this operation depends on; from now on, so does what it writes and returns."""
+        """The groups that this operation depends on; from now on its results and writes depend on them, too."""
         groups = self.on(*op.reads)
         if groups:
             for storage in op.writes | op.gives:
@@ -54,10 +54,10 @@ class Dependence:
 
 
 def claims(ops: Iterable[Op], sources: Iterable[int]) -> list[frozenset[int]]:
-    """For each operation of one group, the inputs from outside that it makes its own: writes to, or returns a view of.
+    """For each operation of one group, the inputs from outside that it writes to or returns a view of.
 
-    Whoever runs these operations alone must give it a copy there, for the recorded content is needed again.
-    ``ops`` are all those that depend on the group, in order; ``sources`` hold its weights.
+    A replay must give the operation a copy of these, because later replays read the recorded content. ``ops`` are all
+    operations that depend on the group, in order; ``sources`` hold its weights.
     """
     own = set(sources)
     found = []

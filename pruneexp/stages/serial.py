@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from pruneexp.training.snapshot import Checkpoint
+from pruneexp.training.snapshot import Checkpointer
 
 
 class SerialCheckpoint:
@@ -21,7 +21,7 @@ class SerialCheckpoint:
     predecessor.
     """
 
-    def __init__(self, whole: Checkpoint) -> None:
+    def __init__(self, whole: Checkpointer) -> None:
         self._whole = whole
         found = whole.load()
         self.finished: list[Mapping[str, Any]] = list(found[1]["finished"]) if found is not None else []

@@ -16,10 +16,10 @@ from pruneexp.data.dataset import Dataset
 from pruneexp.pruning.select import Allocation, Criterion
 from pruneexp.stages.parts import Part
 from pruneexp.training.dropout import DropoutPolicy, Phase
+from pruneexp.training.dropout_calls import DropoutCall
 from pruneexp.training.fit import Epoch
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.regularizers import Penalty
-from pruneexp.training.uses import Use
 
 Weights = Literal["initial", "fresh"]
 
@@ -102,7 +102,7 @@ class NetworkDropout:
     """
 
     policy: Part[DropoutPolicy]
-    calls: tuple[Use, ...]
+    calls: tuple[DropoutCall, ...]
     dense_rates: Mapping[str, float]
 
     def identity(self, phase: Phase) -> Mapping[str, Any] | None:

@@ -18,7 +18,7 @@ from pruneexp.stages.setting import Learner, Observer, Regime
 from pruneexp.training import dropout
 from pruneexp.training.evaluation import disconnected, evaluate, recalibrate_batchnorm
 from pruneexp.training.fit import Epoch, fit
-from pruneexp.training.snapshot import Checkpoint
+from pruneexp.training.snapshot import Checkpointer
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def load(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> nn.M
 
 
 def train(
-    learner: Learner, network: nn.Module, training: Training, masks: MaskSet | None, checkpoint: Checkpoint
+    learner: Learner, network: nn.Module, training: Training, masks: MaskSet | None, checkpoint: Checkpointer
 ) -> Trained:
     """Train in place."""
     regime, observer, data = training.regime, training.observer, learner.data.value

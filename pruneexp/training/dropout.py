@@ -1,8 +1,8 @@
 """Drop rates of a network in training and in retraining, one policy for the whole network.
 
-Pruning already thins a layer, so Han et al. 2015 (section 3.2) retrain it with a smaller drop rate: each time a dropout
-is called, that of the layer whose outputs it drops there. Knows networks only through their dropout and prunable
-layers, and knows nothing of how the densities came about.
+Pruning already thins a layer, so Han et al. 2015 (section 3.2) retrain it with a smaller drop rate. A dropout that a
+pass calls several times has a rate for each call: that of the layer whose outputs the call drops. Knows networks only
+through their dropout and prunable layers, and knows nothing of how the densities came about.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from torch import nn
 
 from pruneexp.errors import UserError
 from pruneexp.pruning.layers import weights
-from pruneexp.training.uses import Dropping, Use, uses
+from pruneexp.training.dropout_calls import DropoutCall, Dropping, trace_dropouts
 
 Phase = Literal["train", "retrain"]
 
 
 class DropoutPolicy(Protocol):
-    """The drop rate of one dropout layer from its original rate and the connections of the layer it belongs to."""
+    """Computes the drop rate of a dropout layer from its original rate and the connections of the layer it drops."""
 
     def __call__(self, original: float, kept: float, connections: float) -> float:
-        """Rate in [0, 1] where ``kept`` of ``connections`` (at least one) are left; all are left in dense training."""
+        """The rate, in [0, 1], if ``kept`` of ``connections`` (at least one) are left; dense training keeps all."""
 
 
 @dataclass(frozen=True)
@@ -54,60 +54,70 @@ class NoDropout:
         return 0.0
 
 
-def uses_of(network: nn.Module, policy: DropoutPolicy, input_shape: tuple[int, ...]) -> tuple[Use, ...]:
-    """The calls of dropout layers that a policy changes the rates of: none for ``Fixed``, which changes no rate.
+def calls_of(network: nn.Module, policy: DropoutPolicy, input_shape: tuple[int, ...]) -> tuple[DropoutCall, ...]:
+    """The calls of dropout layers whose rates the policy may change: none for ``Fixed``, which changes no rate.
+
+    ``input_shape`` is (C, H, W) of one image.
 
     Raises:
-        UserError: the network drops where a policy does not reach, or cannot run a pass in training mode.
+        UserError: the network drops by a function, which no policy reaches, or cannot run a pass in training mode.
     """
     if isinstance(policy, Fixed):
         return ()
-    found = uses(network, input_shape)
+    found = trace_dropouts(network, input_shape)
     if found.functional:
-        places = ", ".join(f"{function} in {where or 'its forward'}" for where, function in found.functional)
+        calls = ", ".join(f"{function} in {where or 'its forward'}" for where, function in found.functional)
         raise UserError(
-            f"dropout={_name(policy)} cannot reach the functional dropout in {type(network).__name__} ({places}); "
+            f"dropout={_name(policy)} cannot reach the functional dropout in {type(network).__name__} ({calls}); "
             "use dropout=fixed or an nn.Dropout"
         )
     return found.calls
 
 
 def rates(
-    network: nn.Module, policy: DropoutPolicy, phase: Phase, densities: Mapping[str, float], calls: Sequence[Use]
+    network: nn.Module,
+    policy: DropoutPolicy,
+    phase: Phase,
+    densities: Mapping[str, float],
+    calls: Sequence[DropoutCall],
 ) -> dict[str, float]:
     """Name of each dropout layer -> its rate in a phase; of one with several rates, ``name[0]``, ``name[1]`` by call.
 
-    In phase ``"train"`` all connections count as kept, whatever ``densities`` says. ``densities`` are kept / original
-    weights by layer name; a layer it does not name is dense.
+    ``densities`` are kept / original weights by layer name; a layer that it does not name is dense. Phase ``"train"``
+    ignores it and counts all connections as kept.
 
     Raises:
         ValueError: an unknown phase, or a density outside [0, 1].
         UserError: the network has no prunable layer.
     """
-    told: dict[str, float] = {}
+    found: dict[str, float] = {}
     for each in _changes(network, policy, phase, densities, calls):
         if len(set(each.rates)) == 1:
-            told[each.name] = each.rates[0]
+            found[each.name] = each.rates[0]
         else:
-            told |= {f"{each.name}[{place}]": rate for place, rate in enumerate(each.rates)}
-    return told
+            found |= {f"{each.name}[{call}]": rate for call, rate in enumerate(each.rates)}
+    return found
 
 
 @contextmanager
 def applied(
-    network: nn.Module, policy: DropoutPolicy, phase: Phase, densities: Mapping[str, float], calls: Sequence[Use]
+    network: nn.Module,
+    policy: DropoutPolicy,
+    phase: Phase,
+    densities: Mapping[str, float],
+    calls: Sequence[DropoutCall],
 ) -> Iterator[dict[str, float]]:
-    """Give every dropout layer the rates of its phase, hand out those of ``rates``, and put the original ones back.
+    """Give every dropout layer the rates of its phase, yield the result of ``rates``, and restore the original rates.
 
-    ``calls`` are those of ``uses_of``. Where the layer that a dropout belongs to matters, a pass in training mode that
-    calls it otherwise raises a ``UserError``.
+    ``calls`` are those of ``calls_of``. A dropout layer with several rates raises a ``UserError`` in a pass in training
+    mode that calls it more or fewer times.
 
     Raises:
         ValueError, UserError: as ``rates``.
     """
     changes = _changes(network, policy, phase, densities, calls)
     originals = [(each.module, each.module.p) for each in changes]
-    told, hooks = rates(network, policy, phase, densities, calls), []
+    found, hooks = rates(network, policy, phase, densities, calls), []
     try:
         for each in changes:
             each.module.p = each.rates[0] if each.rates else each.module.p
@@ -116,7 +126,7 @@ def applied(
                 hooks.append(network.register_forward_pre_hook(follower.begin))
                 hooks.append(each.module.register_forward_pre_hook(follower.call))
                 hooks.append(network.register_forward_hook(follower.end))
-        yield told
+        yield found
     finally:
         for hook in hooks:
             hook.remove()
@@ -126,7 +136,7 @@ def applied(
 
 @dataclass(frozen=True)
 class _Change:
-    """The rates of one dropout layer, ``by_call`` where each call has its own; else one, whatever layer it is of."""
+    """The rates of one dropout layer: one for each call where ``by_call``, else a single one for all calls."""
 
     name: str
     module: Dropping
@@ -135,7 +145,11 @@ class _Change:
 
 
 def _changes(
-    network: nn.Module, policy: DropoutPolicy, phase: Phase, densities: Mapping[str, float], calls: Sequence[Use]
+    network: nn.Module,
+    policy: DropoutPolicy,
+    phase: Phase,
+    densities: Mapping[str, float],
+    calls: Sequence[DropoutCall],
 ) -> list[_Change]:
     if phase not in get_args(Phase):
         raise ValueError(f"phase is {phase!r}; allowed is one of {', '.join(map(repr, get_args(Phase)))}")
@@ -150,14 +164,14 @@ def _changes(
             of = {layer: policy(module.p, kept[layer] * size, size) for layer, size in sizes.items()}
             alike = tuple(dict.fromkeys(of.values()))
             own = tuple(of[call.layer] for call in calls if call.dropout == name)
-            told = own if len(alike) > 1 else alike
-            found.append(_Change(name, module, told, len(set(told)) != 1))
+            new = own if len(alike) > 1 else alike
+            found.append(_Change(name, module, new, len(set(new)) != 1))
     return found
 
 
 @dataclass
 class _Follower:
-    """Gives a dropout layer the rate of each of its calls within a pass; of a copied network it follows the copy."""
+    """Sets the rate of a dropout layer before each of its calls within a pass, also in a copy of the network."""
 
     name: str
     rates: tuple[float, ...]
@@ -187,7 +201,7 @@ class _Follower:
             raise self._otherwise(f"{self.calls} times")
 
     def _again(self) -> bool:
-        """Whether this is the backward pass, which activation checkpointing runs layers in again."""
+        """Whether autograd is running its backward pass, in which activation checkpointing calls layers again."""
         return torch._C._current_graph_task_id() != -1  # noqa: SLF001  as torch.utils.checkpoint asks it
 
     def _otherwise(self, times: str) -> UserError:

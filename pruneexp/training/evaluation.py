@@ -16,7 +16,7 @@ from pruneexp.training import layout, seeding
 from pruneexp.training.fit import TrainingData
 
 
-@torch.no_grad()  # which code that differentiates in its forward pass can lift
+@torch.no_grad()  # not inference mode: a forward pass that differentiates can lift no_grad
 def evaluate(
     network: nn.Module,
     data: TrainingData,
@@ -27,9 +27,9 @@ def evaluate(
 ) -> Score:
     """Mean cross-entropy and accuracies of ``network`` on all of ``data``, in float32, without augmentation.
 
-    Top-5 is given only where there are more than five classes. An image of which ``guesses`` says that it has no best
-    class is a wrong answer and counted, and the loss is then not a number. Waits for the device once. The network must
-    be on ``device``; its mode is as before.
+    Accuracies are percent; top-5 is None for five classes or fewer. An image without a best class (see ``guesses``)
+    is a wrong answer; the score has the number of such images, and its loss is not a number. Waits for the device once.
+    The network must be on ``device``; its mode is as before. ``adapt`` turns images (B, C, H, W) into the network's.
 
     Raises:
         ValueError: ``data`` is empty.
@@ -42,7 +42,7 @@ def evaluate(
     with evaluating(network):
         for images, labels in data.batches(batch_size, device):
             logits = network(arrange(images if adapt is None else adapt(images)))
-            logits = logits.reshape(len(labels), -1)  # ``squeeze()`` takes away the batch of a single image
+            logits = logits.reshape(len(labels), -1)  # a network that squeezes drops the batch of a single image
             classes = logits.shape[1]
             sums += _sums(logits, labels)
     loss, top1, top5, undefined = (sums / len(data)).tolist()
@@ -59,7 +59,7 @@ def guesses(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Whether each of the first five guesses is right (B, 5 or fewer), and which images have no best class (B,).
 
     ``logits`` are (B, classes), ``labels`` (B,). An image has no best class where a logit is not a number, or where the
-    largest is infinite and not the only one; such an image is not right, whatever its label.
+    largest is infinite and not the only one; all of its guesses are wrong.
     """
     largest = logits.amax(1)  # nan where any logit is
     undefined = largest.isnan() | (largest.isinf() & ((logits == largest[:, None]).sum(1) > 1))
@@ -67,7 +67,7 @@ def guesses(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return right & ~undefined[:, None], undefined
 
 
-@torch.no_grad()  # which code that differentiates in its forward pass can lift
+@torch.no_grad()  # not inference mode: a forward pass that differentiates can lift no_grad
 def disconnected(
     network: nn.Module,
     data: TrainingData,
@@ -78,9 +78,9 @@ def disconnected(
 ) -> bool:
     """Whether the outputs of ``network``, in evaluation mode, do not depend on the images of ``data``.
 
-    Each batch is run again with its images moved by one place: outputs are compared at the same place of batches of the
-    same size, because kernels may differ between places in their last bits. Images that are the same prove nothing, and
-    outputs that are not numbers are no answer at all. Of nearly every network it takes the first batch alone.
+    Each batch runs twice, the second time with its images moved by one place, and outputs are compared at the same
+    place of batches of the same size, because kernels may differ between places in their last bits. Equal images prove
+    nothing, and outputs that are not numbers count as different. For nearly every network the first batch decides.
     """
     arrange, first, compared = layout.for_network(network), None, False
     with evaluating(network):
@@ -109,8 +109,9 @@ def recalibrate_batchnorm(
 ) -> None:
     """Replace the running statistics of every batch normalisation by their plain average over ``images`` of ``data``.
 
-    Statistics of the dense network are stale once its weights are pruned. No weight changes. The images (training
-    images, never those a result is reported on) are drawn from (seed, "recalibrate"), all of them if there are fewer.
+    The statistics of the dense network are stale once its weights are pruned. No weight changes. ``data`` must be
+    training images, never those that a result is reported on; ``images`` of them, or all if there are fewer, are drawn
+    from (seed, "recalibrate").
 
     Raises:
         ValueError: ``data`` has fewer than two images, or ``images`` or ``batch_size`` is below 2.

@@ -1,4 +1,4 @@
-"""The state a network is trained in: training mode, with some of its modules held still; put back afterwards."""
+"""Training mode with some modules of the network frozen, for a while; knows neither data nor optimizer."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pruneexp.errors import UserError
 def training_except(network: nn.Module, frozen: Collection[str]) -> Iterator[None]:
     """Put ``network`` into training mode, but for the modules named in ``frozen`` and everything inside them.
 
-    Their parameters require no gradient meanwhile, and batch normalisation among them uses its running statistics
-    without updating them; normalisation that merely follows a frozen layer trains on. On leaving, modes and
-    requirements are as before and no gradient is left.
+    Within the context the parameters of frozen modules require no gradient, and frozen batch normalisation uses its
+    running statistics without updating them; normalisation that merely follows a frozen layer is trained. Afterwards
+    modes and ``requires_grad`` are as before, and no parameter has a gradient.
 
     Raises:
         UserError: a name is no module of the network.

@@ -1,8 +1,8 @@
 """The optimizer of a recipe: torch's own update functions over moments that are plain tensors.
 
-The functions instead of the classes around them, because a checkpoint wants the moments as tensors, and because the
-classes cost 55 us a step on a CPU, 2 % of a LeNet-300-100 step at batch 64. Penalties are no weight decay here:
-``step`` adds them itself.
+Functions instead of ``torch.optim``'s classes, because a checkpoint saves the moments as tensors, and because the
+classes take 55 us a step on a CPU, 2 % of a LeNet-300-100 step at batch 64. Weight decay is 0 here: ``step`` adds the
+penalties.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _FUSED = ("cpu", "cuda")
 
 
 @dataclass(frozen=True)
-class Optimizer:
-    """Parameters on one device, and by name of moment one tensor per parameter; all moments start at zero.
+class FunctionalOptimizer:
+    """Parameters on one device, and for each name of a moment one tensor per parameter; all moments start at zero.
 
-    So a weight that is zero and never gets a gradient stays exactly zero under every update here.
+    A weight that is zero and never gets a gradient therefore stays exactly zero under every update.
     """
 
     parameters: Sequence[nn.Parameter]
@@ -86,13 +86,13 @@ class Optimizer:
         )
 
 
-def build(parameters: Sequence[nn.Parameter], recipe: Recipe) -> Optimizer:
+def build(parameters: Sequence[nn.Parameter], recipe: Recipe) -> FunctionalOptimizer:
     """A fresh optimizer over ``parameters``, at least one, all on one device."""
-    return Optimizer(parameters, recipe, _moments(parameters, recipe), parameters[0].device.type in _FUSED)
+    return FunctionalOptimizer(parameters, recipe, _moments(parameters, recipe), parameters[0].device.type in _FUSED)
 
 
 def _moments(parameters: Sequence[nn.Parameter], recipe: Recipe) -> dict[str, list[Tensor]]:
-    # Fused kernels walk memory without looking at strides: a moment must lie as its parameter does, as zeros_like does.
+    # Fused kernels ignore strides: a moment needs the memory layout of its parameter, which zeros_like gives it.
     if recipe.optimizer == "sgd":
         return {"momentum": [torch.zeros_like(p) for p in parameters]} if recipe.momentum else {}
     return {

@@ -1,6 +1,6 @@
 """How long, how fast and with which optimizer a network is trained: the values, and the learning rate they give.
 
-Knows no network and no data. What is added to the loss is a penalty (``regularizers``), not a part of the recipe.
+Knows no network and no data. Penalties on the weights are not part of a recipe (see ``regularizers``).
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ class Recipe:
 
     ``milestones`` and ``warmup`` are fractions of the whole training, so that a longer one (Scratch-B of Liu et al.
     2019) stretches them. Only schedule ``step`` reads ``milestones`` and ``gamma``, only ``sgd`` reads ``nesterov``;
-    ``momentum`` is the first beta of Adam. ``adamw`` is Adam with the penalty decoupled: its
-    gradient acts on the weights directly, times the learning rate, and bypasses the moments (Loshchilov & Hutter 2019).
-    ``clip`` bounds the norm of the whole gradient, penalty included. No epochs at all is a training that does nothing.
+    ``momentum`` is the first beta of Adam. ``adamw`` is Adam with a decoupled penalty: the penalty's gradient acts on
+    the weights directly, times the learning rate, and bypasses the moments (Loshchilov & Hutter 2019, algorithm 2).
+    ``clip`` bounds the norm of the whole gradient, penalty included. A recipe of 0 epochs trains nothing.
 
     Raises:
-        ValueError: a value out of its range; names it and what is allowed.
+        ValueError: a value is out of its range; the message names the value and the range.
     """
 
     epochs: int
@@ -44,7 +44,7 @@ class Recipe:
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "milestones", tuple(self.milestones))  # a list, where it comes from YAML
+        object.__setattr__(self, "milestones", tuple(self.milestones))  # YAML gives a list
         _check_choice("optimizer", self.optimizer, OptimizerName)
         _check_choice("schedule", self.schedule, ScheduleName)
         _check_choice("precision", self.precision, Precision)
@@ -66,7 +66,7 @@ class Recipe:
 
 
 def learning_rate(recipe: Recipe, step: int, total: int) -> float:
-    """The learning rate of step ``step`` (from 0) of ``total``; a plain number, so that it costs no wait for a device.
+    """The learning rate of step ``step`` (from 0) of ``total``: a plain number, so no step waits for the device.
 
     Warm-up rises linearly and reaches the full rate at its last step; a cosine falls to 0 from there; a step schedule
     multiplies by ``gamma`` from the step at ``round(milestone * total)`` on.

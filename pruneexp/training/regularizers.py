@@ -1,8 +1,8 @@
-"""Penalties on the weights, as what they add to the gradient; the loss that is reported stays the data's alone.
+"""Penalties on the weights, each as its gradient; the reported loss is that of the data alone.
 
-A penalty acts on prunable weights only (those of convolutions and linear layers): biases and normalisation are not what
-Han et al. 2015 prune, and shrinking them only harms. A penalty pulls no weight away from exactly zero, so pruned
-weights stay pruned. Knows neither network nor optimizer.
+A penalty acts on prunable weights only, those of convolutions and linear layers: Han et al. 2015 prune no biases and no
+normalisation, and shrinking them only harms. A penalty moves no weight away from exactly zero, so pruned weights stay
+pruned. Knows neither network nor optimizer.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from torch import Tensor
 
 
 class Penalty(Protocol):
-    """Anything that adds the gradient of a penalty to the gradients of the data."""
+    """A penalty, which adds its gradient to the gradients of the data."""
 
     def add_gradient_(self, weights: list[Tensor], gradients: list[Tensor]) -> None:
         """Add the penalty's gradient at ``weights`` to ``gradients``, in place, list entry by list entry.
 
-        Called without autograd, once per step, before pruned weights are masked and before clipping. What is added
-        where a weight is exactly 0 must be 0.
+        The training step calls it once, without autograd, before it masks and clips the gradients. The addition must
+        be 0 where a weight is exactly 0.
         """
 
 

@@ -1,6 +1,6 @@
-"""Random numbers from (seed, purpose): every consumer has a stream of its own, so that nothing depends on order.
+"""Random numbers from (seed, purpose): every consumer has a stream of its own, so no draw depends on earlier ones.
 
-Knows nothing of what the numbers are for. A cache hit, a resumed run or one more draw elsewhere changes no stream.
+A cache hit, a resumed run or one more draw elsewhere changes no stream. Knows nothing of the purposes.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from torch import Tensor
 
 
 def derive(seed: int, *purpose: str | int) -> int:
-    """The 63-bit seed of one purpose, such as ``("order", epoch)``: the same on every machine and version.
+    """The 63-bit seed of one purpose, such as ``("order", epoch)``: the same on every machine and in every version.
 
-    Parts are written with their type and length, so ``("a", "b")`` and ``("ab",)``, or ``1`` and ``"1"``, never meet.
+    Parts are hashed with their type and length, so ``("a", "b")`` and ``("ab",)``, or ``1`` and ``"1"``, differ.
     """
     digest = hashlib.sha256()
     for part in (seed, *purpose):
@@ -49,7 +49,7 @@ def set_global_states(device: torch.device | str, states: list[Tensor]) -> None:
 
 @contextmanager
 def forked(device: torch.device | str = "cpu") -> Iterator[None]:
-    """Give torch's global generators back as they were found, also after an exception."""
+    """Restore the states of torch's global generators on exit, also after an exception."""
     states = global_states(device)
     try:
         yield
@@ -61,7 +61,7 @@ def forked(device: torch.device | str = "cpu") -> Iterator[None]:
 def stream(seed: int, *purpose: str | int, device: torch.device | str = "cpu") -> Iterator[None]:
     """Run code that can only draw from torch's global generators (module initialisation, ``nn.Dropout``) on a stream.
 
-    The global generators are seeded from ``(seed, *purpose)`` on entry and put back on exit, also after an exception.
+    The global generators are seeded from ``(seed, *purpose)`` on entry and restored on exit, also after an exception.
     """
     with forked(device):
         seed_global(device, seed, *purpose)

@@ -1,6 +1,6 @@
-"""All that decides how a training goes on, as tensors and JSON: a resumed one equals one never interrupted.
+"""The whole state of a training, as tensors and JSON: a resumed training equals an uninterrupted one.
 
-Knows no files: a ``Checkpoint`` keeps what is given to it.
+Knows no files: a ``Checkpointer`` saves and loads the state.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ import torch
 from torch import Tensor, nn
 
 from pruneexp.training import seeding
-from pruneexp.training.optimizers import Optimizer
+from pruneexp.training.optimizers import FunctionalOptimizer
 
 
-class Checkpoint(Protocol):
-    """Where an unfinished training keeps its last position."""
+class Checkpointer(Protocol):
+    """Saves the state of an unfinished training and loads it again; only the last save counts."""
 
     def due(self) -> bool:
-        """Whether enough time has passed since the last save; asked after every step."""
+        """Whether enough time has passed since the last save; the training asks after every step."""
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """The last save, or ``None`` where there is none."""
 
     def save(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-        """Keep tensors and a JSON-able state, all or nothing; training goes on writing to the tensors afterwards."""
+        """Save tensors and a JSON-able state, all or nothing; the training overwrites the tensors afterwards."""
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Position:
     """Where a training stands: ``step`` steps of epoch ``epoch`` are done.
 
     ``loss`` is the loss summed over the images of the epoch so far, float64 on the device; ``losses`` are the means of
-    the epochs before, ``seconds`` the time spent in sessions before this one.
+    the epochs before, ``seconds`` the time that earlier, interrupted processes spent.
     """
 
     loss: Tensor
@@ -51,15 +51,15 @@ class Position:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The parts of one training that change while it runs, but for the generators, which belong to an epoch."""
+    """The parts of one training that change while it runs, except the generators, which belong to an epoch."""
 
     network: nn.Module
-    optimizer: Optimizer
+    optimizer: FunctionalOptimizer
     position: Position
     device: torch.device
 
-    def save(self, checkpoint: Checkpoint, augment: torch.Generator | None, seconds: float) -> None:
-        """Write the present state; waits for the device."""
+    def save(self, checkpoint: Checkpointer, augment: torch.Generator | None, seconds: float) -> None:
+        """Save the present state, with ``seconds`` of training so far; waits for the device."""
         tensors = {f"network/{name}": tensor for name, tensor in self.network.state_dict().items()}
         tensors |= {f"optimizer/{name}": moment for name, moment in self._moments().items()}
         tensors |= {f"random/{i}": state for i, state in enumerate(seeding.global_states(self.device))}
@@ -71,8 +71,8 @@ class Snapshot:
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         checkpoint.save(plain, state)
 
-    def load(self, checkpoint: Checkpoint) -> Mapping[str, Tensor] | None:
-        """Go back to the last save, if there is one; returns its generator states for ``resume_generators``."""
+    def load(self, checkpoint: Checkpointer) -> Mapping[str, Tensor] | None:
+        """Restore the last save, if there is one, and return its generator states for ``resume_generators``."""
         found = checkpoint.load()
         if found is None:
             return None
@@ -86,7 +86,7 @@ class Snapshot:
         return _under(tensors, "random/")
 
     def resume_generators(self, states: Mapping[str, Tensor], augment: torch.Generator | None) -> None:
-        """Put the generators of the epoch that ``load`` returned to where they were."""
+        """Restore the generators of the interrupted epoch from the states that ``load`` returned."""
         count = len(states) - ("augment" in states)
         seeding.set_global_states(self.device, [states[str(i)] for i in range(count)])
         if augment is not None:

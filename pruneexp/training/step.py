@@ -1,8 +1,8 @@
 """One step of training: forward, backward, penalty, mask, clip, update. Never waits for the device.
 
-Masking the gradients keeps pruned weights at exactly zero: every moment starts at zero, and no optimizer or penalty
-here moves a zero weight without gradient and moments. So the weights need no mask of their own after the update (it
-took 7 % of a LeNet-300-100 step); ``fit`` checks them once per epoch all the same.
+Masked gradients keep pruned weights at exactly zero: every moment starts at zero, and no optimizer or penalty moves a
+zero weight without gradient and moments. So the step does not mask the weights after the update, which took 7 % of a
+LeNet-300-100 step; ``fit`` checks them once per epoch.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from pruneexp.training.regularizers import Penalty
 class Step:
     """The update of one network by one batch; owns the optimizer.
 
-    ``prepare`` brings images on the device to what the network takes. The network's parameters must keep their
-    identity, and which of them require a gradient, from here on.
+    ``prepare`` turns images (B, C, H, W) on the device into what the network takes. From here on the network's
+    parameters must keep their identity and their ``requires_grad``.
 
     Raises:
         UserError: no parameter requires a gradient.
@@ -52,7 +52,7 @@ class Step:
         self._precision = torch.autocast(device.type, torch.bfloat16) if half else nullcontext()
 
     def __call__(self, images: Tensor, labels: Tensor, lr: float) -> Tensor:
-        """Update the network and return the batch's mean loss as it was before, without penalty, on the device."""
+        """Update the network by a batch; return the mean loss before the update, without penalty, on the device."""
         for parameter in self._trained:
             parameter.grad = None
         with self._precision:

@@ -16,8 +16,7 @@ from pruneexp.experiment.plan import make_plan
 from pruneexp.experiment.session import PointFailed, Record, Session
 from pruneexp.schema import Budget, doubts
 from sweeps import checks
-from sweeps.bisection import Knee as Found
-from sweeps.bisection import Measurement, bisect, certainly
+from sweeps.bisection import Bracket, Measurement, bisect, certainly
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,12 +80,12 @@ class Knee:
         params = {group: session.choices[group] for group in LABELS}
         return session.open_study(key, name, {**params, "study": name, "epsilon": self.epsilon}), name
 
-    def _numbers(self, found: Found) -> Mapping[str, float]:
+    def _numbers(self, found: Bracket) -> Mapping[str, float]:
         if found.within is None:
             return {"knee.density": 1.0}
         return {"knee.density": found.within.density, "knee.drop": found.within.mean}
 
-    def _show(self, session: Session, found: Found) -> None:
+    def _show(self, session: Session, found: Bracket) -> None:
         display, percent = session.display, f"{100 * self.confidence:g} %"
         display.sheet(
             ("density", "rate", "drop on val", f"{percent} interval", "seeds"),
@@ -99,7 +98,7 @@ class Knee:
         clearly = f"from {beyond:g} ({1 / beyond:.1f}x)" if beyond else "at no density measured"
         display.say(f"with {percent} confidence over seeds: within {surely}, beyond {clearly}")
 
-    def _answer(self, found: Found) -> str:
+    def _answer(self, found: Bracket) -> str:
         limit = f"{self.epsilon:g} points of val accuracy"
         if found.within is None:
             return f"knee: no pruning loses at most {limit}; {found.measured[-1].density:g} already loses more"

@@ -26,7 +26,7 @@ from pruneexp.schema import Scan
 from pruneexp.stages.dense import train_dense
 from sweeps import checks, report, sampling, space
 from sweeps.driver import Definition, Direction, Worker
-from sweeps.evaluation import Finalist, Trial
+from sweeps.evaluation import FinalistEvaluator, TrialEvaluator
 from sweeps.scans import DENSITIES, QUALITIES, scan_once
 from sweeps.storing import open_storage
 from sweeps.trials import Bench, kind_of
@@ -116,7 +116,7 @@ class LayerThresholds:
             record = self._record(session, worker.definition, dense.key)
             with record.closing():
                 bench = self._bench(session, record, worker.definition.name)
-                trial = Trial(bench, self, scan.dense.top1, worker)
+                trial = TrialEvaluator(bench, self, scan.dense.top1, worker)
                 worker.work(self.trials, trial.evaluate, None if self.minutes is None else 60 * self.minutes)
                 finalists = self._retrained(session, bench, worker, scan)
                 record.summarise(report.numbers(worker.finished(self.trials), finalists))
@@ -212,7 +212,7 @@ class LayerThresholds:
         )
         ladder.prepare()
         session.display.begin_points(len(chosen), "finalists")
-        ladder.work(len(chosen), Finalist(bench, numbers, rungs, self.margin, ladder).evaluate)
+        ladder.work(len(chosen), FinalistEvaluator(bench, numbers, rungs, self.margin, ladder).evaluate)
         return ladder.finished(len(chosen))
 
     def _chosen(self, trials: Sequence[FrozenTrial], dense: float) -> list[FrozenTrial]:

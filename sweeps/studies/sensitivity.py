@@ -11,7 +11,7 @@ from pruneexp.experiment.plan import make_plan
 from pruneexp.experiment.session import Session
 from pruneexp.schema import BudgetKind, Scan
 from sweeps import checks
-from sweeps.scans import Options, coupled_layers, scan_once
+from sweeps.scans import ScanOptions, coupled_layers, scan_once
 
 #: Losses of accuracy, in points, for which the table names the density that a layer bears.
 _LOSSES = (1.0, 5.0, 20.0)
@@ -64,7 +64,7 @@ class Sensitivity:
             self._show_plan(session.seeded(seeds[0]), len(seeds))
             return
         session.check_records()
-        options = Options(self.epochs, coupled, self.resamples, self.memory_gib)
+        options = ScanOptions(self.epochs, coupled, self.resamples, self.memory_gib)
         with session.display.running(len(seeds), "scans"):
             scans = []
             for seed in seeds:

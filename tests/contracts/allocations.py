@@ -44,7 +44,7 @@ class AllocationContract:
         raise NotImplementedError
 
     def count(self, density: float) -> int:
-        """Weights kept of ``SIZES``; over all layers together unless the plug-in's test says otherwise."""
+        """Weights kept of ``SIZES``; over all layers together unless the plug-in's test overrides this."""
         return count_for(density, sum(torch.Size(shape).numel() for shape in SIZES.values()))
 
     @given(density=densities, seed=st.integers(0, 20))

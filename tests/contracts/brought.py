@@ -40,7 +40,7 @@ class Keyword(Plain):
 
 
 class Convolutional(nn.Module):
-    """Two convolutions, and a head on all of their outputs; ``order`` says how these become a row."""
+    """Two convolutions, and a head on all of their outputs; ``order`` is how these become a row."""
 
     def __init__(self, num_classes: int, order: str = "flatten") -> None:
         super().__init__()
@@ -178,7 +178,7 @@ class Frozen(Plain):
 
 
 class Lazy(nn.Module):
-    """Layers that take their sizes from the first images; one may be called by nobody. ``lazy=false``: the same."""
+    """Layers that take their sizes from the first images; one may never be called. ``lazy=false``: the same."""
 
     def __init__(self, num_classes: int, lazy: bool = True, idle: bool = False) -> None:
         super().__init__()
@@ -194,7 +194,7 @@ class Lazy(nn.Module):
 
 
 class Empty(Plain):
-    """Holds a layer without weights, and one that nobody calls."""
+    """Holds a layer without weights, and one that no code calls."""
 
     def __init__(self, num_classes: int) -> None:
         super().__init__(num_classes)

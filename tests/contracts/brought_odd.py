@@ -11,7 +11,7 @@ from tests.contracts.brought import PIXELS, Plain
 
 
 class Unsaved(Plain):
-    """Keeps something beside its state: how it is drawn, counted or switched says ``what``."""
+    """Keeps something beside its state; ``what`` is how it draws, counts or switches it."""
 
     def __init__(self, num_classes: int, what: str, pretrained: bool = False) -> None:
         super().__init__(num_classes)

@@ -1,4 +1,4 @@
-"""What every data set must keep: a test class inherits ``DatasetContract`` and says how to load its data set."""
+"""The promises of every data set: a test class inherits ``DatasetContract`` and loads its data set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks whose accuracies say less than they seem to, for jobs of tests: ``model._target_`` names them."""
+"""Networks with doubtful accuracies, for jobs of tests: ``model._target_`` names them."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Shared(nn.Module):
 
 
 class Functional(nn.Module):
-    """Drops without a dropout layer, in training; ``kind`` says how."""
+    """Drops without a dropout layer, in training, by a function of this ``kind``."""
 
     def __init__(self, kind: str, num_classes: int = 3, channels: int = 1, image_size: int = 12) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What every network must keep: a test class inherits ``NetworkContract`` and says how to build its network."""
+"""The promises of every network: a test class inherits ``NetworkContract`` and builds its network."""
 
 from __future__ import annotations
 

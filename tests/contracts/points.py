@@ -1,4 +1,4 @@
-"""Trade-off points made by hand, for tests of whatever reads records."""
+"""Trade-off points made by hand, for tests of code that reads records."""
 
 from __future__ import annotations
 

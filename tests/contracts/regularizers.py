@@ -1,4 +1,4 @@
-"""What every penalty must keep; a penalty's test class inherits ``PenaltyContract`` and says how to make one."""
+"""The promises of every penalty: a test class inherits ``PenaltyContract`` and makes its penalty."""
 
 from __future__ import annotations
 

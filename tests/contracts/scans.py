@@ -1,4 +1,4 @@
-"""Sensitivity scans made by hand, for tests of whatever reads records."""
+"""Sensitivity scans made by hand, for tests of code that reads records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trial of ``study=layer_thresholds`` is worth, when it is given up or fails, and who is retrained."""
+"""Trials of ``study=layer_thresholds``: their values, early ends and failures, and the choice of finalists."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pruneexp.experiment.run import run
 from pruneexp.experiment.session import Abandoned, PointFailed
 from pruneexp.schema import PointResult, unflatten
 from pruneexp.training.fit import Epoch
-from sweeps.evaluation import Judge
+from sweeps.evaluation import EarlyStopping
 from sweeps.studies import instantiated
 from sweeps.studies.layer_thresholds import LayerThresholds
 from sweeps.trials import Bench
@@ -36,7 +36,7 @@ def test_the_smallest_network_is_sought_with_retraining_and_hopeless_ones_are_gi
     search = ("study=layer_thresholds", "study.name=small", "study.objective=smallest", "study.epochs=2")
     few = ("study.max_drop=5", "study.trials=7", "study.starts=7", "study.finalists=1", "retrain.epochs=2")
     assert swept(recording(tmp_path), *search, *few, "runtime.checkpoint_seconds=0") == 0
-    assert not any((tmp_path / ".pruneexp/store/work").iterdir())  # nobody goes on with what was given up
+    assert not any((tmp_path / ".pruneexp/store/work").iterdir())  # no worker resumes a pruned trial
     trials = told(tmp_path, "small")
     given_up = [trial for trial in trials if trial.state == TrialState.PRUNED]
     assert 0 < len(given_up) < 7
@@ -96,24 +96,24 @@ def epoch(index: int) -> Epoch:
     return Epoch(index=index, total=2, loss=0.1, lr=0.01, seconds=0.1)
 
 
-def test_a_judge_looks_at_retraining_only_and_ends_it() -> None:
+def test_early_stopping_watches_retraining_only_and_ends_it() -> None:
     trial = Reported(hopeless=5.0)
-    judge = Judge(trial, 97.0)  # type: ignore[arg-type]
-    judge("dense", epoch(1), lambda: 10.0)
-    judge("retrain", epoch(1), lambda: 93.0)
+    stopping = EarlyStopping(trial, 97.0)  # type: ignore[arg-type]
+    stopping("dense", epoch(1), lambda: 10.0)
+    stopping("retrain", epoch(1), lambda: 93.0)
     with pytest.raises(Abandoned, match=r"^hopeless after epoch 2$"):
-        judge("retrain", epoch(2), lambda: 92.0)
+        stopping("retrain", epoch(2), lambda: 92.0)
     assert trial.drops == {1: 4.0, 2: 5.0}
 
 
 def test_an_epoch_that_is_trained_again_is_reported_once_and_in_silence() -> None:
     study = optuna.create_study()
     trial = study.ask()
-    judge = Judge(trial, 97.0)
+    stopping = EarlyStopping(trial, 97.0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for _ in range(2):
-            judge("retrain", epoch(1), lambda: 93.0)
+            stopping("retrain", epoch(1), lambda: 93.0)
     assert study.trials[0].intermediate_values == {1: 4.0}
 
 

@@ -99,5 +99,5 @@ def test_the_mode_is_left_as_it_was() -> None:
 
 
 def test_no_image() -> None:
-    with pytest.raises(ValueError, match="activations were asked of 0 images"):
+    with pytest.raises(ValueError, match="the number of images is 0"):
         activations(chain(), Split(torch.zeros(0, 1, 2, 4)), device=CPU)

@@ -1,4 +1,4 @@
-"""What makes three splits a data set, and which are refused."""
+"""Checks of the three splits of a data set."""
 
 from __future__ import annotations
 

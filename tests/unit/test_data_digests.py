@@ -1,4 +1,4 @@
-"""Images that are written anew give another fingerprint, and unchanged ones are not read a second time."""
+"""Changed images give another fingerprint, and unchanged ones are not read a second time."""
 
 from __future__ import annotations
 
@@ -128,15 +128,15 @@ def test_a_memory_that_cannot_be_written_is_not_missed(
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(digests, "_SILENT_SECONDS", 0.0)
     assert fingerprint() == before
-    assert "cannot be written: so does the next" in capsys.readouterr().err
+    assert "cannot be written, so the next command reads all files again" in capsys.readouterr().err
 
 
-def test_what_takes_long_is_said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_reading_is_reported(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(digests, "_SILENT_SECONDS", 0.0)
     fingerprint()
     said = capsys.readouterr().err.splitlines()
-    assert said[0] == "pruneexp: 10 of 10 files in images read, to notice if one changes; about 0 s left"
-    assert said[1].endswith("the next command reads what has changed")
+    assert said[0] == "pruneexp: 10 of 10 files in images read, to detect later changes; about 0 s left"
+    assert said[1].endswith("the next command reads only changed files")
     fingerprint()
     assert capsys.readouterr().err == ""
 

@@ -31,7 +31,7 @@ def test_byte_order_of_the_machine_does_not_matter() -> None:
     assert len(digests) == 1
 
 
-def test_whatever_can_change_a_batch_changes_the_fingerprint() -> None:
+def test_anything_that_can_change_a_batch_changes_the_fingerprint() -> None:
     plain, moved, pixel, label, swapped = (splits() for _ in range(5))
     moved = Splits(plain.train, plain.test, plain.val)
     pixel.train.images[0, 0, 0, 0] += 1

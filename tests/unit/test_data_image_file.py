@@ -162,7 +162,7 @@ def test_a_transparent_colour_matters_where_it_is_used(
 def test_black_is_black_in_every_mode_that_pillow_has(
     mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Some of them no file has; what reads files must not depend on that."""
+    """No file has some of these modes; code that reads files must not depend on that."""
     black = {
         "CMYK": (0, 0, 0, 255),
         "YCbCr": (0, 128, 128),
@@ -178,7 +178,7 @@ def test_black_is_black_in_every_mode_that_pillow_has(
     assert int(first_pixels(tmp_path).max()) <= 1  # of LAB, black is almost black
 
 
-def test_pixels_are_taken_as_they_are_stored_whatever_exif_says(tmp_path: Path) -> None:
+def test_pixels_are_taken_as_they_are_stored_for_any_exif_orientation(tmp_path: Path) -> None:
     turned = Image.Exif()
     turned[274] = 6
     pixels = seen(tmp_path, ".png", lambda path: Image.fromarray(COLOUR).save(path, exif=turned))
@@ -204,7 +204,7 @@ def emptied(path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [chunk_of_nonsense, bomb, emptied])
-def test_a_damaged_image_is_named_whatever_pillow_raises(harm: Callable[[Path], None], tmp_path: Path) -> None:
+def test_a_damaged_image_is_named_for_any_exception_of_pillow(harm: Callable[[Path], None], tmp_path: Path) -> None:
     path = with_first(tmp_path, ".png", Image.fromarray(COLOUR).save)
     harm(path)
     with pytest.raises(UserError) as caught:

@@ -36,7 +36,7 @@ def write(root: Path, per_class: int = 10, test_per_class: int = 4) -> Path:
 
 @pytest.fixture(scope="module", autouse=True)
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A working folder, in which it is remembered what images held."""
+    """A working folder, which holds the remembered digests of images."""
     with contextlib.chdir(tmp_path_factory.mktemp("working")):
         yield
 

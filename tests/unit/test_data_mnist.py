@@ -63,7 +63,7 @@ class TestMnist(DatasetContract):
 
 
 class TestFashionMnist(DatasetContract):
-    """On the real files where Debian's package has put them."""
+    """On the real files in the folder of Debian's package."""
 
     real = DEBIAN.is_dir()
     sizes = (55_000, 5000, 10_000) if real else (180, 20, 60)
@@ -119,7 +119,7 @@ def test_files_of_one_family_are_not_taken_for_the_other(tmp_path: Path) -> None
 
 
 def test_download_is_torchvisions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server on this machine instead of the mirror; all else is what torchvision does."""
+    """A server on this machine instead of the mirror; torchvision does everything else."""
     served = write(tmp_path / "server")
     root = tmp_path / "root"
     names = [(path.name, None) for path in sorted(served.iterdir())]

@@ -37,7 +37,7 @@ class TestMnist5k(DatasetContract):
             assert torch.bincount(source.labels).tolist() == [count] * 10
 
     def test_identity_stays_the_same(self, dataset: Dataset) -> None:
-        """Results in the stores of users rest on it: a change must be meant."""
+        """The stage keys of users' results depend on it: a change must be deliberate."""
         assert dataset.fingerprint.startswith("b684892282574c25")
 
 

@@ -11,7 +11,7 @@ from pruneexp.data.split import stratified_split
 
 
 def test_known_split_stays_the_same() -> None:
-    """Every stored result rests on the splits: a changed one must not pass unnoticed."""
+    """Every stored result depends on the splits: this test fails if one changes."""
     stay, val, test = stratified_split(torch.arange(20) % 2, [4, 6], seed=7)
     assert stay.tolist() == [0, 1, 2, 5, 7, 8, 16, 17, 18, 19]
     assert val.tolist() == [3, 6, 11, 12]

@@ -45,7 +45,7 @@ def test_too_few_classes() -> None:
 
 
 def stored(monkeypatch: pytest.MonkeyPatch, answer: dict[str, torch.Tensor] | Exception) -> list[bool]:
-    """Let torchvision find ``answer`` instead of downloading; the list says how often it was asked."""
+    """Let torchvision find ``answer`` instead of downloading; the list has an entry per request."""
     asked: list[bool] = []
 
     def get_state_dict(self: AlexNet_Weights, *args: object, **kwargs: object) -> dict[str, torch.Tensor]:

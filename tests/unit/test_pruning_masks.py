@@ -1,4 +1,4 @@
-"""Masks: the mapping, and that pruned weights stay at zero whatever trains the network."""
+"""Masks: the mapping, and that pruned weights stay at zero while the network trains."""
 
 from __future__ import annotations
 

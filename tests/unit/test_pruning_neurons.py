@@ -116,7 +116,7 @@ class TestPaperNetworks:
         ],
     )
     def test_are_chains(self, build: Callable[[], nn.Module], links: int, block: int) -> None:
-        with torch.device("meta"):  # shapes are all that is asked
+        with torch.device("meta"):  # the test needs only shapes
             net = build()
             wiring = trace(net, torch.empty(1, *cast(tuple[int, int, int], net.input_shape)))
         assert len(wiring.links) == links
@@ -153,16 +153,16 @@ class TestDeadUnits:
 
     def test_cascades_forwards(self) -> None:
         masks = masks_of(chain())
-        masks["0"][0] = False  # map 0 hears nothing
-        masks["3"][1, 4:] = False  # unit 1 heard map 0 alone
-        masks["5"][0, [0, 2]] = False  # unit 0 heard unit 1 alone
+        masks["0"][0] = False  # map 0 has no inputs
+        masks["3"][1, 4:] = False  # leaves map 0 as the only input of unit 1
+        masks["5"][0, [0, 2]] = False  # leaves unit 1 as the only input of unit 0
         assert dead(chain(), masks) == {"0": [0], "3": [1], "5": [0]}
 
     def test_cascades_backwards(self) -> None:
         masks = masks_of(chain())
-        masks["7"][:, 1] = False  # nobody hears unit 1 of "5"
-        masks["5"][0, 2] = False  # which alone heard unit 2 of "3"
-        masks["3"][:2, :4] = False  # which alone heard map 0
+        masks["7"][:, 1] = False  # unit 1 of "5" has no outputs
+        masks["5"][0, 2] = False  # the other output of unit 2 of "3"
+        masks["3"][:2, :4] = False  # the other outputs of map 0
         assert dead(chain(), masks) == {"0": [0], "3": [2], "5": [1]}
 
     def test_classes_need_no_outputs_but_inputs(self) -> None:
@@ -170,7 +170,7 @@ class TestDeadUnits:
         masks["7"][0] = False
         assert dead(chain(), masks) == {"7": [0]}
 
-    def test_groups_are_told_apart(self) -> None:
+    def test_groups_are_separate(self) -> None:
         net = grouped(nn.Identity())
         masks = masks_of(net)
         masks["3"][3:, 0] = False  # second group, its first input: map 2

@@ -1,4 +1,4 @@
-"""The codec of records: what is written as text and floats is read back as it was."""
+"""The codec of records: values written as text and floats are read back unchanged."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_an_identity_survives_as_text(identity: schema.PointIdentity) -> None:
 
 
 @given(st.lists(st.text(min_size=1), max_size=4))
-def test_names_survive_as_text_whatever_is_in_them(names: list[str]) -> None:
+def test_names_with_any_characters_survive_as_text(names: list[str]) -> None:
     assert schema.names_of(schema.names_text(names)) == tuple(names)
 
 

@@ -1,4 +1,4 @@
-"""Groups of layers, and what they refuse."""
+"""Groups of layers, and the requests they refuse."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ CHANNELS = 4
 
 
 class Small(nn.Module):
-    """Two convolutions and a linear layer, whose order and use is up to ``forward``."""
+    """Two convolutions and a linear layer; ``forward`` of a subclass decides their order and use."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class WritesToIdentity(Small):
 
 
 class WritesAfterReading(Small):
-    """What the second layer has read is changed later by something that does not depend on it."""
+    """An operation that does not depend on the second layer later changes the input of that layer."""
 
     def between(self, x: Tensor) -> Tensor:
         out = self.middle(x)
@@ -92,7 +92,7 @@ class UsesAWorkspace(Small):
 
 
 class KeepsAWorkspace(Small):
-    """What one pass has left for a layer to read, the next one overwrites."""
+    """Each pass overwrites the tensor that a layer of the next pass reads."""
 
     def between(self, x: Tensor) -> Tensor:
         self.workspace = getattr(self, "workspace", torch.empty(0))
@@ -151,7 +151,7 @@ class Listens(Small):
 
 
 class WorksElsewhere(Small):
-    """Operations of other threads cannot be seen."""
+    """Runs operations in another thread, where no mode sees them."""
 
     def between(self, x: Tensor) -> Tensor:
         with ThreadPoolExecutor(1) as pool:

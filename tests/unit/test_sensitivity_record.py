@@ -1,4 +1,4 @@
-"""Tapes of real passes: what is on them, what is kept for them, and when there is none."""
+"""Tapes of real passes: their operations, the memory they hold, and passes without a tape."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from pruneexp.pruning.layers import weights
 from pruneexp.sensitivity.passes import Forward, copied, forward_of, same_bits
 from pruneexp.sensitivity.record import Tape, record
-from pruneexp.sensitivity.replay import Strayed, run, script
-from pruneexp.sensitivity.trial import recorded, trial
+from pruneexp.sensitivity.replay import ReplayMismatch, run, script
+from pruneexp.sensitivity.verification import recorded_tape, verified_tape
 from tests.unit.test_sensitivity_networks import (
     ChoosesByShape,
     ChoosesByValue,
@@ -60,7 +60,7 @@ def tape_of(build: Callable[[], nn.Module]) -> tuple[nn.Module, Tape]:
 
 
 def names(tape: Tape, group: int) -> list[str]:
-    return [step.call.function.__name__.partition(".")[0] for step in script(tape, group).steps]
+    return [step.call.function.__name__.partition(".")[0] for step in script(tape, group).instructions]
 
 
 def test_only_what_depends_on_a_group_is_run_for_it() -> None:
@@ -89,11 +89,11 @@ def test_a_replay_changes_nothing_that_the_next_one_reads() -> None:
     _, tape = tape_of(WritesToIdentity)
     first = run(script(tape, 1))
     assert same_bits(first, run(script(tape, 1)))
-    assert [len(step.claims) for step in script(tape, 1).steps].count(1) == 1
+    assert [len(step.claims) for step in script(tape, 1).instructions].count(1) == 1
 
 
 class Living(TorchDispatchMode):
-    """The most results of operations that are in memory at a time."""
+    """Counts the largest number of operations' results in memory at a time."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -122,7 +122,7 @@ def test_another_course_is_noticed(build: Callable[[], nn.Module]) -> None:
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.zero_()
-        with pytest.raises(Strayed, match="instead of"):
+        with pytest.raises(ReplayMismatch, match="instead of"):
             run(script(tape, 0))
 
 
@@ -141,17 +141,17 @@ def test_no_tape_of_a_pass_that_gives_other_logits() -> None:
     net = built(Residual).eval()
     with torch.no_grad():
         logits = net(pictures())
-        assert recorded(net, pictures(), logits, [[]], sys.maxsize) is not None
-        assert recorded(net, pictures(), logits + 1e-6, [[]], sys.maxsize) is None
+        assert recorded_tape(net, pictures(), logits, [[]], sys.maxsize) is not None
+        assert recorded_tape(net, pictures(), logits + 1e-6, [[]], sys.maxsize) is None
 
 
 @pytest.mark.parametrize(("build", "trusted"), [(Residual, True), (ChoosesByShape, True), (WorksElsewhere, False)])
-def test_trials(build: Callable[[], nn.Module], trusted: bool) -> None:
+def test_a_tape_that_replays_otherwise_is_not_trusted(build: Callable[[], nn.Module], trusted: bool) -> None:
     net = built(build).eval()
     groups = [[weight] for weight in weights(net).values()]
     before = [weight.clone() for (weight,) in groups]
     with torch.no_grad():
-        assert (trial(net, Forward(net), pictures(), groups) is not None) is trusted
+        assert (verified_tape(net, Forward(net), pictures(), groups) is not None) is trusted
     assert all(same_bits(weight, dense) for (weight,), dense in zip(groups, before, strict=True))
 
 

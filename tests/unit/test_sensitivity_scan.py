@@ -1,4 +1,4 @@
-"""The scan against one whole pass per group, level and batch: the same bits, for whatever order and memory."""
+"""The scan against one whole pass per group, level and batch: the same bits, for any order and memory."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def one_by_one(
     criterion: Criterion | None = None,
     some: Sequence[Group] | None = None,
 ) -> list[list[Tensor]]:
-    """What ``visit`` finds with each group pruned to each budget by the tools for single masks."""
+    """The results of ``visit`` with each group pruned to each budget by the tools for single masks."""
     found: list[list[Tensor]] = []
     for group in some or groups(net):
         chosen = {name: weight for name, weight in weights(net).items() if name in group.layers}
@@ -81,7 +81,7 @@ def one_by_one(
 
 @torch.inference_mode()
 def losses(net: nn.Module, data: Tensors, batch_size: int = 4) -> Tensor:
-    """Of each image, in whole passes."""
+    """The answers to each image, in whole passes."""
     arrange, modes = layout.for_network(net), [(module, module.training) for module in net.modules()]
     net.eval()
     found = [F.cross_entropy(net(arrange(x)), labels, reduction="none") for x, labels in data.batches(batch_size, CPU)]
@@ -102,7 +102,7 @@ def agreed(
     some: Sequence[Group] | None = None,
     memory: int = 2**30,
 ) -> Outcomes:
-    """The scan's outcomes, once every loss is known to be that of a whole pass."""
+    """The scan's outcomes, after a check that every loss is that of a whole pass."""
     before = values(net)
     outcomes = scanned(net, data, budgets, criterion, some, memory)
     plain = one_by_one(net, data, lambda: losses(net, data), budgets, criterion, some)

@@ -77,7 +77,7 @@ def test_memory_is_let_go_of_after_its_last_use() -> None:
     assert letters(last_uses(ops, ord("y"))) == ["wx", "", "ab", "c"]
 
 
-def test_a_result_that_nobody_reads_is_let_go_of_at_once() -> None:
+def test_a_result_without_a_reader_is_freed_at_once() -> None:
     assert letters(last_uses([op("xw", "ab"), op("a", "y")], ord("y"))) == ["bwx", "a"]
 
 

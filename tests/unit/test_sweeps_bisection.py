@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sweeps.bisection import Knee, Measurement, bisect, certainly
+from sweeps.bisection import Bracket, Measurement, bisect, certainly
 
 
-def found(crossing: float, *, lowest: float, tolerance: float) -> Knee:
-    """The knee of a network that keeps to the limit from the density ``crossing`` on."""
+def found(crossing: float, *, lowest: float, tolerance: float) -> Bracket:
+    """The bracket of a network that is within the limit from the density ``crossing`` on."""
     return bisect(
         lambda density: Measurement(density, (0.0 if density >= crossing else 5.0,)),
         lambda each: each.mean <= 1.0,
@@ -41,7 +41,9 @@ def test_the_middle_is_that_of_ratios_with_four_digits() -> None:
 
 
 def test_everything_within_is_one_measurement() -> None:
-    assert found(0.0, lowest=0.02, tolerance=1.1) == Knee(Measurement(0.02, (0.0,)), None, (Measurement(0.02, (0.0,)),))
+    assert found(0.0, lowest=0.02, tolerance=1.1) == Bracket(
+        Measurement(0.02, (0.0,)), None, (Measurement(0.02, (0.0,)),)
+    )
 
 
 def test_nothing_within_ends_near_the_dense_network() -> None:

@@ -1,4 +1,4 @@
-"""What a search may choose for each layer, and its first choices: by hand, and by properties."""
+"""The levels that a search may choose for each layer, and its first choices: by hand, and by properties."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pruneexp.errors import UserError
 from pruneexp.schema import BudgetKind
 from sweeps.space import (
+    CurvePoint,
     Curves,
     Space,
-    Step,
     bounded,
     curves_of,
     even,
@@ -27,28 +27,28 @@ from tests.contracts.scans import scan
 
 #: Quality parameters of two layers: ``a`` bears half of what ``b`` does.
 QUALITIES: Curves = {
-    "a": (Step(0.5, 0.7, 1.0), Step(1.0, 0.5, 3.0), Step(2.0, 0.2, 30.0)),
-    "b": (Step(0.5, 0.7, 0.5), Step(1.0, 0.5, 1.0), Step(2.0, 0.2, 4.0)),
+    "a": (CurvePoint(0.5, 0.7, 1.0), CurvePoint(1.0, 0.5, 3.0), CurvePoint(2.0, 0.2, 30.0)),
+    "b": (CurvePoint(0.5, 0.7, 0.5), CurvePoint(1.0, 0.5, 1.0), CurvePoint(2.0, 0.2, 4.0)),
 }
 #: Densities of the same.
 DENSITIES: Curves = {
-    "a": (Step(0.5, 0.5, 1.0), Step(0.2, 0.2, 3.0), Step(0.1, 0.1, 30.0)),
-    "b": (Step(0.5, 0.5, 0.5), Step(0.2, 0.2, 1.0), Step(0.1, 0.1, 4.0)),
+    "a": (CurvePoint(0.5, 0.5, 1.0), CurvePoint(0.2, 0.2, 3.0), CurvePoint(0.1, 0.1, 30.0)),
+    "b": (CurvePoint(0.5, 0.5, 0.5), CurvePoint(0.2, 0.2, 1.0), CurvePoint(0.1, 0.1, 4.0)),
 }
 
 
 def test_curves_are_the_drops_of_a_scan_from_the_mildest_level() -> None:
     found = curves_of(scan({"conv1": {0.75: -1.0, 0.5: -6.0}, "fc1": {0.75: 0.5, 0.5: 0.0}}, dense=97.0))
     assert found == {
-        "conv1": [Step(0.75, 0.75, 1.0), Step(0.5, 0.5, 6.0)],
-        "fc1": [Step(0.75, 0.75, -0.5), Step(0.5, 0.5, 0.0)],
+        "conv1": [CurvePoint(0.75, 0.75, 1.0), CurvePoint(0.5, 0.5, 6.0)],
+        "fc1": [CurvePoint(0.75, 0.75, -0.5), CurvePoint(0.5, 0.5, 0.0)],
     }
 
 
 def test_coupled_layers_share_a_curve() -> None:
     found = curves_of(scan({"conv1+fc1": {0.5: -6.0}, "fc2": {0.5: -1.0}}))
     assert list(found) == ["conv1", "fc1", "fc2"]
-    assert found["conv1"] == found["fc1"] == [Step(0.5, 0.5, 6.0)]
+    assert found["conv1"] == found["fc1"] == [CurvePoint(0.5, 0.5, 6.0)]
 
 
 @pytest.mark.parametrize(
@@ -97,14 +97,14 @@ def test_tolerated_levels_stay_within_the_bounds() -> None:
 
 
 def test_a_curve_that_rises_again_by_chance_is_taken_as_flat() -> None:
-    curves = {"a": (Step(0.5, 0.7, 2.0), Step(1.0, 0.5, 1.0), Step(2.0, 0.2, 4.0))}
+    curves = {"a": (CurvePoint(0.5, 0.7, 2.0), CurvePoint(1.0, 0.5, 1.0), CurvePoint(2.0, 0.2, 4.0))}
     whole = bounded(curves, "quality", 99.0)
     assert tolerating(curves, whole, 3.0) == {"a": 1.5}  # half of the way from 2 points to 4
     assert tolerating(curves, whole, 1.0) == {"a": 0.25}  # where 1 point is first lost
 
 
 def test_a_layer_that_gains_from_pruning_has_lost_nothing() -> None:
-    curves = {"a": (Step(0.5, 0.7, -1.0), Step(1.0, 0.5, 2.0))}
+    curves = {"a": (CurvePoint(0.5, 0.7, -1.0), CurvePoint(1.0, 0.5, 2.0))}
     assert tolerating(curves, bounded(curves, "quality", 99.0), 1.0) == {"a": 0.75}
 
 
@@ -126,7 +126,7 @@ def test_tolerances_run_from_a_fiftieth_of_the_cliff_in_equal_ratios() -> None:
 
 
 def test_the_greedy_sequence_halves_the_range_of_tolerances_again_and_again() -> None:
-    curves = {"a": (Step(10.0, 0.1, 10.0),)}  # the level is the tolerance
+    curves = {"a": (CurvePoint(10.0, 0.1, 10.0),)}  # the level is the tolerance
     space = bounded(curves, "quality", 10.0)
     found = [greedy(curves, space, 10.0, number)["a"] for number in range(7)]
     shares = [math.log(level / 0.2) / math.log(50) for level in found]
@@ -152,15 +152,13 @@ def searched(draw: st.DrawFn) -> tuple[Curves, BudgetKind]:
     column = st.lists(st.floats(-5, 60), min_size=len(marks), max_size=len(marks))
     layers = [draw(column) for _ in range(draw(st.integers(1, 3)))]
     return {
-        str(n): tuple(Step(mark, mark, drop) for mark, drop in zip(marks, column, strict=True))
+        str(n): tuple(CurvePoint(mark, mark, drop) for mark, drop in zip(marks, column, strict=True))
         for n, column in enumerate(layers)
     }, kind
 
 
 @given(found=searched(), cliff=st.floats(0.1, 100), count=st.integers(0, 12))
-def test_whatever_is_chosen_first_lies_within_the_bounds(
-    found: tuple[Curves, BudgetKind], cliff: float, count: int
-) -> None:
+def test_first_choices_lie_within_the_bounds(found: tuple[Curves, BudgetKind], cliff: float, count: int) -> None:
     curves, kind = found
     space = bounded(curves, kind, cliff)
     chosen = [*starts(curves, space, cliff, count), *(greedy(curves, space, cliff, number) for number in range(5))]

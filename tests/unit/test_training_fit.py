@@ -40,7 +40,7 @@ def test_two_steps_by_hand_with_l1_mask_and_momentum() -> None:
 
 
 def reference(net: nn.Module, data: Tensors, recipe: Recipe, seed: int) -> list[float]:
-    """What ``fit`` promises, as a plain loop: order and dropout from (seed, purpose, epoch), a fused optimizer."""
+    """The promises of ``fit`` as a plain loop: order and dropout from (seed, purpose, epoch), a fused optimizer."""
     net.to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.SGD(net.parameters(), lr=recipe.lr, momentum=recipe.momentum, fused=True)
     losses = []
@@ -181,7 +181,7 @@ def test_epochs_are_reported() -> None:
     assert 0 < sum(epoch.seconds for epoch in seen) <= result.seconds
 
 
-def test_fractions_are_told_within_a_long_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fractions_are_reported_within_a_long_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pruneexp.training.fit._TICK", 0.0)
     seen: list[float] = []
     fit(network(), digits(), replace(SGD, epochs=1), seed=0, device=CPU, on_fraction=seen.append)

@@ -1,4 +1,4 @@
-"""The layout of convolutions: which networks are moved into it, what of them is moved, and that numbers stay."""
+"""The layout of convolutions: the networks and weights that are moved into it, and that numbers stay the same."""
 
 from __future__ import annotations
 

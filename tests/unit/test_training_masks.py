@@ -1,4 +1,4 @@
-"""Pruned weights while they are trained: zero, whatever the optimizer, the penalty, clipping and the past say."""
+"""Pruned weights stay zero in training, with every optimizer and penalty, with clipping and old momentum."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recipes: learning rates worked by hand, and what is refused."""
+"""Recipes: learning rates worked by hand, and values that are refused."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Allocations: one file each, a frozen dataclass that says how many weights each layer keeps."""
+"""Allocations: one file each, a frozen dataclass that computes how many weights each layer keeps."""

@@ -1,4 +1,4 @@
-"""One threshold for all layers together: the lowest scores of the whole scope go, wherever they are."""
+"""One threshold for all layers together: the lowest scores of the whole scope are pruned, in any layer."""
 
 from __future__ import annotations
 

@@ -20,16 +20,16 @@ from pruneexp.schema import Budget
 class LayerStd:
     """Keep |w| >= q_l * std_l, with q_l = q * ``scale[l]`` (1 where not given) and std_l over the layer's survivors.
 
-    The standard deviation is the population's (divided by n), around the mean. Asked for a density, the common q is
-    solved for: weights are ranked by |w| / (scale_l * std_l) over all layers, and q is the value of the last one kept.
-    The count is exact then; weights that tie at q are kept in the order of layers and indices until it is reached.
-    A layer that no threshold cuts (all its survivors equal, or scale 0) is ranked first. A criterion other than
-    magnitude changes which weights a layer keeps, not how many.
+    The standard deviation is the population's (divided by n), around the mean. For a density, the allocation solves for
+    the common q: it ranks weights by |w| / (scale_l * std_l) over all layers, and q is the value of the last one kept.
+    The count is then exact; weights that tie at q are kept in the order of layers and indices until it is reached.
+    A layer that no threshold cuts (all its survivors equal, or scale 0) ranks first. A criterion other than magnitude
+    changes which weights a layer keeps, not how many.
 
     Raises:
         ValueError: a scale is negative or not finite.
         UserError: ``scale`` names an unknown layer.
-        Infeasible: the density asked for is below what layers of scale 0 hold.
+        Infeasible: layers of scale 0 alone hold more weights than the density allows.
     """
 
     scale: Mapping[str, float] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from pruneexp.schema import Budget
 class PerLayer:
     """Every layer keeps min(1, budget * ``scale[l]``), with scale 1 where none is given.
 
-    Layers in ``exempt`` keep all they have, on top of the budget.
+    Layers in ``exempt`` keep all of their survivors, on top of the budget.
 
     Raises:
         ValueError: a scale is not a finite number above 0.

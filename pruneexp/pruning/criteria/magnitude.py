@@ -1,4 +1,4 @@
-"""Magnitude: the smallest weights go first (Han et al. 2015, section 3)."""
+"""Magnitude: the smallest weights are pruned first (Han et al. 2015, section 3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random: the control, to which every other criterion is compared."""
+"""Random: the control for every other criterion."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Random:
-    """Score uniform in [0, 1), one draw per weight in the order of the layers, whatever the weights are."""
+    """Score uniform in [0, 1), one draw per weight in the order of the layers, independent of the weights' values."""
 
     def __call__(self, weights: Mapping[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
         return {

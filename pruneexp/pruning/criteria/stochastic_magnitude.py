@@ -1,9 +1,9 @@
 """Stochastic magnitude: weights are pruned with a probability that falls with |w| (Han et al. 2015, section 3).
 
-The paper names the variant, finds it worse than thresholds, and gives no formula. Chosen here: survivors are drawn one
-after the other without replacement, each draw with probability proportional to |w| ** (1 / temperature). Perturbing
-log |w| / temperature with independent Gumbel noise and keeping the highest is exactly that draw (the Gumbel-top-k
-trick, Kool et al. 2019), so the count stays exact.
+The paper names the variant, finds it worse than thresholds, and gives no formula. This criterion draws survivors one
+after the other without replacement, each with probability proportional to |w| ** (1 / temperature). The highest values
+of log |w| / temperature plus independent Gumbel noise are exactly such a draw (the Gumbel-top-k trick, Kool et al.
+2019), so the count stays exact.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor
 class StochasticMagnitude:
     """Score log |w| / temperature + Gumbel noise.
 
-    A temperature towards 0 is plain magnitude, towards infinity it is random. A weight of exactly zero goes first.
+    Temperatures near 0 give plain magnitude, very high ones random scores. Weights of exactly zero are pruned first.
 
     Raises:
         ValueError: ``temperature`` is not above 0.

@@ -10,7 +10,7 @@ from pruneexp.schema import Budget
 
 @dataclass(frozen=True)
 class Iterative:
-    """Every round prunes the same share of what is left: densities d ** (k / rounds), qualities q * k / rounds.
+    """Every round prunes the same share of the survivors: densities d ** (k / rounds), qualities q * k / rounds.
 
     A target that prunes nothing (density 1 or quality 0) takes a single round.
 
@@ -25,6 +25,7 @@ class Iterative:
             raise ValueError(f"rounds is {self.rounds}, must be a whole number of at least 1")
 
     def path(self, target: Budget, curve: Sequence[Budget]) -> tuple[Budget, ...]:
+        """The budgets of the rounds that lead to ``target``, mildest first; ``curve`` has no effect."""
         if target.value == (1 if target.kind == "density" else 0):
             return (target,)
         shares = [k / self.rounds for k in range(1, self.rounds)]

@@ -13,4 +13,5 @@ class OneShot:
     """A single round."""
 
     def path(self, target: Budget, curve: Sequence[Budget]) -> tuple[Budget, ...]:
+        """The target alone; ``curve`` has no effect."""
         return (target,)

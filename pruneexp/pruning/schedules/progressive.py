@@ -13,8 +13,8 @@ from pruneexp.schema import Budget
 class Progressive:
     """Every milder budget of the curve is a round on the way, so a whole curve costs one retraining per point.
 
-    With ``start``, a density or a quality as the curve's budgets are, targets up to ``start`` take one round; the
-    others start from ``start``, as Figure 5 does from 5x. Budgets that prune nothing are no rounds.
+    With ``start``, a density or a quality as the curve's budgets are, targets up to ``start`` take one round and the
+    others begin with a round at ``start``, as in Figure 5 at 5x. Budgets that prune nothing are no rounds.
 
     Raises:
         ValueError: ``start`` is not a finite number above 0.
@@ -27,6 +27,7 @@ class Progressive:
             raise ValueError(f"start is {self.start}, must be a density in (0, 1] or a quality above 0")
 
     def path(self, target: Budget, curve: Sequence[Budget]) -> tuple[Budget, ...]:
+        """The milder budgets of ``curve``, mildest first, and then ``target``."""
         rounds = {budget.value for budget in curve if budget.kind == target.kind}
         if self.start is not None:
             rounds = {value for value in rounds if _harder(target.kind, value, self.start)} | {self.start}

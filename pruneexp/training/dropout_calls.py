@@ -1,4 +1,4 @@
-"""Which layer each dropout of a network drops the outputs of, found by following tensors through one training pass.
+"""The layer whose outputs each dropout of a network drops, found by following tensors through one training pass.
 
 Knows dropout and prunable layers, and the functions of torch that drop; knows no rates and no densities.
 """
@@ -23,7 +23,7 @@ Dropping = nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.Dropout3d | nn.AlphaDro
 
 _IMAGES = 2  # batch normalisation cannot take one alone
 
-#: Functions that drop, by name: place of the rate and its default, place of ``training`` and its default.
+#: Functions that drop, by name: position of the rate and its default, position of ``training`` and its default.
 _FUNCTIONS: Mapping[str, tuple[int, float, int, bool]] = {
     **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "dropout3d", "native_dropout"), (1, 0.5, 2, True)),
     **dict.fromkeys(("alpha_dropout", "feature_alpha_dropout"), (1, 0.5, 2, False)),
@@ -33,12 +33,12 @@ _FUNCTIONS: Mapping[str, tuple[int, float, int, bool]] = {
     "multi_head_attention_forward": (10, 0.0, 13, True),
 }
 _RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu")
-#: Functions in which a weight meets an input; elsewhere a tensor of unknown origin is a constant that changes a weight.
+#: Functions that combine a weight with an input; in others, a tensor of unknown origin is a constant.
 _LAYERS = ("linear", "bilinear", "conv1d", "conv2d", "conv3d", "matmul", "__matmul__", "mm", "bmm", "addmm", "einsum")
 
 
 @dataclass(frozen=True)
-class Use:
+class DropoutCall:
     """One call of a dropout layer within a pass, and the prunable layer whose connections govern its rate there."""
 
     dropout: str
@@ -46,21 +46,21 @@ class Use:
 
 
 @dataclass(frozen=True)
-class Uses:
-    """All calls of dropout layers, in order, and where functions drop outside of them: (module, function)."""
+class DropoutTrace:
+    """All calls of dropout layers, in order, and the functions that drop outside of them, as (module, function)."""
 
-    calls: tuple[Use, ...]
+    calls: tuple[DropoutCall, ...]
     functional: tuple[tuple[str, str], ...]
 
 
-def uses(network: nn.Module, input_shape: tuple[int, ...]) -> Uses:
+def trace_dropouts(network: nn.Module, input_shape: tuple[int, ...]) -> DropoutTrace:
     """Follow two images of ``input_shape`` (C, H, W) through one pass of ``network`` in training mode.
 
-    A dropout belongs to the linear layer whose outputs reach it, of several that do to the one that ran last. Where a
-    convolution's outputs reach it, as the first dropout of torchvision's AlexNet, it belongs to the next prunable layer
-    that its own outputs reach, and to the convolution where there is none. What cannot be followed, such as tensors
-    that went through numpy, is taken to come from the layer that ran last. Buffers, modes and torch's global generators
-    are as before.
+    A dropout belongs to the linear layer whose outputs reach it; where several do, to the one that ran last. Where the
+    outputs of a convolution reach it, as in torchvision's AlexNet, it belongs to the next prunable layer that its own
+    outputs reach, or to the convolution if there is none. A tensor that cannot be followed, because it went through
+    numpy for example, counts as an output of the layer that ran last. Buffers, modes and torch's global generators are
+    as before.
 
     Raises:
         UserError: the network has no prunable layer, or cannot run such a pass.
@@ -80,14 +80,14 @@ def uses(network: nn.Module, input_shape: tuple[int, ...]) -> Uses:
                 f"{type(network).__name__} cannot run a training pass of {_IMAGES} images of shape {input_shape}, "
                 f"which shows where it drops: {first_line(error)} (dropout=fixed needs no such pass)"
             ) from error
-    return trace.uses()
+    return trace.result()
 
 
 @dataclass(frozen=True)
 class _Tag:
-    """Where a tensor comes from: from the image, through these layers at last, dropped by these calls since.
+    """The origin of a tensor: the last layers on its way from the image, and the dropout calls since then.
 
-    ``weights`` names the layers of what is computed from their weights alone.
+    ``weights`` names layers whose weights alone, without any image, the tensor is computed from.
     """
 
     layers: frozenset[str] = frozenset()
@@ -96,7 +96,7 @@ class _Tag:
 
 
 class _Trace(TorchFunctionMode):
-    """Tags every tensor of a pass. Tensors are kept, so that none is taken for one that has gone."""
+    """Tags every tensor of a pass. It holds the tensors, so that no identity is used twice."""
 
     def __init__(self, network: nn.Module, images: Tensor) -> None:
         super().__init__()
@@ -108,18 +108,18 @@ class _Trace(TorchFunctionMode):
         for name, module in self._layers.items():
             self._mark(weight_of(module), _Tag(weights=frozenset({name})))
         self._mark(images, _Tag())
-        self._ran: dict[str, int] = {}  # when each layer ran last
+        self._ran: dict[str, int] = {}  # the step at which each layer ran last
         self._steps = 0
-        self._calls: list[tuple[str, str]] = []  # dropout, its layer as far as it is known
+        self._calls: list[tuple[str, str]] = []  # dropout, and its layer as known so far
         self._undecided: set[int] = set()
-        self._unseen: set[int] = set()  # of these: whose outputs cannot be followed
+        self._unseen: set[int] = set()  # undecided calls whose outputs cannot be followed
         self._running: list[str] = []
         self._functional: dict[tuple[str, str], None] = {}
 
-    def uses(self) -> Uses:
+    def result(self) -> DropoutTrace:
         first = next(iter(self._layers))
-        calls = tuple(Use(name, layer or first) for name, layer in self._calls)
-        return Uses(calls, tuple(self._functional))
+        calls = tuple(DropoutCall(name, layer or first) for name, layer in self._calls)
+        return DropoutTrace(calls, tuple(self._functional))
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -140,7 +140,7 @@ class _Trace(TorchFunctionMode):
             where = self._running[-1] if self._running else ""
             self._functional[where, f"{func.__name__} at rate {rate:g}"] = None
         result = func(*args, **named)
-        changed = args[:1] if result is None else result  # an assignment to a part of a tensor returns nothing
+        changed = args[:1] if result is None else result  # an assignment to a slice returns nothing
         self._follow(getattr(func, "__name__", ""), list(_tensors((args, named))), list(_tensors(changed)))
         return result
 
@@ -150,7 +150,7 @@ class _Trace(TorchFunctionMode):
         return bool(self._running) and isinstance(self._network.get_submodule(self._running[-1]), Dropping)
 
     def _follow(self, name: str, inputs: list[Tensor], outputs: list[Tensor]) -> None:
-        """Tag what a function has made of its inputs."""
+        """Tag the outputs of a function by the tags of its inputs."""
         others = [tensor for tensor in inputs if id(tensor) not in self._own]
         weights = frozenset[str]().union(*(self._tag(tensor).weights for tensor in inputs))
         known = [self._tag(tensor) for tensor in others if id(tensor) in self._tags]
@@ -170,7 +170,7 @@ class _Trace(TorchFunctionMode):
             self._mark(tensor, tag)
 
     def _run(self, layers: frozenset[str], calls: frozenset[int]) -> None:
-        """These layers run on what these calls have dropped."""
+        """Note that these layers run on outputs of these dropout calls."""
         self._steps += 1
         self._ran |= dict.fromkeys(layers, self._steps)
         name = min(layers, key=list(self._layers).index)
@@ -209,7 +209,7 @@ class _Trace(TorchFunctionMode):
 
 @contextmanager
 def _training(network: nn.Module) -> Iterator[None]:
-    """Training mode; modes and buffers are put back."""
+    """Training mode within the context; modes and buffers are restored afterwards."""
     modes = [(module, module.training) for module in network.modules()]
     buffers = [
         (module, name, buffer, buffer.clone())
@@ -228,10 +228,10 @@ def _training(network: nn.Module) -> Iterator[None]:
 
 
 def _rate(func: Any, args: tuple[Any, ...], named: Mapping[str, Any]) -> float:
-    """The rate at which a function of torch drops; 0 where it does not."""
+    """The rate at which a function of torch drops; 0 where it drops nothing."""
     name = getattr(func, "__name__", "")
     if name in _RECURRENT:  # ..., has_biases, num_layers, dropout, train, ...: between layers only
-        start = next((place for place, value in enumerate(args) if isinstance(value, bool)), len(args))
+        start = next((index for index, value in enumerate(args) if isinstance(value, bool)), len(args))
         layers, rate, training = (*args[start + 1 : start + 4], 1, 0.0, False)[:3]
         return float(rate) if training and layers > 1 else 0.0
     if name not in _FUNCTIONS:

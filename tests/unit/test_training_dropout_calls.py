@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from pruneexp.errors import UserError
 from pruneexp.models.alexnet import AlexNet
-from pruneexp.training.uses import uses
+from pruneexp.training.dropout_calls import trace_dropouts
 from tests.contracts.dropping import Functional, Shared
 from tests.contracts.training import network, same, values
 
 
 def owners(net: nn.Module, *shape: int) -> list[tuple[str, str]]:
-    return [(call.dropout, call.layer) for call in uses(net, shape).calls]
+    return [(call.dropout, call.layer) for call in trace_dropouts(net, shape).calls]
 
 
 def small() -> nn.Sequential:
@@ -80,7 +80,7 @@ class Branches(nn.Module):
         return self.head(self.both(torch.cat([right, left], 1)))  # type: ignore[no-any-return]
 
 
-def test_branches_are_told_apart_and_where_they_meet_the_last_counts() -> None:
+def test_branches_are_separate_and_where_they_join_the_last_counts() -> None:
     expected = [("drop_left", "left"), ("drop_right", "right"), ("both", "right")]
     assert owners(Branches(), 1, 2, 2) == expected
 
@@ -121,7 +121,7 @@ def test_a_weight_that_is_changed_on_its_way_is_its_layers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "found"),
     [
         ("F", ("", "dropout at rate 0.5")),
         ("alpha", ("", "alpha_dropout at rate 0.5")),
@@ -132,28 +132,28 @@ def test_a_weight_that_is_changed_on_its_way_is_its_layers() -> None:
         ("lstm", ("recurrent", "lstm at rate 0.2")),
     ],
 )
-def test_functions_that_drop_are_found(kind: str, told: tuple[str, str]) -> None:
-    assert uses(Functional(kind), (1, 12, 12)).functional == (told,)
+def test_functions_that_drop_are_found(kind: str, found: tuple[str, str]) -> None:
+    assert trace_dropouts(Functional(kind), (1, 12, 12)).functional == (found,)
 
 
 @pytest.mark.filterwarnings("ignore:dropout option adds dropout after all but last")
 @pytest.mark.parametrize("kind", ["rate 0", "one layer"])
 def test_functions_that_drop_nothing_are_not(kind: str) -> None:
-    assert uses(Functional(kind), (1, 12, 12)).functional == ()
+    assert trace_dropouts(Functional(kind), (1, 12, 12)).functional == ()
 
 
 def test_a_pass_leaves_no_trace() -> None:
     net = network(dropout=0.5).eval()
     net[2].train()
     before, modes, state = values(net), [module.training for module in net.modules()], torch.get_rng_state()
-    assert uses(net, (1, 6, 6)) == uses(net, (1, 6, 6))
+    assert trace_dropouts(net, (1, 6, 6)) == trace_dropouts(net, (1, 6, 6))
     assert same(before, values(net))
     assert [module.training for module in net.modules()] == modes
     assert torch.equal(torch.get_rng_state(), state)
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in net.modules())
 
 
-def test_a_network_that_cannot_run_is_told_in_one_sentence() -> None:
+def test_a_network_that_cannot_run_is_refused_in_one_sentence() -> None:
     with pytest.raises(UserError, match=r"Sequential cannot run a training pass of 2 images of shape \(1, 5, 5\)") as e:
-        uses(small(), (1, 5, 5))
+        trace_dropouts(small(), (1, 5, 5))
     assert "\n" not in str(e.value)

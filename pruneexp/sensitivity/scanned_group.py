@@ -1,4 +1,4 @@
-"""A group of layers under examination: its weights in the network, and how they are pruned and put back."""
+"""A group of layers in a scan: its weights in the network, their levels, and how to prune and restore them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from pruneexp.sensitivity.levels import Levels, levels
 
 
 @dataclass(frozen=True)
-class Subject:
-    """``weights`` are the network's own, in the order of ``levels.survives``."""
+class ScannedGroup:
+    """A group and its levels; ``weights`` are the network's own, in the order of ``levels.survives``."""
 
     name: str
     weights: tuple[Tensor, ...]
@@ -33,38 +33,40 @@ class Subject:
         return list(shared.values())
 
 
-def subject(
+def scanned_group(
     network: nn.Module, group: Group, budgets: Sequence[Budget], criterion: Criterion, generator: torch.Generator
-) -> Subject:
-    """Scores are drawn from a copy of ``generator``, so that a group's masks do not depend on which others there are.
+) -> ScannedGroup:
+    """The group at these budgets; its masks come from a copy of ``generator`` and do not depend on other groups.
 
     Raises:
         UserError, ValueError: as ``levels``.
     """
     weights = weights_of(network, group)
-    return Subject(group.name, tuple(weights.values()), levels(weights, budgets, criterion, generator.clone_state()))
+    return ScannedGroup(
+        group.name, tuple(weights.values()), levels(weights, budgets, criterion, generator.clone_state())
+    )
 
 
 @contextmanager
-def pruning(subject: Subject) -> Iterator[Callable[[int], None]]:
-    """Hand out what prunes the group to a level, always from its dense weights; at the end these are put back."""
-    dense = [weight.clone() for weight in subject.weights]
+def pruning(scanned: ScannedGroup) -> Iterator[Callable[[int], None]]:
+    """Yield a function that prunes the group to a level, always from its dense weights; restore these on exit."""
+    dense = [weight.clone() for weight in scanned.weights]
 
     def prune(level: int) -> None:
-        for weight, whole, survives in zip(subject.weights, dense, subject.levels.survives, strict=True):
+        for weight, whole, survives in zip(scanned.weights, dense, scanned.levels.survives, strict=True):
             _prune(weight, whole, survives, level)
 
     try:
         yield prune
     finally:
-        for weight, whole in zip(subject.weights, dense, strict=True):
+        for weight, whole in zip(scanned.weights, dense, strict=True):
             weight.copy_(whole)
 
 
 def _prune(weight: Tensor, whole: Tensor, survives: Tensor, level: int) -> None:
-    """The dense weights where more than ``level`` levels are survived, else 0.0.
+    """Write the dense weights that survive more than ``level`` levels, and 0.0 elsewhere.
 
-    On a CPU by multiplying bit patterns with 0 or 1: 16.8 M floats take one core 0.03 s in numpy, and 0.13 s with
+    On a CPU, NumPy multiplies bit patterns by 0 or 1: one core takes 0.03 s for 16.8 M floats, and 0.13 s with
     ``copy_`` and ``masked_fill_``.
     """
     if weight.device.type == "cpu":
