@@ -63,14 +63,14 @@ CASES = (
 
 
 @dataclass(frozen=True)
-class Found:
+class LayerScores:
     """The per-image losses (layers, levels, images) and the scores, layer by layer and level by level."""
 
     losses: Tensor
     scores: list[Score]
 
 
-def plain(network: nn.Module, source: ResidentSource, fit: Callable[[Tensor], Tensor]) -> Found:
+def plain(network: nn.Module, source: ResidentSource, fit: Callable[[Tensor], Tensor]) -> LayerScores:
     """One whole evaluation per layer and level; a hook collects the logits for the comparison."""
     heard: list[Tensor] = []
     scores: list[Score] = []
@@ -85,24 +85,26 @@ def plain(network: nn.Module, source: ResidentSource, fit: Callable[[Tensor], Te
     listener.remove()
     logits = torch.cat(heard).reshape(-1, source.labels.numel(), heard[0].shape[1])
     losses = [cross_entropy(each, source.labels, reduction="none") for each in logits]
-    return Found(torch.stack(losses).reshape(-1, len(LEVELS), source.labels.numel()), scores)
+    return LayerScores(torch.stack(losses).reshape(-1, len(LEVELS), source.labels.numel()), scores)
 
 
-def scanned(network: nn.Module, source: ResidentSource, fit: Callable[[Tensor], Tensor]) -> Found:
+def scanned(network: nn.Module, source: ResidentSource, fit: Callable[[Tensor], Tensor]) -> LayerScores:
     outcomes = scan(
         network, groups(network), LEVELS, Magnitude(), source,
         generator=draws(), device=CPU, adapt=fit, batch_size=BATCH,
     )  # fmt: skip
     assert outcomes.plain == ()
     layers, levels, _ = outcomes.loss.shape
-    return Found(outcomes.loss, [outcomes.score(layer, level) for layer in range(layers) for level in range(levels)])
+    return LayerScores(
+        outcomes.loss, [outcomes.score(layer, level) for layer in range(layers) for level in range(levels)]
+    )
 
 
 def draws() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-def check(ours: Found, theirs: Found) -> None:
+def check(ours: LayerScores, theirs: LayerScores) -> None:
     """The same answers: losses bit for bit, accuracies as numbers."""
     assert torch.equal(ours.losses.view(torch.int32), theirs.losses.view(torch.int32))
     accuracies = [[(score.top1, score.top5) for score in found.scores] for found in (ours, theirs)]
@@ -127,7 +129,7 @@ def compare(case: Case, whole: ResidentSource, rounds: int) -> bool:
     return ratio >= case.faster
 
 
-def timed(run: Callable[[], Found], seconds: list[float]) -> Found:
+def timed(run: Callable[[], LayerScores], seconds: list[float]) -> LayerScores:
     begin = time.perf_counter()
     found = run()
     seconds.append(time.perf_counter() - begin)

@@ -104,8 +104,8 @@ def starts(curves: Curves, space: Space, cliff: float, count: int) -> list[Level
     """First choices, mildest first: alternately the same level in every layer (``even``) and ``tolerating``."""
     pairs = (count + 1) // 2
     found: list[Levels] = []
-    for place, tolerance in enumerate(tolerances(pairs, cliff) if pairs else ()):
-        found += [even(space, (place + 1) / (pairs + 1)), tolerating(curves, space, tolerance)]
+    for index, tolerance in enumerate(tolerances(pairs, cliff) if pairs else ()):
+        found += [even(space, (index + 1) / (pairs + 1)), tolerating(curves, space, tolerance)]
     return found[:count]
 
 

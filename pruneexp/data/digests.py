@@ -60,21 +60,21 @@ def file_digests(root: Path, files: NDArray[Any], memory: Path) -> NDArray[np.ui
     entries = np.concatenate([np.empty((0, 4), np.int64), *_in_threads(partial(_entries, root), files)])
     read = _Read(files, entries, np.zeros((len(files), 32), np.uint8))
     keep = _recall(_stored(memory), read)
-    waiting = np.flatnonzero(~keep)
-    if len(waiting) == 0:
+    unread = np.flatnonzero(~keep)
+    if len(unread) == 0:
         return read.digests
     settled = entries[:, 1:3].max(axis=1) < started - SETTLED_NS
-    note, done = _Note(root, entries[waiting, 0]), 0
+    report, done = _ProgressReport(root, entries[unread, 0]), 0
     try:
-        for digests in _in_threads(partial(_hashes, root), files[waiting]):
-            places = waiting[done : done + len(digests)]
-            read.digests[places], keep[places] = digests, settled[places]
+        for digests in _in_threads(partial(_hashes, root), files[unread]):
+            rows = unread[done : done + len(digests)]
+            read.digests[rows], keep[rows] = digests, settled[rows]
             done += len(digests)
-            if note.due(done):
+            if report.due(done):
                 _store(memory, read.take(keep))
     finally:  # after Ctrl-C, the next command continues from here
         stored = _store(memory, read.take(keep))
-    note.end(stored, memory)
+    report.end(stored, memory)
     return read.digests
 
 
@@ -118,9 +118,9 @@ def _recall(before: _Read | None, read: _Read) -> NDArray[np.bool_]:
     if before is None or len(before.files) == 0:
         return np.zeros(len(read.files), bool)
     order = np.argsort(before.files, kind="stable")  # nearly sorted names make a stable sort quick
-    place = order[np.searchsorted(before.files, read.files, sorter=order).clip(max=len(order) - 1)]
-    same: NDArray[np.bool_] = (before.files[place] == read.files) & (before.entries[place] == read.entries).all(axis=1)
-    read.digests[same] = before.digests[place[same]]
+    match = order[np.searchsorted(before.files, read.files, sorter=order).clip(max=len(order) - 1)]
+    same: NDArray[np.bool_] = (before.files[match] == read.files) & (before.entries[match] == read.entries).all(axis=1)
+    read.digests[same] = before.digests[match[same]]
     return same
 
 
@@ -155,7 +155,7 @@ def _store(memory: Path, read: _Read) -> bool:
     return True
 
 
-class _Note:
+class _ProgressReport:
     """Tells the user which files are being read, and how long that takes."""
 
     def __init__(self, root: Path, sizes: NDArray[np.int64]) -> None:

@@ -23,8 +23,8 @@ def command(choice: str, root: Path) -> str:
 
 def missing(title: str, choice: str, sought: str, folders: Sequence[Path], root: Path) -> UserError:
     """An error: ``sought`` is in none of ``folders``, and this command fetches it."""
-    places = " or ".join(map(str, folders))
-    return UserError(f"{title} is not there: {sought} not found in {places}; fetch it with: {command(choice, root)}")
+    looked_in = " or ".join(map(str, folders))
+    return UserError(f"{title} is not there: {sought} not found in {looked_in}; fetch it with: {command(choice, root)}")
 
 
 @contextmanager

@@ -109,16 +109,16 @@ def imagenet(
     """
     if not 1 <= image_size <= resize:
         raise ValueError(f"image_size is {image_size}; 1 to resize={resize} is allowed")
-    place = Path(root).expanduser()
-    if download and not all((place / split).is_dir() for split in ("train", "val")):
-        with fetch.fetching("ImageNet", place):
+    folder = Path(root).expanduser()
+    if download and not all((folder / split).is_dir() for split in ("train", "val")):
+        with fetch.fetching("ImageNet", folder):
             for split in ("train", "val"):
-                torchvision.datasets.ImageNet(place, split=split)
-    classes, official, official_test = _listed(place)
+                torchvision.datasets.ImageNet(folder, split=split)
+    classes, official, official_test = _listed(folder)
     stay, held = stratified_split(official.labels, [_val_size(val_images, len(official.labels))])
     parts = {"train": official.take(stay), "val": official.take(held), "test": official_test}
     train, val, test = (_CenterCrop(part, resize, image_size) for part in parts.values())
-    contents = _contents(place, official, official_test)
+    contents = _contents(folder, official, official_test)
     digests = {"train": contents[stay], "val": contents[held], "test": contents[len(official.files) :]}
     return Dataset(
         name="imagenet",

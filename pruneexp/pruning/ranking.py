@@ -47,10 +47,10 @@ def kth_largest(values: Tensor, rank: int) -> Tensor:
     For 61 M floats, one CPU core takes 0.3 to 0.8 s with NumPy's introselect (ties are slowest), 1.3 s with
     ``torch.kthvalue``, and 10 s with a sort.
     """
-    place = values.numel() - rank
+    index = values.numel() - rank
     if values.device.type == "cpu":
-        return torch.from_numpy(np.partition(values.numpy(), place)[place : place + 1])[0]
-    return values.kthvalue(place + 1).values
+        return torch.from_numpy(np.partition(values.numpy(), index)[index : index + 1])[0]
+    return values.kthvalue(index + 1).values
 
 
 def surviving(values: Tensor, alive: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ class StochasticMagnitude:
         return {name: self._score(weight.detach(), generator) for name, weight in weights.items()}
 
     def _score(self, weight: Tensor, generator: torch.Generator) -> Tensor:
-        waiting = torch.empty(weight.shape, device=generator.device).exponential_(generator=generator)
-        gumbel = waiting.to(weight.device).log_().neg_()
+        exponential = torch.empty(weight.shape, device=generator.device).exponential_(generator=generator)
+        gumbel = exponential.to(weight.device).log_().neg_()
         dtype = torch.promote_types(weight.dtype, torch.float32)
         return weight.to(dtype).abs().log_().div_(self.temperature).add_(gumbel)
