@@ -60,11 +60,11 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, of: Machine | ModuleType, name: s
     original = getattr(owner, name)
     acted: list[bool] = []
 
-    def called(*arguments: object) -> object:
+    def called(*arguments: object, **named: object) -> object:
         if not acted:
             acted.append(True)
             act()
-        return original(*arguments)
+        return original(*arguments, **named)
 
     monkeypatch.setattr(owner, name, called)
 
