@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from analysis.publishing.catalogue import Publication, add_options, chosen, publications
 from analysis.records import COPIES, DEFAULT_URI
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, redact
 from pruneexp.terminal import read_no_further, replace_unwritable
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _supply(selected: Sequence[Publication], given: argparse.Namespace) -> Suppl
     wanted = list(materials.SOURCES) if given.command == "list" else [one.made_of() for one in selected]
     logged, notes = materials.read(given.tracking_uri, experiments, wanted, None if given.no_copy else COPIES)
     for sentence in notes:
-        print(f"note: {sentence}", file=sys.stderr)
+        print(f"note: {redact(sentence)}", file=sys.stderr)
     place = f"experiment {', '.join(experiments)}" if experiments else "the store"
     return materials.Supply(logged, conditions, given.tracking_uri, place)
 

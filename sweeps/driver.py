@@ -147,8 +147,9 @@ class Worker:
         until = math.inf if seconds is None else time.monotonic() + seconds
         while time.monotonic() < until and (first := self._claim(total, wait=True)) is not None:
             trials = [first]
-            while len(trials) < at_once and (another := self._claim(total, wait=False)) is not None:
-                trials.append(another)
+            with self._putting_back(trials):
+                while len(trials) < at_once and (another := self._claim(total, wait=False)) is not None:
+                    trials.append(another)
             self._evaluate(trials, evaluate)
 
     def finished(self, total: int) -> list[FrozenTrial]:
@@ -158,20 +159,28 @@ class Worker:
     def _evaluate(
         self, trials: Sequence[optuna.Trial], evaluate: Callable[[Sequence[optuna.Trial]], Sequence[TrialOutcome]]
     ) -> None:
+        outcomes: Sequence[TrialOutcome] | None = None
+        # Suppressed where another worker took this one for dead, and has told one of the trials.
+        with contextlib.suppress(UpdateFinishedTrialError), self._putting_back(trials), self._alive(trials):
+            for trial in trials:
+                for name, distribution in self.space.items():
+                    suggest(trial, name, distribution)
+            outcomes = evaluate(trials)
+        if outcomes is None:
+            return
+        with contextlib.ExitStack() as every_trial:  # is told, though Optuna refuses the values of one
+            for trial, outcome in zip(trials, outcomes, strict=True):
+                every_trial.callback(self._tell, trial, outcome)
+
+    @contextmanager
+    def _putting_back(self, trials: Sequence[optuna.Trial]) -> Iterator[None]:
+        """Leave these trials to the next worker where the block does not end well."""
         try:
-            with self._alive(trials):
-                for trial in trials:
-                    for name, distribution in self.space.items():
-                        suggest(trial, name, distribution)
-                outcomes = evaluate(trials)
-        except BaseException as error:
+            yield
+        except BaseException:
             for trial in trials:
                 self._put_back(self._id(trial.number))
-            if isinstance(error, UpdateFinishedTrialError):
-                return  # another worker took this one for dead, and has told the trial
             raise
-        for trial, outcome in zip(trials, outcomes, strict=True):
-            self._tell(trial, outcome)
 
     def _tell(self, trial: optuna.Trial, outcome: TrialOutcome) -> None:
         """A trial that another worker, which took this one for dead, has told meanwhile stays as it is."""

@@ -57,19 +57,19 @@ class Numbered(BaseSampler):
 
     def __init__(self, make: Callable[[int], BaseSampler], seed: int, starts: Sequence[Mapping[str, Any]] = ()) -> None:
         self._make, self._seed, self._starts = make, seed, starts
-        self._current = make(seed)
+        self._samplers: dict[int, BaseSampler] = {}
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        self._current = self._make(trial_seed(self._seed, trial.number))
-        self._current.before_trial(study, trial)
+        self._samplers.pop(trial.number, None)  # a trial that was put back begins anew
+        self._of(trial).before_trial(study, trial)
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        return {} if self._given(trial) else self._current.infer_relative_search_space(study, trial)
+        return {} if self._given(trial) else self._of(trial).infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        return {} if self._given(trial) else self._current.sample_relative(study, trial, search_space)
+        return {} if self._given(trial) else self._of(trial).sample_relative(study, trial, search_space)
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -84,7 +84,12 @@ class Numbered(BaseSampler):
     def after_trial(
         self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
-        self._current.after_trial(study, trial, state, values)
+        self._of(trial).after_trial(study, trial, state, values)
+        del self._samplers[trial.number]
+
+    def _of(self, trial: FrozenTrial) -> BaseSampler:
+        """The sampler of a trial; Optuna draws late, when another trial may have begun."""
+        return self._samplers.setdefault(trial.number, self._make(trial_seed(self._seed, trial.number)))
 
     def reseed_rng(self) -> None:
         """Nothing to do: seeds follow from numbers, and no two processes share a number."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pruneexp.cache.identity import short, stage_key
 from pruneexp.experiment.identity import penalties, settings
@@ -69,7 +69,7 @@ def scan_once(session: Session, levels: Sequence[float], kind: BudgetKind, optio
     stage = stage_of(session, levels, kind, options or ScanOptions())
     record = session.runner.record(stage)
     found = Scan(
-        identity=_identity(session, stage, kind, options or ScanOptions()),
+        identity=replace(_identity(session, stage, kind, options or ScanOptions()), device=record["device"]),
         dense=Score(**record["dense"]),
         images=record["images"],
         rows=tuple(unflatten(LayerSensitivity, row) for row in record["rows"]),

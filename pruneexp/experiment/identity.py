@@ -11,7 +11,8 @@ from typing import Any
 from pruneexp.cache.identity import short, stage_key
 from pruneexp.config.groups import LABELS
 from pruneexp.experiment.build import Job
-from pruneexp.schema import SCHEMA_VERSION, Budget, PointIdentity
+from pruneexp.experiment.points import VERSION
+from pruneexp.schema import Budget, PointIdentity
 from pruneexp.stages.graph import Route
 from pruneexp.stages.setting import Regime
 
@@ -33,7 +34,7 @@ def identity(job: Job, budget: Budget, route: Route, by: AskedBy | None = None) 
     fingerprint, setting = job.setting.learner.fingerprint, job.setting
     curve = stage_key("curve", 1, {"labels": told, "reg": job.spec.values["reg"]}, [], fingerprint)
     ends = (route.dense.key, route.mask.key, route.final.key)
-    point = stage_key("point", int(SCHEMA_VERSION), {"budget": asdict(budget)}, (curve, *ends))
+    point = stage_key("point", VERSION, {"budget": asdict(budget)}, (curve, *ends))
     return PointIdentity(
         **told,
         budget=budget,

@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from pruneexp.cache.store import Store
 from pruneexp.experiment.build import Job
+from pruneexp.experiment.identity import identity
 from pruneexp.stages.graph import Route
 from pruneexp.stages.setting import Learner, Setting
 from pruneexp.terminal import duration
@@ -113,13 +114,16 @@ def make_plan(
     timed: Callable[[Setting], float] = seconds_per_epoch,
     only: Sequence[Route] = (),
 ) -> Plan:
-    """Look up every stage of a job, or ``only`` those of these routes, in the store.
+    """Look up every stage of a job, or ``only`` those of these routes, in the store; a stored point needs no stage.
 
     ``timed`` is asked for an epoch's seconds if anything is to train.
     """
     routes = only or job.routes
+    asked = () if only else zip(job.budgets, job.routes, strict=True)
+    finished = {route for budget, route in asked if store.has(identity(job, budget, route).point_key)}
     stages = {step.key: step for route in routes for step in route.steps}
-    there = {key for key in stages if store.has(key)}
+    needed = {step.key for route in routes if route not in finished for step in route.steps}
+    there = {key for key in stages if key not in needed or store.has(key)}
     trains = any(stage.epochs for key, stage in stages.items() if key not in there)
     each = timed(job.setting) if trains else 0.0
     works = {key: Work(s.kind, s.epochs, s.flop, s.epochs and s.epochs * each) for key, s in stages.items()}

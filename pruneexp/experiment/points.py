@@ -12,6 +12,9 @@ from pruneexp.cost.rows import layer_rows, totals
 from pruneexp.schema import Effort, Ledger, PointIdentity, PointResult, Score, Scores, TradeoffPoint
 from pruneexp.stages.graph import Route, Runner
 
+#: Part of a point's key: raised where what is assembled here, or counted in ``cost``, changes.
+VERSION = 1
+
 #: Column of the ledger that each kind of stage is booked under.
 COLUMNS = {"dense": "dense", "mask": "prune", "probe": "prune", "retrain": "retrain", "scratch": "scratch"}
 

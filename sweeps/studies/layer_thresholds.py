@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,6 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from pruneexp.cache.identity import short, stage_key
-from pruneexp.config import kinds
 from pruneexp.config.checks import check_study_name
 from pruneexp.errors import UserError, redact
 from pruneexp.experiment.pages import show_record
@@ -185,8 +184,7 @@ class LayerThresholds:
     def _record(self, session: Session, definition: Definition, dense_key: str) -> Record:
         chosen = {group: session.choices[group] for group in ("model", "data", "train", "reg", "dropout", "criterion")}
         params = {**chosen, "seed": session.spec.seed, "study": definition.name, "objective": self.objective}
-        about = {"about": dict(definition.about), "options": kinds.numbers("study", asdict(self))}
-        key = stage_key("study", 1, {"name": definition.name, **about}, [dense_key])
+        key = stage_key("study", 1, {"name": definition.name, "about": dict(definition.about)}, [dense_key])
         return session.open_study(key, definition.name, {**params, "sampler": self.sampler, "dense_key": dense_key})
 
     def _bench(self, session: Session, record: Record, name: str) -> Bench:
