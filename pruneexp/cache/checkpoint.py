@@ -5,19 +5,16 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pruneexp.cache import bundle, files
+from pruneexp.cache.files import Paths
 from pruneexp.cache.identity import short
-from pruneexp.cache.paths import Paths
-from pruneexp.cache.usage import Usage
+from pruneexp.cache.inventory import Usage
 from pruneexp.signals import StopRequest, deferring_interrupts
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-KIND = "checkpoint"
 
 
 class Checkpoint:
@@ -38,9 +35,8 @@ class Checkpoint:
         usage: Usage | None = None,
     ) -> None:
         """``usage`` is what else the process uses meanwhile; it is noted again while this key is being computed."""
+        self._paths, self._key, self._every, self._say = paths, key, every, on_event
         self._stop, self._usage = stop or StopRequest(), usage or Usage(paths)
-        self._root, self._key, self._every, self._say = paths.root, key, every, on_event
-        self._folder, self._draft = paths.checkpoints(key), paths.draft(key)
         self._saved = time.monotonic()
 
     def due(self) -> bool:
@@ -48,11 +44,7 @@ class Checkpoint:
         return self._stop.signal is not None or time.monotonic() - self._saved >= self._every
 
     def stop_if_requested(self) -> None:
-        """For work that takes seconds and saves nothing: leave where the process has been told to.
-
-        Raises:
-            Leaving: it has.
-        """
+        """For work that takes seconds and saves nothing: raise ``Stopped`` if a stop is requested."""
         self._usage.renew()
         self._stop.stop_if_requested()
 
@@ -60,18 +52,16 @@ class Checkpoint:
         """Tensors (on the CPU) and state of the last save, or None; a damaged save is reported and ignored.
 
         Raises:
-            UserError: the disk refuses, or a newer version of this project wrote the checkpoint.
+            UserError: the disk refuses.
         """
-        with files.explained(self._root):
-            for folder in reversed(self._saves()):
-                try:
-                    found = bundle.read(folder, self._key)
-                except bundle.DamageError as damage:
-                    self._say(f"The checkpoint of {short(self._key)} is damaged ({damage}) and is ignored.")
-                    continue
-                if found is not None:
-                    return dict(found.tensors), dict(found.record)
-        return None
+        with files.explained(self._paths.root):
+            saves = self._paths.saves(self._key)
+            try:
+                found = bundle.read(saves[-1], self._key) if saves else None
+            except bundle.DamageError as damage:
+                self._say(f"The checkpoint of {short(self._key)} is damaged ({damage}) and is ignored.")
+                return None
+        return None if found is None else (dict(found.tensors), dict(found.record))
 
     def save(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
         """Replace the last save, all or nothing. ``state`` is JSON-able.
@@ -81,18 +71,13 @@ class Checkpoint:
             ValueError: a tensor or a value of the state cannot be written; names it.
             UserError: the disk refuses; the save before this one is kept.
         """
-        with deferring_interrupts(), files.explained(self._root):
-            before = self._saves()
+        with deferring_interrupts(), files.explained(self._paths.root):
+            before = self._paths.saves(self._key)
             number = 1 + (int(before[-1].name) if before else 0)
-            with files.drafted(self._draft) as draft:
-                bundle.write(draft, bundle.Artefact(tensors, state), key=self._key, kind=KIND)
-                files.publish(draft, self._folder / f"{number:08d}")
+            with files.drafted(self._paths.draft(self._key)) as draft:
+                bundle.write(draft, bundle.Artefact(tensors, state), key=self._key, kind="checkpoint")
+                files.publish(draft, self._paths.checkpoints(self._key) / f"{number:08d}")
             for folder in before:
                 shutil.rmtree(folder, ignore_errors=True)
         self._saved = time.monotonic()
         self.stop_if_requested()
-
-    def _saves(self) -> list[Path]:
-        if not self._folder.exists():
-            return []
-        return sorted(folder for folder in self._folder.iterdir() if folder.name.isdigit())

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
+from pruneexp.cache.files import Paths
 from pruneexp.cache.inventory import Entry, damages, entries
-from pruneexp.cache.paths import Paths
 
 
 def show(root: Path) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from pruneexp.cache.files import Paths
 from pruneexp.cache.inventory import entries, remove, unused
-from pruneexp.cache.paths import Paths
 from pruneexp.store.listing import size_text, table
 
 #: Folders in which earlier versions kept notes of who uses what.

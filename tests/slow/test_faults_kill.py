@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from pruneexp.cache.bundle import verify
-from pruneexp.cache.paths import TENSORS, Paths
+from pruneexp.cache.bundle import TENSORS, verify
+from pruneexp.cache.files import Paths
 from pruneexp.tracking import default_uri
 from pruneexp.tracking.board import TAG_PREFIX
 from tests.contracts.composing import SMALL

@@ -13,10 +13,11 @@ import pytest
 import torch
 from filelock import FileLock
 
+from pruneexp.cache.bundle import MANIFEST
 from pruneexp.cache.checkpoint import Checkpoint
+from pruneexp.cache.files import Paths
 from pruneexp.cache.identity import stage_key
 from pruneexp.cache.inventory import damages, entries, remove, unused
-from pruneexp.cache.paths import MANIFEST, Paths
 from pruneexp.cache.store import Artefact, Store
 from pruneexp.store.__main__ import main
 

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from pruneexp.cache import files
+from pruneexp.cache.bundle import MANIFEST, RECORD, TENSORS
 from pruneexp.cache.checkpoint import Checkpoint
+from pruneexp.cache.files import Paths
 from pruneexp.cache.identity import stage_key
-from pruneexp.cache.paths import MANIFEST, RECORD, TENSORS, Paths
 from pruneexp.cache.store import Artefact, Store
 from pruneexp.errors import UserError
 
@@ -85,16 +86,17 @@ def test_a_damaged_save_is_said_and_ignored(checkpoint: Checkpoint, paths: Paths
     assert len(saves(paths)) == 1
 
 
-def test_the_save_before_a_damaged_one_is_used_where_it_still_exists(
-    checkpoint: Checkpoint, paths: Paths, events: list[str], monkeypatch: pytest.MonkeyPatch
+def test_killed_before_the_save_before_is_removed_the_last_one_counts(
+    checkpoint: Checkpoint, paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoint.save({}, {"epoch": 1})
     with monkeypatch.context() as killed:
         killed.setattr("pruneexp.cache.checkpoint.shutil.rmtree", lambda *_, **__: None)
         checkpoint.save({}, {"epoch": 2})
-    (max(saves(paths)) / MANIFEST).unlink()
-    assert checkpoint.load() == ({}, {"epoch": 1})
-    assert len(events) == 1
+    assert len(saves(paths)) == 2
+    assert checkpoint.load() == ({}, {"epoch": 2})
+    checkpoint.save({}, {"epoch": 3})
+    assert len(saves(paths)) == 1
 
 
 def test_a_checkpoint_belongs_to_its_key(checkpoint: Checkpoint, paths: Paths, events: list[str]) -> None:
@@ -113,7 +115,7 @@ def test_a_full_disk_keeps_the_save_before(
 
     checkpoint.save({}, {"epoch": 1})
     with monkeypatch.context() as full:
-        full.setattr(files, "sync", fail)
+        full.setattr(files, "_sync", fail)
         with pytest.raises(UserError, match=f"{paths.root} cannot be used: No space left on device"):
             checkpoint.save({}, {"epoch": 2})
     assert checkpoint.load() == ({}, {"epoch": 1})
