@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pruneexp.cache import bundle, files
 from pruneexp.cache.files import Paths
 from pruneexp.cache.identity import short
-from pruneexp.cache.inventory import Usage
 from pruneexp.signals import StopRequest, deferring_interrupts
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Checkpoint:
-    """The last saved position of one key. Only the holder of the key's lock may use it.
+    """The last saved position of one key, for the holder of the key's lock.
 
     Each save is a numbered bundle that is renamed into place before its predecessor is removed: killed at any moment,
     the last complete one remains.
@@ -31,22 +31,21 @@ class Checkpoint:
         *,
         every: float,
         on_event: Callable[[str], None],
-        stop: StopRequest | None = None,
-        usage: Usage | None = None,
+        stop: StopRequest,
+        pause: Callable[[], None],
     ) -> None:
-        """``usage`` is what else the process uses meanwhile; it is noted again while this key is being computed."""
+        """``pause`` is called where a stop loses nothing, and raises ``Stopped`` if one is requested."""
         self._paths, self._key, self._every, self._say = paths, key, every, on_event
-        self._stop, self._usage = stop or StopRequest(), usage or Usage(paths)
+        self._stop, self._pause = stop, pause
         self._saved = time.monotonic()
 
     def due(self) -> bool:
-        """Whether the set number of seconds has passed since the last save or the start, or a stop is requested."""
+        """Whether ``every`` seconds have passed since the last save or the start, or a stop is requested."""
         return self._stop.signal is not None or time.monotonic() - self._saved >= self._every
 
     def stop_if_requested(self) -> None:
-        """For work that takes seconds and saves nothing: raise ``Stopped`` if a stop is requested."""
-        self._usage.renew()
-        self._stop.stop_if_requested()
+        """For work that takes seconds and saves nothing."""
+        self._pause()
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """Tensors (on the CPU) and state of the last save, or None; a damaged save is reported and ignored.
@@ -55,9 +54,9 @@ class Checkpoint:
             UserError: the disk refuses.
         """
         with files.explained(self._paths.root):
-            saves = self._paths.saves(self._key)
+            newest = max(self._saves(), default=None)
             try:
-                found = bundle.read(saves[-1], self._key) if saves else None
+                found = None if newest is None else bundle.read(newest, self._key)
             except bundle.DamageError as damage:
                 self._say(f"The checkpoint of {short(self._key)} is damaged ({damage}) and is ignored.")
                 return None
@@ -72,12 +71,15 @@ class Checkpoint:
             UserError: the disk refuses; the save before this one is kept.
         """
         with deferring_interrupts(), files.explained(self._paths.root):
-            before = self._paths.saves(self._key)
-            number = 1 + (int(before[-1].name) if before else 0)
+            before = self._saves()
+            number = 1 + max((int(folder.name) for folder in before), default=0)
             with files.drafted(self._paths.draft(self._key)) as draft:
                 bundle.write(draft, bundle.Artefact(tensors, state), key=self._key, kind="checkpoint")
                 files.publish(draft, self._paths.checkpoints(self._key) / f"{number:08d}")
             for folder in before:
                 shutil.rmtree(folder, ignore_errors=True)
         self._saved = time.monotonic()
-        self.stop_if_requested()
+        self._pause()
+
+    def _saves(self) -> list[Path]:
+        return list(self._paths.checkpoints(self._key).glob("*"))

@@ -23,6 +23,10 @@ class Paths:
 
     root: Path
 
+    def folders(self) -> tuple[Path, ...]:
+        """What is being written or removed, held, and computed at this moment: one entry for each key."""
+        return self.root / "tmp", self.root / "locks", self.root / "work"
+
     def artefact(self, key: str) -> Path:
         """Folder of a finished result; two leading digits keep every folder small."""
         return self.root / "artefacts" / key[:2] / key
@@ -30,34 +34,21 @@ class Paths:
     def artefacts(self) -> list[Path]:
         return sorted(self.root.glob("artefacts/*/*"))
 
-    def work(self) -> Path:
-        return self.root / "work"
-
     def checkpoints(self, key: str) -> Path:
         """Folder of an unfinished result's checkpoints, one numbered folder each."""
-        return self.work() / key
-
-    def saves(self, key: str) -> list[Path]:
-        """Those checkpoints, the oldest first."""
-        return sorted(self.checkpoints(key).glob("*"))
-
-    def drafts(self) -> Path:
-        return self.root / "tmp"
+        return self.root / "work" / key
 
     def draft(self, key: str) -> Path:
         """What the holder of the key's lock is writing or removing; without a holder, what a killed one left."""
-        return self.drafts() / key
+        return self.root / "tmp" / key
 
     def damaged(self, key: str) -> Path:
         """Where a damaged result is set aside; only the last one of a key is kept."""
         return self.root / "damaged" / key
 
-    def locks(self) -> Path:
-        return self.root / "locks"
-
     def lock(self, key: str) -> Path:
         """Lock file of a key; exists only while a process holds it, or after that process was killed."""
-        return self.locks() / f"{key}.lock"
+        return self.root / "locks" / f"{key}.lock"
 
 
 @contextmanager

@@ -101,24 +101,18 @@ def remove(paths: Paths, going: Iterable[Entry], age: float) -> list[Entry]:
     """Remove entries, but for those that a process computes or has begun to use meanwhile; what was removed."""
     removed = []
     for entry in going:
-        with locks.free(paths.lock(entry.key)) as mine:
-            if mine and _removed(entry, paths.draft(entry.key), age):
+        draft = paths.draft(entry.key)
+        with locks.free(paths.lock(entry.key)) as mine, suppress(FileNotFoundError):
+            if not mine:
+                continue
+            shutil.rmtree(draft, ignore_errors=True)
+            os.rename(entry.path, draft)  # so that a reader finds a whole result, or none
+            if unused([_entry(draft, entry.kind)], age):
+                shutil.rmtree(draft, ignore_errors=True)
                 removed.append(entry)
+            else:  # a job has noted its use meanwhile, and counts on it
+                os.rename(draft, entry.path)
     return removed
-
-
-def _removed(entry: Entry, draft: Path, age: float) -> bool:
-    """Whether an entry is gone; ``draft`` is where the holder of its key's lock may put it."""
-    shutil.rmtree(draft, ignore_errors=True)
-    try:
-        os.rename(entry.path, draft)  # so that a reader finds a whole result, or none
-    except FileNotFoundError:
-        return False
-    if not unused([_entry(draft, entry.kind)], age):  # a job has noted its use meanwhile, and counts on it
-        os.rename(draft, entry.path)
-        return False
-    shutil.rmtree(draft, ignore_errors=True)
-    return True
 
 
 def _kind(folder: Path) -> str:

@@ -63,9 +63,9 @@ class Store:
         self._every, self._say, self._stop = checkpoint_every, on_event, stop or StopRequest()
         self._usage = Usage(self._paths)
         with files.explained(self.root):
-            for folder in (self._paths.drafts(), self._paths.locks(), self._paths.work()):
+            for folder in self._paths.folders():
                 folder.mkdir(parents=True, exist_ok=True)
-            unlocked = locks.missing(self._paths.drafts())
+            unlocked = locks.missing(self.root)
             if unlocked is not None:
                 raise UserError(
                     f"The result store {self.root} lies on a file system without file locks ({unlocked}), where two "
@@ -121,14 +121,16 @@ class Store:
             found = self._load_or_set_aside(key)  # another process may have been faster
             if found is not None:
                 return found, True
-            every, say, stop, usage = self._every, self._say, self._stop, self._usage
-            made = make(Checkpoint(self._paths, key, every=every, on_event=say, stop=stop, usage=usage))
-            return self._commit(key, kind, made, parents), False
+            return self._commit(key, kind, make(self._checkpoint(key)), parents), False
 
     def stop_if_requested(self) -> None:
         """For work between stages: raise ``Stopped`` if a stop is requested."""
         self._usage.renew()
         self._stop.stop_if_requested()
+
+    def _checkpoint(self, key: str) -> Checkpoint:
+        every, say, pause = self._every, self._say, self.stop_if_requested
+        return Checkpoint(self._paths, key, every=every, on_event=say, stop=self._stop, pause=pause)
 
     def _commit(self, key: str, kind: str, made: Artefact, parents: Sequence[str]) -> Artefact:
         with deferring_interrupts(), files.explained(self.root), files.drafted(self._paths.draft(key)) as draft:
@@ -175,8 +177,7 @@ class Store:
     def _sweep(self) -> None:
         """Remove what killed processes left: drafts, locks, and checkpoints of results that are there."""
         paths = self._paths
-        left = [*paths.drafts().iterdir(), *paths.locks().iterdir(), *paths.work().iterdir()]
-        for key in {path.name.removesuffix(".lock") for path in left}:
+        for key in {path.name.removesuffix(".lock") for folder in paths.folders() for path in folder.iterdir()}:
             with locks.free(paths.lock(key)) as mine:
                 if mine:  # else the process that works at this key is alive
                     shutil.rmtree(paths.draft(key), ignore_errors=True)

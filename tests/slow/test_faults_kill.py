@@ -107,7 +107,7 @@ def check_equal(folder: Path, whole: Path) -> None:
     assert views(folder) == views(whole)
     assert stored(folder) == stored(whole)
     paths = Paths(folder / ".pruneexp" / "store")
-    left = [path for place in (paths.drafts(), paths.locks(), paths.work()) for path in place.glob("*")]
+    left = [path for place in paths.folders() for path in place.glob("*")]
     assert left == []
     assert "damaged" not in (folder / "log").read_text()
 

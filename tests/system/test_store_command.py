@@ -90,7 +90,7 @@ def test_what_a_running_job_took_away_meanwhile_is_no_damage(store: Store) -> No
     paths = Paths(store.root)
     looked_at = damages(paths)
     assert next(looked_at)[1] is None
-    shutil.rmtree(paths.work())
+    shutil.rmtree(paths.root / "work")
     for artefact in (store.root / "artefacts").glob("*/*"):
         shutil.rmtree(artefact)
     assert list(looked_at) == []
@@ -126,7 +126,7 @@ def test_what_nobody_has_used_goes_when_it_is_asked_for_twice(store: Store, caps
     assert "nothing was removed; the same command with --delete frees" in shown
     assert gc(store, "--delete") == 0
     assert keys_of(store) == BUILT.keys() - STAGES  # points, curves and scans are what records are written from
-    for folder in (Paths(store.root).work(), Paths(store.root).drafts(), Paths(store.root).locks()):
+    for folder in ((store.root / "work"), (store.root / "tmp"), (store.root / "locks")):
         assert not any(folder.iterdir())
 
 
@@ -198,7 +198,7 @@ def test_what_a_job_begins_to_use_while_gc_looks_is_put_back(store: Store, monke
     assert gc(store, "--delete") == 0
     assert keys_of(store) == BUILT.keys() - {MASK, RETRAINED}
     assert job.load(DENSE) is not None
-    assert not any(Paths(store.root).drafts().iterdir())
+    assert not any((store.root / "tmp").iterdir())
 
 
 def test_what_a_job_has_begun_to_use_since_gc_looked_is_not_touched(store: Store) -> None:

@@ -228,7 +228,7 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(
     assert str(filled.root) in sentence
     assert "No space left on device" in sentence
     assert "; mend it, free some space there or choose another one with runtime.store=" in sentence
-    assert not any(Paths(filled.root).drafts().iterdir())
+    assert not any((filled.root / "tmp").iterdir())
     assert filled.load(KEY) is not None
     monkeypatch.undo()
     resumed, hit = filled.produce(OTHER, "dense", make)
@@ -260,7 +260,7 @@ def test_what_a_killed_process_was_writing_is_removed_but_not_what_a_living_one_
             paths.draft(key).mkdir()
             (paths.draft(key) / "half").write_text("")
         Store(filled.root)
-        assert [path.name for path in paths.drafts().iterdir()] == [KEY]
+        assert [path.name for path in (paths.root / "tmp").iterdir()] == [KEY]
         raise InterruptedError
 
     paths.artefact(KEY).rename(filled.root / "away")
