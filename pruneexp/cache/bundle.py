@@ -39,10 +39,7 @@ class Artefact:
 
 
 def write(folder: Path, artefact: Artefact, *, key: str, kind: str, parents: Sequence[str] = ()) -> Artefact:
-    """Write a bundle into an empty folder and return the artefact exactly as ``read`` will return it.
-
-    The returned artefact shares no memory with the one handed in, so that a result is the same whether it was just
-    computed or read back.
+    """Write a bundle into an empty folder and return the artefact as ``read`` will, sharing no memory.
 
     Raises:
         ValueError: a tensor or a value of the record cannot be written; names it.
@@ -78,7 +75,7 @@ def _missing_is_damage() -> Iterator[None]:
 def manifest(folder: Path, key: str) -> dict[str, Any] | None:
     """The manifest of a bundle whose files have the sizes it lists, or None where there is no bundle.
 
-    Takes some tens of microseconds: the files themselves are not read.
+    The files themselves are not read: this takes some tens of microseconds.
 
     Raises:
         DamageError: the manifest is changed or missing, belongs to another key, or a file has another size.
@@ -97,43 +94,38 @@ def manifest(folder: Path, key: str) -> dict[str, Any] | None:
 
 @_missing_is_damage()
 def read_record(folder: Path, key: str) -> dict[str, Any] | None:
-    """The record alone, its checksum verified, or None where there is no bundle; raises as ``manifest`` does."""
+    """The record alone, its checksum verified; otherwise as ``manifest``."""
     found = manifest(folder, key)
-    return None if found is None else _record(folder, found)
+    if found is None:
+        return None
+    record: dict[str, Any] = json.loads(_intact(folder / RECORD, found).read_text(encoding="utf-8"))
+    return record
 
 
 @_missing_is_damage()
 def read(folder: Path, key: str) -> Artefact | None:
-    """The whole bundle, every checksum verified, or None where there is none; raises as ``manifest`` does."""
+    """The whole bundle, every checksum verified; otherwise as ``manifest``."""
     from pruneexp.cache import tensors
 
-    found = manifest(folder, key)
-    if found is None:
+    found, record = manifest(folder, key), read_record(folder, key)
+    if found is None or record is None:
         return None
-    return Artefact(tensors.read(_intact(folder / TENSORS, found)), _record(folder, found))
+    return Artefact(tensors.read(_intact(folder / TENSORS, found)), record)
 
 
 @_missing_is_damage()
 def verify(folder: Path, key: str) -> dict[str, Any] | None:
-    """The manifest, after every file was read and compared with it; otherwise as ``manifest``.
-
-    Raises:
-        DamageError: also where a checksum differs, or a file is there that was never written.
-    """
+    """As ``manifest``, after every file was read; a file that was never written is damage too."""
     found = manifest(folder, key)
-    for path in folder.iterdir() if found else ():
+    if found is None:
+        return None
+    for path in folder.iterdir():
         if path.name != MANIFEST:
             _intact(path, found)
     return found
 
 
-def _record(folder: Path, found: Mapping[str, Any]) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads(_intact(folder / RECORD, found).read_text(encoding="utf-8"))
-    return record
-
-
 def _intact(path: Path, found: Mapping[str, Any]) -> Path:
-    """A file's path, after the file was read and its checksum compared with the manifest's."""
     if path.name not in found["files"]:
         raise DamageError(f"{path.name} does not belong to it")
     if files.checksum(path) != found["files"][path.name]["sha256"]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pruneexp.cache import bundle, files
 from pruneexp.cache.files import Paths
 from pruneexp.cache.identity import short
-from pruneexp.signals import StopRequest, deferring_interrupts
+from pruneexp.signals import StopRequest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,7 +34,7 @@ class Checkpoint:
         stop: StopRequest,
         pause: Callable[[], None],
     ) -> None:
-        """``pause`` is called where a stop loses nothing, and raises ``Stopped`` if one is requested."""
+        """``pause`` is called where a stop loses nothing; it raises ``Stopped`` if one is requested."""
         self._paths, self._key, self._every, self._say = paths, key, every, on_event
         self._stop, self._pause = stop, pause
         self._saved = time.monotonic()
@@ -70,14 +70,12 @@ class Checkpoint:
             ValueError: a tensor or a value of the state cannot be written; names it.
             UserError: the disk refuses; the save before this one is kept.
         """
-        with deferring_interrupts(), files.explained(self._paths.root):
-            before = self._saves()
-            number = 1 + max((int(folder.name) for folder in before), default=0)
-            with files.drafted(self._paths.draft(self._key)) as draft:
-                bundle.write(draft, bundle.Artefact(tensors, state), key=self._key, kind="checkpoint")
-                files.publish(draft, self._paths.checkpoints(self._key) / f"{number:08d}")
-            for folder in before:
-                shutil.rmtree(folder, ignore_errors=True)
+        before = self._saves()
+        number = 1 + max((int(folder.name) for folder in before), default=0)
+        with files.written(self._paths, self._key, self._paths.checkpoints(self._key) / f"{number:08d}") as draft:
+            bundle.write(draft, bundle.Artefact(tensors, state), key=self._key, kind="checkpoint")
+        for folder in before:
+            shutil.rmtree(folder, ignore_errors=True)
         self._saved = time.monotonic()
         self._pause()
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pruneexp.errors import UserError
+from pruneexp.signals import deferring_interrupts
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,7 @@ class Paths:
 
 @contextmanager
 def explained(root: Path) -> Iterator[None]:
-    """Turn what the disk refuses within the block into one sentence.
-
-    Raises:
-        UserError: in place of any ``OSError``; names the folder, the reason and what to do.
-    """
+    """Raise a ``UserError`` in place of any ``OSError``, which names the folder, the reason and what to do."""
     try:
         yield
     except OSError as error:
@@ -68,14 +65,21 @@ def explained(root: Path) -> Iterator[None]:
 
 
 @contextmanager
-def drafted(folder: Path) -> Iterator[Path]:
-    """An empty folder to write into and to ``publish``; what is not published is removed, after an error too."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def written(paths: Paths, key: str, final: Path) -> Iterator[Path]:
+    """An empty folder to write into, renamed to ``final`` at the end; after an error nothing of it stays.
+
+    Raises:
+        UserError: the disk refuses.
+    """
+    draft = paths.draft(key)
+    with deferring_interrupts(), explained(paths.root):
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        try:
+            yield draft
+            publish(draft, final)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def publish(draft: Path, final: Path) -> None:
@@ -88,13 +92,12 @@ def publish(draft: Path, final: Path) -> None:
 
 
 def checksum(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
+    """SHA-256 of the content, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sync(path: Path) -> None:
-    """Return only when the file's content, or the folder's list of names, has reached the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -26,7 +26,7 @@ NOTED_EVERY = 3600.0
 class Usage:
     """The keys that this process planned with or read; each is noted at once, and all of them again every hour.
 
-    Again, because a job may read at its end what it planned with at its beginning, weeks ago.
+    A job may read at its end what it planned with at its beginning, weeks ago.
     """
 
     def __init__(self, paths: Paths) -> None:
@@ -39,7 +39,7 @@ class Usage:
         self.renew()
 
     def renew(self) -> None:
-        """Note all keys again, if the hour is over; called by everything that goes on for long."""
+        """Note all keys again, if the hour is over."""
         if time.monotonic() - self._noted >= NOTED_EVERY:
             self._noted = time.monotonic()
             self._note(self._keys)

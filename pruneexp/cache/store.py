@@ -23,7 +23,7 @@ from pruneexp.cache.files import Paths
 from pruneexp.cache.identity import checked, short
 from pruneexp.cache.inventory import Usage
 from pruneexp.errors import UserError
-from pruneexp.signals import StopRequest, deferring_interrupts
+from pruneexp.signals import StopRequest
 
 __all__ = ["Artefact", "Checkpoint", "Store"]
 
@@ -38,8 +38,8 @@ _UNSAID = 0.2
 class Store:
     """Results by key in one folder that several processes may use at once.
 
-    ``checkpoint_every`` is in seconds. ``on_event`` is told, in one sentence each, what a person should know: that a
-    result is waited for, that one was damaged. After ``stop`` is requested nothing more is begun.
+    ``checkpoint_every`` is in seconds. ``on_event`` receives the sentences for people: that a result is waited for, or
+    was damaged. After ``stop`` is requested nothing more is begun.
     """
 
     def __init__(
@@ -74,18 +74,14 @@ class Store:
             self._sweep()
 
     def has(self, key: str) -> bool:
-        """Whether ``load`` would probably succeed: manifest whole, sizes right; no file is read, none is moved.
+        """Whether ``load`` would probably succeed: the manifest is whole, and the sizes are right.
 
         What is asked for is kept from being collected, now or when it is there, for as long as this process goes on.
         """
         return self._read(key, bundle.manifest) is not None
 
     def load(self, key: str) -> Artefact | None:
-        """The result, verified, tensors on the CPU; None where there is none or where it is damaged.
-
-        Raises:
-            UserError: the disk refuses.
-        """
+        """The result, verified, tensors on the CPU; None where there is none or where it is damaged."""
         return self._read(key, bundle.read)
 
     def record(self, key: str) -> dict[str, Any] | None:
@@ -103,10 +99,9 @@ class Store:
     ) -> tuple[Artefact, bool]:
         """The result of ``key``, and whether it was there already; computed by ``make`` where it was not.
 
-        Of several processes that ask at once, one computes and the others wait. ``make`` may itself produce the results
-        it builds upon. What it raises goes through, and its checkpoint stays for the next attempt. A computed result is
-        returned as it would be read back: tensors copied to the CPU, the record as JSON gives it. ``kind`` names the
-        stage to people and says whether it may be collected; ``parents`` are the keys of what it builds upon.
+        Of several processes that ask at once, one computes and the others wait. ``make`` may produce the results it
+        builds upon, whose keys are ``parents``; where it raises, its checkpoint stays for the next attempt. A computed
+        result is returned as it would be read back. ``kind`` says whether a result may be collected.
 
         Raises:
             Stopped: there is none, and a stop is requested.
@@ -133,9 +128,8 @@ class Store:
         return Checkpoint(self._paths, key, every=every, on_event=say, stop=self._stop, pause=pause)
 
     def _commit(self, key: str, kind: str, made: Artefact, parents: Sequence[str]) -> Artefact:
-        with deferring_interrupts(), files.explained(self.root), files.drafted(self._paths.draft(key)) as draft:
+        with files.written(self._paths, key, self._paths.artefact(key)) as draft:
             kept = bundle.write(draft, made, key=key, kind=kind, parents=parents)
-            files.publish(draft, self._paths.artefact(key))
         shutil.rmtree(self._paths.checkpoints(key), ignore_errors=True)
         return kept
 

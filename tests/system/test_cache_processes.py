@@ -260,7 +260,7 @@ def test_a_write_that_the_system_refuses_is_one_sentence_and_keeps_the_checkpoin
     assert f"The result store {root} cannot be used: " in sentence
     assert "File too large" in sentence
     assert "; mend it, free some space there or choose another one" in sentence
-    assert [path.name for path in root.rglob("*") if path.is_dir() and path.parent == (root / "tmp")] == []
+    assert [path.name for path in root.rglob("*") if path.is_dir() and path.parent == root / "tmp"] == []
     states: list[Any] = []
 
     def resume(checkpoint: Checkpoint) -> Artefact:

@@ -126,7 +126,7 @@ def test_what_nobody_has_used_goes_when_it_is_asked_for_twice(store: Store, caps
     assert "nothing was removed; the same command with --delete frees" in shown
     assert gc(store, "--delete") == 0
     assert keys_of(store) == BUILT.keys() - STAGES  # points, curves and scans are what records are written from
-    for folder in ((store.root / "work"), (store.root / "tmp"), (store.root / "locks")):
+    for folder in Paths(store.root).folders():
         assert not any(folder.iterdir())
 
 
