@@ -34,8 +34,9 @@ class Usage:
 
     def add(self, key: str) -> None:
         """Note that a result, or the checkpoint of one that is yet to come, is used."""
-        self._keys.add(key)
-        self._note([key])
+        if key not in self._keys:
+            self._keys.add(key)
+            self._note([key])
         self.renew()
 
     def renew(self) -> None:
