@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from pruneexp.cache import files
 from pruneexp.cache.identity import plain, short
-from pruneexp.cache.paths import MANIFEST, RECORD, TENSORS
-from pruneexp.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: Version of the layout of a bundle. The manifest's own form (JSON that ends in its ``checksum``) outlives versions.
-FORMAT = 1
+MANIFEST = "manifest.json"
+RECORD = "record.json"
+TENSORS = "tensors.safetensors"
 
 
 class DamageError(Exception):
@@ -40,10 +39,7 @@ class Artefact:
 
 
 def write(folder: Path, artefact: Artefact, *, key: str, kind: str, parents: Sequence[str] = ()) -> Artefact:
-    """Write a bundle into an empty folder and return the artefact exactly as ``read`` will return it.
-
-    The returned artefact shares no memory with the one handed in, so that a result is the same whether it was just
-    computed or read back.
+    """Write a bundle into an empty folder and return the artefact as ``read`` will, sharing no memory.
 
     Raises:
         ValueError: a tensor or a value of the record cannot be written; names it.
@@ -52,85 +48,19 @@ def write(folder: Path, artefact: Artefact, *, key: str, kind: str, parents: Seq
     from pruneexp.cache import tensors
 
     kept = Artefact(tensors.packed(artefact.tensors), plain(artefact.record))
-    files.write_text(folder / RECORD, json.dumps(kept.record, indent=1))
+    (folder / RECORD).write_text(json.dumps(kept.record, indent=1), encoding="utf-8")
     tensors.write(folder / TENSORS, kept.tensors)
     written = [folder / RECORD, folder / TENSORS]
     about = {
-        "format": FORMAT,
+        "format": 1,  # asked for by versions before this one
         "kind": kind,
         "key": key,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "files": {path.name: {"bytes": path.stat().st_size, "sha256": files.checksum(path)} for path in written},
         "parents": list(parents),
     }
-    files.write_text(folder / MANIFEST, _signed(json.dumps(about).encode()).decode())
+    (folder / MANIFEST).write_bytes(_signed(json.dumps(about).encode()))
     return kept
-
-
-def manifest(folder: Path, key: str) -> dict[str, Any] | None:
-    """The manifest of a bundle whose files have the sizes it lists, or None where there is no bundle.
-
-    Takes some tens of microseconds: the files themselves are not read.
-
-    Raises:
-        DamageError: the manifest is changed or missing, belongs to another key, or a file has another size.
-        UserError: the bundle was written by a later version of this project.
-    """
-    if not folder.exists():
-        return None
-    with _missing_is_damage():
-        found = _verified((folder / MANIFEST).read_bytes())
-        if found["format"] > FORMAT:
-            raise UserError(
-                f"The result {short(key)} in {folder} was written by a newer version (format {found['format']}, this "
-                f"one reads up to {FORMAT}); update this installation or choose another folder with "
-                "runtime.store=FOLDER."
-            )
-        if found["key"] != key:
-            raise DamageError(f"it belongs to the key {short(found['key'])}")
-        for name, seal in found["files"].items():
-            size = (folder / name).stat().st_size
-            if size != seal["bytes"]:
-                raise DamageError(f"{name} has {size} of {seal['bytes']} bytes")
-    return found
-
-
-def read(folder: Path, key: str) -> Artefact | None:
-    """The whole bundle, every checksum verified, or None where there is none; raises as ``manifest`` does."""
-    from pruneexp.cache import tensors
-
-    found = manifest(folder, key)
-    if found is None:
-        return None
-    with _missing_is_damage():
-        return Artefact(tensors.read(_intact(folder, TENSORS, found)), _record(folder, found))
-
-
-def read_record(folder: Path, key: str) -> dict[str, Any] | None:
-    """The record alone, its checksum verified, or None where there is no bundle; raises as ``manifest`` does."""
-    found = manifest(folder, key)
-    if found is None:
-        return None
-    with _missing_is_damage():
-        return _record(folder, found)
-
-
-def verify(folder: Path, key: str) -> dict[str, Any] | None:
-    """The manifest, after every file was read and compared with it; otherwise as ``manifest``.
-
-    Raises:
-        DamageError: also where a checksum differs, or a file is there that was never written.
-    """
-    found = manifest(folder, key)
-    if found is None:
-        return None
-    with _missing_is_damage():
-        for name in found["files"]:
-            _intact(folder, name, found)
-        for path in folder.iterdir():
-            if path.name != MANIFEST and path.name not in found["files"]:
-                raise DamageError(f"{path.name} does not belong to it")
-    return found
 
 
 @contextmanager
@@ -141,16 +71,66 @@ def _missing_is_damage() -> Iterator[None]:
         raise DamageError(f"{Path(error.filename or TENSORS).name} is missing") from error
 
 
-def _intact(folder: Path, name: str, found: Mapping[str, Any]) -> Path:
-    """The path of a file, after it was read and its checksum compared with the manifest's."""
-    if files.checksum(folder / name) != found["files"][name]["sha256"]:
-        raise DamageError(f"the checksum of {name} differs")
-    return folder / name
+@_missing_is_damage()
+def manifest(folder: Path, key: str) -> dict[str, Any] | None:
+    """The manifest of a bundle whose files have the sizes it lists, or None where there is no bundle.
+
+    The files themselves are not read: this takes some tens of microseconds.
+
+    Raises:
+        DamageError: the manifest is changed or missing, belongs to another key, or a file has another size.
+    """
+    if not folder.exists():
+        return None
+    found = _verified((folder / MANIFEST).read_bytes())
+    if found["key"] != key:
+        raise DamageError(f"it belongs to the key {short(found['key'])}")
+    for name, seal in found["files"].items():
+        size = (folder / name).stat().st_size
+        if size != seal["bytes"]:
+            raise DamageError(f"{name} has {size} of {seal['bytes']} bytes")
+    return found
 
 
-def _record(folder: Path, found: Mapping[str, Any]) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads(_intact(folder, RECORD, found).read_text(encoding="utf-8"))
+@_missing_is_damage()
+def read_record(folder: Path, key: str) -> dict[str, Any] | None:
+    """The record alone, its checksum verified; otherwise as ``manifest``."""
+    found = manifest(folder, key)
+    if found is None:
+        return None
+    record: dict[str, Any] = json.loads(_intact(folder / RECORD, found).read_text(encoding="utf-8"))
     return record
+
+
+@_missing_is_damage()
+def read(folder: Path, key: str) -> Artefact | None:
+    """The whole bundle, every checksum verified; otherwise as ``manifest``."""
+    from pruneexp.cache import tensors
+
+    found, record = manifest(folder, key), read_record(folder, key)
+    if found is None or record is None:
+        return None
+    return Artefact(tensors.read(_intact(folder / TENSORS, found)), record)
+
+
+@_missing_is_damage()
+def verify(folder: Path, key: str) -> dict[str, Any] | None:
+    """As ``manifest``, after every file was read; a file that was never written is damage too."""
+    found = manifest(folder, key)
+    if found is None:
+        return None
+    for path in folder.iterdir():
+        if path.name != MANIFEST:
+            _intact(path, found)
+    return found
+
+
+def _intact(path: Path, found: Mapping[str, Any]) -> Path:
+    if path.name not in found["files"]:
+        raise DamageError(f"{path.name} does not belong to it")
+    if files.checksum(path) != found["files"][path.name]["sha256"]:
+        raise DamageError(f"the checksum of {path.name} differs")
+    return path
 
 
 def _signed(content: bytes) -> bytes:

@@ -9,19 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pruneexp.cache import bundle, files
+from pruneexp.cache.files import Paths
 from pruneexp.cache.identity import short
-from pruneexp.cache.paths import Paths
-from pruneexp.cache.usage import Usage
-from pruneexp.signals import StopRequest, deferring_interrupts
+from pruneexp.signals import StopRequest
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-KIND = "checkpoint"
-
 
 class Checkpoint:
-    """The last saved position of one key. Only the holder of the key's lock may use it.
+    """The last saved position of one key, for the holder of the key's lock.
 
     Each save is a numbered bundle that is renamed into place before its predecessor is removed: killed at any moment,
     the last complete one remains.
@@ -34,44 +31,36 @@ class Checkpoint:
         *,
         every: float,
         on_event: Callable[[str], None],
-        stop: StopRequest | None = None,
-        usage: Usage | None = None,
+        stop: StopRequest,
+        pause: Callable[[], None],
     ) -> None:
-        """``usage`` is what else the process uses meanwhile; it is noted again while this key is being computed."""
-        self._stop, self._usage = stop or StopRequest(), usage or Usage(paths)
-        self._root, self._key, self._every, self._say = paths.root, key, every, on_event
-        self._folder, self._draft = paths.checkpoints(key), paths.draft(key)
+        """``pause`` is called where a stop loses nothing; it raises ``Stopped`` if one is requested."""
+        self._paths, self._key, self._every, self._say = paths, key, every, on_event
+        self._stop, self._pause = stop, pause
         self._saved = time.monotonic()
 
     def due(self) -> bool:
-        """Whether the set number of seconds has passed since the last save or the start, or a stop is requested."""
+        """Whether ``every`` seconds have passed since the last save or the start, or a stop is requested."""
         return self._stop.signal is not None or time.monotonic() - self._saved >= self._every
 
     def stop_if_requested(self) -> None:
-        """For work that takes seconds and saves nothing: leave where the process has been told to.
-
-        Raises:
-            Leaving: it has.
-        """
-        self._usage.renew()
-        self._stop.stop_if_requested()
+        """For work that takes seconds and saves nothing."""
+        self._pause()
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """Tensors (on the CPU) and state of the last save, or None; a damaged save is reported and ignored.
 
         Raises:
-            UserError: the disk refuses, or a newer version of this project wrote the checkpoint.
+            UserError: the disk refuses.
         """
-        with files.explained(self._root):
-            for folder in reversed(self._saves()):
-                try:
-                    found = bundle.read(folder, self._key)
-                except bundle.DamageError as damage:
-                    self._say(f"The checkpoint of {short(self._key)} is damaged ({damage}) and is ignored.")
-                    continue
-                if found is not None:
-                    return dict(found.tensors), dict(found.record)
-        return None
+        with files.explained(self._paths.root):
+            newest = max(self._saves(), default=None)
+            try:
+                found = None if newest is None else bundle.read(newest, self._key)
+            except bundle.DamageError as damage:
+                self._say(f"The checkpoint of {short(self._key)} is damaged ({damage}) and is ignored.")
+                return None
+        return None if found is None else (dict(found.tensors), dict(found.record))
 
     def save(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
         """Replace the last save, all or nothing. ``state`` is JSON-able.
@@ -81,18 +70,14 @@ class Checkpoint:
             ValueError: a tensor or a value of the state cannot be written; names it.
             UserError: the disk refuses; the save before this one is kept.
         """
-        with deferring_interrupts(), files.explained(self._root):
-            before = self._saves()
-            number = 1 + (int(before[-1].name) if before else 0)
-            with files.drafted(self._draft) as draft:
-                bundle.write(draft, bundle.Artefact(tensors, state), key=self._key, kind=KIND)
-                files.publish(draft, self._folder / f"{number:08d}")
-            for folder in before:
-                shutil.rmtree(folder, ignore_errors=True)
+        before = self._saves()
+        number = 1 + max((int(folder.name) for folder in before), default=0)
+        with files.written(self._paths, self._key, self._paths.checkpoints(self._key) / f"{number:08d}") as draft:
+            bundle.write(draft, bundle.Artefact(tensors, state), key=self._key, kind="checkpoint")
+        for folder in before:
+            shutil.rmtree(folder, ignore_errors=True)
         self._saved = time.monotonic()
-        self.stop_if_requested()
+        self._pause()
 
     def _saves(self) -> list[Path]:
-        if not self._folder.exists():
-            return []
-        return sorted(folder for folder in self._folder.iterdir() if folder.name.isdigit())
+        return list(self._paths.checkpoints(self._key).glob("*"))

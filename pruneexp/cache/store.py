@@ -1,7 +1,7 @@
 """The store of results: content-addressed, shared by processes, and never half-written.
 
-Knows keys, not stages: what a result means, and whether a number may be reported, is decided above. A folder without
-a manifest does not exist; a damaged one is set aside, said, and computed again.
+Knows keys, not stages: what a result means, and whether a number may be reported, is decided above. A damaged result
+counts as none; the process that computes it again sets it aside and says so.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from filelock import FileLock, Timeout
 from pruneexp.cache import bundle, files, locks
 from pruneexp.cache.bundle import Artefact, DamageError
 from pruneexp.cache.checkpoint import Checkpoint
+from pruneexp.cache.files import Paths
 from pruneexp.cache.identity import checked, short
-from pruneexp.cache.paths import Paths
-from pruneexp.cache.usage import Usage
+from pruneexp.cache.inventory import Usage
 from pruneexp.errors import UserError
-from pruneexp.signals import StopRequest, deferring_interrupts
+from pruneexp.signals import StopRequest
 
 __all__ = ["Artefact", "Checkpoint", "Store"]
 
@@ -38,8 +38,8 @@ _UNSAID = 0.2
 class Store:
     """Results by key in one folder that several processes may use at once.
 
-    ``checkpoint_every`` is in seconds. ``on_event`` is told, in one sentence each, what a person should know: that a
-    result is waited for, that one was damaged. After ``stop`` is requested nothing more is begun.
+    ``checkpoint_every`` is in seconds. ``on_event`` receives the sentences for people: that a result is waited for, or
+    was damaged. After ``stop`` is requested nothing more is begun.
     """
 
     def __init__(
@@ -63,9 +63,9 @@ class Store:
         self._every, self._say, self._stop = checkpoint_every, on_event, stop or StopRequest()
         self._usage = Usage(self._paths)
         with files.explained(self.root):
-            for folder in (self._paths.drafts(), self._paths.locks(), self._paths.work()):
+            for folder in self._paths.folders():
                 folder.mkdir(parents=True, exist_ok=True)
-            unlocked = locks.missing(self._paths.drafts())
+            unlocked = locks.missing(self.root)
             if unlocked is not None:
                 raise UserError(
                     f"The result store {self.root} lies on a file system without file locks ({unlocked}), where two "
@@ -74,29 +74,19 @@ class Store:
             self._sweep()
 
     def has(self, key: str) -> bool:
-        """Whether ``load`` would probably succeed: manifest whole, sizes right; no file is read, none is moved.
+        """Whether ``load`` would probably succeed: the manifest is whole, and the sizes are right.
 
         What is asked for is kept from being collected, now or when it is there, for as long as this process goes on.
-
-        Raises:
-            UserError: the result was written by a newer version of this project.
         """
-        try:
-            return self._read(key, bundle.manifest) is not None
-        except DamageError:
-            return False
+        return self._read(key, bundle.manifest) is not None
 
     def load(self, key: str) -> Artefact | None:
-        """The result, verified, tensors on the CPU; None where there is none or where it was damaged.
-
-        Raises:
-            UserError: the disk refuses, or the result was written by a newer version of this project.
-        """
-        return self._whole(key, bundle.read)
+        """The result, verified, tensors on the CPU; None where there is none or where it is damaged."""
+        return self._read(key, bundle.read)
 
     def record(self, key: str) -> dict[str, Any] | None:
         """The result's record without its tensors; otherwise as ``load``."""
-        return self._whole(key, bundle.read_record)
+        return self._read(key, bundle.read_record)
 
     def discard(self, key: str) -> None:
         """Remove the checkpoint of a result that was given up; not where another process computes it."""
@@ -109,10 +99,9 @@ class Store:
     ) -> tuple[Artefact, bool]:
         """The result of ``key``, and whether it was there already; computed by ``make`` where it was not.
 
-        Of several processes that ask at once, one computes and the others wait. ``make`` may itself produce the results
-        it builds upon. What it raises goes through, and its checkpoint stays for the next attempt. A computed result is
-        returned as it would be read back: tensors copied to the CPU, the record as JSON gives it. ``kind`` names the
-        stage to people and says whether it may be collected; ``parents`` are the keys of what it builds upon.
+        Of several processes that ask at once, one computes and the others wait. ``make`` may produce the results it
+        builds upon, whose keys are ``parents``; where it raises, its checkpoint stays for the next attempt. A computed
+        result is returned as it would be read back. ``kind`` says whether a result may be collected.
 
         Raises:
             Stopped: there is none, and a stop is requested.
@@ -123,29 +112,24 @@ class Store:
         if found is not None:
             return found, True
         self._stop.stop_if_requested()
-        with self._locked(key, f"{kind} {short(key)}"):
-            found = self._or_aside(key, bundle.read)  # another process may have been faster
+        with self._locked(key, kind):
+            found = self._load_or_set_aside(key)  # another process may have been faster
             if found is not None:
                 return found, True
             return self._commit(key, kind, make(self._checkpoint(key)), parents), False
 
     def stop_if_requested(self) -> None:
-        """For work between stages: leave where the process has been told to.
-
-        Raises:
-            Leaving: it has.
-        """
+        """For work between stages: raise ``Stopped`` if a stop is requested."""
         self._usage.renew()
         self._stop.stop_if_requested()
 
     def _checkpoint(self, key: str) -> Checkpoint:
-        every, say, stop, usage = self._every, self._say, self._stop, self._usage
-        return Checkpoint(self._paths, key, every=every, on_event=say, stop=stop, usage=usage)
+        every, say, pause = self._every, self._say, self.stop_if_requested
+        return Checkpoint(self._paths, key, every=every, on_event=say, stop=self._stop, pause=pause)
 
     def _commit(self, key: str, kind: str, made: Artefact, parents: Sequence[str]) -> Artefact:
-        with deferring_interrupts(), files.explained(self.root), files.drafted(self._paths.draft(key)) as draft:
+        with files.written(self._paths, key, self._paths.artefact(key)) as draft:
             kept = bundle.write(draft, made, key=key, kind=kind, parents=parents)
-            files.publish(draft, self._paths.artefact(key))
         shutil.rmtree(self._paths.checkpoints(key), ignore_errors=True)
         return kept
 
@@ -153,22 +137,15 @@ class Store:
         folder = self._paths.artefact(checked(key))
         # Noted first: what is collected is renamed before its time is looked at, so what is read then is kept.
         self._usage.add(key)
-        with files.explained(self.root):
+        with files.explained(self.root), suppress(DamageError):
             return read(folder, key)
+        return None
 
-    def _whole(self, key: str, read: Callable[[Path, str], Found | None]) -> Found | None:
-        try:
-            return self._read(key, read)
-        except DamageError:
-            # Another process may have replaced it meanwhile: judge again while nobody can.
-            with self._locked(key, f"the damaged result {short(key)}"):
-                return self._or_aside(key, read)
-
-    def _or_aside(self, key: str, read: Callable[[Path, str], Found | None]) -> Found | None:
+    def _load_or_set_aside(self, key: str) -> Artefact | None:
         folder, aside = self._paths.artefact(key), self._paths.damaged(key)
         with files.explained(self.root):
             try:
-                return read(folder, key)
+                return bundle.read(folder, key)
             except DamageError as damage:
                 shutil.rmtree(aside, ignore_errors=True)
                 aside.parent.mkdir(parents=True, exist_ok=True)
@@ -177,29 +154,24 @@ class Store:
                 return None
 
     @contextmanager
-    def _locked(self, key: str, what: str) -> Iterator[None]:
-        lock = FileLock(self._paths.lock(key))
+    def _locked(self, key: str, kind: str) -> Iterator[None]:
+        lock, said = FileLock(self._paths.lock(key)), False
         with files.explained(self.root):
-            try:
-                lock.acquire(timeout=_UNSAID)
-            except Timeout:
-                self._say(f"Another process is computing {what}: waiting for it.")
-                with suppress(Timeout):
-                    lock.acquire(cancel_check=self._stop_requested)
-                if not lock.is_locked:
-                    self._stop.stop_if_requested()
+            while not lock.is_locked:
+                try:
+                    lock.acquire(timeout=_UNSAID)
+                except Timeout:
+                    if not said:
+                        self._say(f"Another process is computing {kind} {short(key)}: waiting for it.")
+                    said = True
+                    self.stop_if_requested()
         with locks.released(lock):
             yield
-
-    def _stop_requested(self) -> bool:
-        self._usage.renew()
-        return self._stop.signal is not None
 
     def _sweep(self) -> None:
         """Remove what killed processes left: drafts, locks, and checkpoints of results that are there."""
         paths = self._paths
-        left = [*paths.drafts().iterdir(), *paths.locks().iterdir(), *paths.work().iterdir()]
-        for key in {path.name.removesuffix(".lock") for path in left}:
+        for key in {path.name.removesuffix(".lock") for folder in paths.folders() for path in folder.iterdir()}:
             with locks.free(paths.lock(key)) as mine:
                 if mine:  # else the process that works at this key is alive
                     shutil.rmtree(paths.draft(key), ignore_errors=True)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,8 +10,6 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
-
-from pruneexp.cache import files
 
 STORABLE = frozenset(
     {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
@@ -45,7 +40,7 @@ def packed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def write(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write ``packed`` tensors durably; the same tensors give the same bytes.
+    """Write ``packed`` tensors; the same tensors give the same bytes.
 
     Raises:
         OSError: the disk refuses.
@@ -55,10 +50,7 @@ def write(path: Path, tensors: Mapping[str, Tensor]) -> None:
     try:
         safetensors.torch.save_file(dict(tensors), path, {"order": json.dumps(list(tensors))})
     except SafetensorError as error:
-        number = re.search(r"os error (\d+)", str(error))
-        code = int(number[1]) if number else errno.EIO
-        raise OSError(code, os.strerror(code) if number else str(error)) from error
-    files.sync(path)
+        raise OSError(str(error)) from error
 
 
 def read(path: Path) -> dict[str, Tensor]:

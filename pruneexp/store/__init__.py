@@ -1,4 +1,1 @@
-"""The command ``python -m pruneexp.store``: what lies in the store of results, whether it is whole, what may go.
-
-Loads no torch; MLflow only to deliver what waits for it.
-"""
+"""The command ``python -m pruneexp.store``: what lies in the store of results, whether it is whole, what may go."""

@@ -1,6 +1,7 @@
 """``python -m pruneexp.store ls | verify | gc | deliver``.
 
 Exit status: 0 done; 1 something is damaged, or still waits; 2 the request or the machine is at fault; 130 interrupted.
+Loads no torch; MLflow only to deliver what waits for it.
 """
 
 from __future__ import annotations
@@ -8,13 +9,18 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from rich.filesize import decimal
+
+from pruneexp.cache.files import Paths
+from pruneexp.cache.inventory import Entry, damages, entries, remove, unused
 from pruneexp.errors import UserError
 from pruneexp.places import OWED, STORE
 from pruneexp.signals import INTERRUPTED
-from pruneexp.store import delivering, listing, tidying
+from pruneexp.store import delivering
 from pruneexp.terminal import read_no_further, replace_unwritable
 from pruneexp.tracking import marked
 
@@ -27,26 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     replace_unwritable()
     asked = _parser().parse_args(arguments)
     try:
-        if asked.command == "deliver":
-            return delivering.deliver(_owing(asked.store), asked.tracking_uri)
-        root = asked.store.expanduser().absolute()
-        if not root.is_dir():
-            raise UserError(f"There is no result store in {root}: name its folder with --store.")
-        if asked.command == "ls":
-            return listing.show(root)
-        if asked.command == "verify":
-            return listing.verify(root)
-        return tidying.tidy(root, asked.unused_for, delete=asked.delete)
+        return _done(asked)
     except KeyboardInterrupt:
         print("pruneexp.store: interrupted; the same command goes on", file=sys.stderr)
         return INTERRUPTED
-    except UserError as error:
-        print(f"pruneexp.store: {error}", file=sys.stderr)
-        return 2
     except BrokenPipeError:
         return read_no_further()
-    except OSError as error:
-        print(f"pruneexp.store: {error.filename or 'the disk'}: {error.strerror or error}", file=sys.stderr)
+    except (UserError, OSError) as error:
+        print(f"pruneexp.store: {error}", file=sys.stderr)
         return 2
 
 
@@ -60,19 +54,12 @@ def _parser() -> argparse.ArgumentParser:
     gc = commands.add_parser("gc", parents=[place], help="what nobody has used for long; removed with --delete alone")
     gc.add_argument("--delete", action="store_true", help="remove it; without this it is only shown")
     gc.add_argument("--unused-for", type=_age, default="30d", metavar="AGE", help="days, hours, minutes (%(default)s)")
-    gc.add_argument("--grace", "--forget", "--tracking-uri", type=_removed, help=argparse.SUPPRESS)
     deliver = commands.add_parser("deliver", help="write records that are owed into their store")
     deliver.add_argument("--store", type=Path, metavar="FOLDER", help="runtime.store; by default all that owe any")
     deliver.add_argument(
         "--tracking-uri", action="append", default=[], metavar="URI", help="of a store of records; may be repeated"
     )
     return parser
-
-
-def _owing(store: Path | None) -> list[Path]:
-    """The result store named, else that of the working folder and those that its commands left owing something."""
-    found = [STORE, *(place.parents[1] for place in marked(OWED))] if store is None else [store]
-    return list(dict.fromkeys(root.expanduser().absolute() for root in found))
 
 
 def _age(text: str) -> float:
@@ -82,10 +69,64 @@ def _age(text: str) -> float:
     return float(found[1]) * UNITS[found[2]]
 
 
-def _removed(text: str) -> None:
-    raise argparse.ArgumentTypeError(
-        "gc asks no records any more; say for how long nobody has used it, --unused-for 30d"
-    )
+def _done(asked: argparse.Namespace) -> int:
+    if asked.command == "deliver":
+        return delivering.deliver(_owing(asked.store), asked.tracking_uri)
+    paths = Paths(asked.store.expanduser().absolute())
+    if not paths.root.is_dir():
+        raise UserError(f"There is no result store in {paths.root}: name its folder with --store.")
+    if asked.command == "verify":
+        return _verify(paths)
+    print(f"store {paths.root}")
+    if asked.command == "ls":
+        _table(entries(paths))
+    else:
+        _tidy(paths, asked.unused_for, delete=asked.delete)
+    return 0
+
+
+def _owing(store: Path | None) -> list[Path]:
+    """The result store named, else that of the working folder and those that its commands left owing something."""
+    found = [STORE, *(place.parents[1] for place in marked(OWED))] if store is None else [store]
+    return list(dict.fromkeys(root.expanduser().absolute() for root in found))
+
+
+def _verify(paths: Paths) -> int:
+    """Read every file; name what is damaged. 1 where anything is."""
+    found = list(damages(paths))
+    damaged = [(folder, reason) for folder, reason in found if reason is not None]
+    for folder, reason in damaged:
+        print(f"damaged: {folder}: {reason}")
+    print(f"{len(found)} folders: {len(damaged)} damaged")
+    if damaged:
+        print("a damaged result is set aside and computed again when it is next asked for")
+    return int(bool(damaged))
+
+
+def _tidy(paths: Paths, age: float, *, delete: bool) -> None:
+    """Show what was not used for ``age`` seconds, and remove it where ``delete`` says so."""
+    found = entries(paths)
+    going = unused(found, age)
+    if delete:
+        going = remove(paths, going, age)
+    gone = set(going)
+    print("kept:")
+    _table(entry for entry in found if entry not in gone)
+    print("removed:" if delete else "may go:")
+    _table(going)
+    if going and not delete:
+        size = decimal(sum(entry.size for entry in going))
+        print(f"nothing was removed; the same command with --delete frees {size}")
+
+
+def _table(found: Iterable[Entry]) -> None:
+    """Print count and size of each kind, and of all."""
+    sizes: dict[str, list[int]] = defaultdict(list)
+    for entry in found:
+        sizes[entry.kind].append(entry.size)
+    everything = [size for kind in sizes.values() for size in kind]
+    for kind, group in [*sorted(sizes.items()), ("all", everything)]:
+        print(f"  {kind:<12} {len(group):>7}  {decimal(sum(group)):>10}")
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from pruneexp.cache.bundle import verify
-from pruneexp.cache.paths import TENSORS, Paths
+from pruneexp.cache.bundle import TENSORS, verify
+from pruneexp.cache.files import Paths
 from pruneexp.tracking import default_uri
 from pruneexp.tracking.board import TAG_PREFIX
 from tests.contracts.composing import SMALL
@@ -107,7 +107,7 @@ def check_equal(folder: Path, whole: Path) -> None:
     assert views(folder) == views(whole)
     assert stored(folder) == stored(whole)
     paths = Paths(folder / ".pruneexp" / "store")
-    left = [path for place in (paths.drafts(), paths.locks(), paths.work()) for path in place.glob("*")]
+    left = [path for place in paths.folders() for path in place.glob("*")]
     assert left == []
     assert "damaged" not in (folder / "log").read_text()
 

@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 import torch
 
+from pruneexp.cache.bundle import MANIFEST, RECORD, TENSORS
 from pruneexp.cache.checkpoint import Checkpoint
+from pruneexp.cache.files import Paths
 from pruneexp.cache.identity import stage_key
 from pruneexp.cache.inventory import entries, remove, unused
-from pruneexp.cache.paths import MANIFEST, RECORD, TENSORS, Paths
 from pruneexp.cache.store import Artefact, Store
 from pruneexp.errors import UserError
 
@@ -256,8 +257,10 @@ def refused(tmp_path: Path) -> tuple[Path, str]:
 def test_a_write_that_the_system_refuses_is_one_sentence_and_keeps_the_checkpoint(refused: tuple[Path, str]) -> None:
     root, sentence = refused
     assert sentence.count("\n") == 1
-    assert f"{root} cannot be used: File too large; free some space there or choose another one" in sentence
-    assert [path.name for path in root.rglob("*") if path.is_dir() and path.parent == Paths(root).drafts()] == []
+    assert f"The result store {root} cannot be used: " in sentence
+    assert "File too large" in sentence
+    assert "; mend it, free some space there or choose another one" in sentence
+    assert [path.name for path in root.rglob("*") if path.is_dir() and path.parent == root / "tmp"] == []
     states: list[Any] = []
 
     def resume(checkpoint: Checkpoint) -> Artefact:

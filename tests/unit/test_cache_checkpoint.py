@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -11,11 +12,13 @@ import pytest
 import torch
 
 from pruneexp.cache import files
+from pruneexp.cache.bundle import MANIFEST, RECORD, TENSORS
 from pruneexp.cache.checkpoint import Checkpoint
+from pruneexp.cache.files import Paths
 from pruneexp.cache.identity import stage_key
-from pruneexp.cache.paths import MANIFEST, RECORD, TENSORS, Paths
 from pruneexp.cache.store import Artefact, Store
 from pruneexp.errors import UserError
+from pruneexp.signals import StopRequest
 
 KEY = stage_key("dense", 1, {}, [])
 
@@ -30,9 +33,14 @@ def paths(tmp_path: Path) -> Paths:
     return Paths(tmp_path)
 
 
+def opened(paths: Paths, key: str = KEY, *, every: float = 0.0, on_event: Callable[[str], None] = print) -> Checkpoint:
+    stop = StopRequest()
+    return Checkpoint(paths, key, every=every, on_event=on_event, stop=stop, pause=stop.stop_if_requested)
+
+
 @pytest.fixture
 def checkpoint(paths: Paths, events: list[str]) -> Checkpoint:
-    return Checkpoint(paths, KEY, every=0.0, on_event=events.append)
+    return opened(paths, on_event=events.append)
 
 
 def saves(paths: Paths) -> list[Path]:
@@ -85,23 +93,24 @@ def test_a_damaged_save_is_said_and_ignored(checkpoint: Checkpoint, paths: Paths
     assert len(saves(paths)) == 1
 
 
-def test_the_save_before_a_damaged_one_is_used_where_it_still_exists(
-    checkpoint: Checkpoint, paths: Paths, events: list[str], monkeypatch: pytest.MonkeyPatch
+def test_killed_before_the_save_before_is_removed_the_last_one_counts(
+    checkpoint: Checkpoint, paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoint.save({}, {"epoch": 1})
     with monkeypatch.context() as killed:
         killed.setattr("pruneexp.cache.checkpoint.shutil.rmtree", lambda *_, **__: None)
         checkpoint.save({}, {"epoch": 2})
-    (max(saves(paths)) / MANIFEST).unlink()
-    assert checkpoint.load() == ({}, {"epoch": 1})
-    assert len(events) == 1
+    assert len(saves(paths)) == 2
+    assert checkpoint.load() == ({}, {"epoch": 2})
+    checkpoint.save({}, {"epoch": 3})
+    assert len(saves(paths)) == 1
 
 
 def test_a_checkpoint_belongs_to_its_key(checkpoint: Checkpoint, paths: Paths, events: list[str]) -> None:
     checkpoint.save({}, {"epoch": 1})
     other = stage_key("dense", 2, {}, [])
     paths.checkpoints(KEY).rename(paths.checkpoints(other))
-    assert Checkpoint(paths, other, every=0.0, on_event=events.append).load() is None
+    assert opened(paths, other, on_event=events.append).load() is None
     assert "belongs to the key" in events[0]
 
 
@@ -113,11 +122,11 @@ def test_a_full_disk_keeps_the_save_before(
 
     checkpoint.save({}, {"epoch": 1})
     with monkeypatch.context() as full:
-        full.setattr(files, "sync", fail)
+        full.setattr(files, "_sync", fail)
         with pytest.raises(UserError, match=f"{paths.root} cannot be used: No space left on device"):
             checkpoint.save({}, {"epoch": 2})
     assert checkpoint.load() == ({}, {"epoch": 1})
-    assert not any(paths.drafts().iterdir())
+    assert not any((paths.root / "tmp").iterdir())
 
 
 def test_a_state_that_json_lacks_is_refused_by_name(checkpoint: Checkpoint) -> None:
@@ -128,7 +137,7 @@ def test_a_state_that_json_lacks_is_refused_by_name(checkpoint: Checkpoint) -> N
 def test_due_after_the_interval_since_the_start_or_the_last_save(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
     monkeypatch.setattr("pruneexp.cache.checkpoint.time.monotonic", lambda: clock[0])
-    checkpoint = Checkpoint(paths, KEY, every=60.0, on_event=print)
+    checkpoint = opened(paths, every=60.0)
 
     def due_at(now: float) -> bool:
         clock[0] = now
@@ -163,6 +172,6 @@ def test_the_store_hands_out_checkpoints_and_forgets_them_with_the_result(tmp_pa
 def test_a_checkpoint_that_outlived_its_result_is_removed_when_the_store_is_next_opened(tmp_path: Path) -> None:
     store, paths = Store(tmp_path), Paths(tmp_path)
     store.produce(KEY, "dense", lambda _: Artefact({}, {}))
-    Checkpoint(paths, KEY, every=0.0, on_event=print).save({}, {})
+    opened(paths).save({}, {})
     assert Store(tmp_path).produce(KEY, "dense", lambda _: Artefact({}, {}))[1] is True
     assert not paths.checkpoints(KEY).exists()

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from pruneexp.cache.files import Paths
 from pruneexp.cache.identity import stage_key
-from pruneexp.cache.paths import Paths
 from pruneexp.cache.store import Store
 from pruneexp.errors import UserError
 from pruneexp.signals import Stopped, StopRequest

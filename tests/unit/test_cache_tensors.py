@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from pruneexp.cache import tensors as tensor_files
+from pruneexp.cache.bundle import TENSORS
+from pruneexp.cache.files import Paths
 from pruneexp.cache.identity import stage_key
-from pruneexp.cache.paths import TENSORS, Paths
 from pruneexp.cache.store import Artefact, Store
 
 KEY = stage_key("dense", 1, {"lr": 0.1}, [])

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
+from pruneexp.cache.bundle import MANIFEST
+from pruneexp.cache.files import Paths
 from pruneexp.cache.identity import stage_key
-from pruneexp.cache.paths import MANIFEST, Paths
 from pruneexp.cache.store import Artefact, Checkpoint, Store
 
 KEY, LATER, THIRD = (stage_key("dense", version, {}, []) for version in (1, 2, 3))
@@ -26,7 +28,7 @@ USES: list[Callable[[Store], object]] = [
 def paths(tmp_path: Path) -> Paths:
     store = Store(tmp_path)
     for key in (KEY, LATER):
-        store.produce(key, "dense", lambda _: Artefact({}, {}))
+        store.produce(key, "dense", lambda _: Artefact({"w": torch.ones(1)}, {}))
         aged(store._paths, key)
     return store._paths
 
@@ -34,7 +36,7 @@ def paths(tmp_path: Path) -> Paths:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [100.0]
-    monkeypatch.setattr("pruneexp.cache.usage.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("pruneexp.cache.inventory.time.monotonic", lambda: now[0])
     return now
 
 
@@ -111,7 +113,7 @@ def test_a_result_whose_times_cannot_be_changed_is_read_all_the_same(
     def refuse(path: Path) -> None:
         raise PermissionError(f"{path} is another user's")
 
-    monkeypatch.setattr("pruneexp.cache.usage.os.utime", refuse)
+    monkeypatch.setattr("pruneexp.cache.inventory.os.utime", refuse)
     assert Store(paths.root).has(KEY)
     monkeypatch.undo()
     assert not noted(paths, KEY)
