@@ -90,9 +90,6 @@ _RANGES: tuple[tuple[float, float, OpenEnd, tuple[str, ...]], ...] = (
     (0, 2**31 - 1, "neither", ("seed",)),
 )
 
-#: Why a key has the limits it has, where that is not plain.
-_REASONS = {"seed": " (a seed has 31 bits)"}
-
 
 def validate(config: DictConfig, own: Sequence[str] = ()) -> None:
     """Check everything that can be checked without torch. ``own`` are modules that the user's own folder holds.
@@ -149,7 +146,7 @@ def check_number(
     most = f" and below {as_typed(high)}" if below else f", and at most {as_typed(high)}"
     allowed = f"{'a whole number, ' if whole else ''}{least}{most if math.isfinite(high) else ''}"
     shown = as_typed(value) if isinstance(value, float) else value
-    raise UserError(f"{key}={shown}: allowed is {allowed}{_REASONS.get(key, '')}")
+    raise UserError(f"{key}={shown}: allowed is {allowed}")
 
 
 def _at(values: Any, key: str) -> Any:

@@ -20,10 +20,6 @@ from pruneexp.config import launchers
 from pruneexp.config.words import quoted
 from pruneexp.errors import UserError
 
-#: What a key is to identities, where it is no number (``kinds.kind_of``): its entry in a field's metadata.
-KIND = "kind"
-CONTENT, PLACE = {KIND: "content"}, {KIND: "place"}
-
 #: Folders searched for the shipped configurations: inside an installed package, then beside it in a checkout.
 CONF_FOLDERS = (Path(__file__).parents[1] / "conf", Path(__file__).parents[2] / "conf")
 
@@ -85,7 +81,7 @@ class TrainConfig:
     label_smoothing: float = 0.0
     augment: bool = False
     precision: Precision = Precision.float32
-    start_from: str | None = field(default=None, metadata=CONTENT)
+    start_from: str | None = None
 
 
 @dataclass
@@ -163,9 +159,9 @@ class Config:
     mode: Any = MISSING
     curve: CurveConfig = field(default_factory=CurveConfig)
     seed: int = 0
-    device: Device = field(default=Device.auto, metadata=PLACE)
-    plan: bool = field(default=False, metadata=PLACE)
-    runtime: RuntimeConfig = field(default_factory=RuntimeConfig, metadata=PLACE)
+    device: Device = Device.auto
+    plan: bool = False
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 
 
 def register(node: type[Config] = Config) -> None:

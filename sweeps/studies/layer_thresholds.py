@@ -14,7 +14,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from pruneexp.cache.identity import short, stage_key
-from pruneexp.config import kinds
+from pruneexp.config import groups
 from pruneexp.config.checks import check_study_name
 from pruneexp.errors import UserError, redact
 from pruneexp.experiment.pages import show_record
@@ -185,7 +185,7 @@ class LayerThresholds:
     def _record(self, session: Session, definition: Definition, dense_key: str) -> Record:
         chosen = {group: session.choices[group] for group in ("model", "data", "train", "reg", "dropout", "criterion")}
         params = {**chosen, "seed": session.spec.seed, "study": definition.name, "objective": self.objective}
-        about = {"about": dict(definition.about), "options": kinds.numbers("study", asdict(self))}
+        about = {"about": dict(definition.about), "options": groups.numbers("study", asdict(self))}
         key = stage_key("study", 1, {"name": definition.name, **about}, [dense_key])
         return session.open_study(key, definition.name, {**params, "sampler": self.sampler, "dense_key": dense_key})
 
