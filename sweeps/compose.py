@@ -5,16 +5,15 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from pruneexp.config import checks, skeleton
-from pruneexp.config.choices import known_choices, search_folders
+from pruneexp.config.choices import search_folders
 from pruneexp.config.groups import GROUPS
-from pruneexp.config.sweep import checked, composed, help_text, own_folders, refuse_sweeps
+from pruneexp.config.sweep import checked, composed, help_text, refuse_sweeps
 from pruneexp.errors import UserError
 
 HELP = """\
@@ -56,8 +55,8 @@ def read(arguments: Sequence[str]) -> Command:
     """Compose and check a command line.
 
     Raises:
-        UserError: a value is not allowed, or no study is named.
-        Exception: Hydra's own, where the overrides do not compose.
+        UserError: a value is not allowed.
+        Exception: Hydra's own, where the overrides do not compose, or no study is chosen.
     """
     skeleton.register(StudyConfig)
     parser = ArgumentParser(add_help=False, allow_abbrev=False)
@@ -67,12 +66,11 @@ def read(arguments: Sequence[str]) -> Command:
     asked, others = parser.parse_known_args(list(arguments))
     if others:
         raise UserError(f"{others[0]}: one command runs one study; its flags are --help and --config-dir")
-    folders = own_folders(asked.config_dir)
     if asked.help:
-        whole = composed("sweeps", ["study=sensitivity", *asked.overrides], folders)
-        return Command(DictConfig({}), DictConfig({}), {}, help=help_text(HELP, GROUPS, folders, whole))
-    _check_overrides(asked.overrides, folders)
-    whole = composed("sweeps", asked.overrides, folders)
+        whole = composed("sweeps", ["study=sensitivity", *asked.overrides], asked.config_dir)
+        return Command(DictConfig({}), DictConfig({}), {}, help=help_text(HELP, GROUPS, whole))
+    _check_overrides(asked.overrides)
+    whole = composed("sweeps", asked.overrides, asked.config_dir)
     experiment, choices, own = checked(whole)
     study = whole.study
     if not isinstance(study, DictConfig) or "_target_" not in study:
@@ -83,13 +81,10 @@ def read(arguments: Sequence[str]) -> Command:
     return Command(experiment, study, choices, own, search_folders(whole.hydra))
 
 
-def _check_overrides(overrides: Sequence[str], folders: Sequence[Path]) -> None:
+def _check_overrides(overrides: Sequence[str]) -> None:
     """Refuse what a study of one experiment cannot be asked for, before anything is composed."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     refuse_sweeps(parsed, "write a command for each")
     for override in parsed:
         if override.key_or_group.startswith(("hydra/launcher", "hydra.launcher", "hydra/sweeper", "hydra.sweeper")):
             raise UserError(f"{override.input_line}: a study asks for its points itself, and runs in this process")
-    if not any(override.key_or_group == "study" for override in parsed):
-        choices = ", ".join(known_choices(folders, "study"))
-        raise UserError(f"study: nothing is chosen; write study=CHOICE, where the choices are {choices}")

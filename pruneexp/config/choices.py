@@ -15,8 +15,11 @@ from pruneexp.config.groups import GROUPS, NEEDED
 from pruneexp.config.skeleton import conf_folder
 from pruneexp.errors import UserError
 
+#: Files that Hydra reads, below a folder that it looks in.
+_READ = ("config.yaml", "sweeps.yaml", *(f"{group}/**/*.yaml" for group in (*GROUPS, "hydra")))
 
-def check_lines(overrides: Sequence[str], folders: Sequence[Path]) -> None:
+
+def check_lines(overrides: Sequence[str], folders: Iterable[str | Path]) -> None:
     """Refuse overrides that give a group no single choice, which Hydra would compose without a label or not at all.
 
     ``folders`` are the user's. Values that are swept are left to the check of each job.
@@ -32,22 +35,18 @@ def check_lines(overrides: Sequence[str], folders: Sequence[Path]) -> None:
             raise _no_choice(str(override.input_line), group, known_choices(folders, group))
 
 
-def check_folders(folders: Sequence[Path]) -> None:
+def check_folders(folders: Sequence[str]) -> None:
     """Refuse a file of the user's that has the name of another, of which Hydra would silently read the first found.
 
     Raises:
         UserError: names both files.
     """
-    shipped = (conf_folder(), Path(str(files("hydra.conf"))))
-    taken = {path: folder for folder in shipped for path in _named(folder)}
-    ours = {folder.resolve() for folder in shipped}
-    for folder in {folder.resolve(): folder for folder in folders if folder.resolve() not in ours}.values():
-        for name, other in taken.items():
-            if (folder / name).is_file():
-                raise UserError(
-                    f"{folder / name} has the name of {other / name}, which would be used in its place: rename it"
-                )
-        taken |= {path: folder for group in GROUPS for path in _named(folder, group)}
+    taken: dict[Path, Path] = {}
+    places = (str(files("hydra.conf")), str(conf_folder()), *folders)
+    for folder in dict.fromkeys(Path(place).resolve() for place in places):
+        for path in (path for pattern in _READ for path in folder.glob(pattern)):
+            if (other := taken.setdefault(path.relative_to(folder), path)) != path:
+                raise UserError(f"{path} has the name of {other}, which would be used in its place: rename it")
 
 
 def check_own_sweep(composed: DictConfig, master: DictConfig) -> None:
@@ -71,7 +70,7 @@ def choices_of(hydra: Any) -> Mapping[str, str]:
         UserError: a group that a job needs has none, as after a list in a file, or a recipe is not there.
     """
     chosen = {group: hydra.runtime.choices.get(group) for group in GROUPS}
-    folders = _searched(hydra)
+    folders = search_folders(hydra)
     for group in NEEDED:
         if chosen[group] is None:
             raise _no_choice(f"override /{group}", group, known_choices(folders, group))
@@ -85,20 +84,17 @@ def choices_of(hydra: Any) -> Mapping[str, str]:
 
 def search_folders(hydra: Any) -> list[str]:
     """Folders of configurations that the command line adds to ours, as by ``--config-dir``."""
-    return [str(folder) for folder in _searched(hydra) if folder != conf_folder()]
-
-
-def _searched(hydra: Any) -> list[Path]:
-    """Where choices are looked for, Hydra's own folders apart, in this order."""
-    located = {"file": Path, "pkg": lambda name: Path(str(files(name)))}
     sources = [source for source in hydra.runtime.config_sources if source.provider != "hydra"]
-    return [located[source.schema](str(source.path)) for source in sources if source.schema in located]
+    folders = [source.path for source in sources if source.schema == "file"]
+    folders += [str(files(source.path)) for source in sources if source.schema == "pkg"]
+    return [folder for folder in folders if Path(folder) != conf_folder()]
 
 
-def known_choices(folders: Iterable[Path], group: str) -> list[str]:
+def known_choices(folders: Iterable[str | Path], group: str) -> list[str]:
     """The choices of a group, ours and those in the user's ``folders``; one in a folder below it goes by its path."""
-    paths = [path.relative_to(group) for folder in {conf_folder(), *folders} for path in _named(folder, group)]
-    return sorted({path.with_suffix("").as_posix() for path in paths})
+    places = [Path(folder, group) for folder in (conf_folder(), *folders)]
+    paths = {path.relative_to(place) for place in places for path in place.rglob("*.yaml")}
+    return sorted(path.with_suffix("").as_posix() for path in paths)
 
 
 def _no_choice(said: str, group: str, known: Sequence[str]) -> UserError:
@@ -117,7 +113,3 @@ def guess(word: str, known: Sequence[str]) -> str:
     """What may have been meant by a misspelt word, in brackets; nothing where none of those known is like it."""
     close = difflib.get_close_matches(word, known, n=1)
     return f" (did you mean {close[0]}?)" if close else ""
-
-
-def _named(folder: Path, below: str = ".") -> list[Path]:
-    return sorted(path.relative_to(folder) for path in (folder / below).rglob("*.yaml"))

@@ -43,25 +43,11 @@ Kind = Literal["number", "content", "place"]
 #: The keys that are no numbers, each with all that lies below it.
 KINDS: Mapping[Kind, tuple[str, ...]] = {
     "content": ("data.root", "train.start_from"),
-    "place": (
-        "device",
-        "plan",
-        "runtime",
-        "data.download",
-        "data.workers",
-        # Limits of a search, and where it is kept: asked again with others, it goes on.
-        "study.name",
-        "study.trials",
-        "study.minutes",
-        "study.finalists",
-        "study.lowest",
-        "study.tolerance",
-        "study.confidence",
-        "study.storage",
-        "study.stale_seconds",
-        "study.memory_gib",
-    ),
-}
+    # Of a study: limits of the search, and where it is kept; asked again with others, it goes on.
+    "place": ("device", "plan", "runtime", "data.download", "data.workers",
+              "study.name", "study.trials", "study.minutes", "study.finalists", "study.lowest", "study.tolerance",
+              "study.confidence", "study.storage", "study.stale_seconds", "study.memory_gib"),
+}  # fmt: skip
 
 
 def kind_of(key: str) -> Kind:

@@ -53,10 +53,9 @@ def check_command(arguments: Sequence[str]) -> str | None:
         Exception: Hydra's own, where the overrides do not compose.
     """
     asked = get_args_parser().parse_args(list(arguments))
-    folders = own_folders(asked.config_dir)
     if asked.help:
         groups = [group for group in (*GROUPS, "hydra/launcher") if group != "study"]
-        return help_text(HELP, groups, folders, composed("config", asked.overrides, folders))
+        return help_text(HELP, groups, composed("config", asked.overrides, asked.config_dir))
     if asked.hydra_help or asked.cfg or asked.info is not None or asked.shell_completion:
         return None
     if asked.config_name or asked.config_path:
@@ -65,44 +64,34 @@ def check_command(arguments: Sequence[str]) -> str | None:
     if studies := [word for word in asked.overrides if re.match(r"[+~]*study\b", word)]:
         raise UserError(f"{studies[0]}: a study is run by python -m sweeps {studies[0]}")
     overrides = OverridesParser.create().parse_overrides(asked.overrides)
-    master = composed("config", [str(each.input_line) for each in overrides if not each.is_sweep_override()], folders)
+    fixed = [str(each.input_line) for each in overrides if not each.is_sweep_override()]
+    master = composed("config", fixed, asked.config_dir)
     check_plugins(master.hydra)
     check_study_name("hydra.sweeper.study", master.hydra.sweeper.get("study"))
     if not (asked.multirun or str(master.hydra.mode).endswith("MULTIRUN")):
         refuse_sweeps(overrides, "-m runs a job for each")
         checked(master)
     elif _sweeper(master) != "JobsSweeper":
-        for job in _samples(master, overrides):
-            check_own_sweep(sample := composed("config", job, folders), master)
-            checked(sample)
+        sample = composed("config", _sample(master, overrides), asked.config_dir)
+        check_own_sweep(sample, master)
+        checked(sample)
     return None
 
 
-def own_folders(config_dir: str | None) -> list[Path]:
-    """The folder that ``--config-dir`` names, absolute.
+def composed(name: str, overrides: Sequence[str], config_dir: str | None) -> DictConfig:
+    """What Hydra composes of a shipped file, where ``--config-dir`` may add choices.
 
     Raises:
-        UserError: there is no such folder.
-    """
-    if config_dir is None:
-        return []
-    folder = Path(config_dir).absolute()
-    if not folder.is_dir():
-        raise UserError(f"--config-dir {config_dir}: there is no such folder")
-    return [folder]
-
-
-def composed(name: str, overrides: Sequence[str], folders: Sequence[Path]) -> DictConfig:
-    """What Hydra composes of a shipped file, the choices in the user's ``folders`` among its choices.
-
-    Raises:
-        UserError: a group has no single choice, or a file of the user's has the name of another.
+        UserError: a group has no single choice, there is no such folder, or a file in it has the name of another.
         Exception: Hydra's own, where the overrides do not compose.
     """
+    folders = [Path(config_dir).absolute()] if config_dir is not None else []
+    if folders and not folders[0].is_dir():
+        raise UserError(f"--config-dir {config_dir}: there is no such folder")
     check_lines(overrides, folders)
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         whole = compose(name, [*search_path(folders), *overrides], return_hydra_config=True)
-    check_folders([Path(folder) for folder in search_folders(whole.hydra)])
+    check_folders(search_folders(whole.hydra))
     return whole
 
 
@@ -118,16 +107,15 @@ def checked(whole: DictConfig) -> tuple[DictConfig, Mapping[str, str], list[str]
     return experiment, choices, own
 
 
-def help_text(about: str, groups: Sequence[str], folders: Sequence[Path], whole: DictConfig) -> str:
+def help_text(about: str, groups: Sequence[str], whole: DictConfig) -> str:
     """What ``--help`` shows: groups with their choices, and keys with their values in ``whole``.
 
     Hydra's own lister of choices takes a second longer.
     """
+    folders = search_folders(whole.hydra)
     listed = "\n".join(f"{group}: {', '.join(known_choices(folders, group))}" for group in groups)
     keys = OmegaConf.to_yaml(OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"]))
-    return (
-        f"{about}\n== Groups and their choices ==\n{listed}\n\n== Keys and their values ==\n{keys}"
-    )
+    return f"{about}\n== Groups and their choices ==\n{listed}\n\n== Keys and their values ==\n{keys}"
 
 
 def refuse_sweeps(overrides: Sequence[Override], way: str) -> None:
@@ -144,30 +132,25 @@ def _sweeper(master: DictConfig) -> str:
     return str(master.hydra.sweeper._target_).rpartition(".")[2]
 
 
-def _samples(master: DictConfig, overrides: Sequence[Override]) -> list[list[str]]:
-    """Jobs in which every choice and both ends of every range occur, of a sweeper that chooses values itself.
+def _sample(master: DictConfig, overrides: Sequence[Override]) -> list[str]:
+    """One job of a sweeper that chooses values itself: of each key the first value, or the low end of a range.
 
     Raises:
         UserError: a plan is asked for.
     """
-    if master.plan and _sweeper(master) != "BasicSweeper":
+    if master.plan:
         raise UserError("plan=true: this sweeper chooses its jobs one by one, so that none can be shown before")
     params = [f"{key}={value}" for key, value in (master.hydra.sweeper.get("params") or {}).items()]
     sweep = [*OverridesParser.create().parse_overrides(params), *overrides]
-    last = {(override.key_or_group, override.package): override for override in sweep}
-    values = [lines for override in last.values() if (lines := _ends(override))]
-    return [[lines[min(n, len(lines) - 1)] for lines in values] for n in range(max(map(len, values), default=0))]
+    return list({(override.key_or_group, override.package): _first(override) for override in sweep}.values())
 
 
-def _ends(override: Override) -> list[str]:
-    """The overrides with one value each that stand for a sweep over a key: every choice, or the ends of a range."""
-    key, value = override.get_key_element(), override.value()
-    if isinstance(value, IntervalSweep):
-        return [f"{key}={value.start}", f"{key}={value.end}"]
+def _first(override: Override) -> str:
     if not override.is_sweep_override():
-        return [str(override.input_line)]
-    lines = [f"{key}={text}" for text in override.sweep_string_iterator()]
-    return [lines[0], lines[-1]] if lines and override.is_range_sweep() else lines
+        return str(override.input_line)
+    value = override.value()
+    first = value.start if isinstance(value, IntervalSweep) else next(override.sweep_string_iterator())
+    return f"{override.get_key_element()}={first}"
 
 
 def own_modules(folders: Sequence[str]) -> list[str]:
