@@ -65,12 +65,12 @@ def levels(name: str, values: Sequence[float], kind: BudgetKind) -> list[float]:
         raise UserError(f"{name}={list(values)} is unsorted: write {name}={ascending[::-1]}")
     for first, second in itertools.pairwise(ascending):
         if first == second:
-            raise UserError(f"{name} holds {first} twice")
+            raise UserError(f"{name} holds {first:.15g} twice")
     for value in ascending:
         if kind == "quality" and value < 0:
-            raise UserError(f"{name} holds {value}: quality parameters are 0 or more")
+            raise UserError(f"{name} holds {value:.15g}: quality parameters are 0 or more")
         if kind == "density" and not 0 < value <= 1:
-            raise UserError(f"{name} holds {value}: densities (kept / total weights) lie in (0, 1]")
+            raise UserError(f"{name} holds {value:.15g}: densities (kept / total weights) lie in (0, 1]")
     return ascending
 
 
@@ -140,7 +140,8 @@ def check_number(
     least = f"above {low}" if above else f"{low} or more"
     most = f" and below {high}" if below else f", and at most {high}"
     allowed = f"{'a whole number, ' if whole else ''}{least}{most if math.isfinite(high) else ''}"
-    raise UserError(f"{key}={value}: allowed is {allowed}")
+    shown = f"{value:.15g}" if isinstance(value, float) else value
+    raise UserError(f"{key}={shown}: allowed is {allowed}")
 
 
 def _at(values: Any, key: str) -> Any:

@@ -35,7 +35,7 @@ def said(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str, stat
         ("study=sensitivty", f"study=sensitivty: no such choice; the choices of study are {choices('study')}"),
         ("study=knee study.epsilom=1", "study.epsilom: no such key; the keys of study are _target_, confidence, eps"),
         ("study=knee modle=lenet5", "modle: no such key; the groups and keys are "),
-        ("study=knee train.lr=0", "train.lr=0.0: allowed is above 0"),
+        ("study=knee train.lr=0", "train.lr=0: allowed is above 0"),
         ("-m study=knee", "-m: one command runs one study; its flags are --help and --config-dir"),
         ("--cfg=job study=knee", "--cfg=job: one command runs one study; its flags are --help and --config-dir"),
         ("study=knee --multirun", "--multirun: one command runs one study; its flags are --help and --config-dir"),

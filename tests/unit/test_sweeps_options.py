@@ -48,7 +48,7 @@ def test_what_is_shipped_is_allowed(study: str) -> None:
         (
             "sensitivity",
             {"densities": [0.0]},
-            "study.densities holds 0.0: densities (kept / total weights) lie in (0, 1]",
+            "study.densities holds 0: densities (kept / total weights) lie in (0, 1]",
         ),
         ("sensitivity", {"densities": [0.5, 0.5]}, "study.densities holds 0.5 twice"),
         ("sensitivity", {"densities": [0.5, 0.1, 0.3]}, "study.densities=[0.5, 0.1, 0.3] is unsorted: write"),
