@@ -11,7 +11,6 @@ import platform
 import re
 import subprocess
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,36 +21,23 @@ PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pillow", "safetensors", 
             "mlflow", "optuna")  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Revision:
-    """A git commit (40 hex digits, or ``unknown``), and whether the folder differs from it, new files included."""
-
-    commit: str = "unknown"
-    dirty: bool | None = None
-
-
-def revision(folder: Path) -> Revision:
-    """Revision of the repository that tracks ``folder``.
+def revision(folder: Path) -> dict[str, str | bool | None]:
+    """The ``commit`` of the repository that tracks ``folder``, and whether the folder is ``dirty``, new files included.
 
     Unknown where none does, also inside somebody else's repository: an installed package lies in a virtual
     environment, and that often lies in a repository of another project.
     """
     tracked, commit = _git(folder, "ls-files", "--", "."), _git(folder, "rev-parse", "HEAD")
     if not tracked or not commit:
-        return Revision()
+        return {"commit": "unknown", "dirty": None}
     changes = _git(folder, "status", "--porcelain", "--", ".")
-    return Revision(commit, None if changes is None else bool(changes))
+    return {"commit": commit, "dirty": None if changes is None else bool(changes)}
 
 
-def environment(
-    folder: Path | None = None, *, accelerator: str | None = None, threads: int | None = None
-) -> dict[str, Any]:
+def environment(*, accelerator: str | None = None, threads: int | None = None) -> dict[str, Any]:
     """What the record keeps of code, packages and machine; nested, and can be written as JSON.
 
-    Args:
-        folder: whose revision is asked; by default that of the installed ``pruneexp``.
-        accelerator: name of the GPU used, ``None`` for none.
-        threads: how many compute on the CPU, on which the last bits of a sum depend.
+    ``accelerator`` is the name of the GPU used, ``threads`` compute on the CPU: the last bits of a sum depend on them.
     """
     packages = {}
     for name in PACKAGES:
@@ -60,7 +46,7 @@ def environment(
     machine = {"platform": platform.platform(), "host": platform.node(), "processor": _processor()}
     return {
         "pruneexp": pruneexp.__version__,
-        "git": asdict(revision(folder or Path(pruneexp.__file__).parent)),
+        "git": revision(Path(pruneexp.__file__).parent),
         "python": platform.python_version(),
         "packages": packages,
         "machine": {**machine, "cpus": os.cpu_count(), "threads": threads, "accelerator": accelerator},

@@ -36,7 +36,6 @@ class StopRequest:
         self.signal = number
 
     def stop_if_requested(self) -> None:
-        """Raise ``Stopped`` if a stop is requested; called where everything is saved."""
         if self.signal is not None:
             raise Stopped(self.signal)
 
@@ -66,7 +65,7 @@ def handling_interrupts() -> Iterator[None]:
     if signal.getsignal(signal.SIGINT) in (_interrupts.receive, signal.SIG_IGN):
         yield
         return
-    _interrupts.came, _interrupts.deferred = False, False
+    _interrupts.came = _interrupts.deferred = False
     with _handled_by(_interrupts.receive, [signal.SIGINT]):
         yield
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import yaml
 
-from pruneexp.config.groups import GROUPS, several
 from pruneexp.config.words import quoted
 from pruneexp.errors import UserError
 
@@ -105,7 +104,6 @@ def grid(tree: object) -> SweepGrid:
         include=[_values("include", each, least=1) for each in _items("include", tree)],
     )
     _check_keys(found)
-    _check_choices(found)
     return found
 
 
@@ -148,14 +146,6 @@ def _check_keys(found: SweepGrid) -> None:
             if key not in places:
                 known = ", ".join(places) or "nothing"
                 raise UserError(f"exclude: {key}: neither product nor zip has this key; they have {known}")
-
-
-def _check_choices(found: SweepGrid) -> None:
-    lists = [pair for block in (found.product, *found.zips) for pair in block.items()]
-    swept = [(key, value) for key, values in lists for value in values]
-    for key, value in [*found.fixed.items(), *swept, *(pair for job in found.include for pair in job.items())]:
-        if key.lstrip("+~") in GROUPS and isinstance(value, list):
-            raise several(key, value, f"product: {text({key: value})}")
 
 
 def _items(word: str, tree: Mapping[str, Any]) -> list[Any]:

@@ -9,11 +9,10 @@ from pathlib import Path
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from pruneexp.config import checks
-from pruneexp.config.choices import check_lines, check_own_sweep, choices_of, search_folders
-from pruneexp.config.sweep import own_modules
+from pruneexp.config.choices import check_lines, check_own_sweep, search_folders
+from pruneexp.config.sweep import checked
 from pruneexp.errors import UserError
 from pruneexp.jobs.folder import Jobs, SweepFolder, automatic_name, definition
 from sweeps import files, grid
@@ -86,10 +85,8 @@ def _of_file(loader: ConfigLoader, file: Path, arguments: Sequence[str]) -> list
 
 def _composed(config: DictConfig, loader: ConfigLoader, overrides: Sequence[str]) -> ComposedJob:
     """A job, checked."""
-    check_lines(overrides, [Path(folder) for folder in search_folders(config.hydra)])
+    check_lines(overrides, search_folders(config.hydra))
     whole = loader.load_sweep_config(config, list(overrides))
-    own = tuple(own_modules(search_folders(whole.hydra)))
-    job = OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"])
     check_own_sweep(whole, config)
-    checks.validate(job, own)
-    return ComposedJob(tuple(overrides), job, choices_of(whole.hydra), own)
+    job, choices, own = checked(whole)
+    return ComposedJob(tuple(overrides), job, choices, tuple(own))

@@ -50,11 +50,6 @@ def budgets(config: DictConfig) -> tuple[Budget, ...]:
     return tuple(Budget("density", value) for value in reversed(given))
 
 
-def as_typed(number: float) -> str:
-    """A number with all its digits, as short as people write it: 5, 0.1, 1e-9."""
-    return repr(number).removesuffix(".0").replace("e-0", "e-").replace("e+", "e")
-
-
 def levels(name: str, values: Sequence[float], kind: BudgetKind) -> list[float]:
     """A list of densities or quality parameters, ascending.
 
@@ -70,12 +65,12 @@ def levels(name: str, values: Sequence[float], kind: BudgetKind) -> list[float]:
         raise UserError(f"{name}={list(values)} is unsorted: write {name}={ascending[::-1]}")
     for first, second in itertools.pairwise(ascending):
         if first == second:
-            raise UserError(f"{name} holds {as_typed(first)} twice")
+            raise UserError(f"{name} holds {first:.15g} twice")
     for value in ascending:
         if kind == "quality" and value < 0:
-            raise UserError(f"{name} holds {as_typed(value)}: quality parameters are 0 or more")
+            raise UserError(f"{name} holds {value:.15g}: quality parameters are 0 or more")
         if kind == "density" and not 0 < value <= 1:
-            raise UserError(f"{name} holds {as_typed(value)}: densities (kept / total weights) lie in (0, 1]")
+            raise UserError(f"{name} holds {value:.15g}: densities (kept / total weights) lie in (0, 1]")
     return ascending
 
 
@@ -89,9 +84,6 @@ _RANGES: tuple[tuple[float, float, OpenEnd, tuple[str, ...]], ...] = (
     (0, 1, "low", ("train.gamma",)),
     (0, 2**31 - 1, "neither", ("seed",)),
 )
-
-#: Why a key has the limits it has, where that is not plain.
-_REASONS = {"seed": " (a seed has 31 bits)"}
 
 
 def validate(config: DictConfig, own: Sequence[str] = ()) -> None:
@@ -145,11 +137,11 @@ def check_number(
     number = isinstance(value, int if whole else int | float) and not isinstance(value, bool) and math.isfinite(value)
     if number and low <= value <= high and not (above and value == low) and not (below and value == high):
         return
-    least = f"above {as_typed(low)}" if above else f"{as_typed(low)} or more"
-    most = f" and below {as_typed(high)}" if below else f", and at most {as_typed(high)}"
+    least = f"above {low}" if above else f"{low} or more"
+    most = f" and below {high}" if below else f", and at most {high}"
     allowed = f"{'a whole number, ' if whole else ''}{least}{most if math.isfinite(high) else ''}"
-    shown = as_typed(value) if isinstance(value, float) else value
-    raise UserError(f"{key}={shown}: allowed is {allowed}{_REASONS.get(key, '')}")
+    shown = f"{value:.15g}" if isinstance(value, float) else value
+    raise UserError(f"{key}={shown}: allowed is {allowed}")
 
 
 def _at(values: Any, key: str) -> Any:
@@ -160,14 +152,13 @@ def _at(values: Any, key: str) -> Any:
 
 
 def _check_tags(tags: Any) -> None:
-    if tags is None:
-        return
-    if not isinstance(tags, dict) or not all(isinstance(value, str | int | float) for value in tags.values()):
-        raise UserError(f"runtime.tags={tags}: allowed are names with a word or number each: {{paper: han2015}}")
-    for name in tags:
-        if not re.fullmatch(r"[A-Za-z]\w{0,99}", str(name)) or name in (CURVE, SWEEP, "mlflow", "pruneexp"):
+    pairs = tags.items() if isinstance(tags, dict) else [] if tags is None else [("", tags)]
+    for name, value in pairs:
+        named = re.fullmatch(r"[A-Za-z]\w{0,99}", str(name)) and name not in (CURVE, SWEEP, "mlflow", "pruneexp")
+        if not named or not isinstance(value, str | int | float):
             raise UserError(
-                f"runtime.tags: {name!r} cannot name a tag: letters, digits and _ can, but not {CURVE!r} or {SWEEP!r}"
+                f"runtime.tags={tags}: allowed are names of letters, digits and _, but not {CURVE} or {SWEEP}, with a "
+                f"word or number each: {{paper: han2015}}"
             )
 
 

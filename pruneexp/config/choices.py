@@ -1,117 +1,52 @@
-"""The choice of each group: exactly one, named as a text, from the one file of that name."""
+"""The choice of each group: exactly one, from the one file of that name."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
-from pruneexp.config.groups import BY_SWEEPING, GROUPS, MAY_BE_LEFT_OUT, nothing, several
+from pruneexp.config.groups import GROUPS, NEEDED
 from pruneexp.config.skeleton import conf_folder
 from pruneexp.errors import UserError
 
+#: Files that Hydra reads, below a folder that it looks in.
+_READ = ("config.yaml", "sweeps.yaml", *(f"{group}/**/*.yaml" for group in (*GROUPS, "hydra")))
 
-def check_lines(overrides: Sequence[str], folders: Sequence[Path], way: str = BY_SWEEPING) -> None:
-    """Refuse overrides that give a group anything but one choice, before anything is composed.
 
-    ``folders`` are the user's, ``way`` tells how a user of this command runs several choices. Values that are swept
-    are left to the check of each job.
+def check_lines(overrides: Sequence[str], folders: Iterable[str | Path]) -> None:
+    """Refuse overrides that give a group no single choice, which Hydra would compose without a label or not at all.
+
+    ``folders`` are the user's. Values that are swept are left to the check of each job.
 
     Raises:
-        UserError: names the override, and says how the choice is written.
+        UserError: names the override, and the choices.
     """
     for override in OverridesParser.create().parse_overrides(list(overrides)):
-        if override.is_sweep_override():
+        group, value = override.key_or_group, override.value()
+        if override.is_sweep_override() or isinstance(value, str | dict):  # a mapping holds keys of the group
             continue
-        group, value, line = override.key_or_group, override.value(), str(override.input_line)
-        if group.startswith("hydra/") and not isinstance(value, str):
-            raise UserError(f"{line}: {group} takes one choice, or is left out")
-        if group not in GROUPS or isinstance(value, dict):  # a mapping holds keys of the group
-            continue
-        if override.package is not None:
-            raise UserError(f"{line}: a choice of {group} can stand in no other place: write {group}=CHOICE")
-        if not (override.is_delete() and group in MAY_BE_LEFT_OUT):
-            _check_choice(group, value, line, folders, way)
-        if override.is_add() or override.is_force_add():
-            raise UserError(f"{line}: {group} is chosen without a +: write {group}={value}")
+        if group in GROUPS and not (override.is_delete() and group not in NEEDED):
+            raise _no_choice(str(override.input_line), group, known_choices(folders, group))
 
 
-def _check_choice(group: str, value: object, said: str, folders: Sequence[Path], way: str) -> None:
-    if isinstance(value, list):
-        raise several(group, value, way)
-    if value is None:
-        raise nothing(group, said, known_choices(folders, group))
-    if not isinstance(value, str):
-        raise UserError(f"{said}: the name of a choice is a text: write \"{group}='{value}'\"")
-
-
-def check_folders(folders: Sequence[Path], way: str = BY_SWEEPING) -> None:
-    """Refuse files of the user's that hide another file, or whose defaults lists give a group no single choice.
-
-    Hydra would silently read one of two files of the same name.
+def check_folders(folders: Sequence[str]) -> None:
+    """Refuse a file of the user's that has the name of another, of which Hydra would silently read the first found.
 
     Raises:
-        UserError: names the file, and the other one or the group.
+        UserError: names both files.
     """
-    shipped = (Path(str(files("hydra.conf"))), conf_folder())
-    taken = {path: folder for folder in reversed(shipped) for path in _named(folder)}
-    ours = {folder.resolve() for folder in shipped}
-    for folder in {folder.resolve(): folder for folder in folders if folder.resolve() not in ours}.values():
-        for name, other in taken.items():
-            if (folder / name).is_file():
-                raise UserError(
-                    f"{folder / name} has the name of {other / name}, which would be used in its place: rename it"
-                )
-        own = [path for group in GROUPS for path in _named(folder, group)]
-        for path in own:
-            try:
-                _check_defaults(folder / path, path.parts[0], folders, way)
-            except UserError as error:
-                raise UserError(f"{path.with_suffix('')}: {error}") from None
-        taken |= dict.fromkeys(own, folder)
-
-
-def _check_defaults(file: Path, own_group: str, folders: Sequence[Path], way: str) -> None:
-    for key, value in _defaults(file):
-        *flags, path = key.split() or [""]
-        group, _, choice = path.removeprefix("/").partition("/")
-        if not path.startswith("/") or "@" in path or group == "hydra":
-            continue
-        if group not in GROUPS:
-            if "override" in flags:
-                raise UserError(f"{key}: no such group; the groups are {', '.join(GROUPS)}{guess(group, GROUPS)}")
-        elif "override" in flags:
-            if value is not None or group not in MAY_BE_LEFT_OUT:
-                _check_choice(group, value, f"{key}: {'null' if value is None else value}", folders, way)
-            if group == "train" and value is not None and "$" not in value:
-                _check_recipe(value, folders)
-        elif not flags and group != own_group:
-            choice = choice or str(value[0] if isinstance(value, list) else value)
-            raise UserError(f"{group} takes one choice: write 'override /{group}: {choice}' for {choice}")
-
-
-def _defaults(file: Path) -> Iterator[tuple[str, Any]]:
-    """The entries of a file's defaults list; where the file is no YAML, Hydra says so once it is chosen."""
-    try:
-        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return
-    entries = tree.get("defaults") if isinstance(tree, dict) else None
-    for entry in entries if isinstance(entries, list) else []:
-        for key, value in entry.items() if isinstance(entry, dict) else [(entry, None)]:
-            yield str(key), value
-
-
-def _check_recipe(name: str, folders: Sequence[Path]) -> None:
-    """``train`` is optional in the defaults list, so that Hydra passes over a misspelt recipe in silence."""
-    if name not in (known := known_choices(folders, "train")):
-        raise UserError(unknown_choice("train", name, known))
+    taken: dict[Path, Path] = {}
+    places = (str(files("hydra.conf")), str(conf_folder()), *folders)
+    for folder in dict.fromkeys(Path(place).resolve() for place in places):
+        for path in (path for pattern in _READ for path in folder.glob(pattern)):
+            if (other := taken.setdefault(path.relative_to(folder), path)) != path:
+                raise UserError(f"{path} has the name of {other}, which would be used in its place: rename it")
 
 
 def check_own_sweep(composed: DictConfig, master: DictConfig) -> None:
@@ -129,34 +64,43 @@ def check_own_sweep(composed: DictConfig, master: DictConfig) -> None:
 
 
 def choices_of(hydra: Any) -> Mapping[str, str]:
-    """The option chosen in each of our groups; ``default`` where a recipe or preset is absent.
+    """The choice of each of our groups; ``default`` where a recipe or preset is absent.
 
     Raises:
-        UserError: the command line names a recipe that is not there.
+        UserError: a group that a job needs has none, as after a list in a file, or a recipe is not there.
     """
-    names = {group: str(hydra.runtime.choices.get(group) or "default") for group in GROUPS}
-    folders = _searched(hydra)
-    if f"train={names['train']}" in hydra.overrides.task:
-        _check_recipe(names["train"], folders)
-    return names if names["train"] in known_choices(folders, "train") else names | {"train": "default"}
+    chosen = {group: hydra.runtime.choices.get(group) for group in GROUPS}
+    folders = search_folders(hydra)
+    for group in NEEDED:
+        if chosen[group] is None:
+            raise _no_choice(f"override /{group}", group, known_choices(folders, group))
+    recipe, known = chosen["train"], known_choices(folders, "train")
+    if recipe is not None and recipe not in known:
+        if recipe != f"{chosen['data']}_{chosen['model']}":  # the one that is optional in conf/config.yaml
+            raise UserError(unknown_choice("train", recipe, known))
+        chosen["train"] = None
+    return {group: str(choice or "default") for group, choice in chosen.items()}
 
 
 def search_folders(hydra: Any) -> list[str]:
     """Folders of configurations that the command line adds to ours, as by ``--config-dir``."""
-    return [str(folder) for folder in _searched(hydra) if folder != conf_folder()]
-
-
-def _searched(hydra: Any) -> list[Path]:
-    """Where choices are looked for, Hydra's own folders apart, in this order."""
-    located = {"file": Path, "pkg": lambda name: Path(str(files(name)))}
     sources = [source for source in hydra.runtime.config_sources if source.provider != "hydra"]
-    return [located[source.schema](str(source.path)) for source in sources if source.schema in located]
+    folders = [source.path for source in sources if source.schema == "file"]
+    folders += [str(files(source.path)) for source in sources if source.schema == "pkg"]
+    return [folder for folder in folders if Path(folder) != conf_folder()]
 
 
-def known_choices(folders: Iterable[Path], group: str) -> list[str]:
+def known_choices(folders: Iterable[str | Path], group: str) -> list[str]:
     """The choices of a group, ours and those in the user's ``folders``; one in a folder below it goes by its path."""
-    paths = [path.relative_to(group) for folder in {conf_folder(), *folders} for path in _named(folder, group)]
-    return sorted({path.with_suffix("").as_posix() for path in paths})
+    places = [Path(folder, group) for folder in (conf_folder(), *folders)]
+    paths = {path.relative_to(place) for place in places for path in place.rglob("*.yaml")}
+    return sorted(path.with_suffix("").as_posix() for path in paths)
+
+
+def _no_choice(said: str, group: str, known: Sequence[str]) -> UserError:
+    several = f"python -m pruneexp -m {group}=A,B runs a job for each"
+    rest = several if group in NEEDED else f"~{group} leaves it out"
+    return UserError(f"{said}: {group} takes one choice, by its name, of {', '.join(known)}; {rest}")
 
 
 def unknown_choice(group: str, choice: str, choices: Iterable[str]) -> str:
@@ -169,7 +113,3 @@ def guess(word: str, known: Sequence[str]) -> str:
     """What may have been meant by a misspelt word, in brackets; nothing where none of those known is like it."""
     close = difflib.get_close_matches(word, known, n=1)
     return f" (did you mean {close[0]}?)" if close else ""
-
-
-def _named(folder: Path, below: str = ".") -> list[Path]:
-    return sorted(path.relative_to(folder) for path in (folder / below).rglob("*.yaml"))

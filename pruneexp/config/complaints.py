@@ -65,10 +65,6 @@ def _missing_file(error: MissingConfigException) -> str:
 
 
 def _unreadable(error: OverrideParseException) -> str:
-    key, _, value = error.override.partition("=")
-    if value.startswith("choice(") and "NoneType" in error.message:
-        values = value.removeprefix("choice(").removesuffix(")").replace(" ", "")
-        return f"{error.override}: choice() takes no null, a list does: write {key}={values}"
     reason = next(line for line in error.message.splitlines() if not line.startswith("Error parsing override"))
     return f"the command line cannot be read: {reason}; quote values that hold spaces, brackets or commas"
 

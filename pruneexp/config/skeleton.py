@@ -1,7 +1,8 @@
 """The fixed skeleton of an experiment's configuration, with types.
 
 Groups that users swap (model, data, reg, ...) are free-form nodes with a ``_target_``; the rest is typed here, so that
-a misspelt key or a value of the wrong type fails while composing. Ranges are checked in ``checks``.
+a misspelt key or a value of the wrong type fails while composing. Ranges are checked in ``checks``; what each key means
+stands in ``docs/configuration.md``.
 """
 
 from __future__ import annotations
@@ -13,16 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
 from omegaconf import MISSING
 
 from pruneexp import places
-from pruneexp.config import launchers
 from pruneexp.config.words import quoted
 from pruneexp.errors import UserError
-
-#: What a key is to identities, where it is no number (``kinds.kind_of``): its entry in a field's metadata.
-KIND = "kind"
-CONTENT, PLACE = {KIND: "content"}, {KIND: "place"}
 
 #: Folders searched for the shipped configurations: inside an installed package, then beside it in a checkout.
 CONF_FOLDERS = (Path(__file__).parents[1] / "conf", Path(__file__).parents[2] / "conf")
@@ -52,8 +49,6 @@ class Device(Enum):
 
 
 class Models(Enum):
-    """Which networks are logged as models: none, that of each point, or the dense one too."""
-
     none = "none"
     final = "final"
     all = "all"
@@ -66,10 +61,7 @@ class Scope(Enum):
 
 @dataclass
 class TrainConfig:
-    """How a network is trained: dense, from scratch, or rewound.
-
-    ``start_from`` is a .safetensors file of a state dict that dense training starts from.
-    """
+    """How a network is trained: dense, from scratch, or rewound."""
 
     epochs: int = 20
     batch_size: int = 64
@@ -85,16 +77,14 @@ class TrainConfig:
     label_smoothing: float = 0.0
     augment: bool = False
     precision: Precision = Precision.float32
-    start_from: str | None = field(default=None, metadata=CONTENT)
+    start_from: str | None = None
 
 
 @dataclass
 class RetrainConfig:
     """How survivors are retrained; what is not said here is as in training.
 
-    ``lr_factor`` multiplies the first learning rate of training (Han et al. 2015: 0.1 for the LeNets, 0.01 for
-    AlexNet). ``scope`` is ``whole``, or ``local``: conv layers frozen while linear ones retrain, then the reverse
-    (section 3.3).
+    ``lr_factor`` of Han et al. 2015: 0.1 for the LeNets, 0.01 for AlexNet; ``scope: local`` is their section 3.3.
     """
 
     epochs: int = 10
@@ -106,10 +96,7 @@ class RetrainConfig:
 
 @dataclass
 class CurveConfig:
-    """The budgets of one job, mildest first or last; densities, or quality parameters of ``layer_std``.
-
-    ``recalibrate_batchnorm`` re-estimates the running statistics of the masked network before it is scored.
-    """
+    """The budgets of one job, mildest first or last; densities, or quality parameters of ``layer_std``."""
 
     densities: list[float] | None = None
     qualities: list[float] | None = None
@@ -120,12 +107,7 @@ class CurveConfig:
 class RuntimeConfig:
     """Places, progress, limits: never part of a result's identity.
 
-    ``threads`` is the one that can change the last bits: sums on a CPU depend on how they are split. ``gpu_jobs`` is
-    how many jobs may share a GPU, 0 where a cluster shares the GPUs out. With ``spool`` a job starts although the
-    tracking store does not answer; its records wait in ``.pruneexp/spool``. ``tags``, names and values, are put on
-    runs, to filter by; ``dashboard`` renews summaries and views after each job. ``sweep`` and ``job`` name the sweep
-    that a job belongs to and its number there, ``sweeps`` is the folder where it writes how far it is, ``log`` has it
-    write beside that what it would say here.
+    ``threads`` is the one that can change the last bits: sums on a CPU depend on how they are split.
     """
 
     tracking_uri: str | None = None
@@ -163,15 +145,24 @@ class Config:
     mode: Any = MISSING
     curve: CurveConfig = field(default_factory=CurveConfig)
     seed: int = 0
-    device: Device = field(default=Device.auto, metadata=PLACE)
-    plan: bool = field(default=False, metadata=PLACE)
-    runtime: RuntimeConfig = field(default_factory=RuntimeConfig, metadata=PLACE)
+    device: Device = Device.auto
+    plan: bool = False
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 
 
 def register(node: type[Config] = Config) -> None:
-    """Make the skeleton, or one with more in it, known to Hydra by the name that ``conf/config.yaml`` starts from."""
-    ConfigStore.instance().store(name="skeleton", node=node)
-    launchers.register()
+    """Make the skeleton, or one with more in it, known to Hydra by the name that ``conf/config.yaml`` starts from.
+
+    ``hydra/launcher=joblib`` then names our launcher, which runs the published one of that name. A file in ``conf``
+    would not do: Hydra warns of a file that is named like what a plug-in has registered.
+    """
+    store = ConfigStore.instance()
+    store.store(name="skeleton", node=node)
+    Plugins.instance()  # registers the published launcher; what is stored later wins
+    joblib = store.load("hydra/launcher/joblib.yaml").node
+    joblib._target_ = "hydra_plugins.pruneexp_launchers.joblib_launcher.OneMachineLauncher"
+    joblib.batch_size = "1"  # a process takes one job at a time
+    store.store(group="hydra/launcher", name="joblib", node=joblib, provider="pruneexp")
 
 
 def search_path(folders: Sequence[Path | str]) -> list[str]:

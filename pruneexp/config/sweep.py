@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
 
@@ -19,11 +19,30 @@ from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import DictConfig, OmegaConf
 
 from pruneexp.config.checks import check_plugins, check_study_name, validate
-from pruneexp.config.choices import check_folders, check_lines, check_own_sweep, choices_of, search_folders
-from pruneexp.config.groups import BY_SWEEPING
-from pruneexp.config.help import help_text
+from pruneexp.config.choices import (
+    check_folders,
+    check_lines,
+    check_own_sweep,
+    choices_of,
+    known_choices,
+    search_folders,
+)
+from pruneexp.config.groups import GROUPS
 from pruneexp.config.skeleton import conf_folder, search_path
 from pruneexp.errors import UserError
+
+HELP = """\
+pruneexp: one job prunes one network along one curve of densities, and records every trade-off point.
+
+Usage:  python -m pruneexp [-m] [--config-dir FOLDER] [GROUP=CHOICE ...] [KEY=VALUE ...]
+
+-m sweeps over comma-separated values; --config-dir adds choices of your own; --hydra-help tells of Hydra's own flags.
+
+  python -m pruneexp -m model=alexnet reg=l1,l2
+  python -m pruneexp model=lenet5 mode=scratch_b curve.densities=[0.2,0.05] seed=1
+  python -m pruneexp experiment=smoke plan=true     print what would be done, and stop
+  python -m pruneexp --config-dir mine model=mine   your own network, from mine/model/mine.yaml
+"""
 
 
 def check_command(arguments: Sequence[str]) -> str | None:
@@ -34,9 +53,9 @@ def check_command(arguments: Sequence[str]) -> str | None:
         Exception: Hydra's own, where the overrides do not compose.
     """
     asked = get_args_parser().parse_args(list(arguments))
-    folders = own_folders(asked.config_dir)
     if asked.help:
-        return help_text(asked.overrides, folders)
+        groups = [group for group in (*GROUPS, "hydra/launcher") if group != "study"]
+        return help_text(HELP, groups, composed("config", asked.overrides, asked.config_dir))
     if asked.hydra_help or asked.cfg or asked.info is not None or asked.shell_completion:
         return None
     if asked.config_name or asked.config_path:
@@ -44,93 +63,94 @@ def check_command(arguments: Sequence[str]) -> str | None:
         raise UserError(f"{flag}: what is composed starts from pruneexp's own; --config-dir adds")
     if studies := [word for word in asked.overrides if re.match(r"[+~]*study\b", word)]:
         raise UserError(f"{studies[0]}: a study is run by python -m sweeps {studies[0]}")
-    overrides = OverridesParser.create().parse_overrides([*search_path(folders), *asked.overrides])
-    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        master = _composed([str(each.input_line) for each in overrides if not each.is_sweep_override()], folders)
-        check_folders([Path(folder) for folder in search_folders(master.hydra)])
-        check_plugins(master.hydra)
-        check_study_name("hydra.sweeper.study", master.hydra.sweeper.get("study"))
-        if not (asked.multirun or str(master.hydra.mode).endswith("MULTIRUN")):
-            refuse_sweeps(overrides)
-            experiment_of(master)
-        elif _sweeper(master) != "JobsSweeper":
-            for job in _samples(master, overrides):
-                check_own_sweep(sample := _composed(job, folders), master)
-                experiment_of(sample)
+    overrides = OverridesParser.create().parse_overrides(asked.overrides)
+    fixed = [str(each.input_line) for each in overrides if not each.is_sweep_override()]
+    master = composed("config", fixed, asked.config_dir)
+    check_plugins(master.hydra)
+    check_study_name("hydra.sweeper.study", master.hydra.sweeper.get("study"))
+    if not (asked.multirun or str(master.hydra.mode).endswith("MULTIRUN")):
+        refuse_sweeps(overrides, "-m runs a job for each")
+        checked(master)
+    elif _sweeper(master) != "JobsSweeper":
+        sample = composed("config", _sample(master, overrides), asked.config_dir)
+        check_own_sweep(sample, master)
+        checked(sample)
     return None
 
 
-def own_folders(config_dir: str | None, way: str = BY_SWEEPING) -> list[Path]:
-    """The folder that ``--config-dir`` names, absolute; ``way`` as in ``check_lines``.
+def composed(name: str, overrides: Sequence[str], config_dir: str | None) -> DictConfig:
+    """What Hydra composes of a shipped file, where ``--config-dir`` may add choices.
 
     Raises:
-        UserError: there is no such folder, or a file in it cannot be a choice.
+        UserError: a group has no single choice, there is no such folder, or a file in it has the name of another.
+        Exception: Hydra's own, where the overrides do not compose.
     """
-    if config_dir is None:
-        return []
-    folder = Path(config_dir).absolute()
-    if not folder.is_dir():
+    folders = [Path(config_dir).absolute()] if config_dir is not None else []
+    if folders and not folders[0].is_dir():
         raise UserError(f"--config-dir {config_dir}: there is no such folder")
-    check_folders([folder], way)
-    return [folder]
+    check_lines(overrides, folders)
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        whole = compose(name, [*search_path(folders), *overrides], return_hydra_config=True)
+    check_folders(search_folders(whole.hydra))
+    return whole
 
 
-def refuse_sweeps(overrides: Sequence[Override], way: str = BY_SWEEPING) -> None:
-    """Refuse several values for a key where one command runs one job; ``way`` as in ``check_lines``.
-
-    Raises:
-        UserError: names the override, and how a job is run for each value.
-    """
-    for line in (override.input_line for override in overrides if override.is_sweep_override()):
-        raise UserError(f"{line}: one command runs one job; to run a job for each value: {way.format(line)}")
-
-
-def experiment_of(composed: DictConfig) -> tuple[DictConfig, list[str]]:
-    """What a composition holds beside Hydra's own node, checked, and the user's modules that it may name.
+def checked(whole: DictConfig) -> tuple[DictConfig, Mapping[str, str], list[str]]:
+    """What a composition holds beside Hydra's own node, its choices, and the user's modules that it may name.
 
     Raises:
         UserError: a choice or a value is not allowed.
     """
-    choices_of(composed.hydra)
-    experiment = OmegaConf.masked_copy(composed, [str(key) for key in composed if key not in ("hydra", "study")])
-    own = own_modules(search_folders(composed.hydra))
+    choices, own = choices_of(whole.hydra), own_modules(search_folders(whole.hydra))
+    experiment = OmegaConf.masked_copy(whole, [str(key) for key in whole if key not in ("hydra", "study")])
     validate(experiment, own)
-    return experiment, own
+    return experiment, choices, own
 
 
-def _composed(overrides: Sequence[str], folders: Sequence[Path]) -> DictConfig:
-    check_lines(overrides, folders)
-    return compose("config", overrides=list(overrides), return_hydra_config=True)
+def help_text(about: str, groups: Sequence[str], whole: DictConfig) -> str:
+    """What ``--help`` shows: groups with their choices, and keys with their values in ``whole``.
+
+    Hydra's own lister of choices takes a second longer.
+    """
+    folders = search_folders(whole.hydra)
+    listed = "\n".join(f"{group}: {', '.join(known_choices(folders, group))}" for group in groups)
+    keys = OmegaConf.to_yaml(OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"]))
+    return f"{about}\n== Groups and their choices ==\n{listed}\n\n== Keys and their values ==\n{keys}"
+
+
+def refuse_sweeps(overrides: Sequence[Override], way: str) -> None:
+    """Refuse several values for a key where one command runs one job; ``way`` says how several are run.
+
+    Raises:
+        UserError: names the override.
+    """
+    for line in (override.input_line for override in overrides if override.is_sweep_override()):
+        raise UserError(f"{line}: one command runs one job; {way}")
 
 
 def _sweeper(master: DictConfig) -> str:
     return str(master.hydra.sweeper._target_).rpartition(".")[2]
 
 
-def _samples(master: DictConfig, overrides: Sequence[Override]) -> list[list[str]]:
-    """Jobs in which every choice and both ends of every range occur, of a sweeper that chooses values itself.
+def _sample(master: DictConfig, overrides: Sequence[Override]) -> list[str]:
+    """One job of a sweeper that chooses values itself: of each key the first value, or the low end of a range.
 
     Raises:
         UserError: a plan is asked for.
     """
-    if master.plan and _sweeper(master) != "BasicSweeper":
+    if master.plan:
         raise UserError("plan=true: this sweeper chooses its jobs one by one, so that none can be shown before")
     params = [f"{key}={value}" for key, value in (master.hydra.sweeper.get("params") or {}).items()]
     sweep = [*OverridesParser.create().parse_overrides(params), *overrides]
-    last = {(override.key_or_group, override.package): override for override in sweep}
-    values = [lines for override in last.values() if (lines := _ends(override))]
-    return [[lines[min(n, len(lines) - 1)] for lines in values] for n in range(max(map(len, values), default=0))]
+    return list({(override.key_or_group, override.package): _first(override) for override in sweep}.values())
 
 
-def _ends(override: Override) -> list[str]:
-    """The overrides with one value each that stand for a sweep over a key: every choice, or the ends of a range."""
-    key, value = override.get_key_element(), override.value()
-    if isinstance(value, IntervalSweep):
-        return [f"{key}={value.start}", f"{key}={value.end}"]
+def _first(override: Override) -> str:
     if not override.is_sweep_override():
-        return [str(override.input_line)]
-    lines = [f"{key}={text}" for text in override.sweep_string_iterator()]
-    return [lines[0], lines[-1]] if lines and override.is_range_sweep() else lines
+        return str(override.input_line)
+    value = override.value()
+    first = value.start if isinstance(value, IntervalSweep) else next(override.sweep_string_iterator())
+    return f"{override.get_key_element()}={first}"
 
 
 def own_modules(folders: Sequence[str]) -> list[str]:

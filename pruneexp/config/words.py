@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
-from hydra.errors import OverrideParseException
 
 _CONFIG_DIR = "--config-dir="
-#: Flags of Hydra's with a word after them.
-_TAKES_A_WORD = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg",
-                 "-c", "--info", "-i", "--experimental-rerun")  # fmt: skip
-_QUOTED_KEY = re.compile(r"([{,]\s*)(['\"])([\w.]+)\2(?=\s*:)")
-_STRUCTURED = re.compile(r"['\"\[\]{}()]")
+#: A key, and a value without quotes or brackets that holds a ``~``, which the grammar does not know.
+_TILDE = re.compile(r"([^=~]+=)([^'\"\[\]{}()]*~[^'\"\[\]{}()]*)")
 
 
 def quoted(text: str) -> str:
@@ -25,34 +19,18 @@ def quoted(text: str) -> str:
 
 
 def readable(words: Sequence[str]) -> list[str]:
-    """The same words: flags first, quotes around values that hold a ``~``, and none around the keys of mappings."""
-    first: list[str] = []
-    rest: list[str] = []
-    remaining = iter(words)
-    for word in remaining:
-        if word in _TAKES_A_WORD:
-            first += [word, *itertools.islice(remaining, 1)]
-        else:
-            (first if word.startswith("-") else rest).append(_readable(word))
-    return [*first, *rest]
+    """The same words: flags before overrides, as Hydra wants them, and quotes around values that hold a ``~``."""
+    return [_mended(word) for word in sorted(words, key=_is_override)]
 
 
-def _readable(word: str) -> str:
+def _is_override(word: str) -> bool:
+    """Whether a word is no flag, and not what follows a flag."""
+    return not word.startswith("-") and ("=" in word or word.startswith("~"))
+
+
+def _mended(word: str) -> str:
     if word.startswith(f"{_CONFIG_DIR}~"):  # a shell expands ~ at the beginning of words alone
         return f"{_CONFIG_DIR}{Path(word.removeprefix(_CONFIG_DIR)).expanduser()}"
-    key, equals, value = word.partition("=")
-    if word.startswith("-") or not equals or _parses(word):
-        return word
-    if _STRUCTURED.search(value):
-        mended = _QUOTED_KEY.sub(r"\1\3", value)
-    else:
-        mended = ",".join(f"'{part}'" if "~" in part else part for part in value.split(","))
-    return f"{key}={mended}" if _parses(f"{key}={mended}") else word
-
-
-def _parses(word: str) -> bool:
-    try:
-        OverridesParser.create().parse_overrides([word])
-    except OverrideParseException:
-        return False
-    return True
+    if found := _TILDE.fullmatch(word):
+        return found[1] + ",".join(f"'{part}'" if "~" in part else part for part in found[2].split(","))
+    return word

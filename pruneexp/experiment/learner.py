@@ -12,7 +12,7 @@ from torch import nn
 
 from pruneexp.cache.files import checksum
 from pruneexp.cache.identity import stage_key
-from pruneexp.config.kinds import numbers
+from pruneexp.config.groups import numbers
 from pruneexp.data.dataset import Dataset
 from pruneexp.errors import UserError
 from pruneexp.experiment.instances import instantiated

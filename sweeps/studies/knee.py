@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from pruneexp.cache.identity import short, stage_key
-from pruneexp.config import kinds
-from pruneexp.config.groups import LABELS
+from pruneexp.config.groups import LABELS, numbers
 from pruneexp.errors import JobFailed, UserError
 from pruneexp.experiment.identity import AskedBy
 from pruneexp.experiment.pages import show_record
@@ -75,7 +74,7 @@ class Knee:
 
     def _record(self, session: Session) -> tuple[Record, str]:
         of = session.identity(session.job.budgets[0], session.job.routes[0])
-        key = stage_key("knee", 1, kinds.numbers("study", asdict(self)), [of.curve_key])
+        key = stage_key("knee", 1, numbers("study", asdict(self)), [of.curve_key])
         name = f"knee-{of.model}-{of.data}-{of.reg}-{short(key)}"
         params = {group: session.choices[group] for group in LABELS}
         return session.open_study(key, name, {**params, "study": name, "epsilon": self.epsilon}), name

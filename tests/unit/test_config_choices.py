@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 from hydra.core.global_hydra import GlobalHydra
 
 from pruneexp.__main__ import main as pruneexp
@@ -48,15 +49,19 @@ def refused(capsys: pytest.CaptureFixture[str], line: str, command: str = "prune
     return said.err.removeprefix(f"{command}: ").removesuffix("\n")
 
 
+def one_choice(group: str) -> str:
+    """What is said where a group is given something else than one choice."""
+    left_out = group in ("train", "experiment")
+    rest = f"~{group} leaves it out" if left_out else f"python -m pruneexp -m {group}=A,B runs a job for each"
+    return f"{group} takes one choice, by its name, of {choices(group)}; {rest}"
+
+
 @pytest.mark.parametrize(("group", "choice"), GROUPS.items())
 def test_a_list_is_no_choice(group: str, choice: str, capsys: pytest.CaptureFixture[str]) -> None:
-    said = refused(capsys, f"{group}=[{choice},other] plan=true")
-    assert said == f"{group} takes one choice; to run both: -m {group}={choice},other"
-    assert refused(capsys, f"{group}=[{choice}] plan=true").endswith(f"not a list: write {group}={choice}")
-    said = refused(capsys, f"study=knee {group}=[{choice},a,b] plan=true", "sweeps")
-    assert said == f"{group} takes one choice; to run all: write one command for each of {group}={choice},a,b"
-    with pytest.raises(Exception, match=rf"{group} takes one choice; to run both: product: {{{group}:\[a,b\]}}"):
-        grid({"with": {group: ["a", "b"]}})
+    for line in (f"{group}=[{choice},other]", f"{group}=[{choice}]", f"{group}=[]"):
+        assert refused(capsys, f"{line} plan=true") == f"{line}: {one_choice(group)}"
+    line = f"{group}=[{choice},a,b]"
+    assert refused(capsys, f"study=knee {line} plan=true", "sweeps") == f"{line}: {one_choice(group)}"
 
 
 @pytest.mark.parametrize(
@@ -68,7 +73,8 @@ def test_a_list_is_no_choice(group: str, choice: str, capsys: pytest.CaptureFixt
 def test_nor_is_it_one_of_a_sweeps_values(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     params = "hydra: {mode: MULTIRUN, sweeper: {params: {mode: [prune, scratch_e]}}}\n"
     write("mine/experiment/swept.yaml", PRESET + params)
-    assert refused(capsys, line) == "mode takes one choice; to run both: -m mode=prune,scratch_e"
+    said = refused(capsys, line).replace("'", "")
+    assert said.replace(" ", "") == f"mode=[prune,scratch_e]: {one_choice('mode')}".replace(" ", "")
 
 
 @pytest.mark.parametrize(
@@ -77,33 +83,33 @@ def test_nor_is_it_one_of_a_sweeps_values(line: str, capsys: pytest.CaptureFixtu
         {"product": {"reg": [["l1", "l2"], "none"]}},
         {"zip": {"reg": [["l1", "l2"]]}},
         {"include": [{"reg": ["l1", "l2"]}]},
+        {"with": {"reg": ["l1", "l2"]}},
     ],
 )
-def test_nor_in_a_sweeps_file(found: dict[str, object]) -> None:
-    with pytest.raises(Exception, match=r"reg takes one choice; to run both: product: {reg:\[l1,l2\]}"):
-        grid(found)
+def test_nor_in_a_sweeps_file(found: dict[str, object], capsys: pytest.CaptureFixture[str]) -> None:
+    write("mine.yaml", yaml.safe_dump(found))
+    GlobalHydra.instance().clear()
+    assert sweeps(["mine.yaml", "plan=true"]) == 2
+    assert capsys.readouterr().err == f"pruneexp: reg=[l1,l2]: {one_choice('reg')}\n"
     asked = grid({"product": {"reg": ["l1", "l2"]}, "exclude": [{"reg": ["l1", "none"]}]}).jobs()
     assert [overrides(job) for job in asked] == [["reg=l2"]]
 
 
-@pytest.mark.parametrize(
-    ("defaults", "told"),
-    [
-        ("override /reg: [l1, none]", "experiment/mine: reg takes one choice; to run both: -m reg=l1,none"),
-        ("override /train: [mnist_lenet5, a]", "experiment/mine: train takes one choice; to run both: -m train="),
-        ("/reg: [l1, none]", "experiment/mine: reg takes one choice: write 'override /reg: l1' for l1"),
-        ("/reg: l1", "experiment/mine: reg takes one choice: write 'override /reg: l1' for l1"),
-        ("/mode/rewind", "experiment/mine: mode takes one choice: write 'override /mode: rewind' for rewind"),
-        (
-            "override /reg: null",
-            f"experiment/mine: override /reg: null: reg needs a choice, and there are {choices('reg')}",
-        ),
-    ],
-)
-def test_nor_in_a_defaults_list(defaults: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
-    write("mine/experiment/mine.yaml", f"{PRESET}defaults:\n  - {defaults}\n")
-    assert refused(capsys, "--config-dir mine experiment=mine plan=true").startswith(told)
-    assert refused(capsys, "--config-dir mine study=knee plan=true", "sweeps").startswith("experiment/mine: ")
+@pytest.mark.parametrize("group", ["reg", "mode"])
+@pytest.mark.parametrize("chosen", ["[{choice}, none]", "[{choice}]", "null"])
+def test_nor_in_a_defaults_list(group: str, chosen: str, capsys: pytest.CaptureFixture[str]) -> None:
+    write("mine/mode/none.yaml", "_target_: pruneexp.modes.prune.Prune\n")
+    line = f"override /{group}: {chosen.format(choice=GROUPS[group])}"
+    write("mine/experiment/mine.yaml", f"{PRESET}defaults:\n  - {line}\n")
+    start = f"override /{group}: {group} takes one choice, by its name, of "
+    assert refused(capsys, "--config-dir mine experiment=mine plan=true").startswith(start)
+    assert refused(capsys, "--config-dir mine study=knee experiment=mine plan=true", "sweeps").startswith(start)
+
+
+def test_a_defaults_list_chooses_by_overriding(capsys: pytest.CaptureFixture[str]) -> None:
+    write("mine/experiment/mine.yaml", f"{PRESET}defaults:\n  - /reg: l1\n")
+    said = refused(capsys, "--config-dir mine experiment=mine plan=true")
+    assert "To override a value use 'override reg: l1'" in said
 
 
 def test_a_choice_may_build_on_another_of_its_group() -> None:
@@ -120,31 +126,35 @@ def test_a_preset_may_take_another_recipe_or_none() -> None:
     assert pruneexp(["--config-dir", "mine", "experiment=none", "data=synthetic", "plan=true"]) == 0
 
 
+@pytest.mark.parametrize("word", ["reg=null", "~reg", "mode=null", "~model", "train=null", "experiment=null", "reg=1"])
+def test_what_else_is_no_choice(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    told = f"{word}: {one_choice(word.strip('~').partition('=')[0])}"
+    assert refused(capsys, f"{word} plan=true") == told
+    assert refused(capsys, f"study=knee {word} plan=true", "sweeps") == told
+
+
+def test_a_recipe_and_a_preset_may_be_left_out() -> None:
+    GlobalHydra.instance().clear()
+    assert pruneexp(["~train", "~experiment", "data=synthetic", "plan=true"]) == 0
+
+
 @pytest.mark.parametrize(
     ("word", "told"),
     [
-        ("reg=null", f"reg=null: reg needs a choice, and there are {choices('reg')}; reg=none is one of them"),
-        ("~reg", f"~reg: reg needs a choice, and there are {choices('reg')}; reg=none is one of them"),
-        ("mode=null", f"mode=null: mode needs a choice, and there are {choices('mode')}"),
-        ("~model", f"~model: model needs a choice, and there are {choices('model')}"),
-        ("train=null", "train=null: to leave the recipe out, write ~train"),
-        ("experiment=null", "experiment=null: to run without a preset, leave experiment out"),
-        ("reg=[]", "reg takes one choice, and this list has none"),
-        ("reg=1", "reg=1: the name of a choice is a text: write \"reg='1'\""),
-        ("+reg=l1", "+reg=l1: reg is chosen without a +: write reg=l1"),
-        ("+experiment=smoke", "+experiment=smoke: experiment is chosen without a +: write experiment=smoke"),
-        ("reg@model=l1", "reg@model=l1: a choice of reg can stand in no other place: write reg=CHOICE"),
-        ("+reg@criterion=l1", "+reg@criterion=l1: a choice of reg can stand in no other place: write reg=CHOICE"),
+        ("+reg=l1", "Multiple values for reg."),
+        ("+experiment=smoke", "Multiple values for experiment."),
+        ("reg@model=l1", "Could not override 'reg@model'."),
     ],
 )
-def test_what_else_is_no_choice(word: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_choice_is_made_once_and_in_its_place(word: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert refused(capsys, f"{word} plan=true").startswith(told)
     assert refused(capsys, f"study=knee {word} plan=true", "sweeps").startswith(told)
 
 
 def test_a_study_is_chosen_once_and_by_its_own_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "run both: write one command for each of study=knee,a" in refused(capsys, "study=[knee,a]", "sweeps")
-    assert refused(capsys, "study=knee ~study", "sweeps").startswith("~study: study needs a choice, and there are knee")
+    told = f"study=[knee,a]: study takes one choice, by its name, of {choices('study')}"
+    assert refused(capsys, "study=[knee,a]", "sweeps").startswith(told)
+    assert refused(capsys, "study=knee ~study", "sweeps").startswith("Missing mandatory value: study")
     assert refused(capsys, "study=knee") == "study=knee: a study is run by python -m sweeps study=knee"
 
 

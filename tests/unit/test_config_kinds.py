@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 
 from pruneexp.config import skeleton
 from pruneexp.config.checks import plain
-from pruneexp.config.kinds import kind_of, numbers
+from pruneexp.config.groups import kind_of, numbers
 from pruneexp.errors import UserError
 from pruneexp.schema import PointIdentity
 from sweeps.compose import read as read_study

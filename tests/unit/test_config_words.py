@@ -1,4 +1,4 @@
-"""What a user types and Hydra's grammar cannot read: a home by its ``~``, and quotes around the keys of a mapping."""
+"""What a user types and Hydra's grammar cannot read: a home by its ``~``, and flags after overrides."""
 
 from __future__ import annotations
 
@@ -50,12 +50,6 @@ def test_studies_are_kept_in_a_home(home: Path) -> None:
     open_storage(command.study.storage, Path("unused"))
     open_storage("~/studies.journal", Path("unused"))
     assert {"studies.db", "studies.journal"} <= {path.name for path in home.iterdir()}
-
-
-@pytest.mark.parametrize("keys", ["{fc1: 2, fc3: 0.5}", "{'fc1': 2, 'fc3': 0.5}", '{"fc1":2,"fc3":0.5}'])
-def test_the_keys_of_a_mapping_may_have_quotes(keys: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = [*SMALL, "criterion=layer_magnitude", f"+criterion.allocation.scale={keys}"]
-    assert "to train" in said(capsys, [*words, "plan=true"])
 
 
 @pytest.mark.parametrize(
