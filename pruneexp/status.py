@@ -17,9 +17,7 @@ from rich.console import Console
 
 from pruneexp.errors import ReportedError, UserError
 from pruneexp.jobs.folder import SweepFolder, sweeps_in
-from pruneexp.jobs.live import watch
-from pruneexp.jobs.progress import progress
-from pruneexp.jobs.tables import detail, overview
+from pruneexp.jobs.progress import detail, overview, progress, watch
 from pruneexp.places import SWEEPS
 from pruneexp.terminal import LOG_WIDTH, read_no_further, replace_unwritable
 

@@ -12,7 +12,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -59,7 +59,7 @@ class JobNotNeeded(Exception):
 
 
 class JobLog:
-    """Keeps the state of a job up to date; by default nobody reads it."""
+    """Keeps the state of a job up to date; by default no file does."""
 
     def __init__(self, state: JobState | None = None, keep: Callable[[JobState], None] = lambda state: None) -> None:
         self.state = state or JobState()
@@ -133,10 +133,9 @@ def read_state(folder: SweepFolder, number: int) -> JobState:
 
 
 def written(folder: SweepFolder, number: int) -> JobState:
-    """The file alone; none, a damaged one or a state that only another version knows is that of a job not begun."""
+    """The file alone; none, a damaged one or one of another version is that of a job not begun."""
     try:
-        values = json.loads(folder.state(number).read_text(encoding="utf-8"))
-        found = JobState(**{field.name: values[field.name] for field in fields(JobState) if field.name in values})
+        found = JobState(**json.loads(folder.state(number).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return JobState()
     return found if found.state in get_args(State) else JobState()
