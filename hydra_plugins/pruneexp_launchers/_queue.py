@@ -2,30 +2,25 @@
 
 import subprocess
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-_LOOK_SECONDS = 1.0
-_ASK_SECONDS = 10.0
-#: How long after a job has left the queue its result may still be on its way through a shared disk.
-_ARRIVES_SECONDS = 15.0
+_LOOK_SECONDS = 5.0
+#: Looks for which a job is not in the queue and its result may still be on its way through a shared disk.
+_LOOKS = 3
 
 
-def wait(results: Mapping[str, Path], over: Callable[[str], None]) -> None:
-    """Call ``over`` with each job as it ends: its file of results is there, or it has left the queue without one."""
-    open_jobs = dict(results)
-    asked, gone = time.monotonic(), dict[str, float]()
-    while open_jobs:
-        now = time.monotonic()
-        for name, file in list(open_jobs.items()):
-            if file.exists() or now - gone.get(name, now) > _ARRIVES_SECONDS:
-                del open_jobs[name]
-                over(name)
-        if open_jobs and now - asked >= _ASK_SECONDS:
-            present, asked = in_queue(open_jobs), now
-            gone = {name: gone.get(name, now) for name in open_jobs if name not in present}
-        if open_jobs:
-            time.sleep(_LOOK_SECONDS)
+def ended(results: Mapping[str, Path]) -> Iterator[str]:
+    """Each job as it ends: its file of results is there, or it has left the queue without one."""
+    left = dict(results)
+    missed = Counter[str]()
+    while left:
+        time.sleep(_LOOK_SECONDS)
+        missed.update(left.keys() - in_queue(left))
+        for name in [name for name, file in left.items() if file.exists() or missed[name] > _LOOKS]:
+            del left[name]
+            yield name
 
 
 def in_queue(names: Collection[str]) -> set[str]:
@@ -38,7 +33,7 @@ def in_queue(names: Collection[str]) -> set[str]:
     return set() if "Invalid job id" in done.stderr else set(names)  # an id that it has forgotten
 
 
-def cancel(names: Sequence[str]) -> None:
+def cancel(names: Collection[str]) -> None:
     """Take jobs out of the queue, running ones too."""
     if names:
         subprocess.run(["scancel", *names], capture_output=True, check=False)

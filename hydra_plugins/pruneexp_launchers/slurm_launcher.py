@@ -6,6 +6,7 @@ cancelled where the cluster keeps no accounts (submitit asks ``sacct``). No ``an
 executes the module before it is in ``sys.modules``.
 """
 
+import json
 import signal
 import sys
 from collections.abc import Sequence
@@ -70,7 +71,16 @@ class SlurmLauncher(Launcher):
         submitted = self._submit(jobs, cores)
         array = submitted[0].job_id.partition("_")[0]
         print(f"pruneexp: {len(jobs)} jobs are with Slurm as {array}, their logs in {self.folder}", file=sys.stderr)
-        return _collected(jobs, submitted)
+        left = {each.job_id: (each, job) for each, job in zip(submitted, jobs, strict=True)}
+        done: dict[int, JobReturn] = {}
+        try:
+            for name in _queue.ended({each.job_id: each.paths.result_pickle for each in submitted}):
+                each, job = left.pop(name)
+                done[job.number] = returned(job, _result(each), each.paths.stderr)
+        except BaseException:  # a command that stops waiting takes back those that are not over
+            _queue.cancel(left)
+            raise
+        return [done[job.number] for job in jobs]
 
     def _submit(self, jobs: Sequence[SentJob], cores: int) -> list[Any]:
         from submitit import AutoExecutor
@@ -85,30 +95,12 @@ class SlurmLauncher(Launcher):
             raise UserError(f"hydra/launcher=slurm: the jobs could not be submitted: {_last_line(error)}") from error
 
 
-def _collected(jobs: Sequence[SentJob], submitted: Sequence[Any]) -> list[JobReturn]:
-    """Wait for every job; a command that stops waiting takes back those that are not over."""
-    found = {each.job_id: (each, job) for each, job in zip(submitted, jobs, strict=True)}
-    done: dict[str, JobReturn] = {}
-
-    def over(name: str) -> None:
-        done[name] = _outcome(*found[name])
-
-    try:
-        _queue.wait({each.job_id: each.paths.result_pickle for each in submitted}, over)
-    except BaseException:
-        _queue.cancel([name for name in found if name not in done])
-        raise
-    return [done[name] for name in found]
-
-
-def _outcome(submitted: Any, job: SentJob) -> JobReturn:
-    log = submitted.paths.stderr
+def _result(submitted: Any) -> dict[str, Any]:
+    """What ``carry_out`` returned on the node, or the ``failure`` to get that."""
     if not submitted.paths.result_pickle.exists():
-        return returned(job, None, f"Slurm ended {submitted.job_id} before it was done: cancelled, or killed", log)
+        return {"failure": f"Slurm ended {submitted.job_id} before it was done: cancelled, or killed"}
     error = submitted.exception()
-    if error is not None:
-        return returned(job, None, _last_line(error), log)
-    return returned(job, submitted.result(), log=log)
+    return {"failure": _last_line(error)} if error is not None else dict(json.loads(submitted.result()))
 
 
 def _last_line(error: BaseException) -> str:

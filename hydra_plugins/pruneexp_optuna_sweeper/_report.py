@@ -1,4 +1,4 @@
-"""The end of a sweep by Optuna: a table to read and a file for programs."""
+"""The end of a sweep by Optuna: a table to read and a file for programs. Loads torch, as the display does."""
 
 from __future__ import annotations
 
@@ -14,12 +14,9 @@ from pruneexp.experiment.pages import show_sweep
 from pruneexp.places import journal
 from sweeps.driver import Worker
 
-FILE = "optimization_results.yaml"
-ROWS = 10
-
 
 def publish(asked: SearchedJobs, worker: Worker, config: DictConfig) -> None:
-    """Print the best trial, or at most ``ROWS`` of the Pareto front; write all of it into the folder of the sweep."""
+    """Print the best trial, or the Pareto front, and write it into the folder of the sweep."""
     display, folder = Display(bars=False), Path(config.hydra.sweep.dir)
     name, best = worker.definition.name, asked.best(worker)
     states = Counter(trial.state.name for trial in worker.study().get_trials(deepcopy=False))
@@ -40,13 +37,11 @@ def publish(asked: SearchedJobs, worker: Worker, config: DictConfig) -> None:
         ],
     }
     folder.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(OmegaConf.create(results), folder / FILE)
+    OmegaConf.save(OmegaConf.create(results), folder / "optimization_results.yaml")
     display.say(f"study {name} in {place}: {states['COMPLETE']} trials completed, {states['FAIL']} failed")
-    rows = [[trial.number, *trial.values, *asked.settings(trial).values()] for trial in best[:ROWS]]
+    rows = [[trial.number, *trial.values, *asked.settings(trial).values()] for trial in best]
     if rows:
         display.sheet(["trial", *asked.objectives, *asked.dimensions], [list(map(_cell, row)) for row in rows])
-    if len(best) > ROWS:
-        display.say(f"and {len(best) - ROWS} more on the Pareto front: {folder / FILE}")
     if OmegaConf.select(config, "runtime.dashboard"):  # the sweeper serves other programs too
         show_sweep(config.runtime, display)
 

@@ -1,4 +1,4 @@
-"""What a sweep has come to: where its jobs stand, when they should be done, and the tables that show it in a terminal."""
+"""What a sweep has come to: where its jobs stand, when they should be done, and tables of it for a terminal."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def test_a_password_in_the_environment_is_not_in_what_is_sent_to_another_machine
     with initialize_config_dir(str(skeleton.conf_folder()), version_base="1.3"):
         jobs = of_product(GlobalHydra.instance().config_loader(), words)
     assert [job[-1] for job in jobs] == ["seed=0", "seed=1"]
-    texts = [SentJob(number, job, [], ".").text() for number, job in enumerate(jobs)]
+    texts = [SentJob(number, job, ".").text() for number, job in enumerate(jobs)]
     assert all("${oc.env:DB_PASSWORD}" in text for text in texts)
     assert not any("s3cret" in text for text in texts)
 
