@@ -43,28 +43,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pruneexp.status", description="What sweeps have come to.")
     parser.add_argument("name", nargs="?", help="a sweep; without it, all are listed, the newest first")
-    parser.add_argument("--sweeps", type=_folder, default=SWEEPS, metavar="FOLDER", help="where they lie")
+    parser.add_argument(
+        "--sweeps", type=lambda text: Path(text).expanduser(), default=SWEEPS, metavar="FOLDER", help="where they lie"
+    )
     parser.add_argument("--retry-failed", action="store_true", help="run what failed again, and what else is missing")
     parser.add_argument("--watch", action="store_true", help="stay, and keep it up to date")
     return parser
 
 
-def _folder(text: str) -> Path:
-    return Path(text).expanduser()
-
-
 def _one(asked: argparse.Namespace, console: Console) -> int:
     folder = SweepFolder(asked.sweeps, asked.name)
-    if not folder.definition.exists():
-        names = ", ".join(each.name for each in sweeps_in(asked.sweeps)) or "none"
-        raise UserError(f"there is no sweep {folder.name} in {folder.root}; there are {names}")
+    found = progress(folder)
     if asked.retry_failed:
         return _retry(folder)
     if asked.watch:
         watch(folder, console)
+        found = progress(folder)
     else:
-        console.print(detail(progress(folder), time.time()))
-    return 1 if progress(folder).stuck else 0
+        console.print(detail(found, time.time()))
+    return 1 if found.stuck else 0
 
 
 def _all(asked: argparse.Namespace, console: Console) -> int:

@@ -12,13 +12,13 @@ from omegaconf import DictConfig
 
 from hydra_plugins.pruneexp_jobs_sweeper._jobs import ListedSweep
 from pruneexp.config.choices import search_folders
-from pruneexp.errors import JobFailed, UserError, first_line, redact
+from pruneexp.errors import JobFailed, UserError
 from pruneexp.experiment.display import Display
 from pruneexp.experiment.pages import show_sweep
 from pruneexp.experiment.survey import JobPlan, plan_lines, survey
 from pruneexp.jobs.folder import SweepFolder
 from pruneexp.jobs.progress import progress, watched
-from pruneexp.jobs.state import is_held, write_state
+from pruneexp.jobs.state import reason_of, write_state
 from pruneexp.places import SWEEPS
 
 #: What a job is told that is watched in a view of all jobs.
@@ -79,8 +79,7 @@ def _todo(folder: SweepFolder, plans: Sequence[JobPlan], retry: bool) -> list[in
         state = replace(before, points=points, done=plan.recorded, stored=plan.recorded, reason="", stage="")
         if not plan.done:
             todo.append(number)
-            if not is_held(folder, number):
-                write_state(folder, number, replace(state, state="waiting"))
+            write_state(folder, number, replace(state, state="waiting"))
         elif before.state != "done" or before.done != points:
             write_state(folder, number, replace(state, state="done"))
     return todo
@@ -114,7 +113,7 @@ def conclude(folder: SweepFolder, cause: Exception | None, display: Display) -> 
     if not came.left and not came.numbers("failed"):
         display.note(f"{sentence} shows how far those are that run elsewhere")
         return
-    reason = f" ({redact(f'{type(cause).__name__}: {first_line(cause)}')})" if cause is not None else ""
+    reason = f" ({reason_of(cause)})" if cause is not None else ""
     raise JobFailed(
         f"{sentence} --retry-failed runs what failed again, the same command runs what is left{reason}"
     ) from cause

@@ -2,14 +2,17 @@
 
 Not by way of hydra-submitit-launcher 1.2.0 (the last release, of 2022): it pickles the whole configuration and every
 result, does nothing at SIGTERM, which ``scontrol requeue`` and pre-emption send, and waits for ever for a job that was
-cancelled where the cluster keeps no accounts (submitit asks ``sacct``). No ``annotations`` from ``__future__``: Hydra
-executes the module before it is in ``sys.modules``.
+cancelled where the cluster keeps no accounts, which ``sacct`` needs and ``squeue`` does not. No ``annotations`` from
+``__future__``: Hydra executes the module before it is in ``sys.modules``.
 """
 
 import json
 import signal
+import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,6 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from hydra_plugins.pruneexp_launchers import _queue
 from hydra_plugins.pruneexp_launchers._work import SentJob, carry_out, returned, to_send
 from pruneexp.config.launchers import check_installed
 from pruneexp.errors import UserError
@@ -26,6 +28,10 @@ from pruneexp.signals import Stopped
 
 #: Options that submitit has for every batch system, under one name.
 SHARED = ("name", "nodes", "tasks_per_node", "cpus_per_task", "gpus_per_node", "mem_gb", "timeout_min")
+
+_LOOK_SECONDS = 5.0
+#: Looks for which a job is not in the queue and its result may still be on its way through a shared disk.
+_LOOKS = 3
 
 
 class SlurmTask:
@@ -74,11 +80,11 @@ class SlurmLauncher(Launcher):
         left = {each.job_id: (each, job) for each, job in zip(submitted, jobs, strict=True)}
         done: dict[int, JobReturn] = {}
         try:
-            for name in _queue.ended({each.job_id: each.paths.result_pickle for each in submitted}):
+            for name in ended({each.job_id: each.paths.result_pickle for each in submitted}):
                 each, job = left.pop(name)
                 done[job.number] = returned(job, _result(each), each.paths.stderr)
         except BaseException:  # a command that stops waiting takes back those that are not over
-            _queue.cancel(left)
+            cancel(left)
             raise
         return [done[job.number] for job in jobs]
 
@@ -93,6 +99,34 @@ class SlurmLauncher(Launcher):
             return list(executor.map_array(SlurmTask(), [job.text() for job in jobs]))
         except (FailedJobError, FailedSubmissionError, RuntimeError, ValueError, OSError) as error:
             raise UserError(f"hydra/launcher=slurm: the jobs could not be submitted: {_last_line(error)}") from error
+
+
+def ended(results: Mapping[str, Path]) -> Iterator[str]:
+    """Each job as it ends: its file of results is there, or it has left the queue without one."""
+    left = dict(results)
+    missed = Counter[str]()
+    while left:
+        time.sleep(_LOOK_SECONDS)
+        missed.update(left.keys() - in_queue(left))
+        for name in [name for name, file in left.items() if file.exists() or missed[name] > _LOOKS]:
+            del left[name]
+            yield name
+
+
+def in_queue(names: Collection[str]) -> set[str]:
+    """Those of these jobs that wait or run; all of them where Slurm does not answer."""
+    arrays = sorted({name.partition("_")[0] for name in names})
+    command = ["squeue", "--noheader", "--array", "--format=%i", f"--jobs={','.join(arrays)}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return set(done.stdout.split())
+    return set() if "Invalid job id" in done.stderr else set(names)  # an id that it has forgotten
+
+
+def cancel(names: Collection[str]) -> None:
+    """Take jobs out of the queue, running ones too."""
+    if names:
+        subprocess.run(["scancel", *names], capture_output=True, check=False)
 
 
 def _result(submitted: Any) -> dict[str, Any]:

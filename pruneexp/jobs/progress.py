@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pruneexp.errors import UserError
-from pruneexp.jobs.folder import Jobs, SweepFolder
+from pruneexp.jobs.folder import Jobs, SweepFolder, sweeps_in
 from pruneexp.jobs.state import JobState, State, read_state
 from pruneexp.terminal import duration
 
@@ -97,14 +97,15 @@ class SweepProgress:
 
 
 def progress(folder: SweepFolder, jobs: Jobs | None = None) -> SweepProgress:
-    """Read where every job stands; what is looked at again and again gives its ``jobs``, which stay the same.
+    """Read where every job stands; the ``jobs``, which stay the same, are read where they are not given.
 
     Raises:
         UserError: there is no such sweep, or its definition cannot be read.
     """
     jobs = jobs or folder.jobs()
     if jobs is None:
-        raise UserError(f"there is no sweep {folder.name} in {folder.root}")
+        names = ", ".join(each.name for each in sweeps_in(folder.root)) or "none"
+        raise UserError(f"there is no sweep {folder.name} in {folder.root}; there are {names}")
     return SweepProgress(folder.name, jobs, tuple(read_state(folder, number) for number in range(len(jobs))))
 
 

@@ -117,7 +117,7 @@ def job_log(root: Path, sweep: str | None, number: int | None) -> Iterator[JobLo
             log.ended("stopped", f"told to leave by {notice}" if str(notice) else "interrupted")
             raise
         except BaseException as error:
-            log.ended("stopped" if isinstance(error, UserError) else "failed", _reason(error))
+            log.ended("stopped" if isinstance(error, UserError) else "failed", reason_of(error))
             raise
         log.ended("done")
 
@@ -125,7 +125,7 @@ def job_log(root: Path, sweep: str | None, number: int | None) -> Iterator[JobLo
 def read_state(folder: SweepFolder, number: int) -> JobState:
     """What a job wrote last; ``lost`` where its process has ended without a word."""
     found = written(folder, number)
-    if found.state == "running" and not is_held(folder, number):
+    if found.state == "running" and not _is_held(folder, number):
         found = written(folder, number)  # it may have ended in between
         if found.state == "running":
             return replace(found, state="lost", reason=f"its process on {found.host} ended")
@@ -145,8 +145,7 @@ def write_state(folder: SweepFolder, number: int, state: JobState) -> None:
     write(folder.state(number), json.dumps(asdict(state), indent=1))
 
 
-def is_held(folder: SweepFolder, number: int) -> bool:
-    """Whether a living process runs the job."""
+def _is_held(folder: SweepFolder, number: int) -> bool:
     if not folder.lock(number).exists():
         return False
     try:
@@ -174,7 +173,7 @@ def _held(folder: SweepFolder, number: int) -> Iterator[None]:
         lock.release()
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """The first line of what an exception says, without credentials, after its kind where it was not for people."""
     line, name = redact(first_line(error)), type(error).__name__
     return line if isinstance(error, ReportedError) or line == name else f"{name}: {line}"

@@ -10,7 +10,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.utils import JobStatus
 
-from hydra_plugins.pruneexp_launchers import _queue
+from hydra_plugins.pruneexp_launchers import slurm_launcher
 from hydra_plugins.pruneexp_launchers._work import SentJob, carry_out, returned, to_send
 from pruneexp.config import skeleton
 from pruneexp.errors import JobFailed, UserError
@@ -80,7 +80,7 @@ def test_a_job_is_over_with_its_result_or_some_time_after_it_has_left_the_queue(
     def queued(names: Collection[str]) -> set[str]:
         return {"early", "late"} if clock.now < 35 else set()
 
-    monkeypatch.setattr(_queue, "time", clock)
-    monkeypatch.setattr(_queue, "in_queue", queued)
-    over = [(clock.now, name) for name in _queue.ended(results)]
+    monkeypatch.setattr(slurm_launcher, "time", clock)
+    monkeypatch.setattr(slurm_launcher, "in_queue", queued)
+    over = [(clock.now, name) for name in slurm_launcher.ended(results)]
     assert over == [(5.0, "early"), (20.0, "lost"), (40.0, "late")]  # lost: 15 s for its result to arrive
