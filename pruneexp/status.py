@@ -67,16 +67,15 @@ def _one(asked: argparse.Namespace, console: Console) -> int:
 def _all(asked: argparse.Namespace, console: Console) -> int:
     if asked.retry_failed or asked.watch:
         raise UserError("name the sweep: python -m pruneexp.status NAME --retry-failed, or --watch")
-    sweeps, unreadable = [], []
+    sweeps, status = [], 0
     for folder in sweeps_in(asked.sweeps):
         try:
             sweeps.append(progress(folder))
         except UserError as error:
-            unreadable.append(error)
-    console.print(overview(sweeps, time.time()) if sweeps or unreadable else f"no sweep lies in {asked.sweeps}")
-    for reason in unreadable:
-        print(f"pruneexp.status: {reason}", file=sys.stderr)
-    return 2 if unreadable else 1 if any(sweep.stuck for sweep in sweeps) else 0
+            print(f"pruneexp.status: {error}", file=sys.stderr)
+            status = 2
+    console.print(overview(sweeps, time.time()) if sweeps or status else f"no sweep lies in {asked.sweeps}")
+    return status or int(any(sweep.stuck for sweep in sweeps))
 
 
 def _retry(folder: SweepFolder) -> int:
