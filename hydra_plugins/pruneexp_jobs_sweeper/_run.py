@@ -86,7 +86,7 @@ def _todo(folder: SweepFolder, plans: Sequence[JobPlan], retry: bool) -> list[in
 
 
 def launch(launcher: Launcher, jobs: Sequence[Sequence[str]], first: int) -> Exception | None:
-    """Run jobs; what the launcher died of, or else what the first failed job has raised."""
+    """Run jobs, and return what the launcher died of, or else what the first failed job has raised."""
     try:
         returned = launcher.launch(jobs, initial_job_idx=first)
     except Exception as error:  # noqa: BLE001  whatever a launcher dies of, what is done is done
@@ -95,7 +95,7 @@ def launch(launcher: Launcher, jobs: Sequence[Sequence[str]], first: int) -> Exc
 
 
 def conclude(folder: SweepFolder, cause: Exception | None, display: Display) -> None:
-    """Say what came of the sweep, and what the first failure was the ``cause`` of.
+    """Say what came of the sweep; ``cause`` is the first failure that its launcher returned, or died of.
 
     Raises:
         JobFailed: not everything is done.

@@ -59,7 +59,7 @@ class JobNotNeeded(Exception):
 
 
 class JobLog:
-    """Keeps the state of a job up to date; by default no file does."""
+    """Keeps the state of a job up to date; by default it is written nowhere."""
 
     def __init__(self, state: JobState | None = None, keep: Callable[[JobState], None] = lambda state: None) -> None:
         self.state = state or JobState()
