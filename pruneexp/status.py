@@ -17,9 +17,7 @@ from rich.console import Console
 
 from pruneexp.errors import ReportedError, UserError
 from pruneexp.jobs.folder import SweepFolder, sweeps_in
-from pruneexp.jobs.live import watch
-from pruneexp.jobs.progress import progress
-from pruneexp.jobs.tables import detail, overview
+from pruneexp.jobs.progress import detail, overview, progress, watch
 from pruneexp.places import SWEEPS
 from pruneexp.terminal import LOG_WIDTH, read_no_further, replace_unwritable
 
@@ -45,43 +43,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pruneexp.status", description="What sweeps have come to.")
     parser.add_argument("name", nargs="?", help="a sweep; without it, all are listed, the newest first")
-    parser.add_argument("--sweeps", type=_folder, default=SWEEPS, metavar="FOLDER", help="where they lie")
+    parser.add_argument(
+        "--sweeps", type=lambda text: Path(text).expanduser(), default=SWEEPS, metavar="FOLDER", help="where they lie"
+    )
     parser.add_argument("--retry-failed", action="store_true", help="run what failed again, and what else is missing")
     parser.add_argument("--watch", action="store_true", help="stay, and keep it up to date")
     return parser
 
 
-def _folder(text: str) -> Path:
-    return Path(text).expanduser()
-
-
 def _one(asked: argparse.Namespace, console: Console) -> int:
     folder = SweepFolder(asked.sweeps, asked.name)
-    if not folder.definition.exists():
-        names = ", ".join(each.name for each in sweeps_in(asked.sweeps)) or "none"
-        raise UserError(f"there is no sweep {folder.name} in {folder.root}; there are {names}")
+    found = progress(folder)
     if asked.retry_failed:
         return _retry(folder)
     if asked.watch:
         watch(folder, console)
+        found = progress(folder)
     else:
-        console.print(detail(progress(folder), time.time()))
-    return 1 if progress(folder).stuck else 0
+        console.print(detail(found, time.time()))
+    return 1 if found.stuck else 0
 
 
 def _all(asked: argparse.Namespace, console: Console) -> int:
     if asked.retry_failed or asked.watch:
         raise UserError("name the sweep: python -m pruneexp.status NAME --retry-failed, or --watch")
-    sweeps, unreadable = [], []
+    sweeps, status = [], 0
     for folder in sweeps_in(asked.sweeps):
         try:
             sweeps.append(progress(folder))
         except UserError as error:
-            unreadable.append(error)
-    console.print(overview(sweeps, time.time()) if sweeps or unreadable else f"no sweep lies in {asked.sweeps}")
-    for reason in unreadable:
-        print(f"pruneexp.status: {reason}", file=sys.stderr)
-    return 2 if unreadable else 1 if any(sweep.stuck for sweep in sweeps) else 0
+            print(f"pruneexp.status: {error}", file=sys.stderr)
+            status = 2
+    console.print(overview(sweeps, time.time()) if sweeps or status else f"no sweep lies in {asked.sweeps}")
+    return status or int(any(sweep.stuck for sweep in sweeps))
 
 
 def _retry(folder: SweepFolder) -> int:

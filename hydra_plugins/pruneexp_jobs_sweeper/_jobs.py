@@ -74,10 +74,8 @@ def _of_file(loader: ConfigLoader, file: Path, arguments: Sequence[str]) -> list
     typed: dict[str, str] = {}
     for override in OverridesParser.create(config_loader=loader).parse_overrides(list(arguments)):
         key, line = override.key_or_group, str(override.input_line)
-        if override.is_sweep_override():
-            raise UserError(f"{line}: what is swept stands in {file}; the command line can only fix values")
-        if key in swept:
-            raise UserError(f"{line}: {file} sweeps {key}; change it there, or copy the file")
+        if override.is_sweep_override() or key in swept:
+            raise UserError(f"{line}: what is swept stands in {file}; the command line can only fix other values")
         typed[key] = line
     jobs = ({key: value for key, value in job.items() if key.lstrip("+~") not in typed} for job in found.jobs())
     return [[*grid.overrides(job), *typed.values()] for job in jobs]

@@ -12,18 +12,14 @@ from omegaconf import DictConfig
 
 from hydra_plugins.pruneexp_jobs_sweeper._jobs import ListedSweep
 from pruneexp.config.choices import search_folders
-from pruneexp.errors import JobFailed, UserError, first_line, redact
+from pruneexp.errors import JobFailed, UserError
 from pruneexp.experiment.display import Display
 from pruneexp.experiment.pages import show_sweep
-from pruneexp.experiment.survey import SweepPlan, survey
+from pruneexp.experiment.survey import JobPlan, plan_lines, survey
 from pruneexp.jobs.folder import SweepFolder
-from pruneexp.jobs.live import watched
-from pruneexp.jobs.progress import progress
-from pruneexp.jobs.state import is_held, write_state
+from pruneexp.jobs.progress import progress, watched
+from pruneexp.jobs.state import reason_of, write_state
 from pruneexp.places import SWEEPS
-
-#: A launcher that died is given what is left again, but no job that was begun more often than this.
-_ATTEMPTS = 2
 
 #: What a job is told that is watched in a view of all jobs.
 _SILENT = ("++runtime.progress=false", "++runtime.log=true")
@@ -38,19 +34,19 @@ def run(sweep: ListedSweep, config: DictConfig, launcher: Launcher, words: Seque
     """
     sys.path += [folder for folder in search_folders(config.hydra) if folder not in sys.path]
     display, folder = Display(bars=config.runtime.progress), sweep.folder
-    plan = _plan(sweep, display)
+    plans = _planned(sweep, display)
     if config.plan:
         return
     folder.claim(sweep.definition)
     with contextlib.suppress(OSError):
         folder.remember(words)
-    todo = _todo(folder, plan, retry)
+    todo = _todo(folder, plans, retry)
     elsewhere = not config.hydra.launcher._target_.endswith(".BasicLauncher")
     with watched(folder, wanted=elsewhere and config.runtime.progress and bool(todo)) as shown:
-        overrides = [[*job.overrides, *(_SILENT if shown else ())] for job in sweep.jobs]
-        cause = launch(folder, overrides, launcher, todo, display)
+        jobs = [[*sweep.jobs[number].overrides, *(_SILENT if shown else ())] for number in todo]
+        cause = launch(launcher, jobs, todo[0]) if todo else None
     try:
-        _conclude(folder, cause, display)
+        conclude(folder, cause, display)
     finally:
         if progress(folder).points_done:
             places = {(job.config.runtime.tracking_uri, job.config.runtime.experiment): job for job in sweep.jobs}
@@ -58,65 +54,48 @@ def run(sweep: ListedSweep, config: DictConfig, launcher: Launcher, words: Seque
                 show_sweep(job.config.runtime, display)
 
 
-def _plan(sweep: ListedSweep, display: Display) -> SweepPlan:
+def _planned(sweep: ListedSweep, display: Display) -> list[JobPlan]:
     """Look at every job, and print what they ask for together.
 
     Raises:
         UserError: not one of the jobs can be made here.
     """
-    plan = survey([(job.config, job.choices, job.own) for job in sweep.jobs], display)
-    if (problem := plan.jobs[0].problem) is not None and all(job.problem is not None for job in plan.jobs):
+    plans = survey([(job.config, job.choices, job.own) for job in sweep.jobs], display)
+    if (problem := plans[0].problem) is not None and all(plan.problem is not None for plan in plans):
         raise problem
     display.say(f"sweep {sweep.folder.name}")
-    for label, text in plan.lines():
+    for label, text in plan_lines(plans):
         display.say(f"  {label:<9} {text}")
-    return plan
+    return plans
 
 
-def _todo(folder: SweepFolder, plan: SweepPlan, retry: bool) -> list[int]:
+def _todo(folder: SweepFolder, plans: Sequence[JobPlan], retry: bool) -> list[int]:
     """The jobs to start; the states of those are set to waiting, and of those recorded whole to done."""
     todo = []
-    for number, (job, before) in enumerate(zip(plan.jobs, progress(folder).states, strict=True)):
-        if before.state == "running" or (before.state == "failed" and not job.done and not retry):
+    for number, (plan, before) in enumerate(zip(plans, progress(folder).states, strict=True)):
+        if before.state == "running" or (before.state == "failed" and not plan.done and not retry):
             continue
-        points = job.plan.points or before.points
-        state = replace(before, points=points, done=job.recorded, stored=job.recorded, reason="", stage="")
-        if not job.done:
+        points = plan.work.points or before.points
+        state = replace(before, points=points, done=plan.recorded, stored=plan.recorded, reason="", stage="")
+        if not plan.done:
             todo.append(number)
-            if not is_held(folder, number):
-                write_state(folder, number, replace(state, state="waiting"))
+            write_state(folder, number, replace(state, state="waiting"))
         elif before.state != "done" or before.done != points:
             write_state(folder, number, replace(state, state="done"))
     return todo
 
 
-def launch(
-    folder: SweepFolder, jobs: Sequence[Sequence[str]], launcher: Launcher, todo: Sequence[int], display: Display
-) -> Exception | None:
-    """Run jobs; what a launcher leaves behind that dies of one of them is launched again. The last thing raised."""
-    cause: Exception | None = None
-    before = [state.attempt for state in progress(folder).states]
-    attempts = before
-    while todo:
-        try:
-            returned = launcher.launch([jobs[number] for number in todo], initial_job_idx=todo[0])
-        except Exception as error:  # noqa: BLE001  whatever a launcher dies of, what is done is done
-            cause = error
-        else:
-            return next((job._return_value for job in returned if isinstance(job._return_value, Exception)), cause)  # noqa: SLF001
-        found = progress(folder)
-        begun, attempts = attempts, [state.attempt for state in found.states]
-        if attempts == begun:
-            break  # it started none
-        left = set(found.left)
-        todo = [number for number in todo if number in left and attempts[number] - before[number] < _ATTEMPTS]
-        if todo:
-            display.note(f"the launcher gave up ({_said(cause)}); it is given the {len(todo)} jobs left again")
-    return cause
+def launch(launcher: Launcher, jobs: Sequence[Sequence[str]], first: int) -> Exception | None:
+    """Run jobs, and return what the launcher died of, or else what the first failed job has raised."""
+    try:
+        returned = launcher.launch(jobs, initial_job_idx=first)
+    except Exception as error:  # noqa: BLE001  whatever a launcher dies of, what is done is done
+        return error
+    return next((job._return_value for job in returned if isinstance(job._return_value, Exception)), None)  # noqa: SLF001
 
 
-def _conclude(folder: SweepFolder, cause: Exception | None, display: Display) -> None:
-    """Say what came of the sweep.
+def conclude(folder: SweepFolder, cause: Exception | None, display: Display) -> None:
+    """Say what came of the sweep; ``cause`` is the first failure that its launcher returned, or died of.
 
     Raises:
         JobFailed: not everything is done.
@@ -130,16 +109,11 @@ def _conclude(folder: SweepFolder, cause: Exception | None, display: Display) ->
         raise cause
     counted = ", ".join(f"{count} {state}" for state, count in came.counts.items())
     where = "" if folder.root == SWEEPS else f" --sweeps {folder.root}"
-    status = f"python -m pruneexp.status {came.name}{where}"
-    sentence = f"sweep {came.name}: of {len(came.jobs)} jobs {counted}; {status}"
+    sentence = f"sweep {came.name}: of {len(came.jobs)} jobs {counted}; python -m pruneexp.status {came.name}{where}"
     if not came.left and not came.numbers("failed"):
         display.note(f"{sentence} shows how far those are that run elsewhere")
         return
-    reason = f" ({_said(cause)})" if cause is not None else ""
+    reason = f" ({reason_of(cause)})" if cause is not None else ""
     raise JobFailed(
         f"{sentence} --retry-failed runs what failed again, the same command runs what is left{reason}"
     ) from cause
-
-
-def _said(cause: Exception | None) -> str:
-    return redact(f"{type(cause).__name__}: {first_line(cause)}") if cause is not None else "without a word"

@@ -7,9 +7,10 @@ ours is pickled. Batch systems that pickle do so with a string.
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from hydra._internal.callbacks import Callbacks
 from hydra.core.global_hydra import GlobalHydra
@@ -29,23 +30,7 @@ class SentJob:
 
     number: int
     overrides: list[str]
-    folders: list[str]
     home: str
-
-    def text(self) -> str:
-        return json.dumps(asdict(self))
-
-
-@dataclass(frozen=True)
-class JobResult:
-    """What a job came to: the numbers of its last point, or the sentence of its ``failure``.
-
-    ``partial`` is a failure of some points, not of the request or the machine.
-    """
-
-    numbers: dict[str, float] | None = None
-    failure: str | None = None
-    partial: bool = False
 
     def text(self) -> str:
         return json.dumps(asdict(self))
@@ -54,9 +39,9 @@ class JobResult:
 def to_send(config: DictConfig, jobs: Sequence[Sequence[str]], first: int, threads: int) -> list[SentJob]:
     """The jobs of a sweep that ``config`` composes, for a batch system that shares out cores and GPUs itself."""
     hydra = [str(line) for line in config.hydra.overrides.hydra if not str(line).startswith("hydra.searchpath=")]
-    shares = [*hydra, "runtime.gpu_jobs=0", *threads_said(config, threads)]
-    folders = search_folders(config.hydra)
-    return [SentJob(_number(job, first + at), [*shares, *job], folders, os.getcwd()) for at, job in enumerate(jobs)]
+    search = skeleton.search_path(search_folders(config.hydra))
+    shared = [*search, *hydra, "runtime.gpu_jobs=0", *threads_said(config, threads)]
+    return [SentJob(_number(job, first + at), [*shared, *job], os.getcwd()) for at, job in enumerate(jobs)]
 
 
 def threads_said(config: DictConfig, threads: int) -> list[str]:
@@ -76,17 +61,21 @@ def _number(job: Sequence[str], otherwise: int) -> int:
 
 
 def carry_out(text: str) -> str:
-    """Run a job that was sent, where this process is; a failure is part of what it returns."""
+    """Run a job that was sent, where this process is.
+
+    Returns:
+        JSON: the ``numbers`` of its last point, or the sentence of its ``failure``, which is ``partial`` where some
+        points failed and neither the request nor the machine is at fault.
+    """
     job = SentJob(**json.loads(text))
     os.chdir(job.home)
     os.environ["HYDRA_FULL_ERROR"] = "1"
     skeleton.register()
     try:
-        numbers = _run(job).return_value
-        result = JobResult(None if numbers is None else {name: float(number) for name, number in numbers.items()})
+        numbers = _run(job).return_value or {}
     except Exception as error:  # noqa: BLE001  told by the process that started the sweep
-        result = JobResult(failure=complaint(error), partial=isinstance(error, JobFailed))
-    return result.text()
+        return json.dumps({"failure": complaint(error), "partial": isinstance(error, JobFailed)})
+    return json.dumps({"numbers": {name: float(number) for name, number in numbers.items()}})
 
 
 def _run(job: SentJob) -> JobReturn:
@@ -95,10 +84,9 @@ def _run(job: SentJob) -> JobReturn:
 
     from pruneexp.__main__ import job as task
 
-    search = skeleton.search_path(job.folders)
     with initialize_config_dir(str(skeleton.conf_folder()), version_base="1.3", job_name="pruneexp"):
         loader = GlobalHydra.instance().config_loader()
-        config = loader.load_configuration("config", [*search, *job.overrides], run_mode=RunMode.RUN)
+        config = loader.load_configuration("config", job.overrides, run_mode=RunMode.RUN)
         with open_dict(config):
             config.hydra.job.num, config.hydra.job.id = job.number, f"pruneexp_{job.number}"
         context = HydraContext(config_loader=loader, callbacks=Callbacks(config))
@@ -111,19 +99,19 @@ def _run(job: SentJob) -> JobReturn:
         )
 
 
-def returned(job: SentJob, text: str | None, failure: str = "", log: Path | None = None) -> JobReturn:
-    """What a launcher hands to Hydra, from the text of a result, or from the ``failure`` to get one.
+def returned(job: SentJob, result: Mapping[str, Any], log: Path | None = None) -> JobReturn:
+    """What a launcher hands to Hydra, from what ``carry_out`` returned, or from the ``failure`` to get that.
 
     A failure is said at once, for Hydra tells only the first, and after all jobs.
     """
-    result = JobResult(failure=failure) if text is None else JobResult(**json.loads(text))
     done = JobReturn(overrides=list(job.overrides), working_dir=job.home)
-    if result.failure is None:
-        done.status, done.return_value = JobStatus.COMPLETED, result.numbers
+    failure = result.get("failure")
+    if failure is None:
+        done.status, done.return_value = JobStatus.COMPLETED, result["numbers"]
         return done
-    error = JobFailed(result.failure) if result.partial else UserError(result.failure)
+    error = JobFailed(failure) if result.get("partial") else UserError(failure)
     where = f" (log: {log})" if log is not None else ""
-    print(f"pruneexp: job {job.number}: {result.failure}{where}", file=sys.stderr, flush=True)
+    print(f"pruneexp: job {job.number}: {failure}{where}", file=sys.stderr, flush=True)
     error.said = True
     done.status, done.return_value = JobStatus.FAILED, error
     return done

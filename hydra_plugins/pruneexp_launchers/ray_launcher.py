@@ -5,6 +5,7 @@ that, brings boto3 and Ray's dashboard, and pickles the whole configuration and 
 ``__future__``: Hydra executes the module before it is in ``sys.modules``.
 """
 
+import json
 import os
 import socket
 import sys
@@ -16,7 +17,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from hydra_plugins.pruneexp_launchers._work import SentJob, carry_out, returned, to_send
+from hydra_plugins.pruneexp_launchers._work import carry_out, returned, to_send
 from pruneexp.config.launchers import check_installed
 from pruneexp.errors import UserError, first_line
 from pruneexp.signals import Stopped
@@ -63,12 +64,13 @@ class RayLauncher(Launcher):
         ray = _connected(self.address)
         try:
             task = ray.remote(**self.needs)(remote)
-            running = {task.remote(job.text()): job for job in jobs}
+            left = {task.remote(job.text()): job for job in jobs}
             print(f"pruneexp: {len(jobs)} jobs are with Ray", file=sys.stderr, flush=True)
             done: dict[int, JobReturn] = {}
-            while len(done) < len(jobs):
-                ready, _ = ray.wait([handle for handle, job in running.items() if job.number not in done])
-                done |= {running[handle].number: _collected(ray, handle, running[handle]) for handle in ready}
+            while left:
+                (handle,), _ = ray.wait(list(left))
+                job = left.pop(handle)
+                done[job.number] = returned(job, _result(ray, handle))
             return [done[job.number] for job in jobs]
         finally:
             ray.shutdown()  # jobs that still run are ended
@@ -101,8 +103,9 @@ def _connected(address: str | None) -> Any:
     return ray
 
 
-def _collected(ray: Any, handle: Any, job: SentJob) -> JobReturn:
+def _result(ray: Any, handle: Any) -> dict[str, Any]:
+    """What ``carry_out`` returned on the node, or the ``failure`` to get that."""
     try:
-        return returned(job, ray.get(handle))
+        return dict(json.loads(ray.get(handle)))
     except ray.exceptions.RayError as error:
-        return returned(job, None, f"Ray gave the job up: {first_line(error)}")
+        return {"failure": f"Ray gave the job up: {first_line(error)}"}

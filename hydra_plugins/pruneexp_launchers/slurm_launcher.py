@@ -2,13 +2,17 @@
 
 Not by way of hydra-submitit-launcher 1.2.0 (the last release, of 2022): it pickles the whole configuration and every
 result, does nothing at SIGTERM, which ``scontrol requeue`` and pre-emption send, and waits for ever for a job that was
-cancelled where the cluster keeps no accounts (submitit asks ``sacct``). No ``annotations`` from ``__future__``: Hydra
-executes the module before it is in ``sys.modules``.
+cancelled where the cluster keeps no accounts, which ``sacct`` needs and ``squeue`` does not. No ``annotations`` from
+``__future__``: Hydra executes the module before it is in ``sys.modules``.
 """
 
+import json
 import signal
+import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +21,6 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from hydra_plugins.pruneexp_launchers import _queue
 from hydra_plugins.pruneexp_launchers._work import SentJob, carry_out, returned, to_send
 from pruneexp.config.launchers import check_installed
 from pruneexp.errors import UserError
@@ -25,6 +28,10 @@ from pruneexp.signals import Stopped
 
 #: Options that submitit has for every batch system, under one name.
 SHARED = ("name", "nodes", "tasks_per_node", "cpus_per_task", "gpus_per_node", "mem_gb", "timeout_min")
+
+_LOOK_SECONDS = 5.0
+#: Looks for which a job is not in the queue and its result may still be on its way through a shared disk.
+_LOOKS = 3
 
 
 class SlurmTask:
@@ -70,7 +77,16 @@ class SlurmLauncher(Launcher):
         submitted = self._submit(jobs, cores)
         array = submitted[0].job_id.partition("_")[0]
         print(f"pruneexp: {len(jobs)} jobs are with Slurm as {array}, their logs in {self.folder}", file=sys.stderr)
-        return _collected(jobs, submitted)
+        left = {each.job_id: (each, job) for each, job in zip(submitted, jobs, strict=True)}
+        done: dict[int, JobReturn] = {}
+        try:
+            for name in ended({each.job_id: each.paths.result_pickle for each in submitted}):
+                each, job = left.pop(name)
+                done[job.number] = returned(job, _result(each), each.paths.stderr)
+        except BaseException:  # a command that stops waiting takes back those that are not over
+            cancel(left)
+            raise
+        return [done[job.number] for job in jobs]
 
     def _submit(self, jobs: Sequence[SentJob], cores: int) -> list[Any]:
         from submitit import AutoExecutor
@@ -85,30 +101,40 @@ class SlurmLauncher(Launcher):
             raise UserError(f"hydra/launcher=slurm: the jobs could not be submitted: {_last_line(error)}") from error
 
 
-def _collected(jobs: Sequence[SentJob], submitted: Sequence[Any]) -> list[JobReturn]:
-    """Wait for every job; a command that stops waiting takes back those that are not over."""
-    found = {each.job_id: (each, job) for each, job in zip(submitted, jobs, strict=True)}
-    done: dict[str, JobReturn] = {}
-
-    def over(name: str) -> None:
-        done[name] = _outcome(*found[name])
-
-    try:
-        _queue.wait({each.job_id: each.paths.result_pickle for each in submitted}, over)
-    except BaseException:
-        _queue.cancel([name for name in found if name not in done])
-        raise
-    return [done[name] for name in found]
+def ended(results: Mapping[str, Path]) -> Iterator[str]:
+    """Each job as it ends: its file of results is there, or it has left the queue without one."""
+    left = dict(results)
+    missed = Counter[str]()
+    while left:
+        time.sleep(_LOOK_SECONDS)
+        missed.update(left.keys() - in_queue(left))
+        for name in [name for name, file in left.items() if file.exists() or missed[name] > _LOOKS]:
+            del left[name]
+            yield name
 
 
-def _outcome(submitted: Any, job: SentJob) -> JobReturn:
-    log = submitted.paths.stderr
+def in_queue(names: Collection[str]) -> set[str]:
+    """Those of these jobs that wait or run; all of them where Slurm does not answer."""
+    arrays = sorted({name.partition("_")[0] for name in names})
+    command = ["squeue", "--noheader", "--array", "--format=%i", f"--jobs={','.join(arrays)}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return set(done.stdout.split())
+    return set() if "Invalid job id" in done.stderr else set(names)  # an id that it has forgotten
+
+
+def cancel(names: Collection[str]) -> None:
+    """Take jobs out of the queue, running ones too."""
+    if names:
+        subprocess.run(["scancel", *names], capture_output=True, check=False)
+
+
+def _result(submitted: Any) -> dict[str, Any]:
+    """What ``carry_out`` returned on the node, or the ``failure`` to get that."""
     if not submitted.paths.result_pickle.exists():
-        return returned(job, None, f"Slurm ended {submitted.job_id} before it was done: cancelled, or killed", log)
+        return {"failure": f"Slurm ended {submitted.job_id} before it was done: cancelled, or killed"}
     error = submitted.exception()
-    if error is not None:
-        return returned(job, None, _last_line(error), log)
-    return returned(job, submitted.result(), log=log)
+    return {"failure": _last_line(error)} if error is not None else dict(json.loads(submitted.result()))
 
 
 def _last_line(error: BaseException) -> str:

@@ -22,7 +22,7 @@ from hydra.core.override_parser.types import (
 )
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, first_line
 
 Value = bool | int | float | str | None
 
@@ -65,42 +65,36 @@ def read(lines: Sequence[str], loader: ConfigLoader | None = None) -> tuple[dict
 def _dimension(override: Override) -> Dimension:
     sweep, where = override.value(), override.input_line
     tags: set[str] = getattr(sweep, "tags", set())
-    if isinstance(sweep, IntervalSweep):
-        low, high, step = _interval(sweep, where)
-    elif isinstance(sweep, RangeSweep):
-        low, high, step = _range(sweep, where)
-    elif tags:
-        raise _wrong_tag(where)
-    else:
-        return _choices(override)
-    whole = isinstance(low, int)
-    if tags and (tags != {"log"} or step != (1 if whole else None)):
-        raise _wrong_tag(where)
-    if tags and low <= 0:
-        raise UserError(f"{where}: on a log scale the lower end is above 0")
-    if whole:
-        return Dimension(IntDistribution(int(low), int(high), log=bool(tags), step=int(step or 1)))
-    return Dimension(FloatDistribution(low, high, log=bool(tags), step=step))
+    if tags - {"log"} or (tags and not isinstance(sweep, IntervalSweep | RangeSweep)):
+        raise UserError(f"{where}: the one tag is log, for intervals and for whole numbers at step 1")
+    try:
+        if isinstance(sweep, RangeSweep):
+            low, high, step = _range(sweep)
+        elif isinstance(sweep, IntervalSweep):
+            low, high, step = _finite(sweep.start), _finite(sweep.end), None
+        else:
+            return _choices(override)
+        if isinstance(low, int):
+            return Dimension(IntDistribution(low, int(high), log=bool(tags), step=int(step or 1)))
+        return Dimension(FloatDistribution(low, high, log=bool(tags), step=step))
+    except ValueError as error:  # Optuna's own sentences, most of them
+        raise UserError(f"{where}: {first_line(error)}") from error
 
 
-def _wrong_tag(where: str | None) -> UserError:
-    return UserError(f"{where}: the one tag is log, for intervals and for whole numbers at step 1")
+def _finite(end: float | None) -> float:
+    if end is None or not math.isfinite(end):
+        raise ValueError(f"a range ends at finite numbers, not at {end}")
+    return end
 
 
-def _interval(sweep: IntervalSweep, where: str | None) -> tuple[float, float, float | None]:
-    low, high = sweep.start, sweep.end
-    if low is None or high is None or not -math.inf < low < high < math.inf:
-        raise UserError(f"{where}: the upper end of an interval is a finite number above the lower one")
-    return low, high, 1 if isinstance(low, int) else None
-
-
-def _range(sweep: RangeSweep, where: str | None) -> tuple[float, float, float | None]:
+def _range(sweep: RangeSweep) -> tuple[float, float, float]:
     """Python's range: the stop is excluded. In decimals, as typed: binary fractions would miscount the steps."""
-    kind = int if all(isinstance(x, int) for x in (sweep.start, sweep.stop, sweep.step)) else float
-    start, stop, step = (Decimal(str(x)) for x in (sweep.start, sweep.stop, sweep.step))
-    count = math.ceil((stop - start) / step) if step and (stop - start).is_finite() else 0
+    ends = [_finite(number) for number in (sweep.start, sweep.stop, sweep.step)]
+    kind = int if all(isinstance(number, int) for number in ends) else float
+    start, stop, step = (Decimal(str(number)) for number in ends)
+    count = math.ceil((stop - start) / step) if step else 0
     if count < 1:
-        raise UserError(f"{where}: this range holds no number, or no end of them")
+        raise ValueError("this range holds no number, or no end of them")
     low, high = sorted((start, start + (count - 1) * step))
     return kind(low), kind(high), kind(abs(step))
 

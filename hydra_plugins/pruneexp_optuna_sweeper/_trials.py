@@ -8,15 +8,18 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
+from pathlib import Path
 
 import optuna
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
+from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import distribution_to_json
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from hydra_plugins.pruneexp_optuna_sweeper._space import Dimension, Value
 from pruneexp.errors import UserError, first_line, redact
@@ -90,13 +93,9 @@ class SearchedJobs:
 
     def best(self, worker: Worker) -> list[FrozenTrial]:
         """The best trial, or the Pareto front with the best of the first objective first; empty if all failed."""
-        study = worker.study()
-        if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-            return []
-        if len(self.objectives) == 1:
-            return [study.best_trial]
         sign = -1 if next(iter(self.objectives.values())) == "maximize" else 1
-        return sorted(study.best_trials, key=lambda trial: sign * trial.values[0])
+        found = sorted(worker.study().best_trials, key=lambda trial: (sign * trial.values[0], trial.number))
+        return found if len(self.objectives) > 1 else found[:1]
 
     def _drawn(self, trial: optuna.Trial) -> list[str]:
         return [f"{key}={each.text(trial.params[key])}" for key, each in self.dimensions.items()]
@@ -121,3 +120,41 @@ def _wanted(numbers: object, objectives: Mapping[str, Direction]) -> list[float]
         if name not in given:
             raise UserError(f"the job returned no number {name}; there are {', '.join(given) or 'none'}")
     return [given[name] for name in objectives]
+
+
+def publish(asked: SearchedJobs, worker: Worker, config: DictConfig) -> None:
+    """Print the best trial, or the Pareto front, and write it into the folder of the sweep."""
+    from pruneexp.experiment.display import Display  # loads torch
+    from pruneexp.experiment.pages import show_sweep
+
+    display, folder = Display(bars=False), Path(config.hydra.sweep.dir)
+    name, best = worker.definition.name, asked.best(worker)
+    states = Counter(trial.state.name for trial in worker.study().get_trials(deepcopy=False))
+    place = redact(asked.storage or str(journal(name)))  # no password in a file
+    results = {
+        "study": name,
+        "storage": place,
+        "completed": states["COMPLETE"],
+        "failed": states["FAIL"],
+        "objectives": dict(asked.objectives),
+        "best": [
+            {
+                "trial": trial.number,
+                "values": dict(zip(asked.objectives, trial.values, strict=True)),
+                "params": asked.settings(trial),
+            }
+            for trial in best
+        ],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(OmegaConf.create(results), folder / "optimization_results.yaml")
+    display.say(f"study {name} in {place}: {states['COMPLETE']} trials completed, {states['FAIL']} failed")
+    rows = [[trial.number, *trial.values, *asked.settings(trial).values()] for trial in best]
+    if rows:
+        display.sheet(["trial", *asked.objectives, *asked.dimensions], [list(map(_cell, row)) for row in rows])
+    if OmegaConf.select(config, "runtime.dashboard"):  # the sweeper serves other programs too
+        show_sweep(config.runtime, display)
+
+
+def _cell(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

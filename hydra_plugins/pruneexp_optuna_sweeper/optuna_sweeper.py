@@ -70,14 +70,12 @@ class OptunaSweeper(Sweeper):
             Exception: what the first job has raised, where all of them failed.
         """
         from hydra_plugins.pruneexp_optuna_sweeper._space import read  # loads Optuna, as the next does: 0.3 s
-        from hydra_plugins.pruneexp_optuna_sweeper._trials import SearchedJobs
+        from hydra_plugins.pruneexp_optuna_sweeper._trials import SearchedJobs, publish
 
         dimensions, fixed = read([*self.params, *arguments], self.loader)
         asked = SearchedJobs(dimensions=dimensions, fixed=fixed, objectives=directions(self.objectives), **self.options)
         worker = asked.worker()
         worker.work_together(asked.trials, asked.n_jobs, partial(asked.run, self.runner))
-        from hydra_plugins.pruneexp_optuna_sweeper._report import publish  # loads torch
-
         publish(asked, worker, self.composed)
         if asked.failures and not asked.best(worker):
             raise next(iter(asked.failures.values()))

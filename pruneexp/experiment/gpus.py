@@ -7,14 +7,14 @@ belongs to the machine and not to the folder that somebody works in.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
@@ -40,55 +40,45 @@ def devices(visible: str | None, count: int) -> tuple[str, ...]:
     return tuple(names)
 
 
-@dataclass(frozen=True)
-class GpuShares:
-    """So many ``jobs`` may work on each of these devices; the files of the locks lie in ``folder``."""
-
-    devices: tuple[str, ...]
-    jobs: int
-    folder: Path
-
-    def take(self, say: Callable[[str], None], poll: float = _POLL_SECONDS) -> tuple[str, BaseFileLock]:
-        """A free device, empty ones first, and the lock that keeps it; waits, and says so once, while there is none."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        waits = False
-        while True:
-            for number in range(self.jobs):
-                for device in self.devices:
-                    lock = FileLock(self.folder / f"{re.sub(r'[^-.:A-Za-z0-9]', '_', device)}.{number}.lock")
-                    try:
-                        lock.acquire(blocking=False)
-                    except Timeout:
-                        continue
-                    return device, lock
-            if not waits:
-                say(
-                    f"every GPU ({', '.join(self.devices)}) has its {self.jobs} job{'s' * (self.jobs > 1)}: waiting "
-                    "for a free one; runtime.gpu_jobs says how many may share a GPU"
-                )
-            waits = True
-            time.sleep(poll)
-
-
-def of_this_machine(jobs: int) -> GpuShares:
-    """Shares of the devices that this process may use."""
-    folder = Path(tempfile.gettempdir()) / f"pruneexp-gpus-{os.getuid()}"
-    return GpuShares(devices(os.environ.get(VISIBLE), present()), jobs, folder)
-
-
 def capacity(jobs: int) -> int:
     """How many jobs the GPUs of this machine take at a time; 0 where there are none, or nobody counts."""
-    return jobs * len(of_this_machine(jobs).devices)
+    return jobs * len(devices(os.environ.get(VISIBLE), present()))
 
 
 @functools.cache  # which also holds the lock as long as the process lives
 def claim(jobs: int) -> BaseFileLock | None:
     """Let this process see one GPU alone, waiting for a free one; ``jobs`` may share it, and 0 takes none."""
-    shares = of_this_machine(jobs)
-    if not shares.devices or not jobs:
+    seen = devices(os.environ.get(VISIBLE), present())
+    if not seen or not jobs:
         return None
-    os.environ[VISIBLE], lock = shares.take(_say)
+    folder = Path(tempfile.gettempdir()) / f"pruneexp-gpus-{os.getuid()}"
+    os.environ[VISIBLE], lock = take(seen, jobs, folder, _say)
     return lock
+
+
+def take(
+    seen: Sequence[str], jobs: int, folder: Path, say: Callable[[str], None], poll: float = _POLL_SECONDS
+) -> tuple[str, BaseFileLock]:
+    """One of the devices ``seen``, on which fewer than ``jobs`` work, empty ones first, and the lock that keeps it.
+
+    The locks lie in ``folder``. Where every device has its jobs the process says so once, and waits.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    waits = False
+    while True:
+        for number in range(jobs):
+            for device in seen:
+                lock = FileLock(folder / f"{re.sub(r'[^-.:A-Za-z0-9]', '_', device)}.{number}.lock")
+                with contextlib.suppress(Timeout):
+                    lock.acquire(blocking=False)
+                    return device, lock
+        if not waits:
+            say(
+                f"every GPU ({', '.join(seen)}) has its {jobs} job{'s' * (jobs > 1)}: waiting for a free one; "
+                "runtime.gpu_jobs says how many may share a GPU"
+            )
+        waits = True
+        time.sleep(poll)
 
 
 def _say(sentence: str) -> None:

@@ -6,7 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from omegaconf import DictConfig
 
@@ -28,31 +28,17 @@ class JobPlan:
     ``problem`` says why nothing else is known.
     """
 
-    plan: Plan = _NOTHING
+    work: Plan = _NOTHING
     recorded: int = 0
     problem: UserError | None = None
 
     @property
     def done(self) -> bool:
         """Whether nothing is left to do: every point is in the store, and recorded."""
-        return self.problem is None and self.recorded == self.plan.points
+        return self.problem is None and self.recorded == self.work.points
 
 
-@dataclass(frozen=True)
-class SweepPlan:
-    jobs: tuple[JobPlan, ...]
-
-    def lines(self) -> Iterator[tuple[str, str]]:
-        """Label and text of each line that is shown."""
-        yield "jobs", f"{len(self.jobs)} asked, {sum(job.done for job in self.jobs)} recorded whole"
-        for label, text in _together([job.plan for job in self.jobs]).lines():
-            yield label, f"{text}, {sum(job.recorded for job in self.jobs)} recorded" if label == "points" else text
-        problems = Counter(str(job.problem) for job in self.jobs if job.problem is not None)
-        for reason, count in problems.items():
-            yield "unknown", f"{count} that cannot be planned here: {reason}"
-
-
-def survey(jobs: Sequence[tuple[DictConfig, Mapping[str, str], Sequence[str]]], display: Display) -> SweepPlan:
+def survey(jobs: Sequence[tuple[DictConfig, Mapping[str, str], Sequence[str]]], display: Display) -> list[JobPlan]:
     """Open one job after the other (configuration, choices, modules of the user's) and keep of each what a plan needs.
 
     Computes nothing, and writes nothing but the store's own folders.
@@ -80,28 +66,31 @@ def survey(jobs: Sequence[tuple[DictConfig, Mapping[str, str], Sequence[str]]], 
         asked = zip(session.job.budgets, session.job.routes, strict=True)
         identities = [session.identity(budget, route) for budget, route in asked]
         here = config.device.name == "cpu" or not present()
-        plan = make_plan(session.job, session.store, session.places, timed if here else _unknown)
+        work = make_plan(session.job, session.store, session.places, timed if here else lambda _: math.nan)
         if not session.recording.finished(identities[0].curve_key):  # its job died between its last point and its end
-            return JobPlan(plan)
+            return JobPlan(work)
         keys = [identity.point_key for identity in identities]
-        return JobPlan(plan, sum(session.store.has(key) and session.recording.recorded(key) for key in keys))
+        return JobPlan(work, sum(session.store.has(key) and session.recording.recorded(key) for key in keys))
 
-    return SweepPlan(tuple(surveyed(*job) for job in jobs))
+    return [surveyed(*job) for job in jobs]
 
 
-def _unknown(setting: Setting) -> float:
-    return math.nan
+def plan_lines(jobs: Sequence[JobPlan]) -> Iterator[tuple[str, str]]:
+    """Label and text of each line that is shown of the plan of a sweep."""
+    yield "jobs", f"{len(jobs)} asked, {sum(job.done for job in jobs)} recorded whole"
+    for label, text in _together([job.work for job in jobs]).lines():
+        yield label, f"{text}, {sum(job.recorded for job in jobs)} recorded" if label == "points" else text
+    for reason, count in Counter(str(job.problem) for job in jobs if job.problem is not None).items():
+        yield "unknown", f"{count} that cannot be planned here: {reason}"
 
 
 def _together(plans: Sequence[Plan]) -> Plan:
     """What the plans ask for together; a stage of several is counted once."""
-    overlooked = dict.fromkeys(plan.overlooked for plan in plans if plan.overlooked)
-    return replace(
-        _NOTHING,
+    return Plan(
         points=sum(plan.points for plan in plans),
         points_stored=sum(plan.points_stored for plan in plans),
         missing={key: work for plan in plans for key, work in plan.missing.items()},
         stored={key: work for plan in plans for key, work in plan.stored.items()},
         places=tuple(dict.fromkeys(place for plan in plans for place in plan.places)),
-        overlooked="; ".join(overlooked),
+        overlooked="; ".join(dict.fromkeys(plan.overlooked for plan in plans if plan.overlooked)),
     )

@@ -6,8 +6,8 @@ digest of one can be tried against a list of likely passwords.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -24,17 +24,11 @@ from pruneexp.errors import UserError, redact
 #: The overrides of each job; the index is the job's number, which never changes.
 Jobs = tuple[tuple[str, ...], ...]
 
-#: Version of a definition's form.
-VERSION = 1
-
 #: What a name may look like: it is the name of a folder, and a value in a tag and on a command line.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 #: What decides no number: it may differ from one command to the next. Not so where it differs between jobs.
 _FREE = ("runtime.", "hydra.", "hydra/", "plan=")
-
-#: Changed lines shown of a refused definition.
-_SHOWN = 24
 
 _HEAD = "# What this sweep asks for. Written once, by the first command that used the name.\n"
 
@@ -44,7 +38,7 @@ class SweepFolder:
     """The folder of the sweep ``name`` below ``root``; nothing is created by naming it.
 
     Raises:
-        UserError: the name cannot be that of a folder below ``root``.
+        UserError: the name cannot be that of a folder.
     """
 
     root: Path
@@ -81,13 +75,10 @@ class SweepFolder:
         """The overrides of each job, by its number; None where the name has not been used.
 
         Raises:
-            UserError: the definition is damaged, or was written by a newer version of this project.
+            UserError: the definition cannot be read.
         """
         try:
             found = yaml.safe_load(self.definition.read_text(encoding="utf-8"))
-            version = found["version"]
-            if isinstance(version, int) and version > VERSION:
-                raise UserError(f"{self.definition} was written by a newer version of pruneexp: update this one")
             return tuple(tuple(str(line) for line in job) for job in found["jobs"])
         except FileNotFoundError:
             return None
@@ -101,18 +92,17 @@ class SweepFolder:
         """See that the name is free, or was used for the same jobs.
 
         Raises:
-            UserError: it was used for others; shows the difference.
+            UserError: it was used for others; shows the first job that differs.
         """
         known = self.jobs()
         if known is None or known == wanted:
             return
-        before, after = ([f"{n}: {' '.join(job)}" for n, job in enumerate(jobs)] for jobs in (known, wanted))
-        changes = list(difflib.unified_diff(before, after, lineterm="", n=0))[2:]
-        more = [f"... and {len(changes) - _SHOWN} lines more"] if len(changes) > _SHOWN else []
+        pairs = enumerate(itertools.zip_longest(known, wanted, fillvalue=("no such job",)))
+        number, (there, asked) = next((number, pair) for number, pair in pairs if pair[0] != pair[1])
         raise UserError(
             f"the sweep {self.name} was defined otherwise ({self.definition}, - there, + asked now): give this one "
             "another name with runtime.sweep=NAME (what both ask for is computed once), or take the changes back\n"
-            + "\n".join([*changes[:_SHOWN], *more])
+            f"-{number}: {' '.join(there)}\n+{number}: {' '.join(asked)}"
         )
 
     def claim(self, wanted: Jobs) -> None:
@@ -121,13 +111,13 @@ class SweepFolder:
         Raises:
             UserError: as ``check``, or the folder cannot be written.
         """
-        lines = (yaml.safe_dump([list(job)], default_flow_style=None, width=2**31) for job in wanted)
+        tree = {"version": 1, "jobs": [list(job) for job in wanted]}
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             with FileLock(self.path / "definition.lock"):
                 self.check(wanted)
                 if not self.definition.exists():
-                    write(self.definition, f"{_HEAD}version: {VERSION}\njobs:\n{''.join(lines)}")
+                    write(self.definition, _HEAD + yaml.safe_dump(tree, default_flow_style=None, width=2**31))
         except OSError as error:
             raise UserError(
                 f"the sweep's folder {self.path} cannot be written: {error.strerror or error}; mend it or choose "
@@ -148,15 +138,15 @@ class SweepFolder:
         Raises:
             UserError: nobody kept it, or its folder is on another machine.
         """
-        path, again = self.path / "command.json", "give its command again with hydra.sweeper.retry=true"
+        path = self.path / "command.json"
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
-            folder, words = Path(found["folder"]), [str(word) for word in found["words"]]
+            folder, words = Path(found["folder"]).resolve(strict=True), [str(word) for word in found["words"]]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            reason = f"does not say how {self.name} was started (a command with a password in it is not kept)"
-            raise UserError(f"{path} {reason}: {again}") from error
-        if not folder.is_dir():
-            raise UserError(f"{self.name} was started in {folder}, which is not here: {again}")
+            raise UserError(
+                f"{path} does not say how {self.name} was started (a command with a password in it is not kept), or "
+                "names a folder that is not here: give its command again with hydra.sweeper.retry=true"
+            ) from error
         return folder, words
 
 
@@ -180,11 +170,12 @@ def definition(jobs: Sequence[Sequence[str]]) -> Jobs:
 
 def automatic_name(jobs: Jobs) -> str:
     """``reg-seed-1f0c9a2b``: the keys that differ between jobs, and a digest of everything."""
-    keys = dict.fromkeys(_bare(line).partition("=")[0] for job in jobs for line in job)
-    texts = {key: {line for job in jobs for line in job if _bare(line).startswith(f"{key}=")} for key in keys}
-    words = [re.sub(r"\W", "", key.rpartition(".")[2]) for key in keys if len(texts[key]) > 1]
+    shared = set.intersection(*map(set, jobs))
+    differing = [line for job in jobs for line in job if line not in shared]
+    keys = list(dict.fromkeys(_bare(line).partition("=")[0] for line in differing))
+    words = [re.sub(r"\W", "", key.rpartition(".")[2]) for key in keys[:4]]
     digest = hashlib.sha256(json.dumps(jobs).encode()).hexdigest()[:8]
-    return "-".join([*(word for word in words[:4] if word), digest])
+    return "-".join([*filter(None, words), digest])
 
 
 def sweeps_in(root: Path) -> list[SweepFolder]:

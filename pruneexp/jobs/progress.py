@@ -1,13 +1,33 @@
-"""What a sweep has come to: where all of its jobs stand, how far they are together, and when they should be done."""
+"""What a sweep has come to: where its jobs stand, when they should be done, and tables of it for a terminal."""
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
 
 from pruneexp.errors import UserError
-from pruneexp.jobs.folder import Jobs, SweepFolder
+from pruneexp.jobs.folder import Jobs, SweepFolder, sweeps_in
 from pruneexp.jobs.state import JobState, State, read_state
+from pruneexp.terminal import duration
+
+#: Seconds between two looks at the folder.
+EVERY = 1.0
+
+#: Seconds for which nothing may run although jobs wait: between two jobs of a process, or in a short queue.
+IDLE = 30.0
+
+#: States of the jobs that are listed one by one, in this order.
+_LISTED: tuple[State, ...] = ("failed", "lost", "stopped", "running")
 
 
 @dataclass(frozen=True)
@@ -62,20 +82,118 @@ class SweepProgress:
         computed = sum(state.done - state.stored for state in computing)
         return seconds / computed * sum((state.points or 0) - state.done for state in open_jobs)
 
-    @property
-    def seconds_to_end(self) -> float | None:
-        """As ``seconds_left``, shared by the jobs that run now; None where none does."""
-        running = self.counts["running"]
-        return None if self.seconds_left is None or not running else self.seconds_left / running
+    def end(self, now: float) -> str:
+        """When everything should be done, shared by the jobs that run ``now``; ``unknown`` rather than a guess."""
+        left, running = self.seconds_left, self.counts["running"]
+        if left is None:
+            return "unknown"
+        if left == 0:
+            return "done" if not self.numbers("failed") else "ended"
+        if not running:
+            return f"{duration(left)} of work left, none runs"
+        end = datetime.fromtimestamp(now + left / running)
+        today = end.date() == datetime.fromtimestamp(now).date()
+        return f"about {end.strftime('%H:%M' if today else '%b %d %H:%M')}, in {duration(left / running)}"
 
 
 def progress(folder: SweepFolder, jobs: Jobs | None = None) -> SweepProgress:
-    """Read where every job stands; what is looked at again and again gives its ``jobs``, which stay the same.
+    """Read where every job stands; the ``jobs``, which stay the same, are read where they are not given.
 
     Raises:
         UserError: there is no such sweep, or its definition cannot be read.
     """
     jobs = jobs or folder.jobs()
     if jobs is None:
-        raise UserError(f"there is no sweep {folder.name} in {folder.root}")
+        names = ", ".join(each.name for each in sweeps_in(folder.root)) or "none"
+        raise UserError(f"there is no sweep {folder.name} in {folder.root}; there are {names}")
     return SweepProgress(folder.name, jobs, tuple(read_state(folder, number) for number in range(len(jobs))))
+
+
+def overview(sweeps: Sequence[SweepProgress], now: float) -> Table:
+    """One line per sweep."""
+    table = _table("sweep", "jobs", "done", "running", "failed", "lost", "left", "points", "ends")
+    for each in sweeps:
+        counts = each.counts
+        numbers = (len(each.jobs), counts["done"], counts["running"], counts["failed"], counts["lost"],
+                   counts["waiting"] + counts["stopped"])  # fmt: skip
+        table.add_row(each.name, *map(str, numbers), _of(each.points_done, each.points), each.end(now))
+    return table
+
+
+def detail(sweep: SweepProgress, now: float) -> RenderableType:
+    """Everything about one sweep: counts, when it should end, which process runs what, what failed and why."""
+    counts = sweep.counts
+    states = [f"{counts[state]} {state}" for state in (*_LISTED, "waiting") if counts[state]]
+    asked = f"{len(sweep.jobs)} asked, {counts['done']} done"
+    parts: list[RenderableType] = [
+        f"[bold]sweep {escape(sweep.name)}[/]",
+        f"  jobs      {', '.join([asked, *states])}",
+        f"  points    {_of(sweep.points_done, sweep.points)} done",
+        f"  ends      {sweep.end(now)}",
+    ]
+    listed = [number for state in _LISTED for number in sweep.numbers(state)]
+    if listed:
+        table = _table("job", "state", "attempt", "on", "for", "points", "now", "asks for")
+        shared = set.intersection(*map(set, sweep.jobs)) if len(sweep.jobs) > 1 else set()
+        for number in listed:
+            asks = " ".join(line for line in sweep.jobs[number] if line not in shared)
+            table.add_row(str(number), *_cells(sweep.states[number], now), escape(asks))
+        parts.append(table)
+    return Group(*parts)
+
+
+def _cells(job: JobState, now: float) -> tuple[str, ...]:
+    """What a running job does, and for how long; why another one does not run."""
+    runs = job.state == "running"
+    epoch = f", epoch {job.epoch} of {job.epochs}" if job.epochs else ""
+    return (
+        job.state,
+        str(job.attempt),
+        escape(f"{job.host} ({job.pid})"),
+        duration((now if runs else job.updated) - job.started),
+        _of(job.done, job.points),
+        escape(f"{job.stage}{epoch}" if runs else job.reason),
+    )
+
+
+def _of(done: int, points: int | None) -> str:
+    return f"{done} of {'?' if points is None else points}"
+
+
+def _table(*columns: str) -> Table:
+    """Texts are folded where a line is too short for all; names and numbers are not."""
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for name in columns:
+        table.add_column(name, no_wrap=name not in ("on", "now", "asks for"), overflow="fold")
+    return table
+
+
+def watch(folder: SweepFolder, console: Console, over: threading.Event | None = None) -> None:
+    """Keep ``detail`` up to date until the sweep is ``over``; without that event, until nothing runs any more."""
+    ran, jobs = time.monotonic(), folder.jobs()
+    with Live(console=console, auto_refresh=False, transient=over is not None) as live:
+        while over is None or not over.is_set():
+            found = progress(folder, jobs)
+            live.update(detail(found, time.time()), refresh=True)
+            if found.numbers("running"):
+                ran = time.monotonic()
+            elif over is None and (not found.numbers("waiting") or time.monotonic() - ran >= IDLE):
+                return
+            time.sleep(EVERY)
+
+
+@contextmanager
+def watched(folder: SweepFolder, *, wanted: bool) -> Iterator[bool]:
+    """Show the sweep on standard error while the block runs; whether it is shown: in a terminal only."""
+    console = Console(stderr=True, highlight=False)
+    if not wanted or not console.is_terminal:
+        yield False
+        return
+    over = threading.Event()
+    thread = threading.Thread(target=watch, args=(folder, console, over), daemon=True)
+    thread.start()
+    try:
+        yield True
+    finally:
+        over.set()
+        thread.join()

@@ -12,7 +12,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -59,7 +59,7 @@ class JobNotNeeded(Exception):
 
 
 class JobLog:
-    """Keeps the state of a job up to date; by default nobody reads it."""
+    """Keeps the state of a job up to date; by default it is written nowhere."""
 
     def __init__(self, state: JobState | None = None, keep: Callable[[JobState], None] = lambda state: None) -> None:
         self.state = state or JobState()
@@ -117,7 +117,7 @@ def job_log(root: Path, sweep: str | None, number: int | None) -> Iterator[JobLo
             log.ended("stopped", f"told to leave by {notice}" if str(notice) else "interrupted")
             raise
         except BaseException as error:
-            log.ended("stopped" if isinstance(error, UserError) else "failed", _reason(error))
+            log.ended("stopped" if isinstance(error, UserError) else "failed", reason_of(error))
             raise
         log.ended("done")
 
@@ -125,7 +125,7 @@ def job_log(root: Path, sweep: str | None, number: int | None) -> Iterator[JobLo
 def read_state(folder: SweepFolder, number: int) -> JobState:
     """What a job wrote last; ``lost`` where its process has ended without a word."""
     found = written(folder, number)
-    if found.state == "running" and not is_held(folder, number):
+    if found.state == "running" and not _is_held(folder, number):
         found = written(folder, number)  # it may have ended in between
         if found.state == "running":
             return replace(found, state="lost", reason=f"its process on {found.host} ended")
@@ -133,10 +133,9 @@ def read_state(folder: SweepFolder, number: int) -> JobState:
 
 
 def written(folder: SweepFolder, number: int) -> JobState:
-    """The file alone; none, a damaged one or a state that only another version knows is that of a job not begun."""
+    """The file alone; none, a damaged one or one of another version is that of a job not begun."""
     try:
-        values = json.loads(folder.state(number).read_text(encoding="utf-8"))
-        found = JobState(**{field.name: values[field.name] for field in fields(JobState) if field.name in values})
+        found = JobState(**json.loads(folder.state(number).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return JobState()
     return found if found.state in get_args(State) else JobState()
@@ -146,8 +145,7 @@ def write_state(folder: SweepFolder, number: int, state: JobState) -> None:
     write(folder.state(number), json.dumps(asdict(state), indent=1))
 
 
-def is_held(folder: SweepFolder, number: int) -> bool:
-    """Whether a living process runs the job."""
+def _is_held(folder: SweepFolder, number: int) -> bool:
     if not folder.lock(number).exists():
         return False
     try:
@@ -175,7 +173,7 @@ def _held(folder: SweepFolder, number: int) -> Iterator[None]:
         lock.release()
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """The first line of what an exception says, without credentials, after its kind where it was not for people."""
     line, name = redact(first_line(error)), type(error).__name__
     return line if isinstance(error, ReportedError) or line == name else f"{name}: {line}"

@@ -1,4 +1,4 @@
-"""A sweep whose worker is killed: told, resumed by the same command, and equal to one that was not disturbed."""
+"""A sweep whose process or worker is killed: resumed by the same command, and equal to one that was not disturbed."""
 
 from __future__ import annotations
 
@@ -51,8 +51,10 @@ def test_a_killed_sweep_ends_as_one_that_was_not(tmp_path: Path) -> None:
         job = progress(folder).numbers("running")[0]
         os.kill(json.loads(folder.state(job).read_text())["pid"], signal.SIGKILL)
         _, said = process.communicate()
-    assert process.returncode == 0, said
-    assert "the launcher gave up" in said
+    assert process.returncode == 1, said
+    assert "the same command runs what is left (TerminatedWorkerError: " in said
+    with started(broken) as again:
+        assert again.wait() == 0
     assert progress(folder).counts == {"done": 4}
     assert numbers(broken) == numbers(whole)
     assert len(runs(broken)) == 8

@@ -113,14 +113,14 @@ def test_a_summary_counts_and_expects(folder: SweepFolder) -> None:
     assert (found.points, found.points_done) == (12, 7)
     assert (found.numbers("failed"), found.left) == ([1], [2])
     assert found.seconds_left == 30.0  # three points of 10 s, as five took 50; the failed job is left alone
-    assert found.seconds_to_end is None  # nothing runs
+    assert found.end(900.0) == "30 s of work left, none runs"
 
 
 def test_no_end_is_invented() -> None:
     jobs = (("seed=0",), ("seed=1",))
     assert SweepProgress("x", jobs, (JobState(points=3), JobState(points=3))).seconds_left is None
     counted = JobState(state="running", points=3, done=2, started=100.0, updated=120.0)
-    assert SweepProgress("x", jobs, (counted, JobState(points=3))).seconds_to_end == 40.0
+    assert SweepProgress("x", jobs, (counted, JobState(points=3))).seconds_left == 40.0
     assert SweepProgress("x", jobs, (counted, JobState())).seconds_left is None  # nobody has counted its points
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pruneexp.experiment import gpus
-from pruneexp.experiment.gpus import VISIBLE, GpuShares, devices
+from pruneexp.experiment.gpus import VISIBLE, devices, take
 
 HOLD = """
 import os, sys, tempfile
@@ -41,22 +41,21 @@ def test_devices_are_those_that_cuda_would_see(visible: str | None, expected: tu
 
 
 def test_every_device_gets_its_first_job_before_any_gets_its_second(tmp_path: Path) -> None:
-    shared = GpuShares(("0", "1"), 2, tmp_path / "gpus")
-    taken = [shared.take(pytest.fail) for _ in range(4)]
+    taken = [take(("0", "1"), 2, tmp_path / "gpus", pytest.fail) for _ in range(4)]
     assert [device for device, _ in taken] == ["0", "1", "0", "1"]
     taken[2][1].release()
-    assert shared.take(pytest.fail)[0] == "0"
+    assert take(("0", "1"), 2, tmp_path / "gpus", pytest.fail)[0] == "0"
 
 
 def test_a_process_that_finds_no_free_gpu_says_so_once_and_waits(tmp_path: Path) -> None:
-    shared, said = GpuShares(("GPU-a/b",), 1, tmp_path), []
-    _, lock = shared.take(pytest.fail)
+    said: list[str] = []
+    _, lock = take(("GPU-a/b",), 1, tmp_path, pytest.fail)
 
     def say(sentence: str) -> None:
         said.append(sentence)
         lock.release()
 
-    assert shared.take(say, poll=0.0)[0] == "GPU-a/b"
+    assert take(("GPU-a/b",), 1, tmp_path, say, poll=0.0)[0] == "GPU-a/b"
     assert said == [
         "every GPU (GPU-a/b) has its 1 job: waiting for a free one; runtime.gpu_jobs says how many may share a GPU"
     ]

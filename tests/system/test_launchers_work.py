@@ -10,8 +10,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.utils import JobStatus
 
-from hydra_plugins.pruneexp_launchers import _queue
-from hydra_plugins.pruneexp_launchers._work import JobResult, SentJob, carry_out, returned, to_send
+from hydra_plugins.pruneexp_launchers import slurm_launcher
+from hydra_plugins.pruneexp_launchers._work import SentJob, carry_out, returned, to_send
 from pruneexp.config import skeleton
 from pruneexp.errors import JobFailed, UserError
 from tests.contracts.composing import SMALL
@@ -20,7 +20,7 @@ from tests.contracts.workers import Clock
 
 
 def sent(folder: Path, *overrides: str) -> SentJob:
-    return SentJob(7, [*SMALL, *overrides], [], str(folder))
+    return SentJob(7, [*SMALL, *overrides], str(folder))
 
 
 def test_a_job_is_carried_out_in_its_folder_as_if_typed_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,33 +28,31 @@ def test_a_job_is_carried_out_in_its_folder_as_if_typed_there(tmp_path: Path, mo
     home, typed = tmp_path / "home", tmp_path / "typed"
     home.mkdir()
     own = ("reg=l1", "runtime.store=store", f"runtime.tracking_uri=sqlite:///{home}/mlflow.db")
-    outcome = JobResult(**json.loads(carry_out(sent(home, "hydra/launcher=slurm", "hydra.mode=MULTIRUN", *own).text())))
+    result = json.loads(carry_out(sent(home, "hydra/launcher=slurm", "hydra.mode=MULTIRUN", *own).text()))
     ran(typed, "reg=l1")
-    assert outcome.failure is None
+    assert result.keys() == {"numbers"}
     assert numbers(home) == numbers(typed)
-    assert outcome.numbers is not None
     last = numbers(typed)[max(numbers(typed), key=lambda key: -numbers(typed)[key]["density"])]
-    shared = outcome.numbers.keys() & last.keys()
+    shared = result["numbers"].keys() & last.keys()
     assert {"density", "val.after.top1"} <= shared
-    assert {name: outcome.numbers[name] for name in shared} == {name: last[name] for name in shared}
+    assert {name: result["numbers"][name] for name in shared} == {name: last[name] for name in shared}
 
 
 def test_a_failure_comes_back_as_its_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    outcome = JobResult(**json.loads(carry_out(sent(tmp_path, "train.lr=-1").text())))
-    assert outcome == JobResult(failure="train.lr=-1: allowed is above 0")
+    result = json.loads(carry_out(sent(tmp_path, "train.lr=-1").text()))
+    assert result == {"failure": "train.lr=-1: allowed is above 0", "partial": False}
     capsys.readouterr()
-    partial = JobResult(failure="1 of 2 points failed", partial=True)
-    job = returned(sent(tmp_path), partial.text(), log=Path("a/log"))
+    job = returned(sent(tmp_path), {"failure": "1 of 2 points failed", "partial": True}, Path("a/log"))
     assert capsys.readouterr().err == "pruneexp: job 7: 1 of 2 points failed (log: a/log)\n"
     assert job.status == JobStatus.FAILED
     with pytest.raises(JobFailed, match="1 of 2 points failed") as caught:
         assert job.return_value
     assert caught.value.said
     with pytest.raises(UserError, match="Slurm ended 3_0"):
-        assert returned(sent(tmp_path), None, "Slurm ended 3_0").return_value
+        assert returned(sent(tmp_path), {"failure": "Slurm ended 3_0"}).return_value
 
 
 def test_what_crosses_is_json_of_strings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +65,6 @@ def test_what_crosses_is_json_of_strings(tmp_path: Path, monkeypatch: pytest.Mon
     assert json.loads(job.text()) == {
         "number": 5,
         "overrides": ["runtime.gpu_jobs=0", "runtime.threads=2", "seed=1", "++runtime.job=5"],
-        "folders": [],
         "home": str(tmp_path),
     }
 
@@ -75,18 +72,15 @@ def test_what_crosses_is_json_of_strings(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_job_is_over_with_its_result_or_some_time_after_it_has_left_the_queue(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock, over = Clock(), list[tuple[float, str]]()
+    clock = Clock()
     results = {name: tmp_path / name for name in ("early", "late", "lost")}
-    events = {3.0: results["early"].touch, 38.0: results["late"].touch}
+    events = {5.0: results["early"].touch, 40.0: results["late"].touch}
     clock.meanwhile = lambda now: events.get(now, lambda: None)()
 
     def queued(names: Collection[str]) -> set[str]:
         return {"early", "late"} if clock.now < 35 else set()
 
-    monkeypatch.setattr(_queue, "time", clock)
-    monkeypatch.setattr(_queue, "in_queue", queued)
-    _queue.wait(results, lambda name: over.append((clock.now, name)))
-    assert [name for _, name in over] == ["early", "lost", "late"]
-    (_, _), (lost, _), (late, _) = over
-    assert 25 <= lost <= 27  # asked at 10 s, and 15 s for its result to arrive
-    assert late == 38.0
+    monkeypatch.setattr(slurm_launcher, "time", clock)
+    monkeypatch.setattr(slurm_launcher, "in_queue", queued)
+    over = [(clock.now, name) for name in slurm_launcher.ended(results)]
+    assert over == [(5.0, "early"), (20.0, "lost"), (40.0, "late")]  # lost: 15 s for its result to arrive

@@ -12,18 +12,17 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.utils import JobReturn
 
 from hydra_plugins.pruneexp_jobs_sweeper._jobs import of_product
-from hydra_plugins.pruneexp_jobs_sweeper._run import launch
+from hydra_plugins.pruneexp_jobs_sweeper._run import conclude, launch
 from hydra_plugins.pruneexp_launchers._work import SentJob
 from pruneexp.config import skeleton
-from pruneexp.errors import UserError
+from pruneexp.errors import JobFailed, UserError
 from pruneexp.experiment.display import Display
 from pruneexp.jobs.folder import SweepFolder, automatic_name, definition
-from pruneexp.jobs.progress import progress
+from pruneexp.jobs.progress import detail, progress
 from pruneexp.jobs.state import JobState, job_log, read_state, write_state
-from pruneexp.jobs.tables import asks
 from pruneexp.status import main as status
 from sweeps.__main__ import main as sweeps
-from tests.contracts.sweeping import SWEEPS, Folder
+from tests.contracts.sweeping import SWEEPS, Folder, shown
 from tests.system.test_security_secrets import URIS
 
 
@@ -46,7 +45,8 @@ def test_a_definition_keeps_and_shows_no_password(uri: str, tmp_path: Path) -> N
         folder.check(definition([[f"+data.source='{uri}'", "seed=2"]]))
     assert "s3cret" not in str(refused.value)
     assert with_secret(tmp_path) == []
-    assert asks(progress(folder), 1) == "seed=1"
+    write_state(folder, 1, JobState(state="failed"))
+    assert shown(detail(progress(folder), 0.0))[-1].endswith("0 of ? seed=1")
 
 
 def test_the_same_sweep_goes_on_after_a_password_has_changed(tmp_path: Path) -> None:
@@ -101,27 +101,20 @@ def test_a_command_with_a_password_is_not_kept(
 
 
 @pytest.mark.parametrize("uri", URIS)
-def test_what_a_launcher_dies_of_is_said_without_a_password(
-    uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_a_launcher_dies_of_is_said_without_a_password(uri: str, tmp_path: Path) -> None:
     folder = two_jobs(tmp_path)
 
     class Dying:
-        """Takes one job with it."""
-
         def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-            attempt = read_state(folder, initial_job_idx).attempt + 1
-            write_state(folder, initial_job_idx, JobState(state="stopped", attempt=attempt))
-            launched.append(len(job_overrides))
             raise RuntimeError(f"lost {uri}")
 
-    launched: list[int] = []
     launcher: Any = Dying()
-    assert launch(folder, [["seed=0"], ["seed=1"]], launcher, [0, 1], Display(bars=False)) is not None
-    assert launched == [2, 2, 1, 1]  # each job is begun twice
-    said = capsys.readouterr().err
-    assert "the launcher gave up (RuntimeError: lost " in said
-    assert "s3cret" not in said
+    cause = launch(launcher, [["seed=0"], ["seed=1"]], 0)
+    with pytest.raises(
+        JobFailed, match=r"of 2 jobs 2 waiting; .* the same command runs what is left \(RuntimeError: lost "
+    ) as said:
+        conclude(folder, cause, Display(bars=False))
+    assert "s3cret" not in str(said.value)
 
 
 def test_a_failed_sweep_leaves_no_secret_below_its_folder(folder: Folder, capfd: pytest.CaptureFixture[str]) -> None:
@@ -154,7 +147,7 @@ def test_a_password_in_the_environment_is_not_in_what_is_sent_to_another_machine
     with initialize_config_dir(str(skeleton.conf_folder()), version_base="1.3"):
         jobs = of_product(GlobalHydra.instance().config_loader(), words)
     assert [job[-1] for job in jobs] == ["seed=0", "seed=1"]
-    texts = [SentJob(number, job, [], ".").text() for number, job in enumerate(jobs)]
+    texts = [SentJob(number, job, ".").text() for number, job in enumerate(jobs)]
     assert all("${oc.env:DB_PASSWORD}" in text for text in texts)
     assert not any("s3cret" in text for text in texts)
 

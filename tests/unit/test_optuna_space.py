@@ -56,13 +56,15 @@ def test_numbers_on_a_grid_are_written_as_typed() -> None:
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("x=interval(1,1)", "the upper end of an interval is a finite number above the lower one"),
-        ("x=interval(0,inf)", "the upper end of an interval is a finite number above the lower one"),
-        ("x=tag(log,interval(0,1))", "on a log scale the lower end is above 0"),
-        ("x=tag(log,range(1,9,2))", "the one tag is log, for intervals and for whole numbers at step 1"),
+        ("x=interval(2,1)", "`low <= high` must hold, but got (low=2.0, high=1.0)."),
+        ("x=interval(0,inf)", "a range ends at finite numbers, not at inf"),
+        ("x=interval(nan,1)", "a range ends at finite numbers, not at nan"),
+        ("x=tag(log,interval(0,1))", "`low > 0` must hold for `log=True`, but got (low=0.0, high=1.0)."),
+        ("x=tag(log,range(0.1,0.9,0.2))", "The parameter `step` is not supported when `log` is true."),
+        ("x=tag(log,choice(1,2))", "the one tag is log, for intervals and for whole numbers at step 1"),
         ("x=tag(slow,interval(0,1))", "the one tag is log, for intervals and for whole numbers at step 1"),
         ("x=range(3,3)", "this range holds no number, or no end of them"),
-        ("x=range(0.0,inf)", "this range holds no number, or no end of them"),
+        ("x=range(0.0,inf)", "a range ends at finite numbers, not at inf"),
         ("x=a,b,a", "give one value or more, none twice (1 and true are one value)"),
     ],
 )

@@ -10,14 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rich.console import Console, RenderableType
+from rich.console import Console
 
-from pruneexp.jobs import live
+from pruneexp.jobs import progress as looking
 from pruneexp.jobs.folder import SweepFolder
-from pruneexp.jobs.progress import SweepProgress, progress
+from pruneexp.jobs.progress import SweepProgress, detail, overview, progress
 from pruneexp.jobs.state import JobState, job_log, write_state
-from pruneexp.jobs.tables import detail, end_text, overview
 from pruneexp.status import main
+from tests.contracts.sweeping import shown
 
 #: Noon, wherever the test runs.
 NOON = time.mktime((2026, 3, 1, 12, 0, 0, 0, 0, -1))
@@ -41,13 +41,6 @@ def sweep(*states: JobState) -> SweepProgress:
     return SweepProgress("mine", tuple((f"seed={n}", "reg=l1") for n in range(len(states))), states)
 
 
-def shown(what: RenderableType) -> list[str]:
-    """The lines that a wide terminal shows, with single spaces."""
-    console = Console(record=True, width=160, file=io.StringIO())
-    console.print(what)
-    return [" ".join(line.split()) for line in console.export_text().splitlines()]
-
-
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
@@ -63,12 +56,6 @@ def test_one_sweep_is_shown_with_who_runs_what_and_what_failed_why() -> None:
         "4 stopped 1 node1 (79) 0 s 0 of 4 interrupted seed=4",
         "1 running 2 node1 (77) 2 min 1 of 4 retrain, epoch 3 of 20 seed=1",
     ]
-
-
-def test_only_the_first_jobs_of_many_are_listed() -> None:
-    lines = shown(detail(sweep(*[FAILED] * 43), NOON))
-    assert lines[-2].startswith("39 ")
-    assert lines[-1] == "and 3 more"
 
 
 def test_sweeps_are_listed_one_per_line() -> None:
@@ -93,7 +80,7 @@ def test_sweeps_are_listed_one_per_line() -> None:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_the_end_is_estimated_from_what_points_took(states: tuple[JobState, ...], expected: str) -> None:
-    assert end_text(sweep(*states), NOON) == expected
+    assert sweep(*states).end(NOON) == expected
 
 
 # --- looking on -------------------------------------------------------------------------------------------------------
@@ -125,17 +112,17 @@ class Clock:
 
 def watched(folder: SweepFolder) -> str:
     screen = io.StringIO()
-    live.watch(folder, Console(file=screen, force_terminal=True, width=120, highlight=False))
+    looking.watch(folder, Console(file=screen, force_terminal=True, width=120, highlight=False))
     return screen.getvalue()
 
 
 def test_a_sweep_is_watched_until_everything_is_done(folder: SweepFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(lambda now: write_state(folder, int(now) - 1, DONE))
-    monkeypatch.setattr(live, "time", clock)
+    monkeypatch.setattr(looking, "time", clock)
     screen = watched(folder)
     for line in ("2 asked, 0 done, 2 waiting", "2 asked, 1 done, 1 waiting", "2 asked, 2 done"):
         assert line in screen
-    assert clock.now == 2 * live.EVERY
+    assert clock.now == 2 * looking.EVERY
 
 
 def test_a_sweep_is_left_some_time_after_its_last_job_has_run(
@@ -143,21 +130,21 @@ def test_a_sweep_is_left_some_time_after_its_last_job_has_run(
 ) -> None:
     with ExitStack() as running:
         clock = Clock(lambda now: running.close() if now == 100 else None)
-        monkeypatch.setattr(live, "time", clock)
+        monkeypatch.setattr(looking, "time", clock)
         running.enter_context(job_log(folder.root, "mine", 0))
         screen = watched(folder)
     assert "0 done, 1 running, 1 waiting" in screen
     assert "1 done, 1 waiting" in screen
-    assert clock.now == 99 + live.IDLE  # it was last seen running a second before its end
+    assert clock.now == 99 + looking.IDLE  # it was last seen running a second before its end
 
 
 def test_jobs_are_shown_in_a_terminal_only(folder: SweepFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "EVERY", 0.01)
+    monkeypatch.setattr(looking, "EVERY", 0.01)
     for terminal, wanted, expected in ((False, True, False), (True, False, False), (True, True, True)):
         screen = io.StringIO()
         console = Console(file=screen, force_terminal=terminal, width=120, highlight=False)
-        monkeypatch.setattr(live, "Console", lambda console=console, **_: console)
-        with live.watched(folder, wanted=wanted) as seen:
+        monkeypatch.setattr(looking, "Console", lambda console=console, **_: console)
+        with looking.watched(folder, wanted=wanted) as seen:
             assert seen is expected
             deadline = time.monotonic() + 60
             while seen and "2 waiting" not in screen.getvalue():
@@ -188,7 +175,7 @@ def test_the_status_says_whether_something_is_left_that_nobody_runs(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(live, "time", Clock())
+    monkeypatch.setattr(looking, "time", Clock())
     for number, state in enumerate((first, second)):
         write_state(folder, number, state)
     where = ["--sweeps", str(folder.root)]
