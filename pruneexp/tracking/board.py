@@ -30,7 +30,6 @@ from pruneexp.tracking.stores import explained
 from pruneexp.tracking.summaries import METRICS
 
 if TYPE_CHECKING:
-    from filelock import FileLock
     from mlflow.entities import Run
 
 #: Where ``mlflow ui`` listens unless told otherwise.
@@ -76,8 +75,8 @@ class BoardView(NamedTuple):
 class Board:
     """The pages of one experiment."""
 
-    def __init__(self, runs: Runs, lock: FileLock) -> None:
-        self._runs, self._lock = runs, lock
+    def __init__(self, runs: Runs) -> None:
+        self._runs = runs
 
     def provision(self) -> list[PageLink]:
         """Write every view for which something is recorded; the last link is the plain page of runs."""
@@ -85,7 +84,7 @@ class Board:
             # Of a search over very many layers MLflow cannot keep the view.
             found = [view for view in self._views() if len(view.text) <= _LIMIT]
         client, experiment = self._runs.client, self._runs.experiment_id
-        with explained(self._runs.uri, "written"), self._lock:
+        with explained(self._runs.uri, "written"), self._runs.lock:
             tags = client.get_experiment(experiment).tags
             for view in found:
                 key = TAG_PREFIX + _KEY_PREFIX + view.name

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -14,6 +14,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from pruneexp import schema
+from pruneexp.errors import UserError
 from pruneexp.tracking import Tracker, bulk, contention
 from pruneexp.tracking.runs import Runs
 from tests.contracts.points import point as a_point
@@ -44,7 +45,7 @@ class Machine(Tracker):
 
     def __init__(self, uri: str) -> None:
         super().__init__(uri, "shared")
-        self._lock, self._unlocked = nullcontext(), True  # type: ignore[assignment]
+        self._runs.lock, self._runs.shared = nullcontext(), True  # type: ignore[assignment]
 
 
 @pytest.fixture
@@ -60,11 +61,11 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, of: Machine | ModuleType, name: s
     original = getattr(owner, name)
     acted: list[bool] = []
 
-    def called(*arguments: object) -> object:
+    def called(*arguments: object, **named: object) -> object:
         if not acted:
             acted.append(True)
             act()
-        return original(*arguments)
+        return original(*arguments, **named)
 
     monkeypatch.setattr(owner, name, called)
 
@@ -137,7 +138,7 @@ def test_a_curve_filled_at_the_same_moment_is_whole(
     ("where", "moment"),
     [("a database", "replace"), ("a server", "replace"), ("a server", "create"), ("a server", "fill")],
 )
-def test_summaries_renewed_at_the_same_moment_are_those_of_every_seed(
+def test_summaries_renewed_at_the_same_moment_are_mended_by_the_next_command(
     machines: tuple[Machine, Machine], where: str, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, there = machines
@@ -154,6 +155,8 @@ def test_summaries_renewed_at_the_same_moment_are_those_of_every_seed(
     second = recorded(here, 1)
     patched = bulk if moment == "replace" else here
     meanwhile(monkeypatch, patched, moment, lambda: there.describe(recorded(there, 2)))
+    with suppress(UserError):  # its unfinished summary was withdrawn
+        here.describe(second)
     here.describe(second)
     left = runs(here, f"tags.`{schema.KIND}` = 'summary'")
     assert [run.data.metrics[schema.SEEDS] for run in left] == [3, 3]  # one of the curves, one of their points
