@@ -121,13 +121,11 @@ class Projection:
         run, status = self.run_of(note.name), note.body["status"]
         if run is None:
             return
-        if note.body["numbers"]:
-            self._tracker.summarise(run, note.body["numbers"], note.body["noted"])
-        if status is not None:
-            self._put_points(note.name, run)
-            self._tracker.close_curve(run, status)
+        if status is not None or note.body["numbers"]:
+            files = {} if status is None else self._points_file(note.name)
+            self._tracker.update(run, status, note.body["numbers"], files, note.body["noted"])
 
-    def _put_points(self, under: str, run: str) -> None:
+    def _points_file(self, under: str) -> dict[str, bytes]:
         """The Parquet of a curve or study: all its points that this store has, and that are noted here."""
         from pruneexp.schema.columns import LoggedPoint  # pyarrow takes 0.1 s
 
@@ -138,9 +136,10 @@ class Projection:
             if record is not None:
                 point = read_point(record).point
                 logged.append((LoggedPoint(found.run_id, self._place.experiment, found.started, point), found.ended))
-        if logged:
-            name = f"{schema.POINTS_FOLDER}/{store_id(self._store.root)}.parquet"
-            self._tracker.put(run, {name: contents.parquet(logged, self._tracker.experiment_id)})
+        if not logged:
+            return {}
+        name = f"{schema.POINTS_FOLDER}/{store_id(self._store.root)}.parquet"
+        return {name: contents.parquet(logged, self._tracker.experiment_id)}
 
     def _run_of(self, under: str) -> str:
         """The run of a curve or study, made where it is not there."""

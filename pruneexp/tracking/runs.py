@@ -80,7 +80,7 @@ class Runs:
         run: Run,
         params: Mapping[str, str],
         metrics: Sequence[Value],
-        files: Mapping[str, str],
+        files: Mapping[str, str | bytes],
         at: int | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:

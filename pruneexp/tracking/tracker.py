@@ -79,7 +79,7 @@ class Tracker:
                 run = self._runs.create(name, tags, parent.recorded)
                 run = contention.agree(self._runs, query, run) if self._runs.shared else run
                 self._adopt(key_tag, parent, run)
-            self._fill_shared(run, parent, old=bool(found))
+            self._fill(run, parent, old=bool(found))
             self._sources[run.info.run_id] = {**made_by, key_tag: parent.key}
             return str(run.info.run_id)
 
@@ -94,11 +94,6 @@ class Tracker:
         of = {f"tags.{_PARENTS[parent.kind]}": parent.key, f"tags.{schema.KIND}": "point"}
         with explained(self.uri, "read"):
             return bulk.find(self._runs, {**of, "attributes.status": "FINISHED"}, ("tags",))
-
-    def put(self, run_id: str, files: Mapping[str, bytes]) -> None:
-        """Put files on a run, in place of those of the same name."""
-        with explained(self.uri, "written"), self._runs.lock:
-            self._runs.write(self._runs.client.get_run(run_id), files)
 
     def log_point(
         self,
@@ -161,18 +156,31 @@ class Tracker:
         identity, query = schema.flatten(scan.identity), f"tags.`{schema.SCAN_KEY}` = {quoted(scan.identity.scan_key)}"
         files = {**contents.scan_file(scan), **about(config_yaml, environment)}
         with explained(self.uri, "written"), self._runs.lock:
-            if self._recorded(query) is not None:
+            if self._recorded(query):
                 return None
             own = {schema.KIND: "scan", schema.SCAN_KEY: scan.identity.scan_key, schema.SCHEMA: schema.SCHEMA_VERSION}
             doubt = {schema.UNDEFINED: scan.undefined} if scan.undefined else {}
             run = self._runs.create(scan_name(identity), {**source(environment), **doubt, **own}, recorded)
             return self._complete(run, query, texts(identity), contents.scan_metrics(scan), files)
 
-    def summarise(self, run_id: str, numbers: Mapping[str, float], at: int | None = None) -> None:
-        """Put numbers on the run of a study: what it had come to at a moment, in milliseconds since 1970."""
+    def update(
+        self,
+        run_id: str,
+        status: Literal["FINISHED", "FAILED", "KILLED"] | None,
+        numbers: Mapping[str, float] | None = None,
+        files: Mapping[str, bytes] | None = None,
+        at: int | None = None,
+    ) -> None:
+        """Put on the run of a curve or study what it has come to, and how it ended, if it has.
+
+        The numbers are of the moment ``at``, in milliseconds since 1970.
+        """
+        metrics = [Value(name, value) for name, value in (numbers or {}).items()]
         with explained(self.uri, "written"), self._runs.lock:
-            metrics = [Value(name, value) for name, value in numbers.items()]
-            self._runs.fill(self._runs.client.get_run(run_id), {}, metrics, {}, at)
+            run = self._runs.client.get_run(run_id)
+            self._runs.fill(run, {}, metrics, files or {}, at)
+            if status is not None:
+                self._runs.end(run, status)
 
     @property
     def board(self) -> Board:
@@ -187,22 +195,6 @@ class Tracker:
         """Log a network as a model, an output of the point's run; its id, or ``None`` where it is there already."""
         with explained(self.uri, "written"), self._runs.lock:
             return log_network(self._runs, point_key, network)
-
-    def close_curve(self, curve_run: str, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
-        """Say how the curve, or the study, ended."""
-        with explained(self.uri, "written"), self._runs.lock:
-            self._runs.end(self._runs.client.get_run(curve_run), status)
-
-    def _fill_shared(self, run: Run, parent: Parent, *, old: bool) -> None:
-        """As ``_fill``, where other machines may be filling the same run, all of it in one go, at the same moment."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            self._fill(run, parent, old=old)
-        except MlflowException:
-            if not self._runs.shared:
-                raise
-            self._fill(self._runs.client.get_run(run.info.run_id), parent, old=True)
 
     def _fill(self, run: Run, parent: Parent, *, old: bool) -> None:
         """Add what a run lacks of its params and files."""
@@ -221,39 +213,30 @@ class Tracker:
         self, run: Run, query: str, params: Mapping[str, str], metrics: Sequence[Value], files: Mapping[str, str]
     ) -> str | None:
         """Fill a run that matches ``query`` and finish it; its id, or None where another machine was faster."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            self._runs.fill(run, params, metrics, files, run.info.start_time)
-            self._runs.end(run, "FINISHED")
-        except MlflowException:
-            if self._runs.shared and any(map(contention.whole, self._runs.find(query))):
-                return None  # whose writer has withdrawn this one
-            raise
+        self._runs.fill(run, params, metrics, files, run.info.start_time)
+        self._runs.end(run, "FINISHED")
         if self._runs.shared and not contention.settle(self._runs, query, run):
             return None
         return str(run.info.run_id)
 
-    def _recorded(self, query: str) -> Run | None:
-        """The finished run that matches; unfinished ones give way, but for one that another machine may be writing.
+    def _recorded(self, query: str) -> bool:
+        """Whether a finished run matches; unfinished ones give way, but for one that another machine may be writing.
 
         One that was deleted is the user's doing, and stays deleted: of those that are withdrawn here and by
         ``contention``, all that are finished leave an active one behind.
         """
         found = list(self._runs.find_all(query))
-        whole = [run for run in found if contention.whole(run)]
-        there = [run for run in found if _active(run)]
-        for earlier in there:
-            if not contention.whole(earlier) and not (self._runs.shared and earlier.info.status == "RUNNING"):
-                self._runs.client.delete_run(earlier.info.run_id)
-        return min(whole, key=lambda run: (not _active(run), contention.rank(run)), default=None)
+        for run in found:
+            active, others = run.info.lifecycle_stage == "active", self._runs.shared and run.info.status == "RUNNING"
+            if active and not contention.whole(run) and not others:
+                self._runs.client.delete_run(run.info.run_id)
+        return any(map(contention.whole, found))
 
     def _new_point(
         self, curve_run: str, identity: Mapping[str, Any], notes: Mapping[str, str], recorded: int | None = None
     ) -> Run | None:
         key = str(identity["point_key"])
-        earlier = self._recorded(f"tags.`{schema.POINT_KEY}` = {quoted(key)}")
-        if earlier is not None:
+        if self._recorded(f"tags.`{schema.POINT_KEY}` = {quoted(key)}"):
             return None
         own = {
             PARENT: curve_run,
@@ -266,7 +249,3 @@ class Tracker:
             own[schema.CURVE_KEY] = str(identity["curve_key"])
         tags = {**self._sources.get(curve_run, {}), **notes, **own}
         return self._runs.create(point_name(identity), tags, recorded)
-
-
-def _active(run: Run) -> bool:
-    return str(run.info.lifecycle_stage) == "active"

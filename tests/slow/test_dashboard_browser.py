@@ -116,7 +116,7 @@ def _fill(address: str, folder: Path) -> None:
         made = point(density=0.1 * (number + 1), after=92 + number)
         trial = _of_study(made, number)
         tracker.log_point(study, trial, numbers={f"level/fc{layer}": 0.1 * number + layer for layer in (1, 2)})
-    tracker.close_curve(study, "FINISHED")
+    tracker.update(study, "FINISHED")
     tracker.log_failure(study, {"point_key": "broken", "mode": "prune"}, REASON)
 
 
@@ -131,7 +131,7 @@ def _curve(tracker: Tracker, seed: int, reg: str, mode: str, schedule: str = "on
     for one in made:
         tracker.log_point(curve, one)
     tracker.describe(curve)
-    tracker.close_curve(curve, "FINISHED")
+    tracker.update(curve, "FINISHED")
 
 
 def _of_study(made: schema.TradeoffPoint, number: int) -> schema.TradeoffPoint:

@@ -109,13 +109,13 @@ def test_a_curve_holds_its_configuration_and_environment(tracker: Tracker) -> No
     assert artefact(run, schema.CONFIG_FILE) == "tracking_uri: https://***@host\n"
     assert json.loads(artefact(run, schema.ENVIRONMENT_FILE)) == {"git": {"commit": "unknown"}}
     assert "mlflow.source.git.commit" not in run.data.tags
-    tracker.close_curve(run_id, "KILLED")
+    tracker.update(run_id, "KILLED")
     assert client_of(tracker).get_run(run_id).info.status == "KILLED"
 
 
 def test_a_curve_is_found_again_and_keeps_its_first_environment(tracker: Tracker, uri: str) -> None:
     first = curve_of(tracker)
-    tracker.close_curve(first, "FINISHED")
+    tracker.update(first, "FINISHED")
     again = Tracker(uri, "study")
     assert again.begin(Parent("curve", "curve", "a curve", {**CURVE, "seed": 4, "new": 1}, {}, "other", {})) == first
     run = client_of(tracker).get_run(first)

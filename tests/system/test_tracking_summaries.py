@@ -135,7 +135,7 @@ def record(tracker: Tracker, *points: schema.TradeoffPoint) -> None:
     curve = tracker.begin(Parent("curve", key, key, {**CURVE, "seed": points[0].identity.seed}, {}, "", ENVIRONMENT))
     for one in points:
         tracker.log_point(curve, one)
-    tracker.close_curve(curve, "FINISHED")
+    tracker.update(curve, "FINISHED")
     tracker.describe(curve)
 
 
