@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pruneexp.cache.store import Store
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, redact
 from pruneexp.places import SPOOL
-from pruneexp.tracking import Place, Tracker, counted, places, redact, resolved
+from pruneexp.tracking import Place, Tracker, counted, places, resolved
 from pruneexp.tracking.notes import left_by_earlier_version
 from pruneexp.tracking.projection import Projection
 from pruneexp.tracking.stores import sqlite_path
