@@ -37,8 +37,8 @@ LOCAL_UI = "http://127.0.0.1:5000"
 #: Key of an experiment's tag, but for the view's own key; the address of the page names that.
 TAG_PREFIX = "mlflow.sharedViewState."
 _KEY_PREFIX = "pruneexp-"
-#: Longest value that MLflow 3 takes in a tag of an experiment, and beyond what it is compressed.
-_LIMIT, _PLAIN_LIMIT = 20_000, 4_000
+#: Longest value that MLflow 3 takes in a tag of an experiment.
+_LIMIT = 20_000
 _FOLDER = Path(__file__).parent / "views"
 _PAGE = "page.json"
 #: Values of a parameter that get a view each, the newest.
@@ -65,10 +65,8 @@ class BoardView(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The state as MLflow stores it: JSON, compressed where it is long."""
+        """The state as MLflow stores a long one: compressed JSON."""
         plain = json.dumps(self.state, separators=(",", ":"))
-        if len(plain) <= _PLAIN_LIMIT:
-            return plain
         return "deflate;" + base64.b64encode(zlib.compress(plain.encode(), 9)).decode()
 
 

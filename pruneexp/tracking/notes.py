@@ -75,13 +75,10 @@ class Place:
         with self._changing():
             lock = FileLock(self.folder / "projection.lock", timeout=_OTHERS_SECONDS)
         try:
-            lock.acquire()
+            with lock:
+                yield
         except Timeout as error:
             raise UserError(f"Another process is writing what is owed in {self.folder}.") from error
-        try:
-            yield
-        finally:
-            lock.release()
 
     def owe(self, note: Note) -> Note | None:
         """Note what is to be written; the note as it is owed, None where it is paid already.

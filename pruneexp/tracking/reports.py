@@ -57,19 +57,15 @@ class Reports:
             say("summarising its points")
             count, points = self._renew(_FINISHED)
             say(f"describing curves and searches of {len(points)} points")
-            self._describe_all(points)
+            self._describe_all(points, _FAILED, {_KIND: "curve"}, {_KIND: "study"})
             return count
 
     def _of_parent(self, run_id: str) -> None:
         above = {f"tags.{PARENT}": run_id}
-        points = [logged for _, logged in self._points({**_FINISHED, **above})]
-        if not points:
-            return
-        failed = len(bulk.find(self._runs, {**_FAILED, **above}, ()))
-        for run in bulk.find(self._runs, {"attributes.run_id": run_id}, ("tags",)):
-            self._describe(run, points, failed)
-        of = points[0].point.identity
-        if not of.study:
+        points = self._points({**_FINISHED, **above})
+        self._describe_all(points, {**_FAILED, **above}, {"attributes.run_id": run_id})
+        of = points[0][1].point.identity if points else None
+        if of is not None and not of.study:
             same = {f"params.{name}": str(getattr(of, name)) for name in _CONDITION if getattr(of, name)}
             self._renew({**_FINISHED, **same}, schema.contest_of(of))
 
@@ -99,13 +95,13 @@ class Reports:
         if outdated or missing:
             bulk.replace(self._runs, outdated, list(missing.values()))
 
-    def _describe_all(self, points: Points) -> None:
+    def _describe_all(self, points: Points, failures: bulk.Where, *parents: bulk.Where) -> None:
         below: dict[str, list[LoggedPoint]] = defaultdict(list)
         for parent, logged in points:
             below[parent].append(logged)
-        failed = Counter(run.tags.get(PARENT, "") for run in bulk.find(self._runs, _FAILED, ("tags",)))
-        for kind in ("curve", "study"):
-            for run in bulk.find(self._runs, {_KIND: kind}, ("tags",)):
+        failed = Counter(run.tags.get(PARENT, "") for run in bulk.find(self._runs, failures, ("tags",)))
+        for where in parents:
+            for run in bulk.find(self._runs, where, ("tags",)):
                 if run.run_id in below:
                     self._describe(run, below[run.run_id], failed[run.run_id])
 

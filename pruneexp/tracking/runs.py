@@ -132,8 +132,7 @@ class Runs:
                 path = Path(folder, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content.encode() if isinstance(content, str) else content)
-                inner = str(Path(name).parent) if "/" in name else None
-                repository.log_artifact(str(path), inner)  # type: ignore[no-untyped-call]
+            repository.log_artifacts(folder)  # type: ignore[no-untyped-call]
 
 
 def active(experiment: Experiment, uri: str) -> str:
