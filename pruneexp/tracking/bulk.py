@@ -16,14 +16,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pruneexp.tracking.databases import connected, is_database
 from pruneexp.tracking.naming import PARAM_LIMIT, TAG_LIMIT, within
-from pruneexp.tracking.runs import Runs, Value, quoted, texts
+from pruneexp.tracking.runs import Runs, Value, Where, texts
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
     from sqlalchemy import Select
-
-#: Conditions that runs meet: values by ``tags.KEY``, ``params.KEY``, ``attributes.status`` or ``.run_id``.
-Where = Mapping[str, str]
 
 
 class StoredRun(NamedTuple):
@@ -48,16 +45,10 @@ class NewRun(NamedTuple):
     values: Sequence[Value]
 
 
-def query(where: Where) -> str:
-    """The conditions as MLflow's client takes them."""
-    parts = ((*name.split(".", 1), value) for name, value in where.items())
-    return " and ".join(f"{place}.`{key}` = {quoted(value)}" for place, key, value in parts)
-
-
 def find(runs: Runs, where: Where, contents: Iterable[str] = ("params", "metrics", "tags")) -> list[StoredRun]:
     """Every active run that meets the conditions; of a database with these ``contents`` only."""
     if not is_database(runs.uri):
-        return [_of_client(run) for run in runs.find(query(where))]
+        return [_of_client(run) for run in runs.find(where)]
     from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlParam, SqlRun, SqlTag
     from sqlalchemy import select
 

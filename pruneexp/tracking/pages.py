@@ -40,7 +40,7 @@ def open_pages(uri: str, names: Sequence[str]) -> list[Pages]:
                 known = ", ".join(sorted(existing - {"Default"})) or "none"
                 raise UserError(f"{redact(uri)} has no experiment {name!r}; it has {known} (--experiment).")
             runs = Runs(client, uri, name)
-            if runs.has(f"tags.`{schema.KIND}` != ''"):
+            if any(runs.has({f"tags.{schema.KIND}": kind}) for kind in ("curve", "study", "scan", "point")):
                 found.append(Pages(name, Board(runs), Reports(runs)))
             elif names:
                 raise UserError(f"The experiment {name!r} of {redact(uri)} is empty: it has no run of pruneexp.")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pruneexp import schema
 from pruneexp.summary.pareto import pareto_front
 from pruneexp.tracking import bulk, markdown
-from pruneexp.tracking.runs import PARENT, Runs, Value
+from pruneexp.tracking.runs import PARENT, Runs, Value, Where
 from pruneexp.tracking.stores import explained
 from pruneexp.tracking.summaries import step_of, summaries
 
@@ -69,7 +69,7 @@ class Reports:
             same = {f"params.{name}": str(getattr(of, name)) for name in _CONDITION if getattr(of, name)}
             self._renew({**_FINISHED, **same}, schema.contest_of(of))
 
-    def _renew(self, alike: bulk.Where, contest: str = "") -> tuple[int, Points]:
+    def _renew(self, alike: Where, contest: str = "") -> tuple[int, Points]:
         """Make the summaries of points that meet a condition, and of one contest only: their number, and the points."""
         existing = {_KIND: "summary", **({f"tags.{schema.CONTEST}": contest} if contest else {})}
         with self._runs.lock:
@@ -79,12 +79,12 @@ class Reports:
             self._replace(wanted, existing)
         return len(wanted), points
 
-    def _points(self, where: bulk.Where) -> Points:
+    def _points(self, where: Where) -> Points:
         """Points that can be read, with the id of the run above each; others are the business of publications."""
         return [(run.tags.get(PARENT, ""), logged) for run in bulk.find(self._runs, where)
                 if (logged := _logged(run)) is not None]  # fmt: skip
 
-    def _replace(self, wanted: Sequence[bulk.NewRun], existing: bulk.Where) -> None:
+    def _replace(self, wanted: Sequence[bulk.NewRun], existing: Where) -> None:
         """Write summaries that are missing or have changed, and delete others."""
         missing = {one.tags[schema.DIGEST]: one for one in wanted}
         outdated = [
@@ -95,7 +95,7 @@ class Reports:
         if outdated or missing:
             bulk.replace(self._runs, outdated, list(missing.values()))
 
-    def _describe_all(self, points: Points, failures: bulk.Where, *parents: bulk.Where) -> None:
+    def _describe_all(self, points: Points, failures: Where, *parents: Where) -> None:
         below: dict[str, list[LoggedPoint]] = defaultdict(list)
         for parent, logged in points:
             below[parent].append(logged)

@@ -30,6 +30,10 @@ _COMMIT = "mlflow.source.git.commit"
 _BATCH = 1000
 
 
+#: Conditions that runs meet: values by ``tags.KEY``, ``params.KEY``, ``attributes.status`` or ``.run_id``.
+Where = Mapping[str, str]
+
+
 class Value(NamedTuple):
     """A number of a series: the value of ``name`` at ``step``."""
 
@@ -52,21 +56,23 @@ class Runs:
             found = client.get_experiment_by_name(experiment) or self._new_experiment(experiment)
         self.made, self.experiment_id = f"{found.experiment_id} {found.creation_time}", active(found, uri)
 
-    def find(self, query: str) -> Iterator[Run]:
-        """Every active run that matches, the newest first."""
-        return self._search(query, "active_only")
+    def find(self, where: Where) -> Iterator[Run]:
+        """Every active run that meets the conditions, the newest first."""
+        return self._search(where, "active_only")
 
-    def find_all(self, query: str) -> Iterator[Run]:
+    def find_all(self, where: Where) -> Iterator[Run]:
         """As ``find``, with the runs that were deleted."""
-        return self._search(query, "all")
+        return self._search(where, "all")
 
-    def has(self, query: str, *, deleted: bool = False) -> bool:
-        """Whether an active run matches, or one that was ``deleted``."""
-        return next(self._search(query, "deleted_only" if deleted else "active_only", 1), None) is not None
+    def has(self, where: Where, *, deleted: bool = False) -> bool:
+        """Whether an active run meets the conditions, or one that was ``deleted``."""
+        return next(self._search(where, "deleted_only" if deleted else "active_only", 1), None) is not None
 
-    def _search(self, query: str, view: str, page: int | None = None) -> Iterator[Run]:
+    def _search(self, where: Where, view: str, page: int | None = None) -> Iterator[Run]:
         from mlflow.entities import ViewType
 
+        parts = ((*name.split(".", 1), value) for name, value in where.items())
+        query = " and ".join(f"{place}.`{key}` = {quoted(value)}" for place, key, value in parts)
         kind, of, most = ViewType.from_string(view), [self.experiment_id], page or PAGE
         return paged(lambda token: self.client.search_runs(of, query, kind, max_results=most, page_token=token))
 
@@ -171,11 +177,6 @@ def about(config_yaml: str, environment: Mapping[str, Any]) -> dict[str, str]:
         schema.CONFIG_FILE: redact(config_yaml),
         schema.ENVIRONMENT_FILE: json.dumps(environment, indent=1, sort_keys=True, default=str),
     }
-
-
-def kind(name: str) -> str:
-    """The condition of a query for runs of this kind."""
-    return f"tags.`{schema.KIND}` = '{name}'"
 
 
 def quoted(value: str) -> str:

@@ -18,13 +18,14 @@ from pruneexp.tracking.board import Board
 from pruneexp.tracking.models import Network, log_network
 from pruneexp.tracking.naming import curve_name, legal_key, point_name, scan_name
 from pruneexp.tracking.reports import Reports
-from pruneexp.tracking.runs import PARENT, Runs, Value, about, kind, quoted, source, texts
+from pruneexp.tracking.runs import PARENT, Runs, Value, Where, about, source, texts
 from pruneexp.tracking.stores import explained, open_client, resolved
 from pruneexp.tracking.summaries import COLOUR, run_colour
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
+_KIND = f"tags.{schema.KIND}"
 #: Tag of the key of each kind of run that holds others.
 _PARENTS = {"curve": schema.CURVE_KEY, "study": schema.STUDY_KEY}
 
@@ -66,8 +67,8 @@ class Tracker:
         """
         key_tag, name = _PARENTS[parent.kind], parent.name or curve_name(parent.params)
         with explained(self.uri, "written"), self._runs.lock:
-            query = f"tags.`{key_tag}` = {quoted(parent.key)} and {kind(parent.kind)}"
-            found = sorted(self._runs.find(query), key=contention.rank)
+            where = {f"tags.{key_tag}": parent.key, _KIND: parent.kind}
+            found = sorted(self._runs.find(where), key=contention.rank)
             made_by = {**parent.tags, schema.CURVE: name, **source(parent.environment)}
             if found:
                 run = found[0]
@@ -77,7 +78,7 @@ class Tracker:
                 own = {schema.KIND: parent.kind, key_tag: parent.key, schema.SCHEMA: schema.SCHEMA_VERSION}
                 tags = {COLOUR: run_colour(parent.params), **made_by, **own}
                 run = self._runs.create(name, tags, parent.recorded)
-                run = contention.agree(self._runs, query, run) if self._runs.shared else run
+                run = contention.agree(self._runs, where, run) if self._runs.shared else run
                 self._adopt(key_tag, parent, run)
             self._fill(run, parent, old=bool(found))
             self._sources[run.info.run_id] = {**made_by, key_tag: parent.key}
@@ -85,13 +86,13 @@ class Tracker:
 
     def given_up(self, parent: Parent) -> bool:
         """Whether the user has deleted its run and every point of it."""
-        query = f"tags.`{_PARENTS[parent.kind]}` = {quoted(parent.key)}"
+        where = {f"tags.{_PARENTS[parent.kind]}": parent.key}
         with explained(self.uri, "read"):
-            return not self._runs.has(query) and self._runs.has(query, deleted=True)
+            return not self._runs.has(where) and self._runs.has(where, deleted=True)
 
     def points_of(self, parent: Parent) -> list[bulk.StoredRun]:
         """The finished points of a curve or a study, with their tags."""
-        of = {f"tags.{_PARENTS[parent.kind]}": parent.key, f"tags.{schema.KIND}": "point"}
+        of = {f"tags.{_PARENTS[parent.kind]}": parent.key, _KIND: "point"}
         with explained(self.uri, "read"):
             return bulk.find(self._runs, {**of, "attributes.status": "FINISHED"}, ("tags",))
 
@@ -109,11 +110,11 @@ class Tracker:
         and what follows from them become metrics (``numbers`` adds to them), the rows of the layers ``layers.json``.
         """
         identity = schema.flatten(point.identity)
-        query = f"tags.`{schema.POINT_KEY}` = {quoted(point.identity.point_key)}"
+        where = {f"tags.{schema.POINT_KEY}": point.identity.point_key}
         metrics, files = contents.point_metrics(point, numbers or {}), contents.layers_file(point)
         with explained(self.uri, "written"), self._runs.lock:
             run = self._new_point(curve_run, identity, {**(tags or {}), **contents.remarks(point)}, recorded)
-            return None if run is None else self._complete(run, query, texts(identity), metrics, files)
+            return None if run is None else self._complete(run, where, texts(identity), metrics, files)
 
     def log_failure(
         self,
@@ -153,15 +154,15 @@ class Tracker:
         Each layer is a series of accuracy changes (points) over its pruned weights (permille); the exact numbers are in
         ``sensitivity.json``.
         """
-        identity, query = schema.flatten(scan.identity), f"tags.`{schema.SCAN_KEY}` = {quoted(scan.identity.scan_key)}"
+        identity, where = schema.flatten(scan.identity), {f"tags.{schema.SCAN_KEY}": scan.identity.scan_key}
         files = {**contents.scan_file(scan), **about(config_yaml, environment)}
         with explained(self.uri, "written"), self._runs.lock:
-            if self._recorded(query):
+            if self._recorded(where):
                 return None
             own = {schema.KIND: "scan", schema.SCAN_KEY: scan.identity.scan_key, schema.SCHEMA: schema.SCHEMA_VERSION}
             doubt = {schema.UNDEFINED: scan.undefined} if scan.undefined else {}
             run = self._runs.create(scan_name(identity), {**source(environment), **doubt, **own}, recorded)
-            return self._complete(run, query, texts(identity), contents.scan_metrics(scan), files)
+            return self._complete(run, where, texts(identity), contents.scan_metrics(scan), files)
 
     def update(
         self,
@@ -205,27 +206,27 @@ class Tracker:
 
     def _adopt(self, key_tag: str, parent: Parent, run: Run) -> None:
         """Points whose run above was deleted, also while they were being written, belong to the one made again."""
-        for point in list(self._runs.find(f"tags.`{key_tag}` = {quoted(parent.key)} and {kind('point')}")):
+        for point in list(self._runs.find({f"tags.{key_tag}": parent.key, _KIND: "point"})):
             if PARENT in point.data.tags:
                 self._runs.client.set_tag(point.info.run_id, PARENT, run.info.run_id)
 
     def _complete(
-        self, run: Run, query: str, params: Mapping[str, str], metrics: Sequence[Value], files: Mapping[str, str]
+        self, run: Run, where: Where, params: Mapping[str, str], metrics: Sequence[Value], files: Mapping[str, str]
     ) -> str | None:
-        """Fill a run that matches ``query`` and finish it; its id, or None where another machine was faster."""
+        """Fill a run that meets the conditions and finish it; its id, or None where another machine was faster."""
         self._runs.fill(run, params, metrics, files, run.info.start_time)
         self._runs.end(run, "FINISHED")
-        if self._runs.shared and not contention.settle(self._runs, query, run):
+        if self._runs.shared and not contention.settle(self._runs, where, run):
             return None
         return str(run.info.run_id)
 
-    def _recorded(self, query: str) -> bool:
+    def _recorded(self, where: Where) -> bool:
         """Whether a finished run matches; unfinished ones give way, but for one that another machine may be writing.
 
         One that was deleted is the user's doing, and stays deleted: of those that are withdrawn here and by
         ``contention``, all that are finished leave an active one behind.
         """
-        found = list(self._runs.find_all(query))
+        found = list(self._runs.find_all(where))
         for run in found:
             active, others = run.info.lifecycle_stage == "active", self._runs.shared and run.info.status == "RUNNING"
             if active and not contention.whole(run) and not others:
@@ -236,7 +237,7 @@ class Tracker:
         self, curve_run: str, identity: Mapping[str, Any], notes: Mapping[str, str], recorded: int | None = None
     ) -> Run | None:
         key = str(identity["point_key"])
-        if self._recorded(f"tags.`{schema.POINT_KEY}` = {quoted(key)}"):
+        if self._recorded({f"tags.{schema.POINT_KEY}": key}):
             return None
         own = {
             PARENT: curve_run,

@@ -91,10 +91,10 @@ def test_two_who_withdraw_each_others_run_bring_one_back(
     monkeypatch.setattr(there._runs, "end", lambda run, _: there._runs.client.delete_run(run.info.run_id))
     settled: list[bool] = []
 
-    def withdraw(runs: Runs, query: str, own: object) -> bool:
-        (run,) = runs.find(query)
+    def withdraw(runs: Runs, where: Mapping[str, str], own: object) -> bool:
+        (run,) = runs.find(where)
         runs.client.delete_run(run.info.run_id)  # as the other does that saw it unfinished
-        settled.append(original(runs, query, run))
+        settled.append(original(runs, where, run))
         return settled[-1]
 
     original = contention.settle

@@ -43,7 +43,7 @@ def tracker(uri: str) -> Tracker:
 
 def logged(tracker: Tracker, curve: str) -> set[str]:
     """Keys of the points of a curve that are recorded completely."""
-    found = tracker._runs.find(f"tags.`{PARENT}` = '{curve}' and attributes.status = 'FINISHED'")
+    found = tracker._runs.find({f"tags.{PARENT}": curve, "attributes.status": "FINISHED"})
     return {run.data.tags[schema.POINT_KEY] for run in found}
 
 
