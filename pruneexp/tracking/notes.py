@@ -91,12 +91,12 @@ class Place:
         with self._changing():
             if note.kind == "point":
                 self._remove(f"failure-{note.key}")
-            before = self.find(note.kind, note.key)
-            if before is None or (note.kind != "point" and _content(before.body) != _content(_clean(note.body))):
-                _write(self._path(_OWED, note.name), {**_clean(note.body), "noted": now()})
+            before, body = self.find(note.kind, note.key), without_credentials(note.body)
+            if before is None or (note.kind != "point" and _content(before.body) != _content(body)):
+                _write(self._path(_OWED, note.name), {**body, "noted": now()})
                 self._path(_PAID, note.name).unlink(missing_ok=True)
-            body = _found(self._path(_OWED, note.name))
-            return None if body is None else Note(note.kind, note.key, body)
+            owed = _found(self._path(_OWED, note.name))
+            return None if owed is None else Note(note.kind, note.key, owed)
 
     def pay(self, note: Note) -> bool:
         """Say that a note has been written; whether it was still owed. One that was changed meanwhile stays owed."""
@@ -233,10 +233,6 @@ def counted(records: int) -> str:
 
 def _content(body: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name != "noted"}
-
-
-def _clean(body: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: without_credentials(value) for name, value in body.items()}
 
 
 def _found(path: Path) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from pruneexp.errors import UserError, redact
 from pruneexp.tracking.board import Board
 from pruneexp.tracking.reports import Reports
 from pruneexp.tracking.runs import Runs
-from pruneexp.tracking.stores import experiments, explained, open_client, resolved, sqlite_path
+from pruneexp.tracking.stores import PAGE, explained, open_client, paged, resolved, sqlite_path
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ def open_pages(uri: str, names: Sequence[str]) -> list[Pages]:
         raise UserError(f"There is no database {path}: nothing has been recorded there (--tracking-uri).")
     client, found = open_client(uri), []
     with explained(uri, "asked for its experiments"):
-        existing = {experiment.name for experiment in experiments(client)}
+        experiments = paged(lambda token: client.search_experiments(max_results=PAGE, page_token=token))
+        existing = {experiment.name for experiment in experiments}
         for name in names or sorted(existing):
             if name not in existing and client.get_experiment_by_name(name) is None:
                 known = ", ".join(sorted(existing - {"Default"})) or "none"

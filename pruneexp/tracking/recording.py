@@ -196,8 +196,7 @@ class Recording:
         self._wait_longer(place)
 
     def _wait_longer(self, place: Place) -> None:
-        if self._held:
-            mark(self._marks, place)
+        mark(self._marks, place)
         self._next = time.monotonic() + self._pause
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
