@@ -151,7 +151,7 @@ def _recorded(folder: Path) -> tuple[str, str]:
     curve = tracker.begin(parent)
     run = tracker.log_point(curve, first)
     assert run is not None
-    tracker.close_curve(curve, "FINISHED")
+    tracker.update(curve, "FINISHED")
     return curve, run
 
 

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _provision(uri: str, names: Sequence[str]) -> None:
     for pages in open_pages(uri, names):
         with Console(stderr=True).status(pages.name) as status:  # on a terminal only, and gone when it is done
-            count = pages.summarise(lambda step: status.update(f"{pages.name}: {step}"))  # noqa: B023 (called at once)
+            count = pages.reports.of_all(lambda step: status.update(f"{pages.name}: {step}"))  # noqa: B023 (called at once)
         print(f"{pages.name}: {count} summaries over seeds")
         for link in pages.board.provision():
             print(f"  {link.title}\n    {link.address}")

@@ -17,7 +17,7 @@ from pruneexp.tracking import Place, counted, marked
 
 @dataclass
 class Debt:
-    """``status`` is 1 where records of this command are owed, as they are not where they were asked for, else 0."""
+    """``status`` is 1 where records of this command are owed, else 0."""
 
     status: int = 0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -13,7 +12,7 @@ from pruneexp.config.skeleton import RuntimeConfig
 from pruneexp.errors import UserError
 from pruneexp.experiment.display import Display
 from pruneexp.experiment.session import Record, Session, recording_of
-from pruneexp.tracking import PageLink, Recording, Tracker, opener
+from pruneexp.tracking import Recording, opener
 
 
 def show_record(session: Session, record: Record, view: str) -> None:
@@ -21,58 +20,43 @@ def show_record(session: Session, record: Record, view: str) -> None:
 
     ``view`` is the name or the title of the page. A job of a sweep says nothing: the sweep does, once.
     """
-    runtime = session.spec.runtime
-
-    def describe(tracker: Tracker) -> None:
-        run_id = record.run_id()
-        if run_id is not None:
-            tracker.describe(run_id)
-
-    links = _provision(runtime, session.recording, session.display, describe)
-    if not _of_many(runtime):
-        _say(links, view, session.recording, session.display)
+    _show(session.spec.runtime, session.recording, session.display, view, record)
 
 
 def show_page(session: Session, view: str) -> None:
     """Say where a view of this kind is; the plain page of runs where there is none."""
-    links = _provision(session.spec.runtime, session.recording, session.display)
-    _say(links, view, session.recording, session.display)
+    _show(session.spec.runtime, session.recording, session.display, view)
 
 
 def show_sweep(runtime: RuntimeConfig, display: Display) -> None:
     """Say where what the jobs of a sweep have recorded is drawn."""
-    recording = recording_of(runtime, Store(Path(runtime.store)), display)
-    _say(_provision(runtime, recording, display), "tradeoff", recording, display)
+    _show(runtime, recording_of(runtime, Store(Path(runtime.store)), display), display, "tradeoff")
+
+
+def _show(
+    runtime: RuntimeConfig, recording: Recording, display: Display, view: str, record: Record | None = None
+) -> None:
+    """Nothing of this is worth failed work: ``python -m pruneexp.dashboard`` does it again at any time."""
+    if not runtime.dashboard:
+        return
+    try:
+        tracker = recording.tracker()
+        if tracker is None:
+            return
+        run_id = None if record is None else record.run_id()
+        if run_id is not None:
+            tracker.describe(run_id)
+        links = tracker.board.provision()
+    except UserError as error:
+        display.note(f"everything is recorded, but not the views of it: {error}")
+        return
+    if record is None or not _of_many(runtime):
+        link = next((link for link in links if view in (link.name, link.title)), links[-1])
+        command = opener(recording.uri)
+        display.say(f"dashboard {link.address}" + (f" (after: {command})" if command else ""))
 
 
 def _of_many(runtime: RuntimeConfig) -> bool:
     """Whether this is a job of a sweep, or of any sweeper that runs it within its own process."""
     swept = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
     return runtime.job is not None or swept
-
-
-def _provision(
-    runtime: RuntimeConfig,
-    recording: Recording,
-    display: Display,
-    first: Callable[[Tracker], None] = lambda tracker: None,
-) -> Sequence[PageLink]:
-    """Nothing of this is worth failed work: ``python -m pruneexp.dashboard`` does it again at any time."""
-    if not runtime.dashboard:
-        return []
-    try:
-        tracker = recording.tracker()
-        if tracker is None:
-            return []
-        first(tracker)
-        return tracker.board.provision()
-    except UserError as error:
-        display.note(f"everything is recorded, but not the views of it: {error}")
-        return []
-
-
-def _say(links: Sequence[PageLink], view: str, recording: Recording, display: Display) -> None:
-    if links:
-        link = next((link for link in links if view in (link.name, link.title)), links[-1])
-        command = opener(recording.uri)
-        display.say(f"dashboard {link.address}" + (f" (after: {command})" if command else ""))

@@ -32,7 +32,7 @@ _WEIGHTS, _ABOUT = "weights.safetensors", "network.json"
 
 
 @dataclass(frozen=True)
-class Served:
+class LoadedNetwork:
     """A network in evaluation mode; ``predict`` takes normalised images (B, c, h, w) and gives logits (B, classes)."""
 
     network: nn.Module
@@ -51,7 +51,7 @@ def write(folder: Path, model: Mapping[str, Any], input_shape: Sequence[int], we
     (folder / _ABOUT).write_text(json.dumps(about, indent=1), encoding="utf-8")
 
 
-def read(folder: Path, allow: Sequence[str] = ()) -> Served:
+def read(folder: Path, allow: Sequence[str] = ()) -> LoadedNetwork:
     """Build a network that was written; ``allow`` names packages of yours that it may come from.
 
     Raises:
@@ -65,10 +65,10 @@ def read(folder: Path, allow: Sequence[str] = ()) -> Served:
     channels, height, width = about["input_shape"]
     materialise(network, (channels, height, width))
     load(network, load_file(folder / _WEIGHTS), str(folder / _WEIGHTS))
-    return Served(network.eval(), (channels, height, width))
+    return LoadedNetwork(network.eval(), (channels, height, width))
 
 
-def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> Served:
+def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> LoadedNetwork:
     """What MLflow calls; ``model_config={"allow": [...]}`` of ``mlflow.pyfunc.load_model`` is as in ``read``."""
     return read(Path(path), (model_config or {}).get("allow", ()))
 

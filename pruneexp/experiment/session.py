@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from pruneexp import schema
 from pruneexp.cache.store import Artefact, Checkpoint, Store
 from pruneexp.config.skeleton import RuntimeConfig
-from pruneexp.errors import Infeasible, UserError
+from pruneexp.errors import Infeasible, UserError, redact
 from pruneexp.experiment.build import Job, build
 from pruneexp.experiment.display import Display, Watched
 from pruneexp.experiment.identity import AskedBy, identity
@@ -28,7 +28,7 @@ from pruneexp.signals import StopRequest
 from pruneexp.stages.dense import train_dense
 from pruneexp.stages.graph import Route, Runner
 from pruneexp.stages.setting import Setting, Watch
-from pruneexp.tracking import Parent, Recording, default_uri, monitored, redact
+from pruneexp.tracking import Parent, Recording, default_uri, monitored
 from pruneexp.tracking.artefacts import of_parent, of_point, read_point
 
 #: What the points of one curve differ in.

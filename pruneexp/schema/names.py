@@ -29,7 +29,6 @@ LAYERS_FILE = "layers.json"
 SENSITIVITY_FILE = "sensitivity.json"
 CONFIG_FILE = "config.yaml"
 ENVIRONMENT_FILE = "environment.json"
-DRAWING_FILE = "curve.svg"
 POINTS_FOLDER = "points"  # of curves and studies: a Parquet file of their points for each result store
 
 #: Tags without a prefix, for people to filter by; ``runtime.tags`` sets the others.

@@ -6,25 +6,21 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from filelock import Timeout
-
 from pruneexp.cache.store import Store
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, redact
 from pruneexp.places import SPOOL
-from pruneexp.tracking import Place, Tracker, counted, places, redact, resolved
-from pruneexp.tracking.earlier import adopt
+from pruneexp.tracking import Place, Tracker, counted, places, resolved
+from pruneexp.tracking.notes import left_by_earlier_version
 from pruneexp.tracking.projection import Projection
 from pruneexp.tracking.stores import sqlite_path
-
-#: How long a job that writes the same records is waited for.
-_OTHERS_SECONDS = 30.0
 
 
 def deliver(roots: Sequence[Path], uris: Sequence[str]) -> int:
     """Write what result stores owe to the tracking stores named, or to all; 1 where anything is owed still."""
     given = {redact(resolved(uri)): uri for uri in uris}
-    if SPOOL.is_dir():
-        adopt(SPOOL, Store(roots[0]), _say)
+    earlier = left_by_earlier_version(SPOOL)
+    if earlier:
+        _say(earlier)
     status, asked = 0, 0
     for root in roots:
         for place in places(root):
@@ -53,11 +49,8 @@ def _deliver(root: Path, place: Place, uri: str) -> int:
 def _written(root: Path, place: Place, uri: str) -> int:
     tracker = Tracker(uri, place.experiment)
     place.recognise(tracker.made)
-    try:
-        with place.projecting().acquire(timeout=_OTHERS_SECONDS):
-            done = Projection(place, Store(root), tracker).write_owed(_say)
-    except Timeout as error:
-        raise UserError(f"Another process is writing what is owed in {place.folder}.") from error
+    with place.projecting():
+        done = Projection(place, Store(root), tracker).write_owed(_say)
     if done.stuck:
         _say(done.stuck)
     return done.records

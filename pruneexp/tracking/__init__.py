@@ -5,7 +5,6 @@ configuration. Importing it is cheap: MLflow itself (1.6 s, plus 0.9 s for its S
 is made.
 """
 
-from pruneexp.errors import redact
 from pruneexp.tracking.artefacts import Parent
 from pruneexp.tracking.board import PageLink, opener
 from pruneexp.tracking.models import Network
@@ -33,6 +32,5 @@ __all__ = [
     "opener",
     "places",
     "point_name",
-    "redact",
     "resolved",
 ]

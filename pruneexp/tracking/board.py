@@ -30,7 +30,6 @@ from pruneexp.tracking.stores import explained
 from pruneexp.tracking.summaries import METRICS
 
 if TYPE_CHECKING:
-    from filelock import FileLock
     from mlflow.entities import Run
 
 #: Where ``mlflow ui`` listens unless told otherwise.
@@ -38,8 +37,8 @@ LOCAL_UI = "http://127.0.0.1:5000"
 #: Key of an experiment's tag, but for the view's own key; the address of the page names that.
 TAG_PREFIX = "mlflow.sharedViewState."
 _KEY_PREFIX = "pruneexp-"
-#: Longest value that MLflow 3 takes in a tag of an experiment, and beyond what it is compressed.
-_LIMIT, _PLAIN_LIMIT = 20_000, 4_000
+#: Longest value that MLflow 3 takes in a tag of an experiment.
+_LIMIT = 20_000
 _FOLDER = Path(__file__).parent / "views"
 _PAGE = "page.json"
 #: Values of a parameter that get a view each, the newest.
@@ -66,18 +65,16 @@ class BoardView(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The state as MLflow stores it: JSON, compressed where it is long."""
+        """The state as MLflow stores a long one: compressed JSON."""
         plain = json.dumps(self.state, separators=(",", ":"))
-        if len(plain) <= _PLAIN_LIMIT:
-            return plain
         return "deflate;" + base64.b64encode(zlib.compress(plain.encode(), 9)).decode()
 
 
 class Board:
     """The pages of one experiment."""
 
-    def __init__(self, runs: Runs, lock: FileLock) -> None:
-        self._runs, self._lock = runs, lock
+    def __init__(self, runs: Runs) -> None:
+        self._runs = runs
 
     def provision(self) -> list[PageLink]:
         """Write every view for which something is recorded; the last link is the plain page of runs."""
@@ -85,7 +82,7 @@ class Board:
             # Of a search over very many layers MLflow cannot keep the view.
             found = [view for view in self._views() if len(view.text) <= _LIMIT]
         client, experiment = self._runs.client, self._runs.experiment_id
-        with explained(self._runs.uri, "written"), self._lock:
+        with explained(self._runs.uri, "written"), self._runs.lock:
             tags = client.get_experiment(experiment).tags
             for view in found:
                 key = TAG_PREFIX + _KEY_PREFIX + view.name

@@ -11,32 +11,26 @@ import math
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pruneexp.tracking.databases import connected, is_database
 from pruneexp.tracking.naming import PARAM_LIMIT, TAG_LIMIT, within
-from pruneexp.tracking.runs import Runs, Value, quoted, texts
+from pruneexp.tracking.runs import Runs, Value, Where, texts
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
-    from sqlalchemy import Connection, Select
-
-#: How long a SQLite file that another process is writing is waited for.
-_BUSY_MILLISECONDS = 20_000
-
-#: Conditions that runs meet: values by ``tags.KEY``, ``params.KEY``, ``attributes.status`` or ``.run_id``.
-Where = Mapping[str, str]
+    from sqlalchemy import Select
 
 
 class StoredRun(NamedTuple):
-    """A run as it was read, of a database with the contents asked for; ``started`` is in milliseconds since 1970."""
+    """A run as it was read, of a database with the contents asked for; its moments are in milliseconds since 1970."""
 
     run_id: str
     name: str
     status: str
     started: int
+    ended: int
     params: dict[str, str]
     metrics: dict[str, float]
     tags: dict[str, str]
@@ -51,25 +45,19 @@ class NewRun(NamedTuple):
     values: Sequence[Value]
 
 
-def query(where: Where) -> str:
-    """The conditions as MLflow's client takes them."""
-    parts = ((*name.split(".", 1), value) for name, value in where.items())
-    return " and ".join(f"{place}.`{key}` = {quoted(value)}" for place, key, value in parts)
-
-
 def find(runs: Runs, where: Where, contents: Iterable[str] = ("params", "metrics", "tags")) -> list[StoredRun]:
     """Every active run that meets the conditions; of a database with these ``contents`` only."""
     if not is_database(runs.uri):
-        return [_of_client(run) for run in runs.find(query(where))]
+        return [_of_client(run) for run in runs.find(where)]
     from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlParam, SqlRun, SqlTag
     from sqlalchemy import select
 
     tables: dict[str, Any] = {"params": SqlParam, "metrics": SqlLatestMetric, "tags": SqlTag}
     heads = _heads(runs.experiment_id, where)
     chosen: Select[Any] = heads.with_only_columns(SqlRun.run_uuid)
-    with _connection(runs.uri) as connection:
-        found = {run_id: StoredRun(run_id, name, status, started, {}, {}, {})
-                 for run_id, name, status, started in connection.execute(heads)}  # fmt: skip
+    with connected(runs.uri) as connection:
+        found = {run_id: StoredRun(run_id, name, status, started, ended or 0, {}, {}, {})
+                 for run_id, name, status, started, ended in connection.execute(heads)}  # fmt: skip
         for name in contents:
             table = tables[name]
             nan = [table.is_nan] if table is SqlLatestMetric else []
@@ -86,7 +74,9 @@ def replace(runs: Runs, outdated: Sequence[str], fresh: Sequence[NewRun]) -> Non
         for run_id in outdated:
             runs.client.delete_run(run_id)
         for one in fresh:
-            _create(runs, one)
+            run = runs.create(one.name, one.tags)
+            runs.fill(run, texts(one.params), one.values, {})
+            runs.end(run, "FINISHED")
         return
     from mlflow.entities import LifecycleStage
     from mlflow.store.tracking.dbmodels.models import SqlRun
@@ -94,7 +84,7 @@ def replace(runs: Runs, outdated: Sequence[str], fresh: Sequence[NewRun]) -> Non
 
     now = int(time.time() * 1000)
     gone = {"lifecycle_stage": LifecycleStage.DELETED, "deleted_time": now}
-    with _connection(runs.uri) as connection:
+    with connected(runs.uri) as connection:
         for run_id in outdated:
             connection.execute(update(SqlRun).where(SqlRun.run_uuid == run_id).values(gone))
         for table, rows in _rows(runs, fresh, now).items():
@@ -109,7 +99,7 @@ def _heads(experiment_id: str, where: Where) -> Select[Any]:
     from sqlalchemy import and_, select
     from sqlalchemy.orm import aliased
 
-    columns: list[Any] = [SqlRun.run_uuid, SqlRun.name, SqlRun.status, SqlRun.start_time]
+    columns: list[Any] = [SqlRun.run_uuid, SqlRun.name, SqlRun.status, SqlRun.start_time, SqlRun.end_time]
     found: Select[Any] = select(*columns).where(
         SqlRun.experiment_id == int(experiment_id), SqlRun.lifecycle_stage == LifecycleStage.ACTIVE
     )
@@ -156,28 +146,9 @@ def _rows(runs: Runs, fresh: Sequence[NewRun], now: int) -> dict[Any, list[dict[
     return found
 
 
-def _create(runs: Runs, one: NewRun) -> None:
-    from mlflow.exceptions import MlflowException
-
-    run = runs.create(one.name, one.tags)
-    try:
-        runs.fill(run, texts(one.params), one.values, {})
-        runs.end(run, "FINISHED")
-    except MlflowException:
-        if not runs.gone(run):  # else another machine has found it unfinished
-            raise
-
-
-@contextmanager
-def _connection(uri: str) -> Iterator[Connection]:
-    with connected(uri) as connection:
-        if uri.startswith("sqlite"):
-            connection.exec_driver_sql(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
-        yield connection
-
-
 def _of_client(run: Run) -> StoredRun:
     data, info = run.data, run.info
     return StoredRun(
-        info.run_id, info.run_name or "", info.status, info.start_time, data.params, data.metrics, data.tags
-    )
+        info.run_id, info.run_name or "", info.status, info.start_time, info.end_time or 0,
+        data.params, data.metrics, data.tags,
+    )  # fmt: skip

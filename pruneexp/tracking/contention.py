@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from pruneexp.tracking.runs import Runs
+from pruneexp.tracking.runs import Runs, Where
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -30,10 +30,10 @@ def whole(run: Run) -> bool:
     return str(run.info.status) == "FINISHED"
 
 
-def settle(runs: Runs, query: str, own: Run) -> bool:
+def settle(runs: Runs, where: Where, own: Run) -> bool:
     """Leave one whole run of all that match; whether it is ``own``, which is whole by now."""
     for _ in range(_LOOKS):
-        found = list(runs.find(query))
+        found = list(runs.find(where))
         first = min(filter(whole, found), key=rank, default=None)
         if first is None:
             runs.client.restore_run(own.info.run_id)
@@ -46,13 +46,13 @@ def settle(runs: Runs, query: str, own: Run) -> bool:
     return True
 
 
-def agree(runs: Runs, query: str, own: Run) -> Run:
+def agree(runs: Runs, where: Where, own: Run) -> Run:
     """The run that all who have just made one that matches take, found alike by each: of a curve, nobody's is whole.
 
     Each withdraws only its own. To agree, all must see the same, hence the wait.
     """
     time.sleep(SEEN_SECONDS)
-    first = min(runs.find(query), key=rank, default=own)
+    first = min(runs.find(where), key=rank, default=own)
     if first.info.run_id != own.info.run_id:
         runs.client.delete_run(own.info.run_id)
     return first

@@ -1,12 +1,19 @@
-"""What a point and a scan become in MLflow: metrics, tags and files. Pure functions; knows no store."""
+"""What points and scans become in MLflow: metrics, tags and files. Pure functions; knows no store."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from pruneexp import schema
 from pruneexp.tracking.runs import Value
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from pruneexp.schema.columns import LoggedPoint
 
 
 def remarks(point: schema.TradeoffPoint) -> dict[str, str]:
@@ -48,3 +55,36 @@ def scan_file(scan: schema.Scan) -> dict[str, str]:
         "rows": [schema.flatten(row) for row in scan.rows],
     }
     return {schema.SENSITIVITY_FILE: json.dumps(table, indent=1)}
+
+
+def parquet(logged: Iterable[tuple[LoggedPoint, int]], experiment_id: str) -> bytes:
+    """The Parquet file of points and the moments at which their runs ended, in milliseconds since 1970, by run.
+
+    Its columns are those of ``schema.columns``, ``ended`` and ``experiment_id``.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from pruneexp.schema.columns import with_layers
+
+    ordered = sorted(logged, key=lambda pair: pair[0].run_id)
+    table = _as_by_mlflow(with_layers(point for point, _ in ordered))
+    ended, ids = [moment for _, moment in ordered], [experiment_id] * len(ordered)
+    table = table.append_column(pa.field("ended", pa.int64()), pa.array(ended, pa.int64()))
+    table = table.append_column(pa.field("experiment_id", pa.string()), pa.array(ids, pa.string()))
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="snappy", use_dictionary=False, write_statistics=False, store_schema=False)
+    return bytes(sink.getvalue())
+
+
+def _as_by_mlflow(table: pa.Table) -> pa.Table:
+    """The largest number in place of an infinite one, as MLflow keeps a metric."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for place, field in enumerate(table.schema):
+        if field.type == pa.float64():
+            column = table.column(place)
+            largest = pc.multiply(pc.sign(column), sys.float_info.max)
+            table = table.set_column(place, field, pc.if_else(pc.is_inf(column), largest, column))
+    return table

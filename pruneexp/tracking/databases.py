@@ -6,8 +6,8 @@ processes may be writing; both are prevented here.
 
 from __future__ import annotations
 
-import contextlib
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,27 +30,20 @@ def is_database(uri: str) -> bool:
 
 def create_database(path: Path, build: Callable[[Path], object]) -> None:
     """Have ``build`` make the database beside ``path`` and rename it into place, so that none is ever half made."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with contextlib.ExitStack() as cleaning:
-        for leftover in (temporary, Path(f"{temporary}-journal")):
-            leftover.unlink(missing_ok=True)
-            cleaning.callback(leftover.unlink, missing_ok=True)
-        build(temporary)
-        os.replace(temporary, path)
+    with tempfile.TemporaryDirectory(prefix=f"{path.name}.", suffix=".partial", dir=path.parent) as folder:
+        build(Path(folder, path.name))
+        os.replace(Path(folder, path.name), path)
 
 
-def check_database(uri: str, shown: str, *, busy_seconds: float = 20.0) -> None:
+def check_database(uri: str, shown: str, busy_seconds: float = 20.0) -> None:
     """One connection, because MLflow itself retries for a minute and a half before it says what is wrong.
-
-    ``busy_seconds`` is how long a SQLite file that somebody else is writing is waited for.
 
     Raises:
         UserError: the database holds something else than MLflow's tables, or those of another MLflow version.
         sqlalchemy.exc.SQLAlchemyError: it cannot be reached or written.
     """
-    with connected(uri) as connection:
+    with connected(uri, busy_seconds) as connection:
         if uri.startswith("sqlite"):
-            connection.exec_driver_sql(f"PRAGMA busy_timeout = {round(1000 * busy_seconds)}")
             # A lock is given on a read-only file too: only a write, taken back at once, tells.
             version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
             connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -60,12 +53,17 @@ def check_database(uri: str, shown: str, *, busy_seconds: float = 20.0) -> None:
             check_schema(connection, shown)
 
 
-def connected(uri: str) -> Connection:
-    """A connection that is given up within seconds where nobody answers."""
+def connected(uri: str, busy_seconds: float = 20.0) -> Connection:
+    """A connection that is given up within seconds where nobody answers.
+
+    ``busy_seconds`` is how long a SQLite file that somebody else is writing is waited for.
+    """
     import sqlalchemy
     from sqlalchemy.pool import NullPool
 
-    arguments = {"connect_timeout": _CONNECT_SECONDS} if uri.startswith(("postgresql", "mysql")) else {}
+    arguments: dict[str, float] = {"timeout": busy_seconds} if uri.startswith("sqlite") else {}
+    if uri.startswith(("postgresql", "mysql")):
+        arguments = {"connect_timeout": _CONNECT_SECONDS}
     return sqlalchemy.create_engine(uri, poolclass=NullPool, connect_args=arguments).connect()
 
 

@@ -1,4 +1,4 @@
-"""The description of the run of a curve or a search: what MLflow renders of Markdown, with its table and its picture.
+"""The description of the run of a curve or a search: what MLflow renders of Markdown, with its table.
 
 Pure: from points to text. Accuracies are percent, of val unless said otherwise.
 """
@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pruneexp import schema
-from pruneexp.tracking.drawing import Polyline, tradeoff_svg
 from pruneexp.tracking.naming import TAG_LIMIT
-from pruneexp.tracking.summaries import run_colour
 
 #: The tag that holds a run's description.
 TAG = "mlflow.note.content"
@@ -33,42 +31,22 @@ def search_heading(name: str, trials: int) -> str:
     return f"**{name}**: of {trials} points those that no other beats in accuracy on val at their density or below"
 
 
-def description(heading: str, points: Sequence[schema.TradeoffPoint], run_id: str) -> str:
-    """Table and picture; of a table that is longer than a tag, the first rows.
+def description(heading: str, points: Sequence[schema.TradeoffPoint]) -> str:
+    """The table; of one that is longer than a tag, the first rows.
 
     A last column says of which points the accuracies are doubtful, where there is one.
     """
-    ending = f"\n\n![curve](get-artifact?path={schema.DRAWING_FILE}&run_uuid={run_id})\n"
     doubtful = any(map(schema.doubts, points))
     head = (*_HEAD, "") if doubtful else _HEAD
     lines = [heading, "", _row(head), _row(["---:"] * len(head))]
-    room = TAG_LIMIT - len(ending) - sum(len(line) + 1 for line in lines)
+    room = TAG_LIMIT - sum(len(line) + 1 for line in lines)
     for point in points:
         row = _row((*_cells(point), "; ".join(schema.doubts(point))) if doubtful else _cells(point))
         room -= len(row) + 1
         if room < 0:
             break
         lines.append(row)
-    return "\n".join(lines) + ending
-
-
-def drawing(points: Sequence[schema.TradeoffPoint]) -> str:
-    """The curve of accuracy loss, before retraining too where there was any."""
-    after = [(_drawn_at(point), _loss(point, point.result.val.after)) for point in points]
-    before = [
-        (_drawn_at(point), _loss(point, point.result.val.before))
-        for point in points
-        if point.result.val.before is not None
-    ]
-    lines = [Polyline("after", run_colour(schema.flatten(points[0].identity)), after)]
-    if before and before != after:
-        lines.append(Polyline("before retraining", "#888", before, dashed=True))
-    return tradeoff_svg(lines, "accuracy loss (points)")
-
-
-def _drawn_at(point: schema.TradeoffPoint) -> float:
-    """The density; a network that lost all its weights stands where it would with a single one."""
-    return max(1, point.result.weights_kept) / max(1, point.result.weights_total)
+    return "\n".join(lines)
 
 
 def _loss(point: schema.TradeoffPoint, score: schema.Score) -> float:

@@ -9,13 +9,9 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pruneexp import schema
-from pruneexp.tracking.runs import Runs, kind, quoted
-
-if TYPE_CHECKING:
-    from mlflow.entities import Run
+from pruneexp.tracking.runs import Runs
 
 _DATA = "data"
 #: MLflow refuses these in a model's name.
@@ -40,7 +36,8 @@ class Network:
 
 def log_network(runs: Runs, point_key: str, network: Network) -> str | None:
     """Log a network as an output of the run of a point; None where there is no such point, or the model is there."""
-    point = _point(runs, point_key)
+    of = {f"tags.{schema.KIND}": "point", f"tags.{schema.POINT_KEY}": point_key, "attributes.status": "FINISHED"}
+    point = next(runs.find(of), None)
     known = runs.client.search_logged_models([runs.experiment_id], f"tags.`{schema.NETWORK_KEY}` = '{network.key}'")
     if point is None or any(str(model.status) == "READY" for model in known):
         return None
@@ -61,11 +58,6 @@ def log_network(runs: Runs, point_key: str, network: Network) -> str | None:
     runs.client.finalize_logged_model(model.model_id, "READY")
     runs.client.log_outputs(point.info.run_id, [LoggedModelOutput(model.model_id, 0)])
     return str(model.model_id)
-
-
-def _point(runs: Runs, key: str) -> Run | None:
-    query = f"{kind('point')} and tags.`{schema.POINT_KEY}` = {quoted(key)} and attributes.status = 'FINISHED'"
-    return next(runs.find(query), None)
 
 
 def _write_description(folder: Path, network: Network, model_id: str) -> None:

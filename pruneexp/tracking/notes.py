@@ -17,19 +17,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from pruneexp.errors import UserError, redact
 from pruneexp.tracking.artefacts import now, without_credentials
 
-Kind = Literal["point", "failure", "scan", "table", "curve", "study"]
+Kind = Literal["point", "failure", "scan", "curve", "study"]
 
-#: The order in which notes are paid: how a run ended is said when everything is in it. A table is a curve's Parquet.
-ORDER: tuple[Kind, ...] = ("point", "failure", "scan", "table", "curve", "study")
+#: The order in which notes are paid: how a run ended is said when everything is in it.
+ORDER: tuple[Kind, ...] = ("point", "failure", "scan", "curve", "study")
 #: Kinds that a person counts as records.
 RECORDS = ("point", "failure", "scan")
 
 _ABOUT, _OWED, _PAID, _SUFFIX = "place.json", "owed", "paid", ".json"
+#: How long another process that pays what this place is owed is waited for; 100 points take it 6 s.
+_OTHERS_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -63,13 +65,23 @@ class Place:
         about = _found(folder / _ABOUT)
         return None if about is None else cls(folder.parents[1], str(about["uri"]), str(about["experiment"]))
 
-    def projecting(self) -> FileLock:
-        """Held by the one process that pays what others have left; each may pay its own meanwhile."""
-        with self._changing():
-            return FileLock(self.folder / "projection.lock")
+    @contextmanager
+    def projecting(self) -> Iterator[None]:
+        """Held by the one process that pays what others have left; each may pay its own meanwhile.
 
-    def owe(self, note: Note) -> bool:
-        """Note what is to be written; whether it is owed, as it is not paid already.
+        Raises:
+            UserError: another process goes on doing so.
+        """
+        with self._changing():
+            lock = FileLock(self.folder / "projection.lock", timeout=_OTHERS_SECONDS)
+        try:
+            with lock:
+                yield
+        except Timeout as error:
+            raise UserError(f"Another process is writing what is owed in {self.folder}.") from error
+
+    def owe(self, note: Note) -> Note | None:
+        """Note what is to be written; the note as it is owed, None where it is paid already.
 
         A point that failed and is finished now is owed once. A finished point keeps its first note.
 
@@ -79,11 +91,12 @@ class Place:
         with self._changing():
             if note.kind == "point":
                 self._remove(f"failure-{note.key}")
-            before = self.find(note.kind, note.key)
-            if before is None or (note.kind != "point" and _content(before.body) != _content(_clean(note.body))):
-                _write(self._path(_OWED, note.name), {**_clean(note.body), "noted": now()})
+            before, body = self.find(note.kind, note.key), without_credentials(note.body)
+            if before is None or (note.kind != "point" and _content(before.body) != _content(body)):
+                _write(self._path(_OWED, note.name), {**body, "noted": now()})
                 self._path(_PAID, note.name).unlink(missing_ok=True)
-            return self._path(_OWED, note.name).exists()
+            owed = _found(self._path(_OWED, note.name))
+            return None if owed is None else Note(note.kind, note.key, owed)
 
     def pay(self, note: Note) -> bool:
         """Say that a note has been written; whether it was still owed. One that was changed meanwhile stays owed."""
@@ -94,10 +107,10 @@ class Place:
             os.replace(self._path(_OWED, note.name), self._path(_PAID, note.name))
             return True
 
-    def owe_again(self) -> None:
-        """Owe whatever was paid."""
+    def owe_again(self, name: str = "*") -> None:
+        """Owe whatever was paid, or the note of this name."""
         with self._changing():
-            for path in list(self._files(_PAID)):
+            for path in list((self.folder / _PAID).glob(f"{name}{_SUFFIX}")):
                 if self._path(_OWED, path.stem).exists():
                     path.unlink()
                 else:
@@ -206,6 +219,13 @@ def marked(marks: Path) -> Mapping[Path, int]:
     return found
 
 
+def left_by_earlier_version(spool: Path) -> str:
+    """The sentence on records that an earlier version left in its folder; empty where there are none."""
+    if next(spool.glob("*/*-*-*.json"), None) is None:
+        return ""
+    return f"Records of an earlier version lie in {spool}: the same commands record them again; delete the folder then."
+
+
 def counted(records: int) -> str:
     """``1 record``, ``3 records``."""
     return f"{records} record{'' if records == 1 else 's'}"
@@ -213,10 +233,6 @@ def counted(records: int) -> str:
 
 def _content(body: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name != "noted"}
-
-
-def _clean(body: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: without_credentials(value) for name, value in body.items()}
 
 
 def _found(path: Path) -> dict[str, Any] | None:

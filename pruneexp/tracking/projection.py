@@ -13,13 +13,11 @@ from typing import Any, cast
 from pruneexp import schema
 from pruneexp.cache.store import Store
 from pruneexp.errors import UserError
-from pruneexp.tracking.artefacts import Parent, ParentKind, now, read_parent, read_point
+from pruneexp.tracking import contents
+from pruneexp.tracking.artefacts import Parent, ParentKind, read_parent, read_point
 from pruneexp.tracking.notes import RECORDS, Note, Place, store_id
 from pruneexp.tracking.stores import answers
 from pruneexp.tracking.tracker import Tracker
-
-#: Milliseconds after which a record that is owed is late: before, the process that made it may be writing it.
-_LATE = 5000
 
 
 class Lost(Exception):
@@ -28,10 +26,9 @@ class Lost(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """So many ``records`` have been written, ``late`` ones among them; ``stuck`` says why others have not."""
+    """So many ``records`` have been written; ``stuck`` says why others have not."""
 
     records: int
-    late: int
     stuck: str | None
 
 
@@ -44,7 +41,7 @@ class Projection:
 
     def write_owed(self, say: Callable[[str], None]) -> Outcome:
         """Write everything that is owed. Ends early where the tracking store does not answer any more."""
-        records = late = endings = 0
+        records = endings = 0
         stuck: str | None = None
         for note in self._place.owed(say):
             try:
@@ -64,11 +61,10 @@ class Projection:
             if paid:
                 records += note.kind in RECORDS
                 endings += note.kind in ("curve", "study")
-                late += note.kind in RECORDS and now() - note.body["noted"] > _LATE
-        return Outcome(records or endings, late, stuck)
+        return Outcome(records or endings, stuck)
 
     def write(self, note: Note) -> bool:
-        """Write what a note is about and pay it; whether it was still owed, and could be written.
+        """Write what a note is about and pay it; whether it was still owed.
 
         Raises:
             UserError: the tracking store refuses.
@@ -84,9 +80,6 @@ class Projection:
                 self._tracker.log_failure(run, body["identity"], body["reason"], body["tags"], body["noted"])
             case "scan":
                 self._write_scan(note)
-            case "table":
-                if not self._write_table(note):
-                    return False
             case "curve" | "study":
                 self._write_parent(note)
         return self._place.pay(note)
@@ -96,7 +89,8 @@ class Projection:
         under = note.body["under"]
         run = self._run_of(under)
         self._tracker.log_point(run, stored.point, note.body["tags"], stored.numbers, stored.recorded)
-        self._place.owe(Note("table", under.partition("-")[2], {"under": under, "of": now()}))
+        if self._parent(under)[1] is not None:
+            self._place.owe_again(under)  # its table of points misses this one
 
     def _write_scan(self, note: Note) -> None:
         record = self._artefact(note.key, "scan")
@@ -120,42 +114,38 @@ class Projection:
         return self._run_of(under)
 
     def _write_parent(self, note: Note) -> None:
-        """How a curve or a study stands; one that the user has deleted with all its points stays deleted."""
+        """How a curve or a study stands, and its points where it has ended.
+
+        One that the user has deleted with all its points stays deleted.
+        """
         run, status = self.run_of(note.name), note.body["status"]
         if run is None:
             return
-        if note.body["numbers"]:
-            self._tracker.summarise(run, note.body["numbers"], note.body["noted"])
-        if status is not None:
-            self._tracker.close_curve(run, status)
+        if status is not None or note.body["numbers"]:
+            files = {} if status is None else self._points_file(note.name)
+            self._tracker.update(run, status, note.body["numbers"], files, note.body["noted"])
 
-    def _write_table(self, note: Note) -> bool:
-        """The Parquet of a curve or study that has ended: all its points that this store has, and has paid here."""
-        under = note.body["under"]
-        parent, status = self._parent(under)
-        if status is None:
-            return False
-        from pruneexp.tracking.columnar import LoggedRun, parquet
+    def _points_file(self, under: str) -> dict[str, bytes]:
+        """The Parquet of a curve or study: all its points that this store has, and that are noted here."""
+        from pruneexp.schema.columns import LoggedPoint  # pyarrow takes 0.1 s
 
         logged = []
-        for run in self._tracker.points_of(parent):
-            point_key = run.data.tags[schema.POINT_KEY]
-            record = self._store.record(point_key) if self._place.find("point", point_key) else None
+        for found in self._tracker.points_of(self._parent(under)[0]):
+            key = found.tags[schema.POINT_KEY]
+            record = self._store.record(key) if self._place.find("point", key) else None
             if record is not None:
-                info = run.info
-                logged.append(LoggedRun(info.run_id, info.start_time, info.end_time, read_point(record).point))
-        if logged:
-            content = parquet(logged, self._place.experiment, self._tracker.experiment_id)
-            name = f"{schema.POINTS_FOLDER}/{store_id(self._store.root)}.parquet"
-            self._tracker.put(self._run_of(under), {name: content})
-        return True
+                point = read_point(record).point
+                logged.append((LoggedPoint(found.run_id, self._place.experiment, found.started, point), found.ended))
+        if not logged:
+            return {}
+        name = f"{schema.POINTS_FOLDER}/{store_id(self._store.root)}.parquet"
+        return {name: contents.parquet(logged, self._tracker.experiment_id)}
 
     def _run_of(self, under: str) -> str:
         """The run of a curve or study, made where it is not there."""
         if under not in self._runs:
             parent, status = self._parent(under)
-            begin = self._tracker.begin if status is None else self._tracker.restore
-            self._runs[under] = begin(parent)
+            self._runs[under] = self._tracker.begin(parent, "RUNNING" if status is None else None)
         return self._runs[under]
 
     def _parent(self, under: str) -> tuple[Parent, str | None]:

@@ -11,16 +11,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import Timeout
-
 from pruneexp import schema
 from pruneexp.cache.store import Store
 from pruneexp.errors import UserError, redact
 from pruneexp.places import SPOOL
 from pruneexp.signals import deferring_interrupts
 from pruneexp.tracking.artefacts import Parent, ParentKind
-from pruneexp.tracking.earlier import adopt
-from pruneexp.tracking.notes import Note, Place, counted, mark
+from pruneexp.tracking.notes import Note, Place, counted, left_by_earlier_version, mark
 from pruneexp.tracking.projection import Lost, Projection
 from pruneexp.tracking.stores import Unreachable, answers, resolved
 from pruneexp.tracking.tracker import Tracker
@@ -29,8 +26,6 @@ Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 #: Seconds until a store in trouble is asked again: at first, and at most.
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 300.0
-#: How long another process that writes what this place is owed is waited for when a run ends; 100 points take it 6 s.
-_OTHERS_SECONDS = 30.0
 
 
 class Recording:
@@ -50,7 +45,6 @@ class Recording:
         self._tracker: Tracker | None = None
         self._held = False
         self._pause, self._next = _FIRST_PAUSE, 0.0
-        self._said: set[str] = set()
 
     def open(self) -> Place:
         """Open the tracking store and write what it is owed; once.
@@ -60,8 +54,10 @@ class Recording:
         """
         if self._place is None:
             self.uri = resolved(self.uri)
-            place = Place(self._store.root, self.uri, self._experiment)
-            adopt(self._marks.with_name(SPOOL.name), self._store, self._say)
+            place = self._there()
+            earlier = left_by_earlier_version(self._marks.with_name(SPOOL.name))
+            if earlier:
+                self._say(earlier)
             try:
                 self._connect(place)
             except Unreachable as error:
@@ -75,11 +71,11 @@ class Recording:
 
     def recorded(self, point_key: str) -> bool:
         """Whether the tracking store has this point, as far as is noted; nothing is opened."""
-        return Place(self._store.root, resolved(self.uri), self._experiment).paid("point", point_key)
+        return self._there().paid("point", point_key)
 
     def finished(self, curve_key: str) -> bool:
         """Whether the tracking store has the curve, and as a finished one, as far as is noted; nothing is opened."""
-        place = Place(self._store.root, resolved(self.uri), self._experiment)
+        place = self._there()
         note = place.find("curve", curve_key) if place.paid("curve", curve_key) else None
         return note is not None and note.body.get("status") == "FINISHED"
 
@@ -135,6 +131,9 @@ class Recording:
         except (UserError, Lost):
             return None
 
+    def _there(self) -> Place:
+        return Place(self._store.root, resolved(self.uri), self._experiment)
+
     def _change(self, under: str, **changes: object) -> None:
         kind, key = _of(under)
         note = self.open().find(kind, key)
@@ -150,23 +149,20 @@ class Recording:
     def _send(self, note: Note) -> None:
         place = self.open()
         with deferring_interrupts():
-            if not place.owe(note):
+            owed = place.owe(note)
+            if owed is None:
                 return
             if not self._held:
-                self._write(place, note)
+                self._write(place, owed)
             elif time.monotonic() >= self._next:
                 self._catch_up(place)
             else:
                 mark(self._marks, place)
 
     def _write(self, place: Place, note: Note) -> None:
-        """Write one's own record, and before one says how a curve ended, its table."""
         self._projection = self._projection or self._connect(place)
-        table = place.find("table", note.key) if note.kind in ("curve", "study") else None
         try:
-            for each in (table, place.find(note.kind, note.key)):
-                if each is not None and not place.paid(each.kind, each.key):
-                    self._projection.write(each)
+            self._projection.write(note)
         except (UserError, Lost) as error:
             self._hold(place, str(error))
             self._next = 0.0  # at once a second time: a connection that was dropped is good again
@@ -177,22 +173,16 @@ class Recording:
         if self._held and not answers(self.uri):
             self._wait_longer(place)
             return
-        patience = _OTHERS_SECONDS if self._held and self._next == 0.0 else 0.0
         try:
             self._projection = self._connect(place)
-            with place.projecting().acquire(timeout=patience):
-                done = self._projection.write_owed(self._once)
-        except Timeout:
-            self._wait_longer(place)  # another process is writing
-            return
+            with place.projecting():
+                done = self._projection.write_owed(self._say)
         except UserError as error:
             self._hold(place, str(error))
             return
-        arrived = done.records if self._held else done.late
-        if arrived:
-            self._say(f"{counted(arrived)} that waited for {redact(self.uri)} arrived.")
+        if done.records:
+            self._say(f"{counted(done.records)} that waited for {redact(self.uri)} arrived.")
         if done.stuck:
-            self._once(done.stuck)
             self._hold(place, done.stuck)
         else:
             self._held, self._pause = False, _FIRST_PAUSE
@@ -206,15 +196,9 @@ class Recording:
         self._wait_longer(place)
 
     def _wait_longer(self, place: Place) -> None:
-        if self._held:
-            mark(self._marks, place)
+        mark(self._marks, place)
         self._next = time.monotonic() + self._pause
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
-
-    def _once(self, sentence: str) -> None:
-        if sentence not in self._said:
-            self._said.add(sentence)
-            self._say(sentence)
 
 
 def _of(under: str) -> tuple[ParentKind, str]:

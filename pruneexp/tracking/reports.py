@@ -1,26 +1,24 @@
 """What can be written again from the recorded points alone: descriptions of curves and searches, summaries over seeds.
 
 Knows runs and points; the content comes from ``markdown`` and ``summaries``. What is as it should be is left alone.
-A summary may still miss what another machine has just recorded; the next command mends it.
+A summary can miss what another machine has just recorded; the next command mends it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pruneexp import schema
 from pruneexp.summary.pareto import pareto_front
-from pruneexp.tracking import bulk, contention, markdown
-from pruneexp.tracking.runs import PARENT, Runs, Value
+from pruneexp.tracking import bulk, markdown
+from pruneexp.tracking.runs import PARENT, Runs, Value, Where
+from pruneexp.tracking.stores import explained
 from pruneexp.tracking.summaries import step_of, summaries
 
 if TYPE_CHECKING:
-    from filelock import FileLock
-
     from pruneexp.schema.columns import LoggedPoint
 
 _KIND = f"tags.{schema.KIND}"
@@ -28,8 +26,6 @@ _FINISHED = {_KIND: "point", "attributes.status": "FINISHED"}
 _FAILED = {_KIND: "point", "attributes.status": "FAILED"}
 #: The part of a contest's condition that a database can answer; hashes of settings say nearly everything.
 _CONDITION = ("dense_settings", "prune_settings", "reg_settings", "reg")
-#: One to write, one to mend what another machine has meanwhile made different, and one to see that it stays.
-_LOOKS = 3
 #: Points, with the id of the run above each.
 Points = list[tuple[str, "LoggedPoint"]]
 
@@ -37,61 +33,59 @@ Points = list[tuple[str, "LoggedPoint"]]
 class Reports:
     """Writer of what follows from the points of one experiment."""
 
-    def __init__(self, runs: Runs, lock: FileLock, *, shared: bool) -> None:
-        """``shared`` says that machines which do not see the lock write here too."""
-        self._runs, self._lock, self._shared = runs, lock, shared
+    def __init__(self, runs: Runs) -> None:
+        self._runs = runs
 
     def of_parent(self, run_id: str) -> None:
-        """Describe a curve or a search, and renew the summaries of the contest that a curve is in."""
-        above = {f"tags.{PARENT}": run_id}
-        points = [logged for _, logged in self._points({**_FINISHED, **above})]
-        if not points:
-            return
-        failed = len(bulk.find(self._runs, {**_FAILED, **above}, ()))
-        for run in bulk.find(self._runs, {"attributes.run_id": run_id}, ("tags",)):
-            self._describe(run, points, failed)
-        of = points[0].point.identity
-        if not of.study:
-            same = {f"params.{name}": str(getattr(of, name)) for name in _CONDITION if getattr(of, name)}
-            self._renew({**_FINISHED, **same}, schema.contest_of(of))
+        """Describe a curve or a search, and renew the summaries of the contest that a curve is in.
+
+        Raises:
+            UserError: the tracking store refuses.
+        """
+        with explained(self._runs.uri, "written"):
+            self._of_parent(run_id)
 
     def of_all(self, say: Callable[[str], None] = lambda _: None) -> int:
         """Renew every summary, and describe every curve and search; how many summaries there are.
 
         ``say`` is told what is being done.
-        """
-        say("summarising its points")
-        count, points = self._renew(_FINISHED)
-        say(f"describing curves and searches of {len(points)} points")
-        self._describe_all(points)
-        return count
 
-    def _renew(self, alike: bulk.Where, contest: str = "") -> tuple[int, Points]:
-        """Make the summaries of points that meet a condition, and of one contest only: their number, and the points.
-
-        Machines that do not see the lock may write at the same moment, so one that has written looks again.
+        Raises:
+            UserError: the tracking store refuses.
         """
+        with explained(self._runs.uri, "written"):
+            say("summarising its points")
+            count, points = self._renew(_FINISHED)
+            say(f"describing curves and searches of {len(points)} points")
+            self._describe_all(points, _FAILED, {_KIND: "curve"}, {_KIND: "study"})
+            return count
+
+    def _of_parent(self, run_id: str) -> None:
+        above = {f"tags.{PARENT}": run_id}
+        points = self._points({**_FINISHED, **above})
+        self._describe_all(points, {**_FAILED, **above}, {"attributes.run_id": run_id})
+        of = points[0][1].point.identity if points else None
+        if of is not None and not of.study:
+            same = {f"params.{name}": str(getattr(of, name)) for name in _CONDITION if getattr(of, name)}
+            self._renew({**_FINISHED, **same}, schema.contest_of(of))
+
+    def _renew(self, alike: Where, contest: str = "") -> tuple[int, Points]:
+        """Make the summaries of points that meet a condition, and of one contest only: their number, and the points."""
         existing = {_KIND: "summary", **({f"tags.{schema.CONTEST}": contest} if contest else {})}
-        count, points = 0, Points()
-        for _ in range(_LOOKS):
-            with self._lock:
-                points = [(above, logged) for above, logged in self._points(alike)
-                          if contest in ("", schema.contest_of(logged.point.identity))]  # fmt: skip
-                wanted = summaries(logged for _, logged in points)
-                changed = self._replace(wanted, existing)
-            count = len(wanted)
-            if not (self._shared and changed):
-                break
-            time.sleep(contention.SEEN_SECONDS)
-        return count, points
+        with self._runs.lock:
+            points = [(above, logged) for above, logged in self._points(alike)
+                      if contest in ("", schema.contest_of(logged.point.identity))]  # fmt: skip
+            wanted = summaries(logged for _, logged in points)
+            self._replace(wanted, existing)
+        return len(wanted), points
 
-    def _points(self, where: bulk.Where) -> Points:
+    def _points(self, where: Where) -> Points:
         """Points that can be read, with the id of the run above each; others are the business of publications."""
         return [(run.tags.get(PARENT, ""), logged) for run in bulk.find(self._runs, where)
                 if (logged := _logged(run)) is not None]  # fmt: skip
 
-    def _replace(self, wanted: Sequence[bulk.NewRun], existing: bulk.Where) -> bool:
-        """Write summaries that are missing or have changed, delete others; whether there were any."""
+    def _replace(self, wanted: Sequence[bulk.NewRun], existing: Where) -> None:
+        """Write summaries that are missing or have changed, and delete others."""
         missing = {one.tags[schema.DIGEST]: one for one in wanted}
         outdated = [
             run.run_id
@@ -100,32 +94,31 @@ class Reports:
         ]
         if outdated or missing:
             bulk.replace(self._runs, outdated, list(missing.values()))
-        return bool(outdated or missing)
 
-    def _describe_all(self, points: Points) -> None:
+    def _describe_all(self, points: Points, failures: Where, *parents: Where) -> None:
         below: dict[str, list[LoggedPoint]] = defaultdict(list)
         for parent, logged in points:
             below[parent].append(logged)
-        failed = Counter(run.tags.get(PARENT, "") for run in bulk.find(self._runs, _FAILED, ("tags",)))
-        for kind in ("curve", "study"):
-            for run in bulk.find(self._runs, {_KIND: kind}, ("tags",)):
+        failed = Counter(run.tags.get(PARENT, "") for run in bulk.find(self._runs, failures, ("tags",)))
+        for where in parents:
+            for run in bulk.find(self._runs, where, ("tags",)):
                 if run.run_id in below:
                     self._describe(run, below[run.run_id], failed[run.run_id])
 
     def _describe(self, run: bulk.StoredRun, found: Sequence[LoggedPoint], failed: int) -> None:
-        """Put table and picture of what is recorded under a curve or a search on its run, a curve's series, totals."""
+        """Put the table of what is recorded under a curve or a search on its run, a curve's series, and totals."""
         points = [logged.point for logged in sorted(found, key=lambda logged: -logged.point.result.density)]
         search = run.tags.get(schema.KIND) == "study"
         shown = _front(points) if search else points
         heading = markdown.search_heading(run.name, len(points)) if search else markdown.curve_heading(points[0])
-        note, picture = markdown.description(heading, shown, run.run_id), markdown.drawing(shown)
-        digest = hashlib.sha256(f"{note}{picture}{failed}".encode()).hexdigest()
+        note = markdown.description(heading, shown)
+        digest = hashlib.sha256(f"{note}{failed}".encode()).hexdigest()
         if run.tags.get(schema.DIGEST) == digest:
             return
         numbers = [*([] if search else _series(points)), *_totals(points, failed)]
-        with self._lock:
+        with self._runs.lock:
             self._runs.fill(
-                self._runs.client.get_run(run.run_id), {}, numbers, {schema.DRAWING_FILE: picture},
+                self._runs.client.get_run(run.run_id), {}, numbers, {},
                 at=max(logged.started for logged in found), tags={markdown.TAG: note, schema.DIGEST: digest},
             )  # fmt: skip
 

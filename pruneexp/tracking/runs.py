@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pruneexp import schema
 from pruneexp.errors import UserError, redact
 from pruneexp.tracking.naming import PARAM_LIMIT, TAG_LIMIT, legal_key, within
-from pruneexp.tracking.stores import PAGE, paged, sqlite_path
+from pruneexp.tracking.stores import PAGE, paged, sqlite_path, store_lock
 
 if TYPE_CHECKING:
     from mlflow.entities import Experiment, Run
@@ -28,8 +28,10 @@ PARENT = "mlflow.parentRunId"
 _COMMIT = "mlflow.source.git.commit"
 #: Most metrics in one request.
 _BATCH = 1000
-#: Full text of params and tags that MLflow would have cut.
-LONG_TEXT_FILE = "long_text.json"
+
+
+#: Conditions that runs meet: values by ``tags.KEY``, ``params.KEY``, ``attributes.status`` or ``.run_id``.
+Where = Mapping[str, str]
 
 
 class Value(NamedTuple):
@@ -41,49 +43,50 @@ class Value(NamedTuple):
 
 
 class Runs:
-    """Writer of the runs of one experiment; the caller holds the store's lock.
+    """Writer of the runs of one experiment; what writes holds the ``lock`` of its store.
 
-    ``made`` tells the experiment from every other that ever had its name.
+    ``made`` tells the experiment from every other that ever had its name. ``shared`` says that machines which do not
+    see the lock write here too: that of a file lies beside it, that of a server does not.
     """
 
     def __init__(self, client: MlflowClient, uri: str, experiment: str) -> None:
-        self.client = client
-        self.uri = uri
-        self.experiment_id = self._open_experiment(experiment)
+        self.client, self.uri = client, uri
+        self.lock, self.shared = store_lock(uri), sqlite_path(uri) is None
+        with self.lock:
+            found = client.get_experiment_by_name(experiment) or self._new_experiment(experiment)
+        self.made, self.experiment_id = f"{found.experiment_id} {found.creation_time}", active(found, uri)
 
-    def find(self, query: str) -> Iterator[Run]:
-        """Every active run that matches, the newest first."""
-        return runs_of(self.client, self.experiment_id, query)
+    def find(self, where: Where) -> Iterator[Run]:
+        """Every active run that meets the conditions, the newest first."""
+        return self._search(where, "active_only")
 
-    def find_all(self, query: str) -> Iterator[Run]:
+    def find_all(self, where: Where) -> Iterator[Run]:
         """As ``find``, with the runs that were deleted."""
-        return runs_of(self.client, self.experiment_id, query, deleted=True)
+        return self._search(where, "all")
 
-    def has(self, query: str, *, deleted: bool = False) -> bool:
-        """Whether an active run matches, or one that was ``deleted``."""
+    def has(self, where: Where, *, deleted: bool = False) -> bool:
+        """Whether an active run meets the conditions, or one that was ``deleted``."""
+        return next(self._search(where, "deleted_only" if deleted else "active_only", 1), None) is not None
+
+    def _search(self, where: Where, view: str, page: int | None = None) -> Iterator[Run]:
         from mlflow.entities import ViewType
 
-        view = ViewType.DELETED_ONLY if deleted else ViewType.ACTIVE_ONLY
-        return bool(self.client.search_runs([self.experiment_id], query, view, max_results=1))
+        parts = ((*name.split(".", 1), value) for name, value in where.items())
+        query = " and ".join(f"{place}.`{key}` = {quoted(value)}" for place, key, value in parts)
+        kind, of, most = ViewType.from_string(view), [self.experiment_id], page or PAGE
+        return paged(lambda token: self.client.search_runs(of, query, kind, max_results=most, page_token=token))
 
     def create(self, name: str, tags: Mapping[str, str], began: int | None = None) -> Run:
         """Make a run; ``began`` is in milliseconds since 1970, by default now."""
-        texts = {legal_key(key): redact(str(value)) for key, value in tags.items()}
-        run = self.client.create_run(
-            self.experiment_id,
-            start_time=began,
-            run_name=name,
-            tags={key: within(text, TAG_LIMIT) for key, text in texts.items()},
-        )
-        self._write_long(run, texts, TAG_LIMIT)
-        return run
+        texts = {legal_key(key): within(redact(str(value)), TAG_LIMIT) for key, value in tags.items()}
+        return self.client.create_run(self.experiment_id, start_time=began, run_name=name, tags=texts)
 
     def fill(
         self,
         run: Run,
         params: Mapping[str, str],
         metrics: Sequence[Value],
-        files: Mapping[str, str],
+        files: Mapping[str, str | bytes],
         at: int | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
@@ -94,7 +97,6 @@ class Runs:
         from mlflow.entities import Metric, Param, RunTag
 
         self.write(run, files)
-        self._write_long(run, params, PARAM_LIMIT)
         moment = int(time.time() * 1000) if at is None else at
         numbers = [Metric(legal_key(name), float(value), moment, step) for name, value, step in metrics]
         texts = [Param(legal_key(key), within(text, PARAM_LIMIT)) for key, text in params.items()]
@@ -103,47 +105,25 @@ class Runs:
         for start in range(_BATCH, len(numbers), _BATCH):
             self.client.log_batch(run.info.run_id, metrics=numbers[start : start + _BATCH])
 
-    def gone(self, run: Run) -> bool:
-        """Whether somebody has deleted it by now."""
-        return str(self.client.get_run(run.info.run_id).info.lifecycle_stage) == "deleted"
-
     def end(self, run: Run, status: str) -> None:
         """Say how a run ended; never before it began, also where the clock was set back meanwhile."""
         now = int(time.time() * 1000)
         self.client.set_terminated(run.info.run_id, status, max(now, run.info.start_time))
 
-    def _open_experiment(self, name: str) -> str:
-        experiment = self.client.get_experiment_by_name(name)
-        if experiment is None:
-            experiment = self._new_experiment(name, self._artifact_location(name))
-        self.made = f"{experiment.experiment_id} {experiment.creation_time}"
-        return active(experiment, self.uri)
-
-    def _new_experiment(self, name: str, location: str | None) -> Experiment:
+    def _new_experiment(self, name: str) -> Experiment:
         from mlflow.exceptions import MlflowException
 
+        database, location = sqlite_path(self.uri), None
+        if database is not None:
+            folder = legal_key(name).replace("/", "-").replace(" ", "_")
+            location = (database.parent.resolve() / "mlruns" / folder).as_uri()
         try:
-            self.client.create_experiment(name, location)
+            return self.client.get_experiment(self.client.create_experiment(name, location))
         except MlflowException:
-            if self.client.get_experiment_by_name(name) is None:
+            made = self.client.get_experiment_by_name(name)
+            if made is None:
                 raise  # else another machine made it since we looked
-        made = self.client.get_experiment_by_name(name)
-        assert made is not None
-        return made
-
-    def _artifact_location(self, experiment: str) -> str | None:
-        database = sqlite_path(self.uri)
-        if database is None:
-            return None
-        return (
-            database.parent.resolve() / "mlruns" / legal_key(experiment).replace("/", "-").replace(" ", "_")
-        ).as_uri()
-
-    def _write_long(self, run: Run, texts: Mapping[str, str], limit: int) -> None:
-        long = {key: text for key, text in texts.items() if len(text) > limit}
-        if long:
-            kind = "tags" if limit == TAG_LIMIT else "params"
-            self.write(run, {f"{kind}/{LONG_TEXT_FILE}": json.dumps(long, indent=1)})
+            return made
 
     def write(self, run: Run, files: Mapping[str, str | bytes]) -> None:
         """Put files on a run, in place of those of the same name."""
@@ -158,16 +138,7 @@ class Runs:
                 path = Path(folder, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content.encode() if isinstance(content, str) else content)
-                inner = str(Path(name).parent) if "/" in name else None
-                repository.log_artifact(str(path), inner)  # type: ignore[no-untyped-call]
-
-
-def runs_of(client: MlflowClient, experiment: str, query: str, *, deleted: bool = False) -> Iterator[Run]:
-    """Every active run of an experiment, by its id, that matches; also those that were ``deleted`` where asked for."""
-    from mlflow.entities import ViewType
-
-    view = ViewType.ALL if deleted else ViewType.ACTIVE_ONLY
-    return paged(lambda token: client.search_runs([experiment], query, view, max_results=PAGE, page_token=token))
+            repository.log_artifacts(folder)  # type: ignore[no-untyped-call]
 
 
 def active(experiment: Experiment, uri: str) -> str:
@@ -206,11 +177,6 @@ def about(config_yaml: str, environment: Mapping[str, Any]) -> dict[str, str]:
         schema.CONFIG_FILE: redact(config_yaml),
         schema.ENVIRONMENT_FILE: json.dumps(environment, indent=1, sort_keys=True, default=str),
     }
-
-
-def kind(name: str) -> str:
-    """The condition of a query for runs of this kind."""
-    return f"tags.`{schema.KIND}` = '{name}'"
 
 
 def quoted(value: str) -> str:

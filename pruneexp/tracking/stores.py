@@ -26,7 +26,6 @@ from pruneexp.errors import UserError, redact, without_driver
 from pruneexp.tracking.databases import DATABASES, check_database, create_database, is_database
 
 if TYPE_CHECKING:
-    from mlflow.entities import Experiment
     from mlflow.tracking import MlflowClient
 
 Found = TypeVar("Found")
@@ -149,11 +148,6 @@ def answers(uri: str) -> bool:
     except (UserError, SQLAlchemyError, OSError):
         return False
     return True
-
-
-def experiments(client: MlflowClient) -> Iterator[Experiment]:
-    """Every active experiment of a store."""
-    return paged(lambda token: client.search_experiments(max_results=PAGE, page_token=token))
 
 
 def paged(ask: Callable[[str | None], Sequence[Found]]) -> Iterator[Found]:

@@ -12,19 +12,20 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pruneexp import schema
-from pruneexp.tracking import contention, contents, markdown
+from pruneexp.tracking import bulk, contention, contents, markdown
 from pruneexp.tracking.artefacts import Parent
 from pruneexp.tracking.board import Board
 from pruneexp.tracking.models import Network, log_network
 from pruneexp.tracking.naming import curve_name, legal_key, point_name, scan_name
 from pruneexp.tracking.reports import Reports
-from pruneexp.tracking.runs import PARENT, Runs, Value, about, kind, quoted, source, texts
-from pruneexp.tracking.stores import explained, open_client, resolved, sqlite_path, store_lock
+from pruneexp.tracking.runs import PARENT, Runs, Value, Where, about, source, texts
+from pruneexp.tracking.stores import explained, open_client, resolved
 from pruneexp.tracking.summaries import COLOUR, run_colour
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
+_KIND = f"tags.{schema.KIND}"
 #: Tag of the key of each kind of run that holds others.
 _PARENTS = {"curve": schema.CURVE_KEY, "study": schema.STUDY_KEY}
 
@@ -46,10 +47,8 @@ class Tracker:
         """
         self.uri = resolved(uri)
         client = open_client(self.uri)
-        self._lock = store_lock(self.uri)
-        self._unlocked = sqlite_path(self.uri) is None  # the lock of a file is beside it, that of a server is not
         self._sources: dict[str, dict[str, str]] = {}
-        with explained(self.uri, "asked for its experiments"), self._lock:
+        with explained(self.uri, "asked for its experiments"):
             self._runs = Runs(client, self.uri, experiment)
 
     @property
@@ -61,31 +60,41 @@ class Tracker:
         """What tells the experiment from every other that ever had its name."""
         return self._runs.made
 
-    def begin(self, parent: Parent) -> str:
-        """Id of its run, made or found again by its key; what a killed process left out of it is added."""
-        return self._run_of(parent, "RUNNING")
+    def begin(self, parent: Parent, status: Literal["RUNNING"] | None = "RUNNING") -> str:
+        """Id of its run, made or found again by its key; what a killed process left out of it is added.
 
-    def restore(self, parent: Parent) -> str:
-        """As ``begin``, for records that arrive late: a run that is there keeps its status."""
-        return self._run_of(parent, None)
+        Without a ``status`` a run that is there keeps its own, for records that arrive late.
+        """
+        key_tag, name = _PARENTS[parent.kind], parent.name or curve_name(parent.params)
+        with explained(self.uri, "written"), self._runs.lock:
+            where = {f"tags.{key_tag}": parent.key, _KIND: parent.kind}
+            found = sorted(self._runs.find(where), key=contention.rank)
+            made_by = {**parent.tags, schema.CURVE: name, **source(parent.environment)}
+            if found:
+                run = found[0]
+                if status is not None:
+                    self._runs.client.update_run(run.info.run_id, status=status)
+            else:
+                own = {schema.KIND: parent.kind, key_tag: parent.key, schema.SCHEMA: schema.SCHEMA_VERSION}
+                tags = {COLOUR: run_colour(parent.params), **made_by, **own}
+                run = self._runs.create(name, tags, parent.recorded)
+                run = contention.agree(self._runs, where, run) if self._runs.shared else run
+                self._adopt(key_tag, parent, run)
+            self._fill(run, parent, old=bool(found))
+            self._sources[run.info.run_id] = {**made_by, key_tag: parent.key}
+            return str(run.info.run_id)
 
     def given_up(self, parent: Parent) -> bool:
         """Whether the user has deleted its run and every point of it."""
-        query = f"tags.`{_PARENTS[parent.kind]}` = {quoted(parent.key)}"
+        where = {f"tags.{_PARENTS[parent.kind]}": parent.key}
         with explained(self.uri, "read"):
-            return not self._runs.has(query) and self._runs.has(query, deleted=True)
+            return not self._runs.has(where) and self._runs.has(where, deleted=True)
 
-    def points_of(self, parent: Parent) -> list[Run]:
-        """The finished points of a curve or a study."""
-        query = f"tags.`{_PARENTS[parent.kind]}` = {quoted(parent.key)} and {kind('point')}"
-        query += " and attributes.status = 'FINISHED'"
+    def points_of(self, parent: Parent) -> list[bulk.StoredRun]:
+        """The finished points of a curve or a study, with their tags."""
+        of = {f"tags.{_PARENTS[parent.kind]}": parent.key, _KIND: "point"}
         with explained(self.uri, "read"):
-            return list(self._runs.find(query))
-
-    def put(self, run_id: str, files: Mapping[str, bytes]) -> None:
-        """Put files on a run, in place of those of the same name."""
-        with explained(self.uri, "written"), self._lock:
-            self._runs.write(self._runs.client.get_run(run_id), files)
+            return bulk.find(self._runs, {**of, "attributes.status": "FINISHED"}, ("tags",))
 
     def log_point(
         self,
@@ -101,11 +110,11 @@ class Tracker:
         and what follows from them become metrics (``numbers`` adds to them), the rows of the layers ``layers.json``.
         """
         identity = schema.flatten(point.identity)
-        query = f"tags.`{schema.POINT_KEY}` = {quoted(point.identity.point_key)}"
+        where = {f"tags.{schema.POINT_KEY}": point.identity.point_key}
         metrics, files = contents.point_metrics(point, numbers or {}), contents.layers_file(point)
-        with explained(self.uri, "written"), self._lock:
+        with explained(self.uri, "written"), self._runs.lock:
             run = self._new_point(curve_run, identity, {**(tags or {}), **contents.remarks(point)}, recorded)
-            return None if run is None else self._complete(run, query, texts(identity), metrics, files)
+            return None if run is None else self._complete(run, where, texts(identity), metrics, files)
 
     def log_failure(
         self,
@@ -129,7 +138,7 @@ class Tracker:
         if "point_key" not in identity:
             raise ValueError(f"a failed point needs its 'point_key', got {', '.join(identity) or 'nothing'}")
         notes = {**(tags or {}), schema.FAILURE: reason, markdown.TAG: reason}
-        with explained(self.uri, "written"), self._lock:
+        with explained(self.uri, "written"), self._runs.lock:
             run = self._new_point(curve_run, identity, notes, recorded)
             if run is None:
                 return None
@@ -145,72 +154,48 @@ class Tracker:
         Each layer is a series of accuracy changes (points) over its pruned weights (permille); the exact numbers are in
         ``sensitivity.json``.
         """
-        identity, query = schema.flatten(scan.identity), f"tags.`{schema.SCAN_KEY}` = {quoted(scan.identity.scan_key)}"
+        identity, where = schema.flatten(scan.identity), {f"tags.{schema.SCAN_KEY}": scan.identity.scan_key}
         files = {**contents.scan_file(scan), **about(config_yaml, environment)}
-        with explained(self.uri, "written"), self._lock:
-            if self._recorded(query) is not None:
+        with explained(self.uri, "written"), self._runs.lock:
+            if self._recorded(where):
                 return None
             own = {schema.KIND: "scan", schema.SCAN_KEY: scan.identity.scan_key, schema.SCHEMA: schema.SCHEMA_VERSION}
             doubt = {schema.UNDEFINED: scan.undefined} if scan.undefined else {}
             run = self._runs.create(scan_name(identity), {**source(environment), **doubt, **own}, recorded)
-            return self._complete(run, query, texts(identity), contents.scan_metrics(scan), files)
+            return self._complete(run, where, texts(identity), contents.scan_metrics(scan), files)
 
-    def summarise(self, run_id: str, numbers: Mapping[str, float], at: int | None = None) -> None:
-        """Put numbers on the run of a study: what it had come to at a moment, in milliseconds since 1970."""
-        with explained(self.uri, "written"), self._lock:
-            metrics = [Value(name, value) for name, value in numbers.items()]
-            self._runs.fill(self._runs.client.get_run(run_id), {}, metrics, {}, at)
+    def update(
+        self,
+        run_id: str,
+        status: Literal["FINISHED", "FAILED", "KILLED"] | None,
+        numbers: Mapping[str, float] | None = None,
+        files: Mapping[str, bytes] | None = None,
+        at: int | None = None,
+    ) -> None:
+        """Put on the run of a curve or study what it has come to, and how it ended, if it has.
+
+        The numbers are of the moment ``at``, in milliseconds since 1970.
+        """
+        metrics = [Value(name, value) for name, value in (numbers or {}).items()]
+        with explained(self.uri, "written"), self._runs.lock:
+            run = self._runs.client.get_run(run_id)
+            self._runs.fill(run, {}, metrics, files or {}, at)
+            if status is not None:
+                self._runs.end(run, status)
 
     @property
     def board(self) -> Board:
         """The pages of this experiment in MLflow's user interface."""
-        return Board(self._runs, self._lock)
+        return Board(self._runs)
 
     def describe(self, run_id: str) -> None:
-        """Put series, table and picture on the run of a curve or a search, and renew the summaries over seeds."""
-        with explained(self.uri, "written"):
-            Reports(self._runs, self._lock, shared=self._unlocked).of_parent(run_id)
+        """Put series and table on the run of a curve or a search, and renew the summaries over seeds."""
+        Reports(self._runs).of_parent(run_id)
 
     def log_network(self, point_key: str, network: Network) -> str | None:
         """Log a network as a model, an output of the point's run; its id, or ``None`` where it is there already."""
-        with explained(self.uri, "written"), self._lock:
+        with explained(self.uri, "written"), self._runs.lock:
             return log_network(self._runs, point_key, network)
-
-    def close_curve(self, curve_run: str, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
-        """Say how the curve, or the study, ended."""
-        with explained(self.uri, "written"), self._lock:
-            self._runs.end(self._runs.client.get_run(curve_run), status)
-
-    def _run_of(self, parent: Parent, status: Literal["RUNNING"] | None) -> str:
-        key_tag, name = _PARENTS[parent.kind], parent.name or curve_name(parent.params)
-        with explained(self.uri, "written"), self._lock:
-            query = f"tags.`{key_tag}` = {quoted(parent.key)} and {kind(parent.kind)}"
-            found = sorted(self._runs.find(query), key=contention.rank)
-            made_by = {**parent.tags, schema.CURVE: name, **source(parent.environment)}
-            if found:
-                run = found[0]
-                if status is not None:
-                    self._runs.client.update_run(run.info.run_id, status=status)
-            else:
-                own = {schema.KIND: parent.kind, key_tag: parent.key, schema.SCHEMA: schema.SCHEMA_VERSION}
-                tags = {COLOUR: run_colour(parent.params), **made_by, **own}
-                run = self._runs.create(name, tags, parent.recorded)
-                run = contention.agree(self._runs, query, run) if self._unlocked else run
-                self._adopt(key_tag, parent, run)
-            self._fill_shared(run, parent, old=bool(found))
-            self._sources[run.info.run_id] = {**made_by, key_tag: parent.key}
-            return str(run.info.run_id)
-
-    def _fill_shared(self, run: Run, parent: Parent, *, old: bool) -> None:
-        """As ``_fill``, where other machines may be filling the same run, all of it in one go, at the same moment."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            self._fill(run, parent, old=old)
-        except MlflowException:
-            if not self._unlocked:
-                raise
-            self._fill(self._runs.client.get_run(run.info.run_id), parent, old=True)
 
     def _fill(self, run: Run, parent: Parent, *, old: bool) -> None:
         """Add what a run lacks of its params and files."""
@@ -221,51 +206,38 @@ class Tracker:
 
     def _adopt(self, key_tag: str, parent: Parent, run: Run) -> None:
         """Points whose run above was deleted, also while they were being written, belong to the one made again."""
-        for point in list(self._runs.find(f"tags.`{key_tag}` = {quoted(parent.key)} and {kind('point')}")):
+        for point in list(self._runs.find({f"tags.{key_tag}": parent.key, _KIND: "point"})):
             if PARENT in point.data.tags:
                 self._runs.client.set_tag(point.info.run_id, PARENT, run.info.run_id)
 
     def _complete(
-        self, run: Run, query: str, params: Mapping[str, str], metrics: Sequence[Value], files: Mapping[str, str]
+        self, run: Run, where: Where, params: Mapping[str, str], metrics: Sequence[Value], files: Mapping[str, str]
     ) -> str | None:
-        """Fill a run that matches ``query`` and finish it; its id, or None where another machine was faster."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            self._runs.fill(run, params, metrics, files, run.info.start_time)
-            self._runs.end(run, "FINISHED")
-        except MlflowException:
-            if self._unlocked and any(map(contention.whole, self._runs.find(query))):
-                return None  # whose writer has withdrawn this one
-            raise
-        if self._unlocked and not contention.settle(self._runs, query, run):
+        """Fill a run that meets the conditions and finish it; its id, or None where another machine was faster."""
+        self._runs.fill(run, params, metrics, files, run.info.start_time)
+        self._runs.end(run, "FINISHED")
+        if self._runs.shared and not contention.settle(self._runs, where, run):
             return None
         return str(run.info.run_id)
 
-    def _recorded(self, query: str) -> Run | None:
-        """The finished run that matches; unfinished ones give way, but for one that another machine may be writing.
+    def _recorded(self, where: Where) -> bool:
+        """Whether a finished run matches; unfinished ones give way, but for one that another machine may be writing.
 
         One that was deleted is the user's doing, and stays deleted: of those that are withdrawn here and by
         ``contention``, all that are finished leave an active one behind.
         """
-        found = list(self._runs.find_all(query))
-        whole = [run for run in found if contention.whole(run)]
-        there = [run for run in found if _active(run)]
-        for earlier in there:
-            if not contention.whole(earlier) and not (self._unlocked and earlier.info.status == "RUNNING"):
-                self._runs.client.delete_run(earlier.info.run_id)
-        return min(whole, key=lambda run: (not _active(run), contention.rank(run)), default=None)
+        found = list(self._runs.find_all(where))
+        for run in found:
+            active, others = run.info.lifecycle_stage == "active", self._runs.shared and run.info.status == "RUNNING"
+            if active and not contention.whole(run) and not others:
+                self._runs.client.delete_run(run.info.run_id)
+        return any(map(contention.whole, found))
 
     def _new_point(
         self, curve_run: str, identity: Mapping[str, Any], notes: Mapping[str, str], recorded: int | None = None
     ) -> Run | None:
         key = str(identity["point_key"])
-        earlier = self._recorded(f"tags.`{schema.POINT_KEY}` = {quoted(key)}")
-        if earlier is not None:
-            if (
-                _active(earlier) and earlier.data.tags.get(PARENT) != curve_run
-            ):  # its curve was deleted and is made again
-                self._runs.client.set_tag(earlier.info.run_id, PARENT, curve_run)
+        if self._recorded({f"tags.{schema.POINT_KEY}": key}):
             return None
         own = {
             PARENT: curve_run,
@@ -278,7 +250,3 @@ class Tracker:
             own[schema.CURVE_KEY] = str(identity["curve_key"])
         tags = {**self._sources.get(curve_run, {}), **notes, **own}
         return self._runs.create(point_name(identity), tags, recorded)
-
-
-def _active(run: Run) -> bool:
-    return str(run.info.lifecycle_stage) == "active"

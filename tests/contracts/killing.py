@@ -182,7 +182,7 @@ def _armed(moment: Moment | None, folder: str) -> dict[str, int]:
     wrap(MlflowClient, "log_batch", lambda *_: "batch")
     wrap(MlflowClient, "set_terminated", lambda *_: "termination")
     wrap(Tracker, "log_point", lambda *_: "point")
-    wrap(Tracker, "close_curve", lambda *_: "curve")
+    wrap(Tracker, "update", lambda *_: "curve")
     wrap(Display, "epoch", lambda *_: "epoch")
 
     def touched(event: str, arguments: tuple[Any, ...]) -> None:

@@ -157,7 +157,9 @@ children = []
 for _ in range(4):
     child = os.fork()
     if not child:
-        os._exit(main(["deliver", "--store", sys.argv[1]]))
+        status = main(["deliver", "--store", sys.argv[1]])
+        sys.stdout.flush()  # all lines in one write, which those of others do not interrupt
+        os._exit(status)
     children.append(child)
 sys.exit(sum(os.waitpid(child, 0)[1] != 0 for child in children))
 """
@@ -176,6 +178,7 @@ def test_several_that_deliver_at_once_deliver_each_record_once(tmp_path: Path, m
     done = subprocess.run(
         [sys.executable, "-c", DELIVERING, str(job.store.root)],
         cwd=ROOT,
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
         capture_output=True,
         text=True,
         check=False,

@@ -44,7 +44,7 @@ class Written:
         folder = Path(client_of(self.tracker).get_run(curve).info.artifact_uri.removeprefix("file://"), POINTS_FOLDER)
         self.file = folder / FILE
         self.write(self.table())
-        self.tracker.close_curve(curve, "FINISHED")
+        self.tracker.update(curve, "FINISHED")
         self.tracker.log_point(curve, replace(point(seed=2), layers=(LAYER,)))
 
     def table(self) -> pa.Table:

@@ -17,13 +17,13 @@ from pruneexp import schema
 from pruneexp.tracking import Tracker, bulk, contention
 from pruneexp.tracking.runs import Runs
 from tests.contracts.points import point as a_point
-from tests.contracts.records import curve_of, fresh_store, point, points, runs
+from tests.contracts.records import curve_of, fresh_store, point, points, runs, written
 from tests.contracts.tracking_server import tracking_server
 
 MACHINE = """
 import sys, time
 from pathlib import Path
-from tests.contracts.records import curve_of, point
+from tests.contracts.records import curve_of, point, written
 from pruneexp.tracking import Tracker
 
 address, here, name, total = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
@@ -32,10 +32,10 @@ for number in range(6):
     (here / f"{name}-{number}").touch()
     while len(list(here.glob(f"*-{number}"))) < total:
         time.sleep(0.001)
-    curve = curve_of(tracker, f"curve {number}")
+    curve = written(lambda: curve_of(tracker, f"curve {number}"))
     for budget in range(3):
-        tracker.log_point(curve, point(f"p {number} {budget}"))
-    tracker.close_curve(curve, "FINISHED")
+        written(lambda: tracker.log_point(curve, point(f"p {number} {budget}")))
+    written(lambda: tracker.update(curve, "FINISHED"))
 """
 
 
@@ -44,7 +44,7 @@ class Machine(Tracker):
 
     def __init__(self, uri: str) -> None:
         super().__init__(uri, "shared")
-        self._lock, self._unlocked = nullcontext(), True  # type: ignore[assignment]
+        self._runs.lock, self._runs.shared = nullcontext(), True  # type: ignore[assignment]
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_point_recorded_while_another_machine_is_about_to(
     here, there = machines
     curve = curve_of(here)
     meanwhile(monkeypatch, here, moment, lambda: there.log_point(curve, point("p")))
-    here.log_point(curve, point("p"))
+    written(lambda: here.log_point(curve, point("p")))
     (left,) = points(here)
     assert left.info.status == "FINISHED"
     assert schema.unflatten(schema.PointResult, left.data.metrics) == point("p").result
@@ -91,10 +91,10 @@ def test_two_who_withdraw_each_others_run_bring_one_back(
     monkeypatch.setattr(there._runs, "end", lambda run, _: there._runs.client.delete_run(run.info.run_id))
     settled: list[bool] = []
 
-    def withdraw(runs: Runs, query: str, own: object) -> bool:
-        (run,) = runs.find(query)
+    def withdraw(runs: Runs, where: Mapping[str, str], own: object) -> bool:
+        (run,) = runs.find(where)
         runs.client.delete_run(run.info.run_id)  # as the other does that saw it unfinished
-        settled.append(original(runs, query, run))
+        settled.append(original(runs, where, run))
         return settled[-1]
 
     original = contention.settle
@@ -127,7 +127,7 @@ def test_a_curve_filled_at_the_same_moment_is_whole(
         raise MlflowException("UNIQUE constraint failed: params.key, params.run_uuid")  # MLflow looks, and then adds
 
     meanwhile(monkeypatch, here, "fill", refused)
-    curve = curve_of(here)
+    curve = written(lambda: curve_of(here))
     (run,) = runs(here, f"tags.`{schema.KIND}` = 'curve'")
     assert run.info.run_id == curve
     assert run.data.params["model"] == "lenet5"
@@ -137,7 +137,7 @@ def test_a_curve_filled_at_the_same_moment_is_whole(
     ("where", "moment"),
     [("a database", "replace"), ("a server", "replace"), ("a server", "create"), ("a server", "fill")],
 )
-def test_summaries_renewed_at_the_same_moment_are_those_of_every_seed(
+def test_summaries_renewed_at_the_same_moment_are_mended_by_the_next_command(
     machines: tuple[Machine, Machine], where: str, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, there = machines
@@ -154,6 +154,7 @@ def test_summaries_renewed_at_the_same_moment_are_those_of_every_seed(
     second = recorded(here, 1)
     patched = bulk if moment == "replace" else here
     meanwhile(monkeypatch, patched, moment, lambda: there.describe(recorded(there, 2)))
+    written(lambda: here.describe(second))  # where its unfinished summary was withdrawn, at the second attempt
     here.describe(second)
     left = runs(here, f"tags.`{schema.KIND}` = 'summary'")
     assert [run.data.metrics[schema.SEEDS] for run in left] == [3, 3]  # one of the curves, one of their points

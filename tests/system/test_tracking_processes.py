@@ -26,7 +26,7 @@ def work(name):
     for i in range(4):
         tracker.log_point(shared, point(f"shared-{i}"))
         tracker.log_point(own, point(f"{name}-{i}"))
-    tracker.close_curve(own, "FINISHED")
+    tracker.update(own, "FINISHED")
 
 children = []
 for name in sys.argv[2:]:

@@ -41,7 +41,7 @@ class Outage:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.on, self.asked = False, 0
-        names = ("begin", "restore", "given_up", "log_point", "log_failure", "log_scan", "put", "close_curve")
+        names = ("begin", "given_up", "log_point", "log_failure", "log_scan", "update")
         for name in names:
             monkeypatch.setattr(Tracker, name, self._guarded(getattr(Tracker, name)))
         for module in (recording, projection):

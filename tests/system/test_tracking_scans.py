@@ -132,7 +132,7 @@ def study_of(tracker: Tracker, key: str = "k", **params: Any) -> str:
 
 def test_a_study_is_found_again_by_its_key(tracker: Tracker) -> None:
     first = study_of(tracker)
-    tracker.close_curve(first, "KILLED")
+    tracker.update(first, "KILLED")
     assert study_of(Tracker(tracker.uri, "study"), seed=3) == first
     run = client_of(tracker).get_run(first)
     assert (run.info.run_name, run.info.status) == ("a search", "RUNNING")
@@ -165,7 +165,7 @@ def test_points_of_a_study_are_nested_and_carry_its_numbers(tracker: Tracker) ->
 def test_what_a_search_has_come_to_is_put_on_its_run(tracker: Tracker) -> None:
     study = study_of(tracker)
     for count in (3.0, 5.0):
-        tracker.summarise(study, {"trials.complete": count, "knee density?": 0.1})
+        tracker.update(study, None, {"trials.complete": count, "knee density?": 0.1})
     metrics = client_of(tracker).get_run(study).data.metrics
     assert metrics["trials.complete"] == 5.0
     assert sorted(metrics.values()) == [0.1, 5.0]

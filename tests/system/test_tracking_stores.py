@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from pruneexp.errors import UserError
-from pruneexp.tracking import Tracker, default_uri, redact, stores
+from pruneexp.errors import UserError, redact
+from pruneexp.tracking import Tracker, default_uri, stores
 from pruneexp.tracking.stores import resolved
 from tests.contracts.ports import free_port
 from tests.contracts.records import fresh_store

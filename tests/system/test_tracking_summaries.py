@@ -135,7 +135,7 @@ def record(tracker: Tracker, *points: schema.TradeoffPoint) -> None:
     curve = tracker.begin(Parent("curve", key, key, {**CURVE, "seed": points[0].identity.seed}, {}, "", ENVIRONMENT))
     for one in points:
         tracker.log_point(curve, one)
-    tracker.close_curve(curve, "FINISHED")
+    tracker.update(curve, "FINISHED")
     tracker.describe(curve)
 
 
@@ -163,7 +163,7 @@ def test_the_command_describes_again_what_has_got_more_points(tracker: Tracker) 
     curve = curve_of(tracker, point(seed=0).identity.curve_key)
     tracker.log_point(curve, point(seed=0, density=0.5))  # as with runtime.dashboard=false
     (pages,) = open_pages(tracker.uri, ["study"])
-    pages.summarise()
+    pages.reports.of_all()
     (run,) = runs(tracker, f"tags.`{schema.KIND}` = 'curve'")
     assert run.data.metrics[schema.RECORDED] == 2
     assert "d=0.5" in run.data.tags["mlflow.note.content"]
@@ -174,10 +174,10 @@ def test_the_command_finds_nothing_to_change_after_the_jobs(tracker: Tracker) ->
     record(tracker, point(seed=1, mode="scratch_e"))
     (pages,) = open_pages(tracker.uri, ["study"])
     before = {run.info.run_id for run in runs(tracker, "")}
-    assert pages.summarise() == 4
+    assert pages.reports.of_all() == 4
     assert {run.info.run_id for run in runs(tracker, "")} == before
     client = client_of(tracker)
     for run in runs(tracker, f"tags.`{schema.KIND}` = 'point' and params.mode = 'scratch_e'"):
         client.delete_run(run.info.run_id)
-    assert pages.summarise() == 2
+    assert pages.reports.of_all() == 2
     assert [name.split(" · ")[2] for name in numbers(tracker)] == ["prune", "prune"]

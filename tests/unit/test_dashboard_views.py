@@ -73,7 +73,7 @@ def test_a_view_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     (tmp_path / "page.json").write_text(json.dumps(PAGE))
     (tmp_path / "mine.json").write_text(json.dumps({"title": "Mine", "state": {"searchFilter": "metrics.loss < 1"}}))
     monkeypatch.setattr(board, "_FOLDER", tmp_path)
-    (view,) = board.Board(_Runs(), None)._views()  # type: ignore[arg-type]
+    (view,) = board.Board(_Runs())._views()  # type: ignore[arg-type]
     assert (view.name, view.title, view.table) == ("mine", "Mine", False)
     assert view.state == {**PAGE["state"], **{key: view.state[key] for key in ("searchFilter", "compareRunCharts")},
                           "compareRunSections": [{**PAGE["section"], "name": "Mine"}]}  # fmt: skip
