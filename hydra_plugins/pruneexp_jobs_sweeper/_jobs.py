@@ -11,7 +11,8 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
-from pruneexp.config.choices import check_lines, check_own_sweep, search_folders
+from pruneexp.config.choices import check_lines, check_own_sweep, check_single, search_folders
+from pruneexp.config.groups import GROUPS
 from pruneexp.config.sweep import checked
 from pruneexp.errors import UserError
 from pruneexp.jobs.folder import Jobs, SweepFolder, automatic_name, definition
@@ -54,6 +55,8 @@ def listed(
     folder = SweepFolder(Path(config.runtime.sweeps).expanduser(), config.runtime.sweep or automatic_name(wanted))
     folder.check(wanted)
     name = grid.text(folder.name)
+    for chosen in {tuple(line for line in job if line.lstrip("+~").partition("=")[0] in GROUPS) for job in jobs}:
+        check_single(loader, "config", [*config.hydra.overrides.hydra, *chosen])
     composed = [
         _composed(config, loader, [*job, f"++runtime.sweep={name}", f"++runtime.job={number}"])
         for number, job in enumerate(jobs)

@@ -8,7 +8,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from pruneexp.config.groups import GROUPS, NEEDED
@@ -33,6 +35,22 @@ def check_lines(overrides: Sequence[str], folders: Iterable[str | Path]) -> None
             continue
         if group in GROUPS and not (override.is_delete() and group not in NEEDED):
             raise _no_choice(str(override.input_line), group, known_choices(folders, group))
+
+
+def check_single(loader: ConfigLoader, config: str, overrides: Sequence[str]) -> None:
+    """Refuse a second choice of a group, or one in another's place, which Hydra would merge without a label.
+
+    Raises:
+        UserError: names the file, or the override, and the choice.
+    """
+    for one in loader.compute_defaults_list(config, list(overrides), RunMode.RUN).defaults:
+        group, _, choice = (one.config_path or "").partition("/")
+        beside = bool(one.parent) and one.parent.partition("/")[0] not in (group, "config", "sweeps")
+        if group in GROUPS and choice and (beside or one.package not in (group, "", "_global_")):
+            raise UserError(
+                f"{one.parent if beside else one.package}: {group} takes one choice, in its own place: write "
+                f"'override /{group}: {choice}' in a file, {group}={choice} on the command line"
+            )
 
 
 def check_folders(folders: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.utils import get_args_parser
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import DictConfig, OmegaConf
@@ -23,6 +24,7 @@ from pruneexp.config.choices import (
     check_folders,
     check_lines,
     check_own_sweep,
+    check_single,
     choices_of,
     known_choices,
     search_folders,
@@ -90,7 +92,9 @@ def composed(name: str, overrides: Sequence[str], config_dir: str | None) -> Dic
         raise UserError(f"--config-dir {config_dir}: there is no such folder")
     check_lines(overrides, folders)
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        whole = compose(name, [*search_path(folders), *overrides], return_hydra_config=True)
+        lines = [*search_path(folders), *overrides]
+        whole = compose(name, lines, return_hydra_config=True)
+        check_single(GlobalHydra.instance().config_loader(), name, lines)
     check_folders(search_folders(whole.hydra))
     return whole
 

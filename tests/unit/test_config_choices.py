@@ -112,6 +112,29 @@ def test_a_defaults_list_chooses_by_overriding(capsys: pytest.CaptureFixture[str
     assert "To override a value use 'override reg: l1'" in said
 
 
+@pytest.mark.parametrize(
+    ("line", "group", "choice"),
+    [
+        ("/mode/rewind", "mode", "rewind"),
+        ("/reg: [l1, none]", "reg", "l1"),
+        ("/reg@criterion: l1", "reg", "l1"),
+    ],
+)
+def test_a_second_choice_in_a_file_is_not_merged_without_a_word(
+    line: str, group: str, choice: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write("mine/experiment/mine.yaml", f"{PRESET}defaults:\n  - {line}\n")
+    told = f"experiment/mine: {group} takes one choice, in its own place: write 'override /{group}: {choice}' in a file"
+    assert refused(capsys, "--config-dir mine experiment=mine plan=true").startswith(told)
+    assert refused(capsys, "--config-dir mine -m experiment=mine,smoke seed=0,1 plan=true").startswith(told)
+    assert refused(capsys, "--config-dir mine study=knee experiment=mine plan=true", "sweeps").startswith(told)
+
+
+def test_nor_is_one_in_the_place_of_another_group(capsys: pytest.CaptureFixture[str]) -> None:
+    said = refused(capsys, "+reg@criterion=l1 plan=true")
+    assert said.startswith("criterion: reg takes one choice, in its own place: write ")
+
+
 def test_a_choice_may_build_on_another_of_its_group() -> None:
     write("mine/reg/mine.yaml", "defaults: [l2, _self_]\nstrength: 0.5\n")
     write("mine/experiment/mine.yaml", f"{PRESET}defaults:\n  - han2015/lenet5\n  - override /data: synthetic\n")
