@@ -1,6 +1,6 @@
 """The command ``python -m pruneexp``: compose, check everything that can be checked, and only then load torch.
 
-Hydra composes and sweeps; this module turns whatever goes wrong into one sentence and an exit status: 0 done,
+Hydra composes and sweeps; this module turns what goes wrong into one sentence and an exit status: 0 done,
 1 some points failed or wait to be recorded, 2 the request or the machine is at fault, 130 interrupted, 143 told to
 leave by SIGTERM, 140 by SIGUSR2.
 """

@@ -11,6 +11,7 @@ import platform
 import re
 import subprocess
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def revision(folder: Path) -> dict[str, str | bool | None]:
     return {"commit": commit, "dirty": None if changes is None else bool(changes)}
 
 
+@cache  # of one process, whose code stays as it was loaded
 def environment(*, accelerator: str | None = None, threads: int | None = None) -> dict[str, Any]:
     """What the record keeps of code, packages and machine; nested, and can be written as JSON.
 

@@ -45,7 +45,7 @@ def listed(
 
     Raises:
         UserError: a job is not allowed, or the sweep's name was used for another sweep.
-        Exception: whatever Hydra raises for what does not compose.
+        Exception: Hydra's own, for what does not compose.
     """
     if file is None:
         jobs = of_product(loader, [*(f"{key}={value}" for key, value in params.items()), *arguments])

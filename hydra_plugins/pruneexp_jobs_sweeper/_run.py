@@ -89,7 +89,7 @@ def launch(launcher: Launcher, jobs: Sequence[Sequence[str]], first: int) -> Exc
     """Run jobs, and return what the launcher died of, or else what the first failed job has raised."""
     try:
         returned = launcher.launch(jobs, initial_job_idx=first)
-    except Exception as error:  # noqa: BLE001  whatever a launcher dies of, what is done is done
+    except Exception as error:  # noqa: BLE001  of any kind: what is done is done
         return error
     return next((job._return_value for job in returned if isinstance(job._return_value, Exception)), None)  # noqa: SLF001
 

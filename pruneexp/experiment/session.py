@@ -30,6 +30,7 @@ from pruneexp.stages.graph import Route, Runner
 from pruneexp.stages.setting import Setting, Watch
 from pruneexp.tracking import Parent, Recording, default_uri, monitored
 from pruneexp.tracking.artefacts import of_parent, of_point, read_point
+from pruneexp.tracking.runs import source
 
 #: What the points of one curve differ in.
 OF_A_POINT = ("budget.kind", "budget.value", "point_key", "mask_key", "final_key")
@@ -127,6 +128,10 @@ class Session:
         left_out = {schema.OVERLOOKED: self.job.overlooked} if self.job.overlooked else {}
         return {**wanted, **own, **left_out}
 
+    def _tags_of_points(self) -> dict[str, str]:
+        """With the commit that computes them: their curve may have been begun by another one."""
+        return {**source(self.environment()), **self._tags()}
+
     def monitored(self, record: Record) -> AbstractContextManager[None]:
         """Log the load of the machine on a run meanwhile, where ``runtime.system_metrics`` asks for it."""
         run_id = record.run_id() if self.spec.runtime.system_metrics else None
@@ -163,9 +168,9 @@ class Session:
                     self.store.discard(step.key)  # no worker goes on with it
                 raise
             reason = f"{type(error).__name__}: {error}"
-            record.recording.failure(record.name, schema.flatten(of), reason, self._tags())
+            record.recording.failure(record.name, schema.flatten(of), reason, self._tags_of_points())
             raise PointFailed(reason) from error
-        record.recording.point(record.name, of.point_key, self._tags())
+        record.recording.point(record.name, of.point_key, self._tags_of_points())
         return point
 
     def _stored(self, of: PointIdentity, route: Route, numbers: Mapping[str, float]) -> TradeoffPoint:

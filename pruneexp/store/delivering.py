@@ -48,9 +48,11 @@ def _deliver(root: Path, place: Place, uri: str) -> int:
 
 def _written(root: Path, place: Place, uri: str) -> int:
     tracker = Tracker(uri, place.experiment)
-    place.recognise(tracker.made)
+    restored = place.recognise(tracker.made, tracker.exists)
     with place.projecting():
         done = Projection(place, Store(root), tracker).write_owed(_say)
+    if restored and not done.stuck:
+        tracker.describe_all()
     if done.stuck:
         _say(done.stuck)
     return done.records

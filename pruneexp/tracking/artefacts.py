@@ -81,27 +81,24 @@ def read_point(record: Mapping[str, Any]) -> StoredPoint:
 
 
 def of_parent(parent: Parent) -> dict[str, Any]:
-    """The record of a curve or a search that begins now, without its tags: experiments differ in them."""
-    found = {
-        "name": parent.name,
-        "params": dict(parent.params),
-        "config_yaml": parent.config_yaml,
-        "environment": dict(parent.environment),
-        "recorded": now(),
-    }
+    """The record of a curve or a search that begins now: what it is, wherever it is recorded."""
+    found = {"name": parent.name, "params": dict(parent.params), "recorded": now()}
     return {name: without_credentials(value) for name, value in found.items()}
 
 
-def read_parent(kind: ParentKind, key: str, record: Mapping[str, Any], tags: Mapping[str, str]) -> Parent:
-    """Inverse of ``of_parent``.
+def noted_parent(parent: Parent) -> dict[str, Any]:
+    """What the note of a curve or a search says: under what it was asked for by the experiment that it is for."""
+    return {"tags": dict(parent.tags), "config_yaml": parent.config_yaml, "environment": dict(parent.environment)}
+
+
+def read_parent(kind: ParentKind, key: str, record: Mapping[str, Any], noted: Mapping[str, Any]) -> Parent:
+    """Inverse of ``of_parent`` and ``noted_parent``.
 
     Raises:
         KeyError: a value is missing.
     """
-    return Parent(
-        kind, key, record["name"], record["params"], tags, record["config_yaml"], record["environment"],
-        record["recorded"],
-    )  # fmt: skip
+    told = (noted["tags"], noted["config_yaml"], noted["environment"])
+    return Parent(kind, key, record["name"], record["params"], *told, record["recorded"])
 
 
 def without_credentials(value: Any) -> Any:

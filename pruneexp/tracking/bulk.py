@@ -141,7 +141,7 @@ def _rows(runs: Runs, fresh: Sequence[NewRun], now: int) -> dict[Any, list[dict[
         for table, values in ((SqlMetric, dict.fromkeys(one.values)), (SqlLatestMetric, last.values())):
             found[table] += [
                 {"run_uuid": run_id, "key": key, "value": number, "step": step, "timestamp": now, "is_nan": False}
-                for key, number, step in values
+                for key, number, step, _ in values
             ]
     return found
 

@@ -1,6 +1,6 @@
 """An MLflow database before MLflow touches it: made whole or not at all, and refused where MLflow would harm it.
 
-MLflow adds its 65 tables to whatever database it is given, and migrates an older one without asking while other
+MLflow adds its 65 tables to any database that it is given, and migrates an older one without asking while other
 processes may be writing; both are prevented here.
 """
 
@@ -24,7 +24,7 @@ _CONNECT_SECONDS = 5
 
 
 def is_database(uri: str) -> bool:
-    """Whether it names a database, by whatever driver, and not a server of MLflow's."""
+    """Whether it names a database, by any driver, and not a server of MLflow's."""
     return urlsplit(uri).scheme.partition("+")[0] in DATABASES
 
 

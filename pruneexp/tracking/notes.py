@@ -108,7 +108,7 @@ class Place:
             return True
 
     def owe_again(self, name: str = "*") -> None:
-        """Owe whatever was paid, or the note of this name."""
+        """Owe everything that was paid, or the note of this name."""
         with self._changing():
             for path in list((self.folder / _PAID).glob(f"{name}{_SUFFIX}")):
                 if self._path(_OWED, path.stem).exists():
@@ -121,13 +121,24 @@ class Place:
         with self._changing():
             self._remove(note.name)
 
-    def recognise(self, made: str) -> None:
-        """Owe everything again where the experiment is not the one that was paid: its database was lost."""
+    def recognise(self, made: str, exists: Callable[[str], bool]) -> bool:
+        """Whether everything is owed again, because the experiment that was paid was lost with its database.
+
+        One that ``exists`` under another name has what it was paid: the new one of this name begins empty.
+        """
         with self._changing():
-            about = _found(self.folder / _ABOUT)
-            if about is None or about.get("made") != made:
+            about = _found(self.folder / _ABOUT) or {}
+            before = about.get("made")
+            if before == made:
+                return False
+            renamed = before is not None and exists(before)
+            if renamed:
+                for path in list(self._files(_PAID)):
+                    path.unlink()
+            else:
                 self.owe_again()
-                _write(self.folder / _ABOUT, {"uri": self.uri, "experiment": self.experiment, "made": made})
+            _write(self.folder / _ABOUT, {"uri": self.uri, "experiment": self.experiment, "made": made})
+            return before is not None and not renamed
 
     def find(self, kind: Kind, key: str) -> Note | None:
         """The note of this name, owed or paid."""
@@ -149,9 +160,15 @@ class Place:
                 body = _found(path)
                 if body is not None:
                     yield Note(kind, path.stem.partition("-")[2], body)
-                elif path.exists():
-                    path.unlink(missing_ok=True)
+                elif self._removed_if_damaged(path):
                     say(f"The note {path} is damaged and removed: its command records it again.")
+
+    def _removed_if_damaged(self, path: Path) -> bool:
+        with self._changing():
+            damaged = path.exists() and _found(path) is None
+            if damaged:
+                path.unlink()
+            return damaged
 
     def records(self) -> int:
         """How many records are owed; how a curve ended counts where it alone is owed."""
@@ -214,8 +231,9 @@ def marked(marks: Path) -> Mapping[Path, int]:
     """The folders of the places that were marked, and when, in nanoseconds."""
     found = {}
     for path in sorted(marks.iterdir()) if marks.is_dir() else ():
-        if not path.name.startswith("."):
-            found[Path(path.read_text(encoding="utf-8"))] = path.stat().st_mtime_ns
+        with suppress(FileNotFoundError):  # another command has told it meanwhile
+            if not path.name.startswith("."):
+                found[Path(path.read_text(encoding="utf-8"))] = path.stat().st_mtime_ns
     return found
 
 

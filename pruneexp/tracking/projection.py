@@ -1,4 +1,4 @@
-"""From the result store into MLflow: whatever a place is owed, each record under its key.
+"""From the result store into MLflow: everything that a place is owed, each record under its key.
 
 Interrupted at any moment, or done by two processes at once, nothing is lost and nothing is there twice: a record that
 is written already is found, and a note is paid only after its record is whole. Knows no file format and no retry.
@@ -133,9 +133,11 @@ class Projection:
         for found in self._tracker.points_of(self._parent(under)[0]):
             key = found.tags[schema.POINT_KEY]
             record = self._store.record(key) if self._place.find("point", key) else None
-            if record is not None:
-                point = read_point(record).point
-                logged.append((LoggedPoint(found.run_id, self._place.experiment, found.started, point), found.ended))
+            stored = None if record is None else read_point(record)
+            if stored is not None and stored.recorded == found.started:  # else its run is made of another store's point
+                logged.append(
+                    (LoggedPoint(found.run_id, self._place.experiment, found.started, stored.point), found.ended)
+                )
         if not logged:
             return {}
         name = f"{schema.POINTS_FOLDER}/{store_id(self._store.root)}.parquet"
@@ -155,7 +157,7 @@ class Projection:
         note = self._place.find(kind, key)
         if note is None:
             raise Lost(f"What the {kind} {key[:8]} is made of is not noted any more")
-        return read_parent(kind, key, self._artefact(key, kind), note.body["tags"]), note.body["status"]
+        return read_parent(kind, key, self._artefact(key, kind), note.body), note.body["status"]
 
     def _artefact(self, key: str, kind: str) -> dict[str, Any]:
         record = self._store.record(key)

@@ -1,7 +1,7 @@
 """What a job records: noted beside the result store, and written into MLflow at once where MLflow takes it.
 
 A tracking store in trouble is asked again with later records, at growing intervals, so that it costs seconds and not
-minutes; whatever it does not take stays noted, and the next command that looks writes it.
+minutes; what it does not take stays noted, and the next command that looks writes it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from pruneexp.cache.store import Store
 from pruneexp.errors import UserError, redact
 from pruneexp.places import SPOOL
 from pruneexp.signals import deferring_interrupts
-from pruneexp.tracking.artefacts import Parent, ParentKind
+from pruneexp.tracking.artefacts import Parent, ParentKind, noted_parent
 from pruneexp.tracking.notes import Note, Place, counted, left_by_earlier_version, mark
 from pruneexp.tracking.projection import Lost, Projection
-from pruneexp.tracking.stores import Unreachable, answers, resolved
+from pruneexp.tracking.stores import Unreachable, answers, resolved, sqlite_path
 from pruneexp.tracking.tracker import Tracker
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
@@ -43,7 +43,7 @@ class Recording:
         self._place: Place | None = None
         self._projection: Projection | None = None
         self._tracker: Tracker | None = None
-        self._held = False
+        self._held = self._restored = False
         self._pause, self._next = _FIRST_PAUSE, 0.0
 
     def open(self) -> Place:
@@ -71,22 +71,27 @@ class Recording:
 
     def recorded(self, point_key: str) -> bool:
         """Whether the tracking store has this point, as far as is noted; nothing is opened."""
-        return self._there().paid("point", point_key)
+        return self._is_there() and self._there().paid("point", point_key)
 
     def finished(self, curve_key: str) -> bool:
         """Whether the tracking store has the curve, and as a finished one, as far as is noted; nothing is opened."""
         place = self._there()
-        note = place.find("curve", curve_key) if place.paid("curve", curve_key) else None
+        note = place.find("curve", curve_key) if place.paid("curve", curve_key) and self._is_there() else None
         return note is not None and note.body.get("status") == "FINISHED"
+
+    def _is_there(self) -> bool:
+        """Whether the database is, where it is a file: with one that was deleted, what was paid is lost."""
+        path = sqlite_path(resolved(self.uri))
+        return path is None or path.exists()
 
     def begin(self, parent: Parent) -> str:
         """Note that a curve or study, whose artefact is in the store, is worked at; the name of its note.
 
-        It keeps the tags that it had first.
+        It keeps what it was asked for under first.
         """
         place = self.open()
         before = place.find(parent.kind, parent.key)
-        body = {"tags": dict(parent.tags), "numbers": {}} if before is None else dict(before.body)
+        body = {**noted_parent(parent), "numbers": {}} if before is None else dict(before.body)
         note = Note(parent.kind, parent.key, {**body, "status": None})
         self._send(note)
         return note.name
@@ -137,13 +142,13 @@ class Recording:
     def _change(self, under: str, **changes: object) -> None:
         kind, key = _of(under)
         note = self.open().find(kind, key)
-        body = {"tags": {}, "numbers": {}, "status": None} if note is None else note.body
-        self._send(Note(kind, key, {**body, **changes}))
+        if note is not None:  # else somebody emptied the folder meanwhile: the same command notes all of it again
+            self._send(Note(kind, key, {**note.body, **changes}))
 
     def _connect(self, place: Place) -> Projection:
         if self._tracker is None:
             self._tracker = Tracker(self.uri, self._experiment)
-            place.recognise(self._tracker.made)
+            self._restored = place.recognise(self._tracker.made, self._tracker.exists)
         return Projection(place, self._store, self._tracker)
 
     def _send(self, note: Note) -> None:
@@ -186,6 +191,9 @@ class Recording:
             self._hold(place, done.stuck)
         else:
             self._held, self._pause = False, _FIRST_PAUSE
+            if self._restored and self._tracker is not None:  # what is derived from the points was lost with them
+                self._restored = False
+                self._tracker.describe_all()
 
     def _hold(self, place: Place, reason: str) -> None:
         if not self._held:

@@ -108,18 +108,20 @@ class Reports:
     def _describe(self, run: bulk.StoredRun, found: Sequence[LoggedPoint], failed: int) -> None:
         """Put the table of what is recorded under a curve or a search on its run, a curve's series, and totals."""
         points = [logged.point for logged in sorted(found, key=lambda logged: -logged.point.result.density)]
-        search = run.tags.get(schema.KIND) == "study"
+        search, last = run.tags.get(schema.KIND) == "study", max(logged.started for logged in found)
         shown = _front(points) if search else points
         heading = markdown.search_heading(run.name, len(points)) if search else markdown.curve_heading(points[0])
         note = markdown.description(heading, shown)
         digest = hashlib.sha256(f"{note}{failed}".encode()).hexdigest()
         if run.tags.get(schema.DIGEST) == digest:
             return
-        numbers = [*([] if search else _series(points)), *_totals(points, failed)]
+        # A total may fall, and MLflow takes the latest for the present one.
+        series = [] if search else [value._replace(at=last) for value in _series(points)]
+        numbers = [*series, *_totals(points, failed)]
         with self._runs.lock:
             self._runs.fill(
                 self._runs.client.get_run(run.run_id), {}, numbers, {},
-                at=max(logged.started for logged in found), tags={markdown.TAG: note, schema.DIGEST: digest},
+                tags={markdown.TAG: note, schema.DIGEST: digest},
             )  # fmt: skip
 
 

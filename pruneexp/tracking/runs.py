@@ -35,11 +35,12 @@ Where = Mapping[str, str]
 
 
 class Value(NamedTuple):
-    """A number of a series: the value of ``name`` at ``step``."""
+    """A number of a series: the value of ``name`` at ``step``, of the moment ``at`` if it has one of its own."""
 
     name: str
     value: float
     step: int = 0
+    at: int | None = None
 
 
 class Runs:
@@ -55,6 +56,16 @@ class Runs:
         with self.lock:
             found = client.get_experiment_by_name(experiment) or self._new_experiment(experiment)
         self.made, self.experiment_id = f"{found.experiment_id} {found.creation_time}", active(found, uri)
+
+    def exists(self, made: str) -> bool:
+        """Whether the store has the experiment of which an earlier ``made`` tells, by any name."""
+        from mlflow.exceptions import MlflowException
+
+        number, _, created = made.partition(" ")
+        try:
+            return str(self.client.get_experiment(number).creation_time) == created
+        except MlflowException:
+            return False
 
     def find(self, where: Where) -> Iterator[Run]:
         """Every active run that meets the conditions, the newest first."""
@@ -98,7 +109,7 @@ class Runs:
 
         self.write(run, files)
         moment = int(time.time() * 1000) if at is None else at
-        numbers = [Metric(legal_key(name), float(value), moment, step) for name, value, step in metrics]
+        numbers = [Metric(legal_key(name), float(value), own or moment, step) for name, value, step, own in metrics]
         texts = [Param(legal_key(key), within(text, PARAM_LIMIT)) for key, text in params.items()]
         notes = [RunTag(key, text) for key, text in (tags or {}).items()]
         self.client.log_batch(run.info.run_id, metrics=numbers[:_BATCH], params=texts, tags=notes)

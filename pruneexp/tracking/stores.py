@@ -34,7 +34,7 @@ Found = TypeVar("Found")
 PAGE = 1000
 _SQLITE = "sqlite:///"
 _PROBE_SECONDS = 5.0
-#: Making a database takes 3 s, recording a point less than 0.1 s; whoever waits longer waits for what hangs.
+#: Making a database takes 3 s, recording a point less than 0.1 s; a process that waits longer waits for one that hangs.
 _LOCK_SECONDS = 120.0
 #: A store that was in trouble is asked this long whether it is back.
 _AGAIN_SECONDS = 1.0
@@ -112,7 +112,7 @@ def open_client(uri: str) -> MlflowClient:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     # MLflow's client tries seven times, for four minutes, also what must not be done twice, such as making a run. Here
-    # whatever was not written waits in the spool and is tried again under its key.
+    # what was not written stays owed and is tried again under its key.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     if urlsplit(uri).scheme in ("http", "https"):

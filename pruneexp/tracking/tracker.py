@@ -1,6 +1,6 @@
-"""Runs of curves, studies, points and scans: written once, completely, whatever is repeated or killed.
+"""Runs of curves, studies, points and scans: written once, completely, though jobs are repeated or killed.
 
-A point's run is FINISHED only when everything is in it. Whatever else is found under its key, from a killed process
+A point's run is FINISHED only when everything is in it. What else is found under its key, from a killed process
 or an earlier failure, gives way to the new run, so there is never more than one run of a point. Searching and writing
 happen under the store's lock; machines that write to one server do not see each other's, and settle it afterwards
 (``contention``).
@@ -59,6 +59,11 @@ class Tracker:
     def made(self) -> str:
         """What tells the experiment from every other that ever had its name."""
         return self._runs.made
+
+    def exists(self, made: str) -> bool:
+        """Whether the experiment that ``made`` tells is in the tracking store, under another name."""
+        with explained(self.uri, "asked for its experiments"):
+            return self._runs.exists(made)
 
     def begin(self, parent: Parent, status: Literal["RUNNING"] | None = "RUNNING") -> str:
         """Id of its run, made or found again by its key; what a killed process left out of it is added.
@@ -191,6 +196,10 @@ class Tracker:
     def describe(self, run_id: str) -> None:
         """Put series and table on the run of a curve or a search, and renew the summaries over seeds."""
         Reports(self._runs).of_parent(run_id)
+
+    def describe_all(self) -> None:
+        """As ``describe``, of every curve and search: after their records were lost and written again."""
+        Reports(self._runs).of_all()
 
     def log_network(self, point_key: str, network: Network) -> str | None:
         """Log a network as a model, an output of the point's run; its id, or ``None`` where it is there already."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,6 +66,18 @@ def test_points_that_arrive_after_their_curve_has_ended_are_added_to_its_parquet
     projected(job)
     (path,) = [path for path in files_of(job) if "first" in str(path)]
     assert sorted(pq.read_table(path)["point_key"].to_pylist()) == sorted((digest("p"), digest("late")))
+
+
+def test_a_run_made_of_another_stores_point_is_not_in_the_file(tmp_path: Path) -> None:
+    uri = fresh_store(tmp_path)
+    for name in ("north", "south"):
+        job = Job(tmp_path / name, uri=uri)
+        curve = job.begin(PARENT)
+        job.point(curve, "p")
+        time.sleep(0.005)  # each store has it from another moment
+        job.recording.close(curve, "FINISHED")
+    (path,) = tmp_path.rglob("points/*.parquet")
+    assert path.stem == (tmp_path / "north" / "store" / "id").read_text()
 
 
 def test_two_stores_write_two_files(tmp_path: Path) -> None:

@@ -51,17 +51,24 @@ def unwritten(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     return job
 
 
+#: Of a curve, written anew whenever they change.
+TOTALS = (schema.SECONDS, schema.STAGES, schema.CACHE_HITS, schema.RECORDED, schema.FAILED)
+
+
 def told(folder: Path) -> dict[str, Any]:
-    """Everything that an experiment shows, without what differs from one writing to the next."""
+    """Everything that an experiment shows of records, without what differs from one writing to the next."""
     tracker = Tracker(f"sqlite:///{folder}/mlflow.db", "first")
     client = client_of(tracker)
     found: dict[str, Any] = {}
     for run in runs(tracker, ""):
         tags = {name: value for name, value in run.data.tags.items() if name != "mlflow.parentRunId"}
+        if tags[schema.KIND] == "summary":
+            continue
         key = next(tags[name] for name in (schema.POINT_KEY, schema.STUDY_KEY, schema.CURVE_KEY) if name in tags)
         histories = {
             name: [(one.value, one.timestamp, one.step) for one in client.get_metric_history(run.info.run_id, name)]
             for name in run.data.metrics
+            if tags[schema.KIND] == "point" or name not in TOTALS
         }
         above = tags.pop("mlflow.parentRunId", None)
         files = sorted(path.path for path in client.list_artifacts(run.info.run_id))
@@ -69,6 +76,12 @@ def told(folder: Path) -> dict[str, Any]:
         assert name not in found, "twice"
         found[name] = (run.info.status, run.info.start_time, tags, run.data.params, histories, above, files)
     return found
+
+
+def summaries_of(folder: Path) -> list[dict[str, float]]:
+    """The numbers of every summary over seeds."""
+    found = runs(Tracker(f"sqlite:///{folder}/mlflow.db", "first"), f"tags.`{schema.KIND}` = 'summary'")
+    return sorted((run.data.metrics for run in found), key=str)
 
 
 class Interruption:
@@ -154,11 +167,15 @@ def test_a_database_that_is_lost_is_written_again_by_the_next_command(tmp_path: 
     curve = job.begin(PARENT)
     job.point(curve, "p")
     job.recording.close(curve, "FINISHED")
-    before = told(tmp_path)
+    job_tracker = job.recording.tracker()
+    assert job_tracker is not None
+    job_tracker.describe_all()
+    before, shown = told(tmp_path), summaries_of(tmp_path)
     fresh_store(tmp_path)  # another one, and no experiment in it
     other = Job(tmp_path)
     other.recording.open()
     assert told(tmp_path) == before
+    assert summaries_of(tmp_path) == shown != []
     (tmp_path / "mlflow.db").unlink()
     assert deliver([job.store.root], []) == 0
     assert told(tmp_path) == before
@@ -248,3 +265,26 @@ def test_a_tracking_store_of_a_newer_schema_is_one_sentence_and_everything_stays
     assert len(said) == 1
     assert "has schema cafe00000000 but MLflow" in said[0]
     assert job.place.records() == 4
+
+
+def test_a_renamed_experiment_keeps_what_it_has(tmp_path: Path) -> None:
+    fresh_store(tmp_path)
+    asked_again(tmp_path, "p", "q")
+    tracker = Tracker(Job(tmp_path).uri, "first")
+    client_of(tracker).rename_experiment(tracker.experiment_id, "archive")
+    asked_again(tmp_path, "more")
+    assert [run.data.params["point_key"] for run in points(Tracker(Job(tmp_path).uri, "first"))] == [digest("more")]
+    assert len(points(Tracker(Job(tmp_path).uri, "archive"))) == 2
+    asked_again(tmp_path, "p")  # asked for by name, it is recorded here too
+    assert len(points(Tracker(Job(tmp_path).uri, "first"))) == 2
+
+
+def test_a_total_may_fall(tmp_path: Path) -> None:
+    fresh_store(tmp_path)
+    asked_again(tmp_path, "p", "q")
+    tracker = Tracker(Job(tmp_path).uri, "first")
+    tracker.describe_all()
+    client_of(tracker).delete_run(points(tracker)[0].info.run_id)
+    tracker.describe_all()
+    (curve,) = runs(tracker, f"tags.`{schema.KIND}` = 'curve'")
+    assert curve.data.metrics[schema.RECORDED] == 1
