@@ -289,12 +289,9 @@ def _settled(study: optuna.Study) -> Mapping[str, Any] | None:
     """The definition of a study, waited for while its maker is still writing it."""
     until = time.monotonic() + _PREPARE_SECONDS
     found: Mapping[str, Any] | None
-    while (found := study.user_attrs.get(_DEFINITION)) is None:
+    while (found := study.user_attrs.get(_DEFINITION)) is None and time.monotonic() <= until:
         if study.get_trials(deepcopy=False):  # trials come after it: it may have been written since it was looked for
-            found = study.user_attrs.get(_DEFINITION, {})
-            break
-        if time.monotonic() > until:
-            break
+            return study.user_attrs.get(_DEFINITION, {})
         time.sleep(_POLL_SECONDS / 5)
     return found
 

@@ -15,6 +15,7 @@ from pruneexp.config.choices import search_folders
 from pruneexp.errors import JobFailed, UserError
 from pruneexp.experiment.display import Display
 from pruneexp.experiment.pages import show_sweep
+from pruneexp.experiment.session import check_records
 from pruneexp.experiment.survey import JobPlan, plan_lines, survey
 from pruneexp.jobs.folder import SweepFolder
 from pruneexp.jobs.progress import progress, watched
@@ -34,6 +35,10 @@ def run(sweep: ListedSweep, config: DictConfig, launcher: Launcher, words: Seque
     """
     sys.path += [folder for folder in search_folders(config.hydra) if folder not in sys.path]
     display, folder = Display(bars=config.runtime.progress), sweep.folder
+    places = {(job.config.runtime.tracking_uri, job.config.runtime.experiment): job.config for job in sweep.jobs}
+    if not config.plan:
+        for job in places.values():
+            check_records(job, display)
     plans = _planned(sweep, display)
     if config.plan:
         return
@@ -49,9 +54,8 @@ def run(sweep: ListedSweep, config: DictConfig, launcher: Launcher, words: Seque
         conclude(folder, cause, display)
     finally:
         if progress(folder).points_done:
-            places = {(job.config.runtime.tracking_uri, job.config.runtime.experiment): job for job in sweep.jobs}
             for job in places.values():
-                show_sweep(job.config.runtime, display)
+                show_sweep(job.runtime, display)
 
 
 def _planned(sweep: ListedSweep, display: Display) -> list[JobPlan]:

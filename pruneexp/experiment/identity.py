@@ -92,7 +92,6 @@ def settings(job: Job) -> dict[str, str]:
     dense, retraining = job.setting.dense.identity, job.setting.retraining.identity
     parts = {
         "reg": {"train_penalty": dense["penalty"], "retrain_penalty": retraining["penalty"]},
-        "data": learner.data.identity,
         "dense": {**learner.identity("initial"), "train": dense["train"], "dense_dropout": dense["dropout"]},
         "prune": {"criterion": cut.identity, "retrain": retraining["retrain"], "dropout": retraining["dropout"]},
         "schedule": job.schedule.identity,

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from pruneexp import schema
 from pruneexp.cache.store import Artefact, Checkpoint, Store
@@ -257,5 +257,16 @@ def open_session(
 
 def recording_of(runtime: RuntimeConfig, store: Store, display: Display) -> Recording:
     """The way to the tracking store that the working folder and ``runtime`` name; it opens nothing yet."""
-    uri = runtime.tracking_uri or default_uri(Path.cwd())
-    return Recording(uri, runtime.experiment, store, Path.cwd() / OWED, patient=runtime.spool, say=display.note)
+    uri, marks = runtime.tracking_uri or default_uri(Path.cwd()), Path.cwd() / OWED
+    patient = runtime.spool or runtime.job is not None  # a sweep that has begun goes on without its tracking store
+    return Recording(uri, runtime.experiment, store, marks, patient=patient, say=display.note)
+
+
+def check_records(config: DictConfig, display: Display) -> None:
+    """Open the tracking store of a sweep before its first job, and write what it is owed.
+
+    Raises:
+        UserError: it cannot be used, and the work is not to start without it.
+    """
+    runtime = replace(cast(RuntimeConfig, OmegaConf.to_object(config.runtime)), job=None)
+    recording_of(runtime, Store(Path(runtime.store)), display).open()

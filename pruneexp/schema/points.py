@@ -31,11 +31,10 @@ class PointIdentity:
     """All that distinguishes one trade-off point from another; logged as MLflow params on the point itself.
 
     Labels are the user's choices; each ``..._settings`` is a short hash of the full settings behind the labels: of the
-    data (but not where they lie; empty in records of earlier versions), of the dense network, of pruning and retraining
-    it, of both penalties, of the schedule, of the mode. Points that differ in one of these hashes never count as
-    repetitions of each other. ``reg_strength`` and ``reg_retrain_strength`` are the strengths of the penalties of
-    training and of retraining, 0 for a penalty without one. ``retrain_epochs`` are the epochs of each retraining, both
-    halves of a local one together.
+    dense network, of pruning and retraining it, of both penalties, of the schedule, of the mode. Points that differ in
+    one of these hashes, or in the data's fingerprint, never count as repetitions of each other. ``reg_strength`` and
+    ``reg_retrain_strength`` are the strengths of the penalties of training and of retraining, 0 for a penalty without
+    one. ``retrain_epochs`` are the epochs of each retraining, both halves of a local one together.
 
     Fields that may be None repeat single values of the hashed settings, so that users can filter by them; they are None
     where a choice has no such value and in records of earlier versions. ``path`` holds the budgets of the whole curve,
@@ -65,7 +64,6 @@ class PointIdentity:
     precision: str
     reg_retrain_strength: float = 0.0
     reg_settings: str = ""
-    data_settings: str = ""
     dense_settings: str = ""
     prune_settings: str = ""
     schedule_settings: str = ""

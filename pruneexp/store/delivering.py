@@ -16,18 +16,17 @@ from pruneexp.tracking.stores import sqlite_path
 
 
 def deliver(roots: Sequence[Path], uris: Sequence[str]) -> int:
-    """Write what result stores owe to the tracking stores named, or to all; 1 where anything is owed still."""
+    """Write what result stores owe to the tracking stores named, or to all; 1 where anything is owed still.
+
+    A tracking store that is owed nothing is looked at too: it may have been lost since it was paid.
+    """
     given = {redact(resolved(uri)): uri for uri in uris}
     earlier = left_by_earlier_version(SPOOL)
     if earlier:
         _say(earlier)
-    status, asked = 0, 0
-    for root in roots:
-        for place in places(root):
-            if (not given or place.uri in given) and (place.records() or _lost(place)):
-                asked += 1
-                status |= _deliver(root, place, given.get(place.uri, place.uri))
-    if not asked:
+    found = [(root, place) for root in roots for place in places(root) if not given or place.uri in given]
+    status = max([_deliver(root, place, given.get(place.uri, place.uri)) for root, place in found], default=0)
+    if not found:
         print(f"nothing is owed by {', '.join(map(str, roots))}")
     return status
 
@@ -36,10 +35,13 @@ def _deliver(root: Path, place: Place, uri: str) -> int:
     try:
         if "***" in uri:
             raise UserError(f"{place.uri} asks for a password: repeat it in full, --tracking-uri URI.")
+        path = sqlite_path(uri)
+        if path is not None and not path.parent.is_dir():
+            raise UserError(f"There is no folder {path.parent}: was it moved? The next command there records anew.")
         arrived = _written(root, place, uri)
     except UserError as error:
         _say(str(error))
-        arrived = 0
+        return 1
     left = place.records()
     rest = f", {counted(left)} still waiting" if left else ""
     print(f"{place.uri}, experiment {place.experiment}: {counted(arrived)} delivered{rest}")
@@ -49,19 +51,15 @@ def _deliver(root: Path, place: Place, uri: str) -> int:
 def _written(root: Path, place: Place, uri: str) -> int:
     tracker = Tracker(uri, place.experiment)
     restored = place.recognise(tracker.made, tracker.exists)
+    if not place.records():
+        return 0
     with place.projecting():
         done = Projection(place, Store(root), tracker).write_owed(_say)
-    if restored and not done.stuck:
-        tracker.describe_all()
     if done.stuck:
         _say(done.stuck)
+    elif restored:
+        tracker.describe_all()
     return done.records
-
-
-def _lost(place: Place) -> bool:
-    """Whether the database that was paid is not there any more."""
-    path = sqlite_path(place.uri)
-    return path is not None and not path.exists()
 
 
 def _say(sentence: str) -> None:

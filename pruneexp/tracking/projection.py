@@ -147,7 +147,10 @@ class Projection:
         """The run of a curve or study, made where it is not there."""
         if under not in self._runs:
             parent, status = self._parent(under)
-            self._runs[under] = self._tracker.begin(parent, "RUNNING" if status is None else None)
+            self._runs[under] = run = self._tracker.begin(parent, "RUNNING" if status is None else None)
+            ended = self._place.find(parent.kind, parent.key) if status is None else None
+            if ended is not None and ended.body["status"] is not None:  # by another process, which has written it
+                self._tracker.update(run, ended.body["status"], {}, {}, ended.body["noted"])
         return self._runs[under]
 
     def _parent(self, under: str) -> tuple[Parent, str | None]:

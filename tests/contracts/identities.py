@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -11,6 +12,7 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig
 
+from pruneexp.config.groups import numbers
 from pruneexp.data.dataset import Dataset
 from pruneexp.data.synthetic import synthetic
 from pruneexp.experiment.build import job_of, setting_of
@@ -26,7 +28,8 @@ from pruneexp.stages.setting import NetworkDropout
 def points_of(config: DictConfig, choices: Mapping[str, str]) -> tuple[PointIdentity, ...]:
     """The identity of each point of a job, as if its network had one dropout and both kinds of layers.
 
-    The fingerprint of the data is that of the file ``data.root``, where it is one.
+    The fingerprint of the data is made of what decides their images: the numbers of their choice, and the file
+    ``data.root``, where it is one.
     """
     spec = read(config, choices)
     learner = of_data(spec, _data(spec), torch.device("cpu"))
@@ -38,7 +41,8 @@ def points_of(config: DictConfig, choices: Mapping[str, str]) -> tuple[PointIden
 def _data(spec: JobSpec) -> Dataset:
     root = Path(str(spec.values["data"].get("root", "")))
     content = root.read_bytes() if root.is_file() else b""
-    return replace(_blobs(), fingerprint=hashlib.sha256(content).hexdigest())
+    decisive = json.dumps(numbers("data", spec.values["data"]), sort_keys=True).encode()
+    return replace(_blobs(), fingerprint=hashlib.sha256(decisive + content).hexdigest())
 
 
 @cache
