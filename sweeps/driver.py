@@ -291,7 +291,7 @@ def _settled(study: optuna.Study) -> Mapping[str, Any] | None:
     found: Mapping[str, Any] | None
     while (found := study.user_attrs.get(_DEFINITION)) is None and time.monotonic() <= until:
         if study.get_trials(deepcopy=False):  # trials come after it: it may have been written since it was looked for
-            return study.user_attrs.get(_DEFINITION, {})
+            return dict(study.user_attrs.get(_DEFINITION, {}))
         time.sleep(_POLL_SECONDS / 5)
     return found
 
