@@ -168,7 +168,13 @@ class Recording:
         self._projection = self._projection or self._connect(place)
         try:
             self._projection.write(note)
-        except (UserError, Lost) as error:
+        except (
+            UserError,
+            Lost,
+            KeyError,
+            ValueError,
+            TypeError,
+        ) as error:  # a note of another version
             self._hold(place, str(error))
             self._next = 0.0  # at once a second time: a connection that was dropped is good again
             self._catch_up(place)
