@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pruneexp.pruning.layers import evaluating, prunable, weight_of
+from pruneexp.pruning.layers import prunable, weight_of
+from pruneexp.tracing.mode import evaluating
 
 Observer = Callable[[str, Tensor, Tensor], None]
 

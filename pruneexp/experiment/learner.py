@@ -13,6 +13,7 @@ from torch import nn
 from pruneexp.cache.files import checksum
 from pruneexp.cache.identity import stage_key
 from pruneexp.config.groups import numbers
+from pruneexp.cost.flops import by_layer
 from pruneexp.data.dataset import Dataset
 from pruneexp.errors import UserError
 from pruneexp.experiment.instances import instantiated
@@ -52,6 +53,7 @@ def of_data(spec: JobSpec, data: Dataset, device: torch.device) -> Learner:
         input_shape=data.shape,
         device=device,
         layer_flop={},
+        flop_total=0.0,
         start_from=checksum(Path(start_from).expanduser()) if start_from else "",
     )
 
@@ -74,7 +76,8 @@ def tried(learner: Learner, probe: nn.Module, recipe: Recipe) -> Learner:
         model=replace(learner.model, value=partial(_in_usual_order, build) if rehearsal.contiguous else build),
         adapt=None if task.shape == learner.input_shape else partial(adapt, input_shape=task.shape),
         input_shape=task.shape,
-        layer_flop=rehearsal.layer_flop,
+        layer_flop=by_layer(probe, rehearsal.flop),
+        flop_total=rehearsal.flop.total,
     )
 
 

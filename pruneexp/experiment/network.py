@@ -20,9 +20,10 @@ from torch.nn.parameter import is_lazy
 from pruneexp.cache.tensors import STORABLE
 from pruneexp.errors import UserError, cause
 from pruneexp.models.adapt import input_shape_of
-from pruneexp.pruning.layers import computed, evaluating
+from pruneexp.pruning.layers import computed
 from pruneexp.stages.setting import Weights
 from pruneexp.stages.work import load
+from pruneexp.tracing.mode import evaluating
 from pruneexp.training.seeding import stream
 
 

@@ -11,15 +11,16 @@ from pruneexp.cost.counts import LayerCount
 from pruneexp.cost.rows import layer_rows, totals
 from pruneexp.schema import Effort, Ledger, PointIdentity, PointResult, Score, Scores, TradeoffPoint
 from pruneexp.stages.graph import Route, Runner
+from pruneexp.stages.setting import Learner
 
 #: Part of a point's key: raised where what is assembled here, or counted in ``cost``, changes.
-VERSION = 1
+VERSION = 2
 
 #: Column of the ledger that each kind of stage is booked under.
 COLUMNS = {"dense": "dense", "mask": "prune", "probe": "prune", "retrain": "retrain", "scratch": "scratch"}
 
 
-def assemble(of: PointIdentity, route: Route, runner: Runner, layer_flop: Mapping[str, float]) -> TradeoffPoint:
+def assemble(of: PointIdentity, route: Route, runner: Runner, learner: Learner) -> TradeoffPoint:
     """Compute what is missing of a route, and put its point together.
 
     Raises:
@@ -28,10 +29,11 @@ def assemble(of: PointIdentity, route: Route, runner: Runner, layer_flop: Mappin
     records = {step.key: runner.record(step) for step in route.steps}
     dense, mask, final = (records[step.key] for step in (route.dense, route.mask, route.final))
     measured = Activations(**final["activations"])
-    rows = layer_rows([LayerCount(**count) for count in mask["counts"]], layer_flop, measured)
+    rows = layer_rows([LayerCount(**count) for count in mask["counts"]], learner.layer_flop, measured)
     inherited = route.final.kind in ("retrain", "probe")
     result = PointResult(
         **asdict(totals(rows, measured)),
+        flop_total=learner.flop_total,
         density_asked=of.budget.value if of.budget.kind == "density" else None,
         density_scope=mask["density_scope"],
         val=_scores("val", dense, mask if inherited else None, final),

@@ -5,7 +5,6 @@ The passes change the network, its statistics and its gradients: it must be one 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from pruneexp.cost.flops import layer_flops
+from pruneexp.cost.flops import DenseFlop, dense_flop
 from pruneexp.errors import UserError, cause
-from pruneexp.pruning.layers import evaluating, weights
+from pruneexp.pruning.layers import weights
+from pruneexp.tracing.mode import evaluating
+from pruneexp.tracing.trace import Trace, traced
 from pruneexp.training import layout, seeding
 
 #: What the moment is to blame for, and not the network.
@@ -42,9 +43,10 @@ class NetworkTask:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """Dense FLOP of each prunable layer; whether only the usual order in memory will do."""
+    """The graph of a pass and its FLOP; ``contiguous``: whether only the usual order in memory will do."""
 
-    layer_flop: Mapping[str, float]
+    trace: Trace
+    flop: DenseFlop
     contiguous: bool
 
 
@@ -52,7 +54,8 @@ def rehearsed(network: nn.Module, task: NetworkTask) -> Rehearsal:
     """Run a few images through ``network``, in evaluation and in training, without a trace in the global generators.
 
     Raises:
-        UserError: the network does not take the images, does not give one logit per class, or cannot be trained.
+        UserError: the network does not take the images, does not give one logit per class, cannot be trained, or its
+            FLOP cannot be counted.
     """
     with seeding.forked(task.device):
         noise = _noise(task)
@@ -61,18 +64,16 @@ def rehearsed(network: nn.Module, task: NetworkTask) -> Rehearsal:
         _check_weights(network)
         if task.single:
             _check_single(network, task)
-        flop = _flop(network, task)
+        trace = traced(network, task.shape)
+        flop = dense_flop(trace)
         movable = layout.for_network(network) is not layout.as_is
         contiguous = movable and not _runs_in_channels_last(network, noise, usual, task)
         if contiguous or not movable:
             network.zero_grad(set_to_none=True)
             _train(network, noise[: task.batch].clone(), task)
-    if not sum(flop.values()):
-        raise UserError(
-            "no FLOP can be counted, because the model calls none of its layers: functional.linear(x, self.fc.weight) "
-            "and the like must become self.fc(x)"
-        )
-    return Rehearsal(flop, contiguous)
+    if not sum(flop.parameters.values()):
+        raise UserError("no FLOP can be counted, because the model multiplies nothing by any of its parameters")
+    return Rehearsal(trace, flop, contiguous)
 
 
 def check_copy(network: nn.Module, copy: nn.Module, task: NetworkTask) -> None:
@@ -148,13 +149,6 @@ def _check_single(network: nn.Module, task: NetworkTask) -> None:
             f"the model gives {given} for a single image, and the last batch of val or test is one: keep the "
             "dimension of the batch, with flatten(1) in place of squeeze()"
         )
-
-
-def _flop(network: nn.Module, task: NetworkTask) -> dict[str, float]:
-    try:
-        return layer_flops(network, task.shape)
-    except Exception:  # noqa: BLE001  what a network does with a single image is no concern of a job that has none
-        return layer_flops(network, task.shape, images=2)
 
 
 def _runs_in_channels_last(network: nn.Module, noise: Tensor, usual: Tensor, task: NetworkTask) -> bool:

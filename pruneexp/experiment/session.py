@@ -177,9 +177,7 @@ class Session:
         """The point as it is stored, under the number that the trial has which asks for it now."""
 
         def make(_: Checkpoint) -> Artefact:
-            return Artefact(
-                {}, of_point(assemble(of, route, self.runner, self.job.setting.learner.layer_flop), numbers)
-            )
+            return Artefact({}, of_point(assemble(of, route, self.runner, self.job.setting.learner), numbers))
 
         ends = dict.fromkeys((of.dense_key, of.mask_key, of.final_key))
         made, _ = self.store.produce(of.point_key, "point", make, list(ends))

@@ -1,4 +1,4 @@
-"""The prunable layers of a network and their names; and evaluation mode for a while.
+"""The prunable layers of a network and their names.
 
 The whole project calls a layer by its module name (``"fc1"``, ``"features.0"``). It prunes no biases and no
 normalisation.
@@ -6,8 +6,7 @@ normalisation.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from typing import Literal
 
 from torch import Tensor, nn
@@ -77,18 +76,6 @@ def weight_of(module: nn.Module) -> Tensor:
     weight = module.weight
     assert isinstance(weight, Tensor)
     return weight
-
-
-@contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """Put every module in evaluation mode, and restore the mode of each on exit."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 def _is_prunable(module: nn.Module) -> bool:

@@ -56,9 +56,7 @@ def effective(trace: Trace, tensors: Mapping[str, Tensor], example: Tensor) -> t
     ``tensors`` are the parameters and buffers by name, pruned ones zero. The second are the names of operations that
     could not be followed: they count as depending on all of their inputs.
     """
-    leaves = {
-        name: (tensors[name].detach() != 0).float().requires_grad_() for name in trace.parameters.values()
-    }
+    leaves = {name: (tensors[name].detach() != 0).float().requires_grad_() for name in trace.parameters.values()}
     known: dict[fx.Node, Any] = {trace.example: _Pattern(torch.ones(example.shape), example, True)}
     for node, name in trace.parameters.items():
         known[node] = _Pattern(leaves[name], tensors[name].detach(), False)
@@ -90,7 +88,11 @@ def _followed(node: fx.Node, known: Mapping[fx.Node, Any], unknown: set[str]) ->
         return function(*args, **kwargs)
     with torch.no_grad():
         value = function(*_each(args, lambda p: p.value), **_each(kwargs, lambda p: p.value))
-    inputs = [p for p in torch.utils._pytree.tree_leaves((args, kwargs), is_leaf=lambda x: isinstance(x, _Pattern)) if isinstance(p, _Pattern)]
+    inputs = [
+        p
+        for p in torch.utils._pytree.tree_leaves((args, kwargs), is_leaf=lambda x: isinstance(x, _Pattern))
+        if isinstance(p, _Pattern)
+    ]
     varies = any(p.varies for p in inputs)
     if not varies and not any(p.ones.requires_grad for p in inputs):
         return _constant(value)
@@ -136,7 +138,8 @@ def _side(p: _Pattern, varies: bool) -> Tensor:
 def _pointwise(function, value, varies, args, kwargs):
     parts = [p for p in args if isinstance(p, _Pattern)]
     for a in args:
-        if isinstance(a, (list, tuple)): parts += [p for p in a if isinstance(p, _Pattern)]
+        if isinstance(a, (list, tuple)):
+            parts += [p for p in a if isinstance(p, _Pattern)]
     total = torch.zeros(value.shape)
     for p in parts:
         total = total + _side(p, varies)
@@ -145,8 +148,10 @@ def _pointwise(function, value, varies, args, kwargs):
 
 def _product(function, value, varies, args, kwargs):
     a, b = args[:2]
-    if not isinstance(b, _Pattern): return a.ones
-    if not isinstance(a, _Pattern): return b.ones
+    if not isinstance(b, _Pattern):
+        return a.ones
+    if not isinstance(a, _Pattern):
+        return b.ones
     if not varies or not (a.varies and b.varies):
         return a.ones * b.ones
     return a.ones * b.nonzero + a.nonzero * b.ones
@@ -154,9 +159,12 @@ def _product(function, value, varies, args, kwargs):
 
 def _quotient(function, value, varies, args, kwargs):
     a, b = args[:2]
-    if not isinstance(b, _Pattern): return a.ones
-    if not isinstance(a, _Pattern): return b.ones
-    if not varies: return a.ones * b.ones
+    if not isinstance(b, _Pattern):
+        return a.ones
+    if not isinstance(a, _Pattern):
+        return b.ones
+    if not varies:
+        return a.ones * b.ones
     first = a.ones if a.varies else torch.zeros(())
     second = a.nonzero * b.ones if b.varies else torch.zeros(())
     return torch.zeros(value.shape) + first + second
@@ -208,7 +216,8 @@ def _group_norm(function, value, varies, args, kwargs):
     x, gamma, beta, n, c, hw, groups = args[:7]
     o = x.ones.reshape(n, groups, -1)
     o = o.mean(2, keepdim=True).expand_as(o).reshape(x.ones.shape)
-    if gamma is not None: o = o * gamma.ones.view(1, -1, *(1 for _ in o.shape[2:]))
+    if gamma is not None:
+        o = o * gamma.ones.view(1, -1, *(1 for _ in o.shape[2:]))
     return (o, None, None)
 
 
@@ -221,16 +230,25 @@ def _max_pool(function, value, varies, args, kwargs):
     x, kernel, stride, padding, dilation, ceil = (*args, *((None,) * 6))[:6]
     n = x.ones.ndim - 2
     first = value[0]
+
     def ex(v, d):
         v = d if v is None or v == [] else v
         return tuple(v) * n if len(v) == 1 else tuple(v)
-    kernel = ex(kernel, None); stride = ex(stride, kernel); padding = ex(padding, [0]); dilation = ex(dilation, [1])
+
+    kernel = ex(kernel, None)
+    stride = ex(stride, kernel)
+    padding = ex(padding, [0])
+    dilation = ex(dilation, [1])
     c = x.ones.shape[1]
     weight = torch.ones(1, 1, *kernel)
     o = x.ones.reshape(-1, 1, *x.ones.shape[2:])
-    extra = [max(0, (s_out - 1) * s + d * (k - 1) + 1 - s_in - 2 * p) for s_out, s, d, k, s_in, p in zip(first.shape[2:], stride, dilation, kernel, x.ones.shape[2:], padding)]
+    extra = [
+        max(0, (s_out - 1) * s + d * (k - 1) + 1 - s_in - 2 * p)
+        for s_out, s, d, k, s_in, p in zip(first.shape[2:], stride, dilation, kernel, x.ones.shape[2:], padding)
+    ]
     pads = []
-    for p, e in zip(reversed(padding), reversed(extra)): pads += [p, p + e]
+    for p, e in zip(reversed(padding), reversed(extra)):
+        pads += [p, p + e]
     o = torch.nn.functional.pad(o, pads)
     o = torch.ops.aten.convolution.default(o, weight, None, stride, [0] * n, dilation, False, [0] * n, 1)
     o = o[(slice(None), slice(None), *(slice(0, s) for s in first.shape[2:]))]
@@ -239,9 +257,12 @@ def _max_pool(function, value, varies, args, kwargs):
 
 def _same(function, value, varies, args, kwargs):
     """Operations that only move numbers, or add non-negative multiples of them."""
+
     def read(p):
-        if not p.value.is_floating_point() and not p.varies: return p.value
+        if not p.value.is_floating_point() and not p.varies:
+            return p.value
         return _side(p, varies)
+
     args = _each(args, read)
     kwargs = {k: v for k, v in _each(kwargs, read).items() if k not in ("dtype",)}
     return function(*args, **kwargs)
@@ -252,9 +273,11 @@ def _first(function, value, varies, args, kwargs):
 
 
 def _reduced(function, value, varies, args, kwargs):
-    x = args[0]; dim = args[1] if len(args) > 1 else list(range(x.ones.ndim))
+    x = args[0]
+    dim = args[1] if len(args) > 1 else list(range(x.ones.ndim))
     keep = args[2] if len(args) > 2 else kwargs.get("keepdim", False)
-    if isinstance(dim, int): dim = [dim]
+    if isinstance(dim, int):
+        dim = [dim]
     o = x.ones.sum(dim, keepdim=keep)
     return o if isinstance(value, Tensor) else tuple(o for _ in value)
 
@@ -271,18 +294,105 @@ def _embedding(function, value, varies, args, kwargs):
 
 
 def _whole(function, value, varies, args, kwargs):
-    parts = [p for p in torch.utils._pytree.tree_leaves((args, kwargs), is_leaf=lambda x: isinstance(x, _Pattern)) if isinstance(p, _Pattern)]
+    parts = [
+        p
+        for p in torch.utils._pytree.tree_leaves((args, kwargs), is_leaf=lambda x: isinstance(x, _Pattern))
+        if isinstance(p, _Pattern)
+    ]
     total = sum(_side(p, varies).sum() for p in parts)
     one = lambda v: total.expand(v.shape) if isinstance(v, Tensor) else None
     return one(value) if isinstance(value, Tensor) else tuple(one(v) for v in value)
 
 
-_MOVES = "alias clone view _unsafe_view reshape permute transpose t expand slice select squeeze unsqueeze cat stack split split_with_sizes unsafe_split unsafe_split_with_sizes unbind index gather roll flip repeat contiguous copy slice_scatter select_scatter pixel_shuffle channel_shuffle native_channel_shuffle as_strided detach lift_fresh_copy unfold upsample_nearest2d upsample_bilinear2d avg_pool1d avg_pool2d avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d adaptive_avg_pool1d diagonal tril triu cumsum index_select movedim narrow im2col".split()
+_MOVES = [
+    "alias",
+    "clone",
+    "view",
+    "_unsafe_view",
+    "reshape",
+    "permute",
+    "transpose",
+    "t",
+    "expand",
+    "slice",
+    "select",
+    "squeeze",
+    "unsqueeze",
+    "cat",
+    "stack",
+    "split",
+    "split_with_sizes",
+    "unsafe_split",
+    "unsafe_split_with_sizes",
+    "unbind",
+    "index",
+    "gather",
+    "roll",
+    "flip",
+    "repeat",
+    "contiguous",
+    "copy",
+    "slice_scatter",
+    "select_scatter",
+    "pixel_shuffle",
+    "channel_shuffle",
+    "native_channel_shuffle",
+    "as_strided",
+    "detach",
+    "lift_fresh_copy",
+    "unfold",
+    "upsample_nearest2d",
+    "upsample_bilinear2d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "_adaptive_avg_pool2d",
+    "_adaptive_avg_pool3d",
+    "adaptive_avg_pool1d",
+    "diagonal",
+    "tril",
+    "triu",
+    "cumsum",
+    "index_select",
+    "movedim",
+    "narrow",
+    "im2col",
+]
 _RULES = {getattr(_aten, name): _same for name in _MOVES if hasattr(_aten, name)}
-_RULES |= {_aten.mul: _product, _aten.mul_: _product, _aten.div: _quotient, _aten.div_: _quotient, _aten.where: _where,
-    _aten.mm: _matmul, _aten.bmm: _matmul, _aten.matmul: _matmul, _aten.mv: _matmul, _aten.dot: _matmul, _aten.addmm: _addmm, _aten.baddbmm: _addmm,
-    _aten.convolution: _convolution, _aten.native_batch_norm: _batch_norm, _aten._native_batch_norm_legit_no_training: _batch_norm, _aten.native_layer_norm: _layer_norm, _aten.native_group_norm: _group_norm,
-    _aten._softmax: _softmax, _aten._safe_softmax: _softmax, _aten._log_softmax: _softmax,
-    _aten.max_pool2d_with_indices: _max_pool, _aten.max_pool3d_with_indices: _max_pool,
-    _aten.mean: _reduced, _aten.sum: _reduced, _aten.amax: _reduced, _aten.amin: _reduced, _aten.max: _reduced, _aten.min: _reduced, _aten.var: _reduced, _aten.norm: _reduced, _aten.linalg_vector_norm: _reduced,
-    _aten.constant_pad_nd: _pad, _aten.embedding: _embedding, _aten._to_copy: _first, _aten.masked_fill: _first}
+_RULES |= {
+    _aten.mul: _product,
+    _aten.mul_: _product,
+    _aten.div: _quotient,
+    _aten.div_: _quotient,
+    _aten.where: _where,
+    _aten.mm: _matmul,
+    _aten.bmm: _matmul,
+    _aten.matmul: _matmul,
+    _aten.mv: _matmul,
+    _aten.dot: _matmul,
+    _aten.addmm: _addmm,
+    _aten.baddbmm: _addmm,
+    _aten.convolution: _convolution,
+    _aten.native_batch_norm: _batch_norm,
+    _aten._native_batch_norm_legit_no_training: _batch_norm,
+    _aten.native_layer_norm: _layer_norm,
+    _aten.native_group_norm: _group_norm,
+    _aten._softmax: _softmax,
+    _aten._safe_softmax: _softmax,
+    _aten._log_softmax: _softmax,
+    _aten.max_pool2d_with_indices: _max_pool,
+    _aten.max_pool3d_with_indices: _max_pool,
+    _aten.mean: _reduced,
+    _aten.sum: _reduced,
+    _aten.amax: _reduced,
+    _aten.amin: _reduced,
+    _aten.max: _reduced,
+    _aten.min: _reduced,
+    _aten.var: _reduced,
+    _aten.norm: _reduced,
+    _aten.linalg_vector_norm: _reduced,
+    _aten.constant_pad_nd: _pad,
+    _aten.embedding: _embedding,
+    _aten._to_copy: _first,
+    _aten.masked_fill: _first,
+}

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from pruneexp.pruning.layers import evaluating, prunable, weight_of
+from pruneexp.pruning.layers import prunable, weight_of
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.ranking import precise
 from pruneexp.pruning.wiring import LayerLink, Wiring, trace
+from pruneexp.tracing.mode import evaluating
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from pruneexp.pruning.layers import evaluating, kind_of, prunable, weight_of
+from pruneexp.pruning.layers import kind_of, prunable, weight_of
+from pruneexp.tracing.mode import evaluating
 
 #: Functions that, in evaluation mode, treat every unit (channel) separately and keep the order of units.
 UNITWISE = frozenset(

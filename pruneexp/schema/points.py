@@ -143,7 +143,9 @@ class PointResult:
 
     ``test`` is None for a probe of a search, which does not evaluate that split. ``density`` is over all prunable
     weights of the network, ``density_scope`` over those that the criterion may prune (the two differ for conv-only
-    pruning), ``density_effective`` without the connections of dead neurons. FLOP are for one image.
+    pruning), ``density_effective`` without the connections of dead neurons. FLOP are for one image: ``flop_dense``,
+    ``flop_weights`` and ``flop_effective`` of products with prunable weights, ``flop_total`` of all products of the
+    dense network, attention's own included; it is None in records of earlier versions.
     """
 
     density_asked: float | None = None
@@ -162,6 +164,7 @@ class PointResult:
     neurons_dead: int
     bytes_dense: int
     bytes_sparse: int
+    flop_total: float | None = None
     ledger: Ledger = Ledger()
 
 

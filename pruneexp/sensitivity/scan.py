@@ -14,7 +14,6 @@ from itertools import chain, islice
 import torch
 from torch import Tensor, nn
 
-from pruneexp.pruning.layers import evaluating
 from pruneexp.pruning.select import Criterion
 from pruneexp.schema import Budget
 from pruneexp.sensitivity.blocks import BlockPlan, plan
@@ -25,6 +24,7 @@ from pruneexp.sensitivity.passes import Forward, forward_of, kept_buffers
 from pruneexp.sensitivity.replay import ReplayMismatch, Script, run, script
 from pruneexp.sensitivity.scanned_group import ScannedGroup, pruning, scanned_group
 from pruneexp.sensitivity.verification import recorded_tape, verified_tape
+from pruneexp.tracing.mode import evaluating
 from pruneexp.training import layout, seeding
 from pruneexp.training.fit import TrainingData
 

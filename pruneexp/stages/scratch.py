@@ -10,11 +10,11 @@ from pruneexp.errors import Infeasible
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.sparse_init import widen_
 from pruneexp.stages.graph import Stage
-from pruneexp.stages.setting import Setting, Weights
+from pruneexp.stages.setting import Learner, Setting, Weights
 from pruneexp.stages.work import Training, artefact, masked_flop, train
 from pruneexp.training.seeding import derive
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,10 @@ def equal_epochs() -> EpochRule:
 
 
 def equal_compute(cap: float | None) -> EpochRule:
-    """Scratch-B: ``int(epochs * FLOP_dense / FLOP_pruned)``, at most ``cap`` times the dense epochs."""
+    """Scratch-B: ``int(epochs * FLOP_dense / FLOP_pruned)``, at most ``cap`` times the dense epochs.
+
+    Both FLOP are of all products of a pass, so that one whose factors are not pruned costs both networks the same.
+    """
     limit = float("inf") if cap is None else cap
     name = "equal compute" if cap is None else f"equal compute, at most {cap:g} times the epochs"
     return EpochRule(name, lambda epochs, saving: int(epochs * min(saving, limit)))
@@ -56,9 +59,9 @@ def _train(setting: Setting, mask: Stage, epochs: EpochRule, start: Weights, sca
         if scaled_init:
             widen_(network, masks, derive(setting.seed, "scaled init"))
         left = masked_flop(learner, masks)
-        if not left:
+        if not masks.kept or not left:
             raise Infeasible("this budget leaves no weight that could be trained from scratch")
-        lasting = regime.lasting(epochs.rule(regime.epochs, sum(learner.layer_flop.values()) / left))
+        lasting = regime.lasting(epochs.rule(regime.epochs, learner.flop_total / left))
         training = Training("scratch", lasting, derive(setting.seed, "train"), setting.observer)
         return artefact(learner, network, [train(learner, network, training, masks, checkpoint)])
 
@@ -70,11 +73,13 @@ def _train(setting: Setting, mask: Stage, epochs: EpochRule, start: Weights, sca
         "epochs": epochs.name,
         "scaled_init": scaled_init,
     }
-    count = epochs.rule(regime.epochs, _foreseen_saving(mask))
+    count = epochs.rule(regime.epochs, _foreseen_saving(learner, mask))
     return Stage("scratch", VERSION, config, learner.fingerprint, make, (mask,), count, count * learner.epoch_flop)
 
 
-def _foreseen_saving(mask: Stage) -> float:
+def _foreseen_saving(learner: Learner, mask: Stage) -> float:
     """Dense / pruned FLOP as far as a plan can know it: before the mask is cut, the layers' shares are not known."""
     budget = mask.config["budget"]
-    return 1.0 / float(budget["value"]) if budget["kind"] == "density" else 1.0
+    density = float(budget["value"]) if budget["kind"] == "density" else 1.0
+    beside = learner.flop_beside / learner.flop_total
+    return 1.0 / (density * (1.0 - beside) + beside)

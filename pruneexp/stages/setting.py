@@ -57,8 +57,9 @@ class Learner:
     """A network and the data it learns, on a device.
 
     ``input_shape`` (C, H, W) is what the network takes; ``adapt`` brings images into it, where the data have another.
-    ``layer_flop`` is the dense cost of each prunable layer for one image. ``start_from`` is the digest of the file of
-    weights that dense training starts from, empty where there is none.
+    ``layer_flop`` is the dense cost of each prunable layer for one image, ``flop_total`` that of the whole network,
+    products of activations and of other parameters included. ``start_from`` is the digest of the file of weights that
+    dense training starts from, empty where there is none.
     """
 
     model: Part[Callable[[Weights], nn.Module]]
@@ -67,6 +68,7 @@ class Learner:
     input_shape: tuple[int, int, int]
     device: torch.device
     layer_flop: Mapping[str, float]
+    flop_total: float
     start_from: str = ""
 
     evaluation_batch: ClassVar[int] = 256
@@ -89,9 +91,14 @@ class Learner:
         return self.data.value.fingerprint
 
     @property
+    def flop_beside(self) -> float:
+        """FLOP for one image of products without prunable weights, which no pruning saves."""
+        return self.flop_total - sum(self.layer_flop.values())
+
+    @property
     def epoch_flop(self) -> float:
         """FLOP of one epoch of training the dense network: forward and backward cost three forwards per image."""
-        return 3.0 * sum(self.layer_flop.values()) * len(self.data.value.train)
+        return 3.0 * self.flop_total * len(self.data.value.train)
 
 
 @dataclass(frozen=True)

@@ -142,9 +142,13 @@ def artefact(learner: Learner, network: nn.Module, done: Sequence[Trained]) -> A
 
 
 def masked_flop(learner: Learner, masks: MaskSet | None) -> float:
-    """FLOP of one forward pass for one image when pruned weights cost nothing; activations are taken as dense."""
+    """FLOP of one forward pass for one image when pruned weights cost nothing; activations are taken as dense.
+
+    Products of activations, and those with parameters that no mask is for, cost what they cost the dense network.
+    """
     densities = masks.densities() if masks is not None else {}
-    return sum(flop * densities.get(layer, 1.0) for layer, flop in learner.layer_flop.items())
+    left = sum(flop * densities.get(layer, 1.0) for layer, flop in learner.layer_flop.items())
+    return left + learner.flop_beside
 
 
 def effort(*, epochs: float = 0.0, flop: float = 0.0, seconds: float) -> dict[str, Any]:

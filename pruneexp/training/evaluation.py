@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from pruneexp.pruning.layers import evaluating
 from pruneexp.schema import Score
+from pruneexp.tracing.mode import evaluating
 from pruneexp.training import layout, seeding
 from pruneexp.training.fit import TrainingData
 

@@ -226,6 +226,13 @@ class Functional(Plain):
         return functional.linear(x, self.last.weight, self.last.bias) if self.both else self.last(x)
 
 
+class Branching(Plain):
+    """Heeds the values of its activations."""
+
+    def forward(self, images: Tensor) -> Any:
+        return super().forward(images if images.mean() > 0 else -images)
+
+
 class Mixed(nn.Module):
     """Attention, recurrence and bare parameters before a linear head; a scale is a vector in three dimensions."""
 

@@ -11,9 +11,10 @@ from torch import nn
 
 from pruneexp.cost.activations import Activations
 from pruneexp.cost.counts import count_layers
-from pruneexp.cost.flops import layer_flops
+from pruneexp.cost.flops import by_layer, dense_flop
 from pruneexp.cost.rows import Totals, layer_rows, totals
 from pruneexp.schema import LayerRow
+from pruneexp.tracing.trace import traced
 
 
 def network() -> nn.Module:
@@ -41,10 +42,14 @@ def effective() -> dict[str, torch.Tensor]:
     return {"3": left, "5": torch.tensor([[True, True, False, False]] * 2)}
 
 
+def flop(model: nn.Module) -> dict[str, float]:
+    return by_layer(model, dense_flop(traced(model, (1, 3, 3))))
+
+
 def rows() -> tuple[LayerRow, ...]:
     model = network()
     counts = count_layers(model, masks(), effective(), {"0": 1, "3": 2})
-    return layer_rows(counts, layer_flops(model, (1, 3, 3)), ACTIVATIONS)
+    return layer_rows(counts, flop(model), ACTIVATIONS)
 
 
 def test_rows_by_hand() -> None:
@@ -89,7 +94,7 @@ def test_totals_by_hand() -> None:
 def test_a_dense_network_costs_everything() -> None:
     model = network()
     full = Activations(inputs=dict.fromkeys("035", 1.0), outputs=dict.fromkeys("035", 1.0), sizes=ACTIVATIONS.sizes)
-    whole = totals(layer_rows(count_layers(model, {}, {}, {}), layer_flops(model, (1, 3, 3)), full), full)
+    whole = totals(layer_rows(count_layers(model, {}, {}, {}), flop(model), full), full)
     assert whole.density == whole.density_effective == whole.activation_share == 1.0
     assert whole.flop_dense == whole.flop_weights == whole.flop_effective
     assert whole.neurons_dead == 0

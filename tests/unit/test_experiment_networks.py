@@ -42,7 +42,7 @@ REFUSED: list[tuple[type[nn.Module], dict[str, Any], str]] = [
     (brought.Answering, {"what": "'no gradient'"}, "cannot be trained on a batch of 2 images"),
     (brought.Frozen, {"whole": True}, "all parameters of Frozen are frozen"),
     (brought.Lazy, {"idle": True}, "idle.weight, idle.bias of the model are lazy"),
-    (brought.Functional, {"both": True}, "no FLOP can be counted"),
+    (brought.Branching, {}, "FLOP and dead units of the model cannot be known"),
     *(
         (brought.Computed, {"by": f"'{by}'"}, "the weights of first are computed anew .*remove_parametrizations")
         for by in (

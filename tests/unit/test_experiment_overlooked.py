@@ -16,10 +16,7 @@ from tests.contracts import brought
 from tests.contracts.composing import SMALL
 from tests.contracts.jobs import built
 
-MIXED = (
-    "FLOP of attention.out_proj are not counted; not pruned: attention.in_proj_weight, rows.weight_ih_l0, "
-    "rows.weight_hh_l0, bare.0, 84.7 % of the weights"
-)
+MIXED = "not pruned: attention.in_proj_weight, rows.weight_ih_l0, rows.weight_hh_l0, bare.0, 84.7 % of the weights"
 
 
 def overlooked(network: type[nn.Module], *others: str, **arguments: Any) -> str:
@@ -37,8 +34,8 @@ def test_layers_that_the_user_leaves_out_are_not_meant() -> None:
     assert everything == overlooked(brought.Convolutional, "criterion.layers=[linear]") == ""
 
 
-def test_a_weight_used_by_other_code_is_told_from_one_that_nobody_uses() -> None:
-    assert overlooked(brought.Functional, both=False) == "FLOP of first are not counted"
+def test_a_weight_that_a_function_uses_is_told_from_one_that_no_code_uses() -> None:
+    assert overlooked(brought.Functional, both=False) == overlooked(brought.Functional, both=True) == ""
     assert overlooked(brought.Empty) == "not called by the images tried: idle"
 
 
