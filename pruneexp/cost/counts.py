@@ -17,8 +17,8 @@ from pruneexp.pruning.layers import kind_of, prunable, weight_of
 class LayerCount:
     """One prunable layer under its mask; plain numbers, fit for JSON.
 
-    ``weights_effective`` counts the kept weights without the connections of dead units; a unit is an output feature or
-    channel. ``bytes_sparse`` is the size in the relative-index form of ``cost.storage``.
+    ``weights_effective`` counts the kept weights on a path from the images to the outputs; a unit, an output feature or
+    channel, is dead if it has none. ``bytes_sparse`` is the size in the relative-index form of ``cost.storage``.
     """
 
     layer: str
@@ -33,24 +33,25 @@ class LayerCount:
 
 
 def count_layers(
-    network: nn.Module, masks: Mapping[str, Tensor], effective: Mapping[str, Tensor], dead: Mapping[str, int]
+    network: nn.Module, masks: Mapping[str, Tensor], effective: Mapping[str, Tensor]
 ) -> tuple[LayerCount, ...]:
     """Count every prunable layer of ``network``, in registration order.
 
-    ``masks`` and ``effective`` map layer names to boolean tensors in the shape of the weight, ``dead`` to the number of
-    dead units. A layer without a mask is dense; without an effective mask, its mask is the effective one; without an
-    entry in ``dead``, it has no dead unit.
+    ``masks`` maps layer names to boolean tensors in the shape of the weight; a layer without one is dense.
+    ``effective`` maps names of parameters to those of ``pruning.liveness``.
 
     Raises:
         ValueError: a mask does not have the shape of its layer's weight.
     """
     layers = prunable(network)
     full = {name: _mask(name, module, masks) for name, module in layers.items()}
-    live = {name: _mask(name, module, {**full, **effective}) for name, module in layers.items()}
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    live = [full[name] & effective[names[id(weight_of(module))]] for name, module in layers.items()]
     kept = torch.stack([mask.count_nonzero() for mask in full.values()]).tolist()
-    left = torch.stack([mask.count_nonzero() for mask in live.values()]).tolist()
+    left = torch.stack([mask.count_nonzero() for mask in live]).tolist()
+    dead = torch.stack([(~mask.flatten(1).any(1)).count_nonzero() for mask in live]).tolist()
     rows = []
-    for (name, module), weights_kept, weights_effective in zip(layers.items(), kept, left, strict=True):
+    for (name, module), weights_kept, weights_effective, units in zip(layers.items(), kept, left, dead, strict=True):
         weight = weight_of(module)
         rows.append(
             LayerCount(
@@ -60,7 +61,7 @@ def count_layers(
                 weights_kept=weights_kept,
                 weights_effective=weights_effective,
                 neurons_total=weight.shape[0],
-                neurons_dead=dead.get(name, 0),
+                neurons_dead=units,
                 bytes_dense=dense_bytes(weight.numel()),
                 bytes_sparse=relative_index_bytes(full[name], kind_of(module)),
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from torch import nn
 
@@ -12,7 +12,7 @@ from pruneexp.pruning.layers import prunable, weight_of, weights
 LISTED = 6
 
 
-def overlooked(network: nn.Module, flop: Mapping[str, float]) -> str:
+def overlooked(network: nn.Module, flop: Mapping[str, float], unfollowed: Collection[str] = ()) -> str:
     """One sentence, empty if nothing is left out; to be called after a forward and a backward pass of ``network``.
 
     ``flop`` holds the FLOP of each prunable layer. If a layer has none, but its weight has a gradient, other code uses
@@ -33,6 +33,8 @@ def overlooked(network: nn.Module, flop: Mapping[str, float]) -> str:
         parts.append(f"FLOP of {_listed(uncounted)} are not counted")
     if idle:
         parts.append(f"not called by the images tried: {_listed(idle)}")
+    if unfollowed:
+        parts.append(f"what feeds {_listed(sorted(unfollowed))} counts as alive, because it is not followed further")
     if others:
         share = sum(others.values()) / (sum(others.values()) + sum(reached.values()))
         parts.append(f"not pruned: {_listed(list(others))}, {100 * share:.3g} % of the weights")

@@ -101,7 +101,7 @@ def build(spec: JobSpec, progress: Progress) -> Job:
     dropout = NetworkDropout(policy, calls, rates(probe, policy.value, "train", {}, calls))
     setting = setting_of(spec, learner, dropout, progress, in_halves=_in_halves(probe))
     _check_selection(setting, layers, spec.budgets[0])
-    return job_of(spec, setting, overlooked(probe, learner.layer_flop))
+    return job_of(spec, setting, overlooked(probe, learner.layer_flop, learner.unfollowed))
 
 
 def job_of(spec: JobSpec, setting: Setting, left_out: str = "") -> Job:

@@ -78,6 +78,8 @@ def tried(learner: Learner, probe: nn.Module, recipe: Recipe) -> Learner:
         input_shape=task.shape,
         layer_flop=by_layer(probe, rehearsal.flop),
         flop_total=rehearsal.flop.total,
+        trace=rehearsal.trace,
+        unfollowed=rehearsal.unfollowed,
     )
 
 

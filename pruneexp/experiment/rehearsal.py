@@ -16,8 +16,9 @@ from torch.nn.functional import cross_entropy
 from pruneexp.cost.flops import DenseFlop, dense_flop
 from pruneexp.errors import UserError, cause
 from pruneexp.pruning.layers import weights
+from pruneexp.pruning.liveness import liveness
 from pruneexp.tracing.mode import evaluating
-from pruneexp.tracing.trace import Trace, traced
+from pruneexp.tracing.trace import Trace, tensors_of, traced
 from pruneexp.training import layout, seeding
 
 #: What the moment is to blame for, and not the network.
@@ -43,10 +44,14 @@ class NetworkTask:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """The graph of a pass and its FLOP; ``contiguous``: whether only the usual order in memory will do."""
+    """The graph of a pass and its FLOP; ``contiguous``: whether only the usual order in memory will do.
+
+    ``unfollowed`` are operations through which dead units are not followed.
+    """
 
     trace: Trace
     flop: DenseFlop
+    unfollowed: frozenset[str]
     contiguous: bool
 
 
@@ -66,6 +71,7 @@ def rehearsed(network: nn.Module, task: NetworkTask) -> Rehearsal:
             _check_single(network, task)
         trace = traced(network, task.shape)
         flop = dense_flop(trace)
+        unfollowed = liveness(trace, tensors_of(network), {}).unfollowed
         movable = layout.for_network(network) is not layout.as_is
         contiguous = movable and not _runs_in_channels_last(network, noise, usual, task)
         if contiguous or not movable:
@@ -73,7 +79,7 @@ def rehearsed(network: nn.Module, task: NetworkTask) -> Rehearsal:
             _train(network, noise[: task.batch].clone(), task)
     if not sum(flop.parameters.values()):
         raise UserError("no FLOP can be counted, because the model multiplies nothing by any of its parameters")
-    return Rehearsal(trace, flop, contiguous)
+    return Rehearsal(trace, flop, unfollowed, contiguous)
 
 
 def check_copy(network: nn.Module, copy: nn.Module, task: NetworkTask) -> None:

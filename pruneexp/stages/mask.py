@@ -6,22 +6,22 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-import torch
 from torch import nn
 
 from pruneexp.cache.store import Artefact, Checkpoint
 from pruneexp.cost.counts import LayerCount, count_layers
 from pruneexp.pruning.layers import weights
+from pruneexp.pruning.liveness import liveness
 from pruneexp.pruning.masks import MaskSet
-from pruneexp.pruning.neurons import dead_units, without_dead
 from pruneexp.pruning.select import Selection, select
 from pruneexp.schema import Budget
 from pruneexp.stages.graph import Stage
 from pruneexp.stages.setting import Learner, Setting
 from pruneexp.stages.work import activity, effort, load, recalibrate, scores, val_score
+from pruneexp.tracing.trace import tensors_of
 from pruneexp.training.seeding import generator
 
-VERSION = 2
+VERSION = 3
 
 
 def prune(setting: Setting, source: Stage, budget: Budget, previous: Stage | None) -> Stage:
@@ -99,7 +99,7 @@ def _cut(
 
 
 def _what_is_left(learner: Learner, network: nn.Module, masks: MaskSet) -> tuple[LayerCount, ...]:
-    example = torch.randn(2, *learner.input_shape, generator=generator(0, "example")).to(learner.device)
-    dead = dead_units(network, masks, example)
-    effective = without_dead(network, masks, example)
-    return count_layers(network, masks, effective, {name: int(units.count_nonzero()) for name, units in dead.items()})
+    assert learner.trace is not None
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    kept = {names[id(weight)]: masks[name] for name, weight in weights(network).items() if name in masks}
+    return count_layers(network, masks, liveness(learner.trace, tensors_of(network), kept).effective)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from pruneexp.data.dataset import Dataset
 from pruneexp.pruning.select import Allocation, Criterion
 from pruneexp.stages.parts import Part
+from pruneexp.tracing.trace import Trace
 from pruneexp.training.dropout import DropoutPolicy, Phase
 from pruneexp.training.dropout_calls import DropoutCall
 from pruneexp.training.fit import Epoch
@@ -58,8 +59,9 @@ class Learner:
 
     ``input_shape`` (C, H, W) is what the network takes; ``adapt`` brings images into it, where the data have another.
     ``layer_flop`` is the dense cost of each prunable layer for one image, ``flop_total`` that of the whole network,
-    products of activations and of other parameters included. ``start_from`` is the digest of the file of weights that
-    dense training starts from, empty where there is none.
+    products of activations and of other parameters included. ``trace`` is the graph of a pass, None until one has run,
+    ``unfollowed`` the operations in it through which dead units are not followed. ``start_from`` is the digest of the
+    file of weights that dense training starts from, empty where there is none.
     """
 
     model: Part[Callable[[Weights], nn.Module]]
@@ -69,6 +71,8 @@ class Learner:
     device: torch.device
     layer_flop: Mapping[str, float]
     flop_total: float
+    trace: Trace | None = None
+    unfollowed: Collection[str] = ()
     start_from: str = ""
 
     evaluation_batch: ClassVar[int] = 256

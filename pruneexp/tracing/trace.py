@@ -68,6 +68,11 @@ class Trace:
         return found
 
 
+def tensors_of(network: nn.Module) -> dict[str, Tensor]:
+    """The parameters and buffers of a network by the names that a trace has for them."""
+    return {**dict(network.named_parameters()), **dict(network.named_buffers())}
+
+
 def traced(network: nn.Module, shape: tuple[int, ...]) -> Trace:
     """The graph of a pass of images of ``shape`` (C, H, W) on the network's device; the network is left as it was.
 

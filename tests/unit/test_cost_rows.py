@@ -36,10 +36,15 @@ def masks() -> dict[str, torch.Tensor]:
 
 
 def effective() -> dict[str, torch.Tensor]:
-    """The convolution's second map is dead: its four columns of the linear layer go with it."""
+    """By parameter: the convolution's second map is dead, and its four columns of the linear layer go with it."""
     left = masks()["3"].clone()
     left[:, 4:] = False
-    return {"3": left, "5": torch.tensor([[True, True, False, False]] * 2)}
+    last = torch.tensor([[True, True, False, False]] * 2)
+    return {"0.weight": torch.ones(2, 1, 2, 2, dtype=torch.bool), "3.weight": left, "5.weight": last}
+
+
+def everything(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: torch.ones_like(parameter, dtype=torch.bool) for name, parameter in model.named_parameters()}
 
 
 def flop(model: nn.Module) -> dict[str, float]:
@@ -48,7 +53,7 @@ def flop(model: nn.Module) -> dict[str, float]:
 
 def rows() -> tuple[LayerRow, ...]:
     model = network()
-    counts = count_layers(model, masks(), effective(), {"0": 1, "3": 2})
+    counts = count_layers(model, masks(), effective())
     return layer_rows(counts, flop(model), ACTIVATIONS)
 
 
@@ -94,23 +99,23 @@ def test_totals_by_hand() -> None:
 def test_a_dense_network_costs_everything() -> None:
     model = network()
     full = Activations(inputs=dict.fromkeys("035", 1.0), outputs=dict.fromkeys("035", 1.0), sizes=ACTIVATIONS.sizes)
-    whole = totals(layer_rows(count_layers(model, {}, {}, {}), flop(model), full), full)
+    whole = totals(layer_rows(count_layers(model, {}, everything(model)), flop(model), full), full)
     assert whole.density == whole.density_effective == whole.activation_share == 1.0
     assert whole.flop_dense == whole.flop_weights == whole.flop_effective
     assert whole.neurons_dead == 0
 
 
-def test_without_effective_masks_the_masks_count() -> None:
-    counts = count_layers(network(), masks(), {}, {})
+def test_where_all_is_effective_the_masks_count() -> None:
+    counts = count_layers(network(), masks(), everything(network()))
     assert [c.weights_effective for c in counts] == [c.weights_kept for c in counts] == [2, 16, 8]
 
 
 def test_counts_and_activations_survive_json() -> None:
-    counts = count_layers(network(), masks(), effective(), {})
+    counts = count_layers(network(), masks(), effective())
     assert [type(counts[0])(**row) for row in json.loads(json.dumps([asdict(c) for c in counts]))] == list(counts)
     assert Activations(**json.loads(json.dumps(asdict(ACTIVATIONS)))) == ACTIVATIONS
 
 
 def test_a_mask_of_another_shape() -> None:
     with pytest.raises(ValueError, match=r"the mask of 3 has shape \(2,\), must be \(4, 8\)"):
-        count_layers(network(), {"3": torch.ones(2, dtype=torch.bool)}, {}, {})
+        count_layers(network(), {"3": torch.ones(2, dtype=torch.bool)}, everything(network()))
