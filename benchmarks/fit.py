@@ -67,8 +67,8 @@ def user(case: Case, torchvision_root: str) -> Run:
     dataset.data, dataset.targets = dataset.data[: case.images], dataset.targets[: case.images]
     loader = DataLoader(dataset, batch_size=BATCH, shuffle=True)
     network = case.build()
-    for layer in prunable(network).values():
-        prune.l1_unstructured(layer, "weight", amount=PRUNED)
+    for layer in prunable(network):
+        prune.l1_unstructured(network.get_submodule(layer), "weight", amount=PRUNED)
     optimizer = torch.optim.SGD(network.parameters(), lr=LR, momentum=MOMENTUM)
 
     def run() -> float:

@@ -9,7 +9,6 @@ from pruneexp.cache.identity import short, stage_key
 from pruneexp.experiment.identity import penalties, settings
 from pruneexp.experiment.session import Session
 from pruneexp.pruning.allotment import layer_name
-from pruneexp.pruning.layers import prunable
 from pruneexp.schema import Budget, BudgetKind, LayerSensitivity, Scan, ScanIdentity, Score, unflatten
 from pruneexp.sensitivity.groups import groups
 from pruneexp.stages.dense import train_dense
@@ -39,11 +38,10 @@ def coupled_layers(session: Session, coupled: Sequence[Sequence[object]]) -> tup
     """
     if not coupled:
         return ()
-    kinds = session.job.setting.cut.value.layers
-    network = session.job.setting.learner.network("fresh")
-    layers = prunable(network, kinds)
+    network, cut = session.job.setting.learner.network("fresh"), session.job.setting.cut.value
+    layers = cut.scope(network)
     named = tuple(tuple(layer_name(each, layers, "study.coupled") for each in group) for group in coupled)
-    groups(network, kinds, named)
+    groups(network, cut.layers, named, cut.exclude)
     return named
 
 

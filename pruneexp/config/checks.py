@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
@@ -110,13 +110,22 @@ def validate(config: DictConfig, own: Sequence[str] = ()) -> None:
         marks = _at(values, key)
         if any(not 0 < mark < 1 for mark in marks) or list(marks) != sorted(marks):
             raise UserError(f"{key}={marks}: milestones are ascending fractions of the training, between 0 and 1")
-    layers = _at(values, "criterion.layers")
-    if not isinstance(layers, list):
-        raise UserError(f"criterion.layers={layers}: allowed is a list of kinds, as in criterion.layers=[conv,linear]")
+    _check_scope(values["criterion"])
     _check_tags(values["runtime"]["tags"])
     allowed = (*ALLOWED_TARGETS, *values["runtime"]["allow"], *own)
     for path, target in targets(values):
         check_target(path, target, allowed)
+
+
+def _check_scope(criterion: Mapping[str, Any]) -> None:
+    layers, exclude = criterion["layers"], criterion.get("exclude", [])
+    if not isinstance(layers, list):
+        raise UserError(f"criterion.layers={layers}: allowed is a list of kinds, as in criterion.layers=[conv,linear]")
+    if not isinstance(exclude, list) or not all(isinstance(pattern, str) for pattern in exclude):
+        raise UserError(
+            f"criterion.exclude={exclude}: allowed is a list of names or patterns of layers as text, as in "
+            "criterion.exclude=[head,'blocks.*','5']"
+        )
 
 
 def check_number(

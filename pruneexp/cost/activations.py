@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -27,7 +27,8 @@ class Activations:
     ``outputs`` are those of what the next executed layer reads, so after the non-linearity and the pooling between them
     (counts after pooling reproduce the totals in Han's tables); for the last layer, those of its own output. In a
     network that is not a chain, the next executed layer need not read this layer's output; ``inputs`` is right in any
-    network. ``sizes`` are the numbers of these outputs for one image. A layer that never ran has share 1 and size 0.
+    network. ``sizes`` are the numbers of these outputs for one image. A layer that never ran as a
+    module has share 1 and size 0.
     """
 
     inputs: Mapping[str, float]
@@ -51,7 +52,7 @@ class _Share:
 class _ActivationCounter:
     """Counts non-zero activations over forward passes; the counts stay on the device."""
 
-    def __init__(self, layers: Mapping[str, nn.Module]) -> None:
+    def __init__(self, layers: Collection[str]) -> None:
         self.inputs = {name: _Share() for name in layers}
         self.outputs = {name: _Share() for name in layers}
         self.last: tuple[str, Tensor] | None = None
@@ -61,7 +62,7 @@ class _ActivationCounter:
             self.inputs[name].add(values)
             self.outputs[self.last[0]].add(values)
 
-    def after(self, name: str, _: Tensor, output: Tensor) -> None:
+    def after(self, name: str, output: Tensor) -> None:
         self.last = (name, output)
 
     def end_of_pass(self) -> None:

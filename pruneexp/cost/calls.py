@@ -1,4 +1,4 @@
-"""Callbacks around each call of a prunable layer of a network; knows nothing of what they count."""
+"""Callbacks around each call of a convolution or linear layer of a network; knows nothing of what they count."""
 
 from __future__ import annotations
 
@@ -9,31 +9,32 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 
-from pruneexp.pruning.layers import prunable, weight_of
+from pruneexp.pruning.layers import weights
 from pruneexp.tracing.mode import evaluating
 
-Observer = Callable[[str, Tensor, Tensor], None]
+Observer = Callable[[str, Tensor], None]
 
 
 @contextmanager
-def watched(network: nn.Module, before: Callable[[str, Tensor], None], after: Observer) -> Iterator[None]:
-    """Put ``network`` in evaluation mode without gradients, with callbacks around each call of a prunable layer.
+def watched(network: nn.Module, before: Observer, after: Observer) -> Iterator[None]:
+    """Put ``network`` in evaluation mode without gradients, with callbacks around each call of such a layer.
 
-    ``before`` gets the layer's name and its input, as it is at that moment; ``after`` the name, the layer's weight and
-    its output. A module that shares the weight of a listed layer goes by that layer's name. A use of a weight without a
-    call of its module (``functional.linear(x, self.fc.weight)``) triggers no callback; ``overlooked`` names it. On exit
-    the hooks are removed and the network's mode is restored, also after an exception.
+    ``before`` gets the layer's name and its input, as it is at that moment; ``after`` the name and its output. A module
+    that shares the weight of a listed layer goes by that layer's name. A use of a weight without a call of its module
+    (``functional.linear(x, self.fc.weight)``) triggers no callback. On exit the hooks are removed and the network's
+    mode is restored, also after an exception.
 
     Raises:
         UserError: the network has no prunable layer.
     """
-    names = {id(weight_of(module)): name for name, module in prunable(network).items()}
+    names = {id(weight): name for name, weight in weights(network).items()}
     hooks = []
     try:
         for module in network.modules():
             name = names.get(id(getattr(module, "weight", None)))
-            if name is not None and isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)):
+            if name is not None and isinstance(module, _ConvNd | nn.Linear):
                 hooks.append(module.register_forward_pre_hook(partial(_before, before, name), with_kwargs=True))
                 hooks.append(module.register_forward_hook(partial(_after, after, name)))
         with evaluating(network), torch.no_grad():
@@ -43,11 +44,9 @@ def watched(network: nn.Module, before: Callable[[str, Tensor], None], after: Ob
             hook.remove()
 
 
-def _before(
-    observe: Callable[[str, Tensor], None], name: str, _: nn.Module, inputs: tuple[Any, ...], named: Mapping[str, Any]
-) -> None:
+def _before(observe: Observer, name: str, _: nn.Module, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> None:
     observe(name, inputs[0] if inputs else named["input"])
 
 
 def _after(observe: Observer, name: str, module: nn.Module, _: tuple[Any, ...], output: Tensor) -> None:
-    observe(name, weight_of(module), output)
+    observe(name, output)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from pruneexp.cost.storage import dense_bytes, relative_index_bytes
-from pruneexp.pruning.layers import kind_of, prunable, weight_of
+from pruneexp.pruning.layers import Layer, prunable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +21,7 @@ class LayerCount:
     """
 
     layer: str
-    kind: Literal["conv", "linear"]
+    kind: str
     weights_total: int
     weights_kept: int
     weights_effective: int
@@ -44,34 +43,33 @@ def count_layers(
         ValueError: a mask does not have the shape of its layer's weight.
     """
     layers = prunable(network)
-    full = {name: _mask(name, module, masks) for name, module in layers.items()}
-    names = {id(parameter): name for name, parameter in network.named_parameters()}
-    live = [full[name] & effective[names[id(weight_of(module))]] for name, module in layers.items()]
+    full = {name: _mask(name, layer, masks) for name, layer in layers.items()}
+    live = [full[name] & effective[layer.parameter] for name, layer in layers.items()]
     kept = torch.stack([mask.count_nonzero() for mask in full.values()]).tolist()
     left = torch.stack([mask.count_nonzero() for mask in live]).tolist()
-    dead = torch.stack([(~mask.flatten(1).any(1)).count_nonzero() for mask in live]).tolist()
+    rows_left = [layer.rows(mask).any(1) for layer, mask in zip(layers.values(), live, strict=True)]
+    alive = torch.stack([units.count_nonzero() for units in rows_left]).tolist()
     rows = []
-    for (name, module), weights_kept, weights_effective, units in zip(layers.items(), kept, left, dead, strict=True):
-        weight = weight_of(module)
+    for (name, layer), weights_kept, weights_effective, units in zip(layers.items(), kept, left, alive, strict=True):
+        total, neurons = layer.weight.numel(), len(layer.rows(layer.weight))
         rows.append(
             LayerCount(
                 layer=name,
-                kind=kind_of(module),
-                weights_total=weight.numel(),
+                kind=layer.kind,
+                weights_total=total,
                 weights_kept=weights_kept,
                 weights_effective=weights_effective,
-                neurons_total=weight.shape[0],
-                neurons_dead=units,
-                bytes_dense=dense_bytes(weight.numel()),
-                bytes_sparse=relative_index_bytes(full[name], kind_of(module)),
+                neurons_total=neurons,
+                neurons_dead=neurons - units,
+                bytes_dense=dense_bytes(total),
+                bytes_sparse=relative_index_bytes(full[name], layer.kind),
             )
         )
     return tuple(rows)
 
 
-def _mask(name: str, module: nn.Module, masks: Mapping[str, Tensor]) -> Tensor:
-    weight = weight_of(module)
-    mask = masks.get(name)
+def _mask(name: str, layer: Layer, masks: Mapping[str, Tensor]) -> Tensor:
+    weight, mask = layer.weight, masks.get(name)
     if mask is None:
         return torch.ones_like(weight, dtype=torch.bool, memory_format=torch.contiguous_format)
     if mask.shape != weight.shape:

@@ -13,7 +13,7 @@ from math import prod
 import torch
 from torch import Tensor, fx, nn
 
-from pruneexp.pruning.layers import weights
+from pruneexp.pruning.layers import prunable
 from pruneexp.tracing.trace import Trace
 
 _aten = torch.ops.aten
@@ -63,8 +63,7 @@ def dense_flop(trace: Trace) -> DenseFlop:
 
 def by_layer(network: nn.Module, flop: DenseFlop) -> dict[str, float]:
     """Dense FLOP of each prunable layer for one image, in registration order; a layer that no product uses has 0."""
-    names = {id(parameter): name for name, parameter in network.named_parameters()}
-    return {name: flop.parameters[names[id(weight)]] for name, weight in weights(network).items()}
+    return {name: flop.parameters[layer.parameter] for name, layer in prunable(network).items()}
 
 
 def _factors(node: fx.Node) -> tuple[fx.Node, fx.Node] | None:

@@ -62,12 +62,19 @@ def totals(rows: Sequence[LayerRow], activations: Activations) -> Totals:
         flop_dense=sum(row.flop for row in rows),
         flop_weights=sum(row.flop * row.density for row in rows),
         flop_effective=sum(row.flop * row.flop_share for row in rows),
-        activation_share=total_share((row.activation_share, activations.sizes[row.layer]) for row in rows),
+        activation_share=_activation_share(rows, activations),
         neurons_total=sum(row.neurons_total for row in rows),
         neurons_dead=sum(row.neurons_dead for row in rows),
         bytes_dense=sum(row.bytes_dense for row in rows),
         bytes_sparse=sum(row.bytes_sparse for row in rows),
     )
+
+
+def _activation_share(rows: Sequence[LayerRow], activations: Activations) -> float:
+    """1 where no layer ran as a module, so that none was measured."""
+    if not any(activations.sizes.values()):
+        return 1.0
+    return total_share((row.activation_share, activations.sizes[row.layer]) for row in rows)
 
 
 def _row(count: LayerCount, flop: float, activations: Activations) -> LayerRow:

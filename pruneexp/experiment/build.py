@@ -19,7 +19,7 @@ from pruneexp.experiment.instances import check_homes, part
 from pruneexp.experiment.learner import made, tried
 from pruneexp.experiment.naming import name_layers
 from pruneexp.experiment.spec import JobSpec
-from pruneexp.pruning.layers import kind_of, prunable
+from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import select
 from pruneexp.schema import Budget
@@ -94,14 +94,15 @@ def build(spec: JobSpec, progress: Progress) -> Job:
     probe = untried.network("fresh")
     recipe, _ = recipes(spec)
     learner = tried(untried, probe, recipe.value)
-    layers = prunable(probe, spec.values["criterion"]["layers"])
+    criterion = spec.values["criterion"]
+    layers = prunable(probe, criterion["layers"], criterion.get("exclude", []))
     spec = _naming(spec, layers)
     policy: Part[DropoutPolicy] = part(spec, "dropout", spec.values["dropout"])
     calls = calls_of(probe, policy.value, learner.input_shape)
     dropout = NetworkDropout(policy, calls, rates(probe, policy.value, "train", {}, calls))
     setting = setting_of(spec, learner, dropout, progress, in_halves=_in_halves(probe))
     _check_selection(setting, layers, spec.budgets[0])
-    return job_of(spec, setting, overlooked(probe, learner.layer_flop, learner.unfollowed))
+    return job_of(spec, setting, overlooked(probe, layers, learner.layer_flop, learner.unfollowed))
 
 
 def job_of(spec: JobSpec, setting: Setting, left_out: str = "") -> Job:
@@ -144,7 +145,7 @@ def recipes(spec: JobSpec) -> tuple[Part[Recipe], Part[Recipe]]:
 def _cut(spec: JobSpec) -> Part[Cut]:
     node: dict[str, Any] = spec.values["criterion"]
     score, allocation = (part(spec, f"criterion.{name}", node[name]) for name in ("score", "allocation"))
-    cut = Cut(score.value, allocation.value, tuple(node["layers"]), node["min_keep"])
+    cut = Cut(score.value, allocation.value, tuple(node["layers"]), node["min_keep"], tuple(node.get("exclude", [])))
     return Part(cut, {**node, "score": score.identity, "allocation": allocation.identity})
 
 
@@ -156,8 +157,8 @@ def _naming(spec: JobSpec, layers: Collection[str]) -> JobSpec:
 
 
 def _in_halves(network: nn.Module) -> bool:
-    """Whether a network has both convolutions and linear layers, so that either can be retrained alone."""
-    return len({kind_of(layer) for layer in prunable(network).values()}) == 2
+    """Whether a network has both convolutions and other layers, so that either can be retrained alone."""
+    return len({layer.kind == "conv" for layer in prunable(network).values()}) == 2
 
 
 def _check_selection(setting: Setting, layers: Collection[str], budget: Budget) -> None:

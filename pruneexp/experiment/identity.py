@@ -116,6 +116,7 @@ def _switches(job: Job) -> dict[str, Any]:
         "label_smoothing": train.label_smoothing,
         "augment": _switch(job.setting.dense.augment),
         "min_keep": job.setting.cut.value.min_keep,
+        "exclude": ",".join(job.setting.cut.value.exclude) or None,
         "rounds": _number(job.schedule.identity.get("rounds", once)),
         "cap": _number(job.mode.identity.get("cap")),
         "scaled_init": _switch(job.mode.identity.get("scaled_init")),

@@ -14,6 +14,7 @@ from pruneexp.cache.files import checksum
 from pruneexp.cache.identity import stage_key
 from pruneexp.config.groups import numbers
 from pruneexp.cost.flops import by_layer
+from pruneexp.cost.storage import beside_layers
 from pruneexp.data.dataset import Dataset
 from pruneexp.errors import UserError
 from pruneexp.experiment.instances import instantiated
@@ -22,6 +23,7 @@ from pruneexp.experiment.rehearsal import NetworkTask, check_copy, rehearsed
 from pruneexp.experiment.sources import described
 from pruneexp.experiment.spec import JobSpec
 from pruneexp.models.adapt import adapt, input_shape_of
+from pruneexp.pruning.layers import prunable
 from pruneexp.stages.parts import Part, code_of
 from pruneexp.stages.setting import Learner, Weights
 from pruneexp.training.layout import stays_contiguous
@@ -71,6 +73,7 @@ def tried(learner: Learner, probe: nn.Module, recipe: Recipe) -> Learner:
     if not str(learner.model.identity["_target_"]).startswith("pruneexp.models."):
         check_copy(probe, learner.network("initial"), task)
     build = learner.model.value
+    numbers, size = beside_layers(probe)
     return replace(
         learner,
         model=replace(learner.model, value=partial(_in_usual_order, build) if rehearsal.contiguous else build),
@@ -80,6 +83,9 @@ def tried(learner: Learner, probe: nn.Module, recipe: Recipe) -> Learner:
         flop_total=rehearsal.flop.total,
         trace=rehearsal.trace,
         unfollowed=rehearsal.unfollowed,
+        matrices=tuple(name for name, layer in prunable(probe).items() if not layer.module),
+        numbers_beside=numbers,
+        bytes_beside=size,
     )
 
 

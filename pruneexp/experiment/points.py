@@ -31,9 +31,14 @@ def assemble(of: PointIdentity, route: Route, runner: Runner, learner: Learner) 
     measured = Activations(**final["activations"])
     rows = layer_rows([LayerCount(**count) for count in mask["counts"]], learner.layer_flop, measured)
     inherited = route.final.kind in ("retrain", "probe")
+    whole = totals(rows, measured)
     result = PointResult(
-        **asdict(totals(rows, measured)),
+        **asdict(whole),
         flop_total=learner.flop_total,
+        network_total=whole.weights_total + learner.numbers_beside,
+        network_kept=whole.weights_kept + learner.numbers_beside,
+        network_bytes_dense=whole.bytes_dense + learner.bytes_beside,
+        network_bytes_sparse=whole.bytes_sparse + learner.bytes_beside,
         density_asked=of.budget.value if of.budget.kind == "density" else None,
         density_scope=mask["density_scope"],
         val=_scores("val", dense, mask if inherited else None, final),

@@ -1,86 +1,166 @@
-"""The prunable layers of a network and their names.
+"""The prunable weights of a network and their names; knows nothing of masks.
 
-The whole project calls a layer by its module name (``"fc1"``, ``"features.0"``). It prunes no biases and no
-normalisation.
+The whole project calls a matrix of weights a layer, by the name of the module whose ``weight`` it is (``"fc1"``,
+``"features.0"``), or else by its own (``"attention.in_proj_weight"``, ``"rows.weight_hh_l0"``). Biases and the weights
+of normalisations are never pruned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Literal
 
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.modules.rnn import RNNBase, RNNCellBase
+from torch.nn.utils.parametrize import is_parametrized
 
 from pruneexp.errors import UserError
 
-Kind = Literal["conv", "linear"]
+Kind = Literal["conv", "linear", "recurrent", "embedding", "other"]
 
-KINDS: tuple[Kind, ...] = ("conv", "linear")
+KINDS: tuple[Kind, ...] = ("conv", "linear", "recurrent", "embedding", "other")
+
+_NORMALISATIONS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
 
-def kind_of(module: nn.Module) -> Kind:
-    """The kind of a prunable layer.
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One prunable weight: the ``parameter`` of this dotted name.
 
-    Raises:
-        ValueError: the module is neither a convolution nor linear.
+    ``module`` says that it is the ``weight`` of a convolution or linear layer; ``transposed`` are the groups of a
+    transposed convolution, whose units stand in the second dimension, and 0 for any other weight.
     """
-    if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
-        return "conv"
-    if isinstance(module, nn.Linear):
-        return "linear"
-    raise ValueError(f"a {type(module).__name__} is not prunable; prunable are Conv1d, Conv2d, Conv3d and Linear")
+
+    kind: Kind
+    parameter: str
+    weight: nn.Parameter
+    module: bool
+    transposed: int = 0
+
+    def rows(self, tensor: Tensor) -> Tensor:
+        """A tensor in the shape of the weight as (units, weights of each).
+
+        A unit is an output feature or channel, a row of an embedding, or a gate of a recurrent unit.
+        """
+        if self.transposed:
+            tensor = tensor.unflatten(0, (self.transposed, -1)).transpose(1, 2).flatten(0, 1)
+        return tensor.flatten(1)
 
 
-def prunable(network: nn.Module, kinds: Collection[str] = KINDS) -> dict[str, nn.Module]:
-    """Name -> module of every prunable layer of these kinds, in registration order.
+def prunable(network: nn.Module, kinds: Collection[str] = KINDS, exclude: Collection[str] = ()) -> dict[str, Layer]:
+    """Name -> weight of every layer of these kinds whose name matches no pattern of ``exclude``, as registered.
 
-    A weight shared by several modules is listed once, under the first of them; a layer without any weight is not.
+    Prunable are the weights of convolutions and linear layers, and every other parameter of two or more dimensions
+    above 1. One that several modules share is listed once, under the first of them; one without any number is not.
 
     Raises:
-        UserError: a kind is unknown, or the network has no such layer.
+        UserError: a kind is unknown, a pattern matches nothing, or the network has no such layer.
     """
     unknown = sorted(set(kinds) - set(KINDS))
     if unknown:
         raise UserError(f"Unknown kind of layer {', '.join(map(repr, unknown))}; kinds are {', '.join(KINDS)}.")
-    found: dict[str, nn.Module] = {}
-    seen: set[int] = set()
-    for name, module in network.named_modules():
-        if _is_prunable(module) and kind_of(module) in kinds and id(module.weight) not in seen:
-            seen.add(id(module.weight))
-            found[name] = module
+    everything = _all(network)
+    for pattern in exclude:
+        if not any(fnmatchcase(name, pattern) for name in everything):
+            raise UserError(
+                f"criterion.exclude: {pattern} matches no layer; layers are {', '.join(everything) or '(none)'}."
+            )
+    found = {
+        name: layer
+        for name, layer in everything.items()
+        if layer.kind in kinds and not any(fnmatchcase(name, pattern) for pattern in exclude)
+    }
     if not found:
+        left = " that criterion.exclude leaves" if exclude else ""
         raise UserError(
-            f"{type(network).__name__} has no prunable layer of kind {' or '.join(kinds) or '(none given)'}; "
-            "prunable are Conv1d, Conv2d, Conv3d (conv) and Linear (linear)."
+            f"{type(network).__name__} has no prunable layer of kind {' or '.join(kinds) or '(none given)'}{left}; "
+            "prunable are convolutions (conv), linear layers (linear), recurrent weights (recurrent), embeddings "
+            "(embedding), and other parameters of two or more dimensions (other)."
         )
     return found
 
 
+def weights(network: nn.Module, kinds: Collection[str] = KINDS, exclude: Collection[str] = ()) -> dict[str, Tensor]:
+    """The parameters themselves (not copies) of ``prunable(network, kinds, exclude)``."""
+    return {name: layer.weight for name, layer in prunable(network, kinds, exclude).items()}
+
+
 def computed(network: nn.Module) -> list[str]:
-    """Names of the convolutions and linear layers whose weight is no tensor that the network keeps.
+    """Names of the layers whose weight is no tensor that the network keeps.
 
     Weight norm, parametrizations and ``torch.nn.utils.prune`` compute a weight at each access or in each pass, so
     anything written to it is lost.
     """
     kept = {id(tensor) for tensor in network.state_dict(keep_vars=True).values()}
-    return [name for name, module in network.named_modules() if _is_prunable(module) and id(module.weight) not in kept]
+    found = []
+    for name, module in network.named_modules():
+        for own in _computed_names(module):
+            weight = getattr(module, own, None)
+            if isinstance(weight, Tensor) and id(weight) not in kept and _is_layer(module, own, weight):
+                found.append(_name(name, own))
+    return found
 
 
-def weights(network: nn.Module, kinds: Collection[str] = KINDS) -> dict[str, Tensor]:
-    """The weight parameters themselves (not copies) of ``prunable(network, kinds)``, keyed by module name."""
-    return {name: weight_of(module) for name, module in prunable(network, kinds).items()}
+def _all(network: nn.Module) -> dict[str, Layer]:
+    """Every prunable layer, in the order of registration."""
+    found: dict[str, Layer] = {}
+    seen: set[int] = set()
+    for name, module in network.named_modules():
+        for own, weight in module.named_parameters(recurse=False):
+            if id(weight) in seen or not _is_layer(module, own, weight):
+                continue
+            seen.add(id(weight))
+            found[_name(name, own)] = Layer(
+                kind=_kind(module, own),
+                parameter=f"{name}.{own}" if name else own,
+                weight=weight,
+                module=_of_module(module, own) and not isinstance(module, _ConvTransposeNd),
+                transposed=module.groups if isinstance(module, _ConvTransposeNd) and own == "weight" else 0,
+            )
+    return found
 
 
-def weight_of(module: nn.Module) -> Tensor:
-    """The weight of a prunable layer: (out, in / groups, *kernel) of a convolution, (out, in) of a linear layer."""
-    weight = module.weight
-    assert isinstance(weight, Tensor)
-    return weight
+def _name(module: str, parameter: str) -> str:
+    if parameter == "weight" and module:
+        return module
+    return f"{module}.{parameter}" if module else parameter
 
 
-def _is_prunable(module: nn.Module) -> bool:
-    """A convolution or linear layer, unless it holds no weight, as ``nn.Linear(0, 3)`` does."""
-    if not isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear):
-        return False
-    weight = getattr(module, "weight", None)
-    return isinstance(weight, Tensor) and weight.numel() > 0
+def _of_module(module: nn.Module, parameter: str) -> bool:
+    return isinstance(module, _ConvNd | nn.Linear) and parameter == "weight"
+
+
+def _is_layer(module: nn.Module, name: str, weight: Tensor) -> bool:
+    if _of_module(module, name):
+        return weight.numel() > 0
+    return not isinstance(module, _NORMALISATIONS) and weight.is_floating_point() and _is_matrix(weight)
+
+
+def _is_matrix(tensor: Tensor) -> bool:
+    return tensor.numel() > 0 and sum(size > 1 for size in tensor.shape) > 1
+
+
+def _kind(module: nn.Module, parameter: str) -> Kind:
+    if isinstance(module, _ConvNd) and parameter == "weight":
+        return "conv"
+    if _of_module(module, parameter) or isinstance(module, nn.MultiheadAttention):
+        return "linear"
+    if isinstance(module, RNNBase | RNNCellBase):
+        return "recurrent"
+    return "embedding" if isinstance(module, nn.Embedding | nn.EmbeddingBag) else "other"
+
+
+def _computed_names(module: nn.Module) -> Iterator[str]:
+    """Attributes that may be computed: those that must be parameters, and those that parametrizations stand for."""
+    names = {"weight"} if isinstance(module, _ConvNd | nn.Linear) else set()
+    if is_parametrized(module):
+        parametrized = module.parametrizations
+        assert isinstance(parametrized, nn.ModuleDict)
+        names |= set(parametrized)
+    own = [name for name, _ in module.named_parameters(recurse=False)]
+    names |= {name.rpartition("_")[0] for name in own if name.endswith(("_v", "_orig"))}
+    yield from sorted(names)

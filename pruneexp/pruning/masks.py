@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from pruneexp.errors import UserError
-from pruneexp.pruning.layers import weight_of
+from pruneexp.pruning.layers import weights
 
 
 class MaskSet(Mapping[str, Tensor]):
-    """Immutable mapping of module name -> boolean tensor in the shape of that module's weight; ``True`` = kept.
+    """Immutable mapping of layer name -> boolean tensor in the shape of that layer's weight; ``True`` = kept.
 
     It shares the tensors of ``masks`` and does not copy them: no code may write to them.
     """
@@ -115,12 +115,12 @@ def masked_weights(network: nn.Module, masks: MaskSet) -> dict[str, Tensor]:
     Raises:
         UserError: the network lacks a masked layer, or its weight has another shape.
     """
-    modules = dict(network.named_modules())
     found: dict[str, Tensor] = {}
+    layers = weights(network) if masks else {}
     for name, mask in masks.items():
-        if name not in modules or not isinstance(getattr(modules[name], "weight", None), Tensor):
+        if name not in layers:
             raise UserError(f"The masks name a layer {name!r} that {type(network).__name__} does not have.")
-        weight = weight_of(modules[name])
+        weight = layers[name]
         if weight.shape != mask.shape:
             raise UserError(
                 f"The mask of layer {name!r} has shape {tuple(mask.shape)}, its weight has {tuple(weight.shape)}: "

@@ -23,7 +23,7 @@ EXPLAINED: Mapping[str, Sequence[str]] = {
         "train_lr", "batch_size", "optimizer", "momentum", "train_schedule", "warmup", "clip", "label_smoothing",
         "augment",
     ),
-    "prune_settings": ("retrain_schedule", "min_keep"),
+    "prune_settings": ("retrain_schedule", "min_keep", "exclude"),
     "schedule_settings": ("rounds",),
     "mode_settings": ("cap", "scaled_init"),
 }  # fmt: skip
@@ -48,6 +48,8 @@ def derived(result: PointResult) -> dict[str, float]:
         names.STAGES: float(sum(effort.stages for effort in efforts)),
         names.CACHE_HITS: float(sum(effort.cached for effort in efforts)),
     }
+    if result.network_total is not None and result.network_kept is not None:
+        numbers[names.NETWORK_COMPRESSION] = result.network_total / max(1, result.network_kept)
     if val.before is not None:
         numbers[names.ACCURACY_LOSS_BEFORE] = round(val.dense.top1 - val.before.top1, _DECIMALS)
     if test is not None:

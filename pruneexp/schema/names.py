@@ -40,6 +40,7 @@ ACCURACY_LOSS = "accuracy_loss"  # points: dense minus after, on val
 ACCURACY_LOSS_TEST = "accuracy_loss_test"
 ACCURACY_LOSS_BEFORE = "accuracy_loss_before"  # points: dense minus before retraining, on val
 COMPRESSION = "compression"  # dense / kept weights
+NETWORK_COMPRESSION = "network_compression"  # the same of all numbers that a network ships
 SECONDS = "seconds"  # of all stages behind a point; a stage from the store counts with its original time
 STAGES = "stages"
 CACHE_HITS = "cache_hits"  # stages that came from the store

@@ -69,6 +69,7 @@ class PointIdentity:
     schedule_settings: str = ""
     mode_settings: str = ""
     prunable: str = "conv,linear"
+    exclude: str | None = None
     batchnorm: str = "as is"
     train_epochs: int = 0
     retrain_epochs: int = 0
@@ -145,7 +146,9 @@ class PointResult:
     weights of the network, ``density_scope`` over those that the criterion may prune (the two differ for conv-only
     pruning), ``density_effective`` without the connections of dead neurons. FLOP are for one image: ``flop_dense``,
     ``flop_weights`` and ``flop_effective`` of products with prunable weights, ``flop_total`` of all products of the
-    dense network, attention's own included; it is None in records of earlier versions.
+    dense network, attention's own included. ``network_total`` and ``network_kept`` count all numbers that the network
+    ships, biases, normalisations and buffers too, and ``network_bytes_dense`` and ``network_bytes_sparse`` are their
+    sizes. These five are None in records of earlier versions.
     """
 
     density_asked: float | None = None
@@ -165,6 +168,10 @@ class PointResult:
     bytes_dense: int
     bytes_sparse: int
     flop_total: float | None = None
+    network_total: int | None = None
+    network_kept: int | None = None
+    network_bytes_dense: int | None = None
+    network_bytes_sparse: int | None = None
     ledger: Ledger = Ledger()
 
 

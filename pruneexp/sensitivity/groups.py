@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from pruneexp.errors import UserError
 from pruneexp.pruning.allotment import check_layers
-from pruneexp.pruning.layers import KINDS, prunable, weight_of
+from pruneexp.pruning.layers import KINDS, prunable, weights
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,17 @@ class Group:
 
 
 def groups(
-    network: nn.Module, kinds: Collection[str] = KINDS, coupled: Sequence[Sequence[str]] = ()
+    network: nn.Module,
+    kinds: Collection[str] = KINDS,
+    coupled: Sequence[Sequence[str]] = (),
+    exclude: Collection[str] = (),
 ) -> tuple[Group, ...]:
-    """Every prunable layer of these kinds, alone or with the layers it is coupled to, in the order of the network.
+    """Every layer that ``pruning.layers.prunable`` finds, alone or with those it is coupled to, in their order.
 
     Raises:
-        UserError: the network has no prunable layer, or ``coupled`` names an unknown layer, a layer twice, or no layer.
+        UserError: the network has no such layer, or ``coupled`` names an unknown layer, a layer twice, or no layer.
     """
-    layers = prunable(network, kinds)
+    layers = prunable(network, kinds, exclude)
     named = [name for names in coupled for name in names]
     check_layers(named, layers, "coupled")
     if twice := sorted({name for name in named if named.count(name) > 1}):
@@ -44,5 +47,5 @@ def groups(
 
 def weights_of(network: nn.Module, group: Group) -> dict[str, Tensor]:
     """The weight parameters themselves, by layer."""
-    modules = dict(network.named_modules())
-    return {name: weight_of(modules[name]) for name in group.layers}
+    layers = weights(network)
+    return {name: layers[name] for name in group.layers}

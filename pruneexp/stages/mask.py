@@ -10,7 +10,7 @@ from torch import nn
 
 from pruneexp.cache.store import Artefact, Checkpoint
 from pruneexp.cost.counts import LayerCount, count_layers
-from pruneexp.pruning.layers import weights
+from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.liveness import liveness
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import Selection, select
@@ -72,7 +72,7 @@ def _cut(
     started = time.perf_counter()
     network = load(learner.network("fresh"), weights_of_source.tensors, f"the stored {source.kind} network")
     # On the CPU, so that every device cuts the same mask out of the same weights.
-    scope = {name: weight.detach().cpu() for name, weight in weights(network, cut.layers).items()}
+    scope = {name: layer.weight.detach().cpu() for name, layer in cut.scope(network).items()}
     selection = select(
         scope,
         budget,
@@ -100,6 +100,5 @@ def _cut(
 
 def _what_is_left(learner: Learner, network: nn.Module, masks: MaskSet) -> tuple[LayerCount, ...]:
     assert learner.trace is not None
-    names = {id(parameter): name for name, parameter in network.named_parameters()}
-    kept = {names[id(weight)]: masks[name] for name, weight in weights(network).items() if name in masks}
+    kept = {layer.parameter: masks[name] for name, layer in prunable(network).items() if name in masks}
     return count_layers(network, masks, liveness(learner.trace, tensors_of(network), kept).effective)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from torch import nn
 
 from pruneexp.cache.store import Artefact, Checkpoint
-from pruneexp.pruning.layers import kind_of, prunable
+from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.stages.graph import Stage
 from pruneexp.stages.serial import SerialCheckpoint
@@ -21,8 +21,8 @@ VERSION = 2
 def retrain(setting: Setting, mask: Stage) -> Stage:
     """Retrain what ``mask`` left of the network it was cut from (Han et al. 2015, section 3, last step).
 
-    Local retraining (section 3.3) prunes and retrains the linear layers while convolutions are frozen, then prunes and
-    retrains the convolutions while linear layers are frozen; each half takes the whole number of epochs.
+    Local retraining (section 3.3) prunes and retrains the linear layers, and all others, while convolutions are frozen,
+    then prunes and retrains the convolutions while the others are frozen; each half takes the whole number of epochs.
     """
     source, learner, regime = mask.parents[0], setting.learner, setting.retraining
 
@@ -56,6 +56,6 @@ def _halves(network: nn.Module, masks: MaskSet, *, local: bool) -> list[_Half]:
     if not local:
         return [_Half(masks, ())]
     layers = prunable(network)
-    conv = tuple(name for name, layer in layers.items() if kind_of(layer) == "conv")
-    linear = tuple(name for name in layers if name not in conv)
-    return [_Half(masks.restrict([name for name in linear if name in masks]), conv), _Half(masks, linear)]
+    conv = tuple(name for name, layer in layers.items() if layer.kind == "conv")
+    others = tuple(name for name in layers if name not in conv)
+    return [_Half(masks.restrict([name for name in others if name in masks]), conv), _Half(masks, others)]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from pruneexp.cache.store import Artefact, Checkpoint
-from pruneexp.pruning.layers import kind_of
+from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.schema import Budget, LayerSensitivity, flatten
 from pruneexp.sensitivity.bootstrap import intervals
@@ -26,7 +26,7 @@ from pruneexp.stages.work import Training, effort, load, train
 from pruneexp.training import layout
 from pruneexp.training.seeding import derive, generator
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def scan(setting: Setting, dense: Stage, grid: Grid, *, memory: int) -> Stage:
 
     def make(parents: tuple[Artefact, ...], checkpoint: Checkpoint) -> Artefact:
         network = load(learner.network("fresh"), parents[0].tensors, f"the stored {dense.kind} network")
-        cut = groups(network, choice.layers, grid.coupled)
+        cut = groups(network, choice.layers, grid.coupled, choice.exclude)
         if grid.epochs:
             return _artefact(setting, grid, network, cut, *_retrained(setting, grid, network, cut, checkpoint))
         started = time.perf_counter()
@@ -80,6 +80,7 @@ def scan(setting: Setting, dense: Stage, grid: Grid, *, memory: int) -> Stage:
     config: dict[str, Any] = {
         "score": setting.cut.identity["score"],
         "layers": list(choice.layers),
+        "exclude": list(choice.exclude),
         "budgets": [asdict(budget) for budget in grid.budgets],
         "coupled": [list(group) for group in grid.coupled],
         "resamples": grid.resamples,
@@ -108,10 +109,10 @@ def _artefact(
     top5 = None
     if outcomes.top5 is not None and outcomes.dense.top5 is not None:
         top5 = intervals(outcomes.top5, outcomes.dense.top5, seed=setting.seed, resamples=grid.resamples)
-    modules = dict(network.named_modules())
+    layers = prunable(network)
     rows = []
     for g, group in enumerate(cut):
-        kinds = {str(kind_of(modules[name])) for name in group.layers}
+        kinds = {str(layers[name].kind) for name in group.layers}
         for place, budget in enumerate(grid.budgets):
             kept, total = int(outcomes.kept[g, place]), int(outcomes.totals[g])
             row = LayerSensitivity(

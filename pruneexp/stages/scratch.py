@@ -78,8 +78,11 @@ def _train(setting: Setting, mask: Stage, epochs: EpochRule, start: Weights, sca
 
 
 def _foreseen_saving(learner: Learner, mask: Stage) -> float:
-    """Dense / pruned FLOP as far as a plan can know it: before the mask is cut, the layers' shares are not known."""
+    """Dense / pruned FLOP as far as a plan can know it.
+
+    Before the mask is cut, the layers' shares are not known; before a network is built, its FLOP are not.
+    """
     budget = mask.config["budget"]
     density = float(budget["value"]) if budget["kind"] == "density" else 1.0
-    beside = learner.flop_beside / learner.flop_total
+    beside = learner.flop_beside / learner.flop_total if learner.flop_total else 0.0
     return 1.0 / (density * (1.0 - beside) + beside)

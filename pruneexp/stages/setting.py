@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from pruneexp.data.dataset import Dataset
+from pruneexp.pruning.layers import Layer, prunable
 from pruneexp.pruning.select import Allocation, Criterion
 from pruneexp.stages.parts import Part
 from pruneexp.tracing.trace import Trace
@@ -73,6 +74,9 @@ class Learner:
     flop_total: float
     trace: Trace | None = None
     unfollowed: Collection[str] = ()
+    matrices: Collection[str] = ()
+    numbers_beside: int = 0
+    bytes_beside: int = 0
     start_from: str = ""
 
     evaluation_batch: ClassVar[int] = 256
@@ -87,7 +91,8 @@ class Learner:
     def identity(self, start: Weights) -> dict[str, Any]:
         """What decides the weights of ``network(start)``, but for the seed."""
         file = {"start_from": self.start_from} if start == "initial" and self.start_from else {}
-        return {"model": self.model.identity, **file}
+        matrices = {"matrices": list(self.matrices)} if self.matrices else {}
+        return {"model": self.model.identity, **file, **matrices}
 
     @property
     def fingerprint(self) -> str:
@@ -157,12 +162,20 @@ class Regime:
 
 @dataclass(frozen=True)
 class Cut:
-    """What a mask is made by: only ``layers`` of these kinds lose weights, and each keeps at least ``min_keep``."""
+    """What a mask is made by: only ``layers`` of these kinds lose weights, and each keeps at least ``min_keep``.
+
+    Layers whose names match a pattern of ``exclude`` lose none.
+    """
 
     score: Criterion
     allocation: Allocation
     layers: Collection[str]
     min_keep: int
+    exclude: Collection[str] = ()
+
+    def scope(self, network: nn.Module) -> dict[str, Layer]:
+        """The layers of a network that lose weights."""
+        return prunable(network, self.layers, self.exclude)
 
 
 @dataclass(frozen=True)

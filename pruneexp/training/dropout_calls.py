@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from pruneexp.errors import UserError, first_line
-from pruneexp.pruning.layers import prunable, weight_of
+from pruneexp.pruning.layers import Layer, prunable
 from pruneexp.training import seeding
 
 Dropping = nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.Dropout3d | nn.AlphaDropout | nn.FeatureAlphaDropout
@@ -56,9 +56,9 @@ class DropoutTrace:
 def trace_dropouts(network: nn.Module, input_shape: tuple[int, ...]) -> DropoutTrace:
     """Follow two images of ``input_shape`` (C, H, W) through one pass of ``network`` in training mode.
 
-    A dropout belongs to the linear layer whose outputs reach it; where several do, to the one that ran last. Where the
-    outputs of a convolution reach it, as in torchvision's AlexNet, it belongs to the next prunable layer that its own
-    outputs reach, or to the convolution if there is none. A tensor that cannot be followed, because it went through
+    A dropout belongs to the linear or recurrent layer whose outputs reach it; where several do, to the one that ran
+    last. Where the outputs of a convolution reach it, as in torchvision's AlexNet, it belongs to the next layer
+    that its own outputs reach, or to the convolution if there is none. A tensor that cannot be followed, because it went through
     numpy for example, counts as an output of the layer that ran last. Buffers, modes and torch's global generators are
     as before.
 
@@ -100,13 +100,13 @@ class _Trace(TorchFunctionMode):
 
     def __init__(self, network: nn.Module, images: Tensor) -> None:
         super().__init__()
-        self._network, self._layers = network, prunable(network)
+        self._network, self._layers = network, _governing(network)
         self._tags: dict[int, tuple[Tensor, _Tag]] = {}
         for tensor in (*network.parameters(), *network.buffers()):
             self._mark(tensor, _Tag())
         self._own = frozenset(self._tags)
-        for name, module in self._layers.items():
-            self._mark(weight_of(module), _Tag(weights=frozenset({name})))
+        for name, layer in self._layers.items():
+            self._mark(layer.weight, _Tag(weights=frozenset({name})))
         self._mark(images, _Tag())
         self._ran: dict[str, int] = {}  # the step at which each layer ran last
         self._steps = 0
@@ -188,11 +188,12 @@ class _Trace(TorchFunctionMode):
         came = next(_tensors(inputs), None)
         seen = came is not None and id(came) in self._tags
         before = self._tag(came) if came is not None and seen else _Tag(frozenset(self._ran))
-        layer = max(before.layers, key=lambda each: self._ran.get(each, -1), default="")
+        order = list(self._layers)
+        layer = max(before.layers, key=lambda each: (self._ran.get(each, -1), order.index(each)), default="")
         call = len(self._calls)
         self._calls.append((name, layer))
         calls = before.calls
-        if not isinstance(self._layers.get(layer), nn.Linear):
+        if not layer or self._layers[layer].kind == "conv":
             self._undecided.add(call)
             calls |= {call}
             self._unseen |= set() if seen else {call}
@@ -205,6 +206,12 @@ class _Trace(TorchFunctionMode):
     def _tag(self, tensor: Tensor) -> _Tag:
         found = self._tags.get(id(tensor))
         return _Tag() if found is None else found[1]
+
+
+def _governing(network: nn.Module) -> dict[str, Layer]:
+    """The layers that a dropout can belong to: others have no units of their own, unless there is nothing else."""
+    layers = prunable(network)
+    return {name: layer for name, layer in layers.items() if layer.kind in ("conv", "linear", "recurrent")} or layers
 
 
 @contextmanager

@@ -13,18 +13,19 @@ from pruneexp.errors import UserError
 
 @contextmanager
 def training_except(network: nn.Module, frozen: Collection[str]) -> Iterator[None]:
-    """Put ``network`` into training mode, but for the modules named in ``frozen`` and everything inside them.
+    """Put ``network`` into training mode, but for the modules and parameters named in ``frozen`` and all inside them.
 
     Within the context the parameters of frozen modules require no gradient, and frozen batch normalisation uses its
     running statistics without updating them; normalisation that merely follows a frozen layer is trained. Afterwards
     modes and ``requires_grad`` are as before, and no parameter has a gradient.
 
     Raises:
-        UserError: a name is no module of the network.
+        UserError: a name is no module and no parameter of the network.
     """
-    still = _modules(network, frozen)
+    still, single = _named(network, frozen)
     modes = [(module, module.training) for module in network.modules()]
-    held = [parameter for module in still for parameter in module.parameters() if parameter.requires_grad]
+    inside = [parameter for module in still for parameter in module.parameters()]
+    held = [parameter for parameter in (*inside, *single) if parameter.requires_grad]
     network.train()
     for module in still:
         for inner in module.modules():
@@ -42,12 +43,13 @@ def training_except(network: nn.Module, frozen: Collection[str]) -> Iterator[Non
             parameter.grad = None
 
 
-def _modules(network: nn.Module, names: Collection[str]) -> list[nn.Module]:
-    modules = dict(network.named_modules())
-    unknown = sorted(set(names) - modules.keys())
+def _named(network: nn.Module, names: Collection[str]) -> tuple[list[nn.Module], list[nn.Parameter]]:
+    modules, parameters = dict(network.named_modules()), dict(network.named_parameters())
+    unknown = sorted(set(names) - modules.keys() - parameters.keys())
     if unknown:
         known = ", ".join(name for name in modules if name)
         raise UserError(
             f"Cannot freeze {', '.join(map(repr, unknown))} of {type(network).__name__}; its modules are {known}."
         )
-    return [modules[name] for name in names]
+    whole = [modules[name] for name in names if name in modules]
+    return whole, [parameters[name] for name in names if name not in modules]

@@ -1,7 +1,7 @@
 """Penalties on the weights, each as its gradient; the reported loss is that of the data alone.
 
-A penalty acts on prunable weights only, those of convolutions and linear layers: Han et al. 2015 prune no biases and no
-normalisation, and shrinking them only harms. A penalty moves no weight away from exactly zero, so pruned weights stay
+A penalty acts on all prunable weights and on nothing else: Han et al. 2015 prune no biases and no normalisation, and
+shrinking them only harms. A penalty moves no weight away from exactly zero, so pruned weights stay
 pruned. Knows neither network nor optimizer.
 """
 

@@ -20,7 +20,6 @@ from pruneexp.experiment.pages import show_record
 from pruneexp.experiment.plan import make_plan
 from pruneexp.experiment.session import Record, Session
 from pruneexp.places import journal
-from pruneexp.pruning.layers import weights
 from pruneexp.schema import Scan
 from pruneexp.stages.dense import train_dense
 from sweeps import checks, report, sampling, space
@@ -189,8 +188,8 @@ class LayerThresholds:
 
     def _bench(self, session: Session, record: Record, name: str) -> Bench:
         setting = session.job.setting
-        scope = weights(setting.learner.network("fresh"), setting.cut.value.layers)
-        return Bench(session, record, name, {layer: weight.numel() for layer, weight in scope.items()})
+        scope = setting.cut.value.scope(setting.learner.network("fresh"))
+        return Bench(session, record, name, {name: layer.weight.numel() for name, layer in scope.items()})
 
     def _retrained(self, session: Session, bench: Bench, worker: Worker, scan: Scan) -> list[FrozenTrial]:
         """The finalists, retrained by whichever workers are there."""

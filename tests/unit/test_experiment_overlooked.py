@@ -16,22 +16,26 @@ from tests.contracts import brought
 from tests.contracts.composing import SMALL
 from tests.contracts.jobs import built
 
-MIXED = "not pruned: attention.in_proj_weight, rows.weight_ih_l0, rows.weight_hh_l0, bare.0, 84.7 % of the weights"
-
 
 def overlooked(network: type[nn.Module], *others: str, **arguments: Any) -> str:
     return built(*brought.overrides(network, **arguments), *others).overlooked
 
 
-def test_weights_that_no_choice_reaches_are_named_with_their_share() -> None:
-    scored, others = 144 + 32, 36 * 12 + 24 * 12 + 24 * 8 + 64
-    assert f"{100 * others / (scored + others):.3g}" == "84.7"
-    assert overlooked(brought.Mixed) == MIXED
+def test_every_matrix_is_in_scope() -> None:
+    assert overlooked(brought.Mixed) == ""
 
 
-def test_layers_that_the_user_leaves_out_are_not_meant() -> None:
-    everything = overlooked(brought.Convolutional)
-    assert everything == overlooked(brought.Convolutional, "criterion.layers=[linear]") == ""
+def test_what_the_user_leaves_out_is_named_with_its_share() -> None:
+    linear, recurrent = 36 * 12 + 12 * 12 + 8 * 4, 24 * 12 + 24 * 8
+    share = f"{100 * (recurrent + 64) / (linear + recurrent + 64):.3g}"
+    assert overlooked(brought.Mixed, "criterion.layers=[linear]") == (
+        f"not pruned: rows.weight_ih_l0, rows.weight_hh_l0, bare.0, {share} % of the weights"
+    )
+    conv = 4 * 9 + 6 * 4 * 9
+    share = f"{100 * conv / (conv + 6 * 36 * 4):.3g}"
+    assert overlooked(brought.Convolutional, "criterion.exclude=['conv*']") == (
+        f"not pruned: conv1, conv2, {share} % of the weights"
+    )
 
 
 def test_a_weight_that_a_function_uses_is_told_from_one_that_no_code_uses() -> None:
@@ -40,7 +44,8 @@ def test_a_weight_that_a_function_uses_is_told_from_one_that_no_code_uses() -> N
 
 
 def test_long_lists_are_shortened() -> None:
-    assert "rows.weight_hh_l0, bare.0, bare.1, bare.2 and 9 more, " in overlooked(brought.Mixed, bare=12)
+    said = overlooked(brought.Mixed, "criterion.layers=[linear]", bare=12)
+    assert "rows.weight_hh_l0, bare.0, bare.1, bare.2, bare.3 and 8 more, " in said
 
 
 @pytest.mark.parametrize("network", ["lenet_300_100", "lenet5"])

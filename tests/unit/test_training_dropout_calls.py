@@ -53,12 +53,12 @@ def test_one_dropout_that_is_called_twice_has_two_layers() -> None:
 
 
 def test_a_transformers_dropouts() -> None:
-    """After attention, whose output projection is called as a function; within the feed-forward part; after it."""
+    """Before attention, whose weights a function uses, and after it; within the feed-forward part, and after that."""
     with torch.device("meta"):
         net = torchvision.models.VisionTransformer(32, 16, 1, 2, 8, 16, dropout=0.1, num_classes=3)
     block = "encoder.layers.encoder_layer_0"
     assert owners(net, 3, 32, 32) == [
-        ("encoder.dropout", f"{block}.self_attention.out_proj"),
+        ("encoder.dropout", f"{block}.self_attention.in_proj_weight"),
         (f"{block}.dropout", f"{block}.self_attention.out_proj"),
         (f"{block}.mlp.2", f"{block}.mlp.0"),
         (f"{block}.mlp.4", f"{block}.mlp.3"),
