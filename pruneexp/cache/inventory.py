@@ -37,10 +37,11 @@ class Entry:
 
 def entries(paths: Paths) -> list[Entry]:
     """Everything in the store but what a process writes, replaces or removes at this moment."""
+    kinds = {folder: _kind(folder) for folder in paths.artefacts()}
+    kinds |= dict.fromkeys(sorted(paths.root.glob("work/*")), "checkpoint")
     found = []
-    for folder in [*paths.artefacts(), *sorted(paths.root.glob("work/*"))]:
+    for folder, kind in kinds.items():
         with suppress(FileNotFoundError):
-            kind = _kind(folder) if folder.parent.name != "work" else "checkpoint"
             statuses = [path.stat() for path in (folder, *folder.rglob("*"))]
             size = sum(status.st_size for status in statuses if stat.S_ISREG(status.st_mode))
             found.append(Entry(folder.name, kind, folder, size, max(status.st_mtime for status in statuses)))
