@@ -198,14 +198,13 @@ files.publish = publish
 """
 
 
-def written(path: Path, process: subprocess.Popen[str]) -> str:
-    """The text of a file that the process writes soon."""
+def written(path: Path, process: subprocess.Popen[str]) -> None:
+    """Wait for a file that the process writes soon."""
     deadline = time.monotonic() + 120
     while not path.exists() or not path.read_text():
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.02)
-    return path.read_text()
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -213,7 +212,7 @@ def test_ctrl_c_in_the_middle_of_a_write(tmp_path: Path, whole: Path, times: int
     fresh_store(tmp_path)
     with begun(tmp_path, *SMALL, THREE, program=SLOW_WRITE) as process:
         for name in ("writing", "leaving")[:times]:
-            key = written(tmp_path / name, process)
+            written(tmp_path / name, process)
             process.send_signal(signal.SIGINT)
         status, said = ended(process)
     if times == 1:
@@ -224,6 +223,7 @@ def test_ctrl_c_in_the_middle_of_a_write(tmp_path: Path, whole: Path, times: int
         assert status == -signal.SIGINT  # which a shell shows as 130
         assert [run.info.status for run in runs(tmp_path, "curve")] == ["RUNNING"]
     assert "Traceback" not in said
+    key = (tmp_path / "writing").read_text()
     assert not (tmp_path / ".pruneexp/store/artefacts" / key[:2] / key).exists()
     assert store(["verify", "--store", str(tmp_path / ".pruneexp/store")]) == 0
     with begun(tmp_path, *SMALL, THREE) as process:
