@@ -15,7 +15,6 @@ from pruneexp import schema
 from pruneexp.cache.store import Store
 from pruneexp.errors import UserError, redact
 from pruneexp.places import SPOOL
-from pruneexp.signals import deferring_interrupts
 from pruneexp.tracking.artefacts import Parent, ParentKind, noted_parent
 from pruneexp.tracking.notes import Note, Place, counted, left_by_earlier_version, mark
 from pruneexp.tracking.projection import Lost, Projection
@@ -153,16 +152,15 @@ class Recording:
 
     def _send(self, note: Note) -> None:
         place = self.open()
-        with deferring_interrupts():
-            owed = place.owe(note)
-            if owed is None:
-                return
-            if not self._held:
-                self._write(place, owed)
-            elif time.monotonic() >= self._next:
-                self._catch_up(place)
-            else:
-                mark(self._marks, place)
+        owed = place.owe(note)
+        if owed is None:
+            return
+        if not self._held:
+            self._write(place, owed)
+        elif time.monotonic() >= self._next:
+            self._catch_up(place)
+        else:
+            mark(self._marks, place)
 
     def _write(self, place: Place, note: Note) -> None:
         self._projection = self._projection or self._connect(place)
