@@ -22,6 +22,7 @@ from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.trial import FrozenTrial
 
 from hydra_plugins.pruneexp_optuna_sweeper._space import text
+from pruneexp.config.checks import check_number
 from pruneexp.errors import UserError, first_line, redact
 from pruneexp.places import journal
 from sweeps.driver import Definition, Direction, TrialFailed, TrialOutcome, Worker
@@ -54,8 +55,7 @@ class SearchedJobs:
         if not self.dimensions:
             raise UserError("there is nothing to sweep: give a key a range, such as 'train.lr=interval(0.01,0.1)'")
         for key, number in (("trials", self.trials), ("n_jobs", self.n_jobs)):
-            if number < 1:
-                raise UserError(f"hydra.sweeper.{key}={number}: allowed is 1 or more")
+            check_number(f"hydra.sweeper.{key}", number, 1)
 
     def definition(self) -> Definition:
         """The study: named as asked, or so that a sweep that differs in anything that decides its values has another.

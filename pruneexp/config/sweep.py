@@ -21,10 +21,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from pruneexp.config.checks import check_plugins, check_study_name, validate
 from pruneexp.config.choices import (
+    check_choices,
     check_folders,
-    check_lines,
     check_own_sweep,
-    check_single,
     choices_of,
     known_choices,
     search_folders,
@@ -90,11 +89,10 @@ def composed(name: str, overrides: Sequence[str], config_dir: str | None) -> Dic
     folders = [Path(config_dir).absolute()] if config_dir is not None else []
     if folders and not folders[0].is_dir():
         raise UserError(f"--config-dir {config_dir}: there is no such folder")
-    check_lines(overrides, folders)
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         lines = [*search_path(folders), *overrides]
+        check_choices(GlobalHydra.instance().config_loader(), name, lines, folders)
         whole = compose(name, lines, return_hydra_config=True)
-        check_single(GlobalHydra.instance().config_loader(), name, lines)
     check_folders(search_folders(whole.hydra))
     return whole
 
