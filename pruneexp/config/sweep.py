@@ -72,7 +72,7 @@ def check_command(arguments: Sequence[str]) -> str | None:
     if not (asked.multirun or str(master.hydra.mode).endswith("MULTIRUN")):
         refuse_sweeps(overrides, "-m runs a job for each")
         checked(master)
-    elif _sweeper(master) != "JobsSweeper":
+    elif not str(master.hydra.sweeper._target_).endswith(".JobsSweeper"):
         sample = composed("config", _sample(master, overrides), asked.config_dir)
         check_own_sweep(sample, master)
         checked(sample)
@@ -128,10 +128,6 @@ def refuse_sweeps(overrides: Sequence[Override], way: str) -> None:
     """
     for line in (override.input_line for override in overrides if override.is_sweep_override()):
         raise UserError(f"{line}: one command runs one job; {way}")
-
-
-def _sweeper(master: DictConfig) -> str:
-    return str(master.hydra.sweeper._target_).rpartition(".")[2]
 
 
 def _sample(master: DictConfig, overrides: Sequence[Override]) -> list[str]:
