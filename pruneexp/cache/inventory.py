@@ -11,7 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pruneexp.cache import bundle, locks
+from pruneexp import shared_files
+from pruneexp.cache import bundle
 from pruneexp.cache.bundle import DamageError
 from pruneexp.cache.files import Paths
 
@@ -75,7 +76,7 @@ def remove(paths: Paths, going: Iterable[Entry]) -> list[Entry]:
     removed = []
     for entry in going:
         draft = paths.draft(entry.key)
-        with locks.free(paths.lock(entry.key)) as mine, suppress(FileNotFoundError):
+        with shared_files.free(paths.lock(entry.key)) as mine, suppress(FileNotFoundError):
             if mine:
                 shutil.rmtree(draft, ignore_errors=True)
                 os.rename(entry.path, draft)  # so that a reader finds a whole result, or none

@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
-from pruneexp.cache import bundle, files, locks
+from pruneexp import shared_files
+from pruneexp.cache import bundle, files
 from pruneexp.cache.bundle import MANIFEST, Artefact, DamageError
 from pruneexp.cache.checkpoint import Checkpoint
 from pruneexp.cache.files import Paths
@@ -63,7 +64,7 @@ class Store:
         with files.explained(self.root):
             for folder in self._paths.folders():
                 folder.mkdir(parents=True, exist_ok=True)
-            unlocked = locks.missing(self.root)
+            unlocked = shared_files.missing(self.root)
             if unlocked is not None:
                 raise UserError(
                     f"The result store {self.root} lies on a file system without file locks ({unlocked}), where two "
@@ -88,7 +89,7 @@ class Store:
 
     def discard(self, key: str) -> None:
         """Remove the checkpoint of a result that was given up; not where another process computes it."""
-        with files.explained(self.root), locks.free(self._paths.lock(checked(key))) as mine:
+        with files.explained(self.root), shared_files.free(self._paths.lock(checked(key))) as mine:
             if mine:
                 shutil.rmtree(self._paths.checkpoints(key), ignore_errors=True)
 
@@ -164,14 +165,14 @@ class Store:
                         self._say(f"Another process is computing {kind} {short(key)}: waiting for it.")
                     said = True
                     self.stop_if_requested()
-        with locks.released(lock):
+        with shared_files.released(lock):
             yield
 
     def _sweep(self) -> None:
         """Remove what killed processes left: drafts, locks, and checkpoints of results that are there."""
         paths = self._paths
         for key in {path.name.removesuffix(".lock") for folder in paths.folders() for path in folder.iterdir()}:
-            with locks.free(paths.lock(key)) as mine:
+            with shared_files.free(paths.lock(key)) as mine:
                 if mine:  # else the process that works at this key is alive
                     shutil.rmtree(paths.draft(key), ignore_errors=True)
                     if paths.artefact(key).is_dir():

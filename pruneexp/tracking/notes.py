@@ -20,6 +20,7 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from pruneexp.errors import UserError, redact
+from pruneexp.shared_files import write_text
 from pruneexp.tracking.artefacts import now, without_credentials
 
 Kind = Literal["point", "failure", "scan", "curve", "study"]
@@ -217,14 +218,14 @@ def store_id(root: Path) -> str:
     path = root / "id"
     with FileLock(root / "id.lock"):
         if not path.exists():
-            _write_text(path, uuid.uuid4().hex)
+            write_text(path, uuid.uuid4().hex)
     return path.read_text(encoding="utf-8").strip()
 
 
 def mark(marks: Path, place: Place) -> None:
     """Leave a word in the working folder that something is owed, for the command that started this process."""
     with suppress(OSError):  # the command will not say it; the note is there
-        _write_text(marks / place.folder.name, str(place.folder))
+        write_text(marks / place.folder.name, str(place.folder))
 
 
 def marked(marks: Path) -> Mapping[Path, int]:
@@ -263,15 +264,4 @@ def _found(path: Path) -> dict[str, Any] | None:
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
-    _write_text(path, json.dumps(content))
-
-
-def _write_text(path: Path, text: str) -> None:
-    """Not synchronised: what a power cut takes is made again by the command that made it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_text(path, json.dumps(content))

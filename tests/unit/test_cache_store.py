@@ -181,7 +181,7 @@ def test_a_folder_that_was_there_but_is_read_only_is_said_at_once(
     def refuse(*_: object, **__: object) -> NoReturn:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr("pruneexp.cache.locks.tempfile.TemporaryFile", refuse)  # root may write what is read-only
+    monkeypatch.setattr("pruneexp.shared_files.tempfile.TemporaryFile", refuse)  # root may write what is read-only
     with pytest.raises(UserError, match=r"Read-only file system; mend it, free some space there or"):
         Store(filled.root)
 

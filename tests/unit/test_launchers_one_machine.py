@@ -11,10 +11,11 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
+from hydra_plugins.pruneexp_launchers import _work
 from hydra_plugins.pruneexp_launchers._work import threads_said
 from hydra_plugins.pruneexp_launchers.joblib_launcher import OneMachineLauncher, shared
 from pruneexp.__main__ import main
-from pruneexp.config import launchers, skeleton
+from pruneexp.config import skeleton
 from pruneexp.config.sweep import check_command
 from pruneexp.errors import UserError
 from tests.contracts.composing import SMALL, composed
@@ -62,7 +63,7 @@ def test_a_launcher_without_its_package_names_the_extra(
     name: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(launchers, "find_spec", lambda _: None)
+    monkeypatch.setattr(_work, "find_spec", lambda _: None)
     GlobalHydra.instance().clear()
     assert main(["-m", f"hydra/launcher={name}", "reg=l1,l2"]) == 2
     told = f"hydra/launcher={name} needs {package}, which is not installed: pip install -e '.[{name}]'"
@@ -71,7 +72,7 @@ def test_a_launcher_without_its_package_names_the_extra(
 
 
 def test_an_address_on_the_command_line_is_no_word_of_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launchers, "find_spec", lambda name: name)  # as if the extras were installed
+    monkeypatch.setattr(_work, "find_spec", lambda name: name)  # as if the extras were installed
     skeleton.register()
     check_command(["-m", "hydra/launcher=ray", "hydra.launcher.address=127.0.0.1:1", "reg=l1,l2"])
     check_command(["-m", "hydra.launcher.setup=[module load cuda]", "hydra/launcher=slurm", "seed=0,1"])
