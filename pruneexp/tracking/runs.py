@@ -43,6 +43,17 @@ class Value(NamedTuple):
     at: int | None = None
 
 
+class NewRun(NamedTuple):
+    """A run to be written, whole: ``params`` as they are known, ``files`` by name, and how it ended."""
+
+    name: str
+    tags: Mapping[str, str]
+    params: Mapping[str, Any]
+    values: Sequence[Value] = ()
+    files: Mapping[str, str] = {}
+    status: str = "FINISHED"
+
+
 class Runs:
     """Writer of the runs of one experiment; what writes holds the ``lock`` of its store.
 
@@ -92,10 +103,17 @@ class Runs:
         texts = {legal_key(key): within(redact(str(value)), TAG_LIMIT) for key, value in tags.items()}
         return self.client.create_run(self.experiment_id, start_time=began, run_name=name, tags=texts)
 
+    def add(self, new: NewRun, began: int | None = None) -> Run:
+        """Make a run, fill it and say how it ended; it ``began`` in milliseconds since 1970, by default now."""
+        run = self.create(new.name, new.tags, began)
+        self.fill(run, new.params, new.values, new.files, run.info.start_time)
+        self.end(run, new.status)
+        return run
+
     def fill(
         self,
         run: Run,
-        params: Mapping[str, str],
+        params: Mapping[str, Any],
         metrics: Sequence[Value],
         files: Mapping[str, str | bytes],
         at: int | None = None,
@@ -110,9 +128,9 @@ class Runs:
         self.write(run, files)
         moment = int(time.time() * 1000) if at is None else at
         numbers = [Metric(legal_key(name), float(value), own or moment, step) for name, value, step, own in metrics]
-        texts = [Param(legal_key(key), within(text, PARAM_LIMIT)) for key, text in params.items()]
+        told = [Param(legal_key(key), within(text, PARAM_LIMIT)) for key, text in texts(params).items()]
         notes = [RunTag(key, text) for key, text in (tags or {}).items()]
-        self.client.log_batch(run.info.run_id, metrics=numbers[:_BATCH], params=texts, tags=notes)
+        self.client.log_batch(run.info.run_id, metrics=numbers[:_BATCH], params=told, tags=notes)
         for start in range(_BATCH, len(numbers), _BATCH):
             self.client.log_batch(run.info.run_id, metrics=numbers[start : start + _BATCH])
 

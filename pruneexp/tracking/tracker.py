@@ -8,26 +8,32 @@ happen under the store's lock; machines that write to one server do not see each
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pruneexp import schema
-from pruneexp.tracking import bulk, contention, contents, markdown
+from pruneexp.errors import UserError, redact
+from pruneexp.tracking import bulk, contention, contents
 from pruneexp.tracking.artefacts import Parent
 from pruneexp.tracking.board import Board
 from pruneexp.tracking.models import Network, log_network
-from pruneexp.tracking.naming import curve_name, legal_key, point_name, scan_name
+from pruneexp.tracking.naming import curve_name, legal_key
 from pruneexp.tracking.reports import Reports
-from pruneexp.tracking.runs import PARENT, Runs, Value, Where, about, source, texts
-from pruneexp.tracking.stores import explained, open_client, resolved
+from pruneexp.tracking.runs import PARENT, NewRun, Runs, Value, Where, about, source
+from pruneexp.tracking.stores import PAGE, explained, open_client, paged, resolved, sqlite_path
 from pruneexp.tracking.summaries import COLOUR, run_colour
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _KIND = f"tags.{schema.KIND}"
-#: Tag of the key of each kind of run that holds others.
-_PARENTS = {"curve": schema.CURVE_KEY, "study": schema.STUDY_KEY}
+#: Tag of the key of each kind of run.
+_KEYS = {
+    "curve": schema.CURVE_KEY,
+    "study": schema.STUDY_KEY,
+    "point": schema.POINT_KEY,
+    "scan": schema.SCAN_KEY,
+}
 
 
 class Tracker:
@@ -65,12 +71,17 @@ class Tracker:
         with explained(self.uri, "asked for its experiments"):
             return self._runs.exists(made)
 
+    def is_empty(self) -> bool:
+        """Whether no run of this project is in the experiment."""
+        with explained(self.uri, "read"):
+            return not any(self._runs.has({_KIND: kind}) for kind in _KEYS)
+
     def begin(self, parent: Parent, status: Literal["RUNNING"] | None = "RUNNING") -> str:
         """Id of its run, made or found again by its key; what a killed process left out of it is added.
 
         Without a ``status`` a run that is there keeps its own, for records that arrive late.
         """
-        key_tag, name = _PARENTS[parent.kind], parent.name or curve_name(parent.params)
+        key_tag, name = _KEYS[parent.kind], parent.name or curve_name(parent.params)
         with explained(self.uri, "written"), self._runs.lock:
             where = {f"tags.{key_tag}": parent.key, _KIND: parent.kind}
             found = sorted(self._runs.find(where), key=contention.rank)
@@ -91,13 +102,13 @@ class Tracker:
 
     def given_up(self, parent: Parent) -> bool:
         """Whether the user has deleted its run and every point of it."""
-        where = {f"tags.{_PARENTS[parent.kind]}": parent.key}
+        where = {f"tags.{_KEYS[parent.kind]}": parent.key}
         with explained(self.uri, "read"):
             return not self._runs.has(where) and self._runs.has(where, deleted=True)
 
     def points_of(self, parent: Parent) -> list[bulk.StoredRun]:
         """The finished points of a curve or a study, with their tags."""
-        of = {f"tags.{_PARENTS[parent.kind]}": parent.key, _KIND: "point"}
+        of = {f"tags.{_KEYS[parent.kind]}": parent.key, _KIND: "point"}
         with explained(self.uri, "read"):
             return bulk.find(self._runs, {**of, "attributes.status": "FINISHED"}, ("tags",))
 
@@ -111,15 +122,9 @@ class Tracker:
     ) -> str | None:
         """Record one point under its curve or study; ``None`` where it is recorded already, or the user deleted it.
 
-        It was finished at ``recorded``, in milliseconds since 1970, by default now. Identity becomes params, numbers
-        and what follows from them become metrics (``numbers`` adds to them), the rows of the layers ``layers.json``.
+        It was finished at ``recorded``, in milliseconds since 1970, by default now. ``numbers`` are more metrics of it.
         """
-        identity = schema.flatten(point.identity)
-        where = {f"tags.{schema.POINT_KEY}": point.identity.point_key}
-        metrics, files = contents.point_metrics(point, numbers or {}), contents.layers_file(point)
-        with explained(self.uri, "written"), self._runs.lock:
-            run = self._new_point(curve_run, identity, {**(tags or {}), **contents.remarks(point)}, recorded)
-            return None if run is None else self._complete(run, where, texts(identity), metrics, files)
+        return self._write(contents.point_run(point, numbers or {}, self._under(curve_run, tags)), recorded)
 
     def log_failure(
         self,
@@ -134,40 +139,16 @@ class Tracker:
         Args:
             curve_run: run id of its curve.
             reason: one sentence.
-            identity: as much of the flat ``PointIdentity`` as is known.
+            identity: as much of the flat ``PointIdentity`` as is known, its ``point_key`` at least.
             recorded: when it failed, in milliseconds since 1970; by default now.
-
-        Raises:
-            ValueError: ``point_key`` is not in ``identity``.
         """
-        if "point_key" not in identity:
-            raise ValueError(f"a failed point needs its 'point_key', got {', '.join(identity) or 'nothing'}")
-        notes = {**(tags or {}), schema.FAILURE: reason, markdown.TAG: reason}
-        with explained(self.uri, "written"), self._runs.lock:
-            run = self._new_point(curve_run, identity, notes, recorded)
-            if run is None:
-                return None
-            self._runs.fill(run, texts(identity), [], {})
-            self._runs.end(run, "FAILED")
-            return str(run.info.run_id)
+        return self._write(contents.failure_run(identity, reason, self._under(curve_run, tags)), recorded)
 
     def log_scan(
         self, scan: schema.Scan, config_yaml: str, environment: Mapping[str, Any], recorded: int | None = None
     ) -> str | None:
-        """Record a sensitivity scan; ``None`` where it is recorded already, or the user deleted it.
-
-        Each layer is a series of accuracy changes (points) over its pruned weights (permille); the exact numbers are in
-        ``sensitivity.json``.
-        """
-        identity, where = schema.flatten(scan.identity), {f"tags.{schema.SCAN_KEY}": scan.identity.scan_key}
-        files = {**contents.scan_file(scan), **about(config_yaml, environment)}
-        with explained(self.uri, "written"), self._runs.lock:
-            if self._recorded(where):
-                return None
-            own = {schema.KIND: "scan", schema.SCAN_KEY: scan.identity.scan_key, schema.SCHEMA: schema.SCHEMA_VERSION}
-            doubt = {schema.UNDEFINED: scan.undefined} if scan.undefined else {}
-            run = self._runs.create(scan_name(identity), {**source(environment), **doubt, **own}, recorded)
-            return self._complete(run, where, texts(identity), contents.scan_metrics(scan), files)
+        """Record a sensitivity scan; ``None`` where it is recorded already, or the user deleted it."""
+        return self._write(contents.scan_run(scan, config_yaml, environment), recorded)
 
     def update(
         self,
@@ -195,11 +176,13 @@ class Tracker:
 
     def describe(self, run_id: str) -> None:
         """Put series and table on the run of a curve or a search, and renew the summaries over seeds."""
-        Reports(self._runs).of_parent(run_id)
+        with explained(self.uri, "written"):
+            Reports(self._runs).of_parent(run_id)
 
-    def describe_all(self) -> None:
-        """As ``describe``, of every curve and search: after their records were lost and written again."""
-        Reports(self._runs).of_all()
+    def describe_all(self, say: Callable[[str], None] = lambda _: None) -> int:
+        """As ``describe``, of every curve and search; the number of summaries. ``say`` is told what is being done."""
+        with explained(self.uri, "written"):
+            return Reports(self._runs).of_all(say)
 
     def log_network(self, point_key: str, network: Network) -> str | None:
         """Log a network as a model, an output of the point's run; its id, or ``None`` where it is there already."""
@@ -210,7 +193,7 @@ class Tracker:
         """Add what a run lacks of its params and files."""
         present = {file.path for file in self._runs.client.list_artifacts(run.info.run_id)} if old else set()
         files = about(parent.config_yaml, parent.environment)
-        params = {key: text for key, text in texts(parent.params).items() if legal_key(key) not in run.data.params}
+        params = {key: value for key, value in parent.params.items() if legal_key(key) not in run.data.params}
         self._runs.fill(run, params, [], {file: text for file, text in files.items() if file not in present})
 
     def _adopt(self, key_tag: str, parent: Parent, run: Run) -> None:
@@ -219,15 +202,21 @@ class Tracker:
             if PARENT in point.data.tags:
                 self._runs.client.set_tag(point.info.run_id, PARENT, run.info.run_id)
 
-    def _complete(
-        self, run: Run, where: Where, params: Mapping[str, str], metrics: Sequence[Value], files: Mapping[str, str]
-    ) -> str | None:
-        """Fill a run that meets the conditions and finish it; its id, or None where another machine was faster."""
-        self._runs.fill(run, params, metrics, files, run.info.start_time)
-        self._runs.end(run, "FINISHED")
-        if self._runs.shared and not contention.settle(self._runs, where, run):
-            return None
-        return str(run.info.run_id)
+    def _under(self, curve_run: str, tags: Mapping[str, str] | None) -> dict[str, str]:
+        """The tags of a point below the run of a curve or study: what that was begun with, and its own."""
+        return {**self._sources.get(curve_run, {}), **(tags or {}), PARENT: curve_run}
+
+    def _write(self, new: NewRun, began: int | None) -> str | None:
+        """Write a run exactly once; its id, None where it is there already or another machine was faster."""
+        key_tag = _KEYS[new.tags[schema.KIND]]
+        where = {f"tags.{key_tag}": new.tags[key_tag]}
+        with explained(self.uri, "written"), self._runs.lock:
+            if self._recorded(where):
+                return None
+            run = self._runs.add(new, began)
+            if new.status == contention.WHOLE and self._runs.shared and not contention.settle(self._runs, where, run):
+                return None
+            return str(run.info.run_id)
 
     def _recorded(self, where: Where) -> bool:
         """Whether a finished run matches; unfinished ones give way, but for one that another machine may be writing.
@@ -242,20 +231,29 @@ class Tracker:
                 self._runs.client.delete_run(run.info.run_id)
         return any(map(contention.whole, found))
 
-    def _new_point(
-        self, curve_run: str, identity: Mapping[str, Any], notes: Mapping[str, str], recorded: int | None = None
-    ) -> Run | None:
-        key = str(identity["point_key"])
-        if self._recorded({f"tags.{schema.POINT_KEY}": key}):
-            return None
-        own = {
-            PARENT: curve_run,
-            schema.KIND: "point",
-            schema.POINT_KEY: key,
-            schema.SCHEMA: schema.SCHEMA_VERSION,
-            COLOUR: run_colour(identity),
-        }
-        if "curve_key" in identity:
-            own[schema.CURVE_KEY] = str(identity["curve_key"])
-        tags = {**self._sources.get(curve_run, {}), **notes, **own}
-        return self._runs.create(point_name(identity), tags, recorded)
+
+def existing(uri: str, names: Sequence[str]) -> list[tuple[str, Tracker]]:
+    """The named experiments, or all that hold runs of this project; nothing is made, not even an empty database.
+
+    Raises:
+        UserError: the store cannot be read, or an experiment is missing, deleted, or not of this project.
+    """
+    uri = resolved(uri)
+    path = sqlite_path(uri)
+    if path is not None and not path.is_file():
+        raise UserError(f"There is no database {path}: nothing has been recorded there (--tracking-uri).")
+    client = open_client(uri)
+    with explained(uri, "asked for its experiments"):
+        experiments = list(paged(lambda token: client.search_experiments(max_results=PAGE, page_token=token)))
+        known = sorted(experiment.name for experiment in experiments)
+        for name in names:
+            if client.get_experiment_by_name(name) is None:
+                others = ", ".join(sorted({*known} - {"Default"})) or "none"
+                raise UserError(f"{redact(uri)} has no experiment {name!r}; it has {others} (--experiment).")
+    found = [(name, Tracker(uri, name)) for name in names or known]
+    empty = [name for name, tracker in found if tracker.is_empty()]
+    if names and empty:
+        raise UserError(f"The experiment {empty[0]!r} of {redact(uri)} is empty: it has no run of pruneexp.")
+    if len(empty) == len(found):
+        raise UserError(f"{redact(uri)} has no experiment with runs of pruneexp: record some first.")
+    return [(name, tracker) for name, tracker in found if name not in empty]

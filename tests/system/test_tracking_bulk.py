@@ -11,10 +11,10 @@ from mlflow.entities import Run
 
 from pruneexp import schema
 from pruneexp.tracking import Tracker, bulk
-from pruneexp.tracking.runs import PARENT, Value
+from pruneexp.tracking.runs import PARENT, NewRun, Value
 from tests.contracts.records import client_of, curve_of, fresh_store, point
 
-NEW = bulk.NewRun(
+NEW = NewRun(
     "two · seeds",
     {schema.KIND: "summary", "long": "x" * 9000},
     {"reg": "l2", "text": "y" * 7000},

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pruneexp import schema
-from pruneexp.tracking import Parent, Tracker, markdown, open_pages
+from pruneexp.tracking import Parent, Tracker, existing, markdown
 from tests.contracts.points import point, with_settings
 from tests.contracts.records import client_of, curve_of, fresh_store
 
@@ -49,8 +49,8 @@ def test_a_search_is_described_by_the_trials_that_no_other_beats(tmp_path: Path)
         made = point(density=density, after=after)
         trial = replace(made.identity, study="search", trial=number, point_key=str(number))
         tracker.log_point(study, replace(made, identity=trial))
-    (pages,) = open_pages(tracker.uri, ["study"])
-    assert pages.reports.of_all() == 0  # no summaries; what has no description gets one
+    ((_, opened),) = existing(tracker.uri, ["study"])
+    assert opened.describe_all() == 0  # no summaries; what has no description gets one
     run = client_of(tracker).get_run(study)
     rows = [line for line in run.data.tags[markdown.TAG].splitlines() if line.startswith("| trial")]
     assert [row.split()[2] for row in rows] == ["1", "3"]

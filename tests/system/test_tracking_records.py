@@ -174,11 +174,6 @@ def test_a_failed_point_says_why_and_gives_way_to_its_success(tracker: Tracker) 
     assert [run.info.status for run in points(tracker)] == ["FINISHED"]
 
 
-def test_a_failure_without_a_key_is_refused(tracker: Tracker) -> None:
-    with pytest.raises(ValueError, match="point_key"):
-        tracker.log_failure("any", {"mode": "prune"}, "?")
-
-
 def test_points_of_a_deleted_curve_move_to_the_new_one(tracker: Tracker) -> None:
     old = curve_of(tracker)
     tracker.log_point(old, point("p"))
