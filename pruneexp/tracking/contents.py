@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _KEYS_OF_POINT = {schema.POINT_KEY: "point_key", schema.CURVE_KEY: "curve_key"}
 
 
-def point_run(point: schema.TradeoffPoint, numbers: Mapping[str, float], tags: Mapping[str, str]) -> NewRun:
+def point_run(point: schema.TradeoffPoint, tags: Mapping[str, str], numbers: Mapping[str, float]) -> NewRun:
     """A point: identity as params, numbers and what follows from them as metrics, the rows of the layers as a file."""
     identity = schema.flatten(point.identity)
     metrics = {**numbers, **schema.derived(point.result), **schema.flatten(point.result)}

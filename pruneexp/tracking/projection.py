@@ -81,7 +81,8 @@ class Projection:
                 self._write_point(note)
             case "failure":
                 body, run = note.body, self._run_of(note.body["under"])
-                self.tracker.log_failure(run, body["identity"], body["reason"], body["tags"], body["noted"])
+                failure = contents.failure_run(body["identity"], body["reason"], body["tags"])
+                self.tracker.record(failure, run, body["noted"])
             case "scan":
                 self._write_scan(note)
             case "curve" | "study":
@@ -92,7 +93,8 @@ class Projection:
         stored = read_point(self._artefact(note.key, "point"))
         under = note.body["under"]
         run = self._run_of(under)
-        self.tracker.log_point(run, stored.point, note.body["tags"], stored.numbers, stored.recorded)
+        point = contents.point_run(stored.point, note.body["tags"], stored.numbers)
+        self.tracker.record(point, run, stored.recorded)
         if self._parent(under)[1] is not None:
             self._place.owe_again(under)  # its table of points misses this one
 
@@ -104,7 +106,8 @@ class Projection:
             images=record["images"],
             rows=tuple(schema.unflatten(schema.LayerSensitivity, row) for row in record["rows"]),
         )
-        self.tracker.log_scan(scan, note.body["config_yaml"], note.body["environment"], note.body["noted"])
+        new = contents.scan_run(scan, note.body["config_yaml"], note.body["environment"])
+        self.tracker.record(new, began=note.body["noted"])
 
     def run_of(self, under: str) -> str | None:
         """The run of a curve or study; None for one that the user has deleted with all its points.

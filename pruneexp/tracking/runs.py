@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pruneexp import schema
 from pruneexp.errors import UserError, redact
@@ -32,6 +32,8 @@ _BATCH = 1000
 
 #: Conditions that runs meet: values by ``tags.KEY``, ``params.KEY``, ``attributes.status`` or ``.run_id``.
 Where = Mapping[str, str]
+#: Which runs are looked at, as MLflow names it.
+View = Literal["active_only", "deleted_only", "all"]
 
 
 class Value(NamedTuple):
@@ -78,25 +80,18 @@ class Runs:
         except MlflowException:
             return False
 
-    def find(self, where: Where) -> Iterator[Run]:
-        """Every active run that meets the conditions, the newest first."""
-        return self._search(where, "active_only")
-
-    def find_all(self, where: Where) -> Iterator[Run]:
-        """As ``find``, with the runs that were deleted."""
-        return self._search(where, "all")
-
-    def has(self, where: Where, *, deleted: bool = False) -> bool:
-        """Whether an active run meets the conditions, or one that was ``deleted``."""
-        return next(self._search(where, "deleted_only" if deleted else "active_only", 1), None) is not None
-
-    def _search(self, where: Where, view: str, page: int | None = None) -> Iterator[Run]:
+    def find(self, where: Where, view: View = "active_only", page: int | None = None) -> Iterator[Run]:
+        """Every run of a view that meets the conditions, the newest first; asked for ``page`` at a time."""
         from mlflow.entities import ViewType
 
         parts = ((*name.split(".", 1), value) for name, value in where.items())
         query = " and ".join(f"{place}.`{key}` = {quoted(value)}" for place, key, value in parts)
         kind, of, most = ViewType.from_string(view), [self.experiment_id], page or PAGE
         return paged(lambda token: self.client.search_runs(of, query, kind, max_results=most, page_token=token))
+
+    def has(self, where: Where, view: View = "active_only") -> bool:
+        """Whether a run of a view meets the conditions."""
+        return next(self.find(where, view, 1), None) is not None
 
     def create(self, name: str, tags: Mapping[str, str], began: int | None = None) -> Run:
         """Make a run; ``began`` is in milliseconds since 1970, by default now."""

@@ -9,11 +9,11 @@ happen under the store's lock; machines that write to one server do not see each
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pruneexp import schema
 from pruneexp.errors import UserError, redact
-from pruneexp.tracking import bulk, contention, contents
+from pruneexp.tracking import bulk, contention
 from pruneexp.tracking.artefacts import Parent
 from pruneexp.tracking.board import Board
 from pruneexp.tracking.models import Network, log_network
@@ -104,7 +104,7 @@ class Tracker:
         """Whether the user has deleted its run and every point of it."""
         where = {f"tags.{_KEYS[parent.kind]}": parent.key}
         with explained(self.uri, "read"):
-            return not self._runs.has(where) and self._runs.has(where, deleted=True)
+            return not self._runs.has(where) and self._runs.has(where, "deleted_only")
 
     def points_of(self, parent: Parent) -> list[bulk.StoredRun]:
         """The finished points of a curve or a study, with their tags."""
@@ -112,43 +112,28 @@ class Tracker:
         with explained(self.uri, "read"):
             return bulk.find(self._runs, {**of, "attributes.status": "FINISHED"}, ("tags",))
 
-    def log_point(
-        self,
-        curve_run: str,
-        point: schema.TradeoffPoint,
-        tags: Mapping[str, str] | None = None,
-        numbers: Mapping[str, float] | None = None,
-        recorded: int | None = None,
-    ) -> str | None:
-        """Record one point under its curve or study; ``None`` where it is recorded already, or the user deleted it.
-
-        It was finished at ``recorded``, in milliseconds since 1970, by default now. ``numbers`` are more metrics of it.
-        """
-        return self._write(contents.point_run(point, numbers or {}, self._under(curve_run, tags)), recorded)
-
-    def log_failure(
-        self,
-        curve_run: str,
-        identity: Mapping[str, Any],
-        reason: str,
-        tags: Mapping[str, str] | None = None,
-        recorded: int | None = None,
-    ) -> str | None:
-        """Record that a point failed, and why; ``None`` where it is recorded as complete.
+    def record(self, new: NewRun, under: str | None = None, began: int | None = None) -> str | None:
+        """Write the run of a point, a failure or a scan exactly once.
 
         Args:
-            curve_run: run id of its curve.
-            reason: one sentence.
-            identity: as much of the flat ``PointIdentity`` as is known, its ``point_key`` at least.
-            recorded: when it failed, in milliseconds since 1970; by default now.
-        """
-        return self._write(contents.failure_run(identity, reason, self._under(curve_run, tags)), recorded)
+            new: what it holds, as ``contents`` makes it.
+            under: the run of its curve or study, if it has one; its tags are put on this one too.
+            began: its moment in milliseconds since 1970, by default now.
 
-    def log_scan(
-        self, scan: schema.Scan, config_yaml: str, environment: Mapping[str, Any], recorded: int | None = None
-    ) -> str | None:
-        """Record a sensitivity scan; ``None`` where it is recorded already, or the user deleted it."""
-        return self._write(contents.scan_run(scan, config_yaml, environment), recorded)
+        Returns:
+            Its id; ``None`` where it is recorded already, or another machine was faster, or the user has deleted it.
+        """
+        above = {} if under is None else {PARENT: under}
+        new = new._replace(tags={**self._sources.get(under or "", {}), **new.tags, **above})
+        key_tag = _KEYS[new.tags[schema.KIND]]
+        where = {f"tags.{key_tag}": new.tags[key_tag]}
+        with explained(self.uri, "written"), self._runs.lock:
+            if self._recorded(where):
+                return None
+            run = self._runs.add(new, began)
+            if new.status == contention.WHOLE and self._runs.shared and not contention.settle(self._runs, where, run):
+                return None
+            return str(run.info.run_id)
 
     def update(
         self,
@@ -202,29 +187,13 @@ class Tracker:
             if PARENT in point.data.tags:
                 self._runs.client.set_tag(point.info.run_id, PARENT, run.info.run_id)
 
-    def _under(self, curve_run: str, tags: Mapping[str, str] | None) -> dict[str, str]:
-        """The tags of a point below the run of a curve or study: what that was begun with, and its own."""
-        return {**self._sources.get(curve_run, {}), **(tags or {}), PARENT: curve_run}
-
-    def _write(self, new: NewRun, began: int | None) -> str | None:
-        """Write a run exactly once; its id, None where it is there already or another machine was faster."""
-        key_tag = _KEYS[new.tags[schema.KIND]]
-        where = {f"tags.{key_tag}": new.tags[key_tag]}
-        with explained(self.uri, "written"), self._runs.lock:
-            if self._recorded(where):
-                return None
-            run = self._runs.add(new, began)
-            if new.status == contention.WHOLE and self._runs.shared and not contention.settle(self._runs, where, run):
-                return None
-            return str(run.info.run_id)
-
     def _recorded(self, where: Where) -> bool:
         """Whether a finished run matches; unfinished ones give way, but for one that another machine may be writing.
 
         One that was deleted is the user's doing, and stays deleted: of those that are withdrawn here and by
         ``contention``, all that are finished leave an active one behind.
         """
-        found = list(self._runs.find_all(where))
+        found = list(self._runs.find(where, "all"))
         for run in found:
             active, others = run.info.lifecycle_stage == "active", self._runs.shared and run.info.status == "RUNNING"
             if active and not contention.whole(run) and not others:

@@ -155,7 +155,7 @@ def test_what_comes_again_unchanged_is_not_written_again(tmp_path: Path, monkeyp
     fresh_store(tmp_path)
     job = Job(tmp_path)
     job.point(job.begin(PARENT), "p")
-    monkeypatch.setattr(Tracker, "log_point", None)
+    monkeypatch.setattr(Tracker, "record", None)
     again = Job(tmp_path)
     again.point(again.begin(PARENT), "p", {"sweep": "another"})
     assert job.place.paid("point", digest("p"))

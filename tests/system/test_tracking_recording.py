@@ -27,6 +27,7 @@ from tests.contracts.records import (
     digest,
     fresh_store,
     kept_point,
+    log_point,
     points,
     runs,
 )  # fmt: skip
@@ -40,7 +41,7 @@ class Outage:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.on, self.asked = False, 0
-        names = ("begin", "given_up", "log_point", "log_failure", "log_scan", "update")
+        names = ("begin", "given_up", "record", "update")
         for name in names:
             monkeypatch.setattr(Tracker, name, self._guarded(getattr(Tracker, name)))
         for module in (recording, projection):
@@ -112,7 +113,7 @@ def test_a_store_lost_in_the_middle_gets_everything_once_it_is_back(job: Job, sa
     assert (run.info.status, run.info.run_id) == ("FINISHED", job.recording.run_of(curve))
     assert {each.data.tags["mlflow.parentRunId"] for each in points(tracker)} == {run.info.run_id}
     direct = Tracker(tracker.uri, "direct")
-    direct.log_point(curve_of(direct, PARENT.key), kept_point("during"), {"tag": "t"}, {"extra": 0.5})
+    log_point(direct, curve_of(direct, PARENT.key), kept_point("during"), {"tag": "t"}, {"extra": 0.5})
     assert content(direct)[during] == content(tracker)[during]
 
 

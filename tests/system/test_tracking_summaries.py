@@ -16,7 +16,7 @@ from pruneexp.tracking import Parent, Tracker, existing
 from pruneexp.tracking.runs import NewRun
 from pruneexp.tracking.summaries import METRICS, summaries
 from tests.contracts.points import point, with_settings
-from tests.contracts.records import CURVE, ENVIRONMENT, client_of, curve_of, fresh_store, runs
+from tests.contracts.records import CURVE, ENVIRONMENT, client_of, curve_of, fresh_store, log_point, runs
 
 
 def recorded(*points: schema.TradeoffPoint) -> list[LoggedPoint]:
@@ -134,7 +134,7 @@ def record(tracker: Tracker, *points: schema.TradeoffPoint) -> None:
     key = points[0].identity.curve_key
     curve = tracker.begin(Parent("curve", key, key, {**CURVE, "seed": points[0].identity.seed}, {}, "", ENVIRONMENT))
     for one in points:
-        tracker.log_point(curve, one)
+        log_point(tracker, curve, one)
     tracker.update(curve, "FINISHED")
     tracker.describe(curve)
 
@@ -161,7 +161,7 @@ def test_jobs_renew_summaries_that_readers_of_points_never_count(tracker: Tracke
 def test_the_command_describes_again_what_has_got_more_points(tracker: Tracker) -> None:
     record(tracker, point(seed=0))
     curve = curve_of(tracker, point(seed=0).identity.curve_key)
-    tracker.log_point(curve, point(seed=0, density=0.5))  # as with runtime.dashboard=false
+    log_point(tracker, curve, point(seed=0, density=0.5))  # as with runtime.dashboard=false
     ((_, opened),) = existing(tracker.uri, ["study"])
     opened.describe_all()
     (run,) = runs(tracker, f"tags.`{schema.KIND}` = 'curve'")
