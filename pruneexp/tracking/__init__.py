@@ -6,7 +6,7 @@ is made.
 """
 
 from pruneexp.tracking.artefacts import Parent
-from pruneexp.tracking.board import PageLink, opener
+from pruneexp.tracking.board import opener
 from pruneexp.tracking.models import Network
 from pruneexp.tracking.monitor import monitored
 from pruneexp.tracking.naming import curve_name, point_name
@@ -17,7 +17,6 @@ from pruneexp.tracking.tracker import Tracker, existing
 
 __all__ = [
     "Network",
-    "PageLink",
     "Parent",
     "Place",
     "Recording",

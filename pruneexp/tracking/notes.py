@@ -144,7 +144,8 @@ class Place:
                 if body is not None:
                     yield Note(kind, path.stem.partition("-")[2], body)
                 elif path.exists():
-                    path.unlink()
+                    with self._changing():
+                        path.unlink(missing_ok=True)
                     say(f"The note {path} is damaged and removed: its command records it again.")
 
     def records(self) -> int:

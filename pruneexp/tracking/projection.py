@@ -125,12 +125,10 @@ class Projection:
 
         One that the user has deleted with all its points stays deleted.
         """
-        run, status = self.run_of(note.name), note.body["status"]
-        if run is None:
-            return
-        if status is not None or note.body["numbers"]:
-            files = {} if status is None else self._points_file(note.name)
-            self.tracker.update(run, status, note.body["numbers"], files, note.body["noted"])
+        run, ended = self.run_of(note.name), note.body["status"]
+        if run is not None:
+            files = {} if ended is None else self._points_file(note.name)
+            self.tracker.update(run, ended or "RUNNING", note.body["numbers"], files, note.body["noted"])
 
     def _points_file(self, under: str) -> dict[str, bytes]:
         """The Parquet of a curve or study: all its points that this store has, and that are noted here."""
@@ -153,11 +151,7 @@ class Projection:
     def _run_of(self, under: str) -> str:
         """The run of a curve or study, made where it is not there."""
         if under not in self._runs:
-            parent, status = self._parent(under)
-            self._runs[under] = run = self.tracker.begin(parent, "RUNNING" if status is None else None)
-            ended = self._place.find(parent.kind, parent.key) if status is None else None
-            if ended is not None and ended.body["status"] is not None:  # by another process, which has written it
-                self.tracker.update(run, ended.body["status"], {}, {}, ended.body["noted"])
+            self._runs[under] = self.tracker.begin(self._parent(under)[0])
         return self._runs[under]
 
     def _parent(self, under: str) -> tuple[Parent, str | None]:

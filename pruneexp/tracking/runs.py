@@ -61,6 +61,9 @@ class Runs:
 
     ``made`` tells the experiment from every other that ever had its name. ``shared`` says that machines which do not
     see the lock write here too: that of a file lies beside it, that of a server does not.
+
+    Raises:
+        UserError: the experiment lies deleted.
     """
 
     def __init__(self, client: MlflowClient, uri: str, experiment: str) -> None:
@@ -68,7 +71,12 @@ class Runs:
         self.lock, self.shared = store_lock(uri), sqlite_path(uri) is None
         with self.lock:
             found = client.get_experiment_by_name(experiment) or self._new_experiment(experiment)
-        self.made, self.experiment_id = f"{found.experiment_id} {found.creation_time}", active(found, uri)
+        if found.lifecycle_stage != "active":
+            raise UserError(
+                f"The experiment {experiment!r} lies deleted in {redact(uri)}: bring it back with 'mlflow experiments "
+                f"restore --experiment-id {found.experiment_id}' or record under another name."
+            )
+        self.made, self.experiment_id = f"{found.experiment_id} {found.creation_time}", str(found.experiment_id)
 
     def exists(self, made: str) -> bool:
         """Whether the store has the experiment of which an earlier ``made`` tells, by any name."""
@@ -163,20 +171,6 @@ class Runs:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content.encode() if isinstance(content, str) else content)
             repository.log_artifacts(folder)  # type: ignore[no-untyped-call]
-
-
-def active(experiment: Experiment, uri: str) -> str:
-    """Its id.
-
-    Raises:
-        UserError: it lies deleted; says how to bring it back.
-    """
-    if experiment.lifecycle_stage != "active":
-        raise UserError(
-            f"The experiment {experiment.name!r} lies deleted in {redact(uri)}: bring it back with 'mlflow experiments "
-            f"restore --experiment-id {experiment.experiment_id}' or record under another name."
-        )
-    return str(experiment.experiment_id)
 
 
 def texts(values: Mapping[str, Any]) -> dict[str, str]:

@@ -76,27 +76,20 @@ class Tracker:
         with explained(self.uri, "read"):
             return not any(self._runs.has({_KIND: kind}) for kind in _KEYS)
 
-    def begin(self, parent: Parent, status: Literal["RUNNING"] | None = "RUNNING") -> str:
-        """Id of its run, made or found again by its key; what a killed process left out of it is added.
-
-        Without a ``status`` a run that is there keeps its own, for records that arrive late.
-        """
+    def begin(self, parent: Parent) -> str:
+        """Id of its run, made or found again by its key; what a killed process left out of it is added."""
         key_tag, name = _KEYS[parent.kind], parent.name or curve_name(parent.params)
+        made_by = {**parent.tags, schema.CURVE: name, **source(parent.environment)}
+        where = {f"tags.{key_tag}": parent.key, _KIND: parent.kind}
         with explained(self.uri, "written"), self._runs.lock:
-            where = {f"tags.{key_tag}": parent.key, _KIND: parent.kind}
-            found = sorted(self._runs.find(where), key=contention.rank)
-            made_by = {**parent.tags, schema.CURVE: name, **source(parent.environment)}
-            if found:
-                run = found[0]
-                if status is not None:
-                    self._runs.client.update_run(run.info.run_id, status=status)
-            else:
+            run = min(self._runs.find(where), key=contention.rank, default=None)
+            if run is None:
                 own = {schema.KIND: parent.kind, key_tag: parent.key, schema.SCHEMA: schema.SCHEMA_VERSION}
                 tags = {COLOUR: run_colour(parent.params), **made_by, **own}
                 run = self._runs.create(name, tags, parent.recorded)
                 run = contention.agree(self._runs, where, run) if self._runs.shared else run
                 self._adopt(key_tag, parent, run)
-            self._fill(run, parent, old=bool(found))
+            self._fill(run, parent)
             self._sources[run.info.run_id] = {**made_by, key_tag: parent.key}
             return str(run.info.run_id)
 
@@ -138,12 +131,12 @@ class Tracker:
     def update(
         self,
         run_id: str,
-        status: Literal["FINISHED", "FAILED", "KILLED"] | None,
+        status: Literal["RUNNING", "FINISHED", "FAILED", "KILLED"] | None,
         numbers: Mapping[str, float] | None = None,
         files: Mapping[str, bytes] | None = None,
         at: int | None = None,
     ) -> None:
-        """Put on the run of a curve or study what it has come to, and how it ended, if it has.
+        """Put on the run of a curve or study what it has come to, and how it stands, where a ``status`` says so.
 
         The numbers are of the moment ``at``, in milliseconds since 1970.
         """
@@ -151,7 +144,9 @@ class Tracker:
         with explained(self.uri, "written"), self._runs.lock:
             run = self._runs.client.get_run(run_id)
             self._runs.fill(run, {}, metrics, files or {}, at)
-            if status is not None:
+            if status == "RUNNING":
+                self._runs.client.update_run(run_id, status=status)
+            elif status is not None:
                 self._runs.end(run, status)
 
     @property
@@ -174,9 +169,9 @@ class Tracker:
         with explained(self.uri, "written"), self._runs.lock:
             return log_network(self._runs, point_key, network)
 
-    def _fill(self, run: Run, parent: Parent, *, old: bool) -> None:
+    def _fill(self, run: Run, parent: Parent) -> None:
         """Add what a run lacks of its params and files."""
-        present = {file.path for file in self._runs.client.list_artifacts(run.info.run_id)} if old else set()
+        present = {file.path for file in self._runs.client.list_artifacts(run.info.run_id)}
         files = about(parent.config_yaml, parent.environment)
         params = {key: value for key, value in parent.params.items() if legal_key(key) not in run.data.params}
         self._runs.fill(run, params, [], {file: text for file, text in files.items() if file not in present})

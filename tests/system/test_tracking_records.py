@@ -121,7 +121,9 @@ def test_a_curve_is_found_again_and_keeps_its_first_environment(tracker: Tracker
     again = Tracker(uri, "study")
     assert again.begin(Parent("curve", "curve", "a curve", {**CURVE, "seed": 4, "new": 1}, {}, "other", {})) == first
     run = client_of(tracker).get_run(first)
-    assert run.info.status == "RUNNING"
+    assert run.info.status == "FINISHED"
+    again.update(first, "RUNNING")
+    assert client_of(tracker).get_run(first).info.status == "RUNNING"
     assert (run.data.params["seed"], run.data.params["new"]) == ("3", "1")
     assert json.loads(artefact(run, schema.ENVIRONMENT_FILE)) == ENVIRONMENT
     assert curve_of(tracker, "another") != first

@@ -145,7 +145,7 @@ def test_a_study_is_found_again_by_its_key(tracker: Tracker) -> None:
     tracker.update(first, "KILLED")
     assert study_of(Tracker(tracker.uri, "study"), seed=3) == first
     run = client_of(tracker).get_run(first)
-    assert (run.info.run_name, run.info.status) == ("a search", "RUNNING")
+    assert (run.info.run_name, run.info.status) == ("a search", "KILLED")
     assert {"objective": "pareto", "seed": "3"}.items() <= run.data.params.items()
     assert run.data.tags[schema.KIND] == "study"
     assert run.data.tags[schema.STUDY_KEY] == "k"
