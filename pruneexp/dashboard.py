@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _provision(uri: str, names: Sequence[str]) -> None:
-    for name, tracker in existing(uri, names):
+    for tracker in existing(uri, names):
+        name = tracker.experiment
         with Console(stderr=True).status(name) as status:  # on a terminal only, and gone when it is done
             count = tracker.describe_all(lambda step: status.update(f"{name}: {step}"))  # noqa: B023 (called at once)
         print(f"{name}: {count} summaries over seeds")

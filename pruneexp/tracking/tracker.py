@@ -51,7 +51,7 @@ class Tracker:
         Raises:
             UserError: the store cannot be used, or an experiment of this name lies deleted in it.
         """
-        self.uri = resolved(uri)
+        self.uri, self.experiment = resolved(uri), experiment
         client = open_client(self.uri)
         self._sources: dict[str, dict[str, str]] = {}
         with explained(self.uri, "asked for its experiments"):
@@ -196,7 +196,7 @@ class Tracker:
         return any(map(contention.whole, found))
 
 
-def existing(uri: str, names: Sequence[str]) -> list[tuple[str, Tracker]]:
+def existing(uri: str, names: Sequence[str]) -> list[Tracker]:
     """The named experiments, or all that hold runs of this project; nothing is made, not even an empty database.
 
     Raises:
@@ -214,10 +214,11 @@ def existing(uri: str, names: Sequence[str]) -> list[tuple[str, Tracker]]:
             if client.get_experiment_by_name(name) is None:
                 others = ", ".join(sorted({*known} - {"Default"})) or "none"
                 raise UserError(f"{redact(uri)} has no experiment {name!r}; it has {others} (--experiment).")
-    found = [(name, Tracker(uri, name)) for name in names or known]
-    empty = [name for name, tracker in found if tracker.is_empty()]
-    if names and empty:
-        raise UserError(f"The experiment {empty[0]!r} of {redact(uri)} is empty: it has no run of pruneexp.")
-    if len(empty) == len(found):
+    opened = [Tracker(uri, name) for name in names or known]
+    found = [tracker for tracker in opened if not tracker.is_empty()]
+    if names and len(found) < len(opened):
+        empty = next(tracker.experiment for tracker in opened if tracker not in found)
+        raise UserError(f"The experiment {empty!r} of {redact(uri)} is empty: it has no run of pruneexp.")
+    if not found:
         raise UserError(f"{redact(uri)} has no experiment with runs of pruneexp: record some first.")
-    return [(name, tracker) for name, tracker in found if name not in empty]
+    return found

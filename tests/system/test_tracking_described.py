@@ -49,7 +49,7 @@ def test_a_search_is_described_by_the_trials_that_no_other_beats(tmp_path: Path)
         made = point(density=density, after=after)
         trial = replace(made.identity, study="search", trial=number, point_key=str(number))
         log_point(tracker, study, replace(made, identity=trial))
-    ((_, opened),) = existing(tracker.uri, ["study"])
+    (opened,) = existing(tracker.uri, ["study"])
     assert opened.describe_all() == 0  # no summaries; what has no description gets one
     run = client_of(tracker).get_run(study)
     rows = [line for line in run.data.tags[markdown.TAG].splitlines() if line.startswith("| trial")]

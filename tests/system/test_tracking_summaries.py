@@ -162,7 +162,7 @@ def test_the_command_describes_again_what_has_got_more_points(tracker: Tracker) 
     record(tracker, point(seed=0))
     curve = curve_of(tracker, point(seed=0).identity.curve_key)
     log_point(tracker, curve, point(seed=0, density=0.5))  # as with runtime.dashboard=false
-    ((_, opened),) = existing(tracker.uri, ["study"])
+    (opened,) = existing(tracker.uri, ["study"])
     opened.describe_all()
     (run,) = runs(tracker, f"tags.`{schema.KIND}` = 'curve'")
     assert run.data.metrics[schema.RECORDED] == 2
@@ -172,7 +172,7 @@ def test_the_command_describes_again_what_has_got_more_points(tracker: Tracker) 
 def test_the_command_finds_nothing_to_change_after_the_jobs(tracker: Tracker) -> None:
     record(tracker, point(seed=0))
     record(tracker, point(seed=1, mode="scratch_e"))
-    ((_, opened),) = existing(tracker.uri, ["study"])
+    (opened,) = existing(tracker.uri, ["study"])
     before = {run.info.run_id for run in runs(tracker, "")}
     assert opened.describe_all() == 4
     assert {run.info.run_id for run in runs(tracker, "")} == before
