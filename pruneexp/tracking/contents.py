@@ -1,4 +1,7 @@
-"""What points, failures and scans become in MLflow: whole runs. Pure functions; knows no store."""
+"""What curves, studies, points, failures and scans become in MLflow: whole runs.
+
+Pure functions; knows no store.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from pruneexp import schema
 from pruneexp.tracking import markdown
-from pruneexp.tracking.naming import point_name, scan_name
+from pruneexp.tracking.artefacts import Parent
+from pruneexp.tracking.naming import curve_name, point_name, scan_name
 from pruneexp.tracking.runs import NewRun, Value, about, source
 from pruneexp.tracking.summaries import COLOUR, run_colour
 
@@ -18,8 +22,21 @@ if TYPE_CHECKING:
 
     from pruneexp.schema.columns import LoggedPoint
 
-#: Tags of a point's run, by the name of what they hold in its identity.
-_KEYS_OF_POINT = {schema.POINT_KEY: "point_key", schema.CURVE_KEY: "curve_key"}
+#: Tag of the key of each kind of run.
+KEYS = {
+    "curve": schema.CURVE_KEY,
+    "study": schema.STUDY_KEY,
+    "point": schema.POINT_KEY,
+    "scan": schema.SCAN_KEY,
+}
+
+
+def parent_run(parent: Parent) -> NewRun:
+    """A curve or a study as it begins; its points carry its tags, but for those that they have of their own."""
+    name = parent.name or curve_name(parent.params)
+    said = {COLOUR: run_colour(parent.params), **parent.tags, schema.CURVE: name, **source(parent.environment)}
+    tags = {**said, **_own(parent.kind, parent.key)}
+    return NewRun(name, tags, parent.params, files=about(parent.config_yaml, parent.environment))
 
 
 def point_run(point: schema.TradeoffPoint, tags: Mapping[str, str], numbers: Mapping[str, float]) -> NewRun:
@@ -47,17 +64,21 @@ def scan_run(scan: schema.Scan, config_yaml: str, environment: Mapping[str, Any]
     The exact numbers are in ``sensitivity.json``.
     """
     identity = schema.flatten(scan.identity)
-    own = {schema.KIND: "scan", schema.SCAN_KEY: scan.identity.scan_key, schema.SCHEMA: schema.SCHEMA_VERSION}
     doubt = {schema.UNDEFINED: scan.undefined} if scan.undefined else {}
     files = {**_scan_file(scan), **about(config_yaml, environment)}
-    tags = {**source(environment), **doubt, **own}
+    tags = {**source(environment), **doubt, **_own("scan", scan.identity.scan_key)}
     return NewRun(scan_name(identity), tags, identity, list(_scan_metrics(scan)), files)
 
 
+def _own(kind: str, key: str) -> dict[str, str]:
+    """The tags that a run is found by."""
+    return {schema.KIND: kind, KEYS[kind]: key, schema.SCHEMA: schema.SCHEMA_VERSION}
+
+
 def _own_of_point(identity: Mapping[str, Any]) -> dict[str, str]:
-    """The tags that a point is found by and drawn with."""
-    keys = {tag: str(identity[name]) for tag, name in _KEYS_OF_POINT.items() if name in identity}
-    return {schema.KIND: "point", schema.SCHEMA: schema.SCHEMA_VERSION, COLOUR: run_colour(identity), **keys}
+    """The tags that a point is found by and drawn with, as far as is known of it."""
+    curve = {schema.CURVE_KEY: str(identity["curve_key"])} if "curve_key" in identity else {}
+    return {**_own("point", str(identity["point_key"])), **curve, COLOUR: run_colour(identity)}
 
 
 def _remarks(point: schema.TradeoffPoint) -> dict[str, str]:

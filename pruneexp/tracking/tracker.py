@@ -13,27 +13,20 @@ from typing import TYPE_CHECKING, Literal
 
 from pruneexp import schema
 from pruneexp.errors import UserError, redact
-from pruneexp.tracking import bulk, contention
+from pruneexp.tracking import bulk, contention, contents
 from pruneexp.tracking.artefacts import Parent
 from pruneexp.tracking.board import Board
+from pruneexp.tracking.contents import KEYS
 from pruneexp.tracking.models import Network, log_network
-from pruneexp.tracking.naming import curve_name, legal_key
+from pruneexp.tracking.naming import legal_key
 from pruneexp.tracking.reports import Reports
-from pruneexp.tracking.runs import PARENT, NewRun, Runs, Value, Where, about, source
+from pruneexp.tracking.runs import PARENT, NewRun, Runs, Value, Where
 from pruneexp.tracking.stores import PAGE, explained, open_client, paged, resolved, sqlite_path
-from pruneexp.tracking.summaries import COLOUR, run_colour
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _KIND = f"tags.{schema.KIND}"
-#: Tag of the key of each kind of run.
-_KEYS = {
-    "curve": schema.CURVE_KEY,
-    "study": schema.STUDY_KEY,
-    "point": schema.POINT_KEY,
-    "scan": schema.SCAN_KEY,
-}
 
 
 class Tracker:
@@ -53,7 +46,7 @@ class Tracker:
         """
         self.uri, self.experiment = resolved(uri), experiment
         client = open_client(self.uri)
-        self._sources: dict[str, dict[str, str]] = {}
+        self._above: dict[str, Mapping[str, str]] = {}  # the tags of runs that hold others
         with explained(self.uri, "asked for its experiments"):
             self._runs = Runs(client, self.uri, experiment)
 
@@ -74,34 +67,30 @@ class Tracker:
     def is_empty(self) -> bool:
         """Whether no run of this project is in the experiment."""
         with explained(self.uri, "read"):
-            return not any(self._runs.has({_KIND: kind}) for kind in _KEYS)
+            return not any(self._runs.has({_KIND: kind}) for kind in KEYS)
 
     def begin(self, parent: Parent) -> str:
         """Id of its run, made or found again by its key; what a killed process left out of it is added."""
-        key_tag, name = _KEYS[parent.kind], parent.name or curve_name(parent.params)
-        made_by = {**parent.tags, schema.CURVE: name, **source(parent.environment)}
-        where = {f"tags.{key_tag}": parent.key, _KIND: parent.kind}
+        new, where = contents.parent_run(parent), {f"tags.{KEYS[parent.kind]}": parent.key, _KIND: parent.kind}
         with explained(self.uri, "written"), self._runs.lock:
             run = min(self._runs.find(where), key=contention.rank, default=None)
             if run is None:
-                own = {schema.KIND: parent.kind, key_tag: parent.key, schema.SCHEMA: schema.SCHEMA_VERSION}
-                tags = {COLOUR: run_colour(parent.params), **made_by, **own}
-                run = self._runs.create(name, tags, parent.recorded)
+                run = self._runs.create(new.name, new.tags, parent.recorded)
                 run = contention.agree(self._runs, where, run) if self._runs.shared else run
-                self._adopt(key_tag, parent, run)
-            self._fill(run, parent)
-            self._sources[run.info.run_id] = {**made_by, key_tag: parent.key}
+                self._adopt(parent, run)
+            self._fill(run, new)
+            self._above[run.info.run_id] = new.tags
             return str(run.info.run_id)
 
     def given_up(self, parent: Parent) -> bool:
         """Whether the user has deleted its run and every point of it."""
-        where = {f"tags.{_KEYS[parent.kind]}": parent.key}
+        where = {f"tags.{KEYS[parent.kind]}": parent.key}
         with explained(self.uri, "read"):
             return not self._runs.has(where) and self._runs.has(where, "deleted_only")
 
     def points_of(self, parent: Parent) -> list[bulk.StoredRun]:
         """The finished points of a curve or a study, with their tags."""
-        of = {f"tags.{_KEYS[parent.kind]}": parent.key, _KIND: "point"}
+        of = {f"tags.{KEYS[parent.kind]}": parent.key, _KIND: "point"}
         with explained(self.uri, "read"):
             return bulk.find(self._runs, {**of, "attributes.status": "FINISHED"}, ("tags",))
 
@@ -116,9 +105,9 @@ class Tracker:
         Returns:
             Its id; ``None`` where it is recorded already, or another machine was faster, or the user has deleted it.
         """
-        above = {} if under is None else {PARENT: under}
-        new = new._replace(tags={**self._sources.get(under or "", {}), **new.tags, **above})
-        key_tag = _KEYS[new.tags[schema.KIND]]
+        if under is not None:
+            new = new._replace(tags={**self._above.get(under, {}), **new.tags, PARENT: under})
+        key_tag = KEYS[new.tags[schema.KIND]]
         where = {f"tags.{key_tag}": new.tags[key_tag]}
         with explained(self.uri, "written"), self._runs.lock:
             if self._recorded(where):
@@ -169,16 +158,15 @@ class Tracker:
         with explained(self.uri, "written"), self._runs.lock:
             return log_network(self._runs, point_key, network)
 
-    def _fill(self, run: Run, parent: Parent) -> None:
+    def _fill(self, run: Run, new: NewRun) -> None:
         """Add what a run lacks of its params and files."""
         present = {file.path for file in self._runs.client.list_artifacts(run.info.run_id)}
-        files = about(parent.config_yaml, parent.environment)
-        params = {key: value for key, value in parent.params.items() if legal_key(key) not in run.data.params}
-        self._runs.fill(run, params, [], {file: text for file, text in files.items() if file not in present})
+        params = {key: value for key, value in new.params.items() if legal_key(key) not in run.data.params}
+        self._runs.fill(run, params, [], {file: text for file, text in new.files.items() if file not in present})
 
-    def _adopt(self, key_tag: str, parent: Parent, run: Run) -> None:
+    def _adopt(self, parent: Parent, run: Run) -> None:
         """Points whose run above was deleted, also while they were being written, belong to the one made again."""
-        for point in list(self._runs.find({f"tags.{key_tag}": parent.key, _KIND: "point"})):
+        for point in list(self._runs.find({f"tags.{KEYS[parent.kind]}": parent.key, _KIND: "point"})):
             if PARENT in point.data.tags:
                 self._runs.client.set_tag(point.info.run_id, PARENT, run.info.run_id)
 
