@@ -16,10 +16,10 @@ from torch._subclasses.fake_tensor import FakeTensor
 from torch.func import functional_call, functionalize
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from pruneexp.sensitivity.replay import Recording
+from pruneexp.sensitivity.replay import RecordedPass
 
 
-def recorded(network: nn.Module, images: Tensor, groups: Sequence[Collection[Tensor]]) -> Recording | None:
+def recorded(network: nn.Module, images: Tensor, groups: Sequence[Collection[Tensor]]) -> RecordedPass | None:
     """The pass of a batch in evaluation mode without gradients; None where some of the ``groups`` could not replay it.
 
     ``groups`` are parameters that change together. Where the network writes into results that their replays need, the
@@ -46,7 +46,7 @@ def _traced(run: Callable[..., Any], values: Sequence[Tensor]) -> fx.GraphModule
     return make_fx(run, tracing_mode="fake", _allow_non_fake_inputs=True)(*values)
 
 
-def _recording(traced: fx.GraphModule, tensors: Mapping[str, Tensor]) -> Recording | None:
+def _recording(traced: fx.GraphModule, tensors: Mapping[str, Tensor]) -> RecordedPass | None:
     """The graph as it can be run; None where it draws numbers, or holds a tensor without content."""
     *places, batch = (node for node in traced.graph.nodes if node.op == "placeholder")
     operations = tuple(
@@ -57,7 +57,7 @@ def _recording(traced: fx.GraphModule, tensors: Mapping[str, Tensor]) -> Recordi
     empty = any(isinstance(value, FakeTensor) for value in constants.values())  # made in another thread
     if not isinstance(output, fx.Node) or empty or any(map(_draws, operations)):
         return None
-    return Recording(operations, {**dict(zip(places, tensors.values(), strict=True)), **constants}, batch, output)
+    return RecordedPass(operations, {**dict(zip(places, tensors.values(), strict=True)), **constants}, batch, output)
 
 
 def _draws(node: fx.Node) -> bool:

@@ -19,7 +19,7 @@ Values = Mapping[fx.Node, Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Recording:
+class RecordedPass:
     """The operations of a pass over a batch of one size, in order.
 
     ``given`` holds parameters and buffers of the network by their places in the graph; ``images`` is the place of the

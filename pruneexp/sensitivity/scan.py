@@ -23,7 +23,7 @@ from pruneexp.sensitivity.levels import severity
 from pruneexp.sensitivity.outcomes import Outcomes, OutcomesBuilder, answers
 from pruneexp.sensitivity.passes import Forward, copied, forward_of, kept_buffers, same_bits
 from pruneexp.sensitivity.recording import recorded
-from pruneexp.sensitivity.replay import Recording, Values, moved, size_of
+from pruneexp.sensitivity.replay import RecordedPass, Values, moved, size_of
 from pruneexp.sensitivity.scanned_group import ScannedGroup, pruning, scanned_group
 from pruneexp.training import layout, seeding
 from pruneexp.training.fit import TrainingData
@@ -89,9 +89,9 @@ class _Work:
     forward: Forward
     scanned: Sequence[ScannedGroup]
     plan: BlockPlan
-    recordings: dict[tuple[Sequence[int], ...], Recording | None] = field(default_factory=dict)
+    recordings: dict[tuple[Sequence[int], ...], RecordedPass | None] = field(default_factory=dict)
 
-    def recording(self, images: Tensor) -> Recording | None:
+    def recording(self, images: Tensor) -> RecordedPass | None:
         form = (images.shape, images.stride())
         if form not in self.recordings:
             self.recordings[form] = recorded(self.network, images, [group.weights for group in self.scanned])
@@ -102,7 +102,7 @@ class _Work:
 class _Replay:
     """One group on one batch: the operations that depend on its weights, and the results of others that they take."""
 
-    recording: Recording
+    recording: RecordedPass
     affected: Sequence[fx.Node]
     kept: Values
 
@@ -149,7 +149,7 @@ def _prepared(network: nn.Module, scanned: Sequence[ScannedGroup], images: Tenso
 
 def _verified(
     network: nn.Module, forward: Forward, images: Tensor, scanned: Sequence[ScannedGroup]
-) -> Recording | None:
+) -> RecordedPass | None:
     """A recording that, with all weights changed at once, gives the logits of a whole pass, bit for bit."""
     weights = [weight for group in scanned for weight in group.weights]
     recording = recorded(network, images, [weights, *(group.weights for group in scanned)])
@@ -161,7 +161,7 @@ def _verified(
         return recording if same_bits(recording.run_again(affected, kept), forward(images)) else None
 
 
-def _holdings(recording: Recording, scanned: Sequence[ScannedGroup]) -> list[Holding]:
+def _holdings(recording: RecordedPass, scanned: Sequence[ScannedGroup]) -> list[Holding]:
     """What each result takes that is kept for groups."""
     users: dict[fx.Node, set[int]] = {}
     for place, group in enumerate(scanned):
