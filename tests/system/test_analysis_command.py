@@ -114,7 +114,7 @@ def test_scans_alone_make_what_they_can(folder: Path, capsys: pytest.CaptureFixt
     assert main(["all", "--tracking-uri", "more.db"]) == 0
     said = capsys.readouterr()
     assert {Path(line).name.partition(".")[0] for line in said.out.splitlines()} == {"sensitivity-mnist5k-lenet5"}
-    reasons = {}
+    reasons: dict[str, str] = {}
     for line in said.err.splitlines():
         names, _, reason = line.partition(": ")
         reasons |= dict.fromkeys(names.split(", "), reason)
