@@ -36,12 +36,11 @@ def run(sweep: ListedSweep, config: DictConfig, launcher: Launcher, words: Seque
     sys.path += [folder for folder in search_folders(config.hydra) if folder not in sys.path]
     display, folder = Display(bars=config.runtime.progress), sweep.folder
     stores = {(job.config.runtime.tracking_uri, job.config.runtime.experiment): job.config for job in sweep.jobs}
-    if not config.plan:
-        for job in stores.values():
-            check_records(job, display)
     plans = _planned(sweep, display)
     if config.plan:
         return
+    for job in stores.values():
+        check_records(job, display)
     folder.claim(sweep.definition)
     with contextlib.suppress(OSError):
         folder.remember(words)
