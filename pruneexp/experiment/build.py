@@ -122,7 +122,7 @@ def setting_of(
         learner=learner,
         dense=Regime("train", train, augment, part(spec, "reg.train", reg["train"]), dropout),
         retraining=Regime("retrain", retrain, augment, part(spec, "reg.retrain", reg["retrain"]), dropout, local),
-        cut=_cut(spec),
+        cut=_cut(spec, learner),
         recalibrate_batchnorm=spec.values["curve"]["recalibrate_batchnorm"],
         seed=spec.seed,
         observer=Observer(progress),
@@ -142,11 +142,15 @@ def recipes(spec: JobSpec) -> tuple[Part[Recipe], Part[Recipe]]:
     return first, second
 
 
-def _cut(spec: JobSpec) -> Part[Cut]:
+def _cut(spec: JobSpec, learner: Learner) -> Part[Cut]:
+    """What masks are made by. Kinds of layers that came later count only where the network has such layers."""
     node: dict[str, Any] = spec.values["criterion"]
     score, allocation = (part(spec, f"criterion.{name}", node[name]) for name in ("score", "allocation"))
-    cut = Cut(score.value, allocation.value, tuple(node["layers"]), node["min_keep"], tuple(node.get("exclude", [])))
-    return Part(cut, {**node, "score": score.identity, "allocation": allocation.identity})
+    kinds = ("conv", "linear", *learner.matrices.values())
+    layers, exclude = [kind for kind in node["layers"] if kind in kinds], list(node.get("exclude", []))
+    cut = Cut(score.value, allocation.value, layers, node["min_keep"], exclude)
+    identity = {**node, "score": score.identity, "allocation": allocation.identity, "layers": layers}
+    return Part(cut, identity if exclude else {key: value for key, value in identity.items() if key != "exclude"})
 
 
 def _naming(spec: JobSpec, layers: Collection[str]) -> JobSpec:

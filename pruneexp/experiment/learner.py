@@ -83,7 +83,7 @@ def tried(learner: Learner, probe: nn.Module, recipe: Recipe) -> Learner:
         flop_total=rehearsal.flop.total,
         trace=rehearsal.trace,
         unfollowed=rehearsal.unfollowed,
-        matrices=tuple(name for name, layer in prunable(probe).items() if not layer.module),
+        matrices={name: layer.kind for name, layer in prunable(probe).items() if not layer.module},
         numbers_beside=numbers,
         bytes_beside=size,
     )

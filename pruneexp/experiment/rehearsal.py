@@ -17,8 +17,9 @@ from pruneexp.cost.flops import DenseFlop, dense_flop
 from pruneexp.errors import UserError, cause
 from pruneexp.pruning.layers import weights
 from pruneexp.pruning.liveness import liveness
+from pruneexp.tracing.graphs import tensors_of
 from pruneexp.tracing.mode import evaluating
-from pruneexp.tracing.trace import Trace, tensors_of, traced
+from pruneexp.tracing.trace import Trace, traced
 from pruneexp.training import layout, seeding
 
 #: What the moment is to blame for, and not the network.
@@ -69,7 +70,7 @@ def rehearsed(network: nn.Module, task: NetworkTask) -> Rehearsal:
         _check_weights(network)
         if task.single:
             _check_single(network, task)
-        trace = traced(network, task.shape)
+        trace = traced(network, noise)
         flop = dense_flop(trace)
         unfollowed = liveness(trace, tensors_of(network), {}).unfollowed
         movable = layout.for_network(network) is not layout.as_is

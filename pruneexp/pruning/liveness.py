@@ -20,6 +20,7 @@ from torch.fx.node import map_arg
 
 from pruneexp.pruning.pattern_rules import SHAPED, Ones, name_of, rule_of, whole
 from pruneexp.pruning.patterns import OperationCall, Pattern, computed, constant, patterns_of, replaced, varying
+from pruneexp.tracing.graphs import draws
 from pruneexp.tracing.trace import Trace
 
 
@@ -86,7 +87,7 @@ class _Run:
         function: Any = node.target
         if function is operator.getitem:
             return args[0][args[1]]
-        if torch.Tag.nondeterministic_seeded in function.tags:  # draws: any number may come
+        if draws(node):  # draws: any number may come
             return constant(torch.ones_like(node.meta["val"], device=self._trace.example.device))
         call = _call(function, args, kwargs)
         parts = call.patterns

@@ -6,17 +6,14 @@ other results than the network, which the caller compares.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor, fx, nn
 from torch._subclasses.fake_tensor import FakeTensor
-from torch.func import functional_call, functionalize
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from pruneexp.sensitivity.replay import RecordedPass
+from pruneexp.tracing.graphs import draws, recorded_graph, tensors_of, without_writes
 
 
 def recorded(network: nn.Module, images: Tensor, groups: Sequence[Collection[Tensor]]) -> RecordedPass | None:
@@ -25,28 +22,17 @@ def recorded(network: nn.Module, images: Tensor, groups: Sequence[Collection[Ten
     ``groups`` are parameters that change together. Where the network writes into results that their replays need, the
     graph has copies instead, which take longer.
     """
-    tensors = {**dict(network.named_parameters()), **dict(network.named_buffers())}
-    values = (*tensors.values(), images)
-
-    def run(*placed: Tensor) -> Any:
-        return functional_call(network, dict(zip(tensors, placed, strict=False)), (placed[-1],))
-
     try:
-        with _attributes_kept(network):
-            traced = _traced(run, values)
-        recording = _recording(traced, tensors)
+        graph = recorded_graph(network, images)
+        recording = _recording(graph, network)
         if recording is None or any(map(recording.overwrites, groups)):
-            recording = _recording(_traced(functionalize(traced), values), tensors)
+            recording = _recording(without_writes(graph, network, images), network)
     except Exception:  # noqa: BLE001  the network's code may raise anything where tensors have no content
         return None
     return None if recording is None or any(map(recording.overwrites, groups)) else recording
 
 
-def _traced(run: Callable[..., Any], values: Sequence[Tensor]) -> fx.GraphModule:
-    return make_fx(run, tracing_mode="fake", _allow_non_fake_inputs=True)(*values)
-
-
-def _recording(traced: fx.GraphModule, tensors: Mapping[str, Tensor]) -> RecordedPass | None:
+def _recording(traced: fx.GraphModule, network: nn.Module) -> RecordedPass | None:
     """The graph as it can be run; None where it draws numbers, or holds a tensor without content."""
     *places, batch = (node for node in traced.graph.nodes if node.op == "placeholder")
     operations = tuple(
@@ -55,25 +41,10 @@ def _recording(traced: fx.GraphModule, tensors: Mapping[str, Tensor]) -> Recorde
     constants = {node: getattr(traced, str(node.target)) for node in traced.graph.nodes if node.op == "get_attr"}
     output = traced.graph.output_node().args[0]
     empty = any(isinstance(value, FakeTensor) for value in constants.values())  # made in another thread
-    if not isinstance(output, fx.Node) or empty or any(map(_draws, operations)):
+    if not isinstance(output, fx.Node) or empty or any(map(draws, operations)):
         return None
-    return RecordedPass(operations, {**dict(zip(places, tensors.values(), strict=True)), **constants}, batch, output)
-
-
-def _draws(node: fx.Node) -> bool:
-    return torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
-
-
-@contextmanager
-def _attributes_kept(network: nn.Module) -> Iterator[None]:
-    """Put back what a pass leaves in a module's attributes: here, tensors without content."""
-    before = [(module, dict(module.__dict__)) for module in network.modules()]
-    try:
-        yield
-    finally:
-        for module, attributes in before:
-            module.__dict__.clear()
-            module.__dict__.update(attributes)
+    given = dict(zip(places, tensors_of(network).values(), strict=True))
+    return RecordedPass(operations, {**given, **constants}, batch, output)
 
 
 def _writes_to(node: fx.Node, batch: fx.Node) -> bool:

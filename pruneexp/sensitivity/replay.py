@@ -15,6 +15,8 @@ from torch import Tensor, fx
 from torch.fx.node import map_arg
 from torch.utils._pytree import tree_leaves
 
+from pruneexp.tracing.graphs import reached_from, writes
+
 Values = Mapping[fx.Node, Any]
 
 
@@ -84,7 +86,7 @@ class RecordedPass:
         affected = self.affected(weights)
         kept, again = self.needed(affected), frozenset(affected)
         place = {node: at for at, node in enumerate(self.operations)}
-        for node in filter(_writes, self.operations):
+        for node in filter(writes, self.operations):
             memory = _memory(node)
             if node in again and memory not in again:
                 return True
@@ -95,11 +97,7 @@ class RecordedPass:
     @cached_property
     def _constant(self) -> frozenset[fx.Node]:
         """Operations that do not depend on the batch."""
-        varying = {self.images}
-        for node in self.operations:
-            if not varying.isdisjoint(node.all_input_nodes):
-                varying.add(node)
-        return frozenset(node for node in self.operations if node not in varying)
+        return frozenset(self.operations) - reached_from(self.images, self.operations)
 
     @property
     def _end(self) -> fx.Node:
@@ -113,10 +111,6 @@ class RecordedPass:
         for taken, node in last.items():
             found.setdefault(node, []).append(taken)
         return found
-
-
-def _writes(node: fx.Node) -> bool:
-    return bool(getattr(getattr(node.target, "_schema", None), "is_mutable", False))
 
 
 def _memory(node: fx.Node) -> fx.Node:

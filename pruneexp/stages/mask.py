@@ -18,7 +18,7 @@ from pruneexp.schema import Budget
 from pruneexp.stages.graph import Stage
 from pruneexp.stages.setting import Learner, Setting
 from pruneexp.stages.work import activity, effort, load, recalibrate, scores, val_score
-from pruneexp.tracing.trace import tensors_of
+from pruneexp.tracing.graphs import tensors_of
 from pruneexp.training.seeding import generator
 
 VERSION = 3

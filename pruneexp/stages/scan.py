@@ -26,7 +26,7 @@ from pruneexp.stages.work import Training, effort, load, train
 from pruneexp.training import layout
 from pruneexp.training.seeding import derive, generator
 
-VERSION = 3
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def scan(setting: Setting, dense: Stage, grid: Grid, *, memory: int) -> Stage:
     config: dict[str, Any] = {
         "score": setting.cut.identity["score"],
         "layers": list(choice.layers),
-        "exclude": list(choice.exclude),
+        **({"exclude": list(choice.exclude)} if choice.exclude else {}),
         "budgets": [asdict(budget) for budget in grid.budgets],
         "coupled": [list(group) for group in grid.coupled],
         "resamples": grid.resamples,

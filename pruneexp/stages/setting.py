@@ -6,14 +6,14 @@ A stage reads what it identifies itself by off the parts, and combines it; no pa
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from pruneexp.data.dataset import Dataset
-from pruneexp.pruning.layers import Layer, prunable
+from pruneexp.pruning.layers import Kind, Layer, prunable
 from pruneexp.pruning.select import Allocation, Criterion
 from pruneexp.stages.parts import Part
 from pruneexp.tracing.trace import Trace
@@ -61,8 +61,10 @@ class Learner:
     ``input_shape`` (C, H, W) is what the network takes; ``adapt`` brings images into it, where the data have another.
     ``layer_flop`` is the dense cost of each prunable layer for one image, ``flop_total`` that of the whole network,
     products of activations and of other parameters included. ``trace`` is the graph of a pass, None until one has run,
-    ``unfollowed`` the operations in it through which dead units are not followed. ``start_from`` is the digest of the
-    file of weights that dense training starts from, empty where there is none.
+    ``unfollowed`` the operations in it through which dead units are not followed. ``matrices`` are the prunable weights
+    beside those of convolutions and linear layers, and their kinds; ``numbers_beside`` and ``bytes_beside`` what the
+    network ships beside its prunable weights. ``start_from`` is the digest of the file of weights that dense training
+    starts from, empty where there is none.
     """
 
     model: Part[Callable[[Weights], nn.Module]]
@@ -74,7 +76,7 @@ class Learner:
     flop_total: float
     trace: Trace | None = None
     unfollowed: Collection[str] = ()
-    matrices: Collection[str] = ()
+    matrices: Mapping[str, Kind] = field(default_factory=dict)
     numbers_beside: int = 0
     bytes_beside: int = 0
     start_from: str = ""
@@ -89,7 +91,7 @@ class Learner:
         return self.model.value(start)
 
     def identity(self, start: Weights) -> dict[str, Any]:
-        """What decides the weights of ``network(start)``, but for the seed."""
+        """What decides the weights of ``network(start)``, but for the seed; penalties act on its ``matrices``."""
         file = {"start_from": self.start_from} if start == "initial" and self.start_from else {}
         matrices = {"matrices": list(self.matrices)} if self.matrices else {}
         return {"model": self.model.identity, **file, **matrices}

@@ -7,20 +7,18 @@ stand for, and no operation changes a tensor in place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch.func import functional_call, functionalize
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from pruneexp.errors import UserError, cause
+from pruneexp.tracing.graphs import reached_from, recorded_graph, tensors_of, without_writes, writes
 from pruneexp.tracing.mode import evaluating
 
 
@@ -29,7 +27,7 @@ class Trace:
     """What computes the outputs from images and tensors of the network.
 
     ``parameters`` and ``buffers`` name placeholders of the graph by their dotted names in the network, a shared one by
-    the first of its names; ``images`` is the placeholder of ``example``, a batch (N, C, H, W) of noise. The ``"val"``
+    the first of its names; ``images`` is the placeholder of ``example``, a batch (N, ...) of inputs. The ``"val"``
     in each node's ``meta`` has the shape of its result.
     """
 
@@ -52,11 +50,7 @@ class Trace:
     @cached_property
     def varying(self) -> frozenset[fx.Node]:
         """The nodes that the images lead to."""
-        found = {self.images}
-        for node in self.module.graph.nodes:
-            if any(source in found for source in node.all_input_nodes):
-                found.add(node)
-        return frozenset(found)
+        return reached_from(self.images, list(self.module.graph.nodes))
 
     @cached_property
     def origins(self) -> Mapping[fx.Node, frozenset[str]]:
@@ -68,25 +62,20 @@ class Trace:
         return found
 
 
-def tensors_of(network: nn.Module) -> dict[str, Tensor]:
-    """The parameters and buffers of a network by the names that a trace has for them."""
-    return {**dict(network.named_parameters()), **dict(network.named_buffers())}
+def traced(network: nn.Module, inputs: Tensor) -> Trace:
+    """The graph of a pass of the first of a few ``inputs``, or of all where the network does not take one alone.
 
-
-def traced(network: nn.Module, shape: tuple[int, ...]) -> Trace:
-    """The graph of a pass of images of ``shape`` (C, H, W) on the network's device; the network is left as it was.
-
-    One image, or two where the network does not take one alone.
+    The network, on the device of the inputs, is left as it was.
 
     Raises:
         UserError: the pass cannot be recorded, as where code heeds the values of activations.
     """
     try:
-        return _recorded(network, _noise(network, 1, shape))
+        return _recorded(network, inputs[:1])
     except Exception:  # noqa: BLE001  what a network does with a single image is no concern of a job that has none
         pass
     try:
-        return _recorded(network, _noise(network, 2, shape))
+        return _recorded(network, inputs)
     except Exception as error:
         raise UserError(
             "the FLOP and dead units of the model cannot be known, because a pass cannot be recorded as a graph of "
@@ -101,29 +90,18 @@ def _reason(error: Exception) -> str:
     return cause(error).rstrip(".")
 
 
-def _noise(network: nn.Module, images: int, shape: tuple[int, ...]) -> Tensor:
-    device = next(network.parameters()).device
-    return torch.randn(images, *shape, generator=torch.Generator().manual_seed(0)).to(device)
-
-
 def _recorded(network: nn.Module, example: Tensor) -> Trace:
-    parameters, buffers = dict(network.named_parameters()), dict(network.named_buffers())
-    names = [*parameters, *buffers]
-
-    def run(*tensors: Tensor) -> Any:
-        return functional_call(network, dict(zip(names, tensors[:-1], strict=True)), (tensors[-1],))
-
-    inputs = (*parameters.values(), *buffers.values(), example)
     with _unfused(network):
-        module = _graph(run, inputs)
-        if any(_in_place(node) for node in module.graph.nodes):
-            module = _graph(functionalize(module), inputs)  # not at once: autograd.Function cannot be made functional
+        module = recorded_graph(network, example)
+        if any(map(writes, module.graph.nodes)):
+            module = without_writes(module, network, example)
     *own, images = (node for node in module.graph.nodes if node.op == "placeholder")
-    named = dict(zip(own, names, strict=True))
+    named = dict(zip(own, tensors_of(network), strict=True))
+    parameters = dict(network.named_parameters())
     trace = Trace(
         module,
         {node: name for node, name in named.items() if name in parameters},
-        {node: name for node, name in named.items() if name in buffers},
+        {node: name for node, name in named.items() if name not in parameters},
         images,
         example,
     )
@@ -141,14 +119,6 @@ def _unfused(network: nn.Module) -> Iterator[None]:
         stack.enter_context(torch.backends.cudnn.flags(enabled=False))
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         yield
-
-
-def _graph(run: Callable[..., Any], inputs: tuple[Tensor, ...]) -> fx.GraphModule:
-    return make_fx(run, tracing_mode="fake", _allow_non_fake_inputs=True)(*inputs)
-
-
-def _in_place(node: fx.Node) -> bool:
-    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable  # noqa: SLF001
 
 
 def _check(trace: Trace) -> None:

@@ -57,10 +57,10 @@ def trace_dropouts(network: nn.Module, input_shape: tuple[int, ...]) -> DropoutT
     """Follow two images of ``input_shape`` (C, H, W) through one pass of ``network`` in training mode.
 
     A dropout belongs to the linear or recurrent layer whose outputs reach it; where several do, to the one that ran
-    last. Where the outputs of a convolution reach it, as in torchvision's AlexNet, it belongs to the next layer
-    that its own outputs reach, or to the convolution if there is none. A tensor that cannot be followed, because it went through
-    numpy for example, counts as an output of the layer that ran last. Buffers, modes and torch's global generators are
-    as before.
+    last. Where the outputs of a convolution reach it, as in torchvision's AlexNet, it belongs to the next layer that
+    its own outputs reach, or to the convolution if there is none. A tensor that cannot be followed, because it went
+    through numpy for example, counts as an output of the layer that ran last. Buffers, modes and torch's global
+    generators are as before.
 
     Raises:
         UserError: the network has no prunable layer, or cannot run such a pass.

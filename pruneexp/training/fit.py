@@ -96,8 +96,8 @@ def fit(
     last save, and on a CPU ends with the same bits as an uninterrupted one.
 
     Order, augmentation and dropout of epoch ``e`` come from ``(seed, purpose, e)`` alone. The penalty acts on prunable
-    weights that are not frozen. ``adapt`` turns images (B, C, H, W) on the device into what the network takes.
-    ``on_fraction`` gets the finished share of the present epoch, in [0, 1], at most five times a second.
+    weights, or on all parameters, that are not frozen. ``adapt`` turns images (B, C, H, W) on the device into what the
+    network takes. ``on_fraction`` gets the finished share of the present epoch, in [0, 1], at most five times a second.
 
     Raises:
         Diverged: an epoch ended with a loss or a weight that is not finite; the network stays as it then was.

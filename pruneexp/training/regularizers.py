@@ -1,7 +1,7 @@
 """Penalties on the weights, each as its gradient; the reported loss is that of the data alone.
 
-A penalty acts on all prunable weights and on nothing else: Han et al. 2015 prune no biases and no normalisation, and
-shrinking them only harms. A penalty moves no weight away from exactly zero, so pruned weights stay
+A penalty acts on all prunable weights and on nothing else, unless it says so: Han et al. 2015 prune no biases and no
+normalisation, and shrinking them only harms. A penalty moves no weight away from exactly zero, so pruned weights stay
 pruned. Knows neither network nor optimizer.
 """
 
@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor
+
+Reach = Literal["weights", "parameters"]
 
 
 class Penalty(Protocol):
@@ -55,11 +57,27 @@ class L2:
 
 
 @dataclass(frozen=True)
+class WeightDecay(L2):
+    """L2 on every trainable parameter, biases and normalisations too, as the ``weight_decay`` of torch's optimizers.
+
+    This is what papers with batch normalisation mean by weight decay (He et al. 2016, section 3.4).
+    """
+
+    reach: ClassVar[Reach] = "parameters"
+
+
+@dataclass(frozen=True)
 class NoPenalty:
     """Adds nothing."""
 
     def add_gradient_(self, weights: list[Tensor], gradients: list[Tensor]) -> None:
         return None
+
+
+def reach_of(penalty: Penalty) -> Reach:
+    """What a penalty acts on: all prunable weights, unless its attribute ``reach`` says all trainable parameters."""
+    found: Reach = getattr(penalty, "reach", "weights")
+    return found
 
 
 def _check(strength: float) -> None:

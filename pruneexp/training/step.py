@@ -19,7 +19,7 @@ from pruneexp.pruning.layers import weights
 from pruneexp.pruning.masks import Enforcement
 from pruneexp.training import optimizers
 from pruneexp.training.recipe import Recipe
-from pruneexp.training.regularizers import Penalty
+from pruneexp.training.regularizers import Penalty, reach_of
 
 
 class Step:
@@ -45,7 +45,8 @@ class Step:
         if not self._trained:
             raise UserError(f"Nothing is left to train in {type(network).__name__}: all of its parameters are frozen.")
         self.optimizer = optimizers.build(self._trained, recipe)
-        self._penalised = [weight for weight in weights(network).values() if weight.requires_grad]
+        matrices = [weight for weight in weights(network).values() if weight.requires_grad]
+        self._penalised = self._trained if reach_of(penalty) == "parameters" else matrices
         self._network, self._recipe, self._prepare = network, recipe, prepare
         self._penalty, self._enforcement = penalty, enforcement
         half = recipe.precision == "bfloat16"

@@ -8,7 +8,7 @@ import torchvision
 from torch.utils.flop_counter import FlopCounterMode
 
 from pruneexp.cost.flops import dense_flop
-from pruneexp.tracing.trace import traced
+from tests.contracts.tracing import traced_by
 
 FAMILIES = [
     "convnext_tiny",
@@ -32,12 +32,12 @@ def test_equals_torchs_counter(name: str) -> None:
         network = torchvision.models.get_model(name)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network.eval()(torch.zeros(1, 3, 224, 224, device="meta"))
-    assert dense_flop(traced(network, (3, 224, 224))).total == counter.get_total_flops()
+    assert dense_flop(traced_by(network, (3, 224, 224))).total == counter.get_total_flops()
 
 
 def test_windows_of_attention() -> None:
     """GFLOP of swin_t: by weights, and with the products of activations."""
     with torch.device("meta"):
         network = torchvision.models.get_model("swin_t")
-    flop = dense_flop(traced(network, (3, 224, 224)))
+    flop = dense_flop(traced_by(network, (3, 224, 224)))
     assert (sum(flop.parameters.values()) / 1e9, flop.total / 1e9) == pytest.approx((8.701, 8.981), rel=1e-4)

@@ -16,7 +16,7 @@ from pruneexp.models import torchvision_models
 from pruneexp.models.alexnet import AlexNet
 from pruneexp.models.lenet import LeNet5, LeNet300100
 from pruneexp.models.vgg import VGG16
-from pruneexp.tracing.trace import traced
+from tests.contracts.tracing import traced_by
 
 NETWORKS: list[Callable[[], nn.Module]] = [
     LeNet300100,
@@ -44,7 +44,7 @@ def torchs(network: nn.Module, shape: tuple[int, ...]) -> int:
 
 
 def counted(network: nn.Module, shape: tuple[int, ...]) -> DenseFlop:
-    return dense_flop(traced(network, shape))
+    return dense_flop(traced_by(network, shape))
 
 
 def layer_flops(network: nn.Module, shape: tuple[int, ...]) -> dict[str, float]:

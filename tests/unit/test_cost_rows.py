@@ -14,7 +14,7 @@ from pruneexp.cost.counts import count_layers
 from pruneexp.cost.flops import by_layer, dense_flop
 from pruneexp.cost.rows import Totals, layer_rows, totals
 from pruneexp.schema import LayerRow
-from pruneexp.tracing.trace import traced
+from tests.contracts.tracing import traced_by
 
 
 def network() -> nn.Module:
@@ -48,7 +48,7 @@ def everything(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def flop(model: nn.Module) -> dict[str, float]:
-    return by_layer(model, dense_flop(traced(model, (1, 3, 3))))
+    return by_layer(model, dense_flop(traced_by(model, (1, 3, 3))))
 
 
 def rows() -> tuple[LayerRow, ...]:

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from pruneexp.pruning.layers import weights
 from pruneexp.pruning.liveness import Liveness, liveness
 from pruneexp.pruning.masks import MaskSet
-from pruneexp.tracing.trace import tensors_of, traced
+from pruneexp.tracing.graphs import tensors_of
 from tests.contracts import wired
+from tests.contracts.tracing import traced_by
 
 IMAGE = (1, 4, 4)
 
@@ -30,13 +31,13 @@ def masks_of(net: nn.Module) -> dict[str, Tensor]:
 
 def live(net: nn.Module, masks: dict[str, Tensor], shape: tuple[int, ...] = IMAGE) -> Liveness:
     MaskSet(masks).apply_(net)
-    return liveness(traced(net, shape), tensors_of(net), {f"{name}.weight": mask for name, mask in masks.items()})
+    return liveness(traced_by(net, shape), tensors_of(net), {f"{name}.weight": mask for name, mask in masks.items()})
 
 
 def by_values(net: nn.Module, shape: tuple[int, ...]) -> Liveness:
     """As ``live``, where the weights that are not zero are the kept ones."""
     kept = {name: parameter != 0 for name, parameter in net.named_parameters() if parameter.ndim > 1}
-    return liveness(traced(net, shape), tensors_of(net), kept)
+    return liveness(traced_by(net, shape), tensors_of(net), kept)
 
 
 def dead(net: nn.Module, masks: dict[str, Tensor], shape: tuple[int, ...] = IMAGE) -> dict[str, list[int]]:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from pruneexp.errors import UserError
-from pruneexp.tracing.trace import Trace, traced
+from pruneexp.tracing.trace import Trace
+from tests.contracts.tracing import traced_by
 
 
 class Writing(nn.Module):
@@ -80,7 +81,7 @@ def test_it_computes_what_the_network_does_and_changes_nothing_in_place(
 ) -> None:
     torch.manual_seed(0)
     network = build().eval()
-    trace = traced(network, shape)
+    trace = traced_by(network, shape)
     with torch.no_grad():
         torch.testing.assert_close(again(trace, network), network(trace.example))
     assert not any(node.target._schema.is_mutable for node in trace.operations if hasattr(node.target, "_schema"))
@@ -91,7 +92,7 @@ def test_the_network_is_left_as_it_was() -> None:
     network[2].eval()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     state = torch.random.get_rng_state()
-    traced(network, (3,))
+    traced_by(network, (3,))
     assert [module.training for module in network.modules()] == [True, True, True, False]
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
     assert torch.equal(torch.random.get_rng_state(), state)
@@ -100,12 +101,12 @@ def test_the_network_is_left_as_it_was() -> None:
 def test_a_shared_parameter_has_one_placeholder() -> None:
     network = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
     network[1].weight = network[0].weight
-    assert list(traced(network, (3,)).parameters.values()) == ["0.weight", "0.bias", "1.bias"]
+    assert list(traced_by(network, (3,)).parameters.values()) == ["0.weight", "0.bias", "1.bias"]
 
 
 def test_where_a_node_comes_from() -> None:
     network = Writing()
-    trace = traced(network, (3,))
+    trace = traced_by(network, (3,))
     assert trace.images in trace.varying
     assert set(trace.outputs) <= trace.varying
     assert {names for names in trace.origins.values() if names} == {
@@ -125,4 +126,4 @@ def test_where_a_node_comes_from() -> None:
 )
 def test_code_that_reads_activations_cannot_be_recorded(how: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
-        traced(Heeding(how), (3,))
+        traced_by(Heeding(how), (3,))
