@@ -27,19 +27,8 @@ EXPERIMENT = "pruneexp"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status."""
     replace_unwritable()
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    known = publications()
-    early, _ = _parser(known, add_help=False).parse_known_args(words)
-    selected = [known[early.command]] if early.command in known else list(known.values())
-    parser = _parser(known, add_help=True)
-    if early.command not in (None, "list"):
-        add_options(parser.add_argument_group(f"options of {early.command}"), [one.module() for one in selected])
-    given = parser.parse_args(words)
-    if given.command is None:
-        parser.error(f"say what to make: list, {', '.join(known)} or all")
     try:
-        supply = _supply(selected, given)
-        return _list(supply, selected) if given.command == "list" else _publish(supply, selected, given)
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
     except UserError as error:
         print(f"analysis: {error}", file=sys.stderr)
         return 2
@@ -48,6 +37,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("analysis: interrupted; the same command goes on where this one stopped", file=sys.stderr)
         return 130
+
+
+def _run(words: Sequence[str]) -> int:
+    plugins = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    plugins.add_argument("--plugins", type=Path)
+    known = publications(plugins.parse_known_args(words)[0].plugins)
+    early, _ = _parser(known, add_help=False).parse_known_args(words)
+    selected = [known[early.command]] if early.command in known else list(known.values())
+    parser = _parser(known, add_help=True)
+    if early.command not in (None, "list"):
+        add_options(parser.add_argument_group(f"options of {early.command}"), [one.module() for one in selected])
+    given = parser.parse_args(words)
+    if given.command is None:
+        parser.error(f"say what to make: list, {', '.join(known)} or all")
+    supply = _supply(selected, given)
+    return _list(supply, selected) if given.command == "list" else _publish(supply, selected, given)
 
 
 def _parser(known: dict[str, Publication], *, add_help: bool) -> argparse.ArgumentParser:
@@ -73,6 +78,8 @@ def _parser(known: dict[str, Publication], *, add_help: bool) -> argparse.Argume
                              "one column, which then has one of the values")  # fmt: skip
     parser.add_argument("--no-copy", action="store_true",
                         help=f"read all from the store, and let the local copy in {COPIES} be")  # fmt: skip
+    parser.add_argument("--plugins", type=Path, metavar="FOLDER",
+                        help="figures and tables of your own, in its figures/ and tables/")  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("reports"), metavar="FOLDER",
                         help="where the files go (default: %(default)s)")  # fmt: skip
     return parser
@@ -112,7 +119,7 @@ def _publish(supply: Supply, selected: Sequence[Publication], given: argparse.Na
 
     def make(publication: Publication, name: str, rows: pd.DataFrame) -> None:
         options = chosen(publication.module(), given)
-        paths = upkeep.kept(given.out, name, upkeep.inputs(name, options, rows))
+        paths = upkeep.kept(given.out, name, upkeep.inputs(name, options, rows, publication.own_code()))
         paths = paths or publish.write(given.out, publish.files(publication, name, rows, options))
         if publication.is_shown():
             print(publish.shown(paths))

@@ -1,6 +1,7 @@
 """What can be published: the files of ``figures/`` and ``tables/``, by name, and the options each adds to its command.
 
-Lists without importing, so that help is quick; knows no figure or table by name.
+A user's folder with such files adds to ours. Lists without importing, so that help is quick; knows no figure or table
+by name.
 """
 
 from __future__ import annotations
@@ -8,12 +9,16 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib
+import importlib.util
 import inspect
 import typing
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, NamedTuple
+
+from pruneexp.errors import UserError, cause
 
 Kind = Literal["figure", "table"]
 #: Points of curves; those together with the points that searches asked for; their layers; sensitivity scans.
@@ -22,14 +27,22 @@ FOLDERS: Mapping[Kind, str] = {"figure": "figures", "table": "tables"}
 
 
 class Publication(NamedTuple):
-    """One figure or table. ``summary`` is the first line of its file's docstring."""
+    """One figure or table. ``summary`` is the first line of its file's docstring, ``own`` the file of a user's."""
 
     name: str
     kind: Kind
     summary: str
+    own: Path | None = None
 
     def module(self) -> ModuleType:
-        return importlib.import_module(f"analysis.{FOLDERS[self.kind]}.{self.name}")
+        """The code.
+
+        Raises:
+            UserError: a user's file cannot be imported; says why.
+        """
+        if self.own is None:
+            return importlib.import_module(f"analysis.{FOLDERS[self.kind]}.{self.name}")
+        return loaded(self.own)
 
     def made_of(self) -> Material:
         """What its file declares as ``MADE_OF``; the points of curves where it declares nothing."""
@@ -40,15 +53,58 @@ class Publication(NamedTuple):
         """Whether its file declares ``SHOWN``: the table is printed to the terminal too."""
         return bool(getattr(self.module(), "SHOWN", False))
 
+    def own_code(self) -> bytes:
+        """The content of a user's file, which decides what it makes; ours is known by all of this package."""
+        return b"" if self.own is None else self.own.read_bytes()
 
-def publications(root: Path | None = None) -> dict[str, Publication]:
-    """Every figure and table by name, figures first."""
+
+def publications(plugins: Path | None = None) -> dict[str, Publication]:
+    """Every figure and table by name, ours first, then those in the ``figures/`` and ``tables/`` of a user's folder.
+
+    Raises:
+        UserError: the user's folder has none, or one whose name is taken or whose code is no Python.
+    """
+    found = _listed(Path(__file__).parents[1], own=False)
+    if plugins is None:
+        return found
+    added = _listed(plugins.expanduser(), own=True)
+    if not added:
+        raise UserError(f"--plugins {plugins}: there is neither a figures/NAME.py nor a tables/NAME.py in this folder.")
+    if taken := sorted(found.keys() & added.keys() | {"list", "all"} & added.keys()):
+        raise UserError(f"{added[taken[0]].own} has the name of one of ours: rename it.")
+    return found | added
+
+
+def _listed(root: Path, *, own: bool) -> dict[str, Publication]:
     found: dict[str, Publication] = {}
     for kind, folder in FOLDERS.items():
-        for path in sorted((root or Path(__file__).parents[1]).joinpath(folder).glob("[!_]*.py")):
-            text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-            found[path.stem] = Publication(path.stem, kind, text.partition("\n")[0])
+        for path in sorted(root.joinpath(folder).glob("[!_]*.py")):
+            try:
+                text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+            except (SyntaxError, UnicodeDecodeError) as error:
+                raise UserError(f"{path} is no Python: {error}") from error
+            found[path.stem] = Publication(path.stem, kind, text.partition("\n")[0], path if own else None)
     return found
+
+
+@cache
+def loaded(path: Path) -> ModuleType:
+    """The code of a user's figure or table.
+
+    Raises:
+        UserError: it cannot be imported, or lacks what every figure and table has.
+    """
+    place = importlib.util.spec_from_file_location(f"analysis_plugins.{path.parent.name}.{path.stem}", path)
+    assert place is not None
+    assert place.loader is not None
+    module = importlib.util.module_from_spec(place)
+    try:
+        place.loader.exec_module(module)
+    except Exception as error:
+        raise UserError(f"{path} cannot be imported: {cause(error)}") from error
+    if missing := [name for name in ("data", "rows", "runs") if not hasattr(module, name)]:
+        raise UserError(f"{path} lacks {', '.join(missing)}: docs/own.md says what a figure or table consists of.")
+    return module
 
 
 def options(data: Callable[..., Any]) -> dict[str, inspect.Parameter]:

@@ -52,12 +52,14 @@ class Provenance(NamedTuple):
         return (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def of(name: str, options: Mapping[str, Any], frame: pd.DataFrame, run_ids: Iterable[str]) -> Provenance:
-    """The provenance of what was made from these runs of the frame."""
+def of(
+    name: str, options: Mapping[str, Any], frame: pd.DataFrame, run_ids: Iterable[str], own_code: bytes = b""
+) -> Provenance:
+    """The provenance of what was made from these runs of the frame; ``own_code`` is as in ``upkeep.inputs``."""
     used = frame[frame["run_id"].isin(list(run_ids))]
     runs = tuple(sorted(set(zip(used["run_id"], used["experiment"], used["key"], strict=True))))
     runs_digest, config_hash = _sha256(run for run, _, _ in runs), _sha256(sorted({key for _, _, key in runs}))
-    return Provenance(name, options, runs, runs_digest, config_hash, upkeep.inputs(name, options, frame))
+    return Provenance(name, options, runs, runs_digest, config_hash, upkeep.inputs(name, options, frame, own_code))
 
 
 def _sha256(lines: Iterable[str]) -> str:

@@ -66,7 +66,7 @@ def files(publication: Publication, name: str, frame: pd.DataFrame, options: Map
     """
     module = publication.module()
     made = module.data(frame, **options)
-    source = provenance.of(name, options, frame, module.runs(made))
+    source = provenance.of(name, options, frame, module.runs(made), publication.own_code())
     rows = list(module.rows(made))
     if publication.kind == "figure":
         content = _figure(module, name, made, source)

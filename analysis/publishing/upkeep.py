@@ -22,11 +22,11 @@ PACKAGES = ("matplotlib", "numpy", "pandas", "pillow")
 SIDECAR = "{}.provenance.json"
 
 
-def inputs(name: str, options: Mapping[str, Any], frame: pd.DataFrame) -> str:
-    """A digest of all that the files of this name are made from."""
+def inputs(name: str, options: Mapping[str, Any], frame: pd.DataFrame, own_code: bytes = b"") -> str:
+    """A digest of all that the files of this name are made from; ``own_code`` is that of a user's figure or table."""
     values = pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes()
     what = json.dumps([name, dict(options), list(frame.columns)], sort_keys=True, default=str)
-    return hashlib.sha256(b"\0".join((_code(), what.encode(), values))).hexdigest()
+    return hashlib.sha256(b"\0".join((_code(), what.encode(), values, own_code))).hexdigest()
 
 
 def kept(folder: Path, name: str, made_from: str) -> list[Path]:

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from analysis.__main__ import main
-from analysis.publishing import catalogue
 from tests.contracts.points import logged, point, tracking_file
 from tests.contracts.scans import logged_scans, scan, scan_file
 
@@ -213,14 +212,6 @@ def test_a_wrong_command_line_is_refused(words: list[str], capsys: pytest.Captur
     with pytest.raises(SystemExit, match="2"):
         main(words)
     assert "usage: python -m analysis" in capsys.readouterr().err
-
-
-def test_a_figure_is_one_file(tmp_path: Path) -> None:
-    (tmp_path / "figures").mkdir()
-    (tmp_path / "tables").mkdir()
-    (tmp_path / "figures" / "mine.py").write_text('"""My own figure."""\n')
-    (tmp_path / "figures" / "__init__.py").write_text("")
-    assert catalogue.publications(tmp_path) == {"mine": catalogue.Publication("mine", "figure", "My own figure.")}
 
 
 def _loaded_after(code: str, folder: Path) -> set[str]:
