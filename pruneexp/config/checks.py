@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from pruneexp.config.groups import NEEDED, TABLE
 from pruneexp.config.skeleton import Config
 from pruneexp.errors import UserError
-from pruneexp.schema import CURVE, SWEEP, Budget, BudgetKind
+from pruneexp.schema import CURVE, MEASURES, SWEEP, Budget, BudgetKind
 
 #: What a curve asks for when neither curve.densities nor curve.qualities is given.
 DEFAULT_DENSITIES = (0.5, 0.3, 0.2, 0.1, 0.05)
@@ -39,19 +39,20 @@ def budgets(config: DictConfig) -> tuple[Budget, ...]:
     """The budgets asked for, mildest first.
 
     Raises:
-        UserError: both kinds are given, or a list is empty, out of range, unsorted or holds a value twice.
+        UserError: several kinds are given, or a list is empty, out of range, unsorted or holds a value twice.
     """
-    densities, qualities = plain(config.curve.densities), plain(config.curve.qualities)
-    if densities is not None and qualities is not None:
-        raise UserError("curve.densities and curve.qualities are both given: set the one you do not want to null")
-    if qualities is not None:
-        return tuple(Budget("quality", value) for value in levels("curve.qualities", qualities, "quality"))
-    given = levels("curve.densities", DEFAULT_DENSITIES if densities is None else densities, "density")
-    return tuple(Budget("density", value) for value in reversed(given))
+    lists = {kind: plain(config.curve[measure.plural]) for kind, measure in MEASURES.items()}
+    given = {kind: values for kind, values in lists.items() if values is not None} or {"density": DEFAULT_DENSITIES}
+    if len(given) > 1:
+        keys = " and ".join(f"curve.{MEASURES[kind].plural}" for kind in given)
+        raise UserError(f"{keys} are both given: set the one you do not want to null")
+    [(kind, values)] = given.items()
+    found = [Budget(kind, value) for value in levels(f"curve.{MEASURES[kind].plural}", values, kind)]
+    return tuple(sorted(found, key=lambda budget: budget.severity))
 
 
 def levels(name: str, values: Sequence[float], kind: BudgetKind) -> list[float]:
-    """A list of densities or quality parameters, ascending.
+    """A list of budgets of one kind, ascending.
 
     Raises:
         UserError: it is empty or unsorted, or holds a value twice or one that is out of range.
@@ -67,10 +68,10 @@ def levels(name: str, values: Sequence[float], kind: BudgetKind) -> list[float]:
         if first == second:
             raise UserError(f"{name} holds {first:.15g} twice")
     for value in ascending:
-        if kind == "quality" and value < 0:
-            raise UserError(f"{name} holds {value:.15g}: quality parameters are 0 or more")
-        if kind == "density" and not 0 < value <= 1:
-            raise UserError(f"{name} holds {value:.15g}: densities (kept / total weights) lie in (0, 1]")
+        if Budget(kind, value).mistake:
+            plural, says = MEASURES[kind].plural, MEASURES[kind].says
+            allowed = f"{plural} ({says}) lie in (0, 1]" if MEASURES[kind].share else "quality parameters are 0 or more"
+            raise UserError(f"{name} holds {value:.15g}: {allowed}")
     return ascending
 
 

@@ -96,10 +96,17 @@ class RetrainConfig:
 
 @dataclass
 class CurveConfig:
-    """The budgets of one job, mildest first or last; densities, or quality parameters of ``layer_std``."""
+    """The budgets of one job, mildest first or last, all of one kind (``schema.MEASURES``): densities, if none is said.
+
+    ``qualities`` are parameters of ``layer_std``; ``flops``, ``parameters`` and ``bytes`` are shares of the network's.
+    """
 
     densities: list[float] | None = None
     qualities: list[float] | None = None
+    units: list[float] | None = None
+    flops: list[float] | None = None
+    parameters: list[float] | None = None
+    bytes: list[float] | None = None
     recalibrate_batchnorm: bool = False
 
 

@@ -38,6 +38,11 @@ def relative_index_bytes(mask: Tensor, kind: str) -> int:
     return -(-entries * (VALUE_BITS + bits) // 8)
 
 
+def entry_bytes(kind: str) -> float:
+    """Bytes of one kept weight of a sparse layer: its value and the index before it."""
+    return (VALUE_BITS + (CONV_INDEX_BITS if kind == "conv" else INDEX_BITS)) / 8
+
+
 def beside_layers(network: nn.Module) -> tuple[int, int]:
     """Numbers, and their bytes, of what a network's state holds beside its prunable layers: biases and statistics."""
     layers = {id(weight) for weight in weights(network).values()}

@@ -148,9 +148,11 @@ def _cut(spec: JobSpec, learner: Learner) -> Part[Cut]:
     score, allocation = (part(spec, f"criterion.{name}", node[name]) for name in ("score", "allocation"))
     kinds = ("conv", "linear", *learner.matrices.values())
     layers, exclude = [kind for kind in node["layers"] if kind in kinds], list(node.get("exclude", []))
-    cut = Cut(score.value, allocation.value, layers, node["min_keep"], exclude)
+    unit = part(spec, "criterion.unit", node["unit"]) if node.get("unit") else None
+    cut = Cut(score.value, allocation.value, layers, node["min_keep"], exclude, unit.value if unit else None)
     identity = {**node, "score": score.identity, "allocation": allocation.identity, "layers": layers}
-    return Part(cut, identity if exclude else {key: value for key, value in identity.items() if key != "exclude"})
+    said = {"exclude": exclude, "unit": unit.identity if unit else None}  # what is not said is no part of the identity
+    return Part(cut, {key: value for key, value in {**identity, **said}.items() if key not in said or value})
 
 
 def _naming(spec: JobSpec, layers: Collection[str]) -> JobSpec:
@@ -171,7 +173,7 @@ def _check_selection(setting: Setting, layers: Collection[str], budget: Budget) 
     scope = {name: torch.randn(8, 8, generator=draws) for name in layers}
     select(
         scope,
-        Budget(budget.kind, 1.0 if budget.kind == "density" else 0.0),  # prunes nothing: only names are looked at
+        nothing("quality" if budget.kind == "quality" else "density"),  # only names are looked at
         cut.score,
         cut.allocation,
         survivors=MaskSet.dense(scope),

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from pruneexp.errors import UserError
-from pruneexp.schema import Budget
+from pruneexp.pruning.allowance import Allowance
 
 
 @dataclass(frozen=True)
@@ -17,18 +17,18 @@ class Allotment:
     qualities: Mapping[str, float] = field(default_factory=dict)
 
 
-def density_of(budget: Budget) -> float:
-    """The density of a budget, for allocations that take densities only.
+def share_of(allowance: Allowance) -> float:
+    """What each layer keeps when all keep the same share, for allocations that set no thresholds.
 
     Raises:
         UserError: the budget is a quality parameter.
     """
-    if budget.kind != "density":
+    if allowance.budget.kind == "quality":
         raise UserError(
-            f"Quality {budget.value:g} asked for, but only the layer_std allocation takes qualities; "
+            f"Quality {allowance.budget.value:g} asked for, but only the layer_std allocation takes qualities; "
             "give densities in (0, 1], or choose criterion=layer_std."
         )
-    return budget.value
+    return allowance.share
 
 
 def layer_name(given: object, layers: Collection[str], where: str) -> str:

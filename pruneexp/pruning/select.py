@@ -5,9 +5,8 @@ Knows nothing of networks: weights and masks are mappings by layer name.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -15,8 +14,10 @@ from torch import Tensor
 
 from pruneexp.errors import UserError
 from pruneexp.pruning.allotment import Allotment
+from pruneexp.pruning.allowance import Allowance, Prices, allowance
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.ranking import best
+from pruneexp.pruning.units.unit import Grouping, Unit
 from pruneexp.schema import Budget
 
 
@@ -27,14 +28,17 @@ class Criterion(Protocol):
 
 
 class Allocation(Protocol):
-    """Says how many of its survivors each layer keeps, relative to its original size.
+    """Says how many of its surviving units each layer keeps, relative to its original size.
+
+    Where a unit is a single weight, ``weights`` are the weights; else the mean magnitude of each unit, flat, as
+    ``scores`` and ``survivors`` then are.
 
     Raises:
         UserError: the allocation does not take this kind of budget, or does not find a layer.
     """
 
     def __call__(
-        self, weights: Mapping[str, Tensor], scores: Mapping[str, Tensor], survivors: MaskSet, budget: Budget
+        self, weights: Mapping[str, Tensor], scores: Mapping[str, Tensor], survivors: MaskSet, allowance: Allowance
     ) -> Allotment: ...
 
 
@@ -54,18 +58,23 @@ def select(
     criterion: Criterion,
     allocation: Allocation,
     *,
+    unit: Unit | None = None,
     survivors: MaskSet | None = None,
     min_keep: int = 1,
+    prices: Prices | None = None,
     generator: torch.Generator,
 ) -> Selection:
-    """Choose the weights to keep.
+    """Choose the weights to keep, each by itself or in groups by ``unit``.
 
-    The density of a budget is relative to all ``weights``, also where ``survivors`` excludes some of them already. A
-    layer that would keep fewer than ``min_keep`` weights keeps its best ``min_keep`` survivors on top of the budget and
-    is listed as collapsed; a layer with fewer survivors keeps them all.
+    A budget is relative to all ``weights``, also where ``survivors`` excludes some of them already; ``prices`` are
+    those in its measure, and not needed for shares of weights or units. A layer that would keep fewer than ``min_keep``
+    weights (or units) keeps its best ``min_keep`` survivors on top of the budget and is listed as collapsed; a layer
+    with fewer survivors keeps them all.
 
     Raises:
-        UserError: a budget is out of range or of the wrong kind, a layer is unknown, or weights are not numbers.
+        UserError: a budget is out of range or of the wrong kind, a layer is unknown or has no such units, or weights
+            are not numbers.
+        Infeasible: the budget cannot be met.
         ValueError: ``min_keep`` is below 0, or scores or survivors do not fit the weights.
     """
     check_budget(budget)
@@ -73,7 +82,20 @@ def select(
         raise ValueError(f"min_keep is {min_keep}, must be at least 0")
     alive = MaskSet.dense(weights) if survivors is None else _fitting(survivors, weights)
     scores = _checked(criterion(weights, generator), weights)
-    allotment = allocation(weights, scores, alive, budget)
+    if unit is None:
+        allowed = allowance(budget, alive, dict.fromkeys(weights, 1.0), prices, "weight")
+        return _chosen(scores, alive, allocation(weights, scores, alive, allowed), min_keep)
+    groups = Grouping(unit, weights)
+    scores, magnitudes = groups.means(scores), groups.means({name: w.abs() for name, w in weights.items()})
+    living = MaskSet({name: groups.alive(name, alive[name]) for name in weights})
+    allowed = allowance(budget, living, groups.sizes, prices, type(unit).__name__.lower())
+    chosen = _chosen(scores, living, allocation(magnitudes, scores, living, allowed), min_keep)
+    masks = {name: groups.spread(name, kept) & alive[name] for name, kept in chosen.masks.items()}
+    return replace(chosen, masks=MaskSet(masks))
+
+
+def _chosen(scores: Mapping[str, Tensor], alive: MaskSet, allotment: Allotment, min_keep: int) -> Selection:
+    """The highest scores of each layer, as many as it keeps."""
     masks: dict[str, Tensor] = {}
     collapsed: list[str] = []
     for name, score in scores.items():
@@ -86,10 +108,8 @@ def select(
 
 def check_budget(budget: Budget) -> None:
     """Raise a ``UserError`` for a budget that is out of range."""
-    if budget.kind == "density" and not 0 < budget.value <= 1:
-        raise UserError(f"Density {budget.value:g} is out of range; a density is kept / total weights, in (0, 1].")
-    if budget.kind == "quality" and not (budget.value >= 0 and math.isfinite(budget.value)):
-        raise UserError(f"Quality {budget.value:g} is out of range; a quality is a finite number of at least 0.")
+    if budget.mistake:
+        raise UserError(budget.mistake)
 
 
 def _fitting(survivors: MaskSet, weights: Mapping[str, Tensor]) -> MaskSet:

@@ -5,6 +5,7 @@ Knows neither torch nor MLflow, so that a reader of records needs neither. Units
 multiply-add is two FLOP.
 """
 
+from pruneexp.schema.budgets import MEASURES, Budget, BudgetKind, nothing
 from pruneexp.schema.codec import flat_defaults, flat_names, flat_types, flatten, names_of, names_text, unflatten
 from pruneexp.schema.derived import (
     EXPLAINED,
@@ -59,8 +60,6 @@ from pruneexp.schema.names import (
     UNDEFINED,
 )
 from pruneexp.schema.points import (
-    Budget,
-    BudgetKind,
     Effort,
     LayerRow,
     Ledger,
@@ -95,6 +94,7 @@ __all__ = [
     "KIND",
     "LAYERS_FILE",
     "LEVEL",
+    "MEASURES",
     "NETWORK_COMPRESSION",
     "NETWORK_KEY",
     "OF_A_MODE",
@@ -139,6 +139,7 @@ __all__ = [
     "group_of",
     "names_of",
     "names_text",
+    "nothing",
     "undefined",
     "unflatten",
 ]

@@ -3,27 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-BudgetKind = Literal["density", "quality"]
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How much pruning leaves: a density in (0, 1], or a quality ``q >= 0`` (threshold = q x std of the layer)."""
-
-    kind: BudgetKind
-    value: float
-
-    @property
-    def letter(self) -> str:
-        """``d`` or ``q``."""
-        return "d" if self.kind == "density" else "q"
-
-    @property
-    def text(self) -> str:
-        """``d=0.1`` or ``q=0.75``."""
-        return f"{self.letter}={self.value:g}"
+from pruneexp.schema.budgets import Budget
 
 
 @dataclass(frozen=True, kw_only=True)

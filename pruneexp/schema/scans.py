@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pruneexp.schema.points import Budget, BudgetKind, Score
+from pruneexp.schema.budgets import Budget, BudgetKind
+from pruneexp.schema.points import Score
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,11 +54,6 @@ def levels(
     return Levels(survives, kept, sum(weight.numel() for weight in weights.values()))
 
 
-def severity(budget: Budget) -> float:
-    """A number that grows as a budget of one kind leaves fewer weights."""
-    return -budget.value if budget.kind == "density" else budget.value
-
-
 def keeping(weight: Tensor, budgets: Sequence[Budget]) -> list[int]:
     """Weights that one layer keeps at each budget, at least one.
 
@@ -107,7 +102,7 @@ def _check(budgets: Sequence[Budget]) -> None:
     kinds = sorted({budget.kind for budget in budgets})
     if len(kinds) != 1:
         raise ValueError(f"{len(budgets)} budgets of the kinds {kinds}; allowed is 1 or more of one kind")
-    severities = [severity(budget) for budget in budgets]
+    severities = [budget.severity for budget in budgets]
     if severities != sorted(severities):
         raise ValueError(f"budgets {[budget.value for budget in budgets]} are not in order; allowed is mildest first")
     for budget in budgets:

@@ -18,7 +18,6 @@ from pruneexp.pruning.select import Criterion
 from pruneexp.schema import Budget
 from pruneexp.sensitivity.blocks import BlockPlan, Holding, plan
 from pruneexp.sensitivity.groups import Group
-from pruneexp.sensitivity.levels import severity
 from pruneexp.sensitivity.outcomes import Outcomes, OutcomesBuilder, answers
 from pruneexp.sensitivity.passes import Forward, copied, forward_of, kept_buffers, same_bits
 from pruneexp.sensitivity.recording import recorded
@@ -59,7 +58,7 @@ def scan(
     for number, things in ((len(data), "images"), (len(groups), "groups"), (len(budgets), "budgets")):
         if number == 0:
             raise ValueError(f"the number of {things} is 0; allowed is 1 or more")
-    order = sorted(range(len(budgets)), key=lambda level: severity(budgets[level]))
+    order = sorted(range(len(budgets)), key=lambda level: budgets[level].severity)
     mildest_first = [budgets[level] for level in order]
     with _aside(network, device):
         scanned = [scanned_group(network, group, mildest_first, criterion, generator) for group in groups]

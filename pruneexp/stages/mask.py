@@ -78,8 +78,10 @@ def _cut(
         budget,
         cut.score,
         cut.allocation,
+        unit=cut.unit,
         survivors=survivors,
         min_keep=cut.min_keep,
+        prices=learner.costs.prices(budget.kind, prunable(network), scope),
         generator=generator(setting.seed, "criterion"),
     )
     masks = selection.masks.to(learner.device)

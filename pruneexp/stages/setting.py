@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from pruneexp.data.dataset import Dataset
 from pruneexp.pruning.layers import Kind, Layer, prunable
 from pruneexp.pruning.select import Allocation, Criterion
+from pruneexp.pruning.units.unit import Unit
 from pruneexp.stages.parts import Part
 from pruneexp.tracing.trace import Trace
 from pruneexp.training.dropout import DropoutPolicy, Phase
@@ -166,7 +167,7 @@ class Regime:
 class Cut:
     """What a mask is made by: only ``layers`` of these kinds lose weights, and each keeps at least ``min_keep``.
 
-    Layers whose names match a pattern of ``exclude`` lose none.
+    Layers whose names match a pattern of ``exclude`` lose none. Weights are kept or pruned one by one, or by ``unit``.
     """
 
     score: Criterion
@@ -174,6 +175,7 @@ class Cut:
     layers: Collection[str]
     min_keep: int
     exclude: Collection[str] = ()
+    unit: Unit | None = None
 
     def scope(self, network: nn.Module) -> dict[str, Layer]:
         """The layers of a network that lose weights."""

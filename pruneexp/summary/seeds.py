@@ -38,4 +38,4 @@ def curves(points: Iterable[LoggedPoint]) -> list[list[list[LoggedPoint]]]:
 def _mildness(identity: PointIdentity) -> tuple[str, float]:
     """By kind of budget, then mildest first: the highest density, the lowest quality parameter."""
     budget = identity.budget
-    return budget.kind, -budget.value if budget.kind == "density" else budget.value
+    return budget.kind, budget.severity

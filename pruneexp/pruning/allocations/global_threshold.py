@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from pruneexp.pruning.allotment import Allotment, density_of
+from pruneexp.pruning.allotment import Allotment, share_of
+from pruneexp.pruning.allowance import Allowance
 from pruneexp.pruning.masks import MaskSet
-from pruneexp.pruning.ranking import best_counts, count_for
-from pruneexp.schema import Budget
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,7 @@ class GlobalThreshold:
     """
 
     def __call__(
-        self, weights: Mapping[str, Tensor], scores: Mapping[str, Tensor], survivors: MaskSet, budget: Budget
+        self, weights: Mapping[str, Tensor], scores: Mapping[str, Tensor], survivors: MaskSet, allowance: Allowance
     ) -> Allotment:
-        count = count_for(density_of(budget), survivors.total)
-        return Allotment(best_counts(scores, survivors, count))
+        share_of(allowance)
+        return Allotment(allowance.fitting(scores, survivors))

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from pruneexp.errors import Infeasible
 from pruneexp.pruning.allotment import Allotment, check_layers
+from pruneexp.pruning.allowance import Allowance
 from pruneexp.pruning.masks import MaskSet
-from pruneexp.pruning.ranking import best_counts, count_for, kth_largest, precise, surviving
-from pruneexp.schema import Budget
+from pruneexp.pruning.ranking import kth_largest, precise, surviving
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class LayerStd:
 
     The standard deviation is the population's (divided by n), around the mean. For a density, the allocation solves for
     the common q: it ranks weights by |w| / (scale_l * std_l) over all layers, and q is the value of the last one kept.
-    The count is then exact; weights that tie at q are kept in the order of layers and indices until it is reached.
+    The count is then exact; another share of the network is met as closely; weights that tie at q are kept in the order of layers and indices until it is reached.
     A layer that no threshold cuts (all its survivors equal, or scale 0) ranks first. A criterion other than magnitude
     changes which weights a layer keeps, not how many.
 
@@ -40,34 +40,30 @@ class LayerStd:
                 raise ValueError(f"the scale of layer {name!r} is {scale}, must be a finite number of at least 0")
 
     def __call__(
-        self, weights: Mapping[str, Tensor], scores: Mapping[str, Tensor], survivors: MaskSet, budget: Budget
+        self, weights: Mapping[str, Tensor], scores: Mapping[str, Tensor], survivors: MaskSet, allowance: Allowance
     ) -> Allotment:
         check_layers(self.scale, weights, "scale")
         deviations = {name: _deviation(weight, survivors[name]) for name, weight in weights.items()}
-        if budget.kind == "quality":
+        if allowance.budget.kind == "quality":
+            quality = allowance.quality()
             keep = {
-                name: _at_least(weight, survivors[name], budget.value * self._scale(name) * deviations[name])
+                name: _at_least(weight, survivors[name], quality * self._scale(name) * deviations[name])
                 for name, weight in weights.items()
             }
-            return Allotment(keep, self._qualities(weights, budget.value))
-        return self._of_density(weights, survivors, deviations, budget.value)
-
-    def _of_density(
-        self, weights: Mapping[str, Tensor], survivors: MaskSet, deviations: Mapping[str, float], density: float
-    ) -> Allotment:
-        count = count_for(density, survivors.total)
-        self._check_reachable(survivors, count, density)
+            return Allotment(keep, self._qualities(weights, quality))
+        self._check_reachable(survivors, allowance)
         ratios = {name: _ratios(weight, self._scale(name) * deviations[name]) for name, weight in weights.items()}
-        keep = best_counts(ratios, survivors, count)
+        keep = allowance.fitting(ratios, survivors)
         return Allotment(keep, self._qualities(weights, _last_kept(ratios, survivors, keep)))
 
-    def _check_reachable(self, survivors: MaskSet, count: int, density: float) -> None:
+    def _check_reachable(self, survivors: MaskSet, allowance: Allowance) -> None:
         whole = [name for name in survivors if self._scale(name) == 0]
-        held = sum(survivors.kept_per_layer[name] for name in whole)
-        if held > count:
+        held = sum(allowance.cost(name, survivors[name]) for name in whole)
+        if held > allowance.limit:
+            asked = allowance.budget
             raise Infeasible(
-                f"Density {density:g} cannot be reached: layers with scale 0 ({', '.join(whole)}) are never pruned and "
-                f"hold {held / survivors.total:.4g} of the weights."
+                f"{asked.kind.capitalize()} {asked.value:g} cannot be reached: layers with scale 0 "
+                f"({', '.join(whole)}) are never pruned and hold {held / allowance.limit * allowance.share:.4g} of it."
             )
 
     def _scale(self, name: str) -> float:

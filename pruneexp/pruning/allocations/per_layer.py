@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from pruneexp.pruning.allotment import Allotment, check_layers, density_of
+from pruneexp.pruning.allotment import Allotment, check_layers, share_of
+from pruneexp.pruning.allowance import Allowance
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.ranking import count_for
-from pruneexp.schema import Budget
 
 
 @dataclass(frozen=True)
 class PerLayer:
-    """Every layer keeps min(1, budget * ``scale[l]``), with scale 1 where none is given.
+    """Every layer keeps min(1, share * ``scale[l]``) of its units, with scale 1 where none is given.
 
     Layers in ``exempt`` keep all of their survivors, on top of the budget.
 
@@ -34,13 +34,13 @@ class PerLayer:
                 raise ValueError(f"the scale of layer {name!r} is {scale}, must be a finite number above 0")
 
     def __call__(
-        self, weights: Mapping[str, Tensor], scores: Mapping[str, Tensor], survivors: MaskSet, budget: Budget
+        self, weights: Mapping[str, Tensor], scores: Mapping[str, Tensor], survivors: MaskSet, allowance: Allowance
     ) -> Allotment:
-        density = density_of(budget)
+        share = share_of(allowance)
         check_layers(self.exempt, weights, "exempt")
         check_layers(self.scale, weights, "scale")
         wanted = {
-            name: count_for(1.0 if name in self.exempt else min(1.0, density * self.scale.get(name, 1.0)), w.numel())
+            name: count_for(1.0 if name in self.exempt else min(1.0, share * self.scale.get(name, 1.0)), w.numel())
             for name, w in weights.items()
         }
         return Allotment({name: min(count, survivors.kept_per_layer[name]) for name, count in wanted.items()})

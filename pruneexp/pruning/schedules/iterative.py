@@ -10,9 +10,9 @@ from pruneexp.schema import Budget
 
 @dataclass(frozen=True)
 class Iterative:
-    """Every round prunes the same share of the survivors: densities d ** (k / rounds), qualities q * k / rounds.
+    """Every round prunes the same share of the survivors: shares s ** (k / rounds), qualities q * k / rounds.
 
-    A target that prunes nothing (density 1 or quality 0) takes a single round.
+    A target that prunes nothing takes a single round.
 
     Raises:
         ValueError: ``rounds`` is below 1.
@@ -26,11 +26,7 @@ class Iterative:
 
     def path(self, target: Budget, curve: Sequence[Budget]) -> tuple[Budget, ...]:
         """The budgets of the rounds that lead to ``target``, mildest first; ``curve`` has no effect."""
-        if target.value == (1 if target.kind == "density" else 0):
+        if target.prunes_nothing:
             return (target,)
-        shares = [k / self.rounds for k in range(1, self.rounds)]
-        if target.kind == "density":
-            steps = [target.value**share for share in shares]
-        else:
-            steps = [target.value * share for share in shares]
-        return tuple(Budget(target.kind, step) for step in dict.fromkeys((*steps, target.value)))
+        steps = [target.part(k / self.rounds) for k in range(1, self.rounds)]
+        return tuple(dict.fromkeys((*steps, target)))

@@ -6,14 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pruneexp.schema import Budget
+from pruneexp.schema import Budget, nothing
 
 
 @dataclass(frozen=True)
 class Progressive:
     """Every milder budget of the curve is a round on the way, so a whole curve costs one retraining per point.
 
-    With ``start``, a density or a quality as the curve's budgets are, targets up to ``start`` take one round and the
+    With ``start``, a number of the kind that the curve's budgets are, targets up to ``start`` take one round and the
     others begin with a round at ``start``, as in Figure 5 at 5x. Budgets that prune nothing are no rounds.
 
     Raises:
@@ -28,15 +28,10 @@ class Progressive:
 
     def path(self, target: Budget, curve: Sequence[Budget]) -> tuple[Budget, ...]:
         """The milder budgets of ``curve``, mildest first, and then ``target``."""
-        rounds = {budget.value for budget in curve if budget.kind == target.kind}
+        rounds = {budget for budget in curve if budget.kind == target.kind}
         if self.start is not None:
-            rounds = {value for value in rounds if _harder(target.kind, value, self.start)} | {self.start}
-        nothing = 1.0 if target.kind == "density" else 0.0
-        milder = {v for v in rounds if _harder(target.kind, v, nothing) and _harder(target.kind, target.value, v)}
-        steps = sorted(milder, reverse=target.kind == "density")
-        return (*(Budget(target.kind, step) for step in steps), target)
-
-
-def _harder(kind: str, value: float, other: float) -> bool:
-    """Whether a budget of ``value`` prunes more than one of ``other``."""
-    return value < other if kind == "density" else value > other
+            start = target.at(self.start)
+            rounds = {budget for budget in rounds if budget.severity > start.severity} | {start}
+        least = nothing(target.kind).severity
+        milder = {budget for budget in rounds if least < budget.severity < target.severity}
+        return (*sorted(milder, key=lambda budget: budget.severity), target)

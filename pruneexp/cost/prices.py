@@ -1,0 +1,53 @@
+"""What one kept weight costs, for budgets in other measures than weights: FLOP, parameters and bytes of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from pruneexp.cost.storage import dense_bytes, entry_bytes
+from pruneexp.pruning.allowance import Prices
+from pruneexp.pruning.layers import Layer
+from pruneexp.schema import BudgetKind
+
+
+@dataclass(frozen=True)
+class NetworkCosts:
+    """A dense network: FLOP of each prunable layer for one image and of the whole network, and what it ships beside
+    these layers, in numbers and bytes."""
+
+    layer_flop: Mapping[str, float]
+    flop_total: float
+    numbers_beside: int
+    bytes_beside: int
+
+    def prices(self, kind: BudgetKind, layers: Mapping[str, Layer], scope: Collection[str]) -> Prices | None:
+        """The prices of the weights of the layers in ``scope``; the other ``layers`` stay dense.
+
+        A kept weight of a sparse layer takes its value and its index, but for the fillers of long gaps
+        (``cost.storage``). None for budgets that count weights or units.
+        """
+        sizes = {name: layer.weight.numel() for name, layer in layers.items()}
+        if kind == "flop":
+            each = {name: self.layer_flop[name] / size for name, size in sizes.items()}
+            return _prices(each, each, sizes, scope, self.flop_total - sum(self.layer_flop.values()))
+        if kind == "parameters":
+            each = dict.fromkeys(sizes, 1.0)
+            return _prices(each, each, sizes, scope, self.numbers_beside)
+        if kind == "bytes":
+            each = {name: entry_bytes(layer.kind) for name, layer in layers.items()}
+            return _prices(each, dict.fromkeys(sizes, float(dense_bytes(1))), sizes, scope, self.bytes_beside)
+        return None
+
+
+def _prices(
+    sparse: Mapping[str, float],
+    dense: Mapping[str, float],
+    sizes: Mapping[str, int],
+    scope: Collection[str],
+    beside: float,
+) -> Prices:
+    """From what a weight costs in a sparse and in a dense layer."""
+    stays = beside + sum(dense[name] * size for name, size in sizes.items() if name not in scope)
+    whole = beside + sum(dense[name] * size for name, size in sizes.items())
+    return Prices({name: sparse[name] for name in scope}, stays, whole)
