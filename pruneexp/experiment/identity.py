@@ -66,6 +66,8 @@ def labels(job: Job, by: AskedBy | None = None) -> dict[str, Any]:
         **settings(job),
         **_switches(job),
     }
+    if exclude := setting.cut.value.exclude:
+        told["exclude"] = ",".join(exclude)
     if by is not None:
         told["study"] = by.study
     elif path := job.path:
@@ -116,7 +118,6 @@ def _switches(job: Job) -> dict[str, Any]:
         "label_smoothing": train.label_smoothing,
         "augment": _switch(job.setting.dense.augment),
         "min_keep": job.setting.cut.value.min_keep,
-        "exclude": ",".join(job.setting.cut.value.exclude) or None,
         "rounds": _number(job.schedule.identity.get("rounds", once)),
         "cap": _number(job.mode.identity.get("cap")),
         "scaled_init": _switch(job.mode.identity.get("scaled_init")),

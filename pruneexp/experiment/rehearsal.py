@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from pruneexp.cost.flops import DenseFlop, dense_flop
+from pruneexp.cost.flops import DenseFlop, by_layer, dense_flop
 from pruneexp.errors import UserError, cause
 from pruneexp.pruning.layers import weights
 from pruneexp.pruning.liveness import liveness
@@ -78,8 +78,8 @@ def rehearsed(network: nn.Module, task: NetworkTask) -> Rehearsal:
         if contiguous or not movable:
             network.zero_grad(set_to_none=True)
             _train(network, noise[: task.batch].clone(), task)
-    if not sum(flop.parameters.values()):
-        raise UserError("no FLOP can be counted, because the model multiplies nothing by any of its parameters")
+    if not sum(by_layer(network, flop).values()):
+        raise UserError("no FLOP can be counted, because the model multiplies nothing by any of its weights")
     return Rehearsal(trace, flop, unfollowed, contiguous)
 
 

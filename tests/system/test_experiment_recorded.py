@@ -43,13 +43,20 @@ def test_functional_dropout_is_trained_as_it_is(tmp_path: Path) -> None:
     assert [run.info.status for run in runs(tmp_path)] == ["FINISHED"]
 
 
-def test_records_and_what_is_printed_say_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    ran(tmp_path, *brought.overrides(brought.Functional, both=False), "curve.densities=[0.5]")
-    printed = capsys.readouterr().out
-    assert "  warning   FLOP of first are not counted\n" in printed
-    assert "\nwarning: FLOP of first are not counted\n" in printed.partition("budget")[2]
+def test_records_and_what_is_printed_say_what_is_not_pruned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = brought.overrides(brought.Mixed)
+    ran(tmp_path, *own, "curve.densities=[0.5]", "criterion.exclude=['bare*']", "dropout=fixed")
+    printed, said = capsys.readouterr().out, "not pruned: bare.0, 5.56 % of the weights"  # 64 of 1,152
+    assert f"  warning   {said}\n" in printed
+    assert f"\nwarning: {said}\n" in printed.partition("budget")[2]
     for run in (*runs(tmp_path), *runs(tmp_path, "curve")):
-        assert run.data.tags[schema.OVERLOOKED] == "FLOP of first are not counted"
+        assert run.data.tags[schema.OVERLOOKED] == said
+    [run] = runs(tmp_path)
+    assert run.data.params["exclude"] == "bare*"
+    numbers = {name: round(run.data.metrics[name]) for name in ("weights_kept", "network_kept", "network_total")}
+    beside = 12 + 36 + 12 + 24 + 24 + 4  # the scale, and biases of attention, the recurrent layer and the head
+    assert numbers == {"weights_kept": 544 + 64, "network_kept": 544 + 64 + beside, "network_total": 1152 + beside}
+    assert run.data.metrics["flop_total"] > run.data.metrics["flop_dense"]  # attention's own products
 
 
 def test_layers_that_are_coupled_go_by_numbers_too(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 from pruneexp.cost import storage
-from pruneexp.cost.storage import dense_bytes, fillers, relative_index_bytes
+from pruneexp.cost.storage import beside_layers, dense_bytes, fillers, relative_index_bytes
 
 
 def mask_of(size: int, kept: list[int]) -> Tensor:
@@ -99,3 +99,12 @@ def test_a_transposed_mask_is_walked_by_its_rows() -> None:
 def test_wrong_bits() -> None:
     with pytest.raises(ValueError, match="index_bits is 0, must be at least 1"):
         fillers(mask_of(3, [0]), 0)
+
+
+def test_what_a_network_ships_beside_its_weights() -> None:
+    network = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.LSTM(4, 5), nn.Linear(5, 3, dtype=torch.float64))
+    network.register_buffer("unsaved", torch.ones(7), persistent=False)
+    network.append(nn.Linear(4, 20))
+    network[4].weight, network[4].bias = network[2].weight_ih_l0, network[2].bias_ih_l0  # shared: counted once
+    singles, doubles = 4 + 4 * 4 + 2 * 20, 3
+    assert beside_layers(network) == (singles + 1 + doubles, 4 * singles + 8 + 8 * doubles)

@@ -51,3 +51,15 @@ def test_the_draw_depends_on_the_seed_alone() -> None:
     drawn = [net.state_dict()["0.weight"] for net in (first, again, other)]
     assert torch.equal(drawn[0], drawn[1])
     assert not torch.equal(drawn[0], drawn[2])
+
+
+def test_the_fan_in_of_a_transposed_convolution_is_that_of_a_group_and_a_table_has_none() -> None:
+    torch.manual_seed(0)
+    network = nn.ModuleDict({"up": nn.ConvTranspose2d(64, 32, 3, groups=2), "table": nn.Embedding(50, 8)})
+    generator = torch.Generator().manual_seed(1)
+    up, table = torch.rand(64, 16, 3, 3, generator=generator) < 0.5, torch.rand(50, 8, generator=generator) < 0.5
+    before = network.get_parameter("table.weight").clone()
+    widen_(network, MaskSet({"up": up, "table": table}), seed=0)
+    kept = network.get_parameter("up.weight")[up]
+    assert torch.isclose(kept.std(), torch.tensor(math.sqrt(2 * 32 / len(kept))), rtol=0.1)
+    assert torch.equal(network.get_parameter("table.weight"), before * table)

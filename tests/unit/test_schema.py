@@ -66,6 +66,19 @@ def test_a_result_survives_as_floats(result: schema.PointResult) -> None:
     assert isinstance(read.weights_kept, int)
 
 
+def test_what_earlier_records_lack_is_absent() -> None:
+    score = schema.Score(loss=0.5, top1=90.0)
+    numbers = dict.fromkeys(("density", "density_scope", "density_effective", "activation_share"), 0.1)
+    flop = dict.fromkeys(("flop_dense", "flop_weights", "flop_effective"), 8.0)
+    scores = schema.flatten(schema.Scores(dense=score, after=score))
+    flat = {**dict.fromkeys(COUNT_FIELDS, 10), **numbers, **flop, **{f"val.{name}": of for name, of in scores.items()}}
+    old = schema.unflatten(schema.PointResult, flat)
+    assert old.flop_total is old.network_total is old.network_bytes_sparse is None
+    assert schema.NETWORK_COMPRESSION not in schema.derived(old)
+    new = dataclasses.replace(old, network_total=30, network_kept=12)
+    assert schema.derived(new)[schema.NETWORK_COMPRESSION] == 2.5
+
+
 def test_names_are_dotted_and_absent_values_are_left_out() -> None:
     flat = schema.flatten(schema.Scores(dense=schema.Score(loss=0.5, top1=90.0), after=schema.Score(loss=0.4, top1=91)))
     assert flat == {"dense.loss": 0.5, "dense.top1": 90.0, "after.loss": 0.4, "after.top1": 91}

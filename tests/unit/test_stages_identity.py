@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from tests.contracts import brought
 from tests.contracts.jobs import built
 
 BASE = built()
@@ -29,10 +30,13 @@ def changed(*overrides: str) -> set[str]:
         ("retrain.scope=local", set()),  # this network has no convolution: its halves are the whole
         ("criterion=random", {"mask", "retrain"}),
         ("criterion.min_keep=2", {"mask", "retrain"}),
+        ("criterion.exclude=[fc1]", {"mask", "retrain"}),
+        ("criterion.layers=[conv,linear]", set()),  # it has no other kinds
         ("curve.recalibrate_batchnorm=true", {"mask", "retrain"}),
         ("train.lr=0.02", {"dense", "mask", "retrain"}),
         ("train.epochs=3", {"dense", "mask", "retrain"}),
         ("reg=l1", {"dense", "mask", "retrain"}),
+        ("reg=weight_decay", {"dense", "mask", "retrain"}),
         ("reg.strength=1e-3", {"dense", "mask", "retrain"}),
         ("seed=1", {"dense", "mask", "retrain"}),
         ("data.samples=256", {"dense", "mask", "retrain"}),
@@ -49,6 +53,23 @@ def test_a_change_renames_what_it_changes_and_nothing_else(override: str, kinds:
 def test_local_retraining_is_another_one_of_a_network_with_both_kinds_of_layers() -> None:
     whole, local = (keys("model=lenet5", "data.image_size=16", f"retrain.scope={name}") for name in ("whole", "local"))
     assert {kind for kind in whole if whole[kind] != local[kind]} == {"retrain"}
+
+
+def test_kinds_of_layers_matter_where_the_network_has_them() -> None:
+    own = brought.overrides(brought.Mixed)
+    all_of_them, some, fewer = (
+        keys(*own, *words)
+        for words in ((), ("criterion.layers=[conv,linear,recurrent,other]",), ("criterion.layers=[conv,linear]",))
+    )
+    assert all_of_them == some
+    assert {kind for kind in some if some[kind] != fewer[kind]} == {"mask", "retrain"}
+
+
+def test_penalties_act_on_matrices_of_other_kinds_which_is_said() -> None:
+    learner = built(*brought.overrides(brought.Mixed)).setting.learner
+    matrices = learner.identity("initial")["matrices"]
+    assert matrices == ["attention.in_proj_weight", "rows.weight_ih_l0", "rows.weight_hh_l0", "bare.0"]
+    assert "matrices" not in BASE.setting.learner.identity("initial")
 
 
 def test_l1_then_l2_shares_the_dense_network_of_l1() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from pruneexp.pruning.masks import MaskSet
 from pruneexp.training import seeding
 from pruneexp.training.fit import Diverged, Epoch, fit
 from pruneexp.training.recipe import Recipe
-from pruneexp.training.regularizers import L1, L2
+from pruneexp.training.regularizers import L1, L2, WeightDecay
 from tests.contracts.training import CPU, SGD, Tensors, digits, half, network, same, values, weight
 
 
@@ -123,6 +124,22 @@ def test_adamw_decouples_the_penalty() -> None:
     torch.testing.assert_close(values(ours), values(theirs), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_weight_decay_acts_on_all_parameters_as_torchs_does(optimizer: Literal["sgd", "adamw"]) -> None:
+    ours, theirs = (nn.Sequential(nn.Flatten(), nn.Linear(36, 4), nn.LayerNorm(4), nn.Linear(4, 3)) for _ in "ab")
+    theirs.load_state_dict(ours.state_dict())
+    data, recipe = digits(), Recipe(epochs=5, batch_size=44, optimizer=optimizer, lr=0.01, momentum=0.9)
+    fit(ours, data, recipe, seed=0, device=CPU, penalty=WeightDecay(0.3))
+    decaying: torch.optim.Optimizer = torch.optim.AdamW(theirs.parameters(), lr=0.01, weight_decay=0.3)
+    if optimizer == "sgd":
+        decaying = torch.optim.SGD(theirs.parameters(), lr=0.01, momentum=0.9, weight_decay=0.3)
+    for _ in range(5):
+        decaying.zero_grad()
+        cross_entropy(theirs(data.images), data.labels).backward()
+        decaying.step()
+    torch.testing.assert_close(values(ours), values(theirs), rtol=1e-4, atol=1e-6)
+
+
 def test_l1_makes_weights_small_and_l2_starts_from_the_same() -> None:
     starts, ends = [], []
     for penalty in (L1(0.05), L2(0.05)):
@@ -132,6 +149,15 @@ def test_l1_makes_weights_small_and_l2_starts_from_the_same() -> None:
         ends.append(weight(net, "6").abs().lt(1e-2).float().mean().item())
     assert same(*starts)
     assert ends[0] > ends[1]
+
+
+def test_a_single_parameter_can_be_frozen() -> None:
+    net = network()
+    before = values(net)
+    fit(net, digits(), SGD, seed=0, device=CPU, frozen=["8.weight"])
+    after = values(net)
+    assert torch.equal(after["8.weight"], before["8.weight"])
+    assert not torch.equal(after["8.bias"], before["8.bias"])
 
 
 def test_frozen_layers_do_not_move() -> None:

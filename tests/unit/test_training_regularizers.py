@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from pruneexp.training.regularizers import L1, L2, NoPenalty, Penalty
+from pruneexp.training.regularizers import L1, L2, NoPenalty, Penalty, WeightDecay, reach_of
 from tests.contracts.regularizers import PenaltyContract
 
 
@@ -31,6 +31,16 @@ class TestL2(PenaltyContract):
         assert gradient.tolist() == [0.0, 1.0, 1.5]
 
 
+class TestWeightDecay(PenaltyContract):
+    def penalty(self) -> Penalty:
+        return WeightDecay(0.25)
+
+    def test_is_l2_on_other_parameters(self) -> None:
+        assert reach_of(WeightDecay(0.25)) == "parameters"
+        assert {reach_of(penalty) for penalty in (L1(0.25), L2(0.25), NoPenalty())} == {"weights"}
+        assert WeightDecay(0.25) != L2(0.25)
+
+
 class TestNoPenalty(PenaltyContract):
     def penalty(self) -> Penalty:
         return NoPenalty()
@@ -41,7 +51,7 @@ class TestNoPenalty(PenaltyContract):
         assert gradient.tolist() == [1.0, -2.0]
 
 
-@pytest.mark.parametrize("kind", [L1, L2])
+@pytest.mark.parametrize("kind", [L1, L2, WeightDecay])
 @pytest.mark.parametrize("strength", [-1e-9, math.nan, math.inf])
 def test_strength_out_of_range(kind: type[L1] | type[L2], strength: float) -> None:
     with pytest.raises(ValueError, match=r"strength is .*; allowed is a finite number >= 0"):
