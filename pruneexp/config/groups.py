@@ -27,7 +27,7 @@ TABLE = (
     ConfigGroup("train", needed=False),
     ConfigGroup("reg", ("pruneexp.training.regularizers",)),
     ConfigGroup("dropout", ("pruneexp.training.dropout",)),
-    ConfigGroup("criterion", ("pruneexp.pruning.criteria", "pruneexp.pruning.allocations")),
+    ConfigGroup("criterion", ("pruneexp.pruning.criteria", "pruneexp.pruning.allocations", "pruneexp.pruning.units")),
     ConfigGroup("schedule", ("pruneexp.pruning.schedules",)),
     ConfigGroup("mode", ("pruneexp.modes",)),
     ConfigGroup("experiment", needed=False, label=False),

@@ -22,7 +22,7 @@ from pruneexp.experiment.spec import JobSpec
 from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import select
-from pruneexp.schema import Budget
+from pruneexp.schema import Budget, nothing
 from pruneexp.stages.graph import Route
 from pruneexp.stages.parts import Part, code_of
 from pruneexp.stages.setting import Cut, Learner, NetworkDropout, Observer, Progress, Regime, Setting
@@ -102,7 +102,7 @@ def build(spec: JobSpec, progress: Progress) -> Job:
     dropout = NetworkDropout(policy, calls, rates(probe, policy.value, "train", {}, calls))
     setting = setting_of(spec, learner, dropout, progress, in_halves=_in_halves(probe))
     _check_selection(setting, layers, spec.budgets[0])
-    return job_of(spec, setting, overlooked(probe, layers, learner.layer_flop, learner.unfollowed))
+    return job_of(spec, setting, overlooked(probe, layers, learner.costs.layer_flop, learner.unfollowed))
 
 
 def job_of(spec: JobSpec, setting: Setting, left_out: str = "") -> Job:

@@ -14,6 +14,7 @@ from pruneexp.cache.files import checksum
 from pruneexp.cache.identity import stage_key
 from pruneexp.config.groups import numbers
 from pruneexp.cost.flops import by_layer
+from pruneexp.cost.network import NetworkCosts
 from pruneexp.cost.storage import beside_layers
 from pruneexp.data.dataset import Dataset
 from pruneexp.errors import UserError
@@ -54,8 +55,6 @@ def of_data(spec: JobSpec, data: Dataset, device: torch.device) -> Learner:
         adapt=None,
         input_shape=data.shape,
         device=device,
-        layer_flop={},
-        flop_total=0.0,
         start_from=checksum(Path(start_from).expanduser()) if start_from else "",
     )
 
@@ -73,19 +72,15 @@ def tried(learner: Learner, probe: nn.Module, recipe: Recipe) -> Learner:
     if not str(learner.model.identity["_target_"]).startswith("pruneexp.models."):
         check_copy(probe, learner.network("initial"), task)
     build = learner.model.value
-    numbers, size = beside_layers(probe)
     return replace(
         learner,
         model=replace(learner.model, value=partial(_in_usual_order, build) if rehearsal.contiguous else build),
         adapt=None if task.shape == learner.input_shape else partial(adapt, input_shape=task.shape),
         input_shape=task.shape,
-        layer_flop=by_layer(probe, rehearsal.flop),
-        flop_total=rehearsal.flop.total,
+        costs=NetworkCosts(by_layer(probe, rehearsal.flop), rehearsal.flop.total, *beside_layers(probe)),
         trace=rehearsal.trace,
         unfollowed=rehearsal.unfollowed,
         matrices={name: layer.kind for name, layer in prunable(probe).items() if not layer.module},
-        numbers_beside=numbers,
-        bytes_beside=size,
     )
 
 

@@ -80,7 +80,7 @@ def seconds_per_epoch(setting: Setting) -> float:
     At least two images where a step of training has as many: batch normalisation may not take a single one.
     """
     learner = setting.learner
-    affordable = int(TIMED_FLOP / (3 * learner.flop_total))
+    affordable = int(TIMED_FLOP / (3 * learner.costs.flop_total))
     count = min(setting.dense.recipe.value.batch_size, max(2, affordable))
     with seeding.forked(learner.device):  # dropout draws
         try:

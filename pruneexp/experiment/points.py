@@ -29,16 +29,16 @@ def assemble(of: PointIdentity, route: Route, runner: Runner, learner: Learner) 
     records = {step.key: runner.record(step) for step in route.steps}
     dense, mask, final = (records[step.key] for step in (route.dense, route.mask, route.final))
     measured = Activations(**final["activations"])
-    rows = layer_rows([LayerCount(**count) for count in mask["counts"]], learner.layer_flop, measured)
+    rows = layer_rows([LayerCount(**count) for count in mask["counts"]], learner.costs.layer_flop, measured)
     inherited = route.final.kind in ("retrain", "probe")
     whole = totals(rows, measured)
     result = PointResult(
         **asdict(whole),
-        flop_total=learner.flop_total,
-        network_total=whole.weights_total + learner.numbers_beside,
-        network_kept=whole.weights_kept + learner.numbers_beside,
-        network_bytes_dense=whole.bytes_dense + learner.bytes_beside,
-        network_bytes_sparse=whole.bytes_sparse + learner.bytes_beside,
+        flop_total=learner.costs.flop_total,
+        network_total=whole.weights_total + learner.costs.numbers_beside,
+        network_kept=whole.weights_kept + learner.costs.numbers_beside,
+        network_bytes_dense=whole.bytes_dense + learner.costs.bytes_beside,
+        network_bytes_sparse=whole.bytes_sparse + learner.costs.bytes_beside,
         density_asked=of.budget.value if of.budget.kind == "density" else None,
         density_scope=mask["density_scope"],
         val=_scores("val", dense, mask if inherited else None, final),

@@ -1,4 +1,4 @@
-"""What a budget lets pruning keep, in the measure of the budget. Knows neither networks nor how allocations share it."""
+"""What a budget lets pruning keep, in its own measure. Knows neither networks nor how allocations share it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ class Allowance:
             UserError: the units are no single weights.
         """
         if self.unit != "weight":
-            raise UserError(f"Quality {self.budget.value:g} is a threshold for single weights; a unit is a {self.unit}.")
+            raise UserError(
+                f"Quality {self.budget.value:g} is a threshold for single weights, and criterion.unit is a {self.unit}."
+            )
         return self.budget.value
 
     def cost(self, name: str, alive: Tensor) -> float:
@@ -85,7 +87,9 @@ def allowance(budget: Budget, survivors: MaskSet, sizes: UnitSizes, prices: Pric
     """
     units = {name: mask.numel() for name, mask in survivors.items()}
     if budget.kind == "units":
-        return Allowance(budget, count_for(budget.value, sum(units.values())), dict.fromkeys(units, 1.0), budget.value, unit)
+        return Allowance(
+            budget, count_for(budget.value, sum(units.values())), dict.fromkeys(units, 1.0), budget.value, unit
+        )
     weights = _total(sizes, units)
     if budget.kind in ("density", "quality"):
         limit = count_for(budget.value, round(weights)) if budget.kind == "density" else weights

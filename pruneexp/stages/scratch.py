@@ -61,7 +61,7 @@ def _train(setting: Setting, mask: Stage, epochs: EpochRule, start: Weights, sca
         left = masked_flop(learner, masks)
         if not masks.kept or not left:
             raise Infeasible("this budget leaves no weight that could be trained from scratch")
-        lasting = regime.lasting(epochs.rule(regime.epochs, learner.flop_total / left))
+        lasting = regime.lasting(epochs.rule(regime.epochs, learner.costs.flop_total / left))
         training = Training("scratch", lasting, derive(setting.seed, "train"), setting.observer)
         return artefact(learner, network, [train(learner, network, training, masks, checkpoint)])
 
@@ -84,5 +84,5 @@ def _foreseen_saving(learner: Learner, mask: Stage) -> float:
     """
     budget = mask.config["budget"]
     density = float(budget["value"]) if budget["kind"] == "density" else 1.0
-    beside = learner.flop_beside / learner.flop_total if learner.flop_total else 0.0
+    beside = learner.costs.flop_beside / learner.costs.flop_total if learner.costs.flop_total else 0.0
     return 1.0 / (density * (1.0 - beside) + beside)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from pruneexp.cost.network import NetworkCosts
 from pruneexp.data.dataset import Dataset
 from pruneexp.pruning.layers import Kind, Layer, prunable
 from pruneexp.pruning.select import Allocation, Criterion
@@ -60,12 +61,10 @@ class Learner:
     """A network and the data it learns, on a device.
 
     ``input_shape`` (C, H, W) is what the network takes; ``adapt`` brings images into it, where the data have another.
-    ``layer_flop`` is the dense cost of each prunable layer for one image, ``flop_total`` that of the whole network,
-    products of activations and of other parameters included. ``trace`` is the graph of a pass, None until one has run,
-    ``unfollowed`` the operations in it through which dead units are not followed. ``matrices`` are the prunable weights
-    beside those of convolutions and linear layers, and their kinds; ``numbers_beside`` and ``bytes_beside`` what the
-    network ships beside its prunable weights. ``start_from`` is the digest of the file of weights that dense training
-    starts from, empty where there is none.
+    ``costs`` are those of the dense network. ``trace`` is the graph of a pass, None until one has run, ``unfollowed``
+    the operations in it through which dead units are not followed. ``matrices`` are the prunable weights beside those
+    of convolutions and linear layers, and their kinds. ``start_from`` is the digest of the file of weights that dense
+    training starts from, empty where there is none.
     """
 
     model: Part[Callable[[Weights], nn.Module]]
@@ -73,13 +72,10 @@ class Learner:
     adapt: Callable[[Tensor], Tensor] | None
     input_shape: tuple[int, int, int]
     device: torch.device
-    layer_flop: Mapping[str, float]
-    flop_total: float
+    costs: NetworkCosts = field(default_factory=NetworkCosts)
     trace: Trace | None = None
     unfollowed: Collection[str] = ()
     matrices: Mapping[str, Kind] = field(default_factory=dict)
-    numbers_beside: int = 0
-    bytes_beside: int = 0
     start_from: str = ""
 
     evaluation_batch: ClassVar[int] = 256
@@ -103,14 +99,9 @@ class Learner:
         return self.data.value.fingerprint
 
     @property
-    def flop_beside(self) -> float:
-        """FLOP for one image of products without prunable weights, which no pruning saves."""
-        return self.flop_total - sum(self.layer_flop.values())
-
-    @property
     def epoch_flop(self) -> float:
         """FLOP of one epoch of training the dense network: forward and backward cost three forwards per image."""
-        return 3.0 * self.flop_total * len(self.data.value.train)
+        return 3.0 * self.costs.flop_total * len(self.data.value.train)
 
 
 @dataclass(frozen=True)

@@ -147,8 +147,8 @@ def masked_flop(learner: Learner, masks: MaskSet | None) -> float:
     Products of activations, and those with parameters that no mask is for, cost what they cost the dense network.
     """
     densities = masks.densities() if masks is not None else {}
-    left = sum(flop * densities.get(layer, 1.0) for layer, flop in learner.layer_flop.items())
-    return left + learner.flop_beside
+    left = sum(flop * densities.get(layer, 1.0) for layer, flop in learner.costs.layer_flop.items())
+    return left + learner.costs.flop_beside
 
 
 def effort(*, epochs: float = 0.0, flop: float = 0.0, seconds: float) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from pruneexp.errors import UserError
 from pruneexp.experiment.build import Job
 from pruneexp.pruning.allocations.per_layer import PerLayer
 from pruneexp.pruning.allotment import Allotment
+from pruneexp.pruning.allowance import Allowance
 from pruneexp.pruning.masks import MaskSet
-from pruneexp.schema import Budget
 from tests.contracts.composing import small
 from tests.contracts.jobs import job_of
 
@@ -40,9 +40,9 @@ class Sparing:
     title: str = ""
 
     def __call__(
-        self, weights: Mapping[str, Tensor], scores: Mapping[str, Tensor], survivors: MaskSet, budget: Budget
+        self, weights: Mapping[str, Tensor], scores: Mapping[str, Tensor], survivors: MaskSet, allowance: Allowance
     ) -> Allotment:
-        return PerLayer(exempt=self.spared or ())(weights, scores, survivors, budget)
+        return PerLayer(exempt=self.spared or ())(weights, scores, survivors, allowance)
 
 
 def built(tmp_path: Path, *words: str, **allocation: Any) -> tuple[Job, Any]:

@@ -125,7 +125,7 @@ def test_lazy_layers_start_as_those_of_known_size() -> None:
     for start in ("initial", "fresh"):
         assert same(values(lazy.network(start)), values(known.network(start)))
     assert not any(isinstance(module, nn.modules.lazy.LazyModuleMixin) for module in lazy.network("fresh").modules())
-    assert lazy.layer_flop == known.layer_flop
+    assert lazy.costs.layer_flop == known.costs.layer_flop
 
 
 def test_a_network_with_lazy_layers_is_read_back_from_its_files(tmp_path: Path) -> None:
@@ -152,7 +152,9 @@ def test_trying_a_network_out_leaves_no_trace() -> None:
 
 
 def test_one_image_at_the_end_of_a_split_must_give_its_logits(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert job(brought.Squeezing, strict=True).setting.learner.layer_flop["head"] == 2 * 8 * 4  # no split ends with one
+    assert (
+        job(brought.Squeezing, strict=True).setting.learner.costs.layer_flop["head"] == 2 * 8 * 4
+    )  # no split ends with one
     val = len(job(brought.Squeezing).setting.learner.data.value.val)
     monkeypatch.setattr(Learner, "evaluation_batch", val - 1)
     job(brought.Squeezing)

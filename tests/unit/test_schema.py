@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pruneexp import schema
 
+KINDS = ", ".join(map(repr, schema.MEASURES))
 texts = st.text(max_size=12)
 finite = st.floats(allow_nan=False, allow_infinity=False)
 counts = st.integers(0, 2**53)
@@ -18,7 +19,7 @@ scores = st.builds(schema.Score, loss=finite, top1=finite, top5=st.none() | fini
 moments = st.builds(schema.Scores, dense=scores, after=scores, before=st.none() | scores)
 efforts = st.builds(schema.Effort, epochs=finite, flop=finite, seconds=finite, stages=counts, cached=counts)
 ledgers = st.builds(schema.Ledger, dense=efforts, prune=efforts, retrain=efforts, scratch=efforts)
-budgets = st.builds(schema.Budget, kind=st.sampled_from(["density", "quality"]), value=finite)
+budgets = st.builds(schema.Budget, kind=st.sampled_from(list(schema.MEASURES)), value=finite)
 TEXT_FIELDS = [field.name for field in dataclasses.fields(schema.PointIdentity) if field.type == "str"]
 identities = st.builds(
     schema.PointIdentity,
@@ -93,7 +94,7 @@ def test_a_ledger_that_was_not_written_is_read_as_empty() -> None:
     [
         (schema.Score, {"loss": 1.0}, KeyError("top1")),
         (schema.Scores, {"dense.loss": 1.0, "dense.top1": 9.0, "after.loss": 1.0}, KeyError("after.top1")),
-        (schema.Budget, {"kind": "sparsity", "value": "0.1"}, ValueError("'sparsity' is none of 'density', 'quality'")),
+        (schema.Budget, {"kind": "sparsity", "value": "0.1"}, ValueError(f"'sparsity' is none of {KINDS}")),
         (schema.Budget, {"kind": "density", "value": "ten"}, ValueError("could not convert string to float: 'ten'")),
         (schema.Effort, {"stages": 1.5}, ValueError("1.5 is not a whole number")),
         (schema.Effort, {"stages": float("nan")}, ValueError("nan is not a whole number")),

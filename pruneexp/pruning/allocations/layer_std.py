@@ -20,11 +20,11 @@ from pruneexp.pruning.ranking import kth_largest, precise, surviving
 class LayerStd:
     """Keep |w| >= q_l * std_l, with q_l = q * ``scale[l]`` (1 where not given) and std_l over the layer's survivors.
 
-    The standard deviation is the population's (divided by n), around the mean. For a density, the allocation solves for
+    The standard deviation is the population's (divided by n), around the mean. For a share, the allocation solves for
     the common q: it ranks weights by |w| / (scale_l * std_l) over all layers, and q is the value of the last one kept.
-    The count is then exact; another share of the network is met as closely; weights that tie at q are kept in the order of layers and indices until it is reached.
-    A layer that no threshold cuts (all its survivors equal, or scale 0) ranks first. A criterion other than magnitude
-    changes which weights a layer keeps, not how many.
+    The count of a density is then exact; weights that tie at q are kept in the order of layers and indices until it is
+    reached. A layer that no threshold cuts (all its survivors equal, or scale 0) ranks first. A criterion other than
+    magnitude changes which weights a layer keeps, not how many.
 
     Raises:
         ValueError: a scale is negative or not finite.

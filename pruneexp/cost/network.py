@@ -1,9 +1,9 @@
-"""What one kept weight costs, for budgets in other measures than weights: FLOP, parameters and bytes of a network."""
+"""What a dense network costs, and what one kept weight of it costs, for budgets in other measures than weights."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pruneexp.cost.storage import dense_bytes, entry_bytes
 from pruneexp.pruning.allowance import Prices
@@ -13,13 +13,21 @@ from pruneexp.schema import BudgetKind
 
 @dataclass(frozen=True)
 class NetworkCosts:
-    """A dense network: FLOP of each prunable layer for one image and of the whole network, and what it ships beside
-    these layers, in numbers and bytes."""
+    """What a dense network costs; FLOP are for one image.
 
-    layer_flop: Mapping[str, float]
-    flop_total: float
-    numbers_beside: int
-    bytes_beside: int
+    ``layer_flop`` are those of each prunable layer, ``flop_total`` those of the whole network, products of activations
+    and of other parameters included. ``numbers_beside`` and ``bytes_beside`` are what it ships beside these layers.
+    """
+
+    layer_flop: Mapping[str, float] = field(default_factory=dict)
+    flop_total: float = 0.0
+    numbers_beside: int = 0
+    bytes_beside: int = 0
+
+    @property
+    def flop_beside(self) -> float:
+        """FLOP of products without prunable weights, which no pruning saves."""
+        return self.flop_total - sum(self.layer_flop.values())
 
     def prices(self, kind: BudgetKind, layers: Mapping[str, Layer], scope: Collection[str]) -> Prices | None:
         """The prices of the weights of the layers in ``scope``; the other ``layers`` stay dense.
@@ -30,7 +38,7 @@ class NetworkCosts:
         sizes = {name: layer.weight.numel() for name, layer in layers.items()}
         if kind == "flop":
             each = {name: self.layer_flop[name] / size for name, size in sizes.items()}
-            return _prices(each, each, sizes, scope, self.flop_total - sum(self.layer_flop.values()))
+            return _prices(each, each, sizes, scope, self.flop_beside)
         if kind == "parameters":
             each = dict.fromkeys(sizes, 1.0)
             return _prices(each, each, sizes, scope, self.numbers_beside)
