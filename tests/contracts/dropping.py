@@ -34,7 +34,7 @@ class Shared(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         hidden = F.relu(self.conv1(images)).flatten(1)
         hidden = checkpoint(self.between, hidden, use_reentrant=False) if self.again else self.between(hidden)
-        for _ in range(self.times if self.times > 1 and images.mean() < 0 else 1):
+        for _ in range(self.times if self.times != 1 and images.mean() < 0 else 1):
             hidden = self._dropped(hidden)
         return self.fc3(hidden)  # type: ignore[no-any-return]
 
