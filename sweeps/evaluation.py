@@ -124,8 +124,8 @@ class FinalistEvaluator:
                 raise TrialPruned(f"others are better after {epochs} epochs of retraining")
         point = self._retrained(trial, self.rungs[-1])
         before, test = point.result.val.before, point.result.test
-        trial.set_user_attr("before", None if before is None else before.top1)
-        trial.set_user_attr("test", None if test is None else test.after.top1)
+        trial.set_user_attr("before", None if before is None else before["top1"])
+        trial.set_user_attr("test", None if test is None else test.after["top1"])
         trial.set_user_attr("doubts", list(doubts(point)))
         self.bench.session.display.point_done()
         return _score(point)
@@ -156,4 +156,4 @@ def _scores_of_others(trial: optuna.Trial, name: str) -> list[tuple[float, float
 
 
 def _score(point: TradeoffPoint) -> tuple[float, float]:
-    return point.result.val.after.top1, point.result.density
+    return point.result.val.after["top1"], point.result.density

@@ -10,7 +10,7 @@ from pruneexp.experiment.identity import penalties, settings
 from pruneexp.experiment.session import Session
 from pruneexp.pruning.allotment import layer_name
 from pruneexp.pruning.layers import prunable
-from pruneexp.schema import Budget, BudgetKind, LayerSensitivity, Scan, ScanIdentity, Score, unflatten
+from pruneexp.schema import Budget, BudgetKind, LayerSensitivity, Scan, ScanIdentity, score, unflatten
 from pruneexp.sensitivity.groups import groups
 from pruneexp.stages.dense import train_dense
 from pruneexp.stages.graph import Stage
@@ -70,7 +70,7 @@ def scan_once(session: Session, levels: Sequence[float], kind: BudgetKind, optio
     record = session.runner.record(stage)
     found = Scan(
         identity=replace(_identity(session, stage, kind, options or ScanOptions()), device=record["device"]),
-        dense=Score(**record["dense"]),
+        dense=score(record["dense"]),
         images=record["images"],
         rows=tuple(unflatten(LayerSensitivity, row) for row in record["rows"]),
     )

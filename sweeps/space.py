@@ -48,7 +48,7 @@ def curves_of(scan: Scan) -> Curves:
     found: dict[str, list[CurvePoint]] = {}
     for row in scan.rows:
         for layer in row.layers:
-            found.setdefault(layer, []).append(CurvePoint(row.level.value, row.density, scan.dense.top1 - row.val.top1))
+            found.setdefault(layer, []).append(CurvePoint(row.level.value, row.density, scan.dense["top1"] - row.val["top1"]))
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from pruneexp.cost.activations import Activations
 from pruneexp.cost.counts import LayerCount
 from pruneexp.cost.rows import layer_rows, totals
-from pruneexp.schema import Effort, Ledger, PointIdentity, PointResult, Score, Scores, TradeoffPoint
+from pruneexp.schema import Effort, Ledger, PointIdentity, PointResult, Scores, TradeoffPoint, score
 from pruneexp.stages.graph import Route, Runner
 
 #: Part of a point's key: raised where what is assembled here, or counted in ``cost``, changes.
@@ -49,8 +49,8 @@ def assemble(of: PointIdentity, route: Route, runner: Runner, layer_flop: Mappin
 
 
 def _scores(split: str, dense: Mapping[str, Any], mask: Mapping[str, Any] | None, final: Mapping[str, Any]) -> Scores:
-    before = Score(**mask[split]) if mask is not None else None
-    return Scores(dense=Score(**dense[split]), before=before, after=Score(**final[split]))
+    before = score(mask[split]) if mask is not None else None
+    return Scores(dense=score(dense[split]), before=before, after=score(final[split]))
 
 
 def _ledger(route: Route, records: Mapping[str, Mapping[str, Any]], runner: Runner) -> Ledger:

@@ -16,6 +16,7 @@ from pruneexp.schema.derived import (
     group_of,
     undefined,
 )
+from pruneexp.schema.metrics import TOP1, Metric
 from pruneexp.schema.names import (
     ACCURACY_LOSS,
     ACCURACY_LOSS_BEFORE,
@@ -68,6 +69,7 @@ from pruneexp.schema.points import (
     Score,
     Scores,
     TradeoffPoint,
+    score,
 )
 from pruneexp.schema.scans import LayerSensitivity, Scan, ScanIdentity
 
@@ -113,6 +115,7 @@ __all__ = [
     "SUMMARY_KEY",
     "SUMMARY_OF",
     "SWEEP",
+    "TOP1",
     "UNDEFINED",
     "Budget",
     "BudgetKind",
@@ -120,6 +123,7 @@ __all__ = [
     "LayerRow",
     "LayerSensitivity",
     "Ledger",
+    "Metric",
     "PointIdentity",
     "PointResult",
     "Scan",
@@ -137,6 +141,7 @@ __all__ = [
     "group_of",
     "names_of",
     "names_text",
+    "score",
     "undefined",
     "unflatten",
 ]

@@ -42,16 +42,16 @@ def derived(result: PointResult) -> dict[str, float]:
     ledger = result.ledger
     efforts: Sequence[Effort] = (ledger.dense, ledger.prune, ledger.retrain, ledger.scratch)
     numbers = {
-        names.ACCURACY_LOSS: round(val.dense.top1 - val.after.top1, _DECIMALS),
+        names.ACCURACY_LOSS: round(val.dense["top1"] - val.after["top1"], _DECIMALS),
         names.COMPRESSION: result.weights_total / max(1, result.weights_kept),
         names.SECONDS: sum(effort.seconds for effort in efforts),
         names.STAGES: float(sum(effort.stages for effort in efforts)),
         names.CACHE_HITS: float(sum(effort.cached for effort in efforts)),
     }
     if val.before is not None:
-        numbers[names.ACCURACY_LOSS_BEFORE] = round(val.dense.top1 - val.before.top1, _DECIMALS)
+        numbers[names.ACCURACY_LOSS_BEFORE] = round(val.dense["top1"] - val.before["top1"], _DECIMALS)
     if test is not None:
-        numbers[names.ACCURACY_LOSS_TEST] = round(test.dense.top1 - test.after.top1, _DECIMALS)
+        numbers[names.ACCURACY_LOSS_TEST] = round(test.dense["top1"] - test.after["top1"], _DECIMALS)
     return numbers
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pruneexp.schema.codec import unflatten
+from pruneexp.schema.metrics import TOP1, Metric
 
 BudgetKind = Literal["density", "quality"]
 
@@ -39,7 +43,8 @@ class PointIdentity:
     Fields that may be None repeat single values of the hashed settings, so that users can filter by them; they are None
     where a choice has no such value and in records of earlier versions. ``path`` holds the budgets of the whole curve,
     comma-separated, where the rounds that lead to a point depend on them. ``study`` and ``trial`` belong to the search
-    that requested the point; they are empty and -1 for a point of a curve.
+    that requested the point; they are empty and -1 for a point of a curve. ``task`` and ``metric``, the first of its
+    metrics, are None for classification, whose ``primary`` is ``TOP1``.
     """
 
     model: str
@@ -90,21 +95,41 @@ class PointIdentity:
     scaled_init: str | None = None
     study: str = ""
     trial: int = -1
+    task: str | None = None
+    metric: Metric | None = None
+
+    @property
+    def primary(self) -> Metric:
+        """The metric that a point is judged by."""
+        return self.metric or TOP1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """Scores of one network on one split: mean cross-entropy, accuracies in percent; ``top5`` from six classes on.
+    """Scores of one network on one split: the mean loss, and each metric of the task by name.
 
-    ``undefined`` of ``images`` images have no best class, because a logit is not a number; they count as wrong answers.
-    Both are None if every image has one.
+    Of classification, these are the mean cross-entropy and accuracies in percent: ``top1``, and ``top5`` from six
+    classes on. ``undefined`` of ``images`` examples have no answer, because an output is not a number; they count as
+    wrong answers. Both are None if every example has one.
     """
 
     loss: float
-    top1: float
-    top5: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
     undefined: int | None = None
     images: int | None = None
+
+    def __getitem__(self, metric: str) -> float:
+        """The value of a metric.
+
+        Raises:
+            KeyError: the score has no such metric.
+        """
+        return self.metrics[metric]
+
+
+def score(record: Mapping[str, Any]) -> Score:
+    """The score that stands flat in the record of a stage, where what is absent may also be null."""
+    return unflatten(Score, {name: value for name, value in record.items() if value is not None})
 
 
 @dataclass(frozen=True, kw_only=True)

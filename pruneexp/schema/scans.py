@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from pruneexp.schema.metrics import TOP1, Metric
 from pruneexp.schema.points import Budget, BudgetKind, Score
 
 
@@ -33,6 +35,13 @@ class ScanIdentity:
     dense_settings: str
     scan_settings: str
     reg_settings: str = ""
+    task: str | None = None
+    metric: Metric | None = None
+
+    @property
+    def primary(self) -> Metric:
+        """The metric that a scan is judged by, as that of ``PointIdentity``."""
+        return self.metric or TOP1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +49,9 @@ class LayerSensitivity:
     """One layer, or one group of coupled layers, at one level, while all others are dense; scored on val.
 
     ``group`` is the layer's name, or those of its layers joined by ``+``; ``layers`` are their names; ``kind`` is
-    ``conv``, ``linear`` or ``mixed``. ``density`` is the achieved density of the group. The bounds are those of a 95 %
-    interval of the change of accuracy against the dense network, in points, by bootstrap over the images.
+    ``conv``, ``linear`` or ``mixed``. ``density`` is the achieved density of the group. The ``bounds``, ``top1_low`` and
+    ``top1_high`` for the metric top1, are those of a 95 % interval of its change against the dense network, as
+    ``Metric.change`` measures it, by bootstrap over the examples.
     """
 
     group: str
@@ -52,10 +62,7 @@ class LayerSensitivity:
     weights_kept: int
     density: float
     val: Score
-    top1_low: float
-    top1_high: float
-    top5_low: float | None = None
-    top5_high: float | None = None
+    bounds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -94,9 +94,9 @@ def _remarks(point: schema.TradeoffPoint) -> dict[str, str]:
 
 def _scan_metrics(scan: schema.Scan) -> Iterator[Value]:
     yield Value("images", scan.images)
-    yield Value("dense.top1", scan.dense.top1)
+    yield Value("dense.top1", scan.dense["top1"])
     for row in scan.rows:
-        change, pruned = row.val.top1 - scan.dense.top1, round(1000 * (1 - row.density))
+        change, pruned = row.val["top1"] - scan.dense["top1"], round(1000 * (1 - row.density))
         yield Value(f"sensitivity/{row.group}/top1_change", change, pruned)
 
 

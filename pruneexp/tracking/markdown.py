@@ -50,7 +50,7 @@ def description(heading: str, points: Sequence[schema.TradeoffPoint]) -> str:
 
 
 def _loss(point: schema.TradeoffPoint, score: schema.Score) -> float:
-    return point.result.val.dense.top1 - score.top1
+    return point.result.val.dense["top1"] - score["top1"]
 
 
 def _cells(point: schema.TradeoffPoint) -> tuple[str, ...]:
@@ -60,10 +60,10 @@ def _cells(point: schema.TradeoffPoint) -> tuple[str, ...]:
         budget.text if point.identity.trial < 0 else f"trial {point.identity.trial}",
         f"{result.density:.4f}",
         f"{result.weights_total / max(1, result.weights_kept):.1f}x",
-        "" if before is None else f"{before.top1:.2f}",
-        f"{result.val.after.top1:.2f}",
+        "" if before is None else f"{before['top1']:.2f}",
+        f"{result.val.after['top1']:.2f}",
         f"{_loss(point, result.val.after):+.2f}",
-        "" if test is None else f"{test.after.top1:.2f}",
+        "" if test is None else f"{test.after['top1']:.2f}",
     )
 
 

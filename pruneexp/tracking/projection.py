@@ -102,7 +102,7 @@ class Projection:
         record = self._artefact(note.key, "scan")
         scan = schema.Scan(
             identity=schema.unflatten(schema.ScanIdentity, note.body["identity"]),
-            dense=schema.Score(**record["dense"]),
+            dense=schema.score(record["dense"]),
             images=record["images"],
             rows=tuple(schema.unflatten(schema.LayerSensitivity, row) for row in record["rows"]),
         )

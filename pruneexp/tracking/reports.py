@@ -127,7 +127,7 @@ def _logged(run: bulk.StoredRun) -> LoggedPoint | None:
 
 def _front(trials: Sequence[schema.TradeoffPoint]) -> list[schema.TradeoffPoint]:
     """Trials that no other one beats in accuracy on val at their density or below, densest first."""
-    scores = {place: (trial.result.val.after.top1, trial.result.density) for place, trial in enumerate(trials)}
+    scores = {place: (trial.result.val.after["top1"], trial.result.density) for place, trial in enumerate(trials)}
     return [trials[place] for place in reversed(pareto_front(scores))]
 
 

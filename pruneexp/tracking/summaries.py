@@ -122,9 +122,9 @@ def _numbers(result: schema.PointResult) -> dict[str, float]:
     numbers = {
         **schema.derived(result),
         "density": result.density,
-        "accuracy": result.val.after.top1,
+        "accuracy": result.val.after["top1"],
         "epochs": ledger.dense.epochs + ledger.retrain.epochs + ledger.scratch.epochs,
     }
     if result.test is not None:
-        numbers["accuracy_test"] = result.test.after.top1
+        numbers["accuracy_test"] = result.test.after["top1"]
     return {name: number for name, number in numbers.items() if math.isfinite(number)}

@@ -136,7 +136,7 @@ class _Meter:
             return math.inf
         if found := doubts(point):
             session.display.note(f"seed {session.spec.seed}, density {density:g}: {'; '.join(found)}")
-        return point.result.val.dense.top1 - point.result.val.after.top1
+        return point.result.val.dense["top1"] - point.result.val.after["top1"]
 
 
 def _row(of: Measurement, confidence: float) -> tuple[str, ...]:

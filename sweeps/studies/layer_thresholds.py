@@ -115,11 +115,11 @@ class LayerThresholds:
             record = self._record(session, worker.definition, dense.key)
             with record.closing():
                 bench = self._bench(session, record, worker.definition.name)
-                trial = TrialEvaluator(bench, self, scan.dense.top1, worker)
+                trial = TrialEvaluator(bench, self, scan.dense["top1"], worker)
                 worker.work(self.trials, trial.evaluate, None if self.minutes is None else 60 * self.minutes)
                 finalists = self._retrained(session, bench, worker, scan)
                 record.summarise(report.numbers(worker.finished(self.trials), finalists))
-        report.show(session.display, worker, self.trials, finalists, scan.dense.top1)
+        report.show(session.display, worker, self.trials, finalists, scan.dense["top1"])
         session.display.warn(session.job.overlooked)
         session.display.say(f"study {worker.definition.name} in {redact(self._storage(worker.definition.name))}")
         show_record(session, record, f"Study {worker.definition.name}")
@@ -194,7 +194,7 @@ class LayerThresholds:
 
     def _retrained(self, session: Session, bench: Bench, worker: Worker, scan: Scan) -> list[FrozenTrial]:
         """The finalists, retrained by whichever workers are there."""
-        chosen = self._chosen(worker.finished(self.trials), scan.dense.top1)
+        chosen = self._chosen(worker.finished(self.trials), scan.dense["top1"])
         if not chosen:
             return []
         numbers = [trial.number for trial in chosen]

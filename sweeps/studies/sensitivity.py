@@ -83,7 +83,7 @@ class Sensitivity:
         groups = dict.fromkeys(row.group for row in scans[0].rows)
         session.display.sheet(columns, [_row(scans, group) for group in groups])
         session.display.warn(session.job.overlooked)
-        dense = ", ".join(f"{scan.dense.top1:.2f} (seed {scan.identity.seed})" for scan in scans)
+        dense = ", ".join(f"{scan.dense['top1']:.2f} (seed {scan.identity.seed})" for scan in scans)
         for scan in scans:
             if scan.undefined:
                 session.display.say(f"seed {scan.identity.seed}: {scan.undefined}; they count as wrong answers")
@@ -103,7 +103,7 @@ def _borne(scans: Sequence[Scan], group: str, loss: float) -> str:
         lowest = 1.0
         for row in scan.rows:
             if row.group == group:
-                if scan.dense.top1 - row.val.top1 >= loss:
+                if scan.dense["top1"] - row.val["top1"] >= loss:
                     break
                 lowest = row.density
         found.append(lowest)

@@ -106,7 +106,7 @@ def _result(density: float, val: Scores, test: Scores) -> PointResult:
 
 
 def _score(top1: float) -> Score:
-    return Score(loss=(100.0 - top1) / 50.0, top1=top1, top5=min(100.0, top1 + 2.0))
+    return Score(loss=(100.0 - top1) / 50.0, metrics={"top1": top1, "top5": min(100.0, top1 + 2.0)})
 
 
 def with_top5(made: TradeoffPoint, *, dense: float, after: float) -> TradeoffPoint:

@@ -93,15 +93,16 @@ def _row(group: str, density: float, level: Budget, dense: float, change: float,
         weights_kept=round(1_000 * density),
         density=round(1_000 * density) / 1_000,
         val=_score(dense, change, top5),
-        top1_low=change - 0.5,
-        top1_high=change + 0.5,
-        top5_low=change / 2 - 0.25 if top5 else None,
-        top5_high=change / 2 + 0.25 if top5 else None,
+        bounds={"top1_low": change - 0.5, "top1_high": change + 0.5}
+        | ({"top5_low": change / 2 - 0.25, "top5_high": change / 2 + 0.25} if top5 else {}),
     )
 
 
 def _score(dense: float, change: float, top5: bool) -> Score:
-    return Score(loss=(100.0 - dense - change) / 50.0, top1=dense + change, top5=99.0 + change / 2 if top5 else None)
+    return Score(
+        loss=(100.0 - dense - change) / 50.0,
+        metrics={"top1": dense + change} | ({"top5": 99.0 + change / 2} if top5 else {}),
+    )
 
 
 def logged_scans(*made: Scan, experiment: str = "pruneexp") -> list[LoggedScan]:
