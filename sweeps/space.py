@@ -47,8 +47,9 @@ def curves_of(scan: Scan) -> Curves:
     """The scan's curves, mildest level first; all layers of a coupled group have the curve of the group."""
     found: dict[str, list[CurvePoint]] = {}
     for row in scan.rows:
+        loss = scan.dense["top1"] - row.val["top1"]
         for layer in row.layers:
-            found.setdefault(layer, []).append(CurvePoint(row.level.value, row.density, scan.dense["top1"] - row.val["top1"]))
+            found.setdefault(layer, []).append(CurvePoint(row.level.value, row.density, loss))
     return found
 
 

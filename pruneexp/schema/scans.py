@@ -49,8 +49,8 @@ class LayerSensitivity:
     """One layer, or one group of coupled layers, at one level, while all others are dense; scored on val.
 
     ``group`` is the layer's name, or those of its layers joined by ``+``; ``layers`` are their names; ``kind`` is
-    ``conv``, ``linear`` or ``mixed``. ``density`` is the achieved density of the group. The ``bounds``, ``top1_low`` and
-    ``top1_high`` for the metric top1, are those of a 95 % interval of its change against the dense network, as
+    ``conv``, ``linear`` or ``mixed``. ``density`` is the achieved density of the group. The ``bounds``, for the metric
+    top1 ``top1_low`` and ``top1_high``, are those of a 95 % interval of its change against the dense network, as
     ``Metric.change`` measures it, by bootstrap over the examples.
     """
 
