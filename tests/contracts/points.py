@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from pruneexp.schema import (
     KIND,
     Budget,
     BudgetKind,
+    Metric,
     PointIdentity,
     PointResult,
     Score,
@@ -23,6 +24,8 @@ from pruneexp.schema import (
     names_text,
 )
 from pruneexp.schema.columns import LoggedPoint
+
+PERPLEXITY = Metric("perplexity", direction="minimize")
 
 
 def point(
@@ -113,8 +116,31 @@ def with_top5(made: TradeoffPoint, *, dense: float, after: float) -> TradeoffPoi
     """The same point with other top-5 test accuracies, in percent."""
     test = made.result.test
     assert test is not None
-    scores = replace(test, dense=replace(test.dense, top5=dense), after=replace(test.after, top5=after))
+    scores = replace(test, dense=_with(test.dense, top5=dense), after=_with(test.after, top5=after))
     return replace(made, result=replace(made.result, test=scores))
+
+
+def _with(score: Score, **values: float) -> Score:
+    return replace(score, metrics={**score.metrics, **values})
+
+
+def as_text(made: TradeoffPoint, perplexity: Callable[[float], float] = lambda top1: 104.0 - top1) -> TradeoffPoint:
+    """The same point of a language model, whose perplexities follow from the accuracies: 7 where these are 97."""
+    result = made.result
+    parts = {
+        split: replace(
+            scores,
+            **{
+                moment: replace(score, metrics={"perplexity": perplexity(score["top1"])})
+                for moment in ("dense", "before", "after")
+                if (score := getattr(scores, moment)) is not None
+            },
+        )
+        for split in ("val", "test")
+        if (scores := getattr(result, split)) is not None
+    }
+    made = with_settings(made, task="language_model", metric=PERPLEXITY)
+    return replace(made, result=replace(result, **parts))
 
 
 def with_settings(made: TradeoffPoint, **values: Any) -> TradeoffPoint:
