@@ -59,7 +59,8 @@ LAYERS = pa.field("layers", pa.list_(pa.struct([(name, _ARROW[kind]) for name, k
 def table(points: Iterable[LoggedPoint]) -> pa.Table:
     """A row for each point, in their order, with the columns of ``SCHEMA`` and of the points' other metrics."""
     rows = list(map(_row, points))
-    schema = with_metrics(SCHEMA, sorted(set().union(*rows).difference(SCHEMA.names)))
+    others = sorted({name.rpartition(".")[2] for name in metric_columns(set().union(*rows))})
+    schema = with_metrics(SCHEMA, [score + metric for metric in others for score in _SCORES])
     return pa.table({name: [row.get(name) for row in rows] for name in schema.names}, schema)
 
 
@@ -89,18 +90,13 @@ def metric_columns(names: Iterable[str]) -> list[str]:
     return [name for name in names if name.startswith(_SCORES) and name not in _TYPES]
 
 
-def metric_names(names: Iterable[str]) -> list[str]:
-    """The metrics that a table with columns of these names has, those of every table first."""
-    return [*METRICS, *dict.fromkeys(sorted(name.rpartition(".")[2] for name in metric_columns(names)))]
-
-
 def with_metrics(schema: pa.Schema, names: Iterable[str]) -> pa.Schema:
     """A schema with further columns of these names, for metrics."""
     return pa.schema([*schema, *((name, pa.float64()) for name in names)])
 
 
 def joined(tables: Sequence[pa.Table]) -> pa.Table:
-    """Tables one below the other; where one lacks a column of another, its rows have nothing there."""
+    """The rows of all tables, those of tables with the same columns together; a column that one lacks is null there."""
     alike: dict[tuple[str, ...], list[pa.Table]] = {}
     for one in tables:
         alike.setdefault(tuple(one.column_names), []).append(one)

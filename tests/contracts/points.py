@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -124,23 +124,21 @@ def _with(score: Score, **values: float) -> Score:
     return replace(score, metrics={**score.metrics, **values})
 
 
-def as_text(made: TradeoffPoint, perplexity: Callable[[float], float] = lambda top1: 104.0 - top1) -> TradeoffPoint:
-    """The same point of a language model, whose perplexities follow from the accuracies: 7 where these are 97."""
+def as_text(made: TradeoffPoint) -> TradeoffPoint:
+    """The same point of a language model; its perplexity is 104 less the accuracy: 7 where that is 97 %."""
     result = made.result
-    parts = {
-        split: replace(
-            scores,
-            **{
-                moment: replace(score, metrics={"perplexity": perplexity(score["top1"])})
-                for moment in ("dense", "before", "after")
-                if (score := getattr(scores, moment)) is not None
-            },
-        )
-        for split in ("val", "test")
-        if (scores := getattr(result, split)) is not None
-    }
-    made = with_settings(made, task="language_model", metric=PERPLEXITY)
-    return replace(made, result=replace(result, **parts))
+    test = None if result.test is None else _perplexities(result.test)
+    identity = {"task": "language_model", "metric": PERPLEXITY, "point_key": f"{made.identity.point_key}-text"}
+    made = replace(made, result=replace(result, val=_perplexities(result.val), test=test))
+    return with_settings(made, **identity)
+
+
+def _perplexities(scores: Scores) -> Scores:
+    def of(score: Score) -> Score:
+        return replace(score, metrics={PERPLEXITY.name: 104.0 - score["top1"]})
+
+    before = None if scores.before is None else of(scores.before)
+    return Scores(dense=of(scores.dense), before=before, after=of(scores.after))
 
 
 def with_settings(made: TradeoffPoint, **values: Any) -> TradeoffPoint:
