@@ -29,7 +29,7 @@ KEPT_LIMIT_MS = 5.0
 
 def example(number: int) -> schema.TradeoffPoint:
     """A point with as many numbers as a real one of LeNet-5 after pruning and retraining."""
-    score = schema.Score(loss=0.1, top1=98.0 + number / 1000, top5=99.9)
+    score = schema.Score(loss=0.1, metrics={"top1": 98.0 + number / 1000, "top5": 99.9})
     scores = schema.Scores(dense=score, before=score, after=score)
     effort = schema.Effort(epochs=10, flop=1e12, seconds=12.5, stages=1, cached=1)
     row = schema.LayerRow(

@@ -107,7 +107,7 @@ def draws() -> torch.Generator:
 def check(ours: LayerScores, theirs: LayerScores) -> None:
     """The same answers: losses bit for bit, accuracies as numbers."""
     assert torch.equal(ours.losses.view(torch.int32), theirs.losses.view(torch.int32))
-    accuracies = [[(score.top1, score.top5) for score in found.scores] for found in (ours, theirs)]
+    accuracies = [[score.metrics for score in found.scores] for found in (ours, theirs)]
     assert accuracies[0] == accuracies[1]
 
 

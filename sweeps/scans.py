@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pruneexp.cache.identity import short, stage_key
-from pruneexp.experiment.identity import penalties, settings
+from pruneexp.experiment.identity import labels, penalties, settings
 from pruneexp.experiment.session import Session
 from pruneexp.pruning.allotment import layer_name
-from pruneexp.schema import Budget, BudgetKind, LayerSensitivity, Scan, ScanIdentity, Score, unflatten
+from pruneexp.schema import Budget, BudgetKind, Scan, ScanIdentity, read_scan
 from pruneexp.sensitivity.groups import groups
 from pruneexp.stages.dense import train_dense
 from pruneexp.stages.graph import Stage
@@ -66,19 +66,15 @@ def scan_once(session: Session, levels: Sequence[float], kind: BudgetKind, optio
     """
     stage = stage_of(session, levels, kind, options or ScanOptions())
     record = session.runner.record(stage)
-    found = Scan(
-        identity=replace(_identity(session, stage, kind, options or ScanOptions()), device=record["device"]),
-        dense=Score(**record["dense"]),
-        images=record["images"],
-        rows=tuple(unflatten(LayerSensitivity, row) for row in record["rows"]),
-    )
+    of = replace(_identity(session, stage, kind, options or ScanOptions()), device=record["device"])
+    found = read_scan(of, record)
     session.record_scan(found)
     return found
 
 
 def _identity(session: Session, stage: Stage, kind: BudgetKind, options: ScanOptions) -> ScanIdentity:
     job, choices = session.job, session.choices
-    hashes, learner = settings(job), job.setting.learner
+    hashes, learner, told = settings(job), job.setting.learner, labels(job)
     others = {name: value for name, value in stage.config.items() if name != "seed"}
     return ScanIdentity(
         model=choices["model"],
@@ -98,4 +94,6 @@ def _identity(session: Session, stage: Stage, kind: BudgetKind, options: ScanOpt
         reg_settings=hashes["reg_settings"],
         dense_settings=hashes["dense_settings"],
         scan_settings=short(stage_key("scan settings", 1, others, [])),
+        task=told.get("task"),
+        metric=told.get("metric"),
     )

@@ -9,7 +9,7 @@ from typing import Any
 from pruneexp.cost.activations import Activations
 from pruneexp.cost.counts import LayerCount
 from pruneexp.cost.rows import layer_rows, totals
-from pruneexp.schema import Effort, Ledger, PointIdentity, PointResult, Score, Scores, TradeoffPoint
+from pruneexp.schema import Effort, Ledger, PointIdentity, PointResult, Scores, TradeoffPoint, score
 from pruneexp.stages.graph import Route, Runner
 from pruneexp.stages.setting import Learner
 
@@ -56,8 +56,8 @@ def assemble(of: PointIdentity, route: Route, runner: Runner, learner: Learner) 
 
 
 def _scores(split: str, dense: Mapping[str, Any], mask: Mapping[str, Any] | None, final: Mapping[str, Any]) -> Scores:
-    before = Score(**mask[split]) if mask is not None else None
-    return Scores(dense=Score(**dense[split]), before=before, after=Score(**final[split]))
+    before = score(mask[split]) if mask is not None else None
+    return Scores(dense=score(dense[split]), before=before, after=score(final[split]))
 
 
 def _ledger(route: Route, records: Mapping[str, Mapping[str, Any]], runner: Runner) -> Ledger:

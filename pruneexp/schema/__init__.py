@@ -17,10 +17,8 @@ from pruneexp.schema.derived import (
     group_of,
     undefined,
 )
+from pruneexp.schema.metrics import TOP1, TOP5, Metric
 from pruneexp.schema.names import (
-    ACCURACY_LOSS,
-    ACCURACY_LOSS_BEFORE,
-    ACCURACY_LOSS_TEST,
     CACHE_HITS,
     COLLAPSE,
     COMPARED,
@@ -39,6 +37,9 @@ from pruneexp.schema.names import (
     KIND,
     LAYERS_FILE,
     LEVEL,
+    LOSS,
+    LOSS_BEFORE,
+    LOSS_TEST,
     NETWORK_COMPRESSION,
     NETWORK_KEY,
     OVERLOOKED,
@@ -68,13 +69,12 @@ from pruneexp.schema.points import (
     Score,
     Scores,
     TradeoffPoint,
+    read_point,
+    score,
 )
-from pruneexp.schema.scans import LayerSensitivity, Scan, ScanIdentity
+from pruneexp.schema.scans import LayerSensitivity, Scan, ScanIdentity, read_scan
 
 __all__ = [
-    "ACCURACY_LOSS",
-    "ACCURACY_LOSS_BEFORE",
-    "ACCURACY_LOSS_TEST",
     "CACHE_HITS",
     "COLLAPSE",
     "COMPARED",
@@ -94,6 +94,9 @@ __all__ = [
     "KIND",
     "LAYERS_FILE",
     "LEVEL",
+    "LOSS",
+    "LOSS_BEFORE",
+    "LOSS_TEST",
     "MEASURES",
     "NETWORK_COMPRESSION",
     "NETWORK_KEY",
@@ -115,6 +118,8 @@ __all__ = [
     "SUMMARY_KEY",
     "SUMMARY_OF",
     "SWEEP",
+    "TOP1",
+    "TOP5",
     "UNDEFINED",
     "Budget",
     "BudgetKind",
@@ -122,6 +127,7 @@ __all__ = [
     "LayerRow",
     "LayerSensitivity",
     "Ledger",
+    "Metric",
     "PointIdentity",
     "PointResult",
     "Scan",
@@ -140,6 +146,9 @@ __all__ = [
     "names_of",
     "names_text",
     "nothing",
+    "read_point",
+    "read_scan",
+    "score",
     "undefined",
     "unflatten",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import dataclasses
 import functools
 import json
@@ -14,11 +15,15 @@ Record = TypeVar("Record")
 
 
 class _Field(NamedTuple):
-    """One field of a record: ``hint`` is its type without ``None``; ``nested`` is true if that is a record itself."""
+    """One field of a record: ``hint`` is its type without ``None``; ``nested`` is true if that is a record itself.
+
+    ``spread`` is true of a mapping from names to numbers, whose items stand beside the other fields.
+    """
 
     name: str
     hint: Any
     nested: bool
+    spread: bool
     optional: bool
     required: bool
 
@@ -33,6 +38,8 @@ def flatten(record: Any, prefix: str = "") -> dict[str, Any]:
         name = prefix + field.name
         if field.nested:
             flat |= flatten(value, name + ".")
+        elif field.spread:
+            flat |= {prefix + inner: number for inner, number in value.items()}
         else:
             flat[name] = value
     return flat
@@ -46,9 +53,12 @@ def unflatten(kind: type[Record], flat: Mapping[str, Any], prefix: str = "") -> 
         ValueError: a value cannot be read as the declared type.
     """
     values: dict[str, Any] = {}
-    for field in _fields(typing.cast(Any, kind)):
+    fields = _fields(typing.cast(Any, kind))
+    for field in fields:
         name = prefix + field.name
-        if field.nested:
+        if field.spread:
+            values[field.name] = _beside(fields, flat, prefix)
+        elif field.nested:
             below = name + "."
             absent = field.optional and not any(key.startswith(below) for key in flat)
             values[field.name] = None if absent else unflatten(field.hint, flat, below)
@@ -61,8 +71,18 @@ def unflatten(kind: type[Record], flat: Mapping[str, Any], prefix: str = "") -> 
     return kind(**values)
 
 
+def _beside(fields: Iterable[_Field], flat: Mapping[str, Any], prefix: str) -> dict[str, float]:
+    """The numbers of a spread field: all under the prefix that no other field has."""
+    taken, start = {field.name for field in fields}, len(prefix)
+    names = [name[start:] for name in flat if name.startswith(prefix)]
+    return {name: float(flat[prefix + name]) for name in names if name not in taken and "." not in name}
+
+
 def flat_names(kind: Any) -> tuple[str, ...]:
-    """Every name that ``flatten`` can give a record of this kind, also of absent values, in the order of its fields."""
+    """Every name that ``flatten`` can give a record of this kind, also of absent values, in the order of its fields.
+
+    The names in a mapping of numbers are those of the record, and none of its kind's.
+    """
     return tuple(flat_types(kind))
 
 
@@ -74,7 +94,7 @@ def flat_types(kind: Any, prefix: str = "") -> Mapping[str, type]:
         name = prefix + field.name
         if field.nested:
             found |= flat_types(field.hint, f"{name}.")
-        else:
+        elif not field.spread:
             literals = typing.get_args(field.hint)
             found[name] = type(literals[0]) if literals else field.hint
     return found
@@ -89,7 +109,7 @@ def flat_defaults(kind: Any, prefix: str = "") -> dict[str, Any]:
             found |= dict.fromkeys(flat_types(field.hint, f"{name}."))
         elif field.nested:
             found |= flat_defaults(field.hint, f"{name}.")
-        elif not field.required:
+        elif not field.required and not field.spread:
             found[name] = declared.default
     return found
 
@@ -105,7 +125,8 @@ def _field(field: dataclasses.Field[Any], hint: Any) -> _Field:
     if optional:
         hint = next(part for part in typing.get_args(hint) if part is not types.NoneType)
     required = field.default is dataclasses.MISSING
-    return _Field(field.name, hint, dataclasses.is_dataclass(hint), optional, required)
+    spread = typing.get_origin(hint) is collections.abc.Mapping
+    return _Field(field.name, hint, dataclasses.is_dataclass(hint), spread, optional, required)
 
 
 def names_text(names: Iterable[str]) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from pruneexp.schema.budgets import Budget
+from pruneexp.schema.codec import unflatten
+from pruneexp.schema.metrics import TOP1, Metric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +24,8 @@ class PointIdentity:
     Fields that may be None repeat single values of the hashed settings, so that users can filter by them; they are None
     where a choice has no such value and in records of earlier versions. ``path`` holds the budgets of the whole curve,
     comma-separated, where the rounds that lead to a point depend on them. ``study`` and ``trial`` belong to the search
-    that requested the point; they are empty and -1 for a point of a curve.
+    that requested the point; they are empty and -1 for a point of a curve. ``task`` and ``metric``, the first of its
+    metrics, are None for classification, whose ``primary`` is ``TOP1``.
     """
 
     model: str
@@ -72,21 +77,46 @@ class PointIdentity:
     scaled_init: str | None = None
     study: str = ""
     trial: int = -1
+    task: str | None = None
+    metric: Metric | None = None
+
+    @property
+    def primary(self) -> Metric:
+        """The metric that a point is judged by."""
+        return self.metric or TOP1
+
+    @property
+    def example(self) -> str:
+        """What one of the examples that networks are scored on is called."""
+        return "image" if self.task is None else "example"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """Scores of one network on one split: mean cross-entropy, accuracies in percent; ``top5`` from six classes on.
+    """Scores of one network on one split: the mean loss, and each metric of the task by name.
 
-    ``undefined`` of ``images`` images have no best class, because a logit is not a number; they count as wrong answers.
-    Both are None if every image has one.
+    Of classification, these are the mean cross-entropy and accuracies in percent: ``top1``, and ``top5`` from six
+    classes on. ``undefined`` of ``images`` examples have no answer, because an output is not a number; they count as
+    wrong answers. Both are None if every example has one.
     """
 
     loss: float
-    top1: float
-    top5: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
     undefined: int | None = None
     images: int | None = None
+
+    def __getitem__(self, metric: str) -> float:
+        """The value of a metric.
+
+        Raises:
+            KeyError: the score has no such metric.
+        """
+        return self.metrics[metric]
+
+
+def score(record: Mapping[str, Any]) -> Score:
+    """The score that stands flat in the record of a stage, where what is absent may also be null."""
+    return unflatten(Score, {name: value for name, value in record.items() if value is not None})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,3 +232,19 @@ class TradeoffPoint:
             return False
         slack = max(1, len(self.layers)) / max(1, self.result.weights_total)
         return abs(self.result.density_scope - asked) > slack
+
+
+def read_point(identity: Mapping[str, Any], result: Mapping[str, Any]) -> tuple[PointIdentity, PointResult]:
+    """A point from its flat identity and its flat numbers.
+
+    Raises:
+        KeyError: a required value is missing, such as one of its primary metric; the message names it.
+        ValueError: a value cannot be read as the declared type.
+    """
+    of, numbers = unflatten(PointIdentity, identity), unflatten(PointResult, result)
+    for split, scores in (("val", numbers.val), ("test", numbers.test)):
+        for moment in ("dense", "after", "before"):
+            found: Score | None = getattr(scores, moment, None)
+            if found is not None and of.primary.name not in found.metrics:
+                raise KeyError(f"{split}.{moment}.{of.primary.name}")
+    return of, numbers

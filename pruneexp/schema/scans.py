@@ -1,11 +1,15 @@
-"""A sensitivity scan: how much accuracy each layer costs when it alone is pruned (Han et al. 2015, Figure 6)."""
+"""A sensitivity scan: how much each layer costs when it alone is pruned (Han et al. 2015, Figure 6)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from pruneexp.schema.budgets import Budget, BudgetKind
-from pruneexp.schema.points import Score
+from pruneexp.schema.codec import unflatten
+from pruneexp.schema.metrics import TOP1, Metric
+from pruneexp.schema.points import Score, score
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +38,18 @@ class ScanIdentity:
     dense_settings: str
     scan_settings: str
     reg_settings: str = ""
+    task: str | None = None
+    metric: Metric | None = None
+
+    @property
+    def primary(self) -> Metric:
+        """The metric that a scan is judged by, as that of ``PointIdentity``."""
+        return self.metric or TOP1
+
+    @property
+    def example(self) -> str:
+        """What one of the examples that networks are scored on is called."""
+        return "image" if self.task is None else "example"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +57,9 @@ class LayerSensitivity:
     """One layer, or one group of coupled layers, at one level, while all others are dense; scored on val.
 
     ``group`` is the layer's name, or those of its layers joined by ``+``; ``layers`` are their names; ``kind`` is
-    ``conv``, ``linear`` or ``mixed``. ``density`` is the achieved density of the group. The bounds are those of a 95 %
-    interval of the change of accuracy against the dense network, in points, by bootstrap over the images.
+    ``conv``, ``linear`` or ``mixed``. ``density`` is the achieved density of the group. The ``bounds``, for the metric
+    top1 ``top1_low`` and ``top1_high``, are those of a 95 % interval of its change against the dense network, as
+    ``Metric.change`` measures it, by bootstrap over the examples.
     """
 
     group: str
@@ -53,10 +70,7 @@ class LayerSensitivity:
     weights_kept: int
     density: float
     val: Score
-    top1_low: float
-    top1_high: float
-    top5_low: float | None = None
-    top5_high: float | None = None
+    bounds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,4 +89,19 @@ class Scan:
         if not found:
             return ""
         passes = f"in {len(found)} of {1 + len(self.rows)} passes"
-        return f"not a number on up to {max(found)} of {self.images} images, {passes}"
+        return f"not a number on up to {max(found)} of {self.images} {self.identity.example}s, {passes}"
+
+
+def read_scan(identity: ScanIdentity, table: Mapping[str, Any]) -> Scan:
+    """A scan from the record of its stage, or from its file.
+
+    Raises:
+        KeyError: a required value is missing, such as one of its primary metric; the message names it.
+        TypeError: a value is not of the declared type.
+        ValueError: a value cannot be read as the declared type.
+    """
+    dense, rows = score(table["dense"]), tuple(unflatten(LayerSensitivity, row) for row in table["rows"])
+    for name, found in (("dense", dense), *(("val", row.val) for row in rows)):
+        if identity.primary.name not in found.metrics:
+            raise KeyError(f"{name}.{identity.primary.name}")
+    return Scan(identity=identity, dense=dense, images=int(table["images"]), rows=rows)

@@ -129,8 +129,7 @@ def _score(loss: Tensor, top1: Tensor, top5: Tensor | None, undefined: Tensor) -
     without = int(undefined.count_nonzero())
     return Score(
         loss=float(loss.double().mean()),
-        top1=_percent(top1),
-        top5=None if top5 is None else _percent(top5),
+        metrics={"top1": _percent(top1)} | ({} if top5 is None else {"top5": _percent(top5)}),
         undefined=without or None,
         images=undefined.numel() if without else None,
     )

@@ -105,10 +105,9 @@ def _artefact(
     spent: Mapping[str, Any],
 ) -> Artefact:
     """The rows of the record, and every image's answers, of which the rows are means."""
-    top1 = intervals(outcomes.top1, outcomes.dense.top1, seed=setting.seed, resamples=grid.resamples)
-    top5 = None
+    bounds = {"top1": intervals(outcomes.top1, outcomes.dense.top1, seed=setting.seed, resamples=grid.resamples)}
     if outcomes.top5 is not None and outcomes.dense.top5 is not None:
-        top5 = intervals(outcomes.top5, outcomes.dense.top5, seed=setting.seed, resamples=grid.resamples)
+        bounds["top5"] = intervals(outcomes.top5, outcomes.dense.top5, seed=setting.seed, resamples=grid.resamples)
     layers = prunable(network)
     rows = []
     for g, group in enumerate(cut):
@@ -124,10 +123,11 @@ def _artefact(
                 weights_kept=kept,
                 density=kept / total,
                 val=outcomes.score(g, place),
-                top1_low=float(top1[0][g, place]),
-                top1_high=float(top1[1][g, place]),
-                top5_low=None if top5 is None else float(top5[0][g, place]),
-                top5_high=None if top5 is None else float(top5[1][g, place]),
+                bounds={
+                    f"{metric}_{side}": float(bound[g, place])
+                    for metric, found in bounds.items()
+                    for side, bound in zip(("low", "high"), found, strict=True)
+                },
             )
             rows.append(flatten(row))
     record = {

@@ -44,8 +44,8 @@ class Progress(Protocol):
 class Watch(Protocol):
     """Looks on while a stage trains; may end it by raising, and changes nothing."""
 
-    def __call__(self, stage: str, epoch: Epoch, top1: Callable[[], float]) -> None:
-        """An epoch is finished; ``top1`` measures the network's accuracy on val, in percent."""
+    def __call__(self, stage: str, epoch: Epoch, value: Callable[[], float]) -> None:
+        """An epoch is finished; ``value`` measures the primary metric of the network on val."""
 
 
 @dataclass(frozen=True)

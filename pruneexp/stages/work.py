@@ -13,7 +13,7 @@ from pruneexp.cost.activations import activations
 from pruneexp.data.dataset import Source
 from pruneexp.errors import UserError
 from pruneexp.pruning.masks import MaskSet
-from pruneexp.schema import Effort
+from pruneexp.schema import Effort, flatten
 from pruneexp.stages.setting import Learner, Observer, Regime
 from pruneexp.training import dropout
 from pruneexp.training.evaluation import disconnected, evaluate, recalibrate_batchnorm
@@ -158,4 +158,4 @@ def effort(*, epochs: float = 0.0, flop: float = 0.0, seconds: float) -> dict[st
 
 def _score(learner: Learner, network: nn.Module, split: Source) -> dict[str, Any]:
     batch = learner.evaluation_batch
-    return asdict(evaluate(network, split, device=learner.device, adapt=learner.adapt, batch_size=batch))
+    return flatten(evaluate(network, split, device=learner.device, adapt=learner.adapt, batch_size=batch))

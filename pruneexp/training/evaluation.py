@@ -48,8 +48,7 @@ def evaluate(
     loss, top1, top5, undefined = (sums / len(data)).tolist()
     return Score(
         loss=loss,
-        top1=100 * top1,
-        top5=100 * top5 if classes > 5 else None,
+        metrics={"top1": 100 * top1} | ({"top5": 100 * top5} if classes > 5 else {}),
         undefined=round(undefined * len(data)) if undefined else None,
         images=len(data) if undefined else None,
     )

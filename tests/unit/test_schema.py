@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pruneexp import schema
+from tests.contracts.points import point
 
 KINDS = ", ".join(map(repr, schema.MEASURES))
 texts = st.text(max_size=12)
 finite = st.floats(allow_nan=False, allow_infinity=False)
 counts = st.integers(0, 2**53)
-scores = st.builds(schema.Score, loss=finite, top1=finite, top5=st.none() | finite)
+metrics = st.dictionaries(st.sampled_from(["top1", "top5", "perplexity", "map-50"]), finite, min_size=1)
+scores = st.builds(schema.Score, loss=finite, metrics=metrics, undefined=st.none() | counts, images=st.none() | counts)
 moments = st.builds(schema.Scores, dense=scores, after=scores, before=st.none() | scores)
 efforts = st.builds(schema.Effort, epochs=finite, flop=finite, seconds=finite, stages=counts, cached=counts)
 ledgers = st.builds(schema.Ledger, dense=efforts, prune=efforts, retrain=efforts, scratch=efforts)
@@ -26,6 +28,13 @@ identities = st.builds(
     reg_strength=finite,
     seed=st.integers(-(2**70), 2**70),
     budget=budgets,
+    metric=st.none()
+    | st.builds(
+        schema.Metric,
+        name=st.sampled_from(["top1", "perplexity"]),
+        unit=st.sampled_from(["", "%"]),
+        direction=st.sampled_from(["maximize", "minimize"]),
+    ),
     **dict.fromkeys(TEXT_FIELDS, texts),
 )
 COUNT_FIELDS = ("weights_total", "weights_kept", "neurons_total", "neurons_dead", "bytes_dense", "bytes_sparse")
@@ -68,20 +77,21 @@ def test_a_result_survives_as_floats(result: schema.PointResult) -> None:
 
 
 def test_what_earlier_records_lack_is_absent() -> None:
-    score = schema.Score(loss=0.5, top1=90.0)
+    score = schema.Score(loss=0.5, metrics={"top1": 90.0})
     numbers = dict.fromkeys(("density", "density_scope", "density_effective", "activation_share"), 0.1)
     flop = dict.fromkeys(("flop_dense", "flop_weights", "flop_effective"), 8.0)
     scores = schema.flatten(schema.Scores(dense=score, after=score))
     flat = {**dict.fromkeys(COUNT_FIELDS, 10), **numbers, **flop, **{f"val.{name}": of for name, of in scores.items()}}
     old = schema.unflatten(schema.PointResult, flat)
     assert old.flop_total is old.network_total is old.network_bytes_sparse is None
-    assert schema.NETWORK_COMPRESSION not in schema.derived(old)
+    assert schema.NETWORK_COMPRESSION not in schema.derived(dataclasses.replace(point(), result=old))
     new = dataclasses.replace(old, network_total=30, network_kept=12)
-    assert schema.derived(new)[schema.NETWORK_COMPRESSION] == 2.5
+    assert schema.derived(dataclasses.replace(point(), result=new))[schema.NETWORK_COMPRESSION] == 2.5
 
 
 def test_names_are_dotted_and_absent_values_are_left_out() -> None:
-    flat = schema.flatten(schema.Scores(dense=schema.Score(loss=0.5, top1=90.0), after=schema.Score(loss=0.4, top1=91)))
+    dense, after = (schema.Score(loss=loss, metrics={"top1": top1}) for loss, top1 in ((0.5, 90.0), (0.4, 91)))
+    flat = schema.flatten(schema.Scores(dense=dense, after=after))
     assert flat == {"dense.loss": 0.5, "dense.top1": 90.0, "after.loss": 0.4, "after.top1": 91}
 
 
@@ -92,8 +102,8 @@ def test_a_ledger_that_was_not_written_is_read_as_empty() -> None:
 @pytest.mark.parametrize(
     ("kind", "flat", "error"),
     [
-        (schema.Score, {"loss": 1.0}, KeyError("top1")),
-        (schema.Scores, {"dense.loss": 1.0, "dense.top1": 9.0, "after.loss": 1.0}, KeyError("after.top1")),
+        (schema.Score, {"top1": 1.0}, KeyError("loss")),
+        (schema.Scores, {"dense.loss": 1.0, "dense.top1": 9.0, "after.top1": 1.0}, KeyError("after.loss")),
         (schema.Budget, {"kind": "sparsity", "value": "0.1"}, ValueError(f"'sparsity' is none of {KINDS}")),
         (schema.Budget, {"kind": "density", "value": "ten"}, ValueError("could not convert string to float: 'ten'")),
         (schema.Effort, {"stages": 1.5}, ValueError("1.5 is not a whole number")),
@@ -111,7 +121,7 @@ def test_what_cannot_be_read_is_named(kind: type[Any], flat: dict[str, Any], err
     ("asked", "scope", "missed"), [(None, 0.9, False), (0.1, 0.1004, False), (0.1, 0.102, True), (0.5, 0.4, True)]
 )
 def test_a_missed_density_is_one_rounding_does_not_explain(asked: float | None, scope: float, missed: bool) -> None:
-    score = schema.Score(loss=0.0, top1=0.0)
+    score = schema.Score(loss=0.0, metrics={"top1": 0.0})
     both = schema.Scores(dense=score, after=score)
     result = schema.PointResult(
         density_asked=asked, density=scope, density_scope=scope, density_effective=scope, weights_total=1000,

@@ -131,12 +131,12 @@ class TestAgainstWholePasses:
 
         def visit() -> Tensor:
             score = evaluate(net, data, device=CPU, batch_size=16)
-            return torch.tensor([score.top1, score.top5 or 0.0, score.loss], dtype=torch.float64)
+            return torch.tensor([score["top1"], score.metrics.get("top5", 0.0), score.loss], dtype=torch.float64)
 
         for group, row in enumerate(one_by_one(net, data, visit, DENSITIES)):
             for level, (top1, top5, loss) in enumerate(map(Tensor.tolist, row)):
                 score = outcomes.score(group, level)
-                assert (score.top1, score.top5) == (top1, top5)
+                assert (score["top1"], score.metrics.get("top5")) == (top1, top5)
                 assert score.loss == pytest.approx(loss, rel=1e-6)
         dense = evaluate(net, data, device=CPU, batch_size=16)
         assert replace(outcomes.dense.score(), loss=0.0) == replace(dense, loss=0.0)

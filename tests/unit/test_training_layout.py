@@ -108,5 +108,5 @@ def test_a_single_image_that_loses_its_batch_is_scored_like_any_other() -> None:
     torch.manual_seed(0)
     network, data = brought.Squeezing(3), digits(5)
     found, whole = (evaluate(network, data, device=CPU, batch_size=size) for size in (4, 5))
-    assert found.top1 == whole.top1
+    assert found["top1"] == whole["top1"]
     assert found.loss == pytest.approx(whole.loss, rel=1e-6)
