@@ -13,7 +13,7 @@ from analysis.paper import paper_numbers
 from analysis.records.frames import SUBJECT
 from analysis.statistics import layer_curves, scoring
 from analysis.statistics.conditions import joined
-from analysis.statistics.layer_curves import Layer, LevelMark, Panel, Way
+from analysis.statistics.layer_curves import LayerCurve, LevelMark, Panel, Way
 from pruneexp.errors import UserError
 from pruneexp.schema import TOP1, TOP5, Metric
 
@@ -134,7 +134,7 @@ def rows(made: SensitivityCurves) -> Iterable[SensitivityRow]:
             yield SensitivityRow(*subject, pruned, change, None, None, None, None, None, "")
 
 
-def _marks(made: SensitivityCurves) -> Iterable[tuple[Way, Layer, LevelMark]]:
+def _marks(made: SensitivityCurves) -> Iterable[tuple[Way, LayerCurve, LevelMark]]:
     return ((way, layer, mark) for way in made.ways for layer in way.layers for mark in layer.marks)
 
 
@@ -253,7 +253,7 @@ def _panel(axes: Axes, made: SensitivityCurves, way: Way, panel: Panel, lines: d
             _curve(axes, layer, lines[layer.group])
 
 
-def _curve(axes: Axes, layer: Layer, look: style.Line) -> None:
+def _curve(axes: Axes, layer: LayerCurve, look: style.Line) -> None:
     """Band and line; the line starts at the dense network, where nothing is pruned and nothing changes."""
     banded = [(mark.pruned, scoring.drawn(mark.low), scoring.drawn(mark.high))
               for mark in layer.marks if mark.low is not None and mark.high is not None]  # fmt: skip

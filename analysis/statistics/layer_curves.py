@@ -35,7 +35,7 @@ class LevelMark(NamedTuple):
     runs: tuple[str, ...]
 
 
-class Layer(NamedTuple):
+class LayerCurve(NamedTuple):
     """The curve of one layer, or of one group of coupled layers, which stands with the convolutions if it has one."""
 
     group: str
@@ -53,7 +53,7 @@ class Way(NamedTuple):
     conditions: tuple[tuple[str, str], ...]
     retrain_epochs: int
     images: tuple[int, ...]
-    layers: tuple[Layer, ...]
+    layers: tuple[LayerCurve, ...]
 
 
 def ways(rows: pd.DataFrame, metric: str) -> tuple[Way, ...]:
@@ -85,14 +85,14 @@ def _words(name: str, value: Any) -> str:
     return short(name, text(value))
 
 
-def _layers(rows: pd.DataFrame, metric: str) -> tuple[Layer, ...]:
+def _layers(rows: pd.DataFrame, metric: str) -> tuple[LayerCurve, ...]:
     placed = [(same["place"].min(), str(key["group"]), str(key["kind"]), same)
               for key, same in selection.groups(rows, ("group", "kind"))]  # fmt: skip
     made = []
     for _, group, kind, same in sorted(placed, key=lambda item: item[:3]):
         marks = [_mark(budget_text(*level.values()), at, metric) for level, at in selection.groups(same, LEVEL)]
         ordered = tuple(sorted(marks, key=lambda mark: (mark.pruned, mark.level)))
-        made.append(Layer(group, "linear" if kind == "linear" else "conv", ordered))
+        made.append(LayerCurve(group, "conv" if kind in ("conv", "mixed") else "linear", ordered))
     return tuple(made)
 
 
