@@ -20,8 +20,8 @@ from pruneexp.training import layout, seeding
 from pruneexp.training.frozen import training_except
 from pruneexp.training.recipe import Recipe, learning_rate
 from pruneexp.training.regularizers import NoPenalty, Penalty
-from pruneexp.training.snapshot import Checkpointer, Position, Snapshot
-from pruneexp.training.step import Step
+from pruneexp.training.snapshot import Checkpointer, Generators, Position, Snapshot, resume_generators
+from pruneexp.training.step import Step, Update
 
 _TICK = 0.2  # seconds between two reports within an epoch
 
@@ -107,9 +107,11 @@ def fit(
     network.to(device)
     masks = (masks or MaskSet({})).to(device)
     with _prepared(network, recipe, penalty or NoPenalty(), masks, frozen, adapt, device) as step:
-        snapshot = Snapshot(network, step.optimizer, Position.start(device), device)
-        size = _EpochSize.of(len(data), recipe)
-        training = _Training(network, data, recipe, masks, step, snapshot, size, seed, augment, checkpoint, on_fraction)
+        snapshot = Snapshot(network, step.update.optimizer, Position.start(device))
+        size = EpochSize.of(len(data), recipe)
+        training = _Training(
+            network, data, recipe, masks, step, snapshot, size, seed, augment, device, checkpoint, on_fraction
+        )
         return training.run(on_epoch)
 
 
@@ -130,23 +132,67 @@ def _prepared(
         arrange = stack.enter_context(layout.arranged(network))
         enforcement = stack.enter_context(enforced(network, masks))
         prepare = arrange if adapt is None else lambda images: arrange(adapt(images))
-        yield Step(network, recipe, penalty, enforcement, prepare, device)
+        yield Step(network, recipe, Update(network, recipe, penalty, enforcement), prepare, device)
 
 
 @dataclass(frozen=True)
-class _EpochSize:
-    """Images and steps of an epoch, and steps of the whole training."""
+class EpochSize:
+    """Images and steps of an epoch, and steps of the whole training, on data of ``length`` images.
 
+    A last batch of a single image, which batch normalisation cannot take, is left out.
+    """
+
+    length: int
+    batch: int
     images: int
     steps: int
     total: int
 
     @classmethod
-    def of(cls, length: int, recipe: Recipe) -> _EpochSize:
+    def of(cls, length: int, recipe: Recipe) -> EpochSize:
         alone = length > 1 and length % recipe.batch_size == 1 and recipe.batch_size > 1
         images = length - alone
         steps = math.ceil(images / recipe.batch_size)
-        return cls(images, steps, steps * recipe.epochs)
+        return cls(length, recipe.batch_size, images, steps, steps * recipe.epochs)
+
+    def order(self, seed: int, position: Position) -> Tensor:
+        """The images that the present epoch still visits: all of them in an order of its own, less those of its steps.
+
+        None are left where the last save followed the last step of an epoch.
+        """
+        order = torch.randperm(self.length, generator=seeding.generator(seed, "order", position.epoch))
+        return order[position.step * self.batch : self.images]
+
+    def rate(self, recipe: Recipe, position: Position) -> float:
+        """The learning rate of the next step."""
+        return learning_rate(recipe, position.epoch * self.steps + position.step, self.total)
+
+
+def close_epoch(
+    network: nn.Module, masks: MaskSet, recipe: Recipe, size: EpochSize, position: Position, opened: float
+) -> Epoch:
+    """Check loss, weights and masks, and move on to the next epoch: here alone the host waits for the device.
+
+    ``opened`` is the monotonic time at which this process began with the epoch.
+
+    Raises:
+        Diverged: the loss or a weight is not finite.
+        RuntimeError: a pruned weight is not zero.
+    """
+    done = position.epoch + 1
+    lr = learning_rate(recipe, done * size.steps - 1, size.total)
+    loss = _finite(position.loss, network)
+    if loss is None:
+        raise Diverged(
+            f"Training diverged in epoch {done} of {recipe.epochs} at learning rate {lr:g}: "
+            "the loss or a weight is not a finite number; a lower learning rate or a gradient clip may help."
+        )
+    assert_enforced(network, masks)
+    position.losses.append(loss / size.images)
+    position.loss.zero_()
+    position.epoch, position.step = done, 0
+    seconds = time.monotonic() - opened
+    return Epoch(index=done, total=recipe.epochs, loss=position.losses[-1], lr=lr, seconds=seconds)
 
 
 @dataclass(frozen=True)
@@ -159,72 +205,58 @@ class _Training:
     masks: MaskSet
     step: Step
     snapshot: Snapshot
-    size: _EpochSize
+    size: EpochSize
     seed: int
     augment: bool
+    device: torch.device
     checkpoint: Checkpointer | None
     on_fraction: Callable[[float], None] | None
 
     def run(self, on_epoch: Callable[[Epoch], None] | None) -> Fitted:
         position = self.snapshot.position
-        generators = self.snapshot.load(self.checkpoint) if self.checkpoint is not None else None
+        saved = self.checkpoint.load() if self.checkpoint is not None else None
+        states = self.snapshot.restore(*saved) if saved is not None else None
         begin = time.monotonic() - position.seconds
         while position.epoch < self.recipe.epochs:
             opened = time.monotonic()
-            augmentation = self._open()
-            if generators is not None:
-                self.snapshot.resume_generators(generators, augmentation)
-                generators = None
-            self._take_steps(augmentation, begin)
-            epoch = self._close(opened)
+            generators = self._open()
+            if states is not None:
+                resume_generators(states, generators)
+                states = None
+            self._take_steps(generators, begin)
+            epoch = close_epoch(self.network, self.masks, self.recipe, self.size, position, opened)
             if on_epoch is not None:
                 on_epoch(epoch)
         steps, seconds = position.epoch * self.size.steps, time.monotonic() - begin
         return Fitted(losses=tuple(position.losses), steps=steps, epochs=position.epoch, seconds=seconds)
 
-    def _open(self) -> torch.Generator | None:
+    def _open(self) -> Generators:
         """Put the global generators, which only dropout draws from, and the augmentation at the start of an epoch."""
-        device, epoch = self.snapshot.device, self.snapshot.position.epoch
+        device, epoch = self.device, self.snapshot.position.epoch
         seeding.seed_global(device, self.seed, "dropout", epoch)
-        return seeding.generator(self.seed, "augment", epoch, device=device) if self.augment else None
+        generators = {str(i): each for i, each in enumerate(seeding.global_generators(device))}
+        if self.augment:
+            generators["augment"] = seeding.generator(self.seed, "augment", epoch, device=device)
+        return generators
 
-    def _take_steps(self, augmentation: torch.Generator | None, begin: float) -> None:
+    def _take_steps(self, generators: Generators, begin: float) -> None:
         """Take the remaining steps of the present epoch, and save the position after each step at which that is due."""
-        recipe, position, size, checkpoint = self.recipe, self.snapshot.position, self.size, self.checkpoint
-        order = torch.randperm(len(self.data), generator=seeding.generator(self.seed, "order", position.epoch))
-        order = order[position.step * recipe.batch_size : size.images]
-        if len(order) == 0:  # the last save may have followed the last step of an epoch
+        position, size, checkpoint = self.snapshot.position, self.size, self.checkpoint
+        order = size.order(self.seed, position)
+        if len(order) == 0:
             return
-        report = _Reporter(self.on_fraction, size.steps)
-        batches = self.data.batches(recipe.batch_size, self.snapshot.device, order=order, augment=augmentation)
-        for images, labels in batches:
-            lr = learning_rate(recipe, position.epoch * size.steps + position.step, size.total)
+        report = FractionReporter(self.on_fraction, size.steps)
+        augmentation = generators.get("augment")
+        for images, labels in self.data.batches(size.batch, self.device, order=order, augment=augmentation):
+            lr = size.rate(self.recipe, position)
             position.loss.add_(self.step(images, labels, lr), alpha=len(labels))
             position.step += 1
             if checkpoint is not None and checkpoint.due():
-                self.snapshot.save(checkpoint, augmentation, time.monotonic() - begin)
+                checkpoint.save(*self.snapshot.state(generators, time.monotonic() - begin))
             report(position.step)
 
-    def _close(self, opened: float) -> Epoch:
-        """Check loss, weights and masks, and move on to the next epoch: here alone the host waits for the device."""
-        position, recipe = self.snapshot.position, self.recipe
-        done = position.epoch + 1
-        lr = learning_rate(recipe, done * self.size.steps - 1, self.size.total)
-        loss = _finite(position.loss, self.network)
-        if loss is None:
-            raise Diverged(
-                f"Training diverged in epoch {done} of {recipe.epochs} at learning rate {lr:g}: "
-                "the loss or a weight is not a finite number; a lower learning rate or a gradient clip may help."
-            )
-        assert_enforced(self.network, self.masks)
-        position.losses.append(loss / self.size.images)
-        position.loss.zero_()
-        position.epoch, position.step = done, 0
-        seconds = time.monotonic() - opened
-        return Epoch(index=done, total=recipe.epochs, loss=position.losses[-1], lr=lr, seconds=seconds)
 
-
-class _Reporter:
+class FractionReporter:
     """Reports the finished share of an epoch without waiting for the device, so on a GPU a little ahead of it."""
 
     def __init__(self, report: Callable[[float], None] | None, steps: int) -> None:
