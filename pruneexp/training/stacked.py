@@ -2,15 +2,17 @@
 
 The points of a curve are retrained from the same seed on the same images in the same order. A stack selects, augments
 and adapts each batch once for all of them, and works out the gradients of chains of layers by faster kernels than
-autograd (``products``). No kernel sees two points, so no bit of a point depends on its neighbours, their number or its
-place among them: on a CPU one product of matrices after the other takes as long as a batched one. Knows no Hydra,
-MLflow, paths or modes.
+autograd (``products``). The points are shared out to threads, and each kernel runs on the one thread of its point: two
+threads that work at the same small product wait for each other most of the time. So no bit of a point depends on its
+neighbours, their number, its place among them or the number of threads. Batched products would bring nothing: on a CPU
+they take as long as one product after the other. Knows no Hydra, MLflow, paths or modes.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -65,10 +67,11 @@ def fit_stacked(
 ) -> list[Outcome]:
     """Train the network of each work in place, as ``fit`` would; the outcomes are in the order of ``works``.
 
-    On a CPU a network has the same bits afterwards in every stack, alone or not, and whether the stack was interrupted
-    and resumed from ``checkpoint`` or not; the stack asks it after every 16 steps. A training that diverges ends at
-    that epoch, and the others go on; its network stays as it then was. ``Fitted.seconds`` is a network's equal share of
-    the stack's time, ``Epoch.seconds`` the time of the whole stack. An exception that ``on_epoch`` raises ends the
+    On a CPU a network has the same bits afterwards in every stack, alone or not, with any number of threads, and
+    whether the stack was interrupted and resumed from ``checkpoint`` or not; the stack asks it after every 16 steps. A
+    training that diverges ends at that epoch, and the others go on; its network stays as it then was.
+    ``Fitted.seconds`` is a network's equal share of the stack's time, ``Epoch.seconds`` the time of the whole stack.
+    The thread that calls this function calls ``on_epoch`` and ``on_fraction``; an exception that they raise ends the
     stack.
 
     Raises:
@@ -81,7 +84,19 @@ def fit_stacked(
     with ExitStack() as stack:
         points = [stack.enter_context(_prepared(work, device)) for work in works]
         size = EpochSize.of(len(data), works[0].recipe)
-        return _Stack(points, data, size, seed, device, augment, adapt, checkpoint).run()
+        workers = stack.enter_context(_single_threads())
+        return _Stack(points, data, size, seed, device, augment, adapt, checkpoint, workers).run()
+
+
+@contextmanager
+def _single_threads() -> Iterator[Executor]:
+    """As many threads as torch may use, in each of which its kernels use one; this thread stays as it is."""
+    count = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as workers:
+            yield workers
+    finally:
+        torch.set_num_threads(count)  # for threads that begin later
 
 
 def _check_recipes(recipes: Sequence[Recipe]) -> None:
@@ -114,11 +129,13 @@ class _Point:
         """Whether there are epochs left to train."""
         return self.ended is None and self.position.epoch < self.work.recipe.epochs
 
-    def step(self, images: Tensor, labels: Tensor, size: EpochSize) -> None:
-        loss = self.gradients(images, labels, self.draws)
-        self.update(size.rate(self.work.recipe, self.position))
-        self.position.loss.add_(loss, alpha=len(labels))
-        self.position.step += 1
+    def take(self, block: list[tuple[Tensor, Tensor]], size: EpochSize) -> None:
+        """One step for each batch."""
+        for images, labels in block:
+            loss = self.gradients(images, labels, self.draws)
+            self.update(size.rate(self.work.recipe, self.position))
+            self.position.loss.add_(loss, alpha=len(labels))
+            self.position.step += 1
 
     def close(self, size: EpochSize, opened: float) -> None:
         work = self.work
@@ -162,6 +179,7 @@ class _Stack:
     augment: bool
     adapt: Callable[[Tensor], Tensor] | None
     checkpoint: Checkpointer | None
+    workers: Executor
     _charged: float = field(default_factory=time.monotonic)
 
     def run(self) -> list[Outcome]:
@@ -194,16 +212,17 @@ class _Stack:
             return
         report = FractionReporter(lambda share: _tell(going, share), size.steps)
         batches = self.data.batches(size.batch, self.device, order=order, augment=augmentation)
-        while block := list(islice(batches, _BLOCK)):
-            if self.adapt is not None:
-                block = [(self.adapt(images), labels) for images, labels in block]
-            for point in going:
-                for images, labels in block:
-                    point.step(images, labels, size)
+        while block := self.workers.submit(self._select, batches).result():
+            list(self.workers.map(lambda point: point.take(block, size), going))
             if checkpoint is not None and checkpoint.due():
                 self._charge(going)
                 self._save(checkpoint, augmentation)
             report(position.step)
+
+    def _select(self, batches: Iterator[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Tensor]]:
+        adapt = self.adapt
+        block = islice(batches, _BLOCK)
+        return list(block) if adapt is None else [(adapt(images), labels) for images, labels in block]
 
     def _charge(self, going: list[_Point]) -> None:
         """Add the time since the last call to the trainings that went on, in equal shares."""

@@ -123,6 +123,19 @@ def test_large_products_keep_their_bits_among_neighbours() -> None:
     assert not same(values(first.network), values(alone.network))
 
 
+@pytest.mark.usefixtures("kernels")
+def test_the_number_of_threads_changes_no_bit() -> None:
+    before, found = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            found.append(trained(CHOICES)[0])
+            assert torch.get_num_threads() == count
+    finally:
+        torch.set_num_threads(before)
+    assert all(same(a, b) for others in found[1:] for a, b in zip(found[0], others, strict=True))
+
+
 def test_a_diverging_neighbour_ends_alone() -> None:
     expected, _ = trained(CHOICES[:2])
     found, outcomes = trained([CHOICES[0], BROKEN, CHOICES[1]])
