@@ -14,6 +14,7 @@ from typing import Literal
 import torch
 from torch import fx, nn
 
+from pruneexp.training.dropout_calls import Dropping
 from pruneexp.training.frozen import training_except
 
 LinkKind = Literal["flatten", "linear", "relu", "dropout", "identity"]
@@ -91,9 +92,12 @@ def _link(network: nn.Module, node: fx.Node) -> ChainLink:
 
 
 def _check_modules(network: nn.Module, links: Sequence[ChainLink]) -> None:
+    used = {link.name for link in links}
     for name, each in network.named_modules():
         if each._forward_hooks or each._forward_pre_hooks:  # noqa: SLF001  torch has no other way to ask
             raise ValueError(f"{name or type(network).__name__} has hooks")
+        if isinstance(each, Dropping) and name not in used:  # ``dropout.applied`` would watch its calls by hooks
+            raise ValueError(f"{name} is never used")
     if not any(link.kind == "linear" for link in links):
         raise ValueError("it has no linear layer")
     seen: set[int] = set()

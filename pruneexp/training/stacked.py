@@ -192,9 +192,9 @@ class _Stack:
                     resume_generators(saved, self._generators(point, augmentation))
                 states = None
             self._take_steps(going, augmentation)
-            self._charge(going)
             for point in going:
                 point.close(self.size, opened)
+            self._charge(going)
         return [point.outcome(self.size) for point in self.points]
 
     def _open(self, going: list[_Point]) -> torch.Generator | None:

@@ -185,6 +185,24 @@ def test_events_of_each_point(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(each.seconds for each in outcomes if isinstance(each, Fitted)) == pytest.approx(whole, abs=0.1)
 
 
+def test_what_a_point_raises_ends_the_stack() -> None:
+    """In one of the threads that train, or in the thread that asked."""
+
+    class Faulty:
+        def add_gradient_(self, weights: list[Tensor], gradients: list[Tensor]) -> None:
+            raise OSError("in a step")
+
+    def fail(epoch: Epoch) -> None:
+        raise OSError("after an epoch")
+
+    before = torch.get_num_threads()
+    for work, where in ((replace(CHOICES[0].work(), penalty=Faulty()), "in a step"),
+                        (replace(CHOICES[0].work(), on_epoch=fail), "after an epoch")):  # fmt: skip
+        with pytest.raises(OSError, match=where):
+            fit_stacked([CHOICES[1].work(), work], digits(), seed=3, device=CPU)
+    assert torch.get_num_threads() == before
+
+
 def test_networks_are_current_at_the_end_of_an_epoch_and_left_as_fit_leaves_them() -> None:
     seen: list[Tensor] = []
     work = CHOICES[0].work()

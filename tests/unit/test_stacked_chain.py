@@ -59,6 +59,12 @@ def frozen() -> nn.Module:
     return net
 
 
+def tied() -> nn.Module:
+    net = chain(nn.Linear(4, 4), nn.Linear(4, 4))
+    net[2].weight = net[1].weight
+    return net
+
+
 def hooked() -> nn.Module:
     net = chain(nn.Linear(4, 2))
     net.register_forward_hook(lambda module, inputs, outputs: None)
@@ -77,8 +83,10 @@ def hooked() -> nn.Module:
         (chain(nn.Linear(4, 2).double()), "1.weight is frozen, or not of contiguous float32"),
         (frozen(), "1.bias is frozen, or not of contiguous float32"),
         (hooked(), "Sequential has hooks"),
-        (Own(lambda net, x: net.one(net.one(x.flatten(1)))), "one is used twice"),
+        (Own(lambda net, x: net.drop(net.one(net.one(x.flatten(1))))), "one is used twice"),
         (Own(lambda net, x: net.drop(net.one(net.drop(x.flatten(1))))), "drop is used twice"),
+        (Own(lambda net, x: net.one(x.flatten(1))), "drop is never used"),
+        (tied(), "2 is used twice"),
         (
             Own(lambda net, x: net.one(x.flatten(1)) + net.two(x.flatten(1))),
             "flatten_1 does not take just the result of the operation before it",
