@@ -26,6 +26,7 @@ from pruneexp.experiment.session import OF_A_POINT
 from pruneexp.schema import Effort, Ledger, PointResult, TradeoffPoint, derived, flat_names, flatten
 from pruneexp.schema.columns import LoggedPoint, with_layers
 from pruneexp.tracking import Parent, Tracker, curve_name, default_uri, point_name
+from pruneexp.tracking.contents import point_run
 from pruneexp.tracking.runs import PARENT
 from pruneexp.tracking.summaries import COLOUR, run_colour
 from tests.contracts.points import point
@@ -149,7 +150,7 @@ def _recorded(folder: Path) -> tuple[str, str]:
     shared = {name: value for name, value in of.items() if name not in OF_A_POINT}
     parent = Parent("curve", first.identity.curve_key, "", shared, {schema.SWEEP: "sweep", schema.JOB: "0"}, "", {})
     curve = tracker.begin(parent)
-    run = tracker.log_point(curve, first)
+    run = tracker.record(point_run(first, {}, {}), curve)
     assert run is not None
     tracker.update(curve, "FINISHED")
     return curve, run

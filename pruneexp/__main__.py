@@ -50,7 +50,7 @@ def job(composed: DictConfig) -> Mapping[str, float] | None:
                 from pruneexp.experiment.run import run  # torch is loaded here, after everything cheap has been checked
 
                 stop = StopRequest()
-                with handling_interrupts(), handling_stop_signals(stop):
+                with handling_stop_signals(stop):
                     return run(composed, choices_of(HydraConfig.get()), own, stop, report)
         except JobNotNeeded as reason:
             print(f"pruneexp: {reason}", file=sys.stderr, flush=True)

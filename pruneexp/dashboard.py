@@ -15,7 +15,7 @@ from rich.console import Console
 
 from pruneexp.errors import UserError
 from pruneexp.terminal import read_no_further, replace_unwritable
-from pruneexp.tracking import default_uri, open_pages, opener
+from pruneexp.tracking import default_uri, existing, opener
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,11 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _provision(uri: str, names: Sequence[str]) -> None:
-    for pages in open_pages(uri, names):
-        with Console(stderr=True).status(pages.name) as status:  # on a terminal only, and gone when it is done
-            count = pages.reports.of_all(lambda step: status.update(f"{pages.name}: {step}"))  # noqa: B023 (called at once)
-        print(f"{pages.name}: {count} summaries over seeds")
-        for link in pages.board.provision():
+    for tracker in existing(uri, names):
+        name = tracker.experiment
+        with Console(stderr=True).status(name) as status:  # on a terminal only, and gone when it is done
+            count = tracker.describe_all(lambda step: status.update(f"{name}: {step}"))  # noqa: B023 (called at once)
+        print(f"{name}: {count} summaries over seeds")
+        for link in tracker.board.provision():
             print(f"  {link.title}\n    {link.address}")
     command = opener(uri)
     if command is not None:

@@ -12,8 +12,6 @@ _OURS = Path(".pruneexp")
 STORE = _OURS / "store"
 #: Which result stores owe records that a tracking store did not take when this folder's commands ended.
 OWED = _OURS / "owed"
-#: Where earlier versions kept the records that waited.
-SPOOL = _OURS / "spool"
 #: Where each job of a sweep stands: ``runtime.sweeps``.
 SWEEPS = _OURS / "sweeps"
 

@@ -1,16 +1,16 @@
 """Signals that end a process where nothing is lost. Knows nothing of what is computed or written.
 
-Ctrl-C (SIGINT) ends the command after the write at hand; a second one ends it at once. SIGTERM and SIGUSR2 request a
-stop: a batch system sends one, waits some seconds and kills. Code that trains then saves and raises ``Stopped``.
+Ctrl-C (SIGINT) interrupts the command, which then says how its curve ended; a second one kills it. SIGTERM and SIGUSR2
+request a stop: a batch system sends one, waits some seconds and kills. Code that trains then saves and raises
+``Stopped``.
 """
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 
 INTERRUPTED = 130  # the exit status: 128 and the number of SIGINT
@@ -40,47 +40,16 @@ class StopRequest:
             raise Stopped(self.signal)
 
 
-class _Interrupts(threading.local):
-    """What Ctrl-C has done to this thread: Python tells the main thread of signals, and no other."""
-
-    came = False
-    deferred = False
-    writes = 0
-
-    def receive(self, number: int, frame: FrameType | None) -> None:
-        if self.came:
-            os.write(2, b"left at once; the same command goes on where this one stopped\n")
-            os._exit(INTERRUPTED)
-        self.came, self.deferred = True, self.writes > 0
-        if not self.deferred:
-            raise KeyboardInterrupt
+def handling_interrupts() -> AbstractContextManager[None]:
+    """Within, the first SIGINT raises ``KeyboardInterrupt``, the second kills; where SIGINT is ignored it stays so."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        return nullcontext()
+    return _handled_by(_interrupt, [signal.SIGINT])
 
 
-_interrupts = _Interrupts()
-
-
-@contextmanager
-def handling_interrupts() -> Iterator[None]:
-    """Within, the first SIGINT interrupts after the write at hand, the second ends the process; unless ignored."""
-    if signal.getsignal(signal.SIGINT) in (_interrupts.receive, signal.SIG_IGN):
-        yield
-        return
-    _interrupts.came = _interrupts.deferred = False
-    with _handled_by(_interrupts.receive, [signal.SIGINT]):
-        yield
-
-
-@contextmanager
-def deferring_interrupts() -> Iterator[None]:
-    """A write that an interrupt waits for, where ``handling_interrupts`` is in force; elsewhere nothing waits."""
-    _interrupts.writes += 1
-    try:
-        yield
-    finally:
-        _interrupts.writes -= 1
-        if _interrupts.deferred and not _interrupts.writes:
-            _interrupts.deferred = False
-            raise KeyboardInterrupt
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    raise KeyboardInterrupt
 
 
 def handling_stop_signals(stop: StopRequest) -> AbstractContextManager[None]:

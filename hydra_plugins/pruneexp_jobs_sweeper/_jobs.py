@@ -11,7 +11,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
-from pruneexp.config.choices import check_lines, check_own_sweep, check_single, search_folders
+from pruneexp.config.choices import check_choices, check_own_sweep, search_folders
 from pruneexp.config.groups import GROUPS
 from pruneexp.config.sweep import checked
 from pruneexp.errors import UserError
@@ -56,7 +56,7 @@ def listed(
     folder.check(wanted)
     name = grid.text(folder.name)
     for chosen in {tuple(line for line in job if line.lstrip("+~").partition("=")[0] in GROUPS) for job in jobs}:
-        check_single(loader, "config", [*config.hydra.overrides.hydra, *chosen])
+        check_choices(loader, "config", [*config.hydra.overrides.hydra, *chosen], search_folders(config.hydra))
     composed = [
         _composed(config, loader, [*job, f"++runtime.sweep={name}", f"++runtime.job={number}"])
         for number, job in enumerate(jobs)
@@ -86,7 +86,6 @@ def _of_file(loader: ConfigLoader, file: Path, arguments: Sequence[str]) -> list
 
 def _composed(config: DictConfig, loader: ConfigLoader, overrides: Sequence[str]) -> ComposedJob:
     """A job, checked."""
-    check_lines(overrides, search_folders(config.hydra))
     whole = loader.load_sweep_config(config, list(overrides))
     check_own_sweep(whole, config)
     job, choices, own = checked(whole)

@@ -35,13 +35,12 @@ def run(sweep: ListedSweep, config: DictConfig, launcher: Launcher, words: Seque
     """
     sys.path += [folder for folder in search_folders(config.hydra) if folder not in sys.path]
     display, folder = Display(bars=config.runtime.progress), sweep.folder
-    places = {(job.config.runtime.tracking_uri, job.config.runtime.experiment): job.config for job in sweep.jobs}
-    if not config.plan:
-        for job in places.values():
-            check_records(job, display)
+    stores = {(job.config.runtime.tracking_uri, job.config.runtime.experiment): job.config for job in sweep.jobs}
     plans = _planned(sweep, display)
     if config.plan:
         return
+    for job in stores.values():
+        check_records(job, display)
     folder.claim(sweep.definition)
     with contextlib.suppress(OSError):
         folder.remember(words)
@@ -54,7 +53,7 @@ def run(sweep: ListedSweep, config: DictConfig, launcher: Launcher, words: Seque
         conclude(folder, cause, display)
     finally:
         if progress(folder).points_done:
-            for job in places.values():
+            for job in stores.values():
                 show_sweep(job.runtime, display)
 
 

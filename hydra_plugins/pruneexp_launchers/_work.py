@@ -7,8 +7,10 @@ ours is pickled. Batch systems that pickle do so with a string.
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,39 @@ class SentJob:
 
     def text(self) -> str:
         return json.dumps(asdict(self))
+
+
+#: A job that is over, what came back of it, and where its log is: ``carry_out``'s values, or a ``failure`` to get them.
+JobResult = tuple[SentJob, Mapping[str, Any], Path | None]
+
+
+def check_installed(launcher: str, package: str) -> None:
+    """Refuse a launcher whose package is missing; the extra of this project that brings it has the launcher's name.
+
+    Raises:
+        UserError: names the command that installs it.
+    """
+    if find_spec(package) is None:
+        raise UserError(
+            f"hydra/launcher={launcher} needs {package}, which is not installed: pip install -e '.[{launcher}]'"
+        )
+
+
+def launched(
+    config: DictConfig,
+    jobs: Sequence[Sequence[str]],
+    first: int,
+    threads: int,
+    run: Callable[[Sequence[SentJob]], Generator[JobResult]],
+) -> list[JobReturn]:
+    """What a launcher hands to Hydra, in the order of its jobs.
+
+    ``run`` submits them, yields each as it ends, and takes back what is left when it is closed, as by an exception.
+    """
+    sent = to_send(config, jobs, first, threads)
+    with closing(run(sent)) as results:
+        done = {job.number: returned(job, result, log) for job, result, log in results}
+    return [done[job.number] for job in sent]
 
 
 def to_send(config: DictConfig, jobs: Sequence[Sequence[str]], first: int, threads: int) -> list[SentJob]:

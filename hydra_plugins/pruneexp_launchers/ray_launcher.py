@@ -9,7 +9,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from hydra.core.utils import JobReturn
@@ -17,8 +17,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from hydra_plugins.pruneexp_launchers._work import carry_out, returned, to_send
-from pruneexp.config.launchers import check_installed
+from hydra_plugins.pruneexp_launchers._work import JobResult, SentJob, carry_out, check_installed, launched
 from pruneexp.errors import UserError, first_line
 from pruneexp.signals import Stopped
 
@@ -56,22 +55,22 @@ class RayLauncher(Launcher):
             self.needs["memory"] = int(memory_gb * 2**30)
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        check_installed("ray")
+        check_installed("ray", "ray")
         self.config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        jobs = to_send(self.config, job_overrides, initial_job_idx, max(1, int(self.num_cpus)))
+        threads = max(1, int(self.num_cpus))
+        return launched(self.config, job_overrides, initial_job_idx, threads, self._run)
+
+    def _run(self, jobs: Sequence[SentJob]) -> Generator[JobResult]:
         ray = _connected(self.address)
         try:
             task = ray.remote(**self.needs)(remote)
             left = {task.remote(job.text()): job for job in jobs}
             print(f"pruneexp: {len(jobs)} jobs are with Ray", file=sys.stderr, flush=True)
-            done: dict[int, JobReturn] = {}
             while left:
                 (handle,), _ = ray.wait(list(left))
-                job = left.pop(handle)
-                done[job.number] = returned(job, _result(ray, handle))
-            return [done[job.number] for job in jobs]
+                yield left.pop(handle), _result(ray, handle), None
         finally:
             ray.shutdown()  # jobs that still run are ended
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from hydra_plugins.pruneexp_launchers._work import SentJob, carry_out, returned, to_send
-from pruneexp.config.launchers import check_installed
+from hydra_plugins.pruneexp_launchers._work import JobResult, SentJob, carry_out, check_installed, launched
 from pruneexp.errors import UserError
 from pruneexp.signals import Stopped
 
@@ -66,33 +65,32 @@ class SlurmLauncher(Launcher):
             for key, value in given.items()
             if value is not None
         }
+        self.cores = int(self.given.get("cpus_per_task", 1))
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        check_installed("slurm")
+        check_installed("slurm", "submitit")
         self.config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        cores = int(self.given.get("cpus_per_task", 1))
-        jobs = to_send(self.config, job_overrides, initial_job_idx, cores)
-        submitted = self._submit(jobs, cores)
+        return launched(self.config, job_overrides, initial_job_idx, self.cores, self._run)
+
+    def _run(self, jobs: Sequence[SentJob]) -> Generator[JobResult]:
+        submitted = self._submit(jobs)
         array = submitted[0].job_id.partition("_")[0]
         print(f"pruneexp: {len(jobs)} jobs are with Slurm as {array}, their logs in {self.folder}", file=sys.stderr)
         left = {each.job_id: (each, job) for each, job in zip(submitted, jobs, strict=True)}
-        done: dict[int, JobReturn] = {}
         try:
             for name in ended({each.job_id: each.paths.result_pickle for each in submitted}):
                 each, job = left.pop(name)
-                done[job.number] = returned(job, _result(each), each.paths.stderr)
-        except BaseException:  # a command that stops waiting takes back those that are not over
+                yield job, _result(each), each.paths.stderr
+        finally:  # a command that stops waiting takes back those that are not over
             cancel(left)
-            raise
-        return [done[job.number] for job in jobs]
 
-    def _submit(self, jobs: Sequence[SentJob], cores: int) -> list[Any]:
+    def _submit(self, jobs: Sequence[SentJob]) -> list[Any]:
         from submitit import AutoExecutor
         from submitit.core.utils import FailedJobError, FailedSubmissionError
 
-        given = {**self.given, "srun_args": [f"--cpus-per-task={cores}"]}  # which srun no longer takes from sbatch
+        given = {**self.given, "srun_args": [f"--cpus-per-task={self.cores}"]}  # which srun no longer takes from sbatch
         try:
             executor = AutoExecutor(self.folder.absolute(), cluster="slurm", slurm_max_num_timeout=self.requeues)
             executor.update_parameters(**{key if key in SHARED else f"slurm_{key}": given[key] for key in given})

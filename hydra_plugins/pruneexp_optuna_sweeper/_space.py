@@ -7,109 +7,72 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from decimal import Decimal
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import (
-    ChoiceSweep,
-    IntervalSweep,
-    Override,
-    QuotedString,
-    RangeSweep,
-    Transformer,
-)
+from hydra.core.override_parser.types import FloatRange, IntervalSweep, Override, RangeSweep
+from hydra.errors import HydraException
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from pruneexp.errors import UserError, first_line
 
-Value = bool | int | float | str | None
 
+def read(
+    lines: Sequence[str], loader: ConfigLoader | None = None
+) -> tuple[dict[str, BaseDistribution], tuple[str, ...]]:
+    """What each swept key is drawn from, and the overrides that stay; of two for one key the later counts.
 
-@dataclass(frozen=True)
-class Dimension:
-    """What a key is drawn from; ``texts`` are the values of a choice as the command line spells them."""
-
-    distribution: BaseDistribution
-    texts: tuple[str, ...] = ()
-
-    def exact(self, value: Value) -> Value:
-        """The nearest number of a grid as it would be typed: 0.3, not 0.30000000000000004."""
-        range_ = self.distribution
-        if not isinstance(range_, FloatDistribution) or range_.step is None or not isinstance(value, float):
-            return value
-        low, step = Decimal(str(range_.low)), Decimal(str(range_.step))
-        return float(low + round((Decimal(value) - low) / step) * step)
-
-    def text(self, value: Value) -> str:
-        """The value on a command line; a float with all its digits."""
-        if isinstance(self.distribution, CategoricalDistribution):
-            return self.texts[self.distribution.choices.index(value)]
-        return repr(self.exact(value))
-
-
-def read(lines: Sequence[str], loader: ConfigLoader | None = None) -> tuple[dict[str, Dimension], tuple[str, ...]]:
-    """The swept keys with their ranges, and the overrides that stay; of two for one key the later counts.
+    Intervals and ranges of whole numbers are numbers to Optuna. All else, ranges of other numbers too, is a choice
+    among the texts that Hydra's own sweeper would put into its jobs.
 
     Raises:
         UserError: a range from which nothing can be drawn.
     """
     parsed = OverridesParser.create(loader).parse_overrides(list(lines))
     last = {(override.key_or_group, override.package): override for override in parsed}.values()
-    swept = {override.get_key_element(): _dimension(override) for override in last if override.is_sweep_override()}
+    swept = {override.get_key_element(): _distribution(override) for override in last if override.is_sweep_override()}
     fixed = tuple(str(override.input_line) for override in last if not override.is_sweep_override())
     return dict(sorted(swept.items())), fixed
 
 
-def _dimension(override: Override) -> Dimension:
-    sweep, where = override.value(), override.input_line
-    tags: set[str] = getattr(sweep, "tags", set())
-    if tags - {"log"} or (tags and not isinstance(sweep, IntervalSweep | RangeSweep)):
-        raise UserError(f"{where}: the one tag is log, for intervals and for whole numbers at step 1")
-    try:
-        if isinstance(sweep, RangeSweep):
-            low, high, step = _range(sweep)
-        elif isinstance(sweep, IntervalSweep):
-            low, high, step = _finite(sweep.start), _finite(sweep.end), None
-        else:
-            return _choices(override)
-        if isinstance(low, int):
-            return Dimension(IntDistribution(low, int(high), log=bool(tags), step=int(step or 1)))
-        return Dimension(FloatDistribution(low, high, log=bool(tags), step=step))
-    except ValueError as error:  # Optuna's own sentences, most of them
-        raise UserError(f"{where}: {first_line(error)}") from error
+def text(value: object) -> str:
+    """A value that was drawn, as a command line spells it; a float with all its digits."""
+    return value if isinstance(value, str) else repr(value)
 
 
-def _finite(end: float | None) -> float:
-    if end is None or not math.isfinite(end):
-        raise ValueError(f"a range ends at finite numbers, not at {end}")
-    return end
-
-
-def _range(sweep: RangeSweep) -> tuple[float, float, float]:
-    """Python's range: the stop is excluded. In decimals, as typed: binary fractions would miscount the steps."""
-    ends = [_finite(number) for number in (sweep.start, sweep.stop, sweep.step)]
-    kind = int if all(isinstance(number, int) for number in ends) else float
-    start, stop, step = (Decimal(str(number)) for number in ends)
-    count = math.ceil((stop - start) / step) if step else 0
-    if count < 1:
-        raise ValueError("this range holds no number, or no end of them")
-    low, high = sorted((start, start + (count - 1) * step))
-    return kind(low), kind(high), kind(abs(step))
-
-
-def _choices(override: Override) -> Dimension:
+def _distribution(override: Override) -> BaseDistribution:
     sweep = override.value()
-    found = sweep.list if isinstance(sweep, ChoiceSweep) else list(override.sweep_iterator())
-    texts = tuple(Transformer.str(choice) for choice in found)
-    values = tuple(_value(choice, text) for choice, text in zip(found, texts, strict=True))
-    if not values or len(set(values)) < len(values):
-        raise UserError(f"{override.input_line}: give one value or more, none twice (1 and true are one value)")
-    return Dimension(CategoricalDistribution(values), texts)
+    tags: set[str] = getattr(sweep, "tags", None) or set()
+    try:
+        steps = _steps(sweep) if isinstance(sweep, RangeSweep) else None
+        if tags - {"log"} or (tags and not isinstance(sweep, IntervalSweep) and not isinstance(steps, range)):
+            raise ValueError("the one tag is log, for intervals and for whole numbers at step 1")
+        if isinstance(sweep, IntervalSweep):
+            return _interval(_finite(sweep.start), _finite(sweep.end), log=bool(tags))
+        if isinstance(steps, range):
+            return IntDistribution(min(steps), max(steps), log=bool(tags), step=abs(steps.step))
+        # Sorted, for a shuffled sweep would be another study each time.
+        return CategoricalDistribution(sorted(set(override.sweep_string_iterator())))
+    except (ValueError, HydraException) as error:  # Optuna's and Hydra's own sentences, most of them
+        raise UserError(f"{override.input_line}: {first_line(error)}") from error
 
 
-def _value(choice: object, text: str) -> Value:
-    if isinstance(choice, QuotedString):
-        return choice.text
-    return choice if choice is None or isinstance(choice, bool | int | float | str) else text
+def _interval(low: float, high: float, *, log: bool) -> BaseDistribution:
+    if isinstance(low, int):
+        return IntDistribution(low, int(high), log=log)
+    return FloatDistribution(low, high, log=log)
+
+
+def _steps(sweep: RangeSweep) -> range | FloatRange:
+    for number in (sweep.start, sweep.stop, sweep.step):
+        _finite(number)
+    steps = sweep.range()
+    if not steps:
+        raise ValueError("this range holds no number")
+    return steps
+
+
+def _finite(number: float | None) -> float:
+    if number is None or not math.isfinite(number):
+        raise ValueError(f"a range ends at finite numbers, not at {number}")
+    return number

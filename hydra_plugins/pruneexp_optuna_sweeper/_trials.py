@@ -18,10 +18,11 @@ import optuna
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
-from optuna.distributions import distribution_to_json
+from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.trial import FrozenTrial
 
-from hydra_plugins.pruneexp_optuna_sweeper._space import Dimension, Value
+from hydra_plugins.pruneexp_optuna_sweeper._space import text
+from pruneexp.config.checks import check_number
 from pruneexp.errors import UserError, first_line, redact
 from pruneexp.places import journal
 from sweeps.driver import Definition, Direction, TrialFailed, TrialOutcome, Worker
@@ -39,7 +40,7 @@ class SearchedJobs:
         UserError: there is nothing to sweep, or no trial to do it with.
     """
 
-    dimensions: Mapping[str, Dimension]
+    dimensions: Mapping[str, BaseDistribution]
     fixed: Sequence[str]
     objectives: Mapping[str, Direction]
     trials: int
@@ -54,15 +55,14 @@ class SearchedJobs:
         if not self.dimensions:
             raise UserError("there is nothing to sweep: give a key a range, such as 'train.lr=interval(0.01,0.1)'")
         for key, number in (("trials", self.trials), ("n_jobs", self.n_jobs)):
-            if number < 1:
-                raise UserError(f"hydra.sweeper.{key}={number}: allowed is 1 or more")
+            check_number(f"hydra.sweeper.{key}", number, 1)
 
     def definition(self) -> Definition:
         """The study: named as asked, or so that a sweep that differs in anything that decides its values has another.
 
         Neither ``runtime`` nor a password can change a number.
         """
-        ranges = {key: [distribution_to_json(each.distribution), *each.texts] for key, each in self.dimensions.items()}
+        ranges = {key: [distribution_to_json(each)] for key, each in self.dimensions.items()}
         fixed = sorted(redact(line) for line in self.fixed if not line.lstrip("+~").startswith("runtime."))
         about = {"ranges": ranges, "fixed overrides": fixed, "objectives": dict(self.objectives)}
         digest = hashlib.sha256(json.dumps([about, self.sampler, self.seed], sort_keys=True).encode()).hexdigest()
@@ -77,8 +77,7 @@ class SearchedJobs:
         chosen = sampler(self.sampler, self.seed, len(self.objectives), len(self.dimensions))
         definition = self.definition()
         storage = open_storage(self.storage, journal(definition.name))
-        space = {key: each.distribution for key, each in self.dimensions.items()}
-        made = Worker(storage, definition, chosen, space)
+        made = Worker(storage, definition, chosen, self.dimensions)
         made.prepare()
         return made
 
@@ -88,9 +87,6 @@ class SearchedJobs:
         done = launcher.launch(jobs, initial_job_idx=trials[0].number)
         return [self._outcome(trial, job) for trial, job in zip(trials, done, strict=True)]
 
-    def settings(self, trial: FrozenTrial) -> dict[str, Value]:
-        return {key: each.exact(trial.params[key]) for key, each in self.dimensions.items()}
-
     def best(self, worker: Worker) -> list[FrozenTrial]:
         """The best trial, or the Pareto front with the best of the first objective first; empty if all failed."""
         sign = -1 if next(iter(self.objectives.values())) == "maximize" else 1
@@ -98,7 +94,7 @@ class SearchedJobs:
         return found if len(self.objectives) > 1 else found[:1]
 
     def _drawn(self, trial: optuna.Trial) -> list[str]:
-        return [f"{key}={each.text(trial.params[key])}" for key, each in self.dimensions.items()]
+        return [f"{key}={text(trial.params[key])}" for key in self.dimensions]
 
     def _outcome(self, trial: optuna.Trial, job: JobReturn) -> TrialOutcome:
         try:
@@ -131,26 +127,21 @@ def publish(asked: SearchedJobs, worker: Worker, config: DictConfig) -> None:
     name, best = worker.definition.name, asked.best(worker)
     states = Counter(trial.state.name for trial in worker.study().get_trials(deepcopy=False))
     place = redact(asked.storage or str(journal(name)))  # no password in a file
-    results = {
-        "study": name,
-        "storage": place,
-        "completed": states["COMPLETE"],
-        "failed": states["FAIL"],
-        "objectives": dict(asked.objectives),
-        "best": [
-            {
-                "trial": trial.number,
-                "values": dict(zip(asked.objectives, trial.values, strict=True)),
-                "params": asked.settings(trial),
-            }
-            for trial in best
-        ],
-    }
+    found = [
+        {
+            "trial": trial.number,
+            "values": dict(zip(asked.objectives, trial.values, strict=True)),
+            "params": {key: trial.params[key] for key in asked.dimensions},
+        }
+        for trial in best
+    ]
+    results = {"study": name, "storage": place, "completed": states["COMPLETE"], "failed": states["FAIL"],
+               "objectives": dict(asked.objectives), "best": found}  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(OmegaConf.create(results), folder / "optimization_results.yaml")
     display.say(f"study {name} in {place}: {states['COMPLETE']} trials completed, {states['FAIL']} failed")
-    rows = [[trial.number, *trial.values, *asked.settings(trial).values()] for trial in best]
-    if rows:
+    if best:
+        rows = [[trial.number, *trial.values, *(trial.params[key] for key in asked.dimensions)] for trial in best]
         display.sheet(["trial", *asked.objectives, *asked.dimensions], [list(map(_cell, row)) for row in rows])
     if OmegaConf.select(config, "runtime.dashboard"):  # the sweeper serves other programs too
         show_sweep(config.runtime, display)

@@ -72,16 +72,14 @@ def _missing_is_damage() -> Iterator[None]:
 
 
 @_missing_is_damage()
-def manifest(folder: Path, key: str) -> dict[str, Any] | None:
-    """The manifest of a bundle whose files have the sizes it lists, or None where there is no bundle.
+def manifest(folder: Path, key: str) -> dict[str, Any]:
+    """The manifest of a bundle whose files have the sizes it lists.
 
     The files themselves are not read: this takes some tens of microseconds.
 
     Raises:
         DamageError: the manifest is changed or missing, belongs to another key, or a file has another size.
     """
-    if not folder.exists():
-        return None
     found = _verified((folder / MANIFEST).read_bytes())
     if found["key"] != key:
         raise DamageError(f"it belongs to the key {short(found['key'])}")
@@ -93,32 +91,26 @@ def manifest(folder: Path, key: str) -> dict[str, Any] | None:
 
 
 @_missing_is_damage()
-def read_record(folder: Path, key: str) -> dict[str, Any] | None:
+def read_record(folder: Path, key: str) -> dict[str, Any]:
     """The record alone, its checksum verified; otherwise as ``manifest``."""
-    found = manifest(folder, key)
-    if found is None:
-        return None
-    record: dict[str, Any] = json.loads(_intact(folder / RECORD, found).read_text(encoding="utf-8"))
+    path = _intact(folder / RECORD, manifest(folder, key))
+    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return record
 
 
 @_missing_is_damage()
-def read(folder: Path, key: str) -> Artefact | None:
+def read(folder: Path, key: str) -> Artefact:
     """The whole bundle, every checksum verified; otherwise as ``manifest``."""
     from pruneexp.cache import tensors
 
-    found, record = manifest(folder, key), read_record(folder, key)
-    if found is None or record is None:
-        return None
-    return Artefact(tensors.read(_intact(folder / TENSORS, found)), record)
+    path = _intact(folder / TENSORS, manifest(folder, key))
+    return Artefact(tensors.read(path), read_record(folder, key))
 
 
 @_missing_is_damage()
-def verify(folder: Path, key: str) -> dict[str, Any] | None:
+def verify(folder: Path, key: str) -> dict[str, Any]:
     """As ``manifest``, after every file was read; a file that was never written is damage too."""
     found = manifest(folder, key)
-    if found is None:
-        return None
     for path in folder.iterdir():
         if path.name != MANIFEST:
             _intact(path, found)

@@ -32,11 +32,8 @@ class Checkpoint:
         every: float,
         on_event: Callable[[str], None],
         stop: StopRequest,
-        pause: Callable[[], None],
     ) -> None:
-        """``pause`` is called where a stop loses nothing; it raises ``Stopped`` if one is requested."""
-        self._paths, self._key, self._every, self._say = paths, key, every, on_event
-        self._stop, self._pause = stop, pause
+        self._paths, self._key, self._every, self._say, self._stop = paths, key, every, on_event, stop
         self._saved = time.monotonic()
 
     def due(self) -> bool:
@@ -44,8 +41,8 @@ class Checkpoint:
         return self._stop.signal is not None or time.monotonic() - self._saved >= self._every
 
     def stop_if_requested(self) -> None:
-        """For work that takes seconds and saves nothing."""
-        self._pause()
+        """For work that takes seconds and saves nothing: raise ``Stopped`` if a stop is requested."""
+        self._stop.stop_if_requested()
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """Tensors (on the CPU) and state of the last save, or None; a damaged save is reported and ignored.
@@ -53,14 +50,16 @@ class Checkpoint:
         Raises:
             UserError: the disk refuses.
         """
+        newest = max(self._saves(), default=None)
+        if newest is None:
+            return None
         with files.explained(self._paths.root):
-            newest = max(self._saves(), default=None)
             try:
-                found = None if newest is None else bundle.read(newest, self._key)
+                found = bundle.read(newest, self._key)
             except bundle.DamageError as damage:
                 self._say(f"The checkpoint of {short(self._key)} is damaged ({damage}) and is ignored.")
                 return None
-        return None if found is None else (dict(found.tensors), dict(found.record))
+        return dict(found.tensors), dict(found.record)
 
     def save(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
         """Replace the last save, all or nothing. ``state`` is JSON-able.
@@ -77,7 +76,7 @@ class Checkpoint:
         for folder in before:
             shutil.rmtree(folder, ignore_errors=True)
         self._saved = time.monotonic()
-        self._pause()
+        self._stop.stop_if_requested()
 
     def _saves(self) -> list[Path]:
         return list(self._paths.checkpoints(self._key).glob("*"))

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pruneexp.errors import UserError
-from pruneexp.signals import deferring_interrupts
 
 
 @dataclass(frozen=True)
@@ -43,10 +42,6 @@ class Paths:
         """What the holder of the key's lock is writing or removing; without a holder, what a killed one left."""
         return self.root / "tmp" / key
 
-    def damaged(self, key: str) -> Path:
-        """Where a damaged result is set aside; only the last one of a key is kept."""
-        return self.root / "damaged" / key
-
     def lock(self, key: str) -> Path:
         """Lock file of a key; exists only while a process holds it, or after that process was killed."""
         return self.root / "locks" / f"{key}.lock"
@@ -72,7 +67,7 @@ def written(paths: Paths, key: str, final: Path) -> Iterator[Path]:
         UserError: the disk refuses.
     """
     draft = paths.draft(key)
-    with deferring_interrupts(), explained(paths.root):
+    with explained(paths.root):
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         try:

@@ -1,7 +1,7 @@
 """The store of results: content-addressed, shared by processes, and never half-written.
 
 Knows keys, not stages: what a result means, and whether a number may be reported, is decided above. A damaged result
-counts as none; the process that computes it again sets it aside and says so.
+counts as none; the process that computes it again removes it and says so.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
-from pruneexp.cache import bundle, files, locks
-from pruneexp.cache.bundle import Artefact, DamageError
+from pruneexp import shared_files
+from pruneexp.cache import bundle, files
+from pruneexp.cache.bundle import MANIFEST, Artefact, DamageError
 from pruneexp.cache.checkpoint import Checkpoint
 from pruneexp.cache.files import Paths
 from pruneexp.cache.identity import checked, short
-from pruneexp.cache.inventory import Usage
 from pruneexp.errors import UserError
 from pruneexp.signals import StopRequest
 
@@ -61,11 +61,10 @@ class Store:
         self.root = Path(root).expanduser().absolute()
         self._paths = Paths(self.root)
         self._every, self._say, self._stop = checkpoint_every, on_event, stop or StopRequest()
-        self._usage = Usage(self._paths)
         with files.explained(self.root):
             for folder in self._paths.folders():
                 folder.mkdir(parents=True, exist_ok=True)
-            unlocked = locks.missing(self.root)
+            unlocked = shared_files.missing(self.root)
             if unlocked is not None:
                 raise UserError(
                     f"The result store {self.root} lies on a file system without file locks ({unlocked}), where two "
@@ -76,7 +75,7 @@ class Store:
     def has(self, key: str) -> bool:
         """Whether ``load`` would probably succeed: the manifest is whole, and the sizes are right.
 
-        What is asked for is kept from being collected, now or when it is there, for as long as this process goes on.
+        What is asked for counts as used, and so does the checkpoint of what is not there.
         """
         return self._read(key, bundle.manifest) is not None
 
@@ -90,7 +89,7 @@ class Store:
 
     def discard(self, key: str) -> None:
         """Remove the checkpoint of a result that was given up; not where another process computes it."""
-        with files.explained(self.root), locks.free(self._paths.lock(checked(key))) as mine:
+        with files.explained(self.root), shared_files.free(self._paths.lock(checked(key))) as mine:
             if mine:
                 shutil.rmtree(self._paths.checkpoints(key), ignore_errors=True)
 
@@ -113,19 +112,15 @@ class Store:
             return found, True
         self._stop.stop_if_requested()
         with self._locked(key, kind):
-            found = self._load_or_set_aside(key)  # another process may have been faster
+            found = self._load_or_remove(key)  # another process may have been faster
             if found is not None:
                 return found, True
-            return self._commit(key, kind, make(self._checkpoint(key)), parents), False
+            checkpoint = Checkpoint(self._paths, key, every=self._every, on_event=self._say, stop=self._stop)
+            return self._commit(key, kind, make(checkpoint), parents), False
 
     def stop_if_requested(self) -> None:
         """For work between stages: raise ``Stopped`` if a stop is requested."""
-        self._usage.renew()
         self._stop.stop_if_requested()
-
-    def _checkpoint(self, key: str) -> Checkpoint:
-        every, say, pause = self._every, self._say, self.stop_if_requested
-        return Checkpoint(self._paths, key, every=every, on_event=say, stop=self._stop, pause=pause)
 
     def _commit(self, key: str, kind: str, made: Artefact, parents: Sequence[str]) -> Artefact:
         with files.written(self._paths, key, self._paths.artefact(key)) as draft:
@@ -133,24 +128,29 @@ class Store:
         shutil.rmtree(self._paths.checkpoints(key), ignore_errors=True)
         return kept
 
-    def _read(self, key: str, read: Callable[[Path, str], Found | None]) -> Found | None:
+    def _read(self, key: str, read: Callable[[Path, str], Found]) -> Found | None:
         folder = self._paths.artefact(checked(key))
-        # Noted first: what is collected is renamed before its time is looked at, so what is read then is kept.
-        self._usage.add(key)
+        self._touch(key)
         with files.explained(self.root), suppress(DamageError):
             return read(folder, key)
         return None
 
-    def _load_or_set_aside(self, key: str) -> Artefact | None:
-        folder, aside = self._paths.artefact(key), self._paths.damaged(key)
+    def _touch(self, key: str) -> None:
+        """Let the result, or the checkpoint of one that is yet to come, count as used now."""
+        for path in (self._paths.artefact(key) / MANIFEST, self._paths.checkpoints(key)):
+            with suppress(OSError):  # it is not there, or another user's
+                os.utime(path)
+
+    def _load_or_remove(self, key: str) -> Artefact | None:
+        folder = self._paths.artefact(key)
         with files.explained(self.root):
+            if not folder.exists():
+                return None
             try:
                 return bundle.read(folder, key)
             except DamageError as damage:
-                shutil.rmtree(aside, ignore_errors=True)
-                aside.parent.mkdir(parents=True, exist_ok=True)
-                os.rename(folder, aside)
-                self._say(f"The stored result {short(key)} is damaged ({damage}); it is set aside in {aside}.")
+                self._say(f"The stored result {short(key)} is damaged ({damage}): it is removed and computed again.")
+                shutil.rmtree(folder)
                 return None
 
     @contextmanager
@@ -165,14 +165,14 @@ class Store:
                         self._say(f"Another process is computing {kind} {short(key)}: waiting for it.")
                     said = True
                     self.stop_if_requested()
-        with locks.released(lock):
+        with shared_files.released(lock):
             yield
 
     def _sweep(self) -> None:
         """Remove what killed processes left: drafts, locks, and checkpoints of results that are there."""
         paths = self._paths
         for key in {path.name.removesuffix(".lock") for folder in paths.folders() for path in folder.iterdir()}:
-            with locks.free(paths.lock(key)) as mine:
+            with shared_files.free(paths.lock(key)) as mine:
                 if mine:  # else the process that works at this key is alive
                     shutil.rmtree(paths.draft(key), ignore_errors=True)
                     if paths.artefact(key).is_dir():

@@ -21,28 +21,22 @@ from pruneexp.errors import UserError
 _READ = ("config.yaml", "sweeps.yaml", *(f"{group}/**/*.yaml" for group in (*GROUPS, "hydra")))
 
 
-def check_lines(overrides: Sequence[str], folders: Iterable[str | Path]) -> None:
-    """Refuse overrides that give a group no single choice, which Hydra would compose without a label or not at all.
+def check_choices(loader: ConfigLoader, config: str, overrides: Sequence[str], folders: Iterable[str | Path]) -> None:
+    """Refuse what gives a group no single choice, or one in another's place.
 
-    ``folders`` are the user's. Values that are swept are left to the check of each job.
+    Hydra would compose it without a label, merge two into one, or say nothing that helps. ``folders`` are the user's.
+    Values that are swept are left to the check of each job.
 
     Raises:
-        UserError: names the override, and the choices.
+        UserError: names the override with the choices, or the file with what to write in it.
+        Exception: Hydra's own, for what does not compose.
     """
-    for override in OverridesParser.create().parse_overrides(list(overrides)):
+    for override in OverridesParser.create(loader).parse_overrides(list(overrides)):
         group, value = override.key_or_group, override.value()
-        if override.is_sweep_override() or isinstance(value, str | dict):  # a mapping holds keys of the group
-            continue
-        if group in GROUPS and not (override.is_delete() and group not in NEEDED):
+        named = override.is_sweep_override() or isinstance(value, str | dict)  # a mapping holds keys of the group
+        left_out = override.is_delete() and group not in NEEDED
+        if group in GROUPS and not named and not left_out:
             raise _no_choice(str(override.input_line), group, known_choices(folders, group))
-
-
-def check_single(loader: ConfigLoader, config: str, overrides: Sequence[str]) -> None:
-    """Refuse a second choice of a group, or one in another's place, which Hydra would merge without a label.
-
-    Raises:
-        UserError: names the file, or the override, and the choice.
-    """
     for one in loader.compute_defaults_list(config, list(overrides), RunMode.RUN).defaults:
         group, _, choice = (one.config_path or "").partition("/")
         beside = bool(one.parent) and one.parent.partition("/")[0] not in (group, "config", "sweeps")

@@ -166,8 +166,9 @@ def register(node: type[Config] = Config) -> None:
 
 
 def search_path(folders: Sequence[Path | str]) -> list[str]:
-    """The override for each of these folders by which Hydra finds choices in it too."""
-    return [f"hydra.searchpath=[{quoted(f'file://{folder}')}]" for folder in folders]
+    """The override by which Hydra finds choices in these folders too: one for all, for Hydra reads only the first."""
+    listed = ",".join(quoted(f"file://{folder}") for folder in folders)
+    return [f"hydra.searchpath=[{listed}]"] if listed else []
 
 
 def conf_folder() -> Path:

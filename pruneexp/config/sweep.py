@@ -21,10 +21,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from pruneexp.config.checks import check_plugins, check_study_name, validate
 from pruneexp.config.choices import (
+    check_choices,
     check_folders,
-    check_lines,
     check_own_sweep,
-    check_single,
     choices_of,
     known_choices,
     search_folders,
@@ -73,7 +72,7 @@ def check_command(arguments: Sequence[str]) -> str | None:
     if not (asked.multirun or str(master.hydra.mode).endswith("MULTIRUN")):
         refuse_sweeps(overrides, "-m runs a job for each")
         checked(master)
-    elif _sweeper(master) != "JobsSweeper":
+    elif not str(master.hydra.sweeper._target_).endswith(".JobsSweeper"):
         sample = composed("config", _sample(master, overrides), asked.config_dir)
         check_own_sweep(sample, master)
         checked(sample)
@@ -90,11 +89,10 @@ def composed(name: str, overrides: Sequence[str], config_dir: str | None) -> Dic
     folders = [Path(config_dir).absolute()] if config_dir is not None else []
     if folders and not folders[0].is_dir():
         raise UserError(f"--config-dir {config_dir}: there is no such folder")
-    check_lines(overrides, folders)
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         lines = [*search_path(folders), *overrides]
+        check_choices(GlobalHydra.instance().config_loader(), name, lines, folders)
         whole = compose(name, lines, return_hydra_config=True)
-        check_single(GlobalHydra.instance().config_loader(), name, lines)
     check_folders(search_folders(whole.hydra))
     return whole
 
@@ -130,10 +128,6 @@ def refuse_sweeps(overrides: Sequence[Override], way: str) -> None:
     """
     for line in (override.input_line for override in overrides if override.is_sweep_override()):
         raise UserError(f"{line}: one command runs one job; {way}")
-
-
-def _sweeper(master: DictConfig) -> str:
-    return str(master.hydra.sweeper._target_).rpartition(".")[2]
 
 
 def _sample(master: DictConfig, overrides: Sequence[Override]) -> list[str]:

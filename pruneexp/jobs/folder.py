@@ -9,9 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
 import re
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ import yaml
 from filelock import FileLock
 
 from pruneexp.errors import UserError, redact
+from pruneexp.shared_files import write_text
 
 #: The overrides of each job; the index is the job's number, which never changes.
 Jobs = tuple[tuple[str, ...], ...]
@@ -117,7 +116,7 @@ class SweepFolder:
             with FileLock(self.path / "definition.lock"):
                 self.check(wanted)
                 if not self.definition.exists():
-                    write(self.definition, _HEAD + yaml.safe_dump(tree, default_flow_style=None, width=2**31))
+                    write_text(self.definition, _HEAD + yaml.safe_dump(tree, default_flow_style=None, width=2**31))
         except OSError as error:
             raise UserError(
                 f"the sweep's folder {self.path} cannot be written: {error.strerror or error}; mend it or choose "
@@ -130,7 +129,7 @@ class SweepFolder:
         if any(redact(word) != word for word in words):
             path.unlink(missing_ok=True)
         else:
-            write(path, json.dumps({"folder": str(Path.cwd()), "words": list(words)}, indent=1))
+            write_text(path, json.dumps({"folder": str(Path.cwd()), "words": list(words)}, indent=1))
 
     def command(self) -> tuple[Path, list[str]]:
         """The folder in which the sweep was started last, and the words of that command.
@@ -183,17 +182,6 @@ def sweeps_in(root: Path) -> list[SweepFolder]:
     found = [path for path in root.glob("*/definition.yaml") if _NAME.fullmatch(path.parent.name)]
     found.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     return [SweepFolder(root, path.parent.name) for path in found]
-
-
-def write(path: Path, text: str) -> None:
-    """Replace a file in one step, so that no reader sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{socket.gethostname()}.{os.getpid()}.partial")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _bare(line: str) -> str:

@@ -16,10 +16,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from filelock import FileLock, Timeout
-
 from pruneexp.errors import ReportedError, UserError, first_line, redact
-from pruneexp.jobs.folder import SweepFolder, write
+from pruneexp.jobs.folder import SweepFolder
+from pruneexp.shared_files import free, write_text
 
 #: ``stopped`` by a signal, or for want of something that can be mended; ``failed`` by itself, as it would again.
 #: ``lost`` is never written: the job says that it runs, while no process holds its lock.
@@ -101,8 +100,11 @@ def job_log(root: Path, sweep: str | None, number: int | None) -> Iterator[JobLo
         yield JobLog()
         return
     folder = SweepFolder(root, sweep)
-    with _held(folder, number):
+    folder.path.mkdir(parents=True, exist_ok=True)
+    with free(folder.lock(number), _PATIENCE) as mine:
         before = written(folder, number)
+        if not mine:
+            raise JobNotNeeded(f"job {number} of {sweep} is run by another process, on {before.host}")
         if before.state == "done":
             raise JobNotNeeded(f"job {number} of {sweep} has been done meanwhile by a process on {before.host}")
         begun = JobState(
@@ -125,7 +127,7 @@ def job_log(root: Path, sweep: str | None, number: int | None) -> Iterator[JobLo
 def read_state(folder: SweepFolder, number: int) -> JobState:
     """What a job wrote last; ``lost`` where its process has ended without a word."""
     found = written(folder, number)
-    if found.state == "running" and not _is_held(folder, number):
+    if found.state == "running" and not _is_held(folder.lock(number)):
         found = written(folder, number)  # it may have ended in between
         if found.state == "running":
             return replace(found, state="lost", reason=f"its process on {found.host} ended")
@@ -142,35 +144,15 @@ def written(folder: SweepFolder, number: int) -> JobState:
 
 
 def write_state(folder: SweepFolder, number: int, state: JobState) -> None:
-    write(folder.state(number), json.dumps(asdict(state), indent=1))
+    write_text(folder.state(number), json.dumps(asdict(state), indent=1))
 
 
-def _is_held(folder: SweepFolder, number: int) -> bool:
-    if not folder.lock(number).exists():
-        return False
-    try:
-        with FileLock(folder.lock(number), blocking=False):
-            return False
-    except Timeout:
-        return True
-    except OSError:
-        return False
-
-
-@contextlib.contextmanager
-def _held(folder: SweepFolder, number: int) -> Iterator[None]:
-    folder.path.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.lock(number), timeout=_PATIENCE)
-    try:
-        lock.acquire()
-    except Timeout:
-        host = written(folder, number).host
-        raise JobNotNeeded(f"job {number} of {folder.name} is run by another process, on {host}") from None
-    try:
-        yield
-    finally:
-        Path(lock.lock_file).unlink(missing_ok=True)  # while held, as the store's locks are
-        lock.release()
+def _is_held(lock: Path) -> bool:
+    with contextlib.suppress(OSError):
+        if lock.exists():
+            with free(lock) as nobody:
+                return not nobody
+    return False
 
 
 def reason_of(error: BaseException) -> str:

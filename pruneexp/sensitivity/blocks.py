@@ -1,19 +1,25 @@
-"""How many groups and batches a scan works on at a time, so that the tapes fit in memory. Runs nothing."""
+"""How many groups and batches a scan works on at a time, so that what replays need fits in memory. Runs nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from pruneexp.sensitivity.storages import Holding
+
+@dataclass(frozen=True)
+class Holding:
+    """``size`` bytes that the replays of ``groups`` need of each batch."""
+
+    groups: frozenset[int]
+    size: int
 
 
 @dataclass(frozen=True)
 class BlockPlan:
-    """``turns`` of groups, each recorded in one pass, and ``plain`` groups, which run in whole passes without a tape.
+    """``turns`` of groups, each served by one pass, and ``plain`` groups, which run in whole passes.
 
-    The scan records a block of ``batches`` batches and then runs every level of every group on it: a larger block means
-    fewer changes of the weights, but longer tapes.
+    The scan runs a block of ``batches`` batches and then every level of every group on it: a larger block means fewer
+    changes of the weights, but more memory.
     """
 
     turns: tuple[tuple[int, ...], ...]

@@ -1,31 +1,13 @@
-"""Whole forward passes without side effects, and signs that a pass cannot be replayed. Knows no pruning."""
+"""Whole forward passes without side effects. Knows no pruning."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
-
-#: Functions that hand a tensor's numbers to code outside torch, whose work no tape shows.
-ESCAPES = frozenset(
-    {
-        "numpy",
-        "tolist",
-        "__array__",
-        "__deepcopy__",
-        "__dlpack__",
-        "__reduce_ex__",
-        "_typed_storage",
-        "data_ptr",
-        "storage",
-        "untyped_storage",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -63,14 +45,12 @@ class Forward:
         return logits
 
 
-def forward_of(network: nn.Module, images: Tensor) -> tuple[Forward, bool]:
-    """The network as a function, and whether a tape can hold its passes: they neither keep state nor leave torch."""
-    watch = _Watch()
+def forward_of(network: nn.Module, images: Tensor) -> Forward:
+    """The network as a function, after a pass that shows which buffers it changes."""
     with kept_buffers(network) as buffers:
-        with watch:
-            network(copied(images))
+        network(copied(images))
         changing = tuple(buffer for buffer in buffers if not buffer.is_unchanged())
-    return Forward(network, changing), not (changing or watch.escaped)
+    return Forward(network, changing)
 
 
 @contextmanager
@@ -103,13 +83,3 @@ def same_bits(one: Tensor, other: Tensor) -> bool:
 
 def _bits(tensor: Tensor) -> Tensor:
     return tensor.contiguous().reshape(-1).view(torch.uint8)
-
-
-class _Watch(TorchFunctionMode):
-    def __init__(self) -> None:
-        super().__init__()
-        self.escaped = False
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.escaped |= getattr(func, "__name__", "") in ESCAPES
-        return func(*args, **(kwargs or {}))

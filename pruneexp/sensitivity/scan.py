@@ -1,6 +1,6 @@
 """The scan: every group of layers at every level, the other layers dense, on all images of one split.
 
-The scan works block by block: it records a few batches, then sets each group's weights to each level once and runs the
+The scan works block by block: it runs a few batches, then sets each group's weights to each level once and runs the
 operations that depend on them again on the batches of the block. Knows neither data sets nor networks by name.
 """
 
@@ -8,27 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from pruneexp.pruning.layers import evaluating
 from pruneexp.pruning.select import Criterion
 from pruneexp.schema import Budget
-from pruneexp.sensitivity.blocks import BlockPlan, plan
+from pruneexp.sensitivity.blocks import BlockPlan, Holding, plan
 from pruneexp.sensitivity.groups import Group
 from pruneexp.sensitivity.levels import severity
 from pruneexp.sensitivity.outcomes import Outcomes, OutcomesBuilder, answers
-from pruneexp.sensitivity.passes import Forward, forward_of, kept_buffers
-from pruneexp.sensitivity.replay import ReplayMismatch, Script, run, script
+from pruneexp.sensitivity.passes import Forward, copied, forward_of, kept_buffers, same_bits
+from pruneexp.sensitivity.recording import recorded
+from pruneexp.sensitivity.replay import RecordedPass, Values, moved, size_of
 from pruneexp.sensitivity.scanned_group import ScannedGroup, pruning, scanned_group
-from pruneexp.sensitivity.verification import recorded_tape, verified_tape
 from pruneexp.training import layout, seeding
 from pruneexp.training.fit import TrainingData
 
-_VERIFICATION_IMAGES = 2  # so few that their tape needs no more memory than a pass
+_VERIFICATION_IMAGES = 2  # so few that they need no more memory than a pass
 
 
 def scan(
@@ -83,11 +83,31 @@ class _Batch:
 
 @dataclass(frozen=True)
 class _Work:
+    """``recordings`` are those of the batches so far, by shape and order in memory."""
+
     network: nn.Module
     forward: Forward
     scanned: Sequence[ScannedGroup]
     plan: BlockPlan
-    memory: int
+    recordings: dict[tuple[Sequence[int], ...], RecordedPass | None] = field(default_factory=dict)
+
+    def recording(self, images: Tensor) -> RecordedPass | None:
+        form = (images.shape, images.stride())
+        if form not in self.recordings:
+            self.recordings[form] = recorded(self.network, images, [group.weights for group in self.scanned])
+        return self.recordings[form]
+
+
+@dataclass(frozen=True)
+class _Replay:
+    """One group on one batch: the operations that depend on its weights, and the results of others that they take."""
+
+    recording: RecordedPass
+    affected: Sequence[fx.Node]
+    kept: Values
+
+    def __call__(self) -> Tensor:
+        return self.recording.run_again(self.affected, self.kept)
 
 
 @contextmanager
@@ -118,14 +138,36 @@ def _blocks(batches: Iterator[_Batch], size: int) -> Iterator[list[_Batch]]:
 
 def _prepared(network: nn.Module, scanned: Sequence[ScannedGroup], images: Tensor, memory: int) -> _Work:
     few, everything = images[:_VERIFICATION_IMAGES], range(len(scanned))
-    forward, tapeable = forward_of(network, few)
-    tape = verified_tape(network, forward, few, [s.weights for s in scanned]) if tapeable else None
-    if tape is None:
-        division = BlockPlan((), tuple(everything), 1)
-    else:
-        size, times = images.numel() * images.element_size(), len(images) / len(few)
-        division = plan(tape.holdings, everything, times=times, images=size, memory=memory)
-    return _Work(network, forward, scanned, division, memory)
+    forward = forward_of(network, few)
+    recording = None if forward.changing else _verified(network, forward, few, scanned)
+    if recording is None:
+        return _Work(network, forward, scanned, BlockPlan((), tuple(everything), 1))
+    size, times = images.numel() * images.element_size(), len(images) / len(few)
+    division = plan(_holdings(recording, scanned), everything, times=times, images=size, memory=memory)
+    return _Work(network, forward, scanned, division)
+
+
+def _verified(
+    network: nn.Module, forward: Forward, images: Tensor, scanned: Sequence[ScannedGroup]
+) -> RecordedPass | None:
+    """A recording that, with all weights changed at once, gives the logits of a whole pass, bit for bit."""
+    weights = [weight for group in scanned for weight in group.weights]
+    recording = recorded(network, images, [weights, *(group.weights for group in scanned)])
+    if recording is None:
+        return None
+    affected = recording.affected(weights)
+    _, kept = recording.run(copied(images), recording.needed(affected))
+    with moved(weights):
+        return recording if same_bits(recording.run_again(affected, kept), forward(images)) else None
+
+
+def _holdings(recording: RecordedPass, scanned: Sequence[ScannedGroup]) -> list[Holding]:
+    """What each result takes that is kept for groups."""
+    users: dict[fx.Node, set[int]] = {}
+    for place, group in enumerate(scanned):
+        for node in recording.needed(recording.affected(group.weights)) - {recording.images}:
+            users.setdefault(node, set()).add(place)
+    return [Holding(frozenset(groups), size_of(node)) for node, groups in users.items()]
 
 
 def _scan_block(work: _Work, block: Sequence[_Batch], builder: OutcomesBuilder) -> None:
@@ -133,45 +175,39 @@ def _scan_block(work: _Work, block: Sequence[_Batch], builder: OutcomesBuilder) 
     for batch, logits in zip(block, dense, strict=True):
         builder.write_dense(batch.start, answers(logits, batch.labels))
     for turn in work.plan.turns:
-        scripts = _scripts(work, turn, block, dense)
+        replays = [_replays(work, turn, batch, logits) for batch, logits in zip(block, dense, strict=True)]
         for group in turn:
-            _scan_group(work, group, block, scripts[group], builder)
+            _scan_group(work, group, block, [found.get(group) for found in replays], builder)
     for group in work.plan.plain:
         _scan_group(work, group, block, [None] * len(block), builder)
 
 
-def _scripts(
-    work: _Work, turn: Sequence[int], block: Sequence[_Batch], dense: Sequence[Tensor]
-) -> dict[int, list[Script | None]]:
-    """For each group of a turn, the script of each batch; None where the batch needs a whole pass."""
-    weights = [work.scanned[group].weights for group in turn]
-    scripts: dict[int, list[Script | None]] = {group: [] for group in turn}
-    room = work.memory
-    for batch, logits in zip(block, dense, strict=True):
-        tape = recorded_tape(work.network, batch.images, logits, weights, room)
-        room -= tape.size if tape else 0
-        for position, group in enumerate(turn):
-            scripts[group].append(script(tape, position) if tape else None)
-    return scripts
+def _replays(work: _Work, turn: Sequence[int], batch: _Batch, logits: Tensor) -> dict[int, _Replay]:
+    """A replay for each group of a turn; none where the recorded pass does not give the batch's ``logits``."""
+    recording = work.recording(batch.images)
+    if recording is None:
+        return {}
+    affected = {group: recording.affected(work.scanned[group].weights) for group in turn}
+    needed = {group: recording.needed(operations) for group, operations in affected.items()}
+    found, kept = recording.run(copied(batch.images), frozenset().union(*needed.values()))
+    if not same_bits(found, logits):
+        return {}
+    return {group: _Replay(recording, affected[group], {node: kept[node] for node in needed[group]}) for group in turn}
 
 
 def _scan_group(
-    work: _Work, group: int, block: Sequence[_Batch], scripts: Sequence[Script | None], builder: OutcomesBuilder
+    work: _Work,
+    group: int,
+    block: Sequence[_Batch],
+    replays: Sequence[_Replay | None],
+    builder: OutcomesBuilder,
 ) -> None:
     scanned = work.scanned[group]
     with pruning(scanned) as prune:
         for levels in scanned.masks():
             prune(levels[0])
-            for batch, script in zip(block, scripts, strict=True):
-                logits = _replayed(script)
-                if logits is None:
-                    logits = work.forward(batch.images)
+            for batch, replay in zip(block, replays, strict=True):
+                if replay is None:
                     builder.note_plain(group)
+                logits = work.forward(batch.images) if replay is None else replay()
                 builder.write(group, levels, batch.start, answers(logits, batch.labels))
-
-
-def _replayed(script: Script | None) -> Tensor | None:
-    try:
-        return None if script is None else run(script)
-    except ReplayMismatch:
-        return None

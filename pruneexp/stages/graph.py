@@ -108,7 +108,7 @@ class Runner:
         return artefact
 
     def _stored(self, stage: Stage) -> Artefact | None:
-        artefact = self.store.load(stage.key) if self.store.has(stage.key) else None
+        artefact = self.store.load(stage.key)
         if artefact is not None:
             self.hits.setdefault(stage.key, True)
         return artefact

@@ -99,7 +99,7 @@ def _verify(paths: Paths) -> int:
         print(f"damaged: {folder}: {reason}")
     print(f"{len(found)} folders: {len(damaged)} damaged")
     if damaged:
-        print("a damaged result is set aside and computed again when it is next asked for")
+        print("a damaged result is removed and computed again when it is next asked for")
     return int(bool(damaged))
 
 
@@ -108,7 +108,7 @@ def _tidy(paths: Paths, age: float, *, delete: bool) -> None:
     found = entries(paths)
     going = unused(found, age)
     if delete:
-        going = remove(paths, going, age)
+        going = remove(paths, going)
     gone = set(going)
     print("kept:")
     _table(entry for entry in found if entry not in gone)

@@ -6,19 +6,17 @@ is made.
 """
 
 from pruneexp.tracking.artefacts import Parent
-from pruneexp.tracking.board import PageLink, opener
+from pruneexp.tracking.board import opener
 from pruneexp.tracking.models import Network
 from pruneexp.tracking.monitor import monitored
 from pruneexp.tracking.naming import curve_name, point_name
 from pruneexp.tracking.notes import Place, counted, marked, places
-from pruneexp.tracking.pages import open_pages
 from pruneexp.tracking.recording import Recording
 from pruneexp.tracking.stores import default_uri, resolved
-from pruneexp.tracking.tracker import Tracker
+from pruneexp.tracking.tracker import Tracker, existing
 
 __all__ = [
     "Network",
-    "PageLink",
     "Parent",
     "Place",
     "Recording",
@@ -26,9 +24,9 @@ __all__ = [
     "counted",
     "curve_name",
     "default_uri",
+    "existing",
     "marked",
     "monitored",
-    "open_pages",
     "opener",
     "places",
     "point_name",

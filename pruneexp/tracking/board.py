@@ -78,16 +78,16 @@ class Board:
 
     def provision(self) -> list[PageLink]:
         """Write every view for which something is recorded; the last link is the plain page of runs."""
-        with explained(self._runs.uri, "read"):
+        client, experiment = self._runs.client, self._runs.experiment_id
+        with explained(self._runs.uri, "written"):
             # Of a search over very many layers MLflow cannot keep the view.
             found = [view for view in self._views() if len(view.text) <= _LIMIT]
-        client, experiment = self._runs.client, self._runs.experiment_id
-        with explained(self._runs.uri, "written"), self._runs.lock:
-            tags = client.get_experiment(experiment).tags
-            for view in found:
-                key = TAG_PREFIX + _KEY_PREFIX + view.name
-                if tags.get(key) != view.text:
-                    client.set_experiment_tag(experiment, key, view.text)
+            with self._runs.lock:
+                tags = client.get_experiment(experiment).tags
+                for view in found:
+                    key = TAG_PREFIX + _KEY_PREFIX + view.name
+                    if tags.get(key) != view.text:
+                        client.set_experiment_tag(experiment, key, view.text)
         return [*map(self._link, found), PageLink("runs", "all runs", self.page)]
 
     @property

@@ -11,12 +11,12 @@ import math
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pruneexp.tracking.databases import connected, is_database
 from pruneexp.tracking.naming import PARAM_LIMIT, TAG_LIMIT, within
-from pruneexp.tracking.runs import Runs, Value, Where, texts
+from pruneexp.tracking.runs import NewRun, Runs, Where, texts
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -34,15 +34,6 @@ class StoredRun(NamedTuple):
     params: dict[str, str]
     metrics: dict[str, float]
     tags: dict[str, str]
-
-
-class NewRun(NamedTuple):
-    """A run to be written: finished at once, without files."""
-
-    name: str
-    tags: Mapping[str, str]
-    params: Mapping[str, str]
-    values: Sequence[Value]
 
 
 def find(runs: Runs, where: Where, contents: Iterable[str] = ("params", "metrics", "tags")) -> list[StoredRun]:
@@ -74,9 +65,7 @@ def replace(runs: Runs, outdated: Sequence[str], fresh: Sequence[NewRun]) -> Non
         for run_id in outdated:
             runs.client.delete_run(run_id)
         for one in fresh:
-            run = runs.create(one.name, one.tags)
-            runs.fill(run, texts(one.params), one.values, {})
-            runs.end(run, "FINISHED")
+            runs.add(one)
         return
     from mlflow.entities import LifecycleStage
     from mlflow.store.tracking.dbmodels.models import SqlRun

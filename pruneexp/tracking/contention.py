@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Within which a writer who looked and found nothing has made his run, for everybody to see.
 SEEN_SECONDS = 0.5
+#: The status of a run that is complete.
+WHOLE = "FINISHED"
 #: Two at once settle it in three looks.
 _LOOKS = 20
 
@@ -27,7 +29,7 @@ def rank(run: Run) -> tuple[int, str]:
 
 
 def whole(run: Run) -> bool:
-    return str(run.info.status) == "FINISHED"
+    return str(run.info.status) == WHOLE
 
 
 def settle(runs: Runs, where: Where, own: Run) -> bool:

@@ -1,22 +1,87 @@
-"""What points and scans become in MLflow: metrics, tags and files. Pure functions; knows no store."""
+"""What curves, studies, points, failures and scans become in MLflow: whole runs.
+
+Pure functions; knows no store.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from pruneexp import schema
-from pruneexp.tracking.runs import Value
+from pruneexp.tracking import markdown
+from pruneexp.tracking.artefacts import Parent
+from pruneexp.tracking.naming import curve_name, point_name, scan_name
+from pruneexp.tracking.runs import NewRun, Value, about, source
+from pruneexp.tracking.summaries import COLOUR, run_colour
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from pruneexp.schema.columns import LoggedPoint
 
+#: Tag of the key of each kind of run.
+KEYS = {
+    "curve": schema.CURVE_KEY,
+    "study": schema.STUDY_KEY,
+    "point": schema.POINT_KEY,
+    "scan": schema.SCAN_KEY,
+}
 
-def remarks(point: schema.TradeoffPoint) -> dict[str, str]:
+
+def parent_run(parent: Parent) -> NewRun:
+    """A curve or a study as it begins; its points carry its tags, but for those that they have of their own."""
+    name = parent.name or curve_name(parent.params)
+    said = {COLOUR: run_colour(parent.params), **parent.tags, schema.CURVE: name, **source(parent.environment)}
+    tags = {**said, **_own(parent.kind, parent.key)}
+    return NewRun(name, tags, parent.params, files=about(parent.config_yaml, parent.environment))
+
+
+def point_run(point: schema.TradeoffPoint, tags: Mapping[str, str], numbers: Mapping[str, float]) -> NewRun:
+    """A point: identity as params, numbers and what follows from them as metrics, the rows of the layers as a file."""
+    identity = schema.flatten(point.identity)
+    metrics = {**numbers, **schema.derived(point.result), **schema.flatten(point.result)}
+    return NewRun(
+        point_name(identity),
+        {**tags, **_remarks(point), **_own_of_point(identity)},
+        identity,
+        [Value(name, value) for name, value in metrics.items()],
+        {schema.LAYERS_FILE: json.dumps([schema.flatten(row) for row in point.layers], indent=1)},
+    )
+
+
+def failure_run(identity: Mapping[str, Any], reason: str, tags: Mapping[str, str]) -> NewRun:
+    """A point that failed: as much of its flat identity as is known, and why, in one sentence."""
+    notes = {**tags, schema.FAILURE: reason, markdown.TAG: reason}
+    return NewRun(point_name(identity), {**notes, **_own_of_point(identity)}, identity, status="FAILED")
+
+
+def scan_run(scan: schema.Scan, config_yaml: str, environment: Mapping[str, Any]) -> NewRun:
+    """A scan: each layer as a series of accuracy changes (points) over its pruned weights (permille).
+
+    The exact numbers are in ``sensitivity.json``.
+    """
+    identity = schema.flatten(scan.identity)
+    doubt = {schema.UNDEFINED: scan.undefined} if scan.undefined else {}
+    files = {**_scan_file(scan), **about(config_yaml, environment)}
+    tags = {**source(environment), **doubt, **_own("scan", scan.identity.scan_key)}
+    return NewRun(scan_name(identity), tags, identity, list(_scan_metrics(scan)), files)
+
+
+def _own(kind: str, key: str) -> dict[str, str]:
+    """The tags that a run is found by."""
+    return {schema.KIND: kind, KEYS[kind]: key, schema.SCHEMA: schema.SCHEMA_VERSION}
+
+
+def _own_of_point(identity: Mapping[str, Any]) -> dict[str, str]:
+    """The tags that a point is found by and drawn with, as far as is known of it."""
+    curve = {schema.CURVE_KEY: str(identity["curve_key"])} if "curve_key" in identity else {}
+    return {**_own("point", str(identity["point_key"])), **curve, COLOUR: run_colour(identity)}
+
+
+def _remarks(point: schema.TradeoffPoint) -> dict[str, str]:
     """Tags of what a reader of the numbers must know; absent where there is nothing."""
     found = {
         schema.COLLAPSE: schema.names_text(point.collapsed) if point.collapsed else "",
@@ -27,28 +92,15 @@ def remarks(point: schema.TradeoffPoint) -> dict[str, str]:
     return {tag: text for tag, text in found.items() if text}
 
 
-def point_metrics(point: schema.TradeoffPoint, numbers: Mapping[str, float]) -> list[Value]:
-    """The numbers of a point and what follows from them; ``numbers`` adds to them."""
-    found = {**numbers, **schema.derived(point.result), **schema.flatten(point.result)}
-    return [Value(name, value) for name, value in found.items()]
-
-
-def layers_file(point: schema.TradeoffPoint) -> dict[str, str]:
-    """The rows of the layers, as a list of objects."""
-    return {schema.LAYERS_FILE: json.dumps([schema.flatten(row) for row in point.layers], indent=1)}
-
-
-def scan_metrics(scan: schema.Scan) -> list[Value]:
-    """Each layer as a series of accuracy changes (points) over its pruned weights (permille)."""
-    metrics = [Value("images", scan.images), Value("dense.top1", scan.dense.top1)]
+def _scan_metrics(scan: schema.Scan) -> Iterator[Value]:
+    yield Value("images", scan.images)
+    yield Value("dense.top1", scan.dense.top1)
     for row in scan.rows:
         change, pruned = row.val.top1 - scan.dense.top1, round(1000 * (1 - row.density))
-        metrics.append(Value(f"sensitivity/{row.group}/top1_change", change, pruned))
-    return metrics
+        yield Value(f"sensitivity/{row.group}/top1_change", change, pruned)
 
 
-def scan_file(scan: schema.Scan) -> dict[str, str]:
-    """The exact numbers of a scan."""
+def _scan_file(scan: schema.Scan) -> dict[str, str]:
     table = {
         "dense": schema.flatten(scan.dense),
         "images": scan.images,

@@ -6,6 +6,7 @@ processes may be writing; both are prevented here.
 
 from __future__ import annotations
 
+import functools
 import os
 import tempfile
 from collections.abc import Callable
@@ -97,6 +98,7 @@ def check_schema(connection: Connection, shown: str) -> None:
         )
 
 
+@functools.cache  # a tenth of a second, and the command that makes pages opens every experiment
 def _schema_revisions() -> tuple[str, ...]:
     """The schema the installed MLflow writes; nothing where its migrations are not where MLflow 3 keeps them."""
     import mlflow

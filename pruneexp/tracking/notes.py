@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from pruneexp.errors import UserError, redact
+from pruneexp.shared_files import write_text
 from pruneexp.tracking.artefacts import now, without_credentials
 
 Kind = Literal["point", "failure", "scan", "curve", "study"]
@@ -30,8 +31,6 @@ ORDER: tuple[Kind, ...] = ("point", "failure", "scan", "curve", "study")
 RECORDS = ("point", "failure", "scan")
 
 _ABOUT, _OWED, _PAID, _SUFFIX = "place.json", "owed", "paid", ".json"
-#: How long another process that pays what this place is owed is waited for; 100 points take it 6 s.
-_OTHERS_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -64,21 +63,6 @@ class Place:
         """The place of a folder; None where it is none."""
         about = _found(folder / _ABOUT)
         return None if about is None else cls(folder.parents[1], str(about["uri"]), str(about["experiment"]))
-
-    @contextmanager
-    def projecting(self) -> Iterator[None]:
-        """Held by the one process that pays what others have left; each may pay its own meanwhile.
-
-        Raises:
-            UserError: another process goes on doing so.
-        """
-        with self._changing():
-            lock = FileLock(self.folder / "projection.lock", timeout=_OTHERS_SECONDS)
-        try:
-            with lock:
-                yield
-        except Timeout as error:
-            raise UserError(f"Another process is writing what is owed in {self.folder}.") from error
 
     def owe(self, note: Note) -> Note | None:
         """Note what is to be written; the note as it is owed, None where it is paid already.
@@ -160,15 +144,10 @@ class Place:
                 body = _found(path)
                 if body is not None:
                     yield Note(kind, path.stem.partition("-")[2], body)
-                elif self._removed_if_damaged(path):
+                elif path.exists():
+                    with self._changing():
+                        path.unlink(missing_ok=True)
                     say(f"The note {path} is damaged and removed: its command records it again.")
-
-    def _removed_if_damaged(self, path: Path) -> bool:
-        with self._changing():
-            damaged = path.exists() and _found(path) is None
-            if damaged:
-                path.unlink()
-            return damaged
 
     def records(self) -> int:
         """How many records are owed; how a curve ended counts where it alone is owed."""
@@ -217,14 +196,14 @@ def store_id(root: Path) -> str:
     path = root / "id"
     with FileLock(root / "id.lock"):
         if not path.exists():
-            _write_text(path, uuid.uuid4().hex)
+            write_text(path, uuid.uuid4().hex)
     return path.read_text(encoding="utf-8").strip()
 
 
 def mark(marks: Path, place: Place) -> None:
     """Leave a word in the working folder that something is owed, for the command that started this process."""
     with suppress(OSError):  # the command will not say it; the note is there
-        _write_text(marks / place.folder.name, str(place.folder))
+        write_text(marks / place.folder.name, str(place.folder))
 
 
 def marked(marks: Path) -> Mapping[Path, int]:
@@ -235,13 +214,6 @@ def marked(marks: Path) -> Mapping[Path, int]:
             if not path.name.startswith("."):
                 found[Path(path.read_text(encoding="utf-8"))] = path.stat().st_mtime_ns
     return found
-
-
-def left_by_earlier_version(spool: Path) -> str:
-    """The sentence on records that an earlier version left in its folder; empty where there are none."""
-    if next(spool.glob("*/*-*-*.json"), None) is None:
-        return ""
-    return f"Records of an earlier version lie in {spool}: the same commands record them again; delete the folder then."
 
 
 def counted(records: int) -> str:
@@ -263,15 +235,4 @@ def _found(path: Path) -> dict[str, Any] | None:
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
-    _write_text(path, json.dumps(content))
-
-
-def _write_text(path: Path, text: str) -> None:
-    """Not synchronised: what a power cut takes is made again by the command that made it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_text(path, json.dumps(content))

@@ -19,6 +19,9 @@ from pruneexp.tracking.notes import RECORDS, Note, Place, store_id
 from pruneexp.tracking.stores import answers
 from pruneexp.tracking.tracker import Tracker
 
+#: What reading a note or an artefact of another version raises.
+UNREADABLE = (KeyError, ValueError, TypeError)
+
 
 class Lost(Exception):
     """The artefact that a note is about is not in the store any more."""
@@ -36,31 +39,32 @@ class Projection:
     """Pays the notes of one place; the ids of the runs above the points are kept by the names of their notes."""
 
     def __init__(self, place: Place, store: Store, tracker: Tracker) -> None:
-        self._place, self._store, self._tracker = place, store, tracker
+        self.tracker = tracker
+        self._place, self._store = place, store
         self._runs: dict[str, str] = {}
 
     def write_owed(self, say: Callable[[str], None]) -> Outcome:
         """Write everything that is owed. Ends early where the tracking store does not answer any more."""
         records = endings = 0
         stuck: str | None = None
+        self._runs.clear()  # one may have been deleted since
         for note in self._place.owed(say):
             try:
                 paid = self.write(note)
             except UserError as error:
                 stuck = str(error)
-                if not answers(self._tracker.uri):
+                if not answers(self.tracker.uri):
                     break
                 continue
             except Lost as lost:
                 say(f"{lost}: its command records it again.")
                 self._place.drop(note)
                 continue
-            except (KeyError, ValueError, TypeError) as error:
+            except UNREADABLE as error:
                 stuck = f"The note {note.name} cannot be read by this version ({type(error).__name__}: {error})."
                 continue
-            if paid:
-                records += note.kind in RECORDS
-                endings += note.kind in ("curve", "study")
+            records += paid and note.kind in RECORDS
+            endings += paid and note.kind not in RECORDS
         return Outcome(records or endings, stuck)
 
     def write(self, note: Note) -> bool:
@@ -77,7 +81,8 @@ class Projection:
                 self._write_point(note)
             case "failure":
                 body, run = note.body, self._run_of(note.body["under"])
-                self._tracker.log_failure(run, body["identity"], body["reason"], body["tags"], body["noted"])
+                failure = contents.failure_run(body["identity"], body["reason"], body["tags"])
+                self.tracker.record(failure, run, body["noted"])
             case "scan":
                 self._write_scan(note)
             case "curve" | "study":
@@ -88,7 +93,8 @@ class Projection:
         stored = read_point(self._artefact(note.key, "point"))
         under = note.body["under"]
         run = self._run_of(under)
-        self._tracker.log_point(run, stored.point, note.body["tags"], stored.numbers, stored.recorded)
+        point = contents.point_run(stored.point, note.body["tags"], stored.numbers)
+        self.tracker.record(point, run, stored.recorded)
         if self._parent(under)[1] is not None:
             self._place.owe_again(under)  # its table of points misses this one
 
@@ -100,7 +106,8 @@ class Projection:
             images=record["images"],
             rows=tuple(schema.unflatten(schema.LayerSensitivity, row) for row in record["rows"]),
         )
-        self._tracker.log_scan(scan, note.body["config_yaml"], note.body["environment"], note.body["noted"])
+        new = contents.scan_run(scan, note.body["config_yaml"], note.body["environment"])
+        self.tracker.record(new, began=note.body["noted"])
 
     def run_of(self, under: str) -> str | None:
         """The run of a curve or study; None for one that the user has deleted with all its points.
@@ -109,7 +116,7 @@ class Projection:
             UserError: the tracking store refuses.
             Lost: nothing is known of it.
         """
-        if under not in self._runs and self._tracker.given_up(self._parent(under)[0]):
+        if under not in self._runs and self.tracker.given_up(self._parent(under)[0]):
             return None
         return self._run_of(under)
 
@@ -118,19 +125,17 @@ class Projection:
 
         One that the user has deleted with all its points stays deleted.
         """
-        run, status = self.run_of(note.name), note.body["status"]
-        if run is None:
-            return
-        if status is not None or note.body["numbers"]:
-            files = {} if status is None else self._points_file(note.name)
-            self._tracker.update(run, status, note.body["numbers"], files, note.body["noted"])
+        run, ended = self.run_of(note.name), note.body["status"]
+        if run is not None:
+            files = {} if ended is None else self._points_file(note.name)
+            self.tracker.update(run, ended or "RUNNING", note.body["numbers"], files, note.body["noted"])
 
     def _points_file(self, under: str) -> dict[str, bytes]:
         """The Parquet of a curve or study: all its points that this store has, and that are noted here."""
         from pruneexp.schema.columns import LoggedPoint  # pyarrow takes 0.1 s
 
         logged = []
-        for found in self._tracker.points_of(self._parent(under)[0]):
+        for found in self.tracker.points_of(self._parent(under)[0]):
             key = found.tags[schema.POINT_KEY]
             record = self._store.record(key) if self._place.find("point", key) else None
             stored = None if record is None else read_point(record)
@@ -141,16 +146,12 @@ class Projection:
         if not logged:
             return {}
         name = f"{schema.POINTS_FOLDER}/{store_id(self._store.root)}.parquet"
-        return {name: contents.parquet(logged, self._tracker.experiment_id)}
+        return {name: contents.parquet(logged, self.tracker.experiment_id)}
 
     def _run_of(self, under: str) -> str:
         """The run of a curve or study, made where it is not there."""
         if under not in self._runs:
-            parent, status = self._parent(under)
-            self._runs[under] = run = self._tracker.begin(parent, "RUNNING" if status is None else None)
-            ended = self._place.find(parent.kind, parent.key) if status is None else None
-            if ended is not None and ended.body["status"] is not None:  # by another process, which has written it
-                self._tracker.update(run, ended.body["status"], {}, {}, ended.body["noted"])
+            self._runs[under] = self.tracker.begin(self._parent(under)[0])
         return self._runs[under]
 
     def _parent(self, under: str) -> tuple[Parent, str | None]:

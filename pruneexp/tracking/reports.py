@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from pruneexp import schema
 from pruneexp.summary.pareto import pareto_front
 from pruneexp.tracking import bulk, markdown
-from pruneexp.tracking.runs import PARENT, Runs, Value, Where
-from pruneexp.tracking.stores import explained
+from pruneexp.tracking.runs import PARENT, NewRun, Runs, Value, Where
 from pruneexp.tracking.summaries import step_of, summaries
 
 if TYPE_CHECKING:
@@ -37,30 +36,7 @@ class Reports:
         self._runs = runs
 
     def of_parent(self, run_id: str) -> None:
-        """Describe a curve or a search, and renew the summaries of the contest that a curve is in.
-
-        Raises:
-            UserError: the tracking store refuses.
-        """
-        with explained(self._runs.uri, "written"):
-            self._of_parent(run_id)
-
-    def of_all(self, say: Callable[[str], None] = lambda _: None) -> int:
-        """Renew every summary, and describe every curve and search; how many summaries there are.
-
-        ``say`` is told what is being done.
-
-        Raises:
-            UserError: the tracking store refuses.
-        """
-        with explained(self._runs.uri, "written"):
-            say("summarising its points")
-            count, points = self._renew(_FINISHED)
-            say(f"describing curves and searches of {len(points)} points")
-            self._describe_all(points, _FAILED, {_KIND: "curve"}, {_KIND: "study"})
-            return count
-
-    def _of_parent(self, run_id: str) -> None:
+        """Describe a curve or a search, and renew the summaries of the contest that a curve is in."""
         above = {f"tags.{PARENT}": run_id}
         points = self._points({**_FINISHED, **above})
         self._describe_all(points, {**_FAILED, **above}, {"attributes.run_id": run_id})
@@ -68,6 +44,17 @@ class Reports:
         if of is not None and not of.study:
             same = {f"params.{name}": str(getattr(of, name)) for name in _CONDITION if getattr(of, name)}
             self._renew({**_FINISHED, **same}, schema.contest_of(of))
+
+    def of_all(self, say: Callable[[str], None]) -> int:
+        """Renew every summary, and describe every curve and search; how many summaries there are.
+
+        ``say`` is told what is being done.
+        """
+        say("summarising its points")
+        count, points = self._renew(_FINISHED)
+        say(f"describing curves and searches of {len(points)} points")
+        self._describe_all(points, _FAILED, {_KIND: "curve"}, {_KIND: "study"})
+        return count
 
     def _renew(self, alike: Where, contest: str = "") -> tuple[int, Points]:
         """Make the summaries of points that meet a condition, and of one contest only: their number, and the points."""
@@ -84,7 +71,7 @@ class Reports:
         return [(run.tags.get(PARENT, ""), logged) for run in bulk.find(self._runs, where)
                 if (logged := _logged(run)) is not None]  # fmt: skip
 
-    def _replace(self, wanted: Sequence[bulk.NewRun], existing: Where) -> None:
+    def _replace(self, wanted: Sequence[NewRun], existing: Where) -> None:
         """Write summaries that are missing or have changed, and delete others."""
         missing = {one.tags[schema.DIGEST]: one for one in wanted}
         outdated = [

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pruneexp import schema
 from pruneexp.errors import UserError, redact
@@ -32,6 +32,8 @@ _BATCH = 1000
 
 #: Conditions that runs meet: values by ``tags.KEY``, ``params.KEY``, ``attributes.status`` or ``.run_id``.
 Where = Mapping[str, str]
+#: Which runs are looked at, as MLflow names it.
+View = Literal["active_only", "deleted_only", "all"]
 
 
 class Value(NamedTuple):
@@ -43,11 +45,25 @@ class Value(NamedTuple):
     at: int | None = None
 
 
+class NewRun(NamedTuple):
+    """A run to be written, whole: ``params`` as they are known, ``files`` by name, and how it ended."""
+
+    name: str
+    tags: Mapping[str, str]
+    params: Mapping[str, Any]
+    values: Sequence[Value] = ()
+    files: Mapping[str, str] = {}
+    status: str = "FINISHED"
+
+
 class Runs:
     """Writer of the runs of one experiment; what writes holds the ``lock`` of its store.
 
     ``made`` tells the experiment from every other that ever had its name. ``shared`` says that machines which do not
     see the lock write here too: that of a file lies beside it, that of a server does not.
+
+    Raises:
+        UserError: the experiment lies deleted.
     """
 
     def __init__(self, client: MlflowClient, uri: str, experiment: str) -> None:
@@ -55,7 +71,12 @@ class Runs:
         self.lock, self.shared = store_lock(uri), sqlite_path(uri) is None
         with self.lock:
             found = client.get_experiment_by_name(experiment) or self._new_experiment(experiment)
-        self.made, self.experiment_id = f"{found.experiment_id} {found.creation_time}", active(found, uri)
+        if found.lifecycle_stage != "active":
+            raise UserError(
+                f"The experiment {experiment!r} lies deleted in {redact(uri)}: bring it back with 'mlflow experiments "
+                f"restore --experiment-id {found.experiment_id}' or record under another name."
+            )
+        self.made, self.experiment_id = f"{found.experiment_id} {found.creation_time}", str(found.experiment_id)
 
     def exists(self, made: str) -> bool:
         """Whether the store has the experiment of which an earlier ``made`` tells, by any name."""
@@ -67,19 +88,8 @@ class Runs:
         except MlflowException:
             return False
 
-    def find(self, where: Where) -> Iterator[Run]:
-        """Every active run that meets the conditions, the newest first."""
-        return self._search(where, "active_only")
-
-    def find_all(self, where: Where) -> Iterator[Run]:
-        """As ``find``, with the runs that were deleted."""
-        return self._search(where, "all")
-
-    def has(self, where: Where, *, deleted: bool = False) -> bool:
-        """Whether an active run meets the conditions, or one that was ``deleted``."""
-        return next(self._search(where, "deleted_only" if deleted else "active_only", 1), None) is not None
-
-    def _search(self, where: Where, view: str, page: int | None = None) -> Iterator[Run]:
+    def find(self, where: Where, view: View = "active_only", page: int | None = None) -> Iterator[Run]:
+        """Every run of a view that meets the conditions, the newest first; asked for ``page`` at a time."""
         from mlflow.entities import ViewType
 
         parts = ((*name.split(".", 1), value) for name, value in where.items())
@@ -87,15 +97,26 @@ class Runs:
         kind, of, most = ViewType.from_string(view), [self.experiment_id], page or PAGE
         return paged(lambda token: self.client.search_runs(of, query, kind, max_results=most, page_token=token))
 
+    def has(self, where: Where, view: View = "active_only") -> bool:
+        """Whether a run of a view meets the conditions."""
+        return next(self.find(where, view, 1), None) is not None
+
     def create(self, name: str, tags: Mapping[str, str], began: int | None = None) -> Run:
         """Make a run; ``began`` is in milliseconds since 1970, by default now."""
         texts = {legal_key(key): within(redact(str(value)), TAG_LIMIT) for key, value in tags.items()}
         return self.client.create_run(self.experiment_id, start_time=began, run_name=name, tags=texts)
 
+    def add(self, new: NewRun, began: int | None = None) -> Run:
+        """Make a run, fill it and say how it ended; it ``began`` in milliseconds since 1970, by default now."""
+        run = self.create(new.name, new.tags, began)
+        self.fill(run, new.params, new.values, new.files, run.info.start_time)
+        self.end(run, new.status)
+        return run
+
     def fill(
         self,
         run: Run,
-        params: Mapping[str, str],
+        params: Mapping[str, Any],
         metrics: Sequence[Value],
         files: Mapping[str, str | bytes],
         at: int | None = None,
@@ -110,9 +131,9 @@ class Runs:
         self.write(run, files)
         moment = int(time.time() * 1000) if at is None else at
         numbers = [Metric(legal_key(name), float(value), own or moment, step) for name, value, step, own in metrics]
-        texts = [Param(legal_key(key), within(text, PARAM_LIMIT)) for key, text in params.items()]
+        told = [Param(legal_key(key), within(text, PARAM_LIMIT)) for key, text in texts(params).items()]
         notes = [RunTag(key, text) for key, text in (tags or {}).items()]
-        self.client.log_batch(run.info.run_id, metrics=numbers[:_BATCH], params=texts, tags=notes)
+        self.client.log_batch(run.info.run_id, metrics=numbers[:_BATCH], params=told, tags=notes)
         for start in range(_BATCH, len(numbers), _BATCH):
             self.client.log_batch(run.info.run_id, metrics=numbers[start : start + _BATCH])
 
@@ -150,20 +171,6 @@ class Runs:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content.encode() if isinstance(content, str) else content)
             repository.log_artifacts(folder)  # type: ignore[no-untyped-call]
-
-
-def active(experiment: Experiment, uri: str) -> str:
-    """Its id.
-
-    Raises:
-        UserError: it lies deleted; says how to bring it back.
-    """
-    if experiment.lifecycle_stage != "active":
-        raise UserError(
-            f"The experiment {experiment.name!r} lies deleted in {redact(uri)}: bring it back with 'mlflow experiments "
-            f"restore --experiment-id {experiment.experiment_id}' or record under another name."
-        )
-    return str(experiment.experiment_id)
 
 
 def texts(values: Mapping[str, Any]) -> dict[str, str]:

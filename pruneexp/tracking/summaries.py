@@ -17,9 +17,8 @@ from pruneexp import schema
 from pruneexp.summary.palette import colour
 from pruneexp.summary.seeds import curves
 from pruneexp.summary.spread import spread
-from pruneexp.tracking.bulk import NewRun
 from pruneexp.tracking.naming import group_name
-from pruneexp.tracking.runs import Value
+from pruneexp.tracking.runs import NewRun, Value
 
 if TYPE_CHECKING:
     from pruneexp.schema.columns import LoggedPoint

@@ -181,7 +181,7 @@ def _armed(moment: Moment | None, folder: str) -> dict[str, int]:
     wrap(MlflowClient, "create_run", lambda *_: "run")
     wrap(MlflowClient, "log_batch", lambda *_: "batch")
     wrap(MlflowClient, "set_terminated", lambda *_: "termination")
-    wrap(Tracker, "log_point", lambda *_: "point")
+    wrap(Tracker, "record", lambda *_: "point")
     wrap(Tracker, "update", lambda *_: "curve")
     wrap(Display, "epoch", lambda *_: "epoch")
 

@@ -10,13 +10,13 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from pruneexp import schema
 from pruneexp.cache.store import Artefact, Store
 from pruneexp.errors import UserError
-from pruneexp.tracking import Parent, Place, Recording, Tracker, default_uri
+from pruneexp.tracking import Parent, Place, Recording, Tracker, contents, default_uri
 from pruneexp.tracking.artefacts import of_parent, of_point
 from pruneexp.tracking.projection import Projection
 
@@ -144,6 +144,27 @@ def client_of(tracker: Tracker) -> MlflowClient:
 
 def curve_of(tracker: Tracker, key: str = "curve") -> str:
     return tracker.begin(Parent("curve", key, "a curve", CURVE, {"note": "x"}, "model: lenet5\n", ENVIRONMENT))
+
+
+def log_point(
+    tracker: Tracker,
+    under: str,
+    made: schema.TradeoffPoint,
+    tags: Mapping[str, str] | None = None,
+    numbers: Mapping[str, float] | None = None,
+) -> str | None:
+    """Write the run of a point below that of a curve or study."""
+    return tracker.record(contents.point_run(made, tags or {}, numbers or {}), under)
+
+
+def log_failure(tracker: Tracker, under: str, identity: Mapping[str, Any], reason: str) -> str | None:
+    """Write the run of a point that failed."""
+    return tracker.record(contents.failure_run(identity, reason, {}), under)
+
+
+def log_scan(tracker: Tracker, scan: schema.Scan, config_yaml: str, environment: Mapping[str, Any]) -> str | None:
+    """Write the run of a scan."""
+    return tracker.record(contents.scan_run(scan, config_yaml, environment))
 
 
 def runs(tracker: Tracker, query: str) -> list[Run]:

@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.contracts.commands import typed
@@ -63,7 +65,8 @@ def test_a_hyper_parameter_is_searched_by_the_advertised_command(tmp_path: Path)
     assert accuracy[best["params"]["reg.strength"]] == max(accuracy.values())
 
 
-def test_kill_9_at_random_moments(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_ended_at_random_moments(tmp_path: Path, number: signal.Signals) -> None:
     ran(tmp_path / "whole", *LONGER)
     broken = tmp_path / "broken"
     broken.mkdir()
@@ -73,9 +76,14 @@ def test_kill_9_at_random_moments(tmp_path: Path) -> None:
     ]
     clock = random.Random(0)
     for _ in range(12):
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        with subprocess.Popen(
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  ignored in the background
+        ) as process:
             time.sleep(clock.uniform(2, 14))
-            process.send_signal(signal.SIGKILL)
+            process.send_signal(number)
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
     assert done.returncode == 0, done.stderr
     assert numbers(broken) == numbers(tmp_path / "whole")

@@ -20,6 +20,7 @@ from pruneexp.tracking import Parent, Tracker
 from tests.contracts.browsing import browser, charts, mlflow_opened, text, waited
 from tests.contracts.jobs import ran
 from tests.contracts.points import point
+from tests.contracts.records import log_failure, log_point, log_scan
 from tests.contracts.scans import scan
 from tests.contracts.tracking_server import tracking_server
 
@@ -110,14 +111,14 @@ def _fill(address: str, folder: Path) -> None:
             _curve(tracker, seed, reg, mode)
     _curve(tracker, 0, "l2", "prune", schedule="iterative")
     for seed in (0, 1):
-        tracker.log_scan(scan(seed=seed), "", {})
+        log_scan(tracker, scan(seed=seed), "", {})
     study = tracker.begin(Parent("study", "key", "search", {"study": "search"}, {}, "", {}))
     for number in range(4):
         made = point(density=0.1 * (number + 1), after=92 + number)
         trial = _of_study(made, number)
-        tracker.log_point(study, trial, numbers={f"level/fc{layer}": 0.1 * number + layer for layer in (1, 2)})
+        log_point(tracker, study, trial, numbers={f"level/fc{layer}": 0.1 * number + layer for layer in (1, 2)})
     tracker.update(study, "FINISHED")
-    tracker.log_failure(study, {"point_key": "broken", "mode": "prune"}, REASON)
+    log_failure(tracker, study, {"point_key": "broken", "mode": "prune"}, REASON)
 
 
 def _curve(tracker: Tracker, seed: int, reg: str, mode: str, schedule: str = "one_shot") -> None:
@@ -129,7 +130,7 @@ def _curve(tracker: Tracker, seed: int, reg: str, mode: str, schedule: str = "on
     shared = {"model": "lenet5", "reg": reg, "schedule": schedule, "mode": mode, "seed": seed}
     curve = tracker.begin(Parent("curve", made[0].identity.curve_key, "", shared, {}, "", {}))
     for one in made:
-        tracker.log_point(curve, one)
+        log_point(tracker, curve, one)
     tracker.describe(curve)
     tracker.update(curve, "FINISHED")
 

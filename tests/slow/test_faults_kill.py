@@ -72,9 +72,7 @@ def stored(folder: Path) -> dict[str, str]:
     root = folder / ".pruneexp" / "store"
     found = {}
     for path in (root / "artefacts").glob("*/*"):
-        manifest = verify(path, path.name)
-        assert manifest is not None
-        found[path.name] = manifest["files"][TENSORS]["sha256"]
+        found[path.name] = verify(path, path.name)["files"][TENSORS]["sha256"]
     return found
 
 

@@ -173,50 +173,58 @@ def test_two_sweeps_that_overlap_compute_and_record_what_they_share_once(tmp_pat
 
 # --- Ctrl-C -----------------------------------------------------------------------------------------------------------
 
-#: Makes the third result that is written take long, and says when it is being written.
+#: Makes the third result that is written take long, and its end after an interrupt too; says when each begins.
 SLOW_WRITE = """
 import time
 from pathlib import Path
 from pruneexp.cache import files
 real, count = files.publish, 0
+def take_long(name, key):
+    Path(name).write_text(key)
+    until = time.monotonic() + 2
+    while time.monotonic() < until:
+        time.sleep(0.05)
 def publish(draft, final):
     global count
-    if "artefacts" in final.parts:
-        count += 1
-        if count == 3:
-            Path("writing").write_text(final.name)
-            until = time.monotonic() + 5
-            while time.monotonic() < until:
-                time.sleep(0.05)
+    count += "artefacts" in final.parts
+    if count == 3:
+        try:
+            take_long("writing", final.name)
+        except KeyboardInterrupt:
+            take_long("leaving", final.name)
+            raise
     real(draft, final)
 files.publish = publish
 """
+
+
+def written(path: Path, process: subprocess.Popen[str]) -> None:
+    """Wait for a file that the process writes soon."""
+    deadline = time.monotonic() + 120
+    while not path.exists() or not path.read_text():
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_ctrl_c_in_the_middle_of_a_write(tmp_path: Path, whole: Path, times: int) -> None:
     fresh_store(tmp_path)
     with begun(tmp_path, *SMALL, THREE, program=SLOW_WRITE) as process:
-        deadline = time.monotonic() + 120
-        while not (tmp_path / "writing").exists() or not (tmp_path / "writing").read_text():
-            assert time.monotonic() < deadline
-            assert process.poll() is None
-            time.sleep(0.02)
-        for _ in range(times):
+        for name in ("writing", "leaving")[:times]:
+            written(tmp_path / name, process)
             process.send_signal(signal.SIGINT)
-            time.sleep(0.3)  # two at the same moment are one
         status, said = ended(process)
-    key = (tmp_path / "writing").read_text()
-    made = {path.name for path in (tmp_path / ".pruneexp/store/artefacts").glob("*/*")}
-    assert status == 130
     if times == 1:
+        assert status == 130
         assert said.splitlines()[-1] == "pruneexp: interrupted; the same command goes on where this one stopped"
-        assert key in made  # finished first
         assert [run.info.status for run in runs(tmp_path, "curve")] == ["KILLED"]
     else:
-        assert said.splitlines()[-1] == "left at once; the same command goes on where this one stopped"
-        assert key not in made
+        assert status == -signal.SIGINT  # which a shell shows as 130
         assert [run.info.status for run in runs(tmp_path, "curve")] == ["RUNNING"]
+    assert "Traceback" not in said
+    key = (tmp_path / "writing").read_text()
+    assert not (tmp_path / ".pruneexp/store/artefacts" / key[:2] / key).exists()
     assert store(["verify", "--store", str(tmp_path / ".pruneexp/store")]) == 0
     with begun(tmp_path, *SMALL, THREE) as process:
         assert ended(process)[0] == 0

@@ -172,7 +172,7 @@ def test_several_that_deliver_at_once_deliver_each_record_once(tmp_path: Path, m
     curve = job.begin(PARENT)
     with monkeypatch.context() as patch:
         patch.setattr(recording, "answers", lambda _: False)
-        job.recording._held, job.recording._next = True, float("inf")
+        job.recording._held = True
         for number in range(20):
             job.point(curve, f"p{number}")
     done = subprocess.run(

@@ -21,7 +21,7 @@ from pruneexp import schema
 from pruneexp.schema import columns
 from pruneexp.tracking import Tracker, default_uri
 from tests.contracts.points import logged, point, tracking_file
-from tests.contracts.records import client_of, curve_of, fresh_store
+from tests.contracts.records import client_of, curve_of, fresh_store, log_failure, log_point
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -37,8 +37,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tracker = Tracker(fresh_store(folder), "pruneexp")
     curve = curve_of(tracker)
     for seed in range(4):
-        tracker.log_point(curve, point(seed=seed))
-    tracker.log_failure(curve, schema.flatten(point(seed=7).identity), "The loss was NaN in epoch 3.")
+        log_point(tracker, curve, point(seed=seed))
+    log_failure(tracker, curve, schema.flatten(point(seed=7).identity), "The loss was NaN in epoch 3.")
     *_, last = _ids(tracker)
     client_of(tracker).delete_run(last)
     return folder
@@ -77,11 +77,11 @@ def _swapped(client: MlflowClient, tracker: Tracker, ids: list[str]) -> None:
 def _logged_again(client: MlflowClient, tracker: Tracker, ids: list[str]) -> None:
     client.delete_run(ids[0])
     for seed in range(3):
-        tracker.log_point(curve_of(tracker), point(seed=seed))
+        log_point(tracker, curve_of(tracker), point(seed=seed))
 
 
 CHANGES: dict[str, Change] = {
-    "a new point": lambda client, tracker, ids: tracker.log_point(curve_of(tracker), point(seed=11)),
+    "a new point": lambda client, tracker, ids: log_point(tracker, curve_of(tracker), point(seed=11)),
     "one deleted, another restored": _one_for_another,
     "a point logged again": _logged_again,
     "a run purged": lambda client, tracker, ids: _purge(tracker, ids[1]),
@@ -90,7 +90,7 @@ CHANGES: dict[str, Change] = {
 }
 #: Of the last two a server tells nothing by itself; a file is looked at more closely.
 OTHERS: dict[str, Change] = {
-    "a failed point made good": lambda client, tracker, ids: tracker.log_point(curve_of(tracker), point(seed=7)),
+    "a failed point made good": lambda client, tracker, ids: log_point(tracker, curve_of(tracker), point(seed=7)),
     "the experiment renamed": lambda client, tracker, ids: client.rename_experiment(tracker.experiment_id, "other"),
     "the experiment deleted": lambda client, tracker, ids: client.delete_experiment(tracker.experiment_id),
     "a metric logged again": lambda client, tracker, ids: client.log_metric(ids[0], "test.after.top1", 12.5),

@@ -22,7 +22,7 @@ from pruneexp.schema import SENSITIVITY_FILE, LayerRow, TradeoffPoint, flatten
 from pruneexp.tracking import Tracker
 from tests.contracts.points import logged, point, tracking_file
 from tests.contracts.ports import free_port
-from tests.contracts.records import ENVIRONMENT, client_of, curve_of, fresh_store
+from tests.contracts.records import ENVIRONMENT, client_of, curve_of, fresh_store, log_failure, log_point, log_scan
 from tests.contracts.scans import logged_scans, scan, scan_file, table
 
 LAYER = LayerRow(
@@ -41,13 +41,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Trad
     first = replace(point(), layers=(LAYER, replace(LAYER, layer="fc2")), collapsed=("conv2", "fc1"))
     written = {}
     for made in (first, point(reg="l1", seed=1), point(mode="scratch_e")):
-        run_id = tracker.log_point(curve, made)
+        run_id = log_point(tracker, curve, made)
         assert run_id is not None
         written[run_id] = made
-    tracker.log_failure(curve, flatten(point(seed=7).identity), "The loss was NaN in epoch 3.")
+    log_failure(tracker, curve, flatten(point(seed=7).identity), "The loss was NaN in epoch 3.")
     client = client_of(tracker)
     client.create_run(tracker.experiment_id, tags={schema.KIND: "point"})
-    deleted = tracker.log_point(curve, point(seed=9))
+    deleted = log_point(tracker, curve, point(seed=9))
     client.delete_run(str(deleted))
     return uri, written
 
@@ -87,9 +87,9 @@ def test_scans_are_read_back_as_they_were_written_by_either_way(
 ) -> None:
     uri = fresh_store(tmp_path / "my 100% runs#1")
     tracker = Tracker(uri, "pruneexp")
-    tracker.log_point(curve_of(tracker), point())
+    log_point(tracker, curve_of(tracker), point())
     written = [scan(), scan(seed=1, levels="quality", top5=False)]
-    ids = [tracker.log_scan(made, "model: lenet5\n", ENVIRONMENT) for made in written]
+    ids = [log_scan(tracker, made, "model: lenet5\n", ENVIRONMENT) for made in written]
     book = records.scans(uri, ["pruneexp"])
     assert {one.run_id: one.scan for one in book.records} == dict(zip(ids, written, strict=True))
     monkeypatch.setattr("analysis.records.reading.open_store", ClientStore)

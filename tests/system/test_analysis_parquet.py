@@ -23,7 +23,7 @@ from pruneexp.schema import LAYERS_FILE, POINTS_FOLDER, LayerRow
 from pruneexp.schema.columns import with_layers
 from pruneexp.tracking import Tracker, default_uri
 from tests.contracts.points import point
-from tests.contracts.records import client_of, curve_of, fresh_store
+from tests.contracts.records import client_of, curve_of, fresh_store, log_point
 from tests.contracts.records import points as point_runs
 
 LAYER = LayerRow(
@@ -40,12 +40,12 @@ class Written:
         self.uri, self.tracker = fresh_store(folder), Tracker(default_uri(folder), "pruneexp")
         curve = curve_of(self.tracker)
         for seed in (0, 1):
-            self.tracker.log_point(curve, replace(point(seed=seed), layers=(LAYER, replace(LAYER, layer="fc1"))))
+            log_point(self.tracker, curve, replace(point(seed=seed), layers=(LAYER, replace(LAYER, layer="fc1"))))
         folder = Path(client_of(self.tracker).get_run(curve).info.artifact_uri.removeprefix("file://"), POINTS_FOLDER)
         self.file = folder / FILE
         self.write(self.table())
         self.tracker.update(curve, "FINISHED")
-        self.tracker.log_point(curve, replace(point(seed=2), layers=(LAYER,)))
+        log_point(self.tracker, curve, replace(point(seed=2), layers=(LAYER,)))
 
     def table(self) -> pa.Table:
         """What the file holds: every point that is recorded now."""

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -146,23 +147,31 @@ def test_the_lock_of_a_killed_process_dies_with_it(tmp_path: Path) -> None:
 
 def collect(root: Path) -> None:
     paths = Paths(root)
-    remove(paths, unused(entries(paths), 0.0), 0.0)
+    remove(paths, unused(entries(paths), 0.0))
 
 
-def test_what_is_found_while_another_process_collects_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_another_process_collects_is_found_whole_or_computed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(os, "fsync", lambda _: None)  # else it takes seconds
-    keys = [stage_key("mask", version, {}, []) for version in range(100)]
-    store = Store(tmp_path)
-    for key in keys:
-        store.produce(key, "mask", lambda _: Artefact({}, {}))
-    for path in tmp_path.rglob("*"):
-        os.utime(path, (1e9, 1e9))
-    collector, job = started(collect, tmp_path), Store(tmp_path)
+    keys, events = [stage_key("mask", version, {}, []) for version in range(100)], list[str]()
+    store = Store(tmp_path, on_event=events.append)
+
+    def make(key: str, _: Checkpoint) -> Artefact:
+        return Artefact({}, {"of": key})
+
+    def hits() -> list[bool]:
+        found = [store.produce(key, "mask", partial(make, key)) for key in keys]
+        assert [made.record["of"] for made, _ in found] == keys
+        return [hit for _, hit in found]
+
+    assert not any(hits())
+    collector = started(collect, tmp_path)
     wait_until(lambda: len(list(tmp_path.glob("artefacts/*/*"))) < len(keys))
-    planned = [key for key in sorted(keys, reverse=True) if job.has(key)]
+    meanwhile = hits()
     assert ended(collector) == 0
-    assert all(job.load(key) is not None for key in planned)
-    assert {path.name for path in tmp_path.glob("artefacts/*/*")} == set(planned)
+    assert not all([*meanwhile, *hits()])  # it took what it had found unused, though all is used meanwhile
+    assert events == []
 
 
 # --- killed at any moment ---------------------------------------------------------------------------------------------

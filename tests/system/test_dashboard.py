@@ -14,7 +14,7 @@ from pruneexp import dashboard
 from pruneexp.tracking import Tracker
 from pruneexp.tracking.board import TAG_PREFIX, host, opener
 from tests.contracts.points import point
-from tests.contracts.records import client_of, curve_of, fresh_store
+from tests.contracts.records import client_of, curve_of, fresh_store, log_failure, log_point
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_only_views_of_what_is_recorded_are_provisioned_and_linked(
 ) -> None:
     curve = curve_of(tracker)
     for number in range(2):
-        tracker.log_point(curve, point(seed=number))
+        log_point(tracker, curve, point(seed=number))
     for _ in range(2):  # again, and nothing is written twice
         assert dashboard.main(["--tracking-uri", tracker.uri, "--experiment", "study"]) == 0
     written = tags_of_views(tracker)
@@ -58,8 +58,8 @@ def test_only_views_of_what_is_recorded_are_provisioned_and_linked(
 def test_a_failure_and_a_scratch_run_bring_views_of_their_own(tracker: Tracker) -> None:
     curve = curve_of(tracker)
     for mode in ("prune", "scratch_b"):
-        tracker.log_point(curve, point(mode=mode))
-    tracker.log_failure(curve, {"point_key": "p"}, "the loss was NaN")
+        log_point(tracker, curve, point(mode=mode))
+    log_failure(tracker, curve, {"point_key": "p"}, "the loss was NaN")
     assert dashboard.main(["--tracking-uri", tracker.uri]) == 0
     assert {"pruneexp-prune-vs-scratch", "pruneexp-failures"} <= set(tags_of_views(tracker))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Generator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,10 +11,10 @@ from hydra import compose, initialize_config_dir
 from hydra.core.utils import JobStatus
 
 from hydra_plugins.pruneexp_launchers import slurm_launcher
-from hydra_plugins.pruneexp_launchers._work import SentJob, carry_out, returned, to_send
+from hydra_plugins.pruneexp_launchers._work import JobResult, SentJob, carry_out, launched, returned, to_send
 from pruneexp.config import skeleton
 from pruneexp.errors import JobFailed, UserError
-from tests.contracts.composing import SMALL
+from tests.contracts.composing import SMALL, composed
 from tests.contracts.jobs import numbers, ran
 from tests.contracts.workers import Clock
 
@@ -67,6 +67,30 @@ def test_what_crosses_is_json_of_strings(tmp_path: Path, monkeypatch: pytest.Mon
         "overrides": ["runtime.gpu_jobs=0", "runtime.threads=2", "seed=1", "++runtime.job=5"],
         "home": str(tmp_path),
     }
+
+
+def test_results_come_back_in_the_order_of_the_jobs_and_what_is_left_is_taken_back() -> None:
+    config, _ = composed()
+    config.hydra = {"overrides": {"hydra": []}, "runtime": {"config_sources": []}}
+    left: list[int] = []
+
+    def run(jobs: Sequence[SentJob]) -> Generator[JobResult]:
+        left[:] = [job.number for job in jobs]
+        try:
+            for job in reversed(jobs):
+                left.remove(job.number)
+                if job.overrides[-1] == "interrupted":
+                    raise KeyboardInterrupt
+                yield job, {"numbers": {"density": float(job.number)}}, None
+        finally:
+            left.append(-1)  # as a batch system is told
+
+    done = launched(config, [["a"], ["b"], ["c"]], 4, 1, run)
+    assert [job.return_value for job in done] == [{"density": 4.0}, {"density": 5.0}, {"density": 6.0}]
+    assert left == [-1]
+    with pytest.raises(KeyboardInterrupt):
+        launched(config, [["a"], ["interrupted"], ["c"]], 4, 1, run)
+    assert left == [4, -1]
 
 
 def test_a_job_is_over_with_its_result_or_some_time_after_it_has_left_the_queue(

@@ -20,7 +20,7 @@ from sweeps.__main__ import main as sweeps
 from sweeps.driver import Definition
 from sweeps.storing import open_storage
 from sweeps.studies import layer_thresholds
-from tests.contracts.records import ENVIRONMENT, client_of, fresh_store, point
+from tests.contracts.records import ENVIRONMENT, client_of, fresh_store, log_failure, log_point, point
 
 URIS = [
     "postgresql://ann:s3cret@db:5432/mlflow",
@@ -47,8 +47,8 @@ def test_no_record_keeps_a_password(tmp_path: Path) -> None:
     tracker = Tracker(fresh_store(tmp_path), "pruneexp")
     secrets = "\n".join(f"key{number}: {uri}" for number, uri in enumerate(URIS))
     curve = tracker.begin(Parent("curve", "k", "a curve", {"note": secrets}, {"why": secrets}, secrets, ENVIRONMENT))
-    tracker.log_failure(curve, {"point_key": "p", "note": secrets}, f"lost {URIS[0]}")
-    tracker.log_point(curve, point("q"), tags={"where": URIS[1]})
+    log_failure(tracker, curve, {"point_key": "p", "note": secrets}, f"lost {URIS[0]}")
+    log_point(tracker, curve, point("q"), tags={"where": URIS[1]})
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) > 3
     assert [path.name for path in files if b"s3cret" in path.read_bytes()] == []

@@ -1,43 +1,53 @@
-"""Ctrl-C as real signals to real processes: once finishes the write at hand, twice leaves at once."""
+"""Ctrl-C as real signals to real processes: the first interrupts, the second kills."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from pruneexp import signals
+from pruneexp.signals import handling_interrupts
 
 PROGRAM = """
 import sys, time
-from pruneexp.signals import deferring_interrupts, handling_interrupts
+from pruneexp.signals import handling_interrupts
 
-def write(seconds):
-    print("writing", flush=True)
+def work(seconds):
+    print("working", flush=True)
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         time.sleep(0.01)
-    print("written", flush=True)
 
 try:
     with handling_interrupts():
-        {body}
-    print("went on", flush=True)
+        try:
+            work(1)
+        finally:
+            work(1)
+            print("ended well", flush=True)
 except KeyboardInterrupt:
     print("interrupted", flush=True)
     sys.exit(130)
 """
-IN_A_WRITE = "\n        ".join(("with deferring_interrupts():", "    write(1)", "print('after', flush=True)"))
 
 
-def interrupted(body: str, times: int) -> tuple[int, list[str]]:
-    """Exit status and lines of a process that gets SIGINT so often, once it writes."""
+@pytest.fixture
+def not_ignored() -> Iterator[None]:
+    """Tests may run where SIGINT is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def interrupted(times: int) -> tuple[int, list[str]]:
+    """Exit status and lines of a process that gets SIGINT so often, each time when it has begun something."""
     with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM.format(body=body)],
+        [sys.executable, "-c", PROGRAM],
         cwd=Path(__file__).parents[2],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -45,51 +55,39 @@ def interrupted(body: str, times: int) -> tuple[int, list[str]]:
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "writing\n"
         for _ in range(times):
+            assert process.stdout.readline() == "working\n"
             process.send_signal(signal.SIGINT)
-            signal.sigtimedwait([], 0.2)  # two pending at once are one
         lines = process.stdout.read().splitlines()
     return process.returncode, lines
 
 
 @pytest.mark.parametrize(
-    ("body", "times", "status", "lines"),
+    ("times", "status", "lines"),
     [
-        (IN_A_WRITE, 0, 0, ["written", "after", "went on"]),
-        (IN_A_WRITE, 1, 130, ["written", "interrupted"]),
-        (IN_A_WRITE, 2, 130, []),
-        ("write(60)", 1, 130, ["interrupted"]),
+        (0, 0, ["working", "working", "ended well"]),
+        (1, 130, ["working", "ended well", "interrupted"]),
+        (2, -signal.SIGINT, []),  # which a shell shows as 130
     ],
-    ids=["never", "once in a write", "twice in a write", "once elsewhere"],
+    ids=["never", "once", "twice"],
 )
-def test_an_interrupt_waits_for_a_write_and_the_second_for_nothing(
-    body: str, times: int, status: int, lines: list[str]
-) -> None:
-    assert interrupted(body, times) == (status, lines)
+def test_the_first_interrupt_lets_work_end_and_the_second_does_not(times: int, status: int, lines: list[str]) -> None:
+    assert interrupted(times) == (status, lines)
 
 
-def test_only_one_is_in_force_and_what_was_before_comes_back() -> None:
-    before = signal.getsignal(signal.SIGINT)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests may run where it is ignored
-    with signals.handling_interrupts():
-        inside = signal.getsignal(signal.SIGINT)
-        with signals.handling_interrupts():
-            assert signal.getsignal(signal.SIGINT) is inside
-        assert signal.getsignal(signal.SIGINT) is inside
+@pytest.mark.usefixtures("not_ignored")
+def test_what_was_before_comes_back() -> None:
+    with handling_interrupts():
+        assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    signal.signal(signal.SIGINT, before)
 
 
-def test_a_failed_write_that_was_interrupted_too_ends_interrupted() -> None:
-    before = signal.getsignal(signal.SIGINT)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    with pytest.raises(KeyboardInterrupt):
-        fail_interrupted()
-    signal.signal(signal.SIGINT, before)
-
-
-def fail_interrupted() -> None:
-    with signals.handling_interrupts(), signals.deferring_interrupts():
+@pytest.mark.usefixtures("not_ignored")
+def test_where_it_is_ignored_it_stays_ignored() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with handling_interrupts():
         signal.raise_signal(signal.SIGINT)
-        raise OSError("full")
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN

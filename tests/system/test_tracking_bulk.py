@@ -11,10 +11,10 @@ from mlflow.entities import Run
 
 from pruneexp import schema
 from pruneexp.tracking import Tracker, bulk
-from pruneexp.tracking.runs import PARENT, Value
-from tests.contracts.records import client_of, curve_of, fresh_store, point
+from pruneexp.tracking.runs import PARENT, NewRun, Value
+from tests.contracts.records import client_of, curve_of, fresh_store, log_failure, log_point, point
 
-NEW = bulk.NewRun(
+NEW = NewRun(
     "two · seeds",
     {schema.KIND: "summary", "long": "x" * 9000},
     {"reg": "l2", "text": "y" * 7000},
@@ -34,8 +34,8 @@ def through_client(patch: pytest.MonkeyPatch) -> None:
 def test_tables_and_client_find_the_same(tracker: Tracker) -> None:
     curve = curve_of(tracker)
     for key, density in (("a", 0.1), ("b", 0.5)):
-        tracker.log_point(curve, point(key, density), numbers={"odd": math.nan})
-    tracker.log_failure(curve, {"point_key": "c", "reg": "l2"}, "no")
+        log_point(tracker, curve, point(key, density), numbers={"odd": math.nan})
+    log_failure(tracker, curve, {"point_key": "c", "reg": "l2"}, "no")
     for where, count in (
         ({}, 4),
         ({f"tags.{PARENT}": curve}, 3),

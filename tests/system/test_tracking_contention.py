@@ -17,13 +17,13 @@ from pruneexp import schema
 from pruneexp.tracking import Tracker, bulk, contention
 from pruneexp.tracking.runs import Runs
 from tests.contracts.points import point as a_point
-from tests.contracts.records import curve_of, fresh_store, point, points, runs, written
+from tests.contracts.records import curve_of, fresh_store, log_point, point, points, runs, written
 from tests.contracts.tracking_server import tracking_server
 
 MACHINE = """
 import sys, time
 from pathlib import Path
-from tests.contracts.records import curve_of, point, written
+from tests.contracts.records import log_point, curve_of, point, written
 from pruneexp.tracking import Tracker
 
 address, here, name, total = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
@@ -34,7 +34,7 @@ for number in range(6):
         time.sleep(0.001)
     curve = written(lambda: curve_of(tracker, f"curve {number}"))
     for budget in range(3):
-        written(lambda: tracker.log_point(curve, point(f"p {number} {budget}")))
+        written(lambda: log_point(tracker, curve, point(f"p {number} {budget}")))
     written(lambda: tracker.update(curve, "FINISHED"))
 """
 
@@ -75,12 +75,12 @@ def test_a_point_recorded_while_another_machine_is_about_to(
 ) -> None:
     here, there = machines
     curve = curve_of(here)
-    meanwhile(monkeypatch, here, moment, lambda: there.log_point(curve, point("p")))
-    written(lambda: here.log_point(curve, point("p")))
+    meanwhile(monkeypatch, here, moment, lambda: log_point(there, curve, point("p")))
+    written(lambda: log_point(here, curve, point("p")))
     (left,) = points(here)
     assert left.info.status == "FINISHED"
     assert schema.unflatten(schema.PointResult, left.data.metrics) == point("p").result
-    assert here.log_point(curve, point("p")) is None
+    assert log_point(here, curve, point("p")) is None
 
 
 def test_two_who_withdraw_each_others_run_bring_one_back(
@@ -99,7 +99,7 @@ def test_two_who_withdraw_each_others_run_bring_one_back(
 
     original = contention.settle
     monkeypatch.setattr(contention, "settle", withdraw)
-    assert here.log_point(curve, point("p")) is not None
+    assert log_point(here, curve, point("p")) is not None
     assert settled == [True]
     assert [run.info.status for run in points(here)] == ["FINISHED"]
 
@@ -147,7 +147,7 @@ def test_summaries_renewed_at_the_same_moment_are_mended_by_the_next_command(
     def recorded(machine: Machine, seed: int) -> str:
         one = a_point(seed=seed)
         curve = curve_of(machine, one.identity.curve_key)
-        machine.log_point(curve, one)
+        log_point(machine, curve, one)
         return curve
 
     here.describe(recorded(here, 0))

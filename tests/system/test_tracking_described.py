@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from pruneexp import schema
-from pruneexp.tracking import Parent, Tracker, markdown, open_pages
+from pruneexp.tracking import Parent, Tracker, existing, markdown
 from tests.contracts.points import point, with_settings
-from tests.contracts.records import client_of, curve_of, fresh_store
+from tests.contracts.records import client_of, curve_of, fresh_store, log_failure, log_point
 
 
 def test_a_description_never_outgrows_its_tag() -> None:
@@ -31,8 +31,8 @@ def test_a_finished_curve_carries_series_and_table(tmp_path: Path) -> None:
     tracker.describe(run_id)
     assert markdown.TAG not in client.get_run(run_id).data.tags  # nothing is recorded below it
     for density, after in ((0.1, 90.0), (0.5, 96.5)):
-        tracker.log_point(run_id, point(density=density, after=after))
-    tracker.log_failure(run_id, {"point_key": "broken"}, "no")
+        log_point(tracker, run_id, point(density=density, after=after))
+    log_failure(tracker, run_id, {"point_key": "broken"}, "no")
     for _ in range(2):  # the second time nothing is written
         tracker.describe(run_id)
     run = client.get_run(run_id)
@@ -48,9 +48,9 @@ def test_a_search_is_described_by_the_trials_that_no_other_beats(tmp_path: Path)
     for number, (density, after) in enumerate(((0.5, 96.0), (0.3, 96.5), (0.2, 90.0), (0.1, 95.0))):
         made = point(density=density, after=after)
         trial = replace(made.identity, study="search", trial=number, point_key=str(number))
-        tracker.log_point(study, replace(made, identity=trial))
-    (pages,) = open_pages(tracker.uri, ["study"])
-    assert pages.reports.of_all() == 0  # no summaries; what has no description gets one
+        log_point(tracker, study, replace(made, identity=trial))
+    (opened,) = existing(tracker.uri, ["study"])
+    assert opened.describe_all() == 0  # no summaries; what has no description gets one
     run = client_of(tracker).get_run(study)
     rows = [line for line in run.data.tags[markdown.TAG].splitlines() if line.startswith("| trial")]
     assert [row.split()[2] for row in rows] == ["1", "3"]

@@ -11,21 +11,21 @@ from pathlib import Path
 from analysis import records
 from pruneexp import schema
 from pruneexp.tracking import Tracker, default_uri
-from tests.contracts.records import curve_of, point, points, runs
+from tests.contracts.records import curve_of, log_point, point, points, runs
 from tests.contracts.tracking_server import tracking_server
 
 SEVERAL = """
 import os, sys
 import mlflow.store.tracking.sqlalchemy_store  # once for all
-from tests.contracts.records import curve_of, point
+from tests.contracts.records import log_point, curve_of, point
 from pruneexp.tracking import Tracker
 
 def work(name):
     tracker = Tracker(sys.argv[1], "fresh")
     shared, own = curve_of(tracker), curve_of(tracker, name)
     for i in range(4):
-        tracker.log_point(shared, point(f"shared-{i}"))
-        tracker.log_point(own, point(f"{name}-{i}"))
+        log_point(tracker, shared, point(f"shared-{i}"))
+        log_point(tracker, own, point(f"{name}-{i}"))
     tracker.update(own, "FINISHED")
 
 children = []
@@ -67,8 +67,8 @@ def test_a_server_takes_points_and_their_files(tmp_path: Path) -> None:
         address = server.address
         tracker = Tracker(address, "remote")
         curve = curve_of(tracker)
-        tracker.log_point(curve, point("p"))
-        assert tracker.log_point(curve, point("p")) is None
+        log_point(tracker, curve, point("p"))
+        assert log_point(tracker, curve, point("p")) is None
         (run,) = points(tracker)
         assert schema.unflatten(schema.PointResult, run.data.metrics) == point("p").result
         assert not run.info.artifact_uri.startswith("file:")

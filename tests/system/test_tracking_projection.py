@@ -155,7 +155,7 @@ def test_what_comes_again_unchanged_is_not_written_again(tmp_path: Path, monkeyp
     fresh_store(tmp_path)
     job = Job(tmp_path)
     job.point(job.begin(PARENT), "p")
-    monkeypatch.setattr(Tracker, "log_point", None)
+    monkeypatch.setattr(Tracker, "record", None)
     again = Job(tmp_path)
     again.point(again.begin(PARENT), "p", {"sweep": "another"})
     assert job.place.paid("point", digest("p"))
@@ -233,8 +233,11 @@ def test_a_killed_job_that_goes_on_knows_its_curve(tmp_path: Path) -> None:
     fresh_store(tmp_path)
     job = Job(tmp_path)
     run = job.recording.run_of(job.begin(PARENT))
+    job.recording.close(f"curve-{PARENT.key}", "KILLED")
     again = Job(tmp_path)
     assert again.recording.run_of(again.begin(PARENT)) == run is not None
+    (curve,) = runs(Tracker(job.uri, "first"), f"tags.`{schema.KIND}` = 'curve'")
+    assert (curve.info.run_id, curve.info.status) == (run, "RUNNING")
 
 
 def test_a_store_of_the_old_layout_works(tmp_path: Path) -> None:

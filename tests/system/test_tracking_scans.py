@@ -13,7 +13,17 @@ from pruneexp import schema
 from pruneexp.schema import LayerSensitivity, Scan, ScanIdentity, Score, unflatten
 from pruneexp.tracking import Parent, Tracker
 from pruneexp.tracking.runs import Runs
-from tests.contracts.records import ENVIRONMENT, artefact, client_of, fresh_store, point, points, runs
+from tests.contracts.records import (
+    ENVIRONMENT,
+    artefact,
+    client_of,
+    fresh_store,
+    log_point,
+    log_scan,
+    point,
+    points,
+    runs,
+)
 from tests.contracts.scans import CHANGES, scan
 
 SCANS = f"tags.`{schema.KIND}` = 'scan'"
@@ -25,7 +35,7 @@ def tracker(tmp_path: Path) -> Tracker:
 
 
 def logged(tracker: Tracker, made: Scan) -> str | None:
-    return tracker.log_scan(made, "uri: https://me:secret@host\n", ENVIRONMENT)
+    return log_scan(tracker, made, "uri: https://me:secret@host\n", ENVIRONMENT)
 
 
 @pytest.mark.parametrize("top5", [True, False])
@@ -135,7 +145,7 @@ def test_a_study_is_found_again_by_its_key(tracker: Tracker) -> None:
     tracker.update(first, "KILLED")
     assert study_of(Tracker(tracker.uri, "study"), seed=3) == first
     run = client_of(tracker).get_run(first)
-    assert (run.info.run_name, run.info.status) == ("a search", "RUNNING")
+    assert (run.info.run_name, run.info.status) == ("a search", "KILLED")
     assert {"objective": "pareto", "seed": "3"}.items() <= run.data.params.items()
     assert run.data.tags[schema.KIND] == "study"
     assert run.data.tags[schema.STUDY_KEY] == "k"
@@ -151,8 +161,8 @@ def test_points_of_a_study_are_nested_and_carry_its_numbers(tracker: Tracker) ->
         identity=replace(made.identity, study="a search", trial=7),
         result=replace(made.result, test=None),
     )
-    assert tracker.log_point(study, made, numbers={"level/conv1": 0.5}) is not None
-    assert tracker.log_point(study, made, numbers={"level/conv1": 0.6}) is None
+    assert log_point(tracker, study, made, numbers={"level/conv1": 0.5}) is not None
+    assert log_point(tracker, study, made, numbers={"level/conv1": 0.6}) is None
     [run] = points(tracker)
     assert run.data.tags["mlflow.parentRunId"] == study
     assert (run.data.params["study"], run.data.params["trial"]) == ("a search", "7")

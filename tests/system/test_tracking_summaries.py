@@ -12,11 +12,11 @@ import pytest
 from analysis.records.reading import points as read_points
 from pruneexp import schema
 from pruneexp.schema.columns import LoggedPoint
-from pruneexp.tracking import Parent, Tracker, open_pages
-from pruneexp.tracking.bulk import NewRun
+from pruneexp.tracking import Parent, Tracker, existing
+from pruneexp.tracking.runs import NewRun
 from pruneexp.tracking.summaries import METRICS, summaries
 from tests.contracts.points import point, with_settings
-from tests.contracts.records import CURVE, ENVIRONMENT, client_of, curve_of, fresh_store, runs
+from tests.contracts.records import CURVE, ENVIRONMENT, client_of, curve_of, fresh_store, log_point, runs
 
 
 def recorded(*points: schema.TradeoffPoint) -> list[LoggedPoint]:
@@ -134,7 +134,7 @@ def record(tracker: Tracker, *points: schema.TradeoffPoint) -> None:
     key = points[0].identity.curve_key
     curve = tracker.begin(Parent("curve", key, key, {**CURVE, "seed": points[0].identity.seed}, {}, "", ENVIRONMENT))
     for one in points:
-        tracker.log_point(curve, one)
+        log_point(tracker, curve, one)
     tracker.update(curve, "FINISHED")
     tracker.describe(curve)
 
@@ -161,9 +161,9 @@ def test_jobs_renew_summaries_that_readers_of_points_never_count(tracker: Tracke
 def test_the_command_describes_again_what_has_got_more_points(tracker: Tracker) -> None:
     record(tracker, point(seed=0))
     curve = curve_of(tracker, point(seed=0).identity.curve_key)
-    tracker.log_point(curve, point(seed=0, density=0.5))  # as with runtime.dashboard=false
-    (pages,) = open_pages(tracker.uri, ["study"])
-    pages.reports.of_all()
+    log_point(tracker, curve, point(seed=0, density=0.5))  # as with runtime.dashboard=false
+    (opened,) = existing(tracker.uri, ["study"])
+    opened.describe_all()
     (run,) = runs(tracker, f"tags.`{schema.KIND}` = 'curve'")
     assert run.data.metrics[schema.RECORDED] == 2
     assert "d=0.5" in run.data.tags["mlflow.note.content"]
@@ -172,12 +172,12 @@ def test_the_command_describes_again_what_has_got_more_points(tracker: Tracker) 
 def test_the_command_finds_nothing_to_change_after_the_jobs(tracker: Tracker) -> None:
     record(tracker, point(seed=0))
     record(tracker, point(seed=1, mode="scratch_e"))
-    (pages,) = open_pages(tracker.uri, ["study"])
+    (opened,) = existing(tracker.uri, ["study"])
     before = {run.info.run_id for run in runs(tracker, "")}
-    assert pages.reports.of_all() == 4
+    assert opened.describe_all() == 4
     assert {run.info.run_id for run in runs(tracker, "")} == before
     client = client_of(tracker)
     for run in runs(tracker, f"tags.`{schema.KIND}` = 'point' and params.mode = 'scratch_e'"):
         client.delete_run(run.info.run_id)
-    assert pages.reports.of_all() == 2
+    assert opened.describe_all() == 2
     assert [name.split(" · ")[2] for name in numbers(tracker)] == ["prune", "prune"]

@@ -34,8 +34,7 @@ def paths(tmp_path: Path) -> Paths:
 
 
 def opened(paths: Paths, key: str = KEY, *, every: float = 0.0, on_event: Callable[[str], None] = print) -> Checkpoint:
-    stop = StopRequest()
-    return Checkpoint(paths, key, every=every, on_event=on_event, stop=stop, pause=stop.stop_if_requested)
+    return Checkpoint(paths, key, every=every, on_event=on_event, stop=StopRequest())
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""When a result was last used: noted at once and every hour by every use, so that no running job loses it."""
+"""When a result was last used: every use sets the time that collection goes by."""
 
 from __future__ import annotations
 
@@ -33,13 +33,6 @@ def paths(tmp_path: Path) -> Paths:
     return store._paths
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    now = [100.0]
-    monkeypatch.setattr("pruneexp.cache.inventory.time.monotonic", lambda: now[0])
-    return now
-
-
 def aged(paths: Paths, key: str) -> None:
     os.utime(paths.artefact(key) / MANIFEST, (1e9, 1e9))
 
@@ -57,54 +50,17 @@ def test_every_use_is_noted_and_nothing_else_is(paths: Paths, use: Callable[[Sto
     assert (noted(paths, KEY), noted(paths, LATER)) == (True, False)
 
 
-def test_at_most_once_an_hour(paths: Paths, clock: list[float]) -> None:
+def test_a_checkpoint_that_is_planned_with_is_noted(paths: Paths) -> None:
+    def make(checkpoint: Checkpoint) -> Artefact:
+        checkpoint.save({}, {})
+        raise KeyboardInterrupt
+
     store = Store(paths.root)
-    seen = []
-    for clock[0] in (100.0, 101.0, 3699.0, 3700.0, 7299.0, 7300.0):
-        store.has(KEY)
-        seen.append(noted(paths, KEY))
-        aged(paths, KEY)
-    assert seen == [True, False, False, True, False, True]
-
-
-@pytest.mark.parametrize("use", [lambda store: store.has(LATER), lambda store: store.stop_if_requested()])
-def test_what_was_planned_with_is_noted_again_by_what_the_job_does_later(
-    paths: Paths, clock: list[float], use: Callable[[Store], object]
-) -> None:
-    store = Store(paths.root)
-    store.has(KEY)
-    aged(paths, KEY)
-    clock[0] += 3600
-    use(store)
-    assert noted(paths, KEY)
-
-
-@pytest.mark.parametrize("use", [lambda place: place.save({}, {}), lambda place: place.stop_if_requested()])
-def test_a_training_of_days_notes_again_what_its_job_needs_afterwards(
-    paths: Paths, clock: list[float], use: Callable[[Checkpoint], object]
-) -> None:
-    store = Store(paths.root)
-    store.has(KEY)
-    aged(paths, KEY)
-
-    def train(checkpoint: Checkpoint) -> Artefact:
-        assert not noted(paths, KEY)
-        clock[0] += 3600
-        use(checkpoint)
-        assert noted(paths, KEY)
-        return Artefact({}, {})
-
-    assert store.produce(THIRD, "dense", train)[1] is False
-
-
-def test_what_another_process_computes_meanwhile_is_noted_too(paths: Paths, clock: list[float]) -> None:
-    store = Store(paths.root)
-    assert not store.has(THIRD)  # planned: it will be read when it is there
-    Store(paths.root).produce(THIRD, "dense", lambda _: Artefact({}, {}))
-    aged(paths, THIRD)
-    clock[0] += 3600
-    store.stop_if_requested()
-    assert noted(paths, THIRD)
+    with pytest.raises(KeyboardInterrupt):
+        store.produce(THIRD, "dense", make)
+    os.utime(paths.checkpoints(THIRD), (1e9, 1e9))
+    assert not store.has(THIRD)
+    assert time.time() - paths.checkpoints(THIRD).stat().st_mtime < 60
 
 
 def test_a_result_whose_times_cannot_be_changed_is_read_all_the_same(
@@ -113,7 +69,7 @@ def test_a_result_whose_times_cannot_be_changed_is_read_all_the_same(
     def refuse(path: Path) -> None:
         raise PermissionError(f"{path} is another user's")
 
-    monkeypatch.setattr("pruneexp.cache.inventory.os.utime", refuse)
+    monkeypatch.setattr("pruneexp.cache.store.os.utime", refuse)
     assert Store(paths.root).has(KEY)
     monkeypatch.undo()
     assert not noted(paths, KEY)

@@ -34,3 +34,15 @@ def test_choices_are_found_in_a_folder_of_any_name(tmp_path: Path, name: str) ->
     with initialize_config_dir(str(skeleton.conf_folder()), version_base="1.3"):
         assert compose("config", [*skeleton.search_path([tmp_path / name]), "model=mine"]).model.num_classes == 7
     check_command(["--config-dir", str(tmp_path / name), "-m", "model=mine", "seed=0,1"])
+
+
+def test_choices_are_found_in_each_of_several_folders(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        choice = tmp_path / name / "reg" / f"{name}.yaml"
+        choice.parent.mkdir(parents=True)
+        choice.write_text(f"train: {name}\nretrain: null\n")
+    skeleton.register()
+    with initialize_config_dir(str(skeleton.conf_folder()), version_base="1.3"):
+        lines = skeleton.search_path([tmp_path / "one", tmp_path / "two"])
+        assert [compose("config", [*lines, f"reg={name}"]).reg.train for name in ("one", "two")] == ["one", "two"]
+    assert skeleton.search_path([]) == []

@@ -35,7 +35,7 @@ def test_a_definition_is_read_back_as_it_was_written(jobs: tuple[tuple[str, ...]
         folder = SweepFolder(Path(name), "one")
         folder.claim(jobs)
         assert folder.jobs() == jobs
-        assert [path.name for path in folder.path.glob("*.partial")] == []
+        assert [path.name for path in folder.path.glob(".*")] == []
 
 
 def test_another_definition_under_the_same_name_is_refused_with_what_differs(tmp_path: Path) -> None:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
+from hydra_plugins.pruneexp_launchers import _work
 from hydra_plugins.pruneexp_launchers._work import threads_said
 from hydra_plugins.pruneexp_launchers.joblib_launcher import OneMachineLauncher, shared
 from pruneexp.__main__ import main
-from pruneexp.config import launchers, skeleton
+from pruneexp.config import skeleton
 from pruneexp.config.sweep import check_command
 from pruneexp.errors import UserError
-from tests.contracts.composing import SMALL, composed
-from tests.contracts.jobs import runs
+from tests.contracts.composing import composed
 
 
 @pytest.mark.parametrize(
@@ -62,7 +59,7 @@ def test_a_launcher_without_its_package_names_the_extra(
     name: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(launchers, "find_spec", lambda _: None)
+    monkeypatch.setattr(_work, "find_spec", lambda _: None)
     GlobalHydra.instance().clear()
     assert main(["-m", f"hydra/launcher={name}", "reg=l1,l2"]) == 2
     told = f"hydra/launcher={name} needs {package}, which is not installed: pip install -e '.[{name}]'"
@@ -71,21 +68,7 @@ def test_a_launcher_without_its_package_names_the_extra(
 
 
 def test_an_address_on_the_command_line_is_no_word_of_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launchers, "find_spec", lambda name: name)  # as if the extras were installed
+    monkeypatch.setattr(_work, "find_spec", lambda name: name)  # as if the extras were installed
     skeleton.register()
     check_command(["-m", "hydra/launcher=ray", "hydra.launcher.address=127.0.0.1:1", "reg=l1,l2"])
     check_command(["-m", "hydra.launcher.setup=[module load cuda]", "hydra/launcher=slurm", "seed=0,1"])
-
-
-@pytest.mark.slow
-def test_two_jobs_at_once_have_the_threads_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OMP_NUM_THREADS")
-    command = [sys.executable, "-m", "pruneexp", "-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", *SMALL]
-    command += ["reg=l1,l2", f"runtime.store={tmp_path}/store", f"runtime.tracking_uri=sqlite:///{tmp_path}/mlflow.db"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "pruneexp: 2 jobs at a time, " in done.stderr
-    threads = done.stderr.partition("2 jobs at a time, ")[2].split()[0]
-    assert done.stdout.count(f"  threads   {threads}\n") >= 2
-    assert len(runs(tmp_path)) == 4

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import BaseDistribution
 from optuna.distributions import CategoricalDistribution as Categorical
 from optuna.distributions import FloatDistribution as Float
 from optuna.distributions import IntDistribution as Int
 
-from hydra_plugins.pruneexp_optuna_sweeper._space import Dimension, read
+from hydra_plugins.pruneexp_optuna_sweeper._space import read, text
 from pruneexp.errors import UserError
 
 
 @pytest.mark.parametrize(
-    ("line", "dimension"),
+    ("line", "distribution"),
     [
         ("x=interval(0,1)", Float(0.0, 1.0)),
         ("x=tag(log,interval(1e-6,1e-3))", Float(1e-6, 1e-3, log=True)),
@@ -23,34 +23,43 @@ from pruneexp.errors import UserError
         ("x=tag(log,int(interval(1,9)))", Int(1, 9, log=True)),
         ("x=range(1,10)", Int(1, 9)),
         ("x=range(10,1,-4)", Int(2, 10, step=4)),
-        ("x=range(0.7,1.0,0.1)", Float(0.7, 0.9, step=0.1)),
+        ("x=range(10,0,-4)", Int(2, 10, step=4)),
         ("x=shuffle(range(1,3))", Int(1, 2)),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_ranges_are_read_as_hydra_writes_them(line: str, dimension: BaseDistribution) -> None:
+def test_ranges_are_read_as_hydra_writes_them(line: str, distribution: BaseDistribution) -> None:
     dimensions, fixed = read([line, "+n=2", "~kind"])
-    assert dimensions == {"x": Dimension(dimension)}
+    assert dimensions == {"x": distribution}
     assert fixed == ("+n=2", "~kind")
 
 
 @pytest.mark.parametrize(
-    ("line", "values", "texts"),
+    ("line", "texts"),
     [
-        ("x=b,a", ("b", "a"), ("b", "a")),
-        ("x=choice(2,true,'a b',[1,2])", (2, True, "a b", "[1,2]"), ("2", "True", r"a\ b", "[1,2]")),
+        ("x=b,a", ("a", "b")),
+        ("x=a,b,a", ("a", "b")),
+        ("x=shuffle(a,b,c)", ("a", "b", "c")),
+        ("x=choice(2,true,'a b',[1,2])", ("2", "True", "[1,2]", r"a\ b")),
+        ("x=range(0.5,2,0.5)", ("0.5", "1.0", "1.5")),
+        ("x=range(0.75,0,-0.25)", ("0.25", "0.5", "0.75")),
     ],
 )
-def test_choices_are_written_as_typed(line: str, values: tuple[Any, ...], texts: tuple[str, ...]) -> None:
-    dimension = read([line])[0]["x"]
-    assert dimension.distribution == Categorical(values)
-    assert tuple(map(dimension.text, values)) == texts
+def test_what_is_no_number_to_optuna_is_a_choice_of_texts(line: str, texts: tuple[str, ...]) -> None:
+    assert read([line])[0] == {"x": Categorical(texts)}
 
 
-def test_numbers_on_a_grid_are_written_as_typed() -> None:
-    grid = Dimension(Float(0.1, 0.5, step=0.1))
-    assert [grid.text(0.1 + step * 0.1) for step in range(5)] == ["0.1", "0.2", "0.3", "0.4", "0.5"]
-    assert Dimension(Float(0.0, 1.0)).text(0.1 + 0.2) == "0.30000000000000004"
+@pytest.mark.parametrize("line", ["x=range(0.1,0.6,0.1)", "x=1,0.5,true,null,abc,'a, b'", "x=choice([1,2],{a:1})"])
+def test_a_choice_is_written_as_by_hydras_own_sweeper(line: str) -> None:
+    (distribution,) = read([line])[0].values()
+    assert isinstance(distribution, Categorical)
+    parsed = OverridesParser.create().parse_overrides([line])
+    jobs = BasicSweeper.split_arguments(parsed, max_batch_size=None)[0]
+    assert sorted(f"x={text(value)}" for value in distribution.choices) == sorted(job[0] for job in jobs)
+
+
+def test_a_number_is_written_with_all_its_digits() -> None:
+    assert (text(0.1 + 0.2), text(3), text("a,b")) == ("0.30000000000000004", "3", "a,b")
 
 
 @pytest.mark.parametrize(
@@ -60,12 +69,18 @@ def test_numbers_on_a_grid_are_written_as_typed() -> None:
         ("x=interval(0,inf)", "a range ends at finite numbers, not at inf"),
         ("x=interval(nan,1)", "a range ends at finite numbers, not at nan"),
         ("x=tag(log,interval(0,1))", "`low > 0` must hold for `log=True`, but got (low=0.0, high=1.0)."),
-        ("x=tag(log,range(0.1,0.9,0.2))", "The parameter `step` is not supported when `log` is true."),
+        ("x=tag(log,range(0.1,0.9,0.2))", "the one tag is log, for intervals and for whole numbers at step 1"),
+        (
+            "x=tag(log,range(1,9,2))",
+            "Samplers and other components in Optuna only accept step is 1 when `log` argument is True.",
+        ),
         ("x=tag(log,choice(1,2))", "the one tag is log, for intervals and for whole numbers at step 1"),
         ("x=tag(slow,interval(0,1))", "the one tag is log, for intervals and for whole numbers at step 1"),
-        ("x=range(3,3)", "this range holds no number, or no end of them"),
+        ("x=range(3,3)", "this range holds no number"),
         ("x=range(0.0,inf)", "a range ends at finite numbers, not at inf"),
-        ("x=a,b,a", "give one value or more, none twice (1 and true are one value)"),
+        ("x=range(0.5,0.5)", "The `choices` must contain one or more elements."),
+        ("x=range(0,1,0)", "range() arg 3 must not be zero"),
+        ("x=range(0.5,1,0)", "Invalid range values (start:0.5, stop:1, step:0)"),
     ],
 )
 def test_a_bad_range_gets_one_sentence(line: str, sentence: str) -> None:

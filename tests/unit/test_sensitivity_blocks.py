@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pruneexp.sensitivity.blocks import BlockPlan, plan
-from pruneexp.sensitivity.storages import Holding
+from pruneexp.sensitivity.blocks import BlockPlan, Holding, plan
 
 # Three groups: each needs 10 bytes of its own on so few images, the last two share 5 more.
 HELD = [Holding(frozenset({group}), 10) for group in range(3)] + [Holding(frozenset({1, 2}), 5)]

@@ -1,14 +1,33 @@
-"""Locks of single keys, whose files do not pile up. Knows no store's content."""
+"""Files that several processes share: replaced in one step, or locked without lock files that pile up.
+
+Knows no file's content.
+"""
 
 from __future__ import annotations
 
 import fcntl
+import os
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file in one step, so that no reader sees half of it; its folder is made where it is missing.
+
+    Not synchronised: what a power cut takes is written again by the command that wrote it. The draft is a hidden file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.draft")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -24,11 +43,11 @@ def released(lock: BaseFileLock) -> Iterator[None]:
 
 
 @contextmanager
-def free(path: Path) -> Iterator[bool]:
-    """Whether no process holds the lock; if so, this one holds it within."""
-    lock = FileLock(path)
+def free(path: Path, seconds: float = 0.0) -> Iterator[bool]:
+    """Whether no process holds the lock, or none any more after some ``seconds``; if so, this one holds it within."""
+    lock = FileLock(path, timeout=seconds)
     try:
-        lock.acquire(blocking=False)
+        lock.acquire()
     except Timeout:
         yield False
         return

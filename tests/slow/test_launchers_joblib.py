@@ -1,0 +1,28 @@
+"""Jobs side by side in processes of joblib's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.composing import SMALL
+from tests.contracts.jobs import runs
+
+pytestmark = pytest.mark.slow
+
+
+def test_two_jobs_at_once_have_the_threads_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    command = [sys.executable, "-m", "pruneexp", "-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", *SMALL]
+    command += ["reg=l1,l2", f"runtime.store={tmp_path}/store", f"runtime.tracking_uri=sqlite:///{tmp_path}/mlflow.db"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "pruneexp: 2 jobs at a time, " in done.stderr
+    threads = done.stderr.partition("2 jobs at a time, ")[2].split()[0]
+    assert done.stdout.count(f"  threads   {threads}\n") >= 2
+    assert len(runs(tmp_path)) == 4
