@@ -31,7 +31,8 @@ from pruneexp.training import seeding
 from pruneexp.training.fit import TrainingData, fit
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.regularizers import L2
-from pruneexp.training.stacked import StackedWork, fit_stacked
+from pruneexp.training.stacked import fit_stacked
+from pruneexp.training.trainer import TrainWork
 
 CPU = torch.device("cpu")
 DENSITIES = (0.5, 0.3, 0.2, 0.14, 0.1, 0.07, 0.05, 0.035, 0.025)
@@ -39,9 +40,9 @@ FASTER = 1.3
 SEED = 0
 
 
-def works(recipe: Recipe) -> list[StackedWork]:
+def works(recipe: Recipe) -> list[TrainWork]:
     """The points of the curve: the same weights, less of them at each."""
-    return [StackedWork(network=network(), recipe=recipe, masks=masks(d), penalty=L2(5e-4)) for d in DENSITIES]
+    return [TrainWork(network=network(), recipe=recipe, masks=masks(d), penalty=L2(5e-4)) for d in DENSITIES]
 
 
 def network() -> nn.Module:
@@ -54,19 +55,19 @@ def masks(density: float) -> MaskSet:
     return MaskSet({name: torch.rand(w.shape, generator=draws) < density for name, w in weights(network()).items()})
 
 
-def one_by_one(points: list[StackedWork], data: TrainingData) -> None:
+def one_by_one(points: list[TrainWork], data: TrainingData) -> None:
     for point in points:
         fit(
             point.network, data, point.recipe, seed=SEED, device=CPU, masks=point.masks, penalty=point.penalty
         )  # fmt: skip
 
 
-def alone(points: list[StackedWork], data: TrainingData) -> None:
+def alone(points: list[TrainWork], data: TrainingData) -> None:
     for point in points:
         fit_stacked([point], data, seed=SEED, device=CPU)
 
 
-def stacked(points: list[StackedWork], data: TrainingData) -> None:
+def stacked(points: list[TrainWork], data: TrainingData) -> None:
     fit_stacked(points, data, seed=SEED, device=CPU)
 
 
@@ -74,7 +75,7 @@ def compare(batch: int, epochs: int, rounds: int) -> bool:
     """Print the lines of one batch size; return whether the goal holds."""
     data = mnist5k().train
     recipe = Recipe(epochs=epochs, batch_size=batch, optimizer="sgd", lr=0.01)
-    runs: dict[str, Callable[[list[StackedWork], TrainingData], None]] = {
+    runs: dict[str, Callable[[list[TrainWork], TrainingData], None]] = {
         "fit": one_by_one, "alone": alone, "stacked": stacked,
     }  # fmt: skip
     points = {name: works(recipe) for name in runs}

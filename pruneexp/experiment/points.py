@@ -15,9 +15,6 @@ from pruneexp.stages.graph import Route, Runner
 #: Part of a point's key: raised where what is assembled here, or counted in ``cost``, changes.
 VERSION = 1
 
-#: Column of the ledger that each kind of stage is booked under.
-COLUMNS = {"dense": "dense", "mask": "prune", "probe": "prune", "retrain": "retrain", "scratch": "scratch"}
-
 
 def assemble(of: PointIdentity, route: Route, runner: Runner, layer_flop: Mapping[str, float]) -> TradeoffPoint:
     """Compute what is missing of a route, and put its point together.
@@ -29,7 +26,7 @@ def assemble(of: PointIdentity, route: Route, runner: Runner, layer_flop: Mappin
     dense, mask, final = (records[step.key] for step in (route.dense, route.mask, route.final))
     measured = Activations(**final["activations"])
     rows = layer_rows([LayerCount(**count) for count in mask["counts"]], layer_flop, measured)
-    inherited = route.final.kind in ("retrain", "probe")
+    inherited = route.final.of.inherits
     result = PointResult(
         **asdict(totals(rows, measured)),
         density_asked=of.budget.value if of.budget.kind == "density" else None,
@@ -56,7 +53,7 @@ def _scores(split: str, dense: Mapping[str, Any], mask: Mapping[str, Any] | None
 def _ledger(route: Route, records: Mapping[str, Mapping[str, Any]], runner: Runner) -> Ledger:
     columns: dict[str, Effort] = {}
     for step in route.steps:
-        name, own = COLUMNS[step.kind], Effort(**records[step.key]["effort"])
+        name, own = step.of.column, Effort(**records[step.key]["effort"])
         sofar = columns.get(name, Effort())
         columns[name] = Effort(
             epochs=sofar.epochs + own.epochs,

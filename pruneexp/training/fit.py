@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -17,13 +18,12 @@ from torch import Tensor, nn
 
 from pruneexp.pruning.masks import MaskSet, assert_enforced, enforced
 from pruneexp.training import layout, seeding
+from pruneexp.training.events import EventKind, Listener, StepEvents, TrainingEvent, unheard
 from pruneexp.training.frozen import training_except
 from pruneexp.training.recipe import Recipe, learning_rate
 from pruneexp.training.regularizers import NoPenalty, Penalty
 from pruneexp.training.snapshot import Checkpointer, Generators, Position, Snapshot, resume_generators
 from pruneexp.training.step import Step, Update
-
-_TICK = 0.2  # seconds between two reports within an epoch
 
 
 class TrainingData(Protocol):
@@ -43,20 +43,6 @@ class TrainingData(Protocol):
 
 class Diverged(Exception):  # a state of the training, not a mistake in the program
     """The loss or a weight is no longer a finite number; the message names the epoch and its learning rate."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Epoch:
-    """One finished epoch: ``index`` from 1, the mean training loss without penalty, the learning rate of its last step.
-
-    ``seconds`` is the time that this process spent on the epoch; an interrupted process does not count.
-    """
-
-    index: int
-    total: int
-    loss: float
-    lr: float
-    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +71,7 @@ def fit(
     augment: bool = False,
     adapt: Callable[[Tensor], Tensor] | None = None,
     checkpoint: Checkpointer | None = None,
-    on_epoch: Callable[[Epoch], None] | None = None,
-    on_fraction: Callable[[float], None] | None = None,
+    listen: Listener = unheard,
 ) -> Fitted:
     """Train ``network`` in place on ``device``, where it stays; its mode is as before, and no gradient is left.
 
@@ -97,7 +82,7 @@ def fit(
 
     Order, augmentation and dropout of epoch ``e`` come from ``(seed, purpose, e)`` alone. The penalty acts on prunable
     weights that are not frozen. ``adapt`` turns images (B, C, H, W) on the device into what the network takes.
-    ``on_fraction`` gets the finished share of the present epoch, in [0, 1], at most five times a second.
+    ``listen`` is told of the beginning, of steps, of epochs, of each save and of the end.
 
     Raises:
         Diverged: an epoch ended with a loss or a weight that is not finite; the network stays as it then was.
@@ -110,9 +95,9 @@ def fit(
         snapshot = Snapshot(network, step.update.optimizer, Position.start(device))
         size = EpochSize.of(len(data), recipe)
         training = _Training(
-            network, data, recipe, masks, step, snapshot, size, seed, augment, device, checkpoint, on_fraction
+            network, data, recipe, masks, step, snapshot, size, seed, augment, device, checkpoint, listen
         )
-        return training.run(on_epoch)
+        return training.run()
 
 
 @contextmanager
@@ -170,7 +155,7 @@ class EpochSize:
 
 def close_epoch(
     network: nn.Module, masks: MaskSet, recipe: Recipe, size: EpochSize, position: Position, opened: float
-) -> Epoch:
+) -> TrainingEvent:
     """Check loss, weights and masks, and move on to the next epoch: here alone the host waits for the device.
 
     ``opened`` is the monotonic time at which this process began with the epoch.
@@ -192,7 +177,9 @@ def close_epoch(
     position.loss.zero_()
     position.epoch, position.step = done, 0
     seconds = time.monotonic() - opened
-    return Epoch(index=done, total=recipe.epochs, loss=position.losses[-1], lr=lr, seconds=seconds)
+    return TrainingEvent(
+        kind="epoch", epoch=done, total=recipe.epochs, loss=position.losses[-1], lr=lr, seconds=seconds
+    )
 
 
 @dataclass(frozen=True)
@@ -210,13 +197,14 @@ class _Training:
     augment: bool
     device: torch.device
     checkpoint: Checkpointer | None
-    on_fraction: Callable[[float], None] | None
+    listen: Listener
 
-    def run(self, on_epoch: Callable[[Epoch], None] | None) -> Fitted:
+    def run(self) -> Fitted:
         position = self.snapshot.position
         saved = self.checkpoint.load() if self.checkpoint is not None else None
         states = self.snapshot.restore(*saved) if saved is not None else None
         begin = time.monotonic() - position.seconds
+        self._tell("begin")
         while position.epoch < self.recipe.epochs:
             opened = time.monotonic()
             generators = self._open()
@@ -224,11 +212,14 @@ class _Training:
                 resume_generators(states, generators)
                 states = None
             self._take_steps(generators, begin)
-            epoch = close_epoch(self.network, self.masks, self.recipe, self.size, position, opened)
-            if on_epoch is not None:
-                on_epoch(epoch)
+            self.listen(close_epoch(self.network, self.masks, self.recipe, self.size, position, opened))
+        self._tell("done")
         steps, seconds = position.epoch * self.size.steps, time.monotonic() - begin
         return Fitted(losses=tuple(position.losses), steps=steps, epochs=position.epoch, seconds=seconds)
+
+    def _tell(self, kind: EventKind, share: float = 0.0) -> None:
+        epoch = self.snapshot.position.epoch
+        self.listen(TrainingEvent(kind=kind, epoch=epoch, total=self.recipe.epochs, share=share))
 
     def _open(self) -> Generators:
         """Put the global generators, which only dropout draws from, and the augmentation at the start of an epoch."""
@@ -245,7 +236,7 @@ class _Training:
         order = size.order(self.seed, position)
         if len(order) == 0:
             return
-        report = FractionReporter(self.on_fraction, size.steps)
+        steps = StepEvents(partial(self._tell, "step"), size.steps)
         augmentation = generators.get("augment")
         for images, labels in self.data.batches(size.batch, self.device, order=order, augment=augmentation):
             lr = size.rate(self.recipe, position)
@@ -253,20 +244,8 @@ class _Training:
             position.step += 1
             if checkpoint is not None and checkpoint.due():
                 checkpoint.save(*self.snapshot.state(generators, time.monotonic() - begin))
-            report(position.step)
-
-
-class FractionReporter:
-    """Reports the finished share of an epoch without waiting for the device, so on a GPU a little ahead of it."""
-
-    def __init__(self, report: Callable[[float], None] | None, steps: int) -> None:
-        self._report, self._steps, self._last = report, steps, time.monotonic()
-
-    def __call__(self, step: int) -> None:
-        if self._report is None or time.monotonic() - self._last < _TICK:
-            return
-        self._last = time.monotonic()
-        self._report(step / self._steps)
+                self._tell("saved", position.step / size.steps)
+            steps(position.step)
 
 
 def _finite(loss: Tensor, network: nn.Module) -> float | None:

@@ -15,39 +15,28 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pruneexp.pruning.masks import Enforcement, MaskSet
 from pruneexp.training import seeding
 from pruneexp.training.chain import chain_of
 from pruneexp.training.chain_gradients import ChainGradients
-from pruneexp.training.fit import Diverged, Epoch, EpochSize, Fitted, FractionReporter, TrainingData, close_epoch
+from pruneexp.training.events import EventKind, StepEvents, TrainingEvent
+from pruneexp.training.fit import Diverged, EpochSize, Fitted, TrainingData, close_epoch
 from pruneexp.training.frozen import training_except
 from pruneexp.training.recipe import Recipe
-from pruneexp.training.regularizers import NoPenalty, Penalty
+from pruneexp.training.regularizers import NoPenalty
 from pruneexp.training.snapshot import Checkpointer, Generators, Position, Snapshot, resume_generators, under
 from pruneexp.training.step import Update
+from pruneexp.training.trainer import TrainingOutcome, TrainWork
 
 #: Batches that one point takes before its neighbour takes the same ones. A point's weights, gradients and moments, 4 MB
 #: of LeNet-300-100, then stay in the processor's cache: with blocks of 1, a step took 1.15 times as long.
 _BLOCK = 16
-
-Outcome = Fitted | Diverged
-
-
-@dataclass(frozen=True, kw_only=True)
-class StackedWork:
-    """One training of a stack: arguments of ``fit`` that its neighbours need not share."""
-
-    network: nn.Module
-    recipe: Recipe
-    masks: MaskSet | None = None
-    penalty: Penalty | None = None
-    on_epoch: Callable[[Epoch], None] | None = None
-    on_fraction: Callable[[float], None] | None = None
 
 
 def stack_of(recipe: Recipe) -> tuple[int, int]:
@@ -56,7 +45,7 @@ def stack_of(recipe: Recipe) -> tuple[int, int]:
 
 
 def fit_stacked(
-    works: Sequence[StackedWork],
+    works: Sequence[TrainWork],
     data: TrainingData,
     *,
     seed: int,
@@ -64,36 +53,40 @@ def fit_stacked(
     augment: bool = False,
     adapt: Callable[[Tensor], Tensor] | None = None,
     checkpoint: Checkpointer | None = None,
-) -> list[Outcome]:
+    threads: int | None = None,
+) -> list[TrainingOutcome]:
     """Train the network of each work in place, as ``fit`` would; the outcomes are in the order of ``works``.
+
+    ``threads`` train at a time; None: as many as torch may use.
 
     On a CPU a network has the same bits afterwards in every stack, alone or not, with any number of threads, and
     whether the stack was interrupted and resumed from ``checkpoint`` or not; the stack asks it after every 16 steps. A
     training that diverges ends at that epoch, and the others go on; its network stays as it then was.
-    ``Fitted.seconds`` is a network's equal share of the stack's time, ``Epoch.seconds`` the time of the whole stack.
-    The thread that calls this function calls ``on_epoch`` and ``on_fraction``; an exception that they raise ends the
-    stack.
+    ``Fitted.seconds`` is a network's equal share of the stack's time, ``seconds`` of an epoch the whole stack's. The
+    thread that calls this function calls the listeners; an exception that one raises ends the stack.
 
     Raises:
-        ValueError: there is no work, a network is not ``stackable``, recipes differ in ``stack_of``, or one asks for
-            another precision than float32.
+        ValueError: there is no work, a network is not ``stackable``, recipes differ in ``stack_of``, one asks for
+            another precision than float32, or modules are to be frozen.
         UserError: masks do not fit their network.
         RuntimeError: a pruned weight is not zero at the end of an epoch.
     """
     _check_recipes([work.recipe for work in works])
+    if any(work.frozen for work in works):
+        raise ValueError("a stack freezes no modules")
     with ExitStack() as stack:
         points = [stack.enter_context(_prepared(work, device)) for work in works]
         size = EpochSize.of(len(data), works[0].recipe)
-        workers = stack.enter_context(_single_threads())
+        workers = stack.enter_context(_single_threads(threads or torch.get_num_threads()))
         return _Stack(points, data, size, seed, device, augment, adapt, checkpoint, workers).run()
 
 
 @contextmanager
-def _single_threads() -> Iterator[Executor]:
-    """As many threads as torch may use, in each of which its kernels use one; this thread stays as it is."""
+def _single_threads(number: int) -> Iterator[Executor]:
+    """So many threads, in each of which torch's kernels use one; this thread stays as it is."""
     count = torch.get_num_threads()
     try:
-        with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as workers:
+        with ThreadPoolExecutor(number, initializer=torch.set_num_threads, initargs=(1,)) as workers:
             yield workers
     finally:
         torch.set_num_threads(count)  # for threads that begin later
@@ -112,7 +105,7 @@ def _check_recipes(recipes: Sequence[Recipe]) -> None:
 class _Point:
     """One training within a stack; ``ended`` once it diverged. ``draws`` is the dropout's generator of an epoch."""
 
-    work: StackedWork
+    work: TrainWork
     masks: MaskSet
     gradients: ChainGradients
     update: Update
@@ -144,10 +137,13 @@ class _Point:
         except Diverged as diverged:
             self.ended = diverged
             return
-        if work.on_epoch is not None:
-            work.on_epoch(epoch)
+        work.listen(epoch)
 
-    def outcome(self, size: EpochSize) -> Outcome:
+    def tell(self, kind: EventKind, share: float = 0.0) -> None:
+        event = TrainingEvent(kind=kind, epoch=self.position.epoch, total=self.work.recipe.epochs, share=share)
+        self.work.listen(event)
+
+    def outcome(self, size: EpochSize) -> TrainingOutcome:
         if self.ended is not None:
             return self.ended
         here = self.position
@@ -155,7 +151,7 @@ class _Point:
 
 
 @contextmanager
-def _prepared(work: StackedWork, device: torch.device) -> Iterator[_Point]:
+def _prepared(work: TrainWork, device: torch.device) -> Iterator[_Point]:
     """Put a network into the state that it is trained in, yield its point, and undo the state afterwards."""
     network, masks = work.network.to(device), (work.masks or MaskSet({})).to(device)
     chain = chain_of(network)
@@ -182,8 +178,9 @@ class _Stack:
     workers: Executor
     _charged: float = field(default_factory=time.monotonic)
 
-    def run(self) -> list[Outcome]:
+    def run(self) -> list[TrainingOutcome]:
         states = self._load()
+        self._tell(self.points, "begin")
         while going := [point for point in self.points if point.going]:
             opened = time.monotonic()
             augmentation = self._open(going)
@@ -195,6 +192,7 @@ class _Stack:
             for point in going:
                 point.close(self.size, opened)
             self._charge(going)
+        self._tell([point for point in self.points if point.ended is None], "done")
         return [point.outcome(self.size) for point in self.points]
 
     def _open(self, going: list[_Point]) -> torch.Generator | None:
@@ -210,14 +208,19 @@ class _Stack:
         order = size.order(self.seed, position)
         if len(order) == 0:
             return
-        report = FractionReporter(lambda share: _tell(going, share), size.steps)
+        steps = StepEvents(partial(self._tell, going, "step"), size.steps)
         batches = self.data.batches(size.batch, self.device, order=order, augment=augmentation)
         while block := self.workers.submit(self._select, batches).result():
             list(self.workers.map(lambda point: point.take(block, size), going))
             if checkpoint is not None and checkpoint.due():
                 self._charge(going)
                 self._save(checkpoint, augmentation)
-            report(position.step)
+                self._tell(going, "saved", position.step / size.steps)
+            steps(position.step)
+
+    def _tell(self, points: list[_Point], kind: EventKind, share: float = 0.0) -> None:
+        for point in points:
+            point.tell(kind, share)
 
     def _select(self, batches: Iterator[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Tensor]]:
         adapt = self.adapt
@@ -254,9 +257,3 @@ class _Stack:
             generators.append(dict(point.snapshot.restore(under(tensors, f"{index}/"), own)))
             point.ended = None if own["ended"] is None else Diverged(own["ended"])
         return generators
-
-
-def _tell(going: list[_Point], share: float) -> None:
-    for point in going:
-        if point.work.on_fraction is not None:
-            point.work.on_fraction(share)

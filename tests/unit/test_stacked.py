@@ -11,11 +11,13 @@ from torch import Tensor, nn
 
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.training import products, seeding, stacked
-from pruneexp.training.fit import Diverged, Epoch, Fitted, fit
+from pruneexp.training.events import TrainingEvent
+from pruneexp.training.fit import Diverged, Fitted, fit
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.regularizers import L1, L2, NoPenalty, Penalty
 from pruneexp.training.snapshot import Checkpointer
-from pruneexp.training.stacked import Outcome, StackedWork, fit_stacked
+from pruneexp.training.stacked import fit_stacked
+from pruneexp.training.trainer import TrainingOutcome, TrainWork
 from tests.contracts.training import CPU, Killed, Memory, digits, same, values
 
 SGD = Recipe(epochs=3, batch_size=8, optimizer="sgd", lr=0.05, schedule="cosine")
@@ -33,7 +35,7 @@ class Choice:
     density: float = 0.5
     drop: float = 0.0
 
-    def work(self) -> StackedWork:
+    def work(self) -> TrainWork:
         with seeding.stream(0, "init"):
             net = nn.Sequential(
                 nn.Flatten(), nn.Linear(36, 20), nn.ReLU(), nn.Dropout(self.drop), nn.Linear(20, 12), nn.ReLU(),
@@ -42,7 +44,7 @@ class Choice:
         draws = torch.Generator().manual_seed(7)
         shapes = {name: net.get_parameter(f"{name}.weight").shape for name in ("1", "4", "7")}
         masks = MaskSet({n: torch.rand(shape, generator=draws) < self.density for n, shape in shapes.items()})
-        return StackedWork(network=net, recipe=self.recipe, masks=masks, penalty=self.penalty)
+        return TrainWork(network=net, recipe=self.recipe, masks=masks, penalty=self.penalty)
 
 
 CHOICES = (
@@ -57,13 +59,13 @@ BROKEN = Choice(replace(SGD, lr=1e30), L2(1.0), 0.9)
 
 def trained(
     choices: Sequence[Choice], checkpoint: Checkpointer | None = None
-) -> tuple[list[dict[str, Tensor]], list[Outcome]]:
+) -> tuple[list[dict[str, Tensor]], list[TrainingOutcome]]:
     works = [choice.work() for choice in choices]
     done = fit_stacked(works, digits(), seed=3, device=CPU, augment=True, checkpoint=checkpoint)
     return [values(work.network) for work in works], done
 
 
-def losses(outcome: Outcome) -> tuple[float, ...]:
+def losses(outcome: TrainingOutcome) -> tuple[float, ...]:
     assert isinstance(outcome, Fitted)
     return outcome.losses
 
@@ -110,10 +112,10 @@ def test_large_products_keep_their_bits_among_neighbours() -> None:
     data = digits(150)
     recipe = replace(SGD, batch_size=64, epochs=1)
 
-    def work(seed: int) -> StackedWork:
+    def work(seed: int) -> TrainWork:
         with seeding.stream(seed, "init"):
             net = nn.Sequential(nn.Flatten(), nn.Linear(36, 300), nn.ReLU(), nn.Linear(300, 101), nn.Linear(101, 3))
-        return StackedWork(network=net, recipe=recipe)
+        return TrainWork(network=net, recipe=recipe)
 
     first, *_ = together = [work(seed) for seed in range(4)]
     alone = work(3)
@@ -172,16 +174,16 @@ def test_resumed_equals_uninterrupted(monkeypatch: pytest.MonkeyPatch, save_afte
 
 
 def test_events_of_each_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pruneexp.training.fit._TICK", 0.0)
+    monkeypatch.setattr("pruneexp.training.events.TICK", 0.0)
     monkeypatch.setattr(stacked, "_BLOCK", 3)
-    epochs: dict[int, list[Epoch]] = {0: [], 1: []}
-    shares: list[float] = []
-    works = [replace(CHOICES[i].work(), on_epoch=epochs[i].append, on_fraction=shares.append) for i in (0, 1)]
+    heard: dict[int, list[TrainingEvent]] = {0: [], 1: []}
+    works = [replace(CHOICES[i].work(), listen=heard[i].append) for i in heard]
     outcomes = fit_stacked(works, digits(), seed=3, device=CPU)
-    assert [[epoch.index for epoch in seen] for seen in epochs.values()] == [[1, 2, 3], [1, 2, 3]]
-    assert [tuple(epoch.loss for epoch in seen) for seen in epochs.values()] == [losses(each) for each in outcomes]
-    assert shares == pytest.approx([0.5, 0.5, 1.0, 1.0] * 3)
-    whole = sum(epoch.seconds for epoch in epochs[0])
+    for events, outcome in zip(heard.values(), outcomes, strict=True):
+        assert [event.kind for event in events] == ["begin", *["step", "step", "epoch"] * 3, "done"]
+        assert [event.epoch + event.share for event in events] == [0, 0.5, 1, 1, 1.5, 2, 2, 2.5, 3, 3, 3]
+        assert tuple(event.loss for event in events if event.kind == "epoch") == losses(outcome)
+    whole = sum(event.seconds for event in heard[0])
     assert sum(each.seconds for each in outcomes if isinstance(each, Fitted)) == pytest.approx(whole, abs=0.1)
 
 
@@ -192,12 +194,13 @@ def test_what_a_point_raises_ends_the_stack() -> None:
         def add_gradient_(self, weights: list[Tensor], gradients: list[Tensor]) -> None:
             raise OSError("in a step")
 
-    def fail(epoch: Epoch) -> None:
-        raise OSError("after an epoch")
+    def fail(event: TrainingEvent) -> None:
+        if event.kind == "epoch":
+            raise OSError("after an epoch")
 
     before = torch.get_num_threads()
     for work, where in ((replace(CHOICES[0].work(), penalty=Faulty()), "in a step"),
-                        (replace(CHOICES[0].work(), on_epoch=fail), "after an epoch")):  # fmt: skip
+                        (replace(CHOICES[0].work(), listen=fail), "after an epoch")):  # fmt: skip
         with pytest.raises(OSError, match=where):
             fit_stacked([CHOICES[1].work(), work], digits(), seed=3, device=CPU)
     assert torch.get_num_threads() == before
@@ -207,10 +210,12 @@ def test_networks_are_current_at_the_end_of_an_epoch_and_left_as_fit_leaves_them
     seen: list[Tensor] = []
     work = CHOICES[0].work()
     weight = work.network.get_parameter("1.weight")
-    fit_stacked(
-        [replace(work, network=work.network.eval(), on_epoch=lambda _: seen.append(weight.detach().clone()))],
-        digits(), seed=3, device=CPU,
-    )  # fmt: skip
+
+    def listen(event: TrainingEvent) -> None:
+        if event.kind == "epoch":
+            seen.append(weight.detach().clone())
+
+    fit_stacked([replace(work, network=work.network.eval(), listen=listen)], digits(), seed=3, device=CPU)
     assert torch.equal(seen[-1], weight)
     assert not torch.equal(seen[0], seen[-1])
     assert not work.network.training
@@ -244,6 +249,6 @@ def test_what_a_stack_refuses() -> None:
         fit_stacked([CHOICES[0].work(), other], digits(), seed=0, device=CPU)
     with pytest.raises(ValueError, match="another precision than float32"):
         fit_stacked([Choice(replace(SGD, precision="bfloat16")).work()], digits(), seed=0, device=CPU)
-    conv = StackedWork(network=nn.Sequential(nn.Conv2d(1, 1, 1), nn.Flatten(), nn.Linear(36, 3)), recipe=SGD)
+    conv = TrainWork(network=nn.Sequential(nn.Conv2d(1, 1, 1), nn.Flatten(), nn.Linear(36, 3)), recipe=SGD)
     with pytest.raises(ValueError, match=r"Conv2d\) is no layer of a chain"):
         fit_stacked([conv], digits(), seed=0, device=CPU)
