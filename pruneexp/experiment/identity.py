@@ -126,7 +126,8 @@ def _switches(job: Job) -> dict[str, Any]:
 def _trainer(regime: Regime) -> str | None:
     """The name of a trainer of ours, the target of one of the user's; None for ``single``."""
     identity = regime.trainer.identity
-    return identity.get("name", identity.get("_target_"))
+    named: str | None = identity.get("name", identity.get("_target_"))
+    return named
 
 
 def _number(value: Any) -> Any:

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from mlflow.artifacts import load_text
 
+from pruneexp import schema
 from tests.contracts.composing import SMALL
 from tests.contracts.jobs import runs
 
@@ -27,6 +29,6 @@ def test_two_jobs_at_once_have_the_cores_they_say(tmp_path: Path, monkeypatch: p
     assert done.stdout.count("  threads   1\n") >= 2  # a small network, however many cores there are
     found = runs(tmp_path)
     assert len(found) == 4
-    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     curve = runs(tmp_path, "curve")[0]
-    assert f"cores: {cores}\n" in text(client, curve)
+    config = load_text(f"{curve.info.artifact_uri}/{schema.CONFIG_FILE}")
+    assert f"  cores: {cores}\n" in config
