@@ -69,7 +69,7 @@ def test_what_a_trainer_trains_has_its_name_in_its_key_and_single_leaves_none() 
     [
         (
             (*CONV, "train.trainer=stacked"),
-            r"^train.trainer=stacked cannot train model=lenet5: .*Conv2d\) is no layer of a chain; train.trainer=single ",
+            r"^train.trainer=stacked cannot train model=lenet5: .*Conv2d\) is no layer of a chain; train.trainer=",
         ),
         (("train.precision=bfloat16", "train.trainer=stacked"), "it trains in float32, and the precision is bfloat16"),
         (
