@@ -125,14 +125,11 @@ def setting_of(spec: JobSpec, learner: Learner, dropout: NetworkDropout, *, in_h
     train, retrain = recipes(spec)
     augment, reg, device = spec.values["train"]["augment"], spec.values["reg"], learner.device
     local = in_halves and spec.values["retrain"]["scope"] == "local"
-    alone = trainer_of(spec, train.value, device, several=False)
-    scratch = trainer_of(spec, train.value, device, several=stacks)
-    again = trainer_of(spec, retrain.value, device, several=stacks, local=local)
-    dense = Regime("train", train, augment, part(spec, "reg.train", reg["train"]), dropout, alone)
+    first = trainer_of(spec, train.value, device, stacks=stacks)
+    again = trainer_of(spec, retrain.value, device, stacks=stacks, local=local)
     return Setting(
         learner=learner,
-        dense=dense,
-        scratch=replace(dense, trainer=scratch),
+        dense=Regime("train", train, augment, part(spec, "reg.train", reg["train"]), dropout, first),
         retraining=Regime(
             "retrain", retrain, augment, part(spec, "reg.retrain", reg["retrain"]), dropout, again, local
         ),

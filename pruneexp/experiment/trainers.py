@@ -22,22 +22,22 @@ from pruneexp.training.recipe import Recipe
 from pruneexp.training.trainer import Trainer
 
 #: Parameters of the largest network that is stacked unasked: with gradients and moments, some 12 MB of a cache.
-#: LeNet-300-100 has 0.27 million (benchmarks.stacked).
+#: LeNet-300-100 has 0.27 million; one thread trains it faster so than by autograd, alone or not (benchmarks.stacked).
 STACKED_PARAMETERS = 1_000_000
 
 
 def gains_by_stacking(network: nn.Module) -> bool:
-    """Whether several trainings of such a network take less time in a stack than one after the other."""
+    """Whether trainings of such a network take less time in a stack than one after the other."""
     return sum(each.numel() for each in network.parameters()) <= STACKED_PARAMETERS and not stackable(network)
 
 
 def trainer_of(
-    spec: JobSpec, recipe: Recipe, device: torch.device, *, several: bool, local: bool = False
+    spec: JobSpec, recipe: Recipe, device: torch.device, *, stacks: bool, local: bool = False
 ) -> Part[Trainer]:
     """The trainer of one phase.
 
-    ``several``: whether curves have many such trainings, of a network that gains by stacking. What runs beside the job
-    has no say, so that a point has the same numbers alone and in company.
+    ``stacks``: whether the network gains by it; ``local``: whether parts of it are frozen in turn. What else is to be
+    trained has no say, so that a network has the same numbers alone and in company.
 
     Raises:
         UserError: there is no such trainer, or one of the user's cannot be made.
@@ -45,7 +45,7 @@ def trainer_of(
     asked = spec.values["train"]["trainer"]
     check_trainer(asked)
     if asked == AUTOMATIC:
-        stacked = several and not local and device.type == "cpu" and recipe.precision == "float32"
+        stacked = stacks and not local and device.type == "cpu" and recipe.precision == "float32"
         asked = "stacked" if stacked else "single"
     if isinstance(asked, dict):
         return part(spec, "train.trainer", asked)
@@ -67,7 +67,7 @@ def check_trainers(spec: JobSpec, setting: Setting, network: nn.Module) -> None:
     Raises:
         UserError: says why not, and what can.
     """
-    for regime in (setting.dense, setting.scratch, setting.retraining):
+    for regime in (setting.dense, setting.retraining):
         reason = regime.trainer.value.refusal(network, regime.recipe.value, setting.learner.device)
         if reason:
             asked = spec.values["train"]["trainer"]

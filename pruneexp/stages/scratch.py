@@ -58,7 +58,7 @@ def train_rewound(setting: Setting, mask: Stage) -> Stage:
 
 
 def _train(setting: Setting, mask: Stage, epochs: EpochRule, start: Weights, scaled_init: bool) -> Stage:
-    learner, regime = setting.learner, setting.scratch
+    learner, regime = setting.learner, setting.dense
 
     def begin(parents: Parents) -> tuple[nn.Module, MaskSet]:
         masks = MaskSet.from_tensors(parents[0].tensors).to(learner.device)

@@ -133,14 +133,13 @@ class Cut:
 
 @dataclass(frozen=True)
 class Setting:
-    """The parts of one job. ``scratch`` is ``dense`` but for the trainer, which may be one of several at once.
+    """The parts of one job.
 
     ``listeners`` are told what happens in every training; they change no number.
     """
 
     learner: Learner
     dense: Regime
-    scratch: Regime
     retraining: Regime
     cut: Part[Cut]
     recalibrate_batchnorm: bool
