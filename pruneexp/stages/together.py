@@ -63,9 +63,11 @@ class GroupCheckpoint:
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         found, self._found = self._found, None
-        if found is None or not set(self.keys) <= set(found[1]["keys"]):
-            return None
+        if found is None or found[1]["keys"] == self.keys:
+            return found
         tensors, state = found
+        if not set(self.keys) <= set(state["keys"]) or "points" not in state:
+            return None
         places = [state["keys"].index(key) for key in self.keys]
         return _chosen(tensors, places), {**state, "points": [state["points"][place] for place in places]}
 

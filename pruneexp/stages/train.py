@@ -85,7 +85,7 @@ def trained(
     """The results of works of one ``company``, each scored when it is asked for; ``Diverged`` where there is none."""
     learner = works[0].learner
     trainings = [work.training(*work.begin(given)) for work, given in zip(works, parents, strict=True)]
-    outcomes = train_together(learner, trainings, checkpoint)
+    outcomes = train_several(learner, trainings, checkpoint)
     for work, training, done in zip(works, trainings, outcomes, strict=True):
         if isinstance(done, Diverged):
             yield done
@@ -101,13 +101,13 @@ def train(learner: Learner, training: Training, checkpoint: Checkpointer) -> Tra
     Raises:
         Diverged: a loss or a weight is no finite number.
     """
-    (done,) = train_together(learner, [training], checkpoint)
+    (done,) = train_several(learner, [training], checkpoint)
     if isinstance(done, Diverged):
         raise done
     return done
 
 
-def train_together(
+def train_several(
     learner: Learner, trainings: Sequence[Training], checkpoint: Checkpointer
 ) -> list[Trained | Diverged]:
     """Train several networks in place; they share seed, augmentation and trainer."""

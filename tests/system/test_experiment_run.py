@@ -63,7 +63,7 @@ def test_layers_config_and_environment_are_kept(folder: Path) -> None:
 
 def test_a_finished_job_trains_nothing_and_records_nothing_twice(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = numbers(folder)
-    monkeypatch.setattr("pruneexp.stages.train.train_together", None)  # any training would now fail
+    monkeypatch.setattr("pruneexp.stages.train.train_several", None)  # any training would now fail
     ran(folder)
     assert numbers(folder) == before
     assert len(runs(folder)) == 2
@@ -83,7 +83,7 @@ def test_a_lost_database_is_filled_again_from_the_store(tmp_path: Path, monkeypa
     ran(lost)
     found.mkdir()
     (lost / "store").rename(found / "store")
-    monkeypatch.setattr("pruneexp.stages.train.train_together", None)
+    monkeypatch.setattr("pruneexp.stages.train.train_several", None)
     ran(found)
     written = [{run.data.tags[schema.POINT_KEY]: run.data.metrics for run in runs(each)} for each in (lost, found)]
     assert len(written[0]) == 2
@@ -181,7 +181,7 @@ def test_a_network_may_lose_all_its_weights(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_an_unreachable_server_is_refused_before_any_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pruneexp.stages.train.train_together", None)
+    monkeypatch.setattr("pruneexp.stages.train.train_several", None)
     with pytest.raises(UserError, match=r"127\.0\.0\.1:9"):
         ran(tmp_path, "runtime.tracking_uri='http://127.0.0.1:9'")
 
