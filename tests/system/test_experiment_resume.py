@@ -54,8 +54,8 @@ def test_the_second_half_of_local_retraining_goes_on_where_it_was(
     def count(self: Display, event: TrainingEvent) -> None:
         if event.kind == "epoch":
             seen.append(f"{event.stage} {event.epoch}")
-        if len(seen) == 7:
-            raise Killed
+            if len(seen) == 7:
+                raise Killed
 
     one_budget = (*LONGER, "curve.densities=[0.5]", "runtime.checkpoint_seconds=0")
     monkeypatch.setattr(Display, "training", count)

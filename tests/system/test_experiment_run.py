@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,13 @@ import torch
 from mlflow.artifacts import download_artifacts
 from mlflow.entities import Run
 from safetensors.torch import load_file, save_file
-from torch import nn
 
 from pruneexp import schema
 from pruneexp.errors import JobFailed, UserError
-from pruneexp.pruning.masks import MaskSet
 from pruneexp.schema import PointIdentity, PointResult, unflatten
-from pruneexp.stages import work
-from pruneexp.training.fit import Fitted, fit
+from pruneexp.training.stacked import fit_stacked
+from pruneexp.training.trainer import TrainingOutcome, TrainWork
+from pruneexp.training.trainers import stacked
 from tests.contracts.composing import composed, small
 from tests.contracts.jobs import job_of, numbers, ran, runs
 
@@ -135,16 +135,18 @@ def test_a_point_that_diverges_is_recorded_failed_and_said(tmp_path: Path) -> No
 def test_points_beside_one_that_runs_out_of_memory_are_computed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def too_large(network: nn.Module, *arguments: Any, masks: MaskSet | None = None, **options: Any) -> Fitted:
-        if masks is not None and masks.density > 0.4:
-            raise torch.OutOfMemoryError("tried to allocate 20 GiB")
-        return fit(network, *arguments, masks=masks, **options)
+    """The stack of both fails; each is then trained alone."""
 
-    monkeypatch.setattr(work, "fit", too_large)
+    def too_large(works: Sequence[TrainWork], *arguments: Any, **options: Any) -> list[TrainingOutcome]:
+        if any(work.masks is not None and work.masks.density > 0.4 for work in works):
+            raise torch.OutOfMemoryError("tried to allocate 20 GiB")
+        return fit_stacked(works, *arguments, **options)
+
+    monkeypatch.setattr(stacked, "fit_stacked", too_large)
     with pytest.raises(JobFailed, match=r"1 of 2 points failed: d=0.5 \(OutOfMemoryError"):
         ran(tmp_path)
     assert sorted(run.info.status for run in runs(tmp_path)) == ["FAILED", "FINISHED"]
-    monkeypatch.setattr(work, "fit", fit)
+    monkeypatch.setattr(stacked, "fit_stacked", fit_stacked)
     ran(tmp_path)
     assert [run.info.status for run in runs(tmp_path)] == ["FINISHED", "FINISHED"]
 
