@@ -37,6 +37,7 @@ from pruneexp.data.resident import ResidentSource
 from pruneexp.models.lenet import LeNet5, LeNet300100
 from pruneexp.pruning.layers import prunable, weights
 from pruneexp.pruning.masks import MaskSet
+from pruneexp.training.events import Listener, unheard
 from pruneexp.training.fit import fit
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.regularizers import L1
@@ -98,14 +99,12 @@ def bare(case: Case, images: Tensor, labels: Tensor) -> Run:
     return run
 
 
-def ours(case: Case, source: ResidentSource, penalty: L1 | None, report: Callable[[object], None] | None) -> Run:
+def ours(case: Case, source: ResidentSource, penalty: L1 | None, report: Listener = unheard) -> Run:
     """``fit`` for one epoch, with its set-up and its checks."""
     network = case.build()
     masks = MaskSet({name: w.abs() > w.abs().quantile(PRUNED) for name, w in weights(network).items()})
     recipe = Recipe(epochs=1, batch_size=BATCH, optimizer="sgd", lr=LR, momentum=MOMENTUM)
-    return lambda: fit(
-        network, source, recipe, seed=0, masks=masks, penalty=penalty, device=CPU, on_epoch=report, on_fraction=report
-    )
+    return lambda: fit(network, source, recipe, seed=0, masks=masks, penalty=penalty, device=CPU, listen=report)
 
 
 def measure(runs: dict[str, Run], rounds: int) -> dict[str, list[float]]:
@@ -134,7 +133,7 @@ def compare(case: Case, root: Path, torchvision_root: str, rounds: int) -> bool:
     seen: list[object] = []
     runs = {
         "user": user(case, torchvision_root),
-        "masked": ours(case, source, None, None),
+        "masked": ours(case, source, None),
         "bare": bare(case, images, labels),
         "full": ours(case, source, L1(1e-5), seen.append),
     }

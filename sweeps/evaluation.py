@@ -12,8 +12,9 @@ from optuna.trial import TrialState
 
 from pruneexp.experiment.session import Abandoned, PointFailed
 from pruneexp.schema import Metric, TradeoffPoint, doubts
+from pruneexp.stages.retrain import RETRAIN
 from pruneexp.summary.pareto import dominated
-from pruneexp.training.fit import Epoch
+from pruneexp.training.events import TrainingEvent
 from sweeps.driver import TrialFailed, TrialPruned, Worker
 from sweeps.trials import Bench
 
@@ -92,14 +93,14 @@ class EarlyStopping:
     metric: Metric
     dense: float
 
-    def __call__(self, stage: str, epoch: Epoch, value: Callable[[], float]) -> None:
-        if stage != "retrain":
+    def __call__(self, event: TrainingEvent) -> None:
+        if event.kind != "epoch" or event.stage != RETRAIN.name:
             return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a resumed trial reports epochs that Optuna already has
-            self.trial.report(self.metric.loss(self.dense, value()), epoch.index)
+            self.trial.report(self.metric.loss(self.dense, event.val()), event.epoch)
         if self.trial.should_prune():
-            raise Abandoned(f"hopeless after epoch {epoch.index}")
+            raise Abandoned(f"hopeless after epoch {event.epoch}")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pruneexp.schema import LEVEL, Budget, BudgetKind, TradeoffPoint
 from pruneexp.stages.dense import train_dense
 from pruneexp.stages.graph import Route
 from pruneexp.stages.mask import probe
-from pruneexp.stages.setting import Watch
+from pruneexp.training.events import Listener
 
 
 def kind_of(session: Session) -> BudgetKind:
@@ -52,7 +52,7 @@ class Bench:
         return self._point(varied, number, levels, budget, Route((dense, probe(setting, dense, budget))))
 
     def retrain(
-        self, number: int, levels: Mapping[str, float], epochs: int, watch: Watch | None = None
+        self, number: int, levels: Mapping[str, float], epochs: int, watch: Listener | None = None
     ) -> TradeoffPoint:
         """Cut, retrain the survivors for so many epochs, score."""
         varied, budget = self._varied(levels, epochs)

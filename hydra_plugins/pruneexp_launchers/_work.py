@@ -82,8 +82,9 @@ def to_send(config: DictConfig, jobs: Sequence[Sequence[str]], first: int, threa
 def threads_said(config: DictConfig, threads: int) -> list[str]:
     """``runtime.threads``, to stand before a job's own overrides, which win; nothing where somebody decided already.
 
-    It is said rather than set aside, so that it stands in the configuration that is recorded with every run: on a CPU
-    the number can change the last bits of a sum. A user decides by the key itself or by OMP_NUM_THREADS.
+    The number is the launcher's own key for the cores of a job. It is said rather than set aside, so that it stands in
+    the configuration that is recorded with every run: on a CPU the number can change the last bits of a sum. A user
+    decides by the key itself or by OMP_NUM_THREADS.
     """
     decided = config.runtime.threads is not None or os.environ.get("OMP_NUM_THREADS")
     return [] if decided else [f"runtime.threads={threads}"]

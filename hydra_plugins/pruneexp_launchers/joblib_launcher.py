@@ -1,8 +1,9 @@
 """``hydra/launcher=joblib``: jobs side by side on one machine, none of which takes what is another's.
 
-The published plugin runs them; this one decides how many at a time, and how many threads each may use.
+The published plugin runs them; this one decides how many at a time, and how many cores each may keep busy.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -11,7 +12,6 @@ from hydra.types import HydraContext, TaskFunction
 from hydra_plugins.hydra_joblib_launcher.joblib_launcher import JoblibLauncher
 from omegaconf import DictConfig
 
-from hydra_plugins.pruneexp_launchers._work import threads_said
 from pruneexp.errors import UserError
 from pruneexp.experiment import gpus
 
@@ -29,17 +29,18 @@ class OneMachineLauncher(JoblibLauncher):  # type: ignore[misc]  # it comes with
         from joblib import cpu_count, effective_n_jobs  # 0.1 s
 
         capacity = 0 if self.config.device.name == "cpu" else gpus.capacity(self.config.runtime.gpu_jobs)
-        at_once, threads = shared(effective_n_jobs(self.wanted), len(job_overrides), cpu_count(), capacity)
-        said = threads_said(self.config, threads)
-        if said:
-            shares = f"{at_once} job{'s' * (at_once > 1)} at a time, {threads} thread{'s' * (threads > 1)} each"
-            print(f"pruneexp: {shares} (runtime.threads sets another number)", file=sys.stderr)
+        at_once, cores = shared(effective_n_jobs(self.wanted), len(job_overrides), cpu_count(), capacity)
+        shares = f"{at_once} job{'s' * (at_once > 1)} at a time, {cores} core{'s' * (cores > 1)} each"
+        print(f"pruneexp: {shares}", file=sys.stderr)
+        if at_once > 1:  # threads of a job that wait for each other leave the cores to the other jobs
+            os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         self.joblib["n_jobs"] = at_once
+        said = [] if self.config.runtime.cores else [f"runtime.cores={cores}"]
         return list(super().launch([[*said, *job] for job in job_overrides], initial_job_idx))
 
 
 def shared(wanted: int, jobs: int, cores: int, capacity: int) -> tuple[int, int]:
-    """How many of ``jobs`` run at once, ``wanted`` at most, and the threads of each.
+    """How many of ``jobs`` run at once, ``wanted`` at most, and the cores of each.
 
     ``capacity`` is what the GPUs take, 0 for no GPUs.
     """

@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ from pruneexp.cache import bundle, files
 from pruneexp.cache.bundle import MANIFEST, Artefact, DamageError
 from pruneexp.cache.checkpoint import Checkpoint
 from pruneexp.cache.files import Paths
-from pruneexp.cache.identity import checked, short
+from pruneexp.cache.identity import checked, short, stage_key
 from pruneexp.errors import UserError
 from pruneexp.signals import StopRequest
 
@@ -117,6 +117,46 @@ class Store:
                 return found, True
             checkpoint = Checkpoint(self._paths, key, every=self._every, on_event=self._say, stop=self._stop)
             return self._commit(key, kind, make(checkpoint), parents), False
+
+    def produce_together(
+        self,
+        kind: str,
+        group: Collection[str],
+        wanted: Mapping[str, Sequence[str]],
+        make: Callable[[Sequence[str], Checkpoint], Iterable[tuple[str, Artefact]]],
+    ) -> None:
+        """Have those of ``wanted``, keys of a ``group`` with those of their parents, computed at once.
+
+        ``make`` gets the keys that are neither stored nor computed by another process, which are left to it, and gives
+        each result with its key; each is stored as soon as it is given. The checkpoint belongs to the whole group, so
+        that what is left of it goes on where it was.
+
+        Raises:
+            Stopped: a stop is requested.
+            UserError: the disk refuses; the checkpoint, and everything committed, is kept.
+        """
+        self._stop.stop_if_requested()
+        whole = stage_key("group", 1, {}, sorted(group))
+        with ExitStack() as stack:
+            mine = self._taken(whole, stack) and [key for key in wanted if self._taken(key, stack)]
+            mine = [key for key in mine or () if self._load_or_remove(key) is None]
+            if not mine:
+                return
+            checkpoint = Checkpoint(self._paths, whole, every=self._every, on_event=self._say, stop=self._stop)
+            for key, made in make(mine, checkpoint):
+                self._commit(key, kind, made, wanted[key])
+            shutil.rmtree(self._paths.checkpoints(whole), ignore_errors=True)
+
+    def _taken(self, key: str, stack: ExitStack) -> bool:
+        """Whether no other process holds the lock of a key; this one holds it then, until the stack is left."""
+        lock = FileLock(self._paths.lock(checked(key)), timeout=0)
+        with files.explained(self.root):
+            try:
+                lock.acquire()
+            except Timeout:
+                return False
+        stack.enter_context(shared_files.released(lock))
+        return True
 
     def stop_if_requested(self) -> None:
         """For work between stages: raise ``Stopped`` if a stop is requested."""

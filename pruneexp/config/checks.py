@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
@@ -23,6 +24,10 @@ OpenEnd = Literal["neither", "low", "high", "both"]
 #: Packages whose classes and functions a configuration may name in ``_target_``; ``runtime.allow`` adds to them.
 #: Of this project those with parts that are chosen: others hold functions that run programs or move files.
 ALLOWED_TARGETS = tuple(package for group in TABLE for package in group.packages)
+
+#: The choice of ``train.trainer`` that is made from network, device and recipe, and where the others lie.
+AUTOMATIC = "auto"
+_TRAINERS = Path(__file__).parents[1] / "training" / "trainers"
 
 #: What Hydra may be told to run: its plug-ins. Which of them there are, it knows itself.
 _PLUGINS = re.compile(r"(hydra\._internal\.core_plugins|hydra_plugins)\.\w+(\.\w+)+")
@@ -79,7 +84,7 @@ def levels(name: str, values: Sequence[float], kind: BudgetKind) -> list[float]:
 _RANGES: tuple[tuple[float, float, OpenEnd, tuple[str, ...]], ...] = (
     (0, math.inf, "neither", ("train.epochs", "retrain.epochs", "reg.strength", "runtime.checkpoint_seconds")),
     (0, math.inf, "neither", ("runtime.job", "runtime.gpu_jobs")),
-    (1, math.inf, "neither", ("train.batch_size", "runtime.threads")),
+    (1, math.inf, "neither", ("train.batch_size", "runtime.threads", "runtime.cores")),
     (0, math.inf, "low", ("train.lr", "train.clip", "retrain.lr_factor")),
     (0, 1, "high", ("train.momentum", "train.warmup", "train.label_smoothing")),
     (0, 1, "low", ("train.gamma",)),
@@ -112,6 +117,7 @@ def validate(config: DictConfig, own: Sequence[str] = ()) -> None:
         if any(not 0 < mark < 1 for mark in marks) or list(marks) != sorted(marks):
             raise UserError(f"{key}={marks}: milestones are ascending fractions of the training, between 0 and 1")
     _check_scope(values["criterion"])
+    check_trainer(values["train"]["trainer"])
     _check_tags(values["runtime"]["tags"])
     allowed = (*ALLOWED_TARGETS, *values["runtime"]["allow"], *own)
     for path, target in targets(values):
@@ -159,6 +165,20 @@ def _at(values: Any, key: str) -> Any:
     for part in key.split("."):
         values = values.get(part) if isinstance(values, dict) else None
     return values
+
+
+def check_trainer(asked: Any) -> None:
+    """Refuse what is neither the name of a trainer of ours nor the node of one of the user's.
+
+    Raises:
+        UserError: names what is allowed.
+    """
+    names = [AUTOMATIC, *sorted(path.stem for path in _TRAINERS.glob("[a-z]*.py"))]
+    if asked not in names and not (isinstance(asked, dict) and "_target_" in asked):
+        raise UserError(
+            f"train.trainer={asked}: allowed is {', '.join(names)}, or a trainer of yours, as in "
+            "train.trainer._target_=my_trainers.Mine"
+        )
 
 
 def _check_tags(tags: Any) -> None:

@@ -24,7 +24,7 @@ class ConfigGroup:
 TABLE = (
     ConfigGroup("model", ("pruneexp.models", "torch.nn", "torchvision.models")),
     ConfigGroup("data", ("pruneexp.data",)),
-    ConfigGroup("train", needed=False),
+    ConfigGroup("train", ("pruneexp.training.trainers",), needed=False),
     ConfigGroup("reg", ("pruneexp.training.regularizers",)),
     ConfigGroup("dropout", ("pruneexp.training.dropout",)),
     ConfigGroup("criterion", ("pruneexp.pruning.criteria", "pruneexp.pruning.allocations", "pruneexp.pruning.units")),

@@ -78,6 +78,7 @@ class TrainConfig:
     augment: bool = False
     precision: Precision = Precision.float32
     start_from: str | None = None
+    trainer: Any = "auto"
 
 
 @dataclass
@@ -114,7 +115,8 @@ class CurveConfig:
 class RuntimeConfig:
     """Places, progress, limits: never part of a result's identity.
 
-    ``threads`` is the one that can change the last bits: sums on a CPU depend on how they are split.
+    ``threads`` is the one that can change the last bits: sums on a CPU depend on how they are split. ``cores`` are for
+    trainings side by side.
     """
 
     tracking_uri: str | None = None
@@ -127,6 +129,7 @@ class RuntimeConfig:
     allow: list[str] = field(default_factory=list)
     checkpoint_seconds: float = 60.0
     threads: int | None = None
+    cores: int | None = None
     gpu_jobs: int = 1
     progress: bool = True
     traceback: bool = False

@@ -6,7 +6,7 @@ Each group of the configuration becomes a part here, or in ``learner``, once; no
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -19,16 +19,22 @@ from pruneexp.experiment.instances import check_homes, part
 from pruneexp.experiment.learner import made, tried
 from pruneexp.experiment.naming import name_layers
 from pruneexp.experiment.spec import JobSpec
+from pruneexp.experiment.threads import threads
+from pruneexp.experiment.trainers import check_trainers, gains_by_stacking, trainer_of
 from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import select
 from pruneexp.schema import Budget, nothing
 from pruneexp.stages.graph import Route
 from pruneexp.stages.parts import Part, code_of
-from pruneexp.stages.setting import Cut, Learner, NetworkDropout, Observer, Progress, Regime, Setting
+from pruneexp.stages.setting import Cut, Learner, NetworkDropout, Regime, Setting
 from pruneexp.training.dropout import DropoutPolicy, calls_of, rates
+from pruneexp.training.events import Listener
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.seeding import generator
+
+#: Keys of ``train`` that are no part of a recipe.
+_NO_RECIPE = ("augment", "start_from", "trainer")
 
 
 class Schedule(Protocol):
@@ -82,25 +88,26 @@ class Job:
         return self.mode.value.route(self.setting, path).signed(code_of(self.mode.identity))
 
 
-def build(spec: JobSpec, progress: Progress) -> Job:
-    """Instantiate everything a job needs and check that the parts fit each other.
+def build(spec: JobSpec, listeners: Sequence[Listener] = ()) -> Job:
+    """Instantiate everything a job needs and check that the parts fit each other; sets torch's number of threads.
 
     Raises:
         UserError: a part cannot be made, or does not fit the others.
     """
-    if spec.runtime.threads:
-        torch.set_num_threads(spec.runtime.threads)
     untried = made(spec)
     probe = untried.network("fresh")
     recipe, _ = recipes(spec)
     learner = tried(untried, probe, recipe.value)
     criterion = spec.values["criterion"]
     layers = prunable(probe, criterion["layers"], criterion.get("exclude", []))
+    torch.set_num_threads(threads(spec.runtime, learner, recipe.value.batch_size))
     spec = _naming(spec, layers)
     policy: Part[DropoutPolicy] = part(spec, "dropout", spec.values["dropout"])
     calls = calls_of(probe, policy.value, learner.input_shape)
     dropout = NetworkDropout(policy, calls, rates(probe, policy.value, "train", {}, calls))
-    setting = setting_of(spec, learner, dropout, progress, in_halves=_in_halves(probe))
+    bare = setting_of(spec, learner, dropout, in_halves=_in_halves(probe), stacks=gains_by_stacking(probe))
+    setting = replace(bare, listeners=tuple(listeners))
+    check_trainers(spec, setting, probe)
     _check_selection(setting, layers, spec.budgets[0])
     return job_of(spec, setting, overlooked(probe, layers, learner.costs.layer_flop, learner.unfollowed))
 
@@ -111,27 +118,31 @@ def job_of(spec: JobSpec, setting: Setting, left_out: str = "") -> Job:
     return Job(spec, setting, schedule, mode, left_out)
 
 
-def setting_of(
-    spec: JobSpec, learner: Learner, dropout: NetworkDropout, progress: Progress, *, in_halves: bool
-) -> Setting:
-    """The parts of a job around its network; ``in_halves``: whether that can be retrained so."""
+def setting_of(spec: JobSpec, learner: Learner, dropout: NetworkDropout, *, in_halves: bool, stacks: bool) -> Setting:
+    """The parts of a job around its network.
+
+    ``in_halves``: whether that can be retrained so; ``stacks``: whether it gains by a stack.
+    """
     train, retrain = recipes(spec)
-    augment, reg = spec.values["train"]["augment"], spec.values["reg"]
+    augment, reg, device = spec.values["train"]["augment"], spec.values["reg"], learner.device
     local = in_halves and spec.values["retrain"]["scope"] == "local"
+    first = trainer_of(spec, train.value, device, stacks=stacks)
+    again = trainer_of(spec, retrain.value, device, stacks=stacks, local=local)
     return Setting(
         learner=learner,
-        dense=Regime("train", train, augment, part(spec, "reg.train", reg["train"]), dropout),
-        retraining=Regime("retrain", retrain, augment, part(spec, "reg.retrain", reg["retrain"]), dropout, local),
+        dense=Regime("train", train, augment, part(spec, "reg.train", reg["train"]), dropout, first),
+        retraining=Regime(
+            "retrain", retrain, augment, part(spec, "reg.retrain", reg["retrain"]), dropout, again, local
+        ),
         cut=_cut(spec, learner),
         recalibrate_batchnorm=spec.values["curve"]["recalibrate_batchnorm"],
         seed=spec.seed,
-        observer=Observer(progress),
     )
 
 
 def recipes(spec: JobSpec) -> tuple[Part[Recipe], Part[Recipe]]:
     """How the dense network is trained, and how what pruning left is: as the dense one where it is not said."""
-    values = {key: value for key, value in spec.values["train"].items() if key not in ("augment", "start_from")}
+    values = {key: value for key, value in spec.values["train"].items() if key not in _NO_RECIPE}
     retrain = spec.values["retrain"]
     changes = {key: retrain[key] for key in ("epochs", "schedule", "milestones")}
     try:

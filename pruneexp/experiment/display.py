@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,10 +14,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from pruneexp.experiment.plan import Plan
-from pruneexp.jobs.state import JobLog
 from pruneexp.schema import TOP1, Metric, PointIdentity, TradeoffPoint, doubts
 from pruneexp.terminal import LOG_WIDTH
-from pruneexp.training.fit import Epoch
+from pruneexp.training.events import TrainingEvent
 
 #: Columns that no table needs.
 _UNLIMITED = 1_000_000
@@ -81,21 +79,16 @@ class Display:
             finally:
                 self._progress = None
 
-    def begin(self, stage: str, epochs: int) -> None:
-        if self._progress is not None and self._epochs is not None:
-            self._progress.reset(self._epochs, description=stage, total=epochs, completed=0, visible=True, detail="")
-
-    def epoch(self, stage: str, epoch: Epoch) -> None:
-        if self._progress is not None and self._epochs is not None:
-            detail = f"loss {epoch.loss:.3f}  {epoch.seconds:.1f} s/epoch"
-            self._progress.update(
-                self._epochs, description=stage, total=epoch.total, completed=epoch.index, detail=detail
-            )
-
-    def fraction(self, share: float) -> None:
-        if self._progress is not None and self._epochs is not None:
-            done = self._progress.tasks[self._epochs].completed
-            self._progress.update(self._epochs, completed=int(done) + share)
+    def training(self, event: TrainingEvent) -> None:
+        """Show how far a training is."""
+        if self._progress is None or self._epochs is None:
+            return
+        if event.kind == "begin":
+            self._progress.reset(self._epochs, visible=True)
+        if event.kind in ("begin", "epoch"):
+            detail = f"loss {event.loss:.3f}  {event.seconds:.1f} s/epoch" if event.kind == "epoch" else ""
+            self._progress.update(self._epochs, description=event.stage, total=event.total, detail=detail)
+        self._progress.update(self._epochs, completed=event.epoch + event.share)
 
     def point_done(self, detail: str = "") -> None:
         """Another point is done; ``detail`` is shown beside the bar."""
@@ -133,25 +126,6 @@ class Display:
         needed = self._out.measure(table, options=self._out.options.update_width(_UNLIMITED)).maximum
         self._out.width = max(self._out.width, needed)  # rich would replace the ends of numbers by an ellipsis
         self._out.print(table)
-
-
-@dataclass(frozen=True)
-class Watched:
-    """Hands on what trainings tell: to the display, and to the report that those elsewhere read."""
-
-    display: Display
-    report: JobLog
-
-    def begin(self, stage: str, epochs: int) -> None:
-        self.display.begin(stage, epochs)
-        self.report.at(stage, 0, epochs)
-
-    def epoch(self, stage: str, epoch: Epoch) -> None:
-        self.display.epoch(stage, epoch)
-        self.report.at(stage, epoch.index, epoch.total)
-
-    def fraction(self, share: float) -> None:
-        self.display.fraction(share)
 
 
 def columns_of_points(metric: Metric) -> tuple[str, ...]:

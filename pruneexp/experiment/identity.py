@@ -121,7 +121,15 @@ def _switches(job: Job) -> dict[str, Any]:
         "rounds": _number(job.schedule.identity.get("rounds", once)),
         "cap": _number(job.mode.identity.get("cap")),
         "scaled_init": _switch(job.mode.identity.get("scaled_init")),
+        "trainer": _trainer(job.setting.retraining),
     }
+
+
+def _trainer(regime: Regime) -> str | None:
+    """The name of a trainer of ours, the target of one of the user's; None for ``single``."""
+    identity = regime.trainer.identity
+    named: str | None = identity.get("name", identity.get("_target_"))
+    return named
 
 
 def _number(value: Any) -> Any:

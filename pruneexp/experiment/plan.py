@@ -13,12 +13,10 @@ from torch.nn.functional import cross_entropy
 from pruneexp.cache.store import Store
 from pruneexp.experiment.build import Job
 from pruneexp.experiment.identity import identity
-from pruneexp.stages.graph import Route
+from pruneexp.stages.graph import Route, StageKind
 from pruneexp.stages.setting import Learner, Setting
 from pruneexp.terminal import duration
 from pruneexp.training import seeding
-
-VERBS = {"dense": "to train", "mask": "to cut", "retrain": "to retrain", "scratch": "to train from scratch"}
 
 #: Timed training steps; the first, which allocates, is not counted.
 TIMED_STEPS = 3
@@ -31,7 +29,8 @@ TIMED_FLOP = 2e10
 class Work:
     """A stage as a plan sees it, without the networks and data that the stage itself holds on to."""
 
-    kind: str
+    of: StageKind
+    level: int
     epochs: float
     flop: float
     seconds: float
@@ -65,13 +64,16 @@ class Plan:
 
 
 def stage_lines(missing: Collection[Work], stored: Collection[Work]) -> Iterator[tuple[str, str]]:
-    """For each kind of stage, what is to do and what is there."""
-    for kind, verb in VERBS.items():
-        open_ones = [work for work in missing if work.kind == kind]
-        there = sum(work.kind == kind for work in stored)
-        if open_ones or there:
-            epochs = sum(work.epochs for work in open_ones)
-            yield kind, f"{len(open_ones)} {verb}{f' ({epochs:g} epochs)' if epochs else ''}, {there} in the store"
+    """For each kind of stage, in the order in which they come, what is to do and what is there."""
+    first: dict[StageKind, int] = {}
+    for work in (*missing, *stored):
+        first[work.of] = min(work.level, first.get(work.of, work.level))
+    for kind in sorted(first, key=lambda kind: (first[kind], kind.name)):
+        open_ones = [work for work in missing if work.of == kind]
+        there = sum(work.of == kind for work in stored)
+        epochs = sum(work.epochs for work in open_ones)
+        lasting = f" ({epochs:g} epochs)" if epochs else ""
+        yield kind.name, f"{len(open_ones)} {kind.verb}{lasting}, {there} in the store"
 
 
 def seconds_per_epoch(setting: Setting) -> float:
@@ -126,7 +128,7 @@ def make_plan(
     there = {key for key in stages if key not in needed or store.has(key)}
     trains = any(stage.epochs for key, stage in stages.items() if key not in there)
     each = timed(job.setting) if trains else 0.0
-    works = {key: Work(s.kind, s.epochs, s.flop, s.epochs and s.epochs * each) for key, s in stages.items()}
+    works = {key: Work(s.of, s.level, s.epochs, s.flop, s.epochs and s.epochs * each) for key, s in stages.items()}
     return Plan(
         points=len(routes),
         points_stored=sum(all(step.key in there for step in route.steps) for route in routes),

@@ -16,9 +16,6 @@ from pruneexp.stages.setting import Learner
 #: Part of a point's key: raised where what is assembled here, or counted in ``cost``, changes.
 VERSION = 2
 
-#: Column of the ledger that each kind of stage is booked under.
-COLUMNS = {"dense": "dense", "mask": "prune", "probe": "prune", "retrain": "retrain", "scratch": "scratch"}
-
 
 def assemble(of: PointIdentity, route: Route, runner: Runner, learner: Learner) -> TradeoffPoint:
     """Compute what is missing of a route, and put its point together.
@@ -30,7 +27,7 @@ def assemble(of: PointIdentity, route: Route, runner: Runner, learner: Learner) 
     dense, mask, final = (records[step.key] for step in (route.dense, route.mask, route.final))
     measured = Activations(**final["activations"])
     rows = layer_rows([LayerCount(**count) for count in mask["counts"]], learner.costs.layer_flop, measured)
-    inherited = route.final.kind in ("retrain", "probe")
+    inherited = route.final.of.inherits
     whole = totals(rows, measured)
     result = PointResult(
         **asdict(whole),
@@ -63,7 +60,7 @@ def _scores(split: str, dense: Mapping[str, Any], mask: Mapping[str, Any] | None
 def _ledger(route: Route, records: Mapping[str, Mapping[str, Any]], runner: Runner) -> Ledger:
     columns: dict[str, Effort] = {}
     for step in route.steps:
-        name, own = COLUMNS[step.kind], Effort(**records[step.key]["effort"])
+        name, own = step.of.column, Effort(**records[step.key]["effort"])
         sofar = columns.get(name, Effort())
         columns[name] = Effort(
             epochs=sofar.epochs + own.epochs,

@@ -16,7 +16,7 @@ from pruneexp.cache.store import Artefact, Checkpoint, Store
 from pruneexp.config.skeleton import RuntimeConfig
 from pruneexp.errors import Infeasible, UserError, redact
 from pruneexp.experiment.build import Job, build
-from pruneexp.experiment.display import Display, Watched
+from pruneexp.experiment.display import Display
 from pruneexp.experiment.identity import AskedBy, identity
 from pruneexp.experiment.points import assemble
 from pruneexp.experiment.spec import JobSpec, read
@@ -27,10 +27,12 @@ from pruneexp.schema import Budget, PointIdentity, TradeoffPoint
 from pruneexp.signals import StopRequest
 from pruneexp.stages.dense import train_dense
 from pruneexp.stages.graph import Route, Runner
-from pruneexp.stages.setting import Setting, Watch
+from pruneexp.stages.setting import Setting
+from pruneexp.stages.together import train_together
 from pruneexp.tracking import Parent, Recording, default_uri, monitored
 from pruneexp.tracking.artefacts import of_parent, of_point, read_point
 from pruneexp.tracking.runs import source
+from pruneexp.training.events import Listener
 
 #: What the points of one curve differ in.
 OF_A_POINT = ("budget.kind", "budget.value", "point_key", "mask_key", "final_key")
@@ -145,6 +147,15 @@ class Session:
         gpu = torch.cuda.get_device_name() if self.job.setting.learner.device.type == "cuda" else None
         return environment(accelerator=gpu, threads=torch.get_num_threads())
 
+    def train_together(self, identities: Sequence[PointIdentity], routes: Sequence[Route]) -> None:
+        """Train at once what several of these points lack, where a trainer gains by that; numbers are the same without.
+
+        Raises:
+            UserError: the request or the machine is at fault.
+        """
+        asked = zip(identities, routes, strict=True)
+        train_together(self.runner, [route for of, route in asked if not self.store.has(of.point_key)])
+
     def point(
         self,
         record: Record,
@@ -188,7 +199,7 @@ class Session:
         """The same session with another seed, built anew: data, networks and all."""
         if seed == self.spec.seed:
             return self
-        return replace(self, job=build(self.spec.seeded(seed), self.job.setting.observer.progress))
+        return replace(self, job=build(self.spec.seeded(seed), self.job.setting.listeners))
 
     def scaled(self, scale: Mapping[str, float]) -> Session:
         """The same session with these factors of each layer's share (``criterion.allocation.scale``).
@@ -209,10 +220,10 @@ class Session:
         setting = self.job.setting
         return self._varied(replace(setting, retraining=setting.retraining.lasting(epochs)))
 
-    def watched(self, watch: Watch) -> Session:
-        """The same session with a watch on the networks that train."""
+    def watched(self, watch: Listener) -> Session:
+        """The same session with a listener more to its trainings."""
         setting = self.job.setting
-        return self._varied(replace(setting, observer=replace(setting.observer, watch=watch)))
+        return self._varied(replace(setting, listeners=(*setting.listeners, watch)))
 
     def _varied(self, setting: Setting) -> Session:
         return replace(self, job=replace(self.job, setting=setting))
@@ -249,7 +260,8 @@ def open_session(
     spec = read(config, choices, own)
     shown, runtime = display or Display(bars=spec.runtime.progress), spec.runtime
     store = Store(Path(runtime.store), checkpoint_every=runtime.checkpoint_seconds, on_event=shown.note, stop=stop)
-    job = build(spec, Watched(shown, report or JobLog()))
+    log = report or JobLog()
+    job = build(spec, (shown.training, lambda event: log.at(event.stage, event.epoch, event.total)))
     return Session(job, store, Runner(store), shown, recording_of(runtime, store, shown))
 
 

@@ -23,7 +23,7 @@ EXPLAINED: Mapping[str, Sequence[str]] = {
         "train_lr", "batch_size", "optimizer", "momentum", "train_schedule", "warmup", "clip", "label_smoothing",
         "augment",
     ),
-    "prune_settings": ("retrain_schedule", "min_keep", "exclude"),
+    "prune_settings": ("retrain_schedule", "min_keep", "exclude", "trainer"),
     "schedule_settings": ("rounds",),
     "mode_settings": ("cap", "scaled_init"),
 }  # fmt: skip

@@ -75,6 +75,7 @@ class PointIdentity:
     path: str | None = None
     cap: float | None = None
     scaled_init: str | None = None
+    trainer: str | None = None
     study: str = ""
     trial: int = -1
     task: str | None = None

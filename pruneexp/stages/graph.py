@@ -7,7 +7,8 @@ printed and finished work be skipped. Knows nothing of pruning or training.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from traceback import clear_frames
@@ -15,23 +16,45 @@ from typing import Any, Literal
 
 from pruneexp.cache.identity import stage_key
 from pruneexp.cache.store import Artefact, Checkpoint, Store
+from pruneexp.errors import Infeasible, UserError
 from pruneexp.stages.parts import SOURCES
 
-Kind = Literal["dense", "scan", "probe", "mask", "retrain", "scratch"]
 Make = Callable[[tuple[Artefact, ...], Checkpoint], Artefact]
+
+#: Several stages at once: the artefacts of the parents of each in, stages with a result or with what stopped them out.
+MakeTogether = Callable[
+    [Sequence["Stage"], Sequence[tuple[Artefact, ...]], Checkpoint], Iterable[tuple["Stage", Artefact | Exception]]
+]
 
 #: Artefacts kept in memory: the dense network and the survivors that the next round or budget starts from.
 REMEMBERED = 3
+
+
+@dataclass(frozen=True)
+class StageKind:
+    """What is so of every stage of a kind; the file that makes such stages declares it.
+
+    ``verb`` names the work in a plan, ``column`` is that of the ledger which its effort is booked under, empty for
+    stages that no point is made of. ``cuts``: its record tells of a mask, as a point reports it. ``inherits``: its
+    network has the weights that were cut, so that its scores before are those of the mask.
+    """
+
+    name: str
+    verb: str
+    column: Literal["dense", "prune", "retrain", "scratch", ""] = ""
+    cuts: bool = False
+    inherits: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Stage:
     """One pure step. ``make`` receives the artefacts of ``parents``, in order, and a place for checkpoints.
 
+    Work that an executor can look into, such as a ``Train``, is a value that can be called like any other ``make``.
     ``epochs`` and ``flop`` are what the step is expected to cost, for plans only.
     """
 
-    kind: Kind
+    of: StageKind
     version: int
     config: Mapping[str, Any]
     data: str
@@ -39,6 +62,16 @@ class Stage:
     parents: tuple[Stage, ...] = ()
     epochs: float = 0.0
     flop: float = 0.0
+
+    @property
+    def kind(self) -> str:
+        """The name of its kind."""
+        return self.of.name
+
+    @cached_property
+    def level(self) -> int:
+        """How many stages lie at most between it and one without parents, itself included."""
+        return max((parent.level + 1 for parent in self.parents), default=0)
 
     @cached_property
     def key(self) -> str:
@@ -59,7 +92,7 @@ class Route:
     @property
     def mask(self) -> Stage:
         """The last cut: the one the point reports."""
-        return next(step for step in reversed(self.steps) if step.kind in ("mask", "probe"))
+        return next(step for step in reversed(self.steps) if step.of.cuts)
 
     @property
     def final(self) -> Stage:
@@ -71,7 +104,7 @@ class Route:
             return self
         made: dict[str, Stage] = {}
         for step in self.steps:
-            config = step.config if step.kind == "dense" else {**step.config, SOURCES: dict(code)}
+            config = step.config if step is self.dense else {**step.config, SOURCES: dict(code)}
             made[step.key] = replace(step, config=config, parents=tuple(made[parent.key] for parent in step.parents))
         return Route(tuple(made.values()))
 
@@ -107,6 +140,42 @@ class Runner:
             self._memory.popitem(last=False)
         return artefact
 
+    def make_together(self, group: Sequence[Stage], make: MakeTogether) -> None:
+        """Compute at once those stages of one kind that are not stored, but for those that another process computes.
+
+        Their parents are computed first. What fails is raised when it is asked for.
+
+        Raises:
+            Stopped: a stop is requested.
+            UserError: the disk refuses.
+        """
+        parents: dict[str, tuple[Artefact, ...]] = {}
+        for stage in group:
+            if stage.key not in self._failed and not self.store.has(stage.key):
+                with suppress(Exception):
+                    parents[stage.key] = tuple(self.artefact(parent) for parent in stage.parents)
+        stages = {stage.key: stage for stage in group}
+
+        def make_all(keys: Sequence[str], checkpoint: Checkpoint) -> Iterator[tuple[str, Artefact]]:
+            for stage, made in make([stages[key] for key in keys], [parents[key] for key in keys], checkpoint):
+                if isinstance(made, Exception):
+                    self._fail(stage, made)
+                else:
+                    yield stage.key, made
+                    self.hits.setdefault(stage.key, False)
+
+        wanted = {key: [parent.key for parent in stages[key].parents] for key in parents}
+        try:
+            self.store.produce_together(group[0].kind, stages.keys(), wanted, make_all)
+        except Exception as error:
+            if isinstance(error, UserError) and not isinstance(error, Infeasible):
+                raise
+            # Each is tried alone when it is asked for, with the same numbers, and fails by itself.
+
+    def _fail(self, stage: Stage, error: Exception) -> None:
+        clear_frames(error.__traceback__)  # which would keep the failed network in memory for as long as the error
+        self._failed[stage.key] = error
+
     def _stored(self, stage: Stage) -> Artefact | None:
         artefact = self.store.load(stage.key)
         if artefact is not None:
@@ -123,8 +192,7 @@ class Runner:
                 [parent.key for parent in stage.parents],
             )
         except Exception as error:
-            clear_frames(error.__traceback__)  # which would keep the failed network in memory for as long as the error
-            self._failed[stage.key] = error
+            self._fail(stage, error)
             raise
         self.hits.setdefault(stage.key, hit)
         return artefact

@@ -15,13 +15,16 @@ from pruneexp.pruning.liveness import liveness
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import Selection, select
 from pruneexp.schema import Budget
-from pruneexp.stages.graph import Stage
+from pruneexp.stages.graph import Stage, StageKind
 from pruneexp.stages.setting import Learner, Setting
 from pruneexp.stages.work import activity, effort, load, recalibrate, scores, val_score
 from pruneexp.tracing.graphs import tensors_of
 from pruneexp.training.seeding import generator
 
 VERSION = 3
+
+MASK = StageKind("mask", "to cut", "prune", cuts=True)
+PROBE = StageKind("probe", "to cut and score", "prune", cuts=True, inherits=True)
 
 
 def prune(setting: Setting, source: Stage, budget: Budget, previous: Stage | None) -> Stage:
@@ -37,7 +40,7 @@ def prune(setting: Setting, source: Stage, budget: Budget, previous: Stage | Non
         return Artefact(selection.masks.to_tensors(), {**scores(setting.learner, network), **record})
 
     parents = (source,) if previous is None else (source, previous)
-    return Stage("mask", VERSION, _identity(setting, budget), setting.learner.fingerprint, make, parents)
+    return Stage(MASK, VERSION, _identity(setting, budget), setting.learner.fingerprint, make, parents)
 
 
 def probe(setting: Setting, source: Stage, budget: Budget) -> Stage:
@@ -52,7 +55,7 @@ def probe(setting: Setting, source: Stage, budget: Budget) -> Stage:
         learner = setting.learner
         return Artefact({}, {**val_score(learner, network), **activity(learner, network), **record})
 
-    return Stage("probe", VERSION, _identity(setting, budget), setting.learner.fingerprint, make, (source,))
+    return Stage(PROBE, VERSION, _identity(setting, budget), setting.learner.fingerprint, make, (source,))
 
 
 def _identity(setting: Setting, budget: Budget) -> dict[str, Any]:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from torch import nn
 
 from pruneexp.cache.store import Artefact, Checkpoint
 from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
-from pruneexp.stages.graph import Stage
+from pruneexp.stages.graph import Stage, StageKind
 from pruneexp.stages.serial import SerialCheckpoint
 from pruneexp.stages.setting import Setting
-from pruneexp.stages.work import Trained, Training, artefact, load, recalibrate, train
+from pruneexp.stages.train import Parents, Train, train
+from pruneexp.stages.work import Trained, artefact, load, recalibrate
 from pruneexp.training.seeding import derive
 
 VERSION = 2
+
+RETRAIN = StageKind("retrain", "to retrain", "retrain", inherits=True)
 
 
 def retrain(setting: Setting, mask: Stage) -> Stage:
@@ -26,23 +30,40 @@ def retrain(setting: Setting, mask: Stage) -> Stage:
     """
     source, learner, regime = mask.parents[0], setting.learner, setting.retraining
 
-    def make(parents: tuple[Artefact, ...], checkpoint: Checkpoint) -> Artefact:
+    def begin(parents: Parents) -> tuple[nn.Module, MaskSet]:
         masks = MaskSet.from_tensors(parents[0].tensors).to(learner.device)
-        network = load(learner.network("fresh"), parents[1].tensors, f"the stored {source.kind} network")
-        trainings = SerialCheckpoint(checkpoint)
-        done = [Trained(**earlier) for earlier in trainings.finished]
-        for half in _halves(network, masks, local=regime.local)[len(done) :]:
-            seed = derive(setting.seed, "retrain")
-            training = Training("retrain", regime, seed, setting.observer, half.frozen)
-            done.append(train(learner, network, training, half.masks, trainings))
-            trainings.finish(asdict(done[-1]))
+        return load(learner.network("fresh"), parents[1].tensors, f"the stored {source.kind} network"), masks
+
+    def finish(network: nn.Module) -> None:
         if setting.recalibrate_batchnorm and not regime.epochs:  # the same network as before retraining
             recalibrate(learner, network, setting.seed)
-        return artefact(learner, network, done)
 
+    work = Train(
+        stage=RETRAIN.name,
+        learner=learner,
+        regime=regime,
+        seed=derive(setting.seed, "retrain"),
+        listen=setting.tell,
+        begin=begin,
+        finish=finish,
+    )
+    make = partial(_in_halves, work) if regime.local else work
     config = {**learner.identity("fresh"), **regime.identity, "seed": setting.seed}
     flop = regime.epochs * learner.epoch_flop
-    return Stage("retrain", VERSION, config, learner.fingerprint, make, (mask, source), regime.epochs, flop)
+    return Stage(RETRAIN, VERSION, config, learner.fingerprint, make, (mask, source), regime.epochs, flop)
+
+
+def _in_halves(work: Train, parents: Parents, checkpoint: Checkpoint) -> Artefact:
+    """Local retraining: two trainings of one network, one after the other."""
+    network, masks = work.begin(parents)
+    trainings = SerialCheckpoint(checkpoint)
+    done = [Trained(**earlier) for earlier in trainings.finished]
+    for half in _halves(network, masks or MaskSet({}))[len(done) :]:
+        done.append(train(work.learner, work.training(network, half.masks, half.frozen), trainings))
+        trainings.finish(asdict(done[-1]))
+    if work.finish is not None:
+        work.finish(network)
+    return artefact(work.learner, network, done)
 
 
 @dataclass(frozen=True)
@@ -51,10 +72,8 @@ class _Half:
     frozen: tuple[str, ...]
 
 
-def _halves(network: nn.Module, masks: MaskSet, *, local: bool) -> list[_Half]:
-    """What is trained in turn: where retraining is not local, the whole network at once."""
-    if not local:
-        return [_Half(masks, ())]
+def _halves(network: nn.Module, masks: MaskSet) -> list[_Half]:
+    """What is trained in turn."""
     layers = prunable(network)
     conv = tuple(name for name, layer in layers.items() if layer.kind == "conv")
     others = tuple(name for name in layers if name not in conv)

@@ -19,14 +19,18 @@ from pruneexp.sensitivity.groups import Group, groups, weights_of
 from pruneexp.sensitivity.levels import levels
 from pruneexp.sensitivity.outcomes import Answers, Outcomes, answers, joined
 from pruneexp.sensitivity.scan import scan as scan_without_retraining
-from pruneexp.stages.graph import Stage
+from pruneexp.stages.graph import Stage, StageKind
 from pruneexp.stages.serial import SerialCheckpoint
 from pruneexp.stages.setting import Learner, Regime, Setting
-from pruneexp.stages.work import Training, effort, load, train
+from pruneexp.stages.train import Training, train
+from pruneexp.stages.work import effort, load
 from pruneexp.training import layout
+from pruneexp.training.events import TrainingEvent
 from pruneexp.training.seeding import derive, generator
 
 VERSION = 2
+
+SCAN = StageKind("scan", "to scan")
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def scan(setting: Setting, dense: Stage, grid: Grid, *, memory: int) -> Stage:
     ``memory`` bounds the bytes of activations kept at a time; it changes no number. With retraining, the whole network
     is retrained after each cut, by the recipe of retraining, the cut layer under its mask.
     """
-    learner, progress, choice = setting.learner, setting.observer.progress, setting.cut.value
+    learner, choice = setting.learner, setting.cut.value
 
     def make(parents: tuple[Artefact, ...], checkpoint: Checkpoint) -> Artefact:
         network = load(learner.network("fresh"), parents[0].tensors, f"the stored {dense.kind} network")
@@ -56,11 +60,11 @@ def scan(setting: Setting, dense: Stage, grid: Grid, *, memory: int) -> Stage:
         if grid.epochs:
             return _artefact(setting, grid, network, cut, *_retrained(setting, grid, network, cut, checkpoint))
         started = time.perf_counter()
-        progress.begin("scan", 1)
+        setting.tell(TrainingEvent(kind="begin", epoch=0, total=1, stage=SCAN.name))
 
         def advance(share: float) -> None:
             checkpoint.stop_if_requested()
-            progress.fraction(share)
+            setting.tell(TrainingEvent(kind="step", epoch=0, total=1, share=share, stage=SCAN.name))
 
         outcomes = scan_without_retraining(
             network,
@@ -88,7 +92,7 @@ def scan(setting: Setting, dense: Stage, grid: Grid, *, memory: int) -> Stage:
     }
     if grid.epochs:
         config |= _retraining(setting, grid).identity
-    return Stage("scan", VERSION, config, learner.fingerprint, make, (dense,))
+    return Stage(SCAN, VERSION, config, learner.fingerprint, make, (dense,))
 
 
 def _retraining(setting: Setting, grid: Grid) -> Regime:
@@ -166,9 +170,15 @@ def _retrained(
                 continue
             network.load_state_dict(dense)
             chosen = MaskSet({name: mask > place for name, mask in zip(scope, masks.survives, strict=True)})
-            seed = derive(setting.seed, "retrain")
-            training = Training("scan", regime, seed, setting.observer)
-            done = train(learner, network, training, chosen.to(learner.device), trainings)
+            training = Training(
+                stage=SCAN.name,
+                network=network,
+                regime=regime,
+                seed=derive(setting.seed, "retrain"),
+                listen=setting.tell,
+                masks=chosen.to(learner.device),
+            )
+            done = train(learner, training, trainings)
             found.append(_answers(learner, network))
             spent.append((len(done.losses), done.flop, done.seconds))
             cost = {"epochs": len(done.losses), "flop": done.flop, "seconds": done.seconds}

@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+
+from torch import nn
 
 from pruneexp.cache.store import Artefact, Checkpoint
 from pruneexp.errors import Infeasible
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.sparse_init import widen_
-from pruneexp.stages.graph import Stage
+from pruneexp.stages.graph import Stage, StageKind
 from pruneexp.stages.setting import Learner, Setting, Weights
-from pruneexp.stages.work import Training, artefact, masked_flop, train
+from pruneexp.stages.train import Parents, Train
+from pruneexp.stages.work import masked_flop
 from pruneexp.training.seeding import derive
 
 VERSION = 3
 
+SCRATCH = StageKind("scratch", "to train from scratch", "scratch")
+
 
 @dataclass(frozen=True)
 class EpochRule:
-    """How many epochs a pruned network is trained for: ``rule(dense epochs, dense FLOP / pruned FLOP)``."""
+    """How many epochs a pruned network is trained for: ``rule(dense epochs, dense FLOP / pruned FLOP)``.
+
+    ``by_mask``: whether the number depends on the mask.
+    """
 
     name: str
     rule: Callable[[int, float], int]
+    by_mask: bool
 
 
 def equal_epochs() -> EpochRule:
     """Scratch-E: as many epochs as the dense network (Liu et al. 2019, section 3)."""
-    return EpochRule("equal epochs", lambda epochs, saving: epochs)
+    return EpochRule("equal epochs", lambda epochs, saving: epochs, by_mask=False)
 
 
 def equal_compute(cap: float | None) -> EpochRule:
@@ -37,7 +47,7 @@ def equal_compute(cap: float | None) -> EpochRule:
     """
     limit = float("inf") if cap is None else cap
     name = "equal compute" if cap is None else f"equal compute, at most {cap:g} times the epochs"
-    return EpochRule(name, lambda epochs, saving: int(epochs * min(saving, limit)))
+    return EpochRule(name, lambda epochs, saving: int(epochs * min(saving, limit)), by_mask=True)
 
 
 def train_scratch(setting: Setting, mask: Stage, epochs: EpochRule, *, scaled_init: bool) -> Stage:
@@ -53,18 +63,24 @@ def train_rewound(setting: Setting, mask: Stage) -> Stage:
 def _train(setting: Setting, mask: Stage, epochs: EpochRule, start: Weights, scaled_init: bool) -> Stage:
     learner, regime = setting.learner, setting.dense
 
-    def make(parents: tuple[Artefact, ...], checkpoint: Checkpoint) -> Artefact:
+    def begin(parents: Parents) -> tuple[nn.Module, MaskSet]:
         masks = MaskSet.from_tensors(parents[0].tensors).to(learner.device)
         network = learner.network(start)
         if scaled_init:
             widen_(network, masks, derive(setting.seed, "scaled init"))
-        left = masked_flop(learner, masks)
-        if not masks.kept or not left:
+        if not masks.kept or not masked_flop(learner, masks):
             raise Infeasible("this budget leaves no weight that could be trained from scratch")
-        lasting = regime.lasting(epochs.rule(regime.epochs, learner.costs.flop_total / left))
-        training = Training("scratch", lasting, derive(setting.seed, "train"), setting.observer)
-        return artefact(learner, network, [train(learner, network, training, masks, checkpoint)])
+        return network, masks
 
+    work = Train(
+        stage=SCRATCH.name,
+        learner=learner,
+        regime=regime,
+        seed=derive(setting.seed, "train"),
+        listen=setting.tell,
+        begin=begin,
+    )
+    make = partial(_lasting, work, epochs) if epochs.by_mask else work
     config = {
         **learner.identity(start),
         **regime.identity,
@@ -74,7 +90,15 @@ def _train(setting: Setting, mask: Stage, epochs: EpochRule, start: Weights, sca
         "scaled_init": scaled_init,
     }
     count = epochs.rule(regime.epochs, _foreseen_saving(learner, mask))
-    return Stage("scratch", VERSION, config, learner.fingerprint, make, (mask,), count, count * learner.epoch_flop)
+    return Stage(SCRATCH, VERSION, config, learner.fingerprint, make, (mask,), count, count * learner.epoch_flop)
+
+
+def _lasting(work: Train, epochs: EpochRule, parents: Parents, checkpoint: Checkpoint) -> Artefact:
+    """Train for a number of epochs that is known once the mask is."""
+    left = masked_flop(work.learner, MaskSet.from_tensors(parents[0].tensors))
+    saving = work.learner.costs.flop_total / left if left else 1.0
+    regime = work.regime.lasting(epochs.rule(work.regime.epochs, saving))
+    return replace(work, regime=regime)(parents, checkpoint)
 
 
 def _foreseen_saving(learner: Learner, mask: Stage) -> float:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,39 +21,12 @@ from pruneexp.stages.parts import Part
 from pruneexp.tracing.trace import Trace
 from pruneexp.training.dropout import DropoutPolicy, Phase
 from pruneexp.training.dropout_calls import DropoutCall
-from pruneexp.training.fit import Epoch
+from pruneexp.training.events import Listener, TrainingEvent
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.regularizers import Penalty
+from pruneexp.training.trainer import Trainer
 
 Weights = Literal["initial", "fresh"]
-
-
-class Progress(Protocol):
-    """Told how far the training of a stage is."""
-
-    def begin(self, stage: str, epochs: int) -> None:
-        """A training of so many epochs starts, or goes on."""
-
-    def epoch(self, stage: str, epoch: Epoch) -> None:
-        """An epoch is finished."""
-
-    def fraction(self, share: float) -> None:
-        """This share of the present epoch is done."""
-
-
-class Watch(Protocol):
-    """Looks on while a stage trains; may end it by raising, and changes nothing."""
-
-    def __call__(self, stage: str, epoch: Epoch, value: Callable[[], float]) -> None:
-        """An epoch is finished; ``value`` measures the primary metric of the network on val."""
-
-
-@dataclass(frozen=True)
-class Observer:
-    """``progress`` shows every training to people; ``watch`` may end one. Neither changes a number."""
-
-    progress: Progress
-    watch: Watch | None = None
 
 
 @dataclass(frozen=True)
@@ -126,7 +99,8 @@ class NetworkDropout:
 class Regime:
     """How networks are trained in one phase: the dense one and those from scratch, or what pruning left.
 
-    ``local`` retrains linear layers and convolutions one after the other; it is of networks that have both.
+    ``local`` retrains linear layers and convolutions one after the other; it is of networks that have both. The
+    identity of ``trainer`` is empty where that is ``single``.
     """
 
     phase: Phase
@@ -134,6 +108,7 @@ class Regime:
     augment: bool
     penalty: Part[Penalty]
     dropout: NetworkDropout
+    trainer: Part[Trainer]
     local: bool = False
 
     @property
@@ -142,6 +117,8 @@ class Regime:
         recipe = {**self.recipe.identity, "augment": self.augment}
         if self.phase == "retrain":
             recipe["local"] = self.local
+        if self.trainer.identity:
+            recipe["trainer"] = self.trainer.identity
         return {self.phase: recipe, "penalty": self.penalty.identity, "dropout": self.dropout.identity(self.phase)}
 
     @property
@@ -175,7 +152,10 @@ class Cut:
 
 @dataclass(frozen=True)
 class Setting:
-    """The parts of one job."""
+    """The parts of one job.
+
+    ``listeners`` are told what happens in every training; they change no number.
+    """
 
     learner: Learner
     dense: Regime
@@ -183,4 +163,9 @@ class Setting:
     cut: Part[Cut]
     recalibrate_batchnorm: bool
     seed: int
-    observer: Observer
+    listeners: tuple[Listener, ...] = ()
+
+    def tell(self, event: TrainingEvent) -> None:
+        """Hand an event to each listener, in order."""
+        for listener in self.listeners:
+            listener(event)

@@ -1,8 +1,8 @@
-"""What every stage does with a network: load it, train it, score it, account for it."""
+"""What every stage does with a network: load it, score it, account for it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,27 +14,13 @@ from pruneexp.data.dataset import Source
 from pruneexp.errors import UserError
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.schema import Effort, flatten
-from pruneexp.stages.setting import Learner, Observer, Regime
-from pruneexp.training import dropout
+from pruneexp.stages.setting import Learner
 from pruneexp.training.evaluation import disconnected, evaluate, recalibrate_batchnorm
-from pruneexp.training.fit import Epoch, fit
-from pruneexp.training.snapshot import Checkpointer
-
-
-@dataclass(frozen=True)
-class Training:
-    """One call of ``fit`` within a stage; ``stage`` names it to people."""
-
-    stage: str
-    regime: Regime
-    seed: int
-    observer: Observer
-    frozen: Collection[str] = ()
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What one call of ``fit`` came to, earlier sessions of an interrupted one included.
+    """What one training came to, earlier sessions of an interrupted one included.
 
     ``losses`` are the means of the epochs; FLOP those of the masked network, forward and backward, which the dense
     kernels that run it exceed; ``seconds`` are of training alone.
@@ -67,40 +53,6 @@ def load(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> nn.M
     return network
 
 
-def train(
-    learner: Learner, network: nn.Module, training: Training, masks: MaskSet | None, checkpoint: Checkpointer
-) -> Trained:
-    """Train in place."""
-    regime, observer, data = training.regime, training.observer, learner.data.value
-    densities = masks.densities() if masks is not None else {}
-
-    def report(epoch: Epoch) -> None:
-        observer.progress.epoch(training.stage, epoch)
-        if observer.watch is not None:
-            observer.watch(training.stage, epoch, lambda: float(_score(learner, network, data.val)["top1"]))
-
-    observer.progress.begin(training.stage, regime.recipe.value.epochs)
-    drops = regime.dropout
-    with dropout.applied(network, drops.policy.value, regime.phase, densities, drops.calls):
-        done = fit(
-            network,
-            data.train,
-            regime.recipe.value,
-            seed=training.seed,
-            masks=masks,
-            penalty=regime.penalty.value,
-            frozen=training.frozen,
-            augment=regime.augment,
-            device=learner.device,
-            adapt=learner.adapt,
-            checkpoint=checkpoint,
-            on_epoch=report,
-            on_fraction=observer.progress.fraction,
-        )
-    flop = 3.0 * masked_flop(learner, masks) * len(data.train) * done.epochs
-    return Trained(done.losses, flop, done.seconds)
-
-
 def scores(learner: Learner, network: nn.Module) -> dict[str, Any]:
     """Scores on val and test, as they stand in records."""
     return {**val_score(learner, network), "test": _score(learner, network, learner.data.value.test)}
@@ -109,6 +61,11 @@ def scores(learner: Learner, network: nn.Module) -> dict[str, Any]:
 def val_score(learner: Learner, network: nn.Module) -> dict[str, Any]:
     """The score on val alone, as it stands in records."""
     return {"val": _score(learner, network, learner.data.value.val)}
+
+
+def val_top1(learner: Learner, network: nn.Module) -> float:
+    """The accuracy on val, in percent, for what listens to a training."""
+    return float(_score(learner, network, learner.data.value.val)["top1"])
 
 
 def activity(learner: Learner, network: nn.Module) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -17,13 +18,12 @@ from torch import Tensor, nn
 
 from pruneexp.pruning.masks import MaskSet, assert_enforced, enforced
 from pruneexp.training import layout, seeding
+from pruneexp.training.events import EventKind, Listener, StepEvents, TrainingEvent, unheard
 from pruneexp.training.frozen import training_except
 from pruneexp.training.recipe import Recipe, learning_rate
 from pruneexp.training.regularizers import NoPenalty, Penalty
-from pruneexp.training.snapshot import Checkpointer, Position, Snapshot
-from pruneexp.training.step import Step
-
-_TICK = 0.2  # seconds between two reports within an epoch
+from pruneexp.training.snapshot import Checkpointer, Generators, Position, Snapshot, resume_generators
+from pruneexp.training.step import Step, Update
 
 
 class TrainingData(Protocol):
@@ -43,20 +43,6 @@ class TrainingData(Protocol):
 
 class Diverged(Exception):  # a state of the training, not a mistake in the program
     """The loss or a weight is no longer a finite number; the message names the epoch and its learning rate."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Epoch:
-    """One finished epoch: ``index`` from 1, the mean training loss without penalty, the learning rate of its last step.
-
-    ``seconds`` is the time that this process spent on the epoch; an interrupted process does not count.
-    """
-
-    index: int
-    total: int
-    loss: float
-    lr: float
-    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +71,7 @@ def fit(
     augment: bool = False,
     adapt: Callable[[Tensor], Tensor] | None = None,
     checkpoint: Checkpointer | None = None,
-    on_epoch: Callable[[Epoch], None] | None = None,
-    on_fraction: Callable[[float], None] | None = None,
+    listen: Listener = unheard,
 ) -> Fitted:
     """Train ``network`` in place on ``device``, where it stays; its mode is as before, and no gradient is left.
 
@@ -97,7 +82,7 @@ def fit(
 
     Order, augmentation and dropout of epoch ``e`` come from ``(seed, purpose, e)`` alone. The penalty acts on prunable
     weights, or on all parameters, that are not frozen. ``adapt`` turns images (B, C, H, W) on the device into what the
-    network takes. ``on_fraction`` gets the finished share of the present epoch, in [0, 1], at most five times a second.
+    network takes. ``listen`` is told of the beginning, of steps, of epochs, of each save and of the end.
 
     Raises:
         Diverged: an epoch ended with a loss or a weight that is not finite; the network stays as it then was.
@@ -107,10 +92,12 @@ def fit(
     network.to(device)
     masks = (masks or MaskSet({})).to(device)
     with _prepared(network, recipe, penalty or NoPenalty(), masks, frozen, adapt, device) as step:
-        snapshot = Snapshot(network, step.optimizer, Position.start(device), device)
-        size = _EpochSize.of(len(data), recipe)
-        training = _Training(network, data, recipe, masks, step, snapshot, size, seed, augment, checkpoint, on_fraction)
-        return training.run(on_epoch)
+        snapshot = Snapshot(network, step.update.optimizer, Position.start(device))
+        size = EpochSize.of(len(data), recipe)
+        training = _Training(
+            network, data, recipe, masks, step, snapshot, size, seed, augment, device, checkpoint, listen
+        )
+        return training.run()
 
 
 @contextmanager
@@ -130,23 +117,69 @@ def _prepared(
         arrange = stack.enter_context(layout.arranged(network))
         enforcement = stack.enter_context(enforced(network, masks))
         prepare = arrange if adapt is None else lambda images: arrange(adapt(images))
-        yield Step(network, recipe, penalty, enforcement, prepare, device)
+        yield Step(network, recipe, Update(network, recipe, penalty, enforcement), prepare, device)
 
 
 @dataclass(frozen=True)
-class _EpochSize:
-    """Images and steps of an epoch, and steps of the whole training."""
+class EpochSize:
+    """Images and steps of an epoch, and steps of the whole training, on data of ``length`` images.
 
+    A last batch of a single image, which batch normalisation cannot take, is left out.
+    """
+
+    length: int
+    batch: int
     images: int
     steps: int
     total: int
 
     @classmethod
-    def of(cls, length: int, recipe: Recipe) -> _EpochSize:
+    def of(cls, length: int, recipe: Recipe) -> EpochSize:
         alone = length > 1 and length % recipe.batch_size == 1 and recipe.batch_size > 1
         images = length - alone
         steps = math.ceil(images / recipe.batch_size)
-        return cls(images, steps, steps * recipe.epochs)
+        return cls(length, recipe.batch_size, images, steps, steps * recipe.epochs)
+
+    def order(self, seed: int, position: Position) -> Tensor:
+        """The images that the present epoch still visits: all of them in an order of its own, less those of its steps.
+
+        None are left where the last save followed the last step of an epoch.
+        """
+        order = torch.randperm(self.length, generator=seeding.generator(seed, "order", position.epoch))
+        return order[position.step * self.batch : self.images]
+
+    def rate(self, recipe: Recipe, position: Position) -> float:
+        """The learning rate of the next step."""
+        return learning_rate(recipe, position.epoch * self.steps + position.step, self.total)
+
+
+def close_epoch(
+    network: nn.Module, masks: MaskSet, recipe: Recipe, size: EpochSize, position: Position, opened: float
+) -> TrainingEvent:
+    """Check loss, weights and masks, and move on to the next epoch: here alone the host waits for the device.
+
+    ``opened`` is the monotonic time at which this process began with the epoch.
+
+    Raises:
+        Diverged: the loss or a weight is not finite.
+        RuntimeError: a pruned weight is not zero.
+    """
+    done = position.epoch + 1
+    lr = learning_rate(recipe, done * size.steps - 1, size.total)
+    loss = _finite(position.loss, network)
+    if loss is None:
+        raise Diverged(
+            f"Training diverged in epoch {done} of {recipe.epochs} at learning rate {lr:g}: "
+            "the loss or a weight is not a finite number; a lower learning rate or a gradient clip may help."
+        )
+    assert_enforced(network, masks)
+    position.losses.append(loss / size.images)
+    position.loss.zero_()
+    position.epoch, position.step = done, 0
+    seconds = time.monotonic() - opened
+    return TrainingEvent(
+        kind="epoch", epoch=done, total=recipe.epochs, loss=position.losses[-1], lr=lr, seconds=seconds
+    )
 
 
 @dataclass(frozen=True)
@@ -159,82 +192,60 @@ class _Training:
     masks: MaskSet
     step: Step
     snapshot: Snapshot
-    size: _EpochSize
+    size: EpochSize
     seed: int
     augment: bool
+    device: torch.device
     checkpoint: Checkpointer | None
-    on_fraction: Callable[[float], None] | None
+    listen: Listener
 
-    def run(self, on_epoch: Callable[[Epoch], None] | None) -> Fitted:
+    def run(self) -> Fitted:
         position = self.snapshot.position
-        generators = self.snapshot.load(self.checkpoint) if self.checkpoint is not None else None
+        saved = self.checkpoint.load() if self.checkpoint is not None else None
+        states = self.snapshot.restore(*saved) if saved is not None else None
         begin = time.monotonic() - position.seconds
+        self._tell("begin")
         while position.epoch < self.recipe.epochs:
             opened = time.monotonic()
-            augmentation = self._open()
-            if generators is not None:
-                self.snapshot.resume_generators(generators, augmentation)
-                generators = None
-            self._take_steps(augmentation, begin)
-            epoch = self._close(opened)
-            if on_epoch is not None:
-                on_epoch(epoch)
+            generators = self._open()
+            if states is not None:
+                resume_generators(states, generators)
+                states = None
+            self._take_steps(generators, begin)
+            self.listen(close_epoch(self.network, self.masks, self.recipe, self.size, position, opened))
+        self._tell("done")
         steps, seconds = position.epoch * self.size.steps, time.monotonic() - begin
         return Fitted(losses=tuple(position.losses), steps=steps, epochs=position.epoch, seconds=seconds)
 
-    def _open(self) -> torch.Generator | None:
-        """Put the global generators, which only dropout draws from, and the augmentation at the start of an epoch."""
-        device, epoch = self.snapshot.device, self.snapshot.position.epoch
-        seeding.seed_global(device, self.seed, "dropout", epoch)
-        return seeding.generator(self.seed, "augment", epoch, device=device) if self.augment else None
+    def _tell(self, kind: EventKind, share: float = 0.0) -> None:
+        epoch = self.snapshot.position.epoch
+        self.listen(TrainingEvent(kind=kind, epoch=epoch, total=self.recipe.epochs, share=share))
 
-    def _take_steps(self, augmentation: torch.Generator | None, begin: float) -> None:
+    def _open(self) -> Generators:
+        """Put the global generators, which only dropout draws from, and the augmentation at the start of an epoch."""
+        device, epoch = self.device, self.snapshot.position.epoch
+        seeding.seed_global(device, self.seed, "dropout", epoch)
+        generators = {str(i): each for i, each in enumerate(seeding.global_generators(device))}
+        if self.augment:
+            generators["augment"] = seeding.generator(self.seed, "augment", epoch, device=device)
+        return generators
+
+    def _take_steps(self, generators: Generators, begin: float) -> None:
         """Take the remaining steps of the present epoch, and save the position after each step at which that is due."""
-        recipe, position, size, checkpoint = self.recipe, self.snapshot.position, self.size, self.checkpoint
-        order = torch.randperm(len(self.data), generator=seeding.generator(self.seed, "order", position.epoch))
-        order = order[position.step * recipe.batch_size : size.images]
-        if len(order) == 0:  # the last save may have followed the last step of an epoch
+        position, size, checkpoint = self.snapshot.position, self.size, self.checkpoint
+        order = size.order(self.seed, position)
+        if len(order) == 0:
             return
-        report = _Reporter(self.on_fraction, size.steps)
-        batches = self.data.batches(recipe.batch_size, self.snapshot.device, order=order, augment=augmentation)
-        for images, labels in batches:
-            lr = learning_rate(recipe, position.epoch * size.steps + position.step, size.total)
+        steps = StepEvents(partial(self._tell, "step"), size.steps)
+        augmentation = generators.get("augment")
+        for images, labels in self.data.batches(size.batch, self.device, order=order, augment=augmentation):
+            lr = size.rate(self.recipe, position)
             position.loss.add_(self.step(images, labels, lr), alpha=len(labels))
             position.step += 1
             if checkpoint is not None and checkpoint.due():
-                self.snapshot.save(checkpoint, augmentation, time.monotonic() - begin)
-            report(position.step)
-
-    def _close(self, opened: float) -> Epoch:
-        """Check loss, weights and masks, and move on to the next epoch: here alone the host waits for the device."""
-        position, recipe = self.snapshot.position, self.recipe
-        done = position.epoch + 1
-        lr = learning_rate(recipe, done * self.size.steps - 1, self.size.total)
-        loss = _finite(position.loss, self.network)
-        if loss is None:
-            raise Diverged(
-                f"Training diverged in epoch {done} of {recipe.epochs} at learning rate {lr:g}: "
-                "the loss or a weight is not a finite number; a lower learning rate or a gradient clip may help."
-            )
-        assert_enforced(self.network, self.masks)
-        position.losses.append(loss / self.size.images)
-        position.loss.zero_()
-        position.epoch, position.step = done, 0
-        seconds = time.monotonic() - opened
-        return Epoch(index=done, total=recipe.epochs, loss=position.losses[-1], lr=lr, seconds=seconds)
-
-
-class _Reporter:
-    """Reports the finished share of an epoch without waiting for the device, so on a GPU a little ahead of it."""
-
-    def __init__(self, report: Callable[[float], None] | None, steps: int) -> None:
-        self._report, self._steps, self._last = report, steps, time.monotonic()
-
-    def __call__(self, step: int) -> None:
-        if self._report is None or time.monotonic() - self._last < _TICK:
-            return
-        self._last = time.monotonic()
-        self._report(step / self._steps)
+                checkpoint.save(*self.snapshot.state(generators, time.monotonic() - begin))
+                self._tell("saved", position.step / size.steps)
+            steps(position.step)
 
 
 def _finite(loss: Tensor, network: nn.Module) -> float | None:

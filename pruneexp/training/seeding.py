@@ -30,20 +30,30 @@ def generator(seed: int, *purpose: str | int, device: torch.device | str = "cpu"
     return torch.Generator(device).manual_seed(derive(seed, *purpose))
 
 
+def global_generators(device: torch.device | str) -> list[torch.Generator]:
+    """Torch's global generators: the CPU's, then that of ``device`` if it is a GPU."""
+    device = torch.device(device)
+    if device.type != "cuda":
+        return [torch.default_generator]
+    torch.cuda.init()  # the list of generators is empty before
+    index = torch.cuda.current_device() if device.index is None else device.index
+    return [torch.default_generator, torch.cuda.default_generators[index]]
+
+
 def seed_global(device: torch.device | str, seed: int, *purpose: str | int) -> None:
     """Start torch's global generators (CPU, and ``device`` if it is a GPU) on a stream; only inside ``forked``."""
-    for each in _global_generators(device):
+    for each in global_generators(device):
         each.manual_seed(derive(seed, *purpose))
 
 
 def global_states(device: torch.device | str) -> list[Tensor]:
     """Copies of the states of torch's global generators: the CPU's, then that of ``device`` if it is a GPU."""
-    return [each.get_state() for each in _global_generators(device)]
+    return [each.get_state() for each in global_generators(device)]
 
 
 def set_global_states(device: torch.device | str, states: list[Tensor]) -> None:
     """Put torch's global generators into states that ``global_states`` gave."""
-    for each, state in zip(_global_generators(device), states, strict=True):
+    for each, state in zip(global_generators(device), states, strict=True):
         each.set_state(state)
 
 
@@ -66,12 +76,3 @@ def stream(seed: int, *purpose: str | int, device: torch.device | str = "cpu") -
     with forked(device):
         seed_global(device, seed, *purpose)
         yield
-
-
-def _global_generators(device: torch.device | str) -> list[torch.Generator]:
-    device = torch.device(device)
-    if device.type != "cuda":
-        return [torch.default_generator]
-    torch.cuda.init()  # the list of generators is empty before
-    index = torch.cuda.current_device() if device.index is None else device.index
-    return [torch.default_generator, torch.cuda.default_generators[index]]

@@ -12,8 +12,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from pruneexp.training import seeding
 from pruneexp.training.optimizers import FunctionalOptimizer
+
+#: The generators of one epoch of a training, by the name that a save gives to their states.
+Generators = Mapping[str, torch.Generator]
 
 
 class Checkpointer(Protocol):
@@ -56,45 +58,37 @@ class Snapshot:
     network: nn.Module
     optimizer: FunctionalOptimizer
     position: Position
-    device: torch.device
 
-    def save(self, checkpoint: Checkpointer, augment: torch.Generator | None, seconds: float) -> None:
-        """Save the present state, with ``seconds`` of training so far; waits for the device."""
+    def state(self, generators: Generators, seconds: float) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """The present state as tensors and JSON, with ``seconds`` of training so far; waits for the device."""
         tensors = {f"network/{name}": tensor for name, tensor in self.network.state_dict().items()}
         tensors |= {f"optimizer/{name}": moment for name, moment in self._moments().items()}
-        tensors |= {f"random/{i}": state for i, state in enumerate(seeding.global_states(self.device))}
-        if augment is not None:
-            tensors["random/augment"] = augment.get_state()
+        tensors |= {f"random/{name}": generator.get_state() for name, generator in generators.items()}
         tensors["loss"] = self.position.loss
         here = self.position
         state = {"epoch": here.epoch, "step": here.step, "losses": list(here.losses), "seconds": seconds}
-        plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        checkpoint.save(plain, state)
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, state
 
-    def load(self, checkpoint: Checkpointer) -> Mapping[str, Tensor] | None:
-        """Restore the last save, if there is one, and return its generator states for ``resume_generators``."""
-        found = checkpoint.load()
-        if found is None:
-            return None
-        tensors, state = found
-        self.network.load_state_dict(_under(tensors, "network/"))
+    def restore(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> Mapping[str, Tensor]:
+        """Go back to what ``state`` gave, and return the states of its generators for ``resume_generators``."""
+        self.network.load_state_dict(under(tensors, "network/"))
         for name, moment in self._moments().items():
             moment.copy_(tensors[f"optimizer/{name}"])
         self.position.loss.copy_(tensors["loss"])
         self.position.epoch, self.position.step = state["epoch"], state["step"]
         self.position.losses, self.position.seconds = list(state["losses"]), state["seconds"]
-        return _under(tensors, "random/")
-
-    def resume_generators(self, states: Mapping[str, Tensor], augment: torch.Generator | None) -> None:
-        """Restore the generators of the interrupted epoch from the states that ``load`` returned."""
-        count = len(states) - ("augment" in states)
-        seeding.set_global_states(self.device, [states[str(i)] for i in range(count)])
-        if augment is not None:
-            augment.set_state(states["augment"])
+        return under(tensors, "random/")
 
     def _moments(self) -> dict[str, Tensor]:
         return {f"{name}/{i}": m for name, moments in self.optimizer.moments.items() for i, m in enumerate(moments)}
 
 
-def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def resume_generators(states: Mapping[str, Tensor], generators: Generators) -> None:
+    """Put the generators of an interrupted epoch into the states that ``Snapshot.restore`` returned."""
+    for name, generator in generators.items():
+        generator.set_state(states[name])
+
+
+def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names start with ``prefix``, by the rest of their names."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

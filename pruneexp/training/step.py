@@ -22,51 +22,32 @@ from pruneexp.training.recipe import Recipe
 from pruneexp.training.regularizers import Penalty, reach_of
 
 
-class Step:
-    """The update of one network by one batch; owns the optimizer.
+class Update:
+    """What a step does with the gradients of the data: penalty, mask, clip, and the optimizer, which it owns.
 
-    ``prepare`` turns images (B, C, H, W) on the device into what the network takes. From here on the network's
-    parameters must keep their identity and their ``requires_grad``.
+    From here on the network's parameters must keep their identity and their ``requires_grad``.
 
     Raises:
         UserError: no parameter requires a gradient.
     """
 
-    def __init__(
-        self,
-        network: nn.Module,
-        recipe: Recipe,
-        penalty: Penalty,
-        enforcement: Enforcement,
-        prepare: Callable[[Tensor], Tensor],
-        device: torch.device,
-    ) -> None:
-        self._trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        if not self._trained:
+    def __init__(self, network: nn.Module, recipe: Recipe, penalty: Penalty, enforcement: Enforcement) -> None:
+        self.trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        if not self.trained:
             raise UserError(f"Nothing is left to train in {type(network).__name__}: all of its parameters are frozen.")
-        self.optimizer = optimizers.build(self._trained, recipe)
+        self.optimizer = optimizers.build(self.trained, recipe)
         matrices = [weight for weight in weights(network).values() if weight.requires_grad]
-        self._penalised = self._trained if reach_of(penalty) == "parameters" else matrices
-        self._network, self._recipe, self._prepare = network, recipe, prepare
-        self._penalty, self._enforcement = penalty, enforcement
-        half = recipe.precision == "bfloat16"
-        self._precision = torch.autocast(device.type, torch.bfloat16) if half else nullcontext()
+        self._penalised = self.trained if reach_of(penalty) == "parameters" else matrices
+        self._recipe, self._penalty, self._enforcement = recipe, penalty, enforcement
 
-    def __call__(self, images: Tensor, labels: Tensor, lr: float) -> Tensor:
-        """Update the network by a batch; return the mean loss before the update, without penalty, on the device."""
-        for parameter in self._trained:
-            parameter.grad = None
-        with self._precision:
-            logits = self._network(self._prepare(images))
-            loss = cross_entropy(logits, labels, label_smoothing=self._recipe.label_smoothing)
-        loss.backward()
-        with torch.no_grad():
-            self._penalise(lr)
-            self._enforcement.after_backward()
-            if self._recipe.clip is not None:
-                torch.nn.utils.clip_grad_norm_(self._trained, self._recipe.clip)
-            self.optimizer.update(lr)
-        return loss.detach()
+    @torch.no_grad()
+    def __call__(self, lr: float) -> None:
+        """Change the parameters that have a gradient; the gradients change as well."""
+        self._penalise(lr)
+        self._enforcement.after_backward()
+        if self._recipe.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.trained, self._recipe.clip)
+        self.optimizer.update(lr)
 
     def _penalise(self, lr: float) -> None:
         reached = [weight for weight in self._penalised if weight.grad is not None]
@@ -77,3 +58,34 @@ class Step:
         self._penalty.add_gradient_(reached, pulls)
         if pulls:
             torch._foreach_add_(reached, pulls, alpha=-lr)
+
+
+class Step:
+    """The update of one network by one batch.
+
+    ``prepare`` turns images (B, C, H, W) on the device into what the network takes.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        recipe: Recipe,
+        update: Update,
+        prepare: Callable[[Tensor], Tensor],
+        device: torch.device,
+    ) -> None:
+        self.update = update
+        self._network, self._recipe, self._prepare = network, recipe, prepare
+        half = recipe.precision == "bfloat16"
+        self._precision = torch.autocast(device.type, torch.bfloat16) if half else nullcontext()
+
+    def __call__(self, images: Tensor, labels: Tensor, lr: float) -> Tensor:
+        """Update the network by a batch; return the mean loss before the update, without penalty, on the device."""
+        for parameter in self.update.trained:
+            parameter.grad = None
+        with self._precision:
+            logits = self._network(self._prepare(images))
+            loss = cross_entropy(logits, labels, label_smoothing=self._recipe.label_smoothing)
+        loss.backward()
+        self.update(lr)
+        return loss.detach()

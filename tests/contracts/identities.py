@@ -16,7 +16,6 @@ from pruneexp.config.groups import numbers
 from pruneexp.data.dataset import Dataset
 from pruneexp.data.synthetic import synthetic
 from pruneexp.experiment.build import job_of, setting_of
-from pruneexp.experiment.display import Display
 from pruneexp.experiment.identity import identity
 from pruneexp.experiment.instances import part
 from pruneexp.experiment.learner import of_data
@@ -34,7 +33,7 @@ def points_of(config: DictConfig, choices: Mapping[str, str]) -> tuple[PointIden
     spec = read(config, choices)
     learner = of_data(spec, _data(spec), torch.device("cpu"))
     dropout = NetworkDropout(part(spec, "dropout", spec.values["dropout"]), (), {"drop": 0.5})
-    job = job_of(spec, setting_of(spec, learner, dropout, Display(bars=False), in_halves=True))
+    job = job_of(spec, setting_of(spec, learner, dropout, in_halves=True, stacks=True))
     return tuple(identity(job, *pair) for pair in zip(job.budgets, job.routes, strict=True))
 
 

@@ -11,7 +11,6 @@ from omegaconf import DictConfig
 
 from pruneexp import schema
 from pruneexp.experiment.build import Job, build
-from pruneexp.experiment.display import Display
 from pruneexp.experiment.run import run
 from pruneexp.experiment.spec import read
 from tests.contracts.composing import composed, small
@@ -27,7 +26,7 @@ def built(*overrides: str) -> Job:
 
 def job_of(config: DictConfig, choices: Mapping[str, str], own: Sequence[str] = ()) -> Job:
     """The job of a composed configuration; nothing is computed or written."""
-    return build(read(config, choices, own), Display(bars=False))
+    return build(read(config, choices, own))
 
 
 def ran(folder: Path, *overrides: str) -> None:

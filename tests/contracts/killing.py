@@ -165,11 +165,13 @@ def _armed(moment: Moment | None, folder: str) -> dict[str, int]:
         if moment is not None and moment == Moment(place, counts[place], side):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def wrap(owner: Any, name: str, place_of: Callable[..., Place]) -> None:
+    def wrap(owner: Any, name: str, place_of: Callable[..., Place | None]) -> None:
         real = getattr(owner, name)
 
         def wrapped(*arguments: Any, **named: Any) -> Any:
             place = place_of(*arguments)
+            if place is None:
+                return real(*arguments, **named)
             come_by(place, "before")
             result = real(*arguments, **named)
             come_by(place, "after")
@@ -183,7 +185,7 @@ def _armed(moment: Moment | None, folder: str) -> dict[str, int]:
     wrap(MlflowClient, "set_terminated", lambda *_: "termination")
     wrap(Tracker, "record", lambda *_: "point")
     wrap(Tracker, "update", lambda *_: "curve")
-    wrap(Display, "epoch", lambda *_: "epoch")
+    wrap(Display, "training", lambda _, event: "epoch" if event.kind == "epoch" else None)
 
     def touched(event: str, arguments: tuple[Any, ...]) -> None:
         if event in TOUCHES and str(arguments[0]).startswith(folder):

@@ -14,7 +14,7 @@ from rich.console import Console, RenderableType
 from pruneexp.experiment.display import Display
 from pruneexp.jobs.folder import SweepFolder
 from pruneexp.jobs.state import JobState, read_state
-from pruneexp.training.fit import Epoch
+from pruneexp.training.events import TrainingEvent
 from sweeps.__main__ import main
 from tests.contracts.records import fresh_store
 
@@ -56,21 +56,22 @@ class Folder:
         """Stages that are trained from now on."""
         seen: list[str] = []
 
-        def begin(self: Display, stage: str, epochs: int) -> None:
-            seen.append(stage)
+        def listen(self: Display, event: TrainingEvent) -> None:
+            if event.kind == "begin":
+                seen.append(event.stage)
 
-        self._patch.setattr(Display, "begin", begin)
+        self._patch.setattr(Display, "training", listen)
         return seen
 
     def at_first_epoch(self, of: str, do: object) -> None:
         """Call ``do`` once, when a stage of this kind has trained its first epoch from now on."""
         left = [do]
 
-        def epoch(self: Display, stage: str, epoch: Epoch) -> None:
-            if stage == of and left:
+        def listen(self: Display, event: TrainingEvent) -> None:
+            if (event.kind, event.stage) == ("epoch", of) and left:
                 left.pop()()  # type: ignore[operator]
 
-        self._patch.setattr(Display, "epoch", epoch)
+        self._patch.setattr(Display, "training", listen)
 
 
 def recorded(client: MlflowClient, kind: str = "point", experiment: str = "pruneexp") -> dict[str, Mapping[str, str]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +41,33 @@ class Tensors:
             if augment is not None:
                 images = images + 0.1 * torch.randn(images.shape, generator=augment)
             yield images, self.labels[chosen]
+
+
+class Killed(Exception):
+    pass
+
+
+@dataclass
+class Memory:
+    """A checkpoint that saves after step ``save_after`` and dies after step ``die_after``."""
+
+    save_after: int
+    die_after: int
+    steps: int = 0
+    kept: list[tuple[dict[str, Tensor], str]] = field(default_factory=list)
+
+    def due(self) -> bool:
+        self.steps += 1
+        if self.steps > self.die_after:
+            raise Killed
+        return self.steps == self.save_after
+
+    def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        return (self.kept[-1][0], json.loads(self.kept[-1][1])) if self.kept else None
+
+    def save(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+        assert all(tensor.is_contiguous() and tensor.device == CPU for tensor in tensors.values())
+        self.kept.append(({name: tensor.clone() for name, tensor in tensors.items()}, json.dumps(state)))
 
 
 def digits(count: int = 44) -> Tensors:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pruneexp.experiment.display import Display
-from pruneexp.training.fit import Epoch
+from pruneexp.training.events import TrainingEvent
 from tests.contracts.jobs import numbers, ran, runs
 
 LONGER = ("train.epochs=4", "retrain.epochs=2", "retrain.scope=local", "model=lenet5", "data.image_size=16")
@@ -31,14 +31,14 @@ def test_interrupted_after_an_epoch(
 ) -> None:
     left = epochs
 
-    def count(self: Display, stage: str, epoch: Epoch) -> None:
+    def count(self: Display, event: TrainingEvent) -> None:
         nonlocal left
-        left -= 1
+        left -= event.kind == "epoch"
         if left == 0:
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(Display, "epoch", count)
+        patch.setattr(Display, "training", count)
         with pytest.raises(Killed):
             ran(tmp_path, *LONGER, "runtime.checkpoint_seconds=0")
     ran(tmp_path, *LONGER, "runtime.checkpoint_seconds=0")
@@ -51,13 +51,14 @@ def test_the_second_half_of_local_retraining_goes_on_where_it_was(
 ) -> None:
     seen: list[str] = []
 
-    def count(self: Display, stage: str, epoch: Epoch) -> None:
-        seen.append(f"{stage} {epoch.index}")
-        if len(seen) == 7:
-            raise Killed
+    def count(self: Display, event: TrainingEvent) -> None:
+        if event.kind == "epoch":
+            seen.append(f"{event.stage} {event.epoch}")
+            if len(seen) == 7:
+                raise Killed
 
     one_budget = (*LONGER, "curve.densities=[0.5]", "runtime.checkpoint_seconds=0")
-    monkeypatch.setattr(Display, "epoch", count)
+    monkeypatch.setattr(Display, "training", count)
     with pytest.raises(Killed):
         ran(tmp_path, *one_budget)
     ran(tmp_path, *one_budget)
@@ -66,11 +67,11 @@ def test_the_second_half_of_local_retraining_goes_on_where_it_was(
 
 
 def test_ctrl_c_marks_the_curve_and_the_next_run_completes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(self: Display, stage: str, epoch: Epoch) -> None:
+    def interrupt(self: Display, event: TrainingEvent) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Display, "epoch", interrupt)
+        patch.setattr(Display, "training", interrupt)
         with pytest.raises(KeyboardInterrupt):
             ran(tmp_path)
     assert [run.info.status for run in runs(tmp_path, "curve")] == ["KILLED"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,13 @@ import torch
 from mlflow.artifacts import download_artifacts
 from mlflow.entities import Run
 from safetensors.torch import load_file, save_file
-from torch import nn
 
 from pruneexp import schema
 from pruneexp.errors import JobFailed, UserError
-from pruneexp.pruning.masks import MaskSet
 from pruneexp.schema import PointIdentity, PointResult, unflatten
-from pruneexp.stages import work
-from pruneexp.training.fit import Fitted, fit
+from pruneexp.training.stacked import fit_stacked
+from pruneexp.training.trainer import TrainingOutcome, TrainWork
+from pruneexp.training.trainers import stacked
 from tests.contracts.composing import composed, small
 from tests.contracts.jobs import job_of, numbers, ran, runs
 
@@ -63,7 +63,7 @@ def test_layers_config_and_environment_are_kept(folder: Path) -> None:
 
 def test_a_finished_job_trains_nothing_and_records_nothing_twice(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = numbers(folder)
-    monkeypatch.setattr("pruneexp.stages.work.fit", None)  # any training would now fail
+    monkeypatch.setattr("pruneexp.stages.train.train_several", None)  # any training would now fail
     ran(folder)
     assert numbers(folder) == before
     assert len(runs(folder)) == 2
@@ -83,7 +83,7 @@ def test_a_lost_database_is_filled_again_from_the_store(tmp_path: Path, monkeypa
     ran(lost)
     found.mkdir()
     (lost / "store").rename(found / "store")
-    monkeypatch.setattr("pruneexp.stages.work.fit", None)
+    monkeypatch.setattr("pruneexp.stages.train.train_several", None)
     ran(found)
     written = [{run.data.tags[schema.POINT_KEY]: run.data.metrics for run in runs(each)} for each in (lost, found)]
     assert len(written[0]) == 2
@@ -135,16 +135,18 @@ def test_a_point_that_diverges_is_recorded_failed_and_said(tmp_path: Path) -> No
 def test_points_beside_one_that_runs_out_of_memory_are_computed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def too_large(network: nn.Module, *arguments: Any, masks: MaskSet | None = None, **options: Any) -> Fitted:
-        if masks is not None and masks.density > 0.4:
-            raise torch.OutOfMemoryError("tried to allocate 20 GiB")
-        return fit(network, *arguments, masks=masks, **options)
+    """The stack of both fails; each is then trained alone."""
 
-    monkeypatch.setattr(work, "fit", too_large)
+    def too_large(works: Sequence[TrainWork], *arguments: Any, **options: Any) -> list[TrainingOutcome]:
+        if any(work.masks is not None and work.masks.density > 0.4 for work in works):
+            raise torch.OutOfMemoryError("tried to allocate 20 GiB")
+        return fit_stacked(works, *arguments, **options)
+
+    monkeypatch.setattr(stacked, "fit_stacked", too_large)
     with pytest.raises(JobFailed, match=r"1 of 2 points failed: d=0.5 \(OutOfMemoryError"):
         ran(tmp_path)
     assert sorted(run.info.status for run in runs(tmp_path)) == ["FAILED", "FINISHED"]
-    monkeypatch.setattr(work, "fit", fit)
+    monkeypatch.setattr(stacked, "fit_stacked", fit_stacked)
     ran(tmp_path)
     assert [run.info.status for run in runs(tmp_path)] == ["FINISHED", "FINISHED"]
 
@@ -181,7 +183,7 @@ def test_a_network_may_lose_all_its_weights(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_an_unreachable_server_is_refused_before_any_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pruneexp.stages.work.fit", None)
+    monkeypatch.setattr("pruneexp.stages.train.train_several", None)
     with pytest.raises(UserError, match=r"127\.0\.0\.1:9"):
         ran(tmp_path, "runtime.tracking_uri='http://127.0.0.1:9'")
 

@@ -117,7 +117,7 @@ def test_what_cannot_be_reached_is_said_before_any_training(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("pruneexp.stages.work.fit", None)
+    monkeypatch.setattr("pruneexp.stages.train.train_several", None)
     found = said(recording(tmp_path), capsys, *f"study={arguments}".split())
     assert found.startswith(sentence)
     assert "secret" not in found

@@ -16,7 +16,7 @@ from pruneexp.cache.store import Store
 from pruneexp.experiment.display import Display
 from pruneexp.schema import LayerSensitivity, ScanIdentity, unflatten
 from pruneexp.tracking import default_uri
-from pruneexp.training.fit import Epoch
+from pruneexp.training.events import TrainingEvent
 from tests.contracts.jobs import built, runs
 from tests.contracts.studies import recording, swept
 
@@ -127,14 +127,14 @@ def test_killed_while_it_retrains_the_scan_is_the_same(
     recording(tmp_path)
     seen = 0
 
-    def count(self: Display, stage: str, epoch: Epoch) -> None:
+    def count(self: Display, event: TrainingEvent) -> None:
         nonlocal seen
-        seen += 1
+        seen += event.kind == "epoch"
         if seen == epochs:
             raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(Display, "epoch", count)
+        patched.setattr(Display, "training", count)
         with pytest.raises(Killed):
             swept(tmp_path, *RETRAINED)
         seen = 100

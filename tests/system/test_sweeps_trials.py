@@ -16,7 +16,7 @@ from pruneexp.experiment.display import Display
 from pruneexp.experiment.run import run
 from pruneexp.experiment.session import Abandoned, PointFailed
 from pruneexp.schema import TOP1, PointResult, unflatten
-from pruneexp.training.fit import Epoch
+from pruneexp.training.events import TrainingEvent
 from sweeps.evaluation import EarlyStopping
 from sweeps.studies import instantiated
 from sweeps.studies.layer_thresholds import LayerThresholds
@@ -92,17 +92,18 @@ class Reported:
         return max(self.drops.values()) >= self.hopeless
 
 
-def epoch(index: int) -> Epoch:
-    return Epoch(index=index, total=2, loss=0.1, lr=0.01, seconds=0.1)
+def epoch(index: int, top1: float, stage: str = "retrain") -> TrainingEvent:
+    return TrainingEvent(kind="epoch", epoch=index, total=2, stage=stage, val=lambda: top1)
 
 
 def test_early_stopping_watches_retraining_only_and_ends_it() -> None:
     trial = Reported(hopeless=5.0)
     stopping = EarlyStopping(trial, TOP1, 97.0)  # type: ignore[arg-type]
-    stopping("dense", epoch(1), lambda: 10.0)
-    stopping("retrain", epoch(1), lambda: 93.0)
+    stopping(epoch(1, 10.0, "dense"))
+    stopping(TrainingEvent(kind="begin", epoch=0, total=2, stage="retrain"))
+    stopping(epoch(1, 93.0))
     with pytest.raises(Abandoned, match=r"^hopeless after epoch 2$"):
-        stopping("retrain", epoch(2), lambda: 92.0)
+        stopping(epoch(2, 92.0))
     assert trial.drops == {1: 4.0, 2: 5.0}
 
 
@@ -113,7 +114,7 @@ def test_an_epoch_that_is_trained_again_is_reported_once_and_in_silence() -> Non
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for _ in range(2):
-            stopping("retrain", epoch(1), lambda: 93.0)
+            stopping(epoch(1, 93.0))
     assert study.trials[0].intermediate_values == {1: 4.0}
 
 

@@ -32,11 +32,14 @@ VALUES: dict[type, Sequence[Any]] = {
     bool: (True, False),
     int: (1, 2, 3, 20),
     float: (0.25, 0.75, 2.0),
-    str: ("adam", "cosine", "constant", "bfloat16", "local", "cuda", "all", "smallest", "random", "halving", "x", 3),
+    str: (
+        "adam", "cosine", "constant", "bfloat16", "local", "stacked", "cuda", "all", "smallest", "random", "halving",
+        "x", 3,
+    ),
     list: ([0.5, 0.3, 0.2], [0.25, 0.75], ["linear"]),
     dict: ({"fc1": 0.5},),
     type(None): (2, 0.4, "x", [0.5, 0.3, 0.2]),
-}
+}  # fmt: skip
 
 
 def leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -34,7 +34,7 @@ VALUES: Mapping[type, Sequence[Any]] = {
     bool: (True, False),
     int: (1, 2, 3, 20, 256),
     float: (0.25, 0.75, 2.0),
-    str: (0.25, 3, 20, "adam", "cosine", "constant", "bfloat16", "local"),
+    str: (0.25, 3, 20, "adam", "cosine", "constant", "bfloat16", "local", "stacked"),
     list: ([0.5, 0.3, 0.2], [0.25, 0.75], ["fc1"], ["linear"]),
     dict: ({"fc1": 0.5},),
     type(None): (2, 0.4),

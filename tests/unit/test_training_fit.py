@@ -14,10 +14,11 @@ from torch.nn.functional import cross_entropy
 from pruneexp.errors import UserError
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.training import seeding
-from pruneexp.training.fit import Diverged, Epoch, fit
+from pruneexp.training.events import TrainingEvent
+from pruneexp.training.fit import Diverged, fit
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.regularizers import L1, L2, WeightDecay
-from tests.contracts.training import CPU, SGD, Tensors, digits, half, network, same, values, weight
+from tests.contracts.training import CPU, SGD, Killed, Memory, Tensors, digits, half, network, same, values, weight
 
 
 def test_two_steps_by_hand_with_l1_mask_and_momentum() -> None:
@@ -197,21 +198,33 @@ def test_a_last_update_that_breaks_a_weight_is_noticed() -> None:
         )
 
 
-def test_epochs_are_reported() -> None:
-    seen: list[Epoch] = []
+def test_epochs_are_told() -> None:
+    seen: list[TrainingEvent] = []
     recipe = replace(SGD, schedule="step", milestones=(0.5,))
-    result = fit(network(), digits(), recipe, seed=0, device=CPU, on_epoch=seen.append)
-    assert [(epoch.index, epoch.total) for epoch in seen] == [(1, 2), (2, 2)]
-    assert [epoch.lr for epoch in seen] == pytest.approx([0.1, 0.01])
-    assert tuple(epoch.loss for epoch in seen) == result.losses
-    assert 0 < sum(epoch.seconds for epoch in seen) <= result.seconds
+    result = fit(network(), digits(), recipe, seed=0, device=CPU, listen=seen.append)
+    epochs = [event for event in seen if event.kind == "epoch"]
+    assert [(event.epoch, event.total) for event in epochs] == [(1, 2), (2, 2)]
+    assert [event.lr for event in epochs] == pytest.approx([0.1, 0.01])
+    assert tuple(event.loss for event in epochs) == result.losses
+    assert 0 < sum(event.seconds for event in epochs) <= result.seconds
 
 
-def test_fractions_are_reported_within_a_long_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pruneexp.training.fit._TICK", 0.0)
-    seen: list[float] = []
-    fit(network(), digits(), replace(SGD, epochs=1), seed=0, device=CPU, on_fraction=seen.append)
-    assert seen == pytest.approx([1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1.0])
+def test_steps_are_told_within_a_long_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pruneexp.training.events.TICK", 0.0)
+    seen: list[TrainingEvent] = []
+    memory = Memory(save_after=2, die_after=10**9)
+    fit(network(), digits(), replace(SGD, epochs=1), seed=0, device=CPU, checkpoint=memory, listen=seen.append)
+    assert [event.kind for event in seen] == ["begin", "step", "saved", *["step"] * 5, "epoch", "done"]
+    assert [event.share * 6 for event in seen] == pytest.approx([0, 1, 2, 2, 3, 4, 5, 6, 0, 0])
+    assert [event.epoch for event in seen] == [*[0] * 8, 1, 1]
+
+
+def test_a_resumed_training_begins_where_it_was() -> None:
+    memory, seen = Memory(save_after=8, die_after=8), list[TrainingEvent]()
+    with pytest.raises(Killed):
+        fit(network(), digits(), SGD, seed=0, device=CPU, checkpoint=memory)
+    fit(network(), digits(), SGD, seed=0, device=CPU, checkpoint=Memory(0, 10**9, kept=memory.kept), listen=seen.append)
+    assert [(event.kind, event.epoch) for event in seen] == [("begin", 1), ("epoch", 2), ("done", 2)]
 
 
 def test_a_lone_last_image_is_left_out() -> None:

@@ -3,47 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import nn
 
 from pruneexp.training.fit import Fitted, fit
 from pruneexp.training.recipe import OptimizerName, Recipe
 from pruneexp.training.regularizers import L1
-from tests.contracts.training import CPU, digits, half, network, same, values
-
-
-class Killed(Exception):
-    pass
-
-
-@dataclass
-class Memory:
-    """A checkpoint that saves after step ``save_after`` and dies after step ``die_after``."""
-
-    save_after: int
-    die_after: int
-    steps: int = 0
-    kept: list[tuple[dict[str, Tensor], str]] = field(default_factory=list)
-
-    def due(self) -> bool:
-        self.steps += 1
-        if self.steps > self.die_after:
-            raise Killed
-        return self.steps == self.save_after
-
-    def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        return (self.kept[-1][0], json.loads(self.kept[-1][1])) if self.kept else None
-
-    def save(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-        assert all(tensor.is_contiguous() and tensor.device == CPU for tensor in tensors.values())
-        self.kept.append(({name: tensor.clone() for name, tensor in tensors.items()}, json.dumps(state)))
+from tests.contracts.training import CPU, Killed, Memory, digits, half, network, same, values
 
 
 def recipe(optimizer: OptimizerName, momentum: float = 0.9) -> Recipe:

@@ -1,0 +1,151 @@
+"""Training within stages: one network, or several side by side, and the work of a stage that is one training.
+
+The trainer is the regime's; how it trains is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from pruneexp.cache.store import Artefact, Checkpoint
+from pruneexp.pruning.masks import MaskSet
+from pruneexp.stages.setting import Learner, Regime
+from pruneexp.stages.work import Trained, artefact, masked_flop, val_top1
+from pruneexp.training import dropout
+from pruneexp.training.events import Listener, TrainingEvent
+from pruneexp.training.fit import Diverged, Fitted
+from pruneexp.training.snapshot import Checkpointer
+from pruneexp.training.trainer import SharedBatches, TrainWork
+
+Parents = tuple[Artefact, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """One training within a stage; ``stage`` names it to people."""
+
+    stage: str
+    network: nn.Module
+    regime: Regime
+    seed: int
+    listen: Listener
+    masks: MaskSet | None = None
+    frozen: Collection[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """The work of a stage that trains one network, as data that shows which stages can be trained together.
+
+    ``begin`` makes the network and its masks of the stage's parents; ``finish`` is given the trained network. Called,
+    it does the work of its stage alone.
+    """
+
+    stage: str
+    learner: Learner
+    regime: Regime
+    seed: int
+    listen: Listener
+    begin: Callable[[Parents], tuple[nn.Module, MaskSet | None]]
+    finish: Callable[[nn.Module], None] | None = None
+
+    def __call__(self, parents: Parents, checkpoint: Checkpoint) -> Artefact:
+        (made,) = trained([self], [parents], checkpoint)
+        if isinstance(made, Diverged):
+            raise made
+        return made
+
+    def training(self, network: nn.Module, masks: MaskSet | None, frozen: Collection[str] = ()) -> Training:
+        """The training of a network that ``begin`` gave."""
+        return Training(
+            stage=self.stage,
+            network=network,
+            regime=self.regime,
+            seed=self.seed,
+            listen=self.listen,
+            masks=masks,
+            frozen=frozen,
+        )
+
+    @property
+    def company(self) -> Hashable:
+        """What trainings have in common that can be trained together; None where the trainer takes one at a time."""
+        trainer = self.regime.trainer.value
+        recipe = replace(self.regime.recipe.value, lr=1.0)
+        return (id(self.learner), self.seed, trainer, recipe, self.regime.augment) if trainer.joins else None
+
+
+def trained(
+    works: Sequence[Train], parents: Sequence[Parents], checkpoint: Checkpointer
+) -> Iterator[Artefact | Diverged]:
+    """The results of works of one ``company``, each scored when it is asked for; ``Diverged`` where there is none."""
+    learner = works[0].learner
+    trainings = [work.training(*work.begin(given)) for work, given in zip(works, parents, strict=True)]
+    outcomes = train_several(learner, trainings, checkpoint)
+    for work, training, done in zip(works, trainings, outcomes, strict=True):
+        if isinstance(done, Diverged):
+            yield done
+            continue
+        if work.finish is not None:
+            work.finish(training.network)
+        yield artefact(learner, training.network, [done])
+
+
+def train(learner: Learner, training: Training, checkpoint: Checkpointer) -> Trained:
+    """Train one network in place.
+
+    Raises:
+        Diverged: a loss or a weight is no finite number.
+    """
+    (done,) = train_several(learner, [training], checkpoint)
+    if isinstance(done, Diverged):
+        raise done
+    return done
+
+
+def train_several(
+    learner: Learner, trainings: Sequence[Training], checkpoint: Checkpointer
+) -> list[Trained | Diverged]:
+    """Train several networks in place; they share seed, augmentation and trainer."""
+    regime, seed = trainings[0].regime, trainings[0].seed
+    batches = SharedBatches(
+        data=learner.data.value.train,
+        seed=seed,
+        device=learner.device,
+        augment=regime.augment,
+        adapt=learner.adapt,
+    )
+    with ExitStack() as stack:
+        for each in trainings:
+            drops, densities = each.regime.dropout, each.masks.densities() if each.masks is not None else {}
+            stack.enter_context(
+                dropout.applied(each.network, drops.policy.value, each.regime.phase, densities, drops.calls)
+            )
+        works = [_work(learner, training) for training in trainings]
+        outcomes = regime.trainer.value.train(works, batches, checkpoint)
+    return [_trained(learner, *pair) for pair in zip(trainings, outcomes, strict=True)]
+
+
+def _work(learner: Learner, training: Training) -> TrainWork:
+    def listen(event: TrainingEvent) -> None:
+        training.listen(replace(event, stage=training.stage, val=lambda: val_top1(learner, training.network)))
+
+    return TrainWork(
+        network=training.network,
+        recipe=training.regime.recipe.value,
+        masks=training.masks,
+        penalty=training.regime.penalty.value,
+        frozen=training.frozen,
+        listen=listen,
+    )
+
+
+def _trained(learner: Learner, training: Training, done: Fitted | Diverged) -> Trained | Diverged:
+    if isinstance(done, Diverged):
+        return done
+    images = len(learner.data.value.train) * done.epochs
+    return Trained(done.losses, 3.0 * masked_flop(learner, training.masks) * images, done.seconds)

@@ -1,0 +1,66 @@
+"""What a trainer is: from several trainings on the same batches to what each of them came to.
+
+Trainers lie in ``trainers``, one file each, and are named by their files; ``train.trainer`` chooses one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from pruneexp.pruning.masks import MaskSet
+from pruneexp.training.events import Listener, unheard
+from pruneexp.training.fit import Diverged, Fitted, TrainingData
+from pruneexp.training.recipe import Recipe
+from pruneexp.training.regularizers import Penalty
+from pruneexp.training.snapshot import Checkpointer
+
+TrainingOutcome = Fitted | Diverged
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainWork:
+    """One training: the arguments of ``fit`` that those beside it need not share."""
+
+    network: nn.Module
+    recipe: Recipe
+    masks: MaskSet | None = None
+    penalty: Penalty | None = None
+    frozen: Collection[str] = ()
+    listen: Listener = unheard
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedBatches:
+    """What trainings side by side share: the images, their order and augmentation by ``seed``, and the device."""
+
+    data: TrainingData
+    seed: int
+    device: torch.device
+    augment: bool = False
+    adapt: Callable[[Tensor], Tensor] | None = None
+
+
+class Trainer(Protocol):
+    """Trains networks in place, as ``fit`` does but for the last bits; a training's numbers depend on no other.
+
+    ``joins`` says whether it gains by several trainings at once; otherwise it is given one at a time.
+    """
+
+    joins: ClassVar[bool]
+
+    def refusal(self, network: nn.Module, recipe: Recipe, device: torch.device) -> str:
+        """Why it cannot train such a network by such a recipe, as the end of a sentence; empty if it can."""
+
+    def train(
+        self, works: Sequence[TrainWork], batches: SharedBatches, checkpoint: Checkpointer | None
+    ) -> list[TrainingOutcome]:
+        """Train each; the outcomes are in the order of ``works``, whose recipes differ in learning rates at most.
+
+        A save of several has its state as ``{"points": [...]}`` and the tensors of each under ``NUMBER/NAME``, so that
+        a part of them can go on from it.
+        """

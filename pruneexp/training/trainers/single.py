@@ -1,0 +1,59 @@
+"""One network at a time, by autograd: any network, recipe and device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from pruneexp.training.fit import Diverged, fit
+from pruneexp.training.recipe import Recipe
+from pruneexp.training.snapshot import Checkpointer
+from pruneexp.training.trainer import SharedBatches, TrainingOutcome, TrainWork
+
+#: No part of identities: what changes the numbers of ``fit`` raises the VERSION of the stages that train.
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Single:
+    """Trains by ``fit``."""
+
+    joins: ClassVar[bool] = False
+
+    def refusal(self, network: nn.Module, recipe: Recipe, device: torch.device) -> str:
+        """Nothing is refused."""
+        return ""
+
+    def train(
+        self, works: Sequence[TrainWork], batches: SharedBatches, checkpoint: Checkpointer | None
+    ) -> list[TrainingOutcome]:
+        """Train one network.
+
+        Raises:
+            ValueError: there are several, of which one checkpoint cannot hold the positions.
+        """
+        if len(works) != 1:
+            raise ValueError(f"{len(works)} trainings at once; allowed is 1")
+        (work,) = works
+        try:
+            done = fit(
+                work.network,
+                batches.data,
+                work.recipe,
+                seed=batches.seed,
+                device=batches.device,
+                masks=work.masks,
+                penalty=work.penalty,
+                frozen=work.frozen,
+                augment=batches.augment,
+                adapt=batches.adapt,
+                checkpoint=checkpoint,
+                listen=work.listen,
+            )
+        except Diverged as diverged:
+            return [diverged]
+        return [done]
