@@ -83,13 +83,19 @@ class Place:
             return None if owed is None else Note(note.kind, note.key, owed)
 
     def pay(self, note: Note) -> bool:
-        """Say that a note has been written; whether it was still owed. One that was changed meanwhile stays owed."""
+        """Say that a note has been written; whether it was still owed. One that was changed meanwhile stays owed.
+
+        If another process has written and paid the changed one before, that is owed again, for ours came after it.
+        """
+        owed, paid = self._path(_OWED, note.name), self._path(_PAID, note.name)
         with self._changing():
-            found = _found(self._path(_OWED, note.name))
-            if found != note.body:
-                return False
-            os.replace(self._path(_OWED, note.name), self._path(_PAID, note.name))
-            return True
+            found = _found(owed)
+            if found == note.body:
+                os.replace(owed, paid)
+                return True
+            if found is None and paid.exists() and _found(paid) != note.body:
+                os.replace(paid, owed)
+            return False
 
     def owe_again(self, name: str = "*") -> None:
         """Owe everything that was paid, or the note of this name."""
