@@ -1,4 +1,4 @@
-"""Two jobs of one curve at once, on machines that share a result store and a tracking server."""
+"""Jobs of one curve at once, on machines that share a result store and a tracking server."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ def test_a_beginning_that_is_written_after_the_end_of_another_job_does_not_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fresh_store(tmp_path)
-    first, second = Job(tmp_path), Job(tmp_path)
+    first, second, third = (Job(tmp_path) for _ in range(3))
     curve, write = first.begin(PARENT), Projection.write
+    assert second.begin(PARENT) == curve
+    first.recording.close(curve, "FINISHED")
 
     def late(projection: Projection, note: Note) -> bool:
         monkeypatch.setattr(Projection, "write", write)
-        first.recording.close(curve, "FINISHED")
+        second.recording.close(curve, "FINISHED")
         return write(projection, note)
 
     monkeypatch.setattr(Projection, "write", late)
-    assert second.begin(PARENT) == curve
-    second.recording.close(curve, "FINISHED")
+    assert third.begin(PARENT) == curve
+    third.recording.close(curve, "FINISHED")
     (run,) = runs(Tracker(first.uri, "first"), f"tags.`{schema.KIND}` = 'curve'")
     assert run.info.status == "FINISHED"
