@@ -89,8 +89,9 @@ def test_a_study_of_three_machines_tells_each_trial_once(services: Services) -> 
         ("sweeps",), *STUDY, f"study.storage={services.studies}", "criterion=layer_std", "curve.densities=null"
     )
     study = optuna.load_study(study_name="shared", storage=open_storage(services.studies, Path("unused")))
-    trials = study.get_trials()
-    assert [(trial.number, trial.state.name) for trial in trials] == [(number, "COMPLETE") for number in range(9)]
+    states = [trial.state.name for trial in study.get_trials()]
+    assert states[:9] == ["COMPLETE"] * 9
+    assert set(states[9:]) <= {"WAITING"}  # of a worker that asked as another asked for the last
     nested = [run for run in services.runs("point") if "trial" in run.data.params and run.data.params["trial"] != "-1"]
     keys = [run.data.tags[schema.POINT_KEY] for run in nested]
     assert len(set(keys)) == len(keys)
