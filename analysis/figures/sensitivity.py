@@ -26,7 +26,11 @@ Metric = Literal["auto", "top1", "top5"]
 MADE_OF = "scans"
 DEEPEST = -20.0  # points: the lower end of the paper's y axis
 MOST_WAYS = 3  # rows of panels that a page can hold
-PANELS: dict[Panel, str] = {"conv": "Convolutional layers", "linear": "Fully connected layers"}
+PANELS: dict[Panel, str] = {
+    "conv": "Convolutional layers",
+    "linear": "Fully connected layers",
+    "other": "Other layers",
+}
 LEGEND: Mapping[str, Any] = {
     "loc": "upper left", "bbox_to_anchor": (-0.03, -panels.LEGEND / panels.HEIGHT), "borderaxespad": 0.0,
     "handlelength": 1.7, "handletextpad": 0.5, "columnspacing": 1.1, "fontsize": 8.0, "labelspacing": 0.35,

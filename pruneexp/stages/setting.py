@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from pruneexp.data.dataset import Dataset
-from pruneexp.pruning.layers import Kind, Layer, prunable
+from pruneexp.pruning.layers import Kind, PrunableLayer, prunable
 from pruneexp.pruning.select import Allocation, Criterion
 from pruneexp.stages.parts import Part
 from pruneexp.tracing.trace import Trace
@@ -175,7 +175,7 @@ class Cut:
     min_keep: int
     exclude: Collection[str] = ()
 
-    def scope(self, network: nn.Module) -> dict[str, Layer]:
+    def scope(self, network: nn.Module) -> dict[str, PrunableLayer]:
         """The layers of a network that lose weights."""
         return prunable(network, self.layers, self.exclude)
 
