@@ -26,7 +26,11 @@ MADE_OF = "scans"
 #: The lower end of the y axis, by the unit of changes: in points that of the paper.
 DEEPEST: Mapping[str, float] = {"points": -20.0, "%": -100.0}
 MOST_WAYS = 3  # rows of panels that a page can hold
-PANELS: dict[Panel, str] = {"conv": "Convolutional layers", "linear": "Fully connected layers"}
+PANELS: dict[Panel, str] = {
+    "conv": "Convolutional layers",
+    "linear": "Fully connected layers",
+    "other": "Other layers",
+}
 LEGEND: Mapping[str, Any] = {
     "loc": "upper left", "bbox_to_anchor": (-0.03, -panels.LEGEND / panels.HEIGHT), "borderaxespad": 0.0,
     "handlelength": 1.7, "handletextpad": 0.5, "columnspacing": 1.1, "fontsize": 8.0, "labelspacing": 0.35,

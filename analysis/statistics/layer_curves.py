@@ -15,7 +15,7 @@ from analysis.statistics.conditions import short, telling, text, texts
 from analysis.statistics.curves import budget_text
 from pruneexp.summary.spread import Spread, spread
 
-Panel = Literal["conv", "linear"]
+Panel = Literal["conv", "linear", "other"]
 
 
 class LevelMark(NamedTuple):
@@ -88,11 +88,12 @@ def _words(name: str, value: Any) -> str:
 def _layers(rows: pd.DataFrame, metric: str) -> tuple[LayerCurve, ...]:
     placed = [(same["place"].min(), str(key["group"]), str(key["kind"]), same)
               for key, same in selection.groups(rows, ("group", "kind"))]  # fmt: skip
-    made = []
+    convolutions, made = ("conv", "mixed"), []
+    others: Panel = "linear" if {kind for _, _, kind, _ in placed} <= {"linear", *convolutions} else "other"
     for _, group, kind, same in sorted(placed, key=lambda item: item[:3]):
         marks = [_mark(budget_text(*level.values()), at, metric) for level, at in selection.groups(same, LEVEL)]
         ordered = tuple(sorted(marks, key=lambda mark: (mark.pruned, mark.level)))
-        made.append(LayerCurve(group, "conv" if kind in ("conv", "mixed") else "linear", ordered))
+        made.append(LayerCurve(group, "conv" if kind in convolutions else others, ordered))
     return tuple(made)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pruneexp.cost.storage import dense_bytes, relative_index_bytes
-from pruneexp.pruning.layers import Layer, prunable
+from pruneexp.pruning.layers import PrunableLayer, prunable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ def count_layers(
     return tuple(rows)
 
 
-def _mask(name: str, layer: Layer, masks: Mapping[str, Tensor]) -> Tensor:
+def _mask(name: str, layer: PrunableLayer, masks: Mapping[str, Tensor]) -> Tensor:
     weight, mask = layer.weight, masks.get(name)
     if mask is None:
         return torch.ones_like(weight, dtype=torch.bool, memory_format=torch.contiguous_format)

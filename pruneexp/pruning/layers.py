@@ -28,7 +28,7 @@ _NORMALISATIONS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class PrunableLayer:
     """One prunable weight: the ``parameter`` of this dotted name.
 
     ``module`` says that it is the ``weight`` of a convolution or linear layer; ``transposed`` are the groups of a
@@ -51,7 +51,9 @@ class Layer:
         return tensor.flatten(1)
 
 
-def prunable(network: nn.Module, kinds: Collection[str] = KINDS, exclude: Collection[str] = ()) -> dict[str, Layer]:
+def prunable(
+    network: nn.Module, kinds: Collection[str] = KINDS, exclude: Collection[str] = ()
+) -> dict[str, PrunableLayer]:
     """Name -> weight of every layer of these kinds whose name matches no pattern of ``exclude``, as registered.
 
     Prunable are the weights of convolutions and linear layers, and every other parameter of two or more dimensions
@@ -105,16 +107,16 @@ def computed(network: nn.Module) -> list[str]:
     return found
 
 
-def _all(network: nn.Module) -> dict[str, Layer]:
+def _all(network: nn.Module) -> dict[str, PrunableLayer]:
     """Every prunable layer, in the order of registration."""
-    found: dict[str, Layer] = {}
+    found: dict[str, PrunableLayer] = {}
     seen: set[int] = set()
     for name, module in network.named_modules():
         for own, weight in module.named_parameters(recurse=False):
             if id(weight) in seen or not _is_layer(module, own, weight):
                 continue
             seen.add(id(weight))
-            found[_name(name, own)] = Layer(
+            found[_name(name, own)] = PrunableLayer(
                 kind=_kind(module, own),
                 parameter=f"{name}.{own}" if name else own,
                 weight=weight,

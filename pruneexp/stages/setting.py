@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from pruneexp.cost.network import NetworkCosts
 from pruneexp.data.dataset import Dataset
-from pruneexp.pruning.layers import Kind, Layer, prunable
+from pruneexp.pruning.layers import Kind, PrunableLayer, prunable
 from pruneexp.pruning.select import Allocation, Criterion
 from pruneexp.pruning.units.unit import Unit
 from pruneexp.stages.parts import Part
@@ -145,7 +145,7 @@ class Cut:
     exclude: Collection[str] = ()
     unit: Unit | None = None
 
-    def scope(self, network: nn.Module) -> dict[str, Layer]:
+    def scope(self, network: nn.Module) -> dict[str, PrunableLayer]:
         """The layers of a network that lose weights."""
         return prunable(network, self.layers, self.exclude)
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from pruneexp.errors import UserError, first_line
-from pruneexp.pruning.layers import Layer, prunable
+from pruneexp.pruning.layers import PrunableLayer, prunable
 from pruneexp.training import seeding
 
 Dropping = nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.Dropout3d | nn.AlphaDropout | nn.FeatureAlphaDropout
@@ -208,7 +208,7 @@ class _Trace(TorchFunctionMode):
         return _Tag() if found is None else found[1]
 
 
-def _governing(network: nn.Module) -> dict[str, Layer]:
+def _governing(network: nn.Module) -> dict[str, PrunableLayer]:
     """The layers that a dropout can belong to: others have no units of their own, unless there is nothing else."""
     layers = prunable(network)
     return {name: layer for name, layer in layers.items() if layer.kind in ("conv", "linear", "recurrent")} or layers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 import pytest
@@ -42,6 +43,13 @@ def test_layers_stand_in_the_order_of_the_network() -> None:
         ("conv10", "conv"),
         ("conv1+fc1", "conv"),
     ]
+
+
+def test_linear_layers_stand_with_others_where_a_network_has_such() -> None:
+    made = scan({"conv1": {0.5: -1.0}, "gru.weight_hh_l0": {0.5: -1.0}, "fc": {0.5: -1.0}})
+    rows = [replace(row, kind="recurrent") if "." in row.group else row for row in made.rows]
+    (way,) = _data(replace(made, rows=tuple(rows))).ways
+    assert [layer.panel for layer in way.layers] == ["conv", "other", "other"]
 
 
 def test_marks_by_hand() -> None:
