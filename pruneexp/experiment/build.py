@@ -98,6 +98,7 @@ def build(spec: JobSpec, listeners: Sequence[Listener] = ()) -> Job:
     probe = untried.network("fresh")
     recipe, _ = recipes(spec)
     learner = tried(untried, probe, recipe.value)
+    left_out = overlooked(probe, learner.layer_flop)  # now: it reads gradients, which the trainers' checks remove
     torch.set_num_threads(threads(spec.runtime, learner, recipe.value.batch_size))
     layers = prunable(probe, spec.values["criterion"]["layers"])
     spec = _naming(spec, layers)
@@ -108,7 +109,7 @@ def build(spec: JobSpec, listeners: Sequence[Listener] = ()) -> Job:
     setting = replace(bare, listeners=tuple(listeners))
     check_trainers(spec, setting, probe)
     _check_selection(setting, layers, spec.budgets[0])
-    return job_of(spec, setting, overlooked(probe, learner.layer_flop))
+    return job_of(spec, setting, left_out)
 
 
 def job_of(spec: JobSpec, setting: Setting, left_out: str = "") -> Job:
