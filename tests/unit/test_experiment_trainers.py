@@ -19,7 +19,7 @@ from tests.contracts.jobs import built
 from tests.contracts.trainers import InTurn
 
 CONV = ("model=lenet5", "data.image_size=16")
-OWN = ("runtime.allow=[tests]", "+train.trainer._target_=tests.contracts.trainers.InTurn")
+OWN = ("runtime.allow=[tests]", "train.trainer={_target_: tests.contracts.trainers.InTurn}")
 
 
 def trainers(*overrides: str) -> tuple[type, type]:
@@ -38,6 +38,11 @@ def keys(*overrides: str) -> dict[str, str]:
         (CONV, (Single, Single)),
         ((*CONV, "retrain.scope=local"), (Single, Single)),
         (("train.precision=bfloat16",), (Single, Single)),
+        (("runtime.allow=[tests]", "model._target_=tests.contracts.doubtful.Blind"), (Single, Single)),
+        (
+            ("runtime.allow=[tests]", "model._target_=tests.contracts.doubtful.Blind", "train.trainer=stacked"),
+            (Stacked, Stacked),
+        ),
         (("data.image_size=64", "model.channels=1"), (Single, Single)),  # 1.3 million parameters
         (("train.trainer=single",), (Single, Single)),
         (("train.trainer=stacked",), (Stacked, Stacked)),
