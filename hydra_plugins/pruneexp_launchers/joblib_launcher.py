@@ -35,8 +35,18 @@ class OneMachineLauncher(JoblibLauncher):  # type: ignore[misc]  # it comes with
         if at_once > 1:  # threads of a job that wait for each other leave the cores to the other jobs
             os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         self.joblib["n_jobs"] = at_once
-        said = [] if self.config.runtime.cores else [f"runtime.cores={cores}"]
+        said = cores_said(self.config, cores)
         return list(super().launch([[*said, *job] for job in job_overrides], initial_job_idx))
+
+
+def cores_said(config: DictConfig, cores: int) -> list[str]:
+    """``runtime.cores``, to stand before a job's own overrides, and the threads that the user's environment decides.
+
+    joblib sets ``OMP_NUM_THREADS`` in its processes by itself, so that no job can tell whose it is.
+    """
+    threads = os.environ.get("OMP_NUM_THREADS")
+    given = [f"runtime.threads={threads}"] if threads and config.runtime.threads is None else []
+    return given if config.runtime.cores is not None else [f"runtime.cores={cores}", *given]
 
 
 def shared(wanted: int, jobs: int, cores: int, capacity: int) -> tuple[int, int]:

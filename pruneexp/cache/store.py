@@ -138,14 +138,15 @@ class Store:
         self._stop.stop_if_requested()
         whole = stage_key("group", 1, {}, sorted(group))
         with ExitStack() as stack:
-            mine = self._taken(whole, stack) and [key for key in wanted if self._taken(key, stack)]
-            mine = [key for key in mine or () if self._load_or_remove(key) is None]
-            if not mine:
+            if not self._taken(whole, stack):
                 return
-            checkpoint = Checkpoint(self._paths, whole, every=self._every, on_event=self._say, stop=self._stop)
-            for key, made in make(mine, checkpoint):
-                self._commit(key, kind, made, wanted[key])
-            shutil.rmtree(self._paths.checkpoints(whole), ignore_errors=True)
+            mine = [key for key in wanted if self._taken(key, stack) and self._load_or_remove(key) is None]
+            if mine:
+                checkpoint = Checkpoint(self._paths, whole, every=self._every, on_event=self._say, stop=self._stop)
+                for key, made in make(mine, checkpoint):
+                    self._commit(key, kind, made, wanted[key])
+            if mine or all(self.has(key) for key in group):  # else others may yet go on from it
+                shutil.rmtree(self._paths.checkpoints(whole), ignore_errors=True)
 
     def _taken(self, key: str, stack: ExitStack) -> bool:
         """Whether no other process holds the lock of a key; this one holds it then, until the stack is left."""

@@ -177,7 +177,7 @@ def check_trainer(asked: Any) -> None:
     if asked not in names and not (isinstance(asked, dict) and "_target_" in asked):
         raise UserError(
             f"train.trainer={asked}: allowed is {', '.join(names)}, or a trainer of yours, as in "
-            "train.trainer._target_=my_trainers.Mine"
+            "'train.trainer={_target_: my_trainers.Mine}'"
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pruneexp.cost.storage import dense_bytes, entry_bytes
 from pruneexp.pruning.allowance import Prices
-from pruneexp.pruning.layers import Layer
+from pruneexp.pruning.layers import PrunableLayer
 from pruneexp.schema import BudgetKind
 
 
@@ -29,7 +29,7 @@ class NetworkCosts:
         """FLOP of products without prunable weights, which no pruning saves."""
         return self.flop_total - sum(self.layer_flop.values())
 
-    def prices(self, kind: BudgetKind, layers: Mapping[str, Layer], scope: Collection[str]) -> Prices | None:
+    def prices(self, kind: BudgetKind, layers: Mapping[str, PrunableLayer], scope: Collection[str]) -> Prices | None:
         """The prices of the weights of the layers in ``scope``; the other ``layers`` stay dense.
 
         A kept weight of a sparse layer takes its value and its index, but for the fillers of long gaps

@@ -100,6 +100,8 @@ def build(spec: JobSpec, listeners: Sequence[Listener] = ()) -> Job:
     learner = tried(untried, probe, recipe.value)
     criterion = spec.values["criterion"]
     layers = prunable(probe, criterion["layers"], criterion.get("exclude", []))
+    # Now, as it reads gradients, which the trainers' checks remove.
+    left_out = overlooked(probe, layers, learner.costs.layer_flop, learner.unfollowed)
     torch.set_num_threads(threads(spec.runtime, learner, recipe.value.batch_size))
     spec = _naming(spec, layers)
     policy: Part[DropoutPolicy] = part(spec, "dropout", spec.values["dropout"])
@@ -109,7 +111,7 @@ def build(spec: JobSpec, listeners: Sequence[Listener] = ()) -> Job:
     setting = replace(bare, listeners=tuple(listeners))
     check_trainers(spec, setting, probe)
     _check_selection(setting, layers, spec.budgets[0])
-    return job_of(spec, setting, overlooked(probe, layers, learner.costs.layer_flop, learner.unfollowed))
+    return job_of(spec, setting, left_out)
 
 
 def job_of(spec: JobSpec, setting: Setting, left_out: str = "") -> Job:

@@ -7,16 +7,17 @@ import os
 from pruneexp.config.skeleton import RuntimeConfig
 from pruneexp.stages.setting import Learner
 
-#: FLOP of a training step for each thread: with less, threads wait for each other longer than they save.
-STEP_FLOP = 1e9
+#: FLOP of a training step for each thread, some 5 ms of a core: with much less, threads mostly wait for each other.
+STEP_FLOP = 2.5e8
 
 
 def threads(runtime: RuntimeConfig, learner: Learner, batch_size: int) -> int:
     """Threads of each kernel: as the user says, else by network and data, and never more than the machine has.
 
-    Jobs that run beside this one have no say: on one machine, a job has the same numbers among others and alone.
+    Jobs that run beside this one have no say: on one machine, a job has the same numbers among others and alone. Where
+    ``runtime.cores`` is given, ``OMP_NUM_THREADS`` is what joblib shares out, and the launcher hands on the user's.
     """
-    said = runtime.threads or _said()
+    said = runtime.threads or (_said() if runtime.cores is None else None)
     if said is not None:
         return said
     if learner.device.type != "cpu":

@@ -25,10 +25,18 @@ from pruneexp.training.trainer import Trainer
 #: LeNet-300-100 has 0.27 million; one thread trains it faster so than by autograd, alone or not (benchmarks.stacked).
 STACKED_PARAMETERS = 1_000_000
 
+#: Where the code of networks comes from that are stacked unasked.
+_KNOWN = ("pruneexp.models.", "torch.nn.")
+
 
 def gains_by_stacking(network: nn.Module) -> bool:
-    """Whether trainings of such a network take less time in a stack than one after the other."""
-    return sum(each.numel() for each in network.parameters()) <= STACKED_PARAMETERS and not stackable(network)
+    """Whether trainings of such a network take less time in a stack than one after the other.
+
+    Code of others may have branches that its trace does not show, so that it is stacked where the user says so.
+    """
+    small = sum(each.numel() for each in network.parameters()) <= STACKED_PARAMETERS
+    known = all(type(module).__module__.startswith(_KNOWN) for module in network.modules())
+    return small and known and not stackable(network)
 
 
 def trainer_of(

@@ -170,15 +170,7 @@ def _retrained(
                 continue
             network.load_state_dict(dense)
             chosen = MaskSet({name: mask > place for name, mask in zip(scope, masks.survives, strict=True)})
-            training = Training(
-                stage=SCAN.name,
-                network=network,
-                regime=regime,
-                seed=derive(setting.seed, "retrain"),
-                listen=setting.tell,
-                masks=chosen.to(learner.device),
-            )
-            done = train(learner, training, trainings)
+            done = train(learner, _training(setting, regime, network, chosen.to(learner.device)), trainings)
             found.append(_answers(learner, network))
             spent.append((len(done.losses), done.flop, done.seconds))
             cost = {"epochs": len(done.losses), "flop": done.flop, "seconds": done.seconds}
@@ -198,6 +190,17 @@ def _retrained(
     )
     epochs, flop, seconds = (sum(values) for values in zip(*spent, strict=True))
     return outcomes, effort(epochs=epochs, flop=flop, seconds=seconds)
+
+
+def _training(setting: Setting, regime: Regime, network: nn.Module, masks: MaskSet) -> Training:
+    return Training(
+        stage=SCAN.name,
+        network=network,
+        regime=regime,
+        seed=derive(setting.seed, "retrain"),
+        listen=setting.tell,
+        masks=masks,
+    )
 
 
 @torch.no_grad()

@@ -27,12 +27,12 @@ def train_together(runner: Runner, routes: Sequence[Route]) -> None:
     """
     groups: dict[Hashable, dict[str, Stage]] = {}
     for stage in (step for route in routes for step in route.steps):
-        company = stage.make.company if isinstance(stage.make, Train) else None
-        if company is not None:
-            groups.setdefault((stage.level, stage.kind, company), {})[stage.key] = stage
-    for group in sorted(groups.values(), key=lambda group: next(iter(group.values())).level):
-        if len(group) > 1:
-            runner.make_together(tuple(group.values()), _trained)
+        group = stage.make.group if isinstance(stage.make, Train) else None
+        if group is not None:
+            groups.setdefault((stage.level, stage.kind, group), {})[stage.key] = stage
+    for stages in sorted((tuple(group.values()) for group in groups.values()), key=lambda stages: stages[0].level):
+        if len(stages) > 1:
+            runner.make_together(stages, _trained)
 
 
 def _trained(

@@ -72,8 +72,8 @@ class Train:
         )
 
     @property
-    def company(self) -> Hashable:
-        """What trainings have in common that can be trained together; None where the trainer takes one at a time."""
+    def group(self) -> Hashable:
+        """What is equal of trainings that can be trained together; None where the trainer takes one at a time."""
         trainer = self.regime.trainer.value
         recipe = replace(self.regime.recipe.value, lr=1.0)
         return (id(self.learner), self.seed, trainer, recipe, self.regime.augment) if trainer.joins else None
@@ -82,7 +82,7 @@ class Train:
 def trained(
     works: Sequence[Train], parents: Sequence[Parents], checkpoint: Checkpointer
 ) -> Iterator[Artefact | Diverged]:
-    """The results of works of one ``company``, each scored when it is asked for; ``Diverged`` where there is none."""
+    """The results of works of one ``group``, each scored when it is asked for; ``Diverged`` where there is none."""
     learner = works[0].learner
     trainings = [work.training(*work.begin(given)) for work, given in zip(works, parents, strict=True)]
     outcomes = train_several(learner, trainings, checkpoint)

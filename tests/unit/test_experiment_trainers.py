@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -20,7 +19,7 @@ from tests.contracts.jobs import built
 from tests.contracts.trainers import InTurn
 
 CONV = ("model=lenet5", "data.image_size=16")
-OWN = ("runtime.allow=[tests]", "+train.trainer._target_=tests.contracts.trainers.InTurn")
+OWN = ("runtime.allow=[tests]", "train.trainer={_target_: tests.contracts.trainers.InTurn}")
 
 
 def trainers(*overrides: str) -> tuple[type, type]:
@@ -39,6 +38,11 @@ def keys(*overrides: str) -> dict[str, str]:
         (CONV, (Single, Single)),
         ((*CONV, "retrain.scope=local"), (Single, Single)),
         (("train.precision=bfloat16",), (Single, Single)),
+        (("runtime.allow=[tests]", "model._target_=tests.contracts.doubtful.Blind"), (Single, Single)),
+        (
+            ("runtime.allow=[tests]", "model._target_=tests.contracts.doubtful.Blind", "train.trainer=stacked"),
+            (Stacked, Stacked),
+        ),
         (("data.image_size=64", "model.channels=1"), (Single, Single)),  # 1.3 million parameters
         (("train.trainer=single",), (Single, Single)),
         (("train.trainer=stacked",), (Stacked, Stacked)),
@@ -99,18 +103,20 @@ def test_a_trainer_of_the_users_is_given_the_points_of_a_curve(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("said", "batch", "cores", "expected"),
-    [({}, 64, 8, 1), ({}, 4096, 8, 1), ({}, 20_000, 16, 8), ({}, 20_000, 2, 2), ({"threads": 3}, 64, 8, 3)],
+    [(None, 64, 8, 1), (None, 1_100, 8, 1), (None, 5_000, 16, 8), (None, 5_000, 2, 2), (3, 64, 8, 3)],
 )
 def test_threads_follow_from_network_and_batch(
-    said: dict[str, Any], batch: int, cores: int, expected: int, monkeypatch: pytest.MonkeyPatch
+    said: int | None, batch: int, cores: int, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each of the 73,600 weights of the small network costs 6 FLOP for an image, forwards and backwards."""
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(threads, "_present", lambda: cores)
     learner = built().setting.learner
     assert sum(learner.costs.layer_flop.values()) == 147_200
-    assert threads.threads(RuntimeConfig(**said), learner, batch) == expected
-    assert threads.threads(RuntimeConfig(**said, cores=1), learner, batch) == expected
+    assert threads.threads(RuntimeConfig(threads=said), learner, batch) == expected
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")  # as joblib shares cores out
+    assert threads.threads(RuntimeConfig(threads=said, cores=1), learner, batch) == expected
+    assert threads.threads(RuntimeConfig(threads=said), learner, batch) == (said or 7)
 
 
 def test_cores_are_those_that_are_said(monkeypatch: pytest.MonkeyPatch) -> None:

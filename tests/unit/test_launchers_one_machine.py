@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from hydra_plugins.pruneexp_launchers import _work
 from hydra_plugins.pruneexp_launchers._work import threads_said
-from hydra_plugins.pruneexp_launchers.joblib_launcher import OneMachineLauncher, shared
+from hydra_plugins.pruneexp_launchers.joblib_launcher import OneMachineLauncher, cores_said, shared
 from pruneexp.__main__ import main
 from pruneexp.config import skeleton
 from pruneexp.config.sweep import check_command
@@ -42,6 +42,20 @@ def test_the_number_of_threads_is_said_unless_somebody_decided(monkeypatch: pyte
     assert threads_said(decided, 4) == []
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     assert threads_said(undecided, 4) == []
+
+
+def test_cores_are_said_and_threads_where_the_environment_decides_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    undecided, cores, threads = (
+        OmegaConf.create({"runtime": {"threads": None, "cores": None, **said}})
+        for said in ({}, {"cores": 3}, {"threads": 5})
+    )
+    assert cores_said(undecided, 4) == cores_said(threads, 4) == ["runtime.cores=4"]
+    assert cores_said(cores, 4) == []
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert cores_said(undecided, 4) == ["runtime.cores=4", "runtime.threads=2"]
+    assert cores_said(cores, 4) == ["runtime.threads=2"]
+    assert cores_said(threads, 4) == ["runtime.cores=4"]
 
 
 def test_what_a_job_says_itself_stands_after_what_a_launcher_says() -> None:

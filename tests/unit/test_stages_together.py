@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -124,6 +125,22 @@ def test_killed_while_it_stores_results_it_keeps_them_and_trains_nothing_again(
     train_together(Runner(store), routes)
     assert all(same(*pair) for pair in zip(finals(store, routes), alone, strict=True))
     assert epochs(seen) == [3, 3]  # the end of the last epoch, of the two that were left
+
+
+def test_killed_before_it_tidies_up_it_does_so_later(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def rmtree(path: Path, ignore_errors: bool = False) -> None:
+        if path.parent.name == "work" and len(list(tmp_path.glob("artefacts/*/*"))) == 7:
+            raise Killed
+        real(path, ignore_errors=ignore_errors)
+
+    real, routes = shutil.rmtree, listening(job, [])
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", rmtree)
+        with pytest.raises(Killed):
+            train_together(Runner(Store(tmp_path, checkpoint_every=0)), routes)
+    assert len(list(tmp_path.glob("work/*"))) == 1
+    train_together(Runner(Store(tmp_path)), routes)
+    assert list(tmp_path.glob("work/*")) == []
 
 
 @contextmanager
