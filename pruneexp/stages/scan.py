@@ -176,7 +176,7 @@ def _retrained(
                 regime=regime,
                 seed=derive(setting.seed, "retrain"),
                 listen=setting.tell,
-                masks=chosen.to(learner.device),
+                edit=chosen.to(learner.device),
             )
             done = train(learner, training, trainings)
             found.append(_answers(learner, network))
