@@ -104,7 +104,7 @@ def ours(case: Case, source: ResidentSource, penalty: L1 | None, report: Listene
     network = case.build()
     masks = MaskSet({name: w.abs() > w.abs().quantile(PRUNED) for name, w in weights(network).items()})
     recipe = Recipe(epochs=1, batch_size=BATCH, optimizer="sgd", lr=LR, momentum=MOMENTUM)
-    return lambda: fit(network, source, recipe, seed=0, masks=masks, penalty=penalty, device=CPU, listen=report)
+    return lambda: fit(network, source, recipe, seed=0, edit=masks, penalty=penalty, device=CPU, listen=report)
 
 
 def measure(runs: dict[str, Run], rounds: int) -> dict[str, list[float]]:

@@ -42,7 +42,7 @@ SEED = 0
 
 def works(recipe: Recipe) -> list[TrainWork]:
     """The points of the curve: the same weights, less of them at each."""
-    return [TrainWork(network=network(), recipe=recipe, masks=masks(d), penalty=L2(5e-4)) for d in DENSITIES]
+    return [TrainWork(network=network(), recipe=recipe, edit=masks(d), penalty=L2(5e-4)) for d in DENSITIES]
 
 
 def network() -> nn.Module:
@@ -58,7 +58,7 @@ def masks(density: float) -> MaskSet:
 def one_by_one(points: list[TrainWork], data: TrainingData) -> None:
     for point in points:
         fit(
-            point.network, data, point.recipe, seed=SEED, device=CPU, masks=point.masks, penalty=point.penalty
+            point.network, data, point.recipe, seed=SEED, device=CPU, edit=point.edit, penalty=point.penalty
         )  # fmt: skip
 
 

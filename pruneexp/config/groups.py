@@ -27,7 +27,15 @@ TABLE = (
     ConfigGroup("train", ("pruneexp.training.trainers",), needed=False),
     ConfigGroup("reg", ("pruneexp.training.regularizers",)),
     ConfigGroup("dropout", ("pruneexp.training.dropout",)),
-    ConfigGroup("criterion", ("pruneexp.pruning.criteria", "pruneexp.pruning.allocations", "pruneexp.pruning.units")),
+    ConfigGroup(
+        "criterion",
+        (
+            "pruneexp.pruning.criteria",
+            "pruneexp.pruning.allocations",
+            "pruneexp.pruning.units",
+            "pruneexp.pruning.edits",
+        ),
+    ),
     ConfigGroup("schedule", ("pruneexp.pruning.schedules",)),
     ConfigGroup("mode", ("pruneexp.modes",)),
     ConfigGroup("experiment", needed=False, label=False),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from pruneexp.cost.storage import dense_bytes, relative_index_bytes
+from pruneexp.cost.storage import VALUE_BITS, dense_bytes, relative_index_bytes
 from pruneexp.pruning.layers import PrunableLayer, prunable
 
 
@@ -32,12 +32,13 @@ class LayerCount:
 
 
 def count_layers(
-    network: nn.Module, masks: Mapping[str, Tensor], effective: Mapping[str, Tensor]
+    network: nn.Module, masks: Mapping[str, Tensor], effective: Mapping[str, Tensor], value_bits: int = VALUE_BITS
 ) -> tuple[LayerCount, ...]:
     """Count every prunable layer of ``network``, in registration order.
 
     ``masks`` maps layer names to boolean tensors in the shape of the weight; a layer without one is dense.
-    ``effective`` maps names of parameters to those of ``pruning.liveness``.
+    ``effective`` maps names of parameters to those of ``pruning.liveness``. The value of a kept weight takes
+    ``value_bits``.
 
     Raises:
         ValueError: a mask does not have the shape of its layer's weight.
@@ -62,7 +63,7 @@ def count_layers(
                 neurons_total=neurons,
                 neurons_dead=neurons - units,
                 bytes_dense=dense_bytes(total),
-                bytes_sparse=relative_index_bytes(full[name], layer.kind),
+                bytes_sparse=relative_index_bytes(full[name], layer.kind, value_bits),
             )
         )
     return tuple(rows)

@@ -26,16 +26,17 @@ def dense_bytes(weights: int) -> int:
     return weights * VALUE_BITS // 8
 
 
-def relative_index_bytes(mask: Tensor, kind: str) -> int:
+def relative_index_bytes(mask: Tensor, kind: str, value_bits: int = VALUE_BITS) -> int:
     """Bytes of the kept weights of one layer with their relative indices and fillers, rounded up to a whole byte.
 
-    ``mask`` is boolean, of any shape, ``True`` = kept; one that keeps every weight has the bytes of a dense layer.
+    ``mask`` is boolean, of any shape, ``True`` = kept; one that keeps every weight needs no index. The
+    value of a weight takes ``value_bits``.
     """
     bits, kept = CONV_INDEX_BITS if kind == "conv" else INDEX_BITS, int(mask.count_nonzero())
     if kept == mask.numel():
-        return dense_bytes(kept)
+        return -(-kept * value_bits // 8)
     entries = kept + fillers(mask, bits)
-    return -(-entries * (VALUE_BITS + bits) // 8)
+    return -(-entries * (value_bits + bits) // 8)
 
 
 def entry_bytes(kind: str) -> float:

@@ -162,9 +162,15 @@ def _cut(spec: JobSpec, learner: Learner) -> Part[Cut]:
     kinds = ("conv", "linear", *learner.matrices.values())
     layers, exclude = [kind for kind in node["layers"] if kind in kinds], list(node.get("exclude", []))
     unit = part(spec, "criterion.unit", node["unit"]) if node.get("unit") else None
-    cut = Cut(score.value, allocation.value, layers, node["min_keep"], exclude, unit.value if unit else None)
+    editor = part(spec, "criterion.edit", node["edit"]) if node.get("edit") else None
+    ways = (unit.value if unit else None, editor.value if editor else None)
+    cut = Cut(score.value, allocation.value, layers, node["min_keep"], exclude, *ways)
     identity = {**node, "score": score.identity, "allocation": allocation.identity, "layers": layers}
-    said = {"exclude": exclude, "unit": unit.identity if unit else None}  # what is not said is no part of the identity
+    said = {
+        "exclude": exclude,
+        "unit": unit and unit.identity,
+        "edit": editor and editor.identity,
+    }  # what is not said is no part of the identity
     return Part(cut, {key: value for key, value in {**identity, **said}.items() if key not in said or value})
 
 

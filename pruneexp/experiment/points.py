@@ -26,7 +26,9 @@ def assemble(of: PointIdentity, route: Route, runner: Runner, learner: Learner) 
     records = {step.key: runner.record(step) for step in route.steps}
     dense, mask, final = (records[step.key] for step in (route.dense, route.mask, route.final))
     measured = Activations(**final["activations"])
-    rows = layer_rows([LayerCount(**count) for count in mask["counts"]], learner.costs.layer_flop, measured)
+    rows = layer_rows(
+        [LayerCount(**count) for count in final.get("counts", mask["counts"])], learner.costs.layer_flop, measured
+    )
     inherited = route.final.of.inherits
     whole = totals(rows, measured)
     result = PointResult(

@@ -9,16 +9,14 @@ from typing import Any
 from torch import nn
 
 from pruneexp.cache.store import Artefact, Checkpoint
-from pruneexp.cost.counts import LayerCount, count_layers
+from pruneexp.pruning.enforcement import Enforcement, masks_in
 from pruneexp.pruning.layers import prunable
-from pruneexp.pruning.liveness import liveness
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import Selection, select
 from pruneexp.schema import Budget
 from pruneexp.stages.graph import Stage, StageKind
-from pruneexp.stages.setting import Learner, Setting
-from pruneexp.stages.work import activity, effort, load, recalibrate, scores, val_score
-from pruneexp.tracing.graphs import tensors_of
+from pruneexp.stages.setting import Setting
+from pruneexp.stages.work import EDIT, activity, counted, effort, load, recalibrate, scores, val_score
 from pruneexp.training.seeding import generator
 
 VERSION = 3
@@ -35,7 +33,7 @@ def prune(setting: Setting, source: Stage, budget: Budget, previous: Stage | Non
     """
 
     def make(parents: tuple[Artefact, ...], checkpoint: Checkpoint) -> Artefact:
-        survivors = MaskSet.from_tensors(parents[1].tensors) if previous is not None else None
+        survivors = _survivors(*parents) if previous is not None else None
         network, selection, record = _cut(setting, source, parents[0], budget, survivors)
         return Artefact(selection.masks.to_tensors(), {**scores(setting.learner, network), **record})
 
@@ -56,6 +54,12 @@ def probe(setting: Setting, source: Stage, budget: Budget) -> Stage:
         return Artefact({}, {**val_score(learner, network), **activity(learner, network), **record})
 
     return Stage(PROBE, VERSION, _identity(setting, budget), setting.learner.fingerprint, make, (source,))
+
+
+def _survivors(source: Artefact, mask: Artefact) -> MaskSet:
+    """The weights that are left to cut: those of a training that changed its masks, or else of the last cut."""
+    changed = masks_in({n.removeprefix(EDIT): tensor for n, tensor in source.tensors.items() if n.startswith(EDIT)})
+    return changed or MaskSet.from_tensors(mask.tensors)
 
 
 def _identity(setting: Setting, budget: Budget) -> dict[str, Any]:
@@ -87,23 +91,19 @@ def _cut(
         prices=learner.costs.prices(budget.kind, prunable(network), scope),
         generator=generator(setting.seed, "criterion"),
     )
-    masks = selection.masks.to(learner.device)
-    masks.apply_(network)
+    edit = cut.edited(network, selection.masks.to(learner.device))
+    enforcement = Enforcement(network, edit)
+    enforcement.before_step(1.0)  # as it is in the end, where a training would change it
+    enforcement.apply_()
     seconds = time.perf_counter() - started
-    counts = _what_is_left(learner, network, masks)
+    counts = counted(learner, network, enforcement.edit)
     if setting.recalibrate_batchnorm:
         recalibrate(learner, network, setting.seed)
     record = {
         "density_scope": selection.masks.density,
         "collapsed": list(selection.collapsed),
         "qualities": dict(selection.qualities),
-        "counts": [asdict(count) for count in counts],
+        "counts": counts,
         "effort": effort(seconds=seconds),
     }
     return network, selection, record
-
-
-def _what_is_left(learner: Learner, network: nn.Module, masks: MaskSet) -> tuple[LayerCount, ...]:
-    assert learner.trace is not None
-    kept = {layer.parameter: masks[name] for name, layer in prunable(network).items() if name in masks}
-    return count_layers(network, masks, liveness(learner.trace, tensors_of(network), kept).effective)

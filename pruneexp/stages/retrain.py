@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 
 from torch import nn
 
 from pruneexp.cache.store import Artefact, Checkpoint
+from pruneexp.pruning.edits.edit import Edit
 from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.stages.graph import Stage, StageKind
@@ -30,9 +31,9 @@ def retrain(setting: Setting, mask: Stage) -> Stage:
     """
     source, learner, regime = mask.parents[0], setting.learner, setting.retraining
 
-    def begin(parents: Parents) -> tuple[nn.Module, MaskSet]:
-        masks = MaskSet.from_tensors(parents[0].tensors).to(learner.device)
-        return load(learner.network("fresh"), parents[1].tensors, f"the stored {source.kind} network"), masks
+    def begin(parents: Parents) -> tuple[nn.Module, Edit]:
+        network = load(learner.network("fresh"), parents[1].tensors, f"the stored {source.kind} network")
+        return network, setting.cut.value.edited(network, MaskSet.from_tensors(parents[0].tensors).to(learner.device))
 
     def finish(network: nn.Module) -> None:
         if setting.recalibrate_batchnorm and not regime.epochs:  # the same network as before retraining
@@ -55,12 +56,12 @@ def retrain(setting: Setting, mask: Stage) -> Stage:
 
 def _in_halves(work: Train, parents: Parents, checkpoint: Checkpoint) -> Artefact:
     """Local retraining: two trainings of one network, one after the other."""
-    network, masks = work.begin(parents)
+    network, edit = work.begin(parents)
     trainings = SerialCheckpoint(checkpoint)
     done = [Trained(**earlier) for earlier in trainings.finished]
-    for half in _halves(network, masks or MaskSet({}))[len(done) :]:
+    for half in _halves(network, edit.masks if edit is not None else MaskSet({}))[len(done) :]:
         done.append(train(work.learner, work.training(network, half.masks, half.frozen), trainings))
-        trainings.finish(asdict(done[-1]))
+        trainings.finish({name: value for name, value in vars(done[-1]).items() if name != "edit"})
     if work.finish is not None:
         work.finish(network)
     return artefact(work.learner, network, done)

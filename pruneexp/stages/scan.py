@@ -199,7 +199,7 @@ def _training(setting: Setting, regime: Regime, network: nn.Module, masks: MaskS
         regime=regime,
         seed=derive(setting.seed, "retrain"),
         listen=setting.tell,
-        masks=masks,
+        edit=masks,
     )
 
 

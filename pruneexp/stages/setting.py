@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 from pruneexp.cost.network import NetworkCosts
 from pruneexp.data.dataset import Dataset
+from pruneexp.pruning.edits.edit import Edit, Editor
 from pruneexp.pruning.layers import Kind, PrunableLayer, prunable
+from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import Allocation, Criterion
 from pruneexp.pruning.units.unit import Unit
 from pruneexp.stages.parts import Part
@@ -136,6 +138,7 @@ class Cut:
     """What a mask is made by: only ``layers`` of these kinds lose weights, and each keeps at least ``min_keep``.
 
     Layers whose names match a pattern of ``exclude`` lose none. Weights are kept or pruned one by one, or by ``unit``.
+    ``editor`` says what becomes of those that are kept; without one, nothing does.
     """
 
     score: Criterion
@@ -144,6 +147,12 @@ class Cut:
     min_keep: int
     exclude: Collection[str] = ()
     unit: Unit | None = None
+    editor: Editor | None = None
+
+    def edited(self, network: nn.Module, masks: MaskSet) -> Edit:
+        """The edit of a network with the weights that were cut; the masks themselves where there is no ``editor``."""
+        weights = {name: layer.weight.detach() for name, layer in self.scope(network).items()}
+        return masks if self.editor is None else self.editor.edit(weights, masks)
 
     def scope(self, network: nn.Module) -> dict[str, PrunableLayer]:
         """The layers of a network that lose weights."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from pruneexp.cache.store import Artefact, Checkpoint
+from pruneexp.pruning.edits.edit import Edit
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.stages.setting import Learner, Regime
 from pruneexp.stages.work import Trained, artefact, masked_flop, val_top1
@@ -33,7 +34,7 @@ class Training:
     regime: Regime
     seed: int
     listen: Listener
-    masks: MaskSet | None = None
+    edit: Edit | None = None
     frozen: Collection[str] = ()
 
 
@@ -41,7 +42,7 @@ class Training:
 class Train:
     """The work of a stage that trains one network, as data that shows which stages can be trained together.
 
-    ``begin`` makes the network and its masks of the stage's parents; ``finish`` is given the trained network. Called,
+    ``begin`` makes the network and its edit of the stage's parents; ``finish`` is given the trained network. Called,
     it does the work of its stage alone.
     """
 
@@ -50,7 +51,7 @@ class Train:
     regime: Regime
     seed: int
     listen: Listener
-    begin: Callable[[Parents], tuple[nn.Module, MaskSet | None]]
+    begin: Callable[[Parents], tuple[nn.Module, Edit | None]]
     finish: Callable[[nn.Module], None] | None = None
 
     def __call__(self, parents: Parents, checkpoint: Checkpoint) -> Artefact:
@@ -59,7 +60,7 @@ class Train:
             raise made
         return made
 
-    def training(self, network: nn.Module, masks: MaskSet | None, frozen: Collection[str] = ()) -> Training:
+    def training(self, network: nn.Module, edit: Edit | None, frozen: Collection[str] = ()) -> Training:
         """The training of a network that ``begin`` gave."""
         return Training(
             stage=self.stage,
@@ -67,7 +68,7 @@ class Train:
             regime=self.regime,
             seed=self.seed,
             listen=self.listen,
-            masks=masks,
+            edit=edit,
             frozen=frozen,
         )
 
@@ -121,7 +122,7 @@ def train_several(
     )
     with ExitStack() as stack:
         for each in trainings:
-            drops, densities = each.regime.dropout, each.masks.densities() if each.masks is not None else {}
+            drops, densities = each.regime.dropout, each.edit.masks.densities() if each.edit is not None else {}
             stack.enter_context(
                 dropout.applied(each.network, drops.policy.value, each.regime.phase, densities, drops.calls)
             )
@@ -137,7 +138,7 @@ def _work(learner: Learner, training: Training) -> TrainWork:
     return TrainWork(
         network=training.network,
         recipe=training.regime.recipe.value,
-        masks=training.masks,
+        edit=training.edit,
         penalty=training.regime.penalty.value,
         frozen=training.frozen,
         listen=listen,
@@ -148,4 +149,5 @@ def _trained(learner: Learner, training: Training, done: Fitted | Diverged) -> T
     if isinstance(done, Diverged):
         return done
     images = len(learner.data.value.train) * done.epochs
-    return Trained(done.losses, 3.0 * masked_flop(learner, training.masks) * images, done.seconds)
+    changed = None if isinstance(done.edit, MaskSet) else done.edit
+    return Trained(done.losses, 3.0 * masked_flop(learner, done.edit.masks) * images, done.seconds, changed)

@@ -10,12 +10,21 @@ from torch import Tensor, nn
 
 from pruneexp.cache.store import Artefact
 from pruneexp.cost.activations import activations
+from pruneexp.cost.counts import count_layers
 from pruneexp.data.dataset import Source
 from pruneexp.errors import UserError
+from pruneexp.pruning.edits.edit import Edit
+from pruneexp.pruning.enforcement import edit_tensors
+from pruneexp.pruning.layers import prunable
+from pruneexp.pruning.liveness import liveness
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.schema import Effort, flatten
 from pruneexp.stages.setting import Learner
+from pruneexp.tracing.graphs import tensors_of
 from pruneexp.training.evaluation import disconnected, evaluate, recalibrate_batchnorm
+
+#: In the results of stages: what an edit became that a training may change, beside the network's own tensors.
+EDIT = "edit/"
 
 
 @dataclass(frozen=True)
@@ -23,21 +32,23 @@ class Trained:
     """What one training came to, earlier sessions of an interrupted one included.
 
     ``losses`` are the means of the epochs; FLOP those of the masked network, forward and backward, which the dense
-    kernels that run it exceed; ``seconds`` are of training alone.
+    kernels that run it exceed; ``seconds`` are of training alone. ``edit`` is what became of that of the beginning,
+    None for fixed masks.
     """
 
     losses: Sequence[float]
     flop: float
     seconds: float
+    edit: Edit | None = None
 
 
 def load(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
-    """Load a state dict.
+    """Load a state dict, the one in a stage's result.
 
     Raises:
         UserError: the tensors belong to another architecture; names the first difference.
     """
-    own = network.state_dict()
+    own, tensors = network.state_dict(), {n: t for n, t in tensors.items() if not n.startswith(EDIT)}
     for name in own:
         if name not in tensors:
             raise UserError(f"{source} belongs to another architecture: it has no {name}")
@@ -95,7 +106,21 @@ def artefact(learner: Learner, network: nn.Module, done: Sequence[Trained]) -> A
         "losses": losses,
         "effort": effort(epochs=len(losses), flop=flop, seconds=seconds),
     }
-    return Artefact({name: tensor.detach() for name, tensor in network.state_dict().items()}, record)
+    tensors = {name: tensor.detach() for name, tensor in network.state_dict().items()}
+    edit = done[-1].edit if done else None
+    if edit is not None:
+        record |= {"counts": counted(learner, network, edit)}
+        tensors |= {EDIT + name: tensor for name, tensor in edit_tensors(edit).items()}
+    return Artefact(tensors, record)
+
+
+def counted(learner: Learner, network: nn.Module, edit: Edit) -> list[dict[str, Any]]:
+    """What an edit leaves of each layer of a network, as it stands in records."""
+    assert learner.trace is not None
+    masks = edit.masks
+    kept = {layer.parameter: masks[name] for name, layer in prunable(network).items() if name in masks}
+    effective = liveness(learner.trace, tensors_of(network), kept).effective
+    return [asdict(count) for count in count_layers(network, masks, effective, edit.value_bits())]
 
 
 def masked_flop(learner: Learner, masks: MaskSet | None) -> float:

@@ -16,7 +16,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from pruneexp.pruning.masks import MaskSet, assert_enforced, enforced
+from pruneexp.pruning.edits.edit import Edit
+from pruneexp.pruning.enforcement import Enforcement, assert_enforced, enforced, on_device
 from pruneexp.training import layout, seeding
 from pruneexp.training.events import EventKind, Listener, StepEvents, TrainingEvent, unheard
 from pruneexp.training.frozen import training_except
@@ -49,13 +50,14 @@ class Diverged(Exception):  # a state of the training, not a mistake in the prog
 class Fitted:
     """A finished training: mean loss of each epoch (without penalty), optimizer steps, epochs, seconds.
 
-    The parts of the training before an interruption are included.
+    The parts of the training before an interruption are included. ``edit`` is what became of that of the beginning.
     """
 
     losses: tuple[float, ...]
     steps: int
     epochs: int
     seconds: float
+    edit: Edit
 
 
 def fit(
@@ -65,7 +67,7 @@ def fit(
     *,
     seed: int,
     device: torch.device,
-    masks: MaskSet | None = None,
+    edit: Edit | None = None,
     penalty: Penalty | None = None,
     frozen: Collection[str] = (),
     augment: bool = False,
@@ -75,10 +77,10 @@ def fit(
 ) -> Fitted:
     """Train ``network`` in place on ``device``, where it stays; its mode is as before, and no gradient is left.
 
-    Pruned weights are zero from before the first step on. Modules named in ``frozen`` keep their parameters, and batch
-    normalisation among them its statistics too. An epoch visits all images in an order of its own, but for a last
-    batch of a single image, which batch normalisation cannot take. With a ``checkpoint`` the training resumes from the
-    last save, and on a CPU ends with the same bits as an uninterrupted one.
+    Weights are as the ``edit`` has them from before the first step on; those that a mask prunes are zero. Modules named
+    in ``frozen`` keep their parameters, and batch normalisation among them its statistics too. An epoch visits all
+    images in an order of its own, but for a last batch of a single image, which batch normalisation cannot take. With a
+    ``checkpoint`` the training resumes from the last save, and on a CPU has the bits of an uninterrupted one.
 
     Order, augmentation and dropout of epoch ``e`` come from ``(seed, purpose, e)`` alone. The penalty acts on prunable
     weights, or on all parameters, that are not frozen. ``adapt`` turns images (B, C, H, W) on the device into what the
@@ -86,17 +88,14 @@ def fit(
 
     Raises:
         Diverged: an epoch ended with a loss or a weight that is not finite; the network stays as it then was.
-        UserError: masks or frozen names do not fit the network, or nothing is left to train.
+        UserError: the edit or frozen names do not fit the network, or nothing is left to train.
         RuntimeError: a pruned weight is not zero at the end of an epoch.
     """
     network.to(device)
-    masks = (masks or MaskSet({})).to(device)
-    with _prepared(network, recipe, penalty or NoPenalty(), masks, frozen, adapt, device) as step:
-        snapshot = Snapshot(network, step.update.optimizer, Position.start(device))
+    with _prepared(network, recipe, penalty or NoPenalty(), on_device(edit, device), frozen, adapt, device) as step:
+        snapshot = Snapshot(network, step.update.optimizer, Position.start(device), step.update.enforcement)
         size = EpochSize.of(len(data), recipe)
-        training = _Training(
-            network, data, recipe, masks, step, snapshot, size, seed, augment, device, checkpoint, listen
-        )
+        training = _Training(network, data, recipe, step, snapshot, size, seed, augment, device, checkpoint, listen)
         return training.run()
 
 
@@ -105,7 +104,7 @@ def _prepared(
     network: nn.Module,
     recipe: Recipe,
     penalty: Penalty,
-    masks: MaskSet,
+    edit: Edit,
     frozen: Collection[str],
     adapt: Callable[[Tensor], Tensor] | None,
     device: torch.device,
@@ -115,7 +114,7 @@ def _prepared(
         stack.enter_context(seeding.forked(device))
         stack.enter_context(training_except(network, frozen))
         arrange = stack.enter_context(layout.arranged(network))
-        enforcement = stack.enter_context(enforced(network, masks))
+        enforcement = stack.enter_context(enforced(network, edit))
         prepare = arrange if adapt is None else lambda images: arrange(adapt(images))
         yield Step(network, recipe, Update(network, recipe, penalty, enforcement), prepare, device)
 
@@ -154,7 +153,7 @@ class EpochSize:
 
 
 def close_epoch(
-    network: nn.Module, masks: MaskSet, recipe: Recipe, size: EpochSize, position: Position, opened: float
+    network: nn.Module, enforcement: Enforcement, recipe: Recipe, size: EpochSize, position: Position, opened: float
 ) -> TrainingEvent:
     """Check loss, weights and masks, and move on to the next epoch: here alone the host waits for the device.
 
@@ -172,7 +171,7 @@ def close_epoch(
             f"Training diverged in epoch {done} of {recipe.epochs} at learning rate {lr:g}: "
             "the loss or a weight is not a finite number; a lower learning rate or a gradient clip may help."
         )
-    assert_enforced(network, masks)
+    assert_enforced(network, enforcement.edit.masks)
     position.losses.append(loss / size.images)
     position.loss.zero_()
     position.epoch, position.step = done, 0
@@ -189,7 +188,6 @@ class _Training:
     network: nn.Module
     data: TrainingData
     recipe: Recipe
-    masks: MaskSet
     step: Step
     snapshot: Snapshot
     size: EpochSize
@@ -200,7 +198,7 @@ class _Training:
     listen: Listener
 
     def run(self) -> Fitted:
-        position = self.snapshot.position
+        position, enforcement = self.snapshot.position, self.step.update.enforcement
         saved = self.checkpoint.load() if self.checkpoint is not None else None
         states = self.snapshot.restore(*saved) if saved is not None else None
         begin = time.monotonic() - position.seconds
@@ -212,10 +210,14 @@ class _Training:
                 resume_generators(states, generators)
                 states = None
             self._take_steps(generators, begin)
-            self.listen(close_epoch(self.network, self.masks, self.recipe, self.size, position, opened))
+            self.listen(
+                close_epoch(self.network, self.step.update.enforcement, self.recipe, self.size, position, opened)
+            )
+        self.step.update.enforcement.before_step(1.0)
         self._tell("done")
         steps, seconds = position.epoch * self.size.steps, time.monotonic() - begin
-        return Fitted(losses=tuple(position.losses), steps=steps, epochs=position.epoch, seconds=seconds)
+        losses = tuple(position.losses)
+        return Fitted(losses=losses, steps=steps, epochs=position.epoch, seconds=seconds, edit=enforcement.edit)
 
     def _tell(self, kind: EventKind, share: float = 0.0) -> None:
         epoch = self.snapshot.position.epoch
@@ -240,6 +242,7 @@ class _Training:
         augmentation = generators.get("augment")
         for images, labels in self.data.batches(size.batch, self.device, order=order, augment=augmentation):
             lr = size.rate(self.recipe, position)
+            self.step.update.enforcement.before_step((position.epoch * size.steps + position.step) / size.total)
             position.loss.add_(self.step(images, labels, lr), alpha=len(labels))
             position.step += 1
             if checkpoint is not None and checkpoint.due():

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from pruneexp.pruning.enforcement import Enforcement
 from pruneexp.training.optimizers import FunctionalOptimizer
 
 #: The generators of one epoch of a training, by the name that a save gives to their states.
@@ -58,11 +59,13 @@ class Snapshot:
     network: nn.Module
     optimizer: FunctionalOptimizer
     position: Position
+    enforcement: Enforcement
 
     def state(self, generators: Generators, seconds: float) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """The present state as tensors and JSON, with ``seconds`` of training so far; waits for the device."""
         tensors = {f"network/{name}": tensor for name, tensor in self.network.state_dict().items()}
         tensors |= {f"optimizer/{name}": moment for name, moment in self._moments().items()}
+        tensors |= {f"edit/{name}": tensor for name, tensor in self.enforcement.state().items()}
         tensors |= {f"random/{name}": generator.get_state() for name, generator in generators.items()}
         tensors["loss"] = self.position.loss
         here = self.position
@@ -72,6 +75,7 @@ class Snapshot:
     def restore(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> Mapping[str, Tensor]:
         """Go back to what ``state`` gave, and return the states of its generators for ``resume_generators``."""
         self.network.load_state_dict(under(tensors, "network/"))
+        self.enforcement.restore(under(tensors, "edit/"))
         for name, moment in self._moments().items():
             moment.copy_(tensors[f"optimizer/{name}"])
         self.position.loss.copy_(tensors["loss"])

@@ -21,7 +21,7 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from pruneexp.pruning.masks import Enforcement, MaskSet
+from pruneexp.pruning.enforcement import Enforcement, on_device
 from pruneexp.training import seeding
 from pruneexp.training.chain import chain_of
 from pruneexp.training.chain_gradients import ChainGradients
@@ -106,7 +106,6 @@ class _Point:
     """One training within a stack; ``ended`` once it diverged. ``draws`` is the dropout's generator of an epoch."""
 
     work: TrainWork
-    masks: MaskSet
     gradients: ChainGradients
     update: Update
     snapshot: Snapshot
@@ -125,6 +124,8 @@ class _Point:
     def take(self, block: list[tuple[Tensor, Tensor]], size: EpochSize) -> None:
         """One step for each batch."""
         for images, labels in block:
+            done = self.position.epoch * size.steps + self.position.step
+            self.update.enforcement.before_step(done / size.total)
             loss = self.gradients(images, labels, self.draws)
             self.update(size.rate(self.work.recipe, self.position))
             self.position.loss.add_(loss, alpha=len(labels))
@@ -133,7 +134,7 @@ class _Point:
     def close(self, size: EpochSize, opened: float) -> None:
         work = self.work
         try:
-            epoch = close_epoch(work.network, self.masks, work.recipe, size, self.position, opened)
+            epoch = close_epoch(work.network, self.update.enforcement, work.recipe, size, self.position, opened)
         except Diverged as diverged:
             self.ended = diverged
             return
@@ -146,21 +147,29 @@ class _Point:
     def outcome(self, size: EpochSize) -> TrainingOutcome:
         if self.ended is not None:
             return self.ended
+        self.update.enforcement.before_step(1.0)
         here = self.position
-        return Fitted(losses=tuple(here.losses), steps=here.epoch * size.steps, epochs=here.epoch, seconds=here.seconds)
+        return Fitted(
+            losses=tuple(here.losses),
+            steps=here.epoch * size.steps,
+            epochs=here.epoch,
+            seconds=here.seconds,
+            edit=self.update.enforcement.edit,
+        )
 
 
 @contextmanager
 def _prepared(work: TrainWork, device: torch.device) -> Iterator[_Point]:
     """Put a network into the state that it is trained in, yield its point, and undo the state afterwards."""
-    network, masks = work.network.to(device), (work.masks or MaskSet({})).to(device)
+    network = work.network.to(device)
     chain = chain_of(network)
     with training_except(network, ()):
-        masks.apply_(network)
-        update = Update(network, work.recipe, work.penalty or NoPenalty(), Enforcement(network, masks))
+        enforcement = Enforcement(network, on_device(work.edit, device))
+        enforcement.apply_()
+        update = Update(network, work.recipe, work.penalty or NoPenalty(), enforcement)
         gradients = ChainGradients(network, chain, work.recipe.label_smoothing)
-        snapshot = Snapshot(network, update.optimizer, Position.start(device))
-        yield _Point(work, masks, gradients, update, snapshot, torch.Generator(device))
+        snapshot = Snapshot(network, update.optimizer, Position.start(device), enforcement)
+        yield _Point(work, gradients, update, snapshot, torch.Generator(device))
 
 
 @dataclass

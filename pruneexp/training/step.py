@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from pruneexp.errors import UserError
+from pruneexp.pruning.enforcement import Enforcement
 from pruneexp.pruning.layers import weights
-from pruneexp.pruning.masks import Enforcement
 from pruneexp.training import optimizers
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.regularizers import Penalty, reach_of
@@ -38,16 +38,17 @@ class Update:
         self.optimizer = optimizers.build(self.trained, recipe)
         matrices = [weight for weight in weights(network).values() if weight.requires_grad]
         self._penalised = self.trained if reach_of(penalty) == "parameters" else matrices
-        self._recipe, self._penalty, self._enforcement = recipe, penalty, enforcement
+        self._recipe, self._penalty, self.enforcement = recipe, penalty, enforcement
 
     @torch.no_grad()
     def __call__(self, lr: float) -> None:
         """Change the parameters that have a gradient; the gradients change as well."""
         self._penalise(lr)
-        self._enforcement.after_backward()
+        self.enforcement.after_backward()
         if self._recipe.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.trained, self._recipe.clip)
         self.optimizer.update(lr)
+        self.enforcement.after_update()
 
     def _penalise(self, lr: float) -> None:
         reached = [weight for weight in self._penalised if weight.grad is not None]

@@ -12,7 +12,7 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
-from pruneexp.pruning.masks import MaskSet
+from pruneexp.pruning.edits.edit import Edit
 from pruneexp.training.events import Listener, unheard
 from pruneexp.training.fit import Diverged, Fitted, TrainingData
 from pruneexp.training.recipe import Recipe
@@ -28,7 +28,7 @@ class TrainWork:
 
     network: nn.Module
     recipe: Recipe
-    masks: MaskSet | None = None
+    edit: Edit | None = None
     penalty: Penalty | None = None
     frozen: Collection[str] = ()
     listen: Listener = unheard

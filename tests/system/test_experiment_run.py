@@ -138,7 +138,7 @@ def test_points_beside_one_that_runs_out_of_memory_are_computed(
     """The stack of both fails; each is then trained alone."""
 
     def too_large(works: Sequence[TrainWork], *arguments: Any, **options: Any) -> list[TrainingOutcome]:
-        if any(work.masks is not None and work.masks.density > 0.4 for work in works):
+        if any(work.edit is not None and work.edit.masks.density > 0.4 for work in works):
             raise torch.OutOfMemoryError("tried to allocate 20 GiB")
         return fit_stacked(works, *arguments, **options)
 

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from pruneexp.errors import UserError
+from pruneexp.pruning.enforcement import assert_enforced, enforced
 from pruneexp.pruning.layers import prunable, weights
-from pruneexp.pruning.masks import MaskSet, assert_enforced, enforced
+from pruneexp.pruning.masks import MaskSet
 
 
 def network() -> nn.Sequential:

@@ -44,7 +44,7 @@ class Choice:
         draws = torch.Generator().manual_seed(7)
         shapes = {name: net.get_parameter(f"{name}.weight").shape for name in ("1", "4", "7")}
         masks = MaskSet({n: torch.rand(shape, generator=draws) < self.density for n, shape in shapes.items()})
-        return TrainWork(network=net, recipe=self.recipe, masks=masks, penalty=self.penalty)
+        return TrainWork(network=net, recipe=self.recipe, edit=masks, penalty=self.penalty)
 
 
 CHOICES = (
@@ -82,7 +82,7 @@ def test_a_point_is_trained_as_fit_trains_it(choice: Choice) -> None:
     started = values(ours.network)
     (done,) = fit_stacked([ours], digits(), seed=3, device=CPU, augment=True)
     expected = fit(
-        theirs.network, digits(), choice.recipe, seed=3, device=CPU, masks=theirs.masks, penalty=choice.penalty,
+        theirs.network, digits(), choice.recipe, seed=3, device=CPU, edit=theirs.edit, penalty=choice.penalty,
         augment=True,
     )  # fmt: skip
     torch.testing.assert_close(values(ours.network), values(theirs.network), rtol=1e-3, atol=1e-4)
@@ -90,7 +90,7 @@ def test_a_point_is_trained_as_fit_trains_it(choice: Choice) -> None:
     assert losses(done) == pytest.approx(expected.losses, rel=1e-4)
     assert isinstance(done, Fitted)
     assert (done.steps, done.epochs) == (expected.steps, expected.epochs) == (18, 3)
-    for name, mask in (ours.masks or {}).items():
+    for name, mask in (ours.edit.masks if ours.edit else {}).items():
         assert not ours.network.get_parameter(f"{name}.weight")[~mask].any()
 
 
@@ -237,8 +237,8 @@ def test_no_epochs_prune_and_nothing_else() -> None:
     before = values(work.network)
     (done,) = fit_stacked([work], digits(), seed=3, device=CPU)
     assert losses(done) == ()
-    assert work.masks is not None
-    assert torch.equal(values(work.network)["1.weight"], before["1.weight"] * work.masks["1"])
+    assert work.edit is not None
+    assert torch.equal(values(work.network)["1.weight"], before["1.weight"] * work.edit.masks["1"])
 
 
 def test_what_a_stack_refuses() -> None:

@@ -15,7 +15,7 @@ from hydra_plugins.pruneexp_optuna_sweeper._trials import primary_of
 from hydra_plugins.pruneexp_optuna_sweeper.optuna_sweeper import directions
 from pruneexp.errors import UserError
 from pruneexp.schema import TOP1, TradeoffPoint
-from pruneexp.training.fit import Epoch
+from pruneexp.training.events import TrainingEvent
 from sweeps.bisection import Bracket, Measurement
 from sweeps.evaluation import EarlyStopping, TrialEvaluator
 from sweeps.space import bounded, curves_of
@@ -90,7 +90,7 @@ def test_finalists_are_on_the_front_of_perplexity() -> None:
 def test_epochs_report_the_loss() -> None:
     study = optuna.create_study()
     stopping = EarlyStopping(study.ask(), PERPLEXITY, 5.0)
-    stopping("retrain", Epoch(index=1, total=2, loss=0.1, lr=0.01, seconds=0.1), lambda: 6.0)
+    stopping(TrainingEvent(kind="epoch", epoch=1, total=2, stage="retrain", val=lambda: 6.0))
     assert study.trials[0].intermediate_values == {1: pytest.approx(20.0)}
 
 

@@ -27,7 +27,7 @@ def test_two_steps_by_hand_with_l1_mask_and_momentum() -> None:
     data = Tensors(torch.tensor([1.0, 2.0]).view(1, 1, 1, 2), torch.tensor([0]))
     recipe = Recipe(epochs=2, batch_size=1, optimizer="sgd", lr=0.5, momentum=0.5)
     masks = MaskSet({"1": torch.tensor([[True, False], [True, True]])})
-    fit(net, data, recipe, seed=0, device=CPU, masks=masks, penalty=L1(0.1))
+    fit(net, data, recipe, seed=0, device=CPU, edit=masks, penalty=L1(0.1))
 
     a, b, c = 0.5, 0.0, -0.25  # kept weights: first row 1st, second row both
     ma = mb = mc = 0.0
@@ -165,7 +165,7 @@ def test_frozen_layers_do_not_move() -> None:
     net = network()
     before = values(net)
     masks = half(net).restrict(["6", "8"])
-    fit(net, digits(), SGD, seed=0, device=CPU, frozen=("0", "1", "3"), masks=masks, penalty=L2(0.1))
+    fit(net, digits(), SGD, seed=0, device=CPU, frozen=("0", "1", "3"), edit=masks, penalty=L2(0.1))
     after = values(net)
     moved = {name.partition(".")[0] for name in after if not torch.equal(before[name], after[name])}
     assert moved == {"6", "8"}
@@ -236,7 +236,7 @@ def test_a_lone_last_image_is_left_out() -> None:
 def test_no_epochs_change_nothing_but_the_pruned_weights() -> None:
     net = network()
     before, masks = values(net), half(net)
-    result = fit(net, digits(), replace(SGD, epochs=0), seed=0, device=CPU, masks=masks)
+    result = fit(net, digits(), replace(SGD, epochs=0), seed=0, device=CPU, edit=masks)
     assert (result.losses, result.steps) == ((), 0)
     assert torch.equal(values(net)["6.weight"], before["6.weight"] * masks["6"])
     assert torch.equal(values(net)["1.running_mean"], before["1.running_mean"])

@@ -22,7 +22,7 @@ from tests.contracts.training import CPU, SGD, digits, half, network, weight
 def test_pruned_weights_stay_zero(optimizer: OptimizerName, clip: float | None, penalty: L1 | L2) -> None:
     net = network(dropout=0.2)
     masks = half(net)
-    fit(net, digits(), replace(SGD, optimizer=optimizer, clip=clip), seed=0, device=CPU, masks=masks, penalty=penalty)
+    fit(net, digits(), replace(SGD, optimizer=optimizer, clip=clip), seed=0, device=CPU, edit=masks, penalty=penalty)
     for name, mask in masks.items():
         assert bool((weight(net, name)[~mask] == 0).all())
         assert bool((weight(net, name)[mask] != 0).any())
@@ -32,7 +32,7 @@ def test_momentum_of_the_dense_past_never_revives_a_weight() -> None:
     net = network()
     fit(net, digits(), replace(SGD, momentum=0.99), seed=0, device=CPU)
     masks = half(net)
-    fit(net, digits(), replace(SGD, momentum=0.99, nesterov=True), seed=0, device=CPU, masks=masks)
+    fit(net, digits(), replace(SGD, momentum=0.99, nesterov=True), seed=0, device=CPU, edit=masks)
     assert all(bool((weight(net, name)[~mask] == 0).all()) for name, mask in masks.items())
 
 
@@ -43,7 +43,7 @@ def test_the_norm_that_is_clipped_leaves_pruned_weights_out() -> None:
     masks.apply_(net)
     before = weight(net, "1").clone()
     recipe = Recipe(epochs=1, batch_size=44, optimizer="sgd", lr=0.5, momentum=0.0, clip=0.01)
-    fit(net, digits(), recipe, seed=0, device=CPU, masks=masks)
+    fit(net, digits(), recipe, seed=0, device=CPU, edit=masks)
     assert (weight(net, "1") - before).norm().item() == pytest.approx(0.5 * 0.01, rel=1e-3)
 
 
@@ -56,4 +56,4 @@ def test_a_revived_weight_stops_the_training() -> None:
             gradients[0].fill_(math.inf)  # inf times a mask's 0 is NaN, and NaN gets through any mask
 
     with pytest.raises((RuntimeError, Diverged)):
-        fit(net, digits(), SGD, seed=0, device=CPU, masks=masks, penalty=Vandal())
+        fit(net, digits(), SGD, seed=0, device=CPU, edit=masks, penalty=Vandal())

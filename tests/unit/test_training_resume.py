@@ -24,7 +24,7 @@ def train(chosen: Recipe, memory: Memory | None, seed: int = 3) -> tuple[nn.Modu
     net = network(dropout=0.4)
     masks = half(net)
     result = fit(
-        net, digits(), chosen, seed=seed, device=CPU, masks=masks, penalty=L1(0.01), augment=True, checkpoint=memory
+        net, digits(), chosen, seed=seed, device=CPU, edit=masks, penalty=L1(0.01), augment=True, checkpoint=memory
     )
     return net, result
 

@@ -46,7 +46,7 @@ class Single:
                 work.recipe,
                 seed=batches.seed,
                 device=batches.device,
-                masks=work.masks,
+                edit=work.edit,
                 penalty=work.penalty,
                 frozen=work.frozen,
                 augment=batches.augment,
