@@ -150,8 +150,7 @@ def caption(made: SensitivityCurves) -> str:
     how = f"when one layer is pruned and all others stay dense{_retraining(made)}"
     parts = [f"{changed}, against the dense network of the same seed, {how}.", _spread(made)]
     bottom, _ = limits(made)
-    beyond = [gain for gain in _gains(made) if gain < bottom]
-    if beyond:
+    if beyond := [gain for gain in _gains(made) if gain < bottom]:
         worst = scoring.worst(made.metric, min(beyond)).replace(".0 ", " ")
         parts.append(f"Below the picture: {len(beyond)} mark{'s' if len(beyond) > 1 else ''}, {worst}.")
     undefined = sum(mark.undefined > 0 for _, _, mark in _marks(made))

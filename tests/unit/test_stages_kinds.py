@@ -59,7 +59,7 @@ def test_a_kind_of_a_third_party_is_planned_computed_and_booked(tmp_path: Path) 
 
     (budget,), (route,) = job.budgets, job.routes
     runner = Runner(store)
-    point = assemble(identity(job, budget, route), route, runner, job.setting.learner.costs.layer_flop)
+    point = assemble(identity(job, budget, route), route, runner, job.setting.learner)
     assert (point.result.ledger.retrain.epochs, point.result.ledger.retrain.stages) == (3, 3)
     assert point.result.val.before is not None
     one, two, mean = (runner.artefact(step).tensors["fc1.weight"] for step in route.steps[2:])
