@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pruneexp.cache.identity import short, stage_key
-from pruneexp.experiment.identity import penalties, settings
+from pruneexp.experiment.identity import judged_by, penalties, settings
 from pruneexp.experiment.session import Session
 from pruneexp.pruning.allotment import layer_name
 from pruneexp.pruning.layers import prunable
@@ -100,4 +100,5 @@ def _identity(session: Session, stage: Stage, kind: BudgetKind, options: ScanOpt
         reg_settings=hashes["reg_settings"],
         dense_settings=hashes["dense_settings"],
         scan_settings=short(stage_key("scan settings", 1, others, [])),
+        **judged_by(learner),
     )

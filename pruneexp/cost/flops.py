@@ -6,19 +6,17 @@ pooling, normalisation and non-linearities.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from pruneexp.cost.calls import watched
 from pruneexp.pruning.layers import prunable
 
 
-def layer_flops(network: nn.Module, input_shape: tuple[int, ...], images: int = 1) -> dict[str, float]:
-    """Dense FLOP of each prunable layer for one image of ``input_shape`` (C, H, W), in registration order.
+def layer_flops(network: nn.Module, inputs: Tensor) -> dict[str, float]:
+    """Dense FLOP of each prunable layer for one of these inputs, in registration order.
 
-    A layer that does not run has 0. A batch of ``images`` images of noise goes through the network, on the network's
-    own device, in float32 and evaluation mode; its mode is as before. Some networks do not take a single image. A
-    network on the ``meta`` device takes neither memory nor time, and has the same FLOP.
+    A layer that does not run has 0. The inputs, which lie on the network's device, go through it in evaluation mode;
+    its mode is as before. A network on the ``meta`` device takes neither memory nor time, and has the same FLOP.
 
     Raises:
         UserError: the network has no prunable layer.
@@ -27,10 +25,8 @@ def layer_flops(network: nn.Module, input_shape: tuple[int, ...], images: int = 
 
     def count(name: str, weight: Tensor, output: Tensor) -> None:
         # Each output is a sum over one filter's weights.
-        flop[name] += 2.0 * output.numel() * weight[0].numel() / images
+        flop[name] += 2.0 * output.numel() * weight[0].numel() / len(inputs)
 
-    batch = torch.randn((images, *input_shape), generator=torch.Generator().manual_seed(0))
-    batch = batch.to(next(network.parameters()).device)
-    with watched(network, before=lambda name, images: None, after=count):
-        network(batch)
+    with watched(network, before=lambda name, values: None, after=count):
+        network(inputs)
     return flop

@@ -97,7 +97,7 @@ def build(spec: JobSpec, progress: Progress) -> Job:
     layers = prunable(probe, spec.values["criterion"]["layers"])
     spec = _naming(spec, layers)
     policy: Part[DropoutPolicy] = part(spec, "dropout", spec.values["dropout"])
-    calls = calls_of(probe, policy.value, learner.input_shape)
+    calls = calls_of(probe, policy.value, learner.example(2, "dropout uses")[0])
     dropout = NetworkDropout(policy, calls, rates(probe, policy.value, "train", {}, calls))
     setting = setting_of(spec, learner, dropout, progress, in_halves=_in_halves(probe))
     _check_selection(setting, layers, spec.budgets[0])

@@ -6,7 +6,6 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-import torch
 from torch import nn
 
 from pruneexp.cache.store import Artefact, Checkpoint
@@ -99,7 +98,7 @@ def _cut(
 
 
 def _what_is_left(learner: Learner, network: nn.Module, masks: MaskSet) -> tuple[LayerCount, ...]:
-    example = torch.randn(2, *learner.input_shape, generator=generator(0, "example")).to(learner.device)
+    example = learner.example(2, "example")[0]
     dead = dead_units(network, masks, example)
     effective = without_dead(network, masks, example)
     return count_layers(network, masks, effective, {name: int(units.count_nonzero()) for name, units in dead.items()})

@@ -15,11 +15,13 @@ from torch import Tensor, nn
 from pruneexp.data.dataset import Dataset
 from pruneexp.pruning.select import Allocation, Criterion
 from pruneexp.stages.parts import Part
+from pruneexp.tasks.task import Task
 from pruneexp.training.dropout import DropoutPolicy, Phase
 from pruneexp.training.dropout_calls import DropoutCall
 from pruneexp.training.fit import Epoch
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.regularizers import Penalty
+from pruneexp.training.seeding import generator
 
 Weights = Literal["initial", "fresh"]
 
@@ -40,8 +42,8 @@ class Progress(Protocol):
 class Watch(Protocol):
     """Looks on while a stage trains; may end it by raising, and changes nothing."""
 
-    def __call__(self, stage: str, epoch: Epoch, top1: Callable[[], float]) -> None:
-        """An epoch is finished; ``top1`` measures the network's accuracy on val, in percent."""
+    def __call__(self, stage: str, epoch: Epoch, value: Callable[[], float]) -> None:
+        """An epoch is finished; ``value`` measures the primary metric of the network on val."""
 
 
 @dataclass(frozen=True)
@@ -54,17 +56,18 @@ class Observer:
 
 @dataclass(frozen=True)
 class Learner:
-    """A network and the data it learns, on a device.
+    """A network, the data it learns and the task that they are for, on a device.
 
-    ``input_shape`` (C, H, W) is what the network takes; ``adapt`` brings images into it, where the data have another.
-    ``layer_flop`` is the dense cost of each prunable layer for one image. ``start_from`` is the digest of the file of
-    weights that dense training starts from, empty where there is none.
+    ``input_shape`` is that of one input as the network takes it, (C, H, W) of an image; ``adapt`` brings images into
+    it, where the data have another. ``layer_flop`` is the dense cost of each prunable layer for one input.
+    ``start_from`` is the digest of the file of weights that dense training starts from, empty where there is none.
     """
 
     model: Part[Callable[[Weights], nn.Module]]
     data: Part[Dataset]
+    task: Part[Task]
     adapt: Callable[[Tensor], Tensor] | None
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[int, ...]
     device: torch.device
     layer_flop: Mapping[str, float]
     start_from: str = ""
@@ -79,9 +82,18 @@ class Learner:
         return self.model.value(start)
 
     def identity(self, start: Weights) -> dict[str, Any]:
-        """What decides the weights of ``network(start)``, but for the seed."""
+        """What decides the weights of ``network(start)`` and what they learn, but for the seed.
+
+        Classification, the task of data sets that name none, has an empty identity, and stands in no key.
+        """
         file = {"start_from": self.start_from} if start == "initial" and self.start_from else {}
-        return {"model": self.model.identity, **file}
+        task = {"task": self.task.identity} if self.task.identity else {}
+        return {"model": self.model.identity, **task, **file}
+
+    def example(self, count: int, purpose: str) -> tuple[Tensor, Tensor]:
+        """A batch of inputs as the network takes them, and targets, drawn for a purpose; on ``device``."""
+        inputs, targets = self.task.value.example(self.data.value, self.input_shape, count, generator(0, purpose))
+        return inputs.to(self.device), targets.to(self.device)
 
     @property
     def fingerprint(self) -> str:
@@ -90,7 +102,7 @@ class Learner:
 
     @property
     def epoch_flop(self) -> float:
-        """FLOP of one epoch of training the dense network: forward and backward cost three forwards per image."""
+        """FLOP of one epoch of training the dense network: forward and backward cost three forwards per input."""
         return 3.0 * sum(self.layer_flop.values()) * len(self.data.value.train)
 
 

@@ -73,11 +73,12 @@ def train(
     """Train in place."""
     regime, observer, data = training.regime, training.observer, learner.data.value
     densities = masks.densities() if masks is not None else {}
+    primary = learner.task.value.metrics[0].name
 
     def report(epoch: Epoch) -> None:
         observer.progress.epoch(training.stage, epoch)
         if observer.watch is not None:
-            observer.watch(training.stage, epoch, lambda: float(_score(learner, network, data.val)["top1"]))
+            observer.watch(training.stage, epoch, lambda: float(_score(learner, network, data.val)[primary]))
 
     observer.progress.begin(training.stage, regime.recipe.value.epochs)
     drops = regime.dropout
@@ -87,6 +88,7 @@ def train(
             data.train,
             regime.recipe.value,
             seed=training.seed,
+            task=learner.task.value,
             masks=masks,
             penalty=regime.penalty.value,
             frozen=training.frozen,
@@ -112,9 +114,9 @@ def val_score(learner: Learner, network: nn.Module) -> dict[str, Any]:
 
 
 def activity(learner: Learner, network: nn.Module) -> dict[str, Any]:
-    """What a network does with the images of val, and the device it did that on, as they stand in records.
+    """What a network does with the inputs of val, and the device it did that on, as they stand in records.
 
-    That is the share of non-zero activations, and whether its outputs depend on the images at all.
+    That is the share of non-zero activations, and whether its outputs depend on the inputs at all.
     """
     val, device, adapt = learner.data.value.val, learner.device, learner.adapt
     measured = activations(network, val, device=device, adapt=adapt)
@@ -142,7 +144,7 @@ def artefact(learner: Learner, network: nn.Module, done: Sequence[Trained]) -> A
 
 
 def masked_flop(learner: Learner, masks: MaskSet | None) -> float:
-    """FLOP of one forward pass for one image when pruned weights cost nothing; activations are taken as dense."""
+    """FLOP of one forward pass for one input when pruned weights cost nothing; activations are taken as dense."""
     densities = masks.densities() if masks is not None else {}
     return sum(flop * densities.get(layer, 1.0) for layer, flop in learner.layer_flop.items())
 
@@ -153,5 +155,12 @@ def effort(*, epochs: float = 0.0, flop: float = 0.0, seconds: float) -> dict[st
 
 
 def _score(learner: Learner, network: nn.Module, split: Source) -> dict[str, Any]:
-    batch = learner.evaluation_batch
-    return flatten(evaluate(network, split, device=learner.device, adapt=learner.adapt, batch_size=batch))
+    found = evaluate(
+        network,
+        split,
+        device=learner.device,
+        task=learner.task.value,
+        adapt=learner.adapt,
+        batch_size=learner.evaluation_batch,
+    )
+    return flatten(found)

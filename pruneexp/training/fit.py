@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from pruneexp.pruning.masks import MaskSet, assert_enforced, enforced
+from pruneexp.tasks.classification import CLASSIFICATION
+from pruneexp.tasks.task import Task
 from pruneexp.training import layout, seeding
 from pruneexp.training.frozen import training_except
 from pruneexp.training.recipe import Recipe, learning_rate
@@ -27,7 +29,7 @@ _TICK = 0.2  # seconds between two reports within an epoch
 
 
 class TrainingData(Protocol):
-    """Labelled images, as ``pruneexp.data.dataset.Source`` describes them; draws nothing from torch's global state."""
+    """Examples, as ``pruneexp.data.dataset.Source`` describes them; draws nothing from torch's global state."""
 
     def __len__(self) -> int: ...
 
@@ -79,6 +81,7 @@ def fit(
     *,
     seed: int,
     device: torch.device,
+    task: Task = CLASSIFICATION,
     masks: MaskSet | None = None,
     penalty: Penalty | None = None,
     frozen: Collection[str] = (),
@@ -91,12 +94,12 @@ def fit(
     """Train ``network`` in place on ``device``, where it stays; its mode is as before, and no gradient is left.
 
     Pruned weights are zero from before the first step on. Modules named in ``frozen`` keep their parameters, and batch
-    normalisation among them its statistics too. An epoch visits all images in an order of its own, but for a last
-    batch of a single image, which batch normalisation cannot take. With a ``checkpoint`` the training resumes from the
+    normalisation among them its statistics too. An epoch visits all examples in an order of its own, but for a last
+    batch of a single one, which batch normalisation cannot take. With a ``checkpoint`` the training resumes from the
     last save, and on a CPU ends with the same bits as an uninterrupted one.
 
     Order, augmentation and dropout of epoch ``e`` come from ``(seed, purpose, e)`` alone. The penalty acts on prunable
-    weights that are not frozen. ``adapt`` turns images (B, C, H, W) on the device into what the network takes.
+    weights that are not frozen. ``adapt`` turns inputs (B, ...) on the device into what the network takes.
     ``on_fraction`` gets the finished share of the present epoch, in [0, 1], at most five times a second.
 
     Raises:
@@ -106,7 +109,7 @@ def fit(
     """
     network.to(device)
     masks = (masks or MaskSet({})).to(device)
-    with _prepared(network, recipe, penalty or NoPenalty(), masks, frozen, adapt, device) as step:
+    with _prepared(network, task, recipe, penalty or NoPenalty(), masks, frozen, adapt, device) as step:
         snapshot = Snapshot(network, step.optimizer, Position.start(device), device)
         size = _EpochSize.of(len(data), recipe)
         training = _Training(network, data, recipe, masks, step, snapshot, size, seed, augment, checkpoint, on_fraction)
@@ -116,6 +119,7 @@ def fit(
 @contextmanager
 def _prepared(
     network: nn.Module,
+    task: Task,
     recipe: Recipe,
     penalty: Penalty,
     masks: MaskSet,
@@ -129,24 +133,24 @@ def _prepared(
         stack.enter_context(training_except(network, frozen))
         arrange = stack.enter_context(layout.arranged(network))
         enforcement = stack.enter_context(enforced(network, masks))
-        prepare = arrange if adapt is None else lambda images: arrange(adapt(images))
-        yield Step(network, recipe, penalty, enforcement, prepare, device)
+        prepare = arrange if adapt is None else lambda inputs: arrange(adapt(inputs))
+        yield Step(network, task, recipe, penalty, enforcement, prepare, device)
 
 
 @dataclass(frozen=True)
 class _EpochSize:
-    """Images and steps of an epoch, and steps of the whole training."""
+    """Examples and steps of an epoch, and steps of the whole training."""
 
-    images: int
+    examples: int
     steps: int
     total: int
 
     @classmethod
     def of(cls, length: int, recipe: Recipe) -> _EpochSize:
         alone = length > 1 and length % recipe.batch_size == 1 and recipe.batch_size > 1
-        images = length - alone
-        steps = math.ceil(images / recipe.batch_size)
-        return cls(images, steps, steps * recipe.epochs)
+        examples = length - alone
+        steps = math.ceil(examples / recipe.batch_size)
+        return cls(examples, steps, steps * recipe.epochs)
 
 
 @dataclass(frozen=True)
@@ -192,14 +196,14 @@ class _Training:
         """Take the remaining steps of the present epoch, and save the position after each step at which that is due."""
         recipe, position, size, checkpoint = self.recipe, self.snapshot.position, self.size, self.checkpoint
         order = torch.randperm(len(self.data), generator=seeding.generator(self.seed, "order", position.epoch))
-        order = order[position.step * recipe.batch_size : size.images]
+        order = order[position.step * recipe.batch_size : size.examples]
         if len(order) == 0:  # the last save may have followed the last step of an epoch
             return
         report = _Reporter(self.on_fraction, size.steps)
         batches = self.data.batches(recipe.batch_size, self.snapshot.device, order=order, augment=augmentation)
-        for images, labels in batches:
+        for inputs, targets in batches:
             lr = learning_rate(recipe, position.epoch * size.steps + position.step, size.total)
-            position.loss.add_(self.step(images, labels, lr), alpha=len(labels))
+            position.loss.add_(self.step(inputs, targets, lr), alpha=len(targets))
             position.step += 1
             if checkpoint is not None and checkpoint.due():
                 self.snapshot.save(checkpoint, augmentation, time.monotonic() - begin)
@@ -217,7 +221,7 @@ class _Training:
                 "the loss or a weight is not a finite number; a lower learning rate or a gradient clip may help."
             )
         assert_enforced(self.network, self.masks)
-        position.losses.append(loss / self.size.images)
+        position.losses.append(loss / self.size.examples)
         position.loss.zero_()
         position.epoch, position.step = done, 0
         seconds = time.monotonic() - opened

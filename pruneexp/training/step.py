@@ -12,11 +12,11 @@ from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from pruneexp.errors import UserError
 from pruneexp.pruning.layers import weights
 from pruneexp.pruning.masks import Enforcement
+from pruneexp.tasks.task import Task
 from pruneexp.training import optimizers
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.regularizers import Penalty
@@ -25,7 +25,7 @@ from pruneexp.training.regularizers import Penalty
 class Step:
     """The update of one network by one batch; owns the optimizer.
 
-    ``prepare`` turns images (B, C, H, W) on the device into what the network takes. From here on the network's
+    ``prepare`` turns inputs (B, ...) on the device into what the network takes. From here on the network's
     parameters must keep their identity and their ``requires_grad``.
 
     Raises:
@@ -35,6 +35,7 @@ class Step:
     def __init__(
         self,
         network: nn.Module,
+        task: Task,
         recipe: Recipe,
         penalty: Penalty,
         enforcement: Enforcement,
@@ -46,18 +47,18 @@ class Step:
             raise UserError(f"Nothing is left to train in {type(network).__name__}: all of its parameters are frozen.")
         self.optimizer = optimizers.build(self._trained, recipe)
         self._penalised = [weight for weight in weights(network).values() if weight.requires_grad]
-        self._network, self._recipe, self._prepare = network, recipe, prepare
+        self._network, self._task, self._recipe, self._prepare = network, task, recipe, prepare
         self._penalty, self._enforcement = penalty, enforcement
         half = recipe.precision == "bfloat16"
         self._precision = torch.autocast(device.type, torch.bfloat16) if half else nullcontext()
 
-    def __call__(self, images: Tensor, labels: Tensor, lr: float) -> Tensor:
+    def __call__(self, inputs: Tensor, targets: Tensor, lr: float) -> Tensor:
         """Update the network by a batch; return the mean loss before the update, without penalty, on the device."""
         for parameter in self._trained:
             parameter.grad = None
         with self._precision:
-            logits = self._network(self._prepare(images))
-            loss = cross_entropy(logits, labels, label_smoothing=self._recipe.label_smoothing)
+            inputs = self._prepare(inputs)
+            loss, _ = self._task.loss(self._network, inputs, targets, smoothing=self._recipe.label_smoothing)
         loss.backward()
         with torch.no_grad():
             self._penalise(lr)

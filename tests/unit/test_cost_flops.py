@@ -27,6 +27,11 @@ NETWORKS: list[Callable[[], nn.Module]] = [
 ]
 
 
+def flops(network: nn.Module, shape: tuple[int, ...]) -> dict[str, float]:
+    """FLOP for an image of zeros."""
+    return layer_flops(network, torch.zeros(1, *shape, device=next(network.parameters()).device))
+
+
 def on_meta(build: Callable[[], nn.Module]) -> tuple[nn.Module, tuple[int, ...]]:
     with torch.device("meta"):
         network = build()
@@ -45,7 +50,7 @@ def torchs(network: nn.Module, shape: tuple[int, ...]) -> int:
 @pytest.mark.parametrize("build", NETWORKS)
 def test_equals_torchs_counter(build: Callable[[], nn.Module]) -> None:
     network, shape = on_meta(build)
-    assert sum(layer_flops(network, shape).values()) == torchs(network, shape)
+    assert sum(flops(network, shape).values()) == torchs(network, shape)
 
 
 class Awkward(nn.Module):
@@ -68,7 +73,7 @@ class Awkward(nn.Module):
 
 def test_awkward_layers_by_hand() -> None:
     network = Awkward()
-    flop = layer_flops(network, (4, 8, 6))
+    flop = flops(network, (4, 8, 6))
     assert flop == {
         "first": 2 * (6 * 4 * 6) * (2 * 3 * 5),  # 6 maps of 4 x 6; each output sees its group's 2 channels
         "wide": 2 * 2 * (6 * 4 * 6) * (6 * 3 * 3),  # twice
@@ -99,20 +104,20 @@ def test_awkward_layers_by_hand() -> None:
     ],
 )
 def test_flop_as_printed(build: Callable[[], nn.Module], printed: dict[str, float]) -> None:
-    assert layer_flops(*on_meta(build)) == pytest.approx(printed, rel=0.025)
+    assert flops(*on_meta(build)) == pytest.approx(printed, rel=0.025)
 
 
 def test_a_tied_weight_goes_by_its_first_name() -> None:
     network = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3))
     network[2].weight = network[0].weight
-    assert layer_flops(network, (3,)) == {"0": 36}
+    assert flops(network, (3,)) == {"0": 36}
 
 
 def test_the_network_is_left_as_it_was() -> None:
     network = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Dropout(0.5)).train()
     network[2].eval()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    layer_flops(network, (3,))
+    flops(network, (3,))
     assert [module.training for module in network.modules()] == [True, True, True, False]
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
@@ -121,7 +126,7 @@ def test_the_network_is_left_as_it_was() -> None:
 def test_hooks_go_even_when_the_network_fails() -> None:
     network = nn.Sequential(nn.Linear(3, 3))
     with pytest.raises(RuntimeError):
-        layer_flops(network, (4,))
+        flops(network, (4,))
     assert not network[0]._forward_hooks
     assert not network[0]._forward_pre_hooks
 
@@ -136,4 +141,4 @@ def test_nothing_to_prune() -> None:
             return functional.relu(x * self.scale)
 
     with pytest.raises(UserError):
-        layer_flops(Bare(), (3,))
+        flops(Bare(), (3,))

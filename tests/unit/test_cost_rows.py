@@ -44,7 +44,7 @@ def effective() -> dict[str, torch.Tensor]:
 def rows() -> tuple[LayerRow, ...]:
     model = network()
     counts = count_layers(model, masks(), effective(), {"0": 1, "3": 2})
-    return layer_rows(counts, layer_flops(model, (1, 3, 3)), ACTIVATIONS)
+    return layer_rows(counts, layer_flops(model, torch.zeros(1, 1, 3, 3)), ACTIVATIONS)
 
 
 def test_rows_by_hand() -> None:
@@ -89,7 +89,7 @@ def test_totals_by_hand() -> None:
 def test_a_dense_network_costs_everything() -> None:
     model = network()
     full = Activations(inputs=dict.fromkeys("035", 1.0), outputs=dict.fromkeys("035", 1.0), sizes=ACTIVATIONS.sizes)
-    whole = totals(layer_rows(count_layers(model, {}, {}, {}), layer_flops(model, (1, 3, 3)), full), full)
+    whole = totals(layer_rows(count_layers(model, {}, {}, {}), layer_flops(model, torch.zeros(1, 1, 3, 3)), full), full)
     assert whole.density == whole.density_effective == whole.activation_share == 1.0
     assert whole.flop_dense == whole.flop_weights == whole.flop_effective
     assert whole.neurons_dead == 0

@@ -103,7 +103,7 @@ def test_a_row_is_what_a_cut_of_that_layer_alone_gives(setting: Setting, runner:
     marks = [row for row in rows(runner, scanned(setting, GRID)) if row.group == layer]
     for row, budget in zip(marks, GRID.budgets, strict=True):
         cut = runner.record(probe(alone(setting, layer), train_dense(setting), budget))
-        assert row.val.top1 == cut["val"]["top1"]
+        assert row.val["top1"] == cut["val"]["top1"]
         assert row.val.loss == pytest.approx(cut["val"]["loss"], rel=1e-5)
         [count] = [count for count in cut["counts"] if count["layer"] == layer]
         assert (row.weights_total, row.weights_kept) == (count["weights_total"], count["weights_kept"])
@@ -115,7 +115,7 @@ def test_a_retrained_row_is_what_retraining_after_that_cut_gives(setting: Settin
     for row in rows(runner, scanned(setting, grid)):
         cut = prune(alone(setting, row.group), dense, grid.budgets[0], None)
         expected = runner.record(retrain(setting, cut))
-        assert row.val.top1 == expected["val"]["top1"]
+        assert row.val["top1"] == expected["val"]["top1"]
         assert row.val.loss == pytest.approx(expected["val"]["loss"], rel=1e-5)
 
 
@@ -126,7 +126,7 @@ def test_coupled_layers_are_cut_together(setting: Setting, runner: Runner) -> No
     assert together.weights_total == 43_200 + 400
     bare = rows(runner, scanned(setting, replace(grid, coupled=())))
     assert together.weights_kept == bare[0].weights_kept + bare[2].weights_kept
-    assert replace(single, top1_low=0, top1_high=0) == replace(bare[1], top1_low=0, top1_high=0)
+    assert replace(single, bounds={}) == replace(bare[1], bounds={})
 
 
 def test_a_scan_trained_again_in_another_store_is_the_same(setting: Setting, runner: Runner, tmp_path: Path) -> None:
