@@ -35,11 +35,13 @@ def made(spec: JobSpec) -> Learner:
     """The learner that is asked for, untried: the data are loaded, and no network is built yet.
 
     Raises:
-        UserError: the data cannot be loaded, or the file of weights not be read.
+        UserError: the data cannot be loaded or do not fit their task, or the file of weights cannot be read.
     """
     if spec.start_from:
         weights_file(spec.start_from)  # a wrong path is said before anything is built
-    return of_data(spec, _data(spec), _device(spec.values["device"]))
+    learner = of_data(spec, _data(spec), _device(spec.values["device"]))
+    learner.task.value.check(learner.data.value)
+    return learner
 
 
 def of_data(spec: JobSpec, data: Dataset, device: torch.device) -> Learner:
@@ -48,7 +50,6 @@ def of_data(spec: JobSpec, data: Dataset, device: torch.device) -> Learner:
     make = partial(instantiated, allowed=spec.allowed)
     identity = described(numbers("data", spec.values["data"]), allow)
     task = _task(spec)
-    task.value.check(data)
     example, _ = task.value.example(data, data.shape, 1, seeding.generator(0, "dtype"))
     build = NetworkFactory(make, model, spec.seed, device, data.shape, example.dtype, start_from)
     if code := code_of(identity):

@@ -27,7 +27,7 @@ class LanguageTransformer(nn.Module):
         self,
         tokens: int = 97,
         window: int = 128,
-        width: int = 128,
+        width: int = 96,
         heads: int = 4,
         layers: int = 2,
         dropout: float = 0.0,
