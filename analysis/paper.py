@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 FOLDER = Path(__file__).parent / "reference"
 CONFIRMED = ("verified", "digitised", "derived")
+#: Networks of Han et al. 2015, Table 1, by their names here.
+HEADLINE_NAMES = {"lenet_300_100": "LeNet-300-100", "lenet5": "LeNet-5", "alexnet": "AlexNet", "vgg16": "VGG-16"}
 
 
 class PaperNumber(NamedTuple):
@@ -34,11 +36,45 @@ class PaperNumber(NamedTuple):
     confidence: str
 
 
+class PaperHeadline(NamedTuple):
+    """A row of Han et al. 2015, Table 1; errors in percent."""
+
+    name: str
+    dataset: str
+    reference_top1: float
+    pruned_top1: float
+    reference_top5: float | None
+    pruned_top5: float | None
+    weights: float
+    kept: float
+    rate: float
+
+
 @cache
 def paper_numbers(name: str) -> tuple[PaperNumber, ...]:
     """The confirmed rows of ``reference/NAME.csv``, in the file's order."""
     with (FOLDER / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         return tuple(_number(row) for row in csv.DictReader(file) if row["confidence"] in CONFIRMED)
+
+
+def headline_of(model: str) -> PaperHeadline | None:
+    """The row of a network by its name here; None where the paper has none."""
+    name = HEADLINE_NAMES.get(model)
+    if name is None:
+        return None
+    printed = [number for number in paper_numbers("han2015_table1_headline") if number.model == name]
+    values = {(number.method, number.metric): number.value for number in printed}
+    return PaperHeadline(
+        name=name,
+        dataset=printed[0].dataset,
+        reference_top1=values["reference", "top1_error"],
+        pruned_top1=values["pruned", "top1_error"],
+        reference_top5=values.get(("reference", "top5_error")),
+        pruned_top5=values.get(("pruned", "top5_error")),
+        weights=values["reference", "parameters"],
+        kept=values["pruned", "parameters"],
+        rate=values["pruned", "compression_rate"],
+    )
 
 
 def _number(row: dict[str, str]) -> PaperNumber:

@@ -23,8 +23,8 @@ import pyarrow.parquet as pq
 
 from pruneexp import schema
 from pruneexp.experiment.session import OF_A_POINT
-from pruneexp.schema import Effort, Ledger, PointResult, TradeoffPoint, derived, flat_names, flatten
-from pruneexp.schema.columns import LoggedPoint, with_layers
+from pruneexp.schema import Effort, Ledger, TradeoffPoint, derived, flatten
+from pruneexp.schema.columns import RESULT, LoggedPoint, with_layers
 from pruneexp.tracking import Parent, Tracker, curve_name, default_uri, point_name
 from pruneexp.tracking.contents import point_run
 from pruneexp.tracking.runs import PARENT
@@ -39,7 +39,7 @@ MODES = ("prune", "scratch_e", "scratch_b", "rewind")
 BUDGETS = tuple(round(0.72**step, 4) for step in range(2, 14))
 _NAME = "mlflow.runName"
 #: Metrics that only some points have.
-_ABSENT = dict.fromkeys((*flat_names(PointResult), schema.ACCURACY_LOSS_BEFORE))
+_ABSENT = dict.fromkeys((*RESULT, "accuracy_loss_before"))
 _TABLES = ("params", "tags", "latest_metrics", "metrics")
 #: Between the beginnings of two runs.
 _MILLISECONDS = 1_000
@@ -92,7 +92,7 @@ def build(folder: Path, count: int, *, files: bool = True) -> None:
             for one in curve[: count - made]:
                 of = flatten(one.identity)
                 own = {_NAME: point_name(of), schema.CURVE: curve_name(of), PARENT: run_id}
-                results = {**_ABSENT, **flatten(one.result), **derived(one.result)}
+                results = {**_ABSENT, **flatten(one.result), **derived(one)}
                 run = points.add(next(number), {**_texts(of), **own, **results})
                 of_curve.append(LoggedPoint(run, EXPERIMENT, 0, one))
                 made += 1

@@ -12,7 +12,7 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Measurement:
-    """The measured drop of accuracy at one density, in points, for each seed; infinite for a seed that failed."""
+    """The measured loss at one density, as ``Metric.loss`` gives it, for each seed; infinite for a seed that failed."""
 
     density: float
     drops: tuple[float, ...]

@@ -11,7 +11,7 @@ import optuna
 from optuna.trial import TrialState
 
 from pruneexp.experiment.session import Abandoned, PointFailed
-from pruneexp.schema import TradeoffPoint, doubts
+from pruneexp.schema import Metric, TradeoffPoint, doubts
 from pruneexp.summary.pareto import dominated
 from pruneexp.training.fit import Epoch
 from sweeps.driver import TrialFailed, TrialPruned, Worker
@@ -35,10 +35,11 @@ class SearchOptions(Protocol):
 
 @dataclass(frozen=True)
 class TrialEvaluator:
-    """Evaluates the trials of a search; ``dense`` is the dense network's accuracy on val, in percent."""
+    """Evaluates the trials of a search; ``dense`` is the dense network's value of the metric on val."""
 
     bench: Bench
     options: SearchOptions
+    metric: Metric
     dense: float
     worker: Worker
 
@@ -52,15 +53,15 @@ class TrialEvaluator:
         point = _computed(lambda: self.bench.probe(trial.number, trial.params))
         if self.options.epochs:
             self._refuse_dominated(trial, point)
-            watch = EarlyStopping(trial, self.dense) if self.options.objective == "smallest" else None
+            watch = EarlyStopping(trial, self.metric, self.dense) if self.options.objective == "smallest" else None
             point = _computed(lambda: self.bench.retrain(trial.number, trial.params, self.options.epochs, watch))
-        val, density = _score(point)
+        val, density = score(point)
         trial.set_user_attr("val", val)
         trial.set_user_attr("density", density)
         self._show()
         if self.options.objective == "pareto":
             return (val, density)
-        excess = self.dense - val - self.options.max_drop
+        excess = self.metric.loss(self.dense, val) - self.options.max_drop
         if self.options.sampler == "cmaes":  # it knows no constraints: a value above 1 is worse than any density
             return (density if excess <= 0 else 1 + excess / 100,)
         trial.set_constraint("drop", excess)
@@ -68,43 +69,49 @@ class TrialEvaluator:
 
     def _refuse_dominated(self, trial: optuna.Trial, point: TradeoffPoint) -> None:
         """Raise ``TrialPruned`` if others dominate the probe: Optuna's pruners take only one objective."""
-        score = _score(point)
-        trial.set_user_attr("probe", list(score))
+        trial.set_user_attr("probe", list(score(point)))
         if self.options.objective != "pareto":
             return
-        if dominated(score, _scores_of_others(trial, "probe"), self.options.margin):
+        if _is_beaten(trial, "probe", self.metric, self.dense, self.options.margin):
             raise TrialPruned("others are better before retraining")
 
     def _show(self) -> None:
         done = self.worker.study().get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
         scores = [(t.user_attrs["val"], t.user_attrs["density"]) for t in done if "val" in t.user_attrs]
-        allowed = [density for val, density in scores if self.dense - val <= self.options.max_drop]
-        detail = f"smallest within {self.options.max_drop:g} points: {min(allowed):.1%}" if allowed else ""
+        limit, unit = self.options.max_drop, self.metric.change_unit
+        allowed = [density for val, density in scores if self.metric.loss(self.dense, val) <= limit]
+        detail = f"smallest within {limit:g} {unit}: {min(allowed):.1%}" if allowed else ""
         self.bench.session.display.points_done(len(done) + 1, detail)
 
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """Reports the drop of accuracy after every epoch of retraining, and ends the retraining if Optuna's pruner asks."""
+    """Reports the loss of the metric after every epoch of retraining, and ends it if Optuna's pruner asks."""
 
     trial: optuna.Trial
+    metric: Metric
     dense: float
 
-    def __call__(self, stage: str, epoch: Epoch, top1: Callable[[], float]) -> None:
+    def __call__(self, stage: str, epoch: Epoch, value: Callable[[], float]) -> None:
         if stage != "retrain":
             return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a resumed trial reports epochs that Optuna already has
-            self.trial.report(self.dense - top1(), epoch.index)
+            self.trial.report(self.metric.loss(self.dense, value()), epoch.index)
         if self.trial.should_prune():
             raise Abandoned(f"hopeless after epoch {epoch.index}")
 
 
 @dataclass(frozen=True)
 class FinalistEvaluator:
-    """Retrains finalists for rising numbers of epochs (``rungs``); ``numbers`` are those of their trials."""
+    """Retrains finalists for rising numbers of epochs (``rungs``); ``numbers`` are those of their trials.
+
+    ``dense`` is the dense network's value of the metric on val.
+    """
 
     bench: Bench
+    metric: Metric
+    dense: float
     numbers: Sequence[int]
     rungs: Sequence[int]
     margin: float
@@ -119,21 +126,21 @@ class FinalistEvaluator:
         """
         trial.set_user_attr("trial", self.numbers[trial.number])
         for epochs in self.rungs[:-1]:
-            score = _score(self._retrained(trial, epochs))
-            if dominated(score, _scores_of_others(trial, _after(epochs)), self.margin):
+            self._retrained(trial, epochs)
+            if _is_beaten(trial, _after(epochs), self.metric, self.dense, self.margin):
                 raise TrialPruned(f"others are better after {epochs} epochs of retraining")
         point = self._retrained(trial, self.rungs[-1])
         before, test = point.result.val.before, point.result.test
-        trial.set_user_attr("before", None if before is None else before["top1"])
-        trial.set_user_attr("test", None if test is None else test.after["top1"])
+        trial.set_user_attr("before", None if before is None else before[self.metric.name])
+        trial.set_user_attr("test", None if test is None else test.after[self.metric.name])
         trial.set_user_attr("doubts", list(doubts(point)))
         self.bench.session.display.point_done()
-        return _score(point)
+        return score(point)
 
     def _retrained(self, trial: optuna.Trial, epochs: int) -> TradeoffPoint:
         number = self.numbers[trial.number]
         point = _computed(lambda: self.bench.retrain(number, trial.params, epochs))
-        trial.set_user_attr(_after(epochs), list(_score(point)))
+        trial.set_user_attr(_after(epochs), list(score(point)))
         return point
 
 
@@ -150,10 +157,15 @@ def _computed(compute: Callable[[], TradeoffPoint]) -> TradeoffPoint:
         raise TrialPruned(str(given_up)) from given_up
 
 
-def _scores_of_others(trial: optuna.Trial, name: str) -> list[tuple[float, float]]:
-    others = [other for other in trial.study.get_trials(deepcopy=False) if other.number != trial.number]
-    return [tuple(other.user_attrs[name]) for other in others if name in other.user_attrs]
+def _is_beaten(trial: optuna.Trial, name: str, metric: Metric, dense: float, margin: float) -> bool:
+    """Whether another trial is better by the margin and no denser, by the scores that stand under a name."""
+    trials = [one for one in trial.study.get_trials(deepcopy=False) if name in one.user_attrs]
+    scores = {one.number: one.user_attrs[name] for one in trials}
+    merits = {number: (metric.merit(dense, val), density) for number, (val, density) in scores.items()}
+    own = merits.pop(trial.number)
+    return dominated(own, list(merits.values()), margin)
 
 
-def _score(point: TradeoffPoint) -> tuple[float, float]:
-    return point.result.val.after["top1"], point.result.density
+def score(point: TradeoffPoint) -> tuple[float, float]:
+    """The value of the primary metric on val, and the density: what a trial is judged by."""
+    return point.result.val.after[point.identity.primary.name], point.result.density

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
-from pruneexp.experiment.display import Display, rate_text
+from pruneexp.experiment.display import Display, change_heading, headings, rate_text
+from pruneexp.schema import Metric
 from sweeps.driver import Worker
-
-_COLUMNS = ("trial", "density", "rate", "val before", "val after", "test after", "change on val")
 
 
 def numbers(trials: Sequence[FrozenTrial], finalists: Sequence[FrozenTrial]) -> Mapping[str, float]:
@@ -21,8 +20,10 @@ def numbers(trials: Sequence[FrozenTrial], finalists: Sequence[FrozenTrial]) -> 
     return {**counts, "finalists": float(sum(trial.state == TrialState.COMPLETE for trial in finalists))}
 
 
-def show(display: Display, worker: Worker, total: int, finalists: Sequence[FrozenTrial], dense: float) -> None:
-    """The finalists, the densest first: accuracies in percent, then for each layer its level in each of them."""
+def show(
+    display: Display, worker: Worker, total: int, finalists: Sequence[FrozenTrial], metric: Metric, dense: float
+) -> None:
+    """The finalists, the densest first, by their primary metric, then for each layer its level in each of them."""
     trials = worker.finished(total)
     failed = [trial for trial in trials if trial.state == TrialState.FAIL]
     pruned = sum(trial.state == TrialState.PRUNED for trial in trials)
@@ -34,8 +35,9 @@ def show(display: Display, worker: Worker, total: int, finalists: Sequence[Froze
     layers = list(worker.space)
     retrained = [trial for trial in finalists if trial.state == TrialState.COMPLETE]
     shown = sorted(retrained, key=lambda trial: -trial.values[1])
-    rows = [_row(trial, dense) for trial in shown]
-    display.sheet(_COLUMNS, rows)
+    rows = [_row(trial, metric, dense) for trial in shown]
+    moments = headings(metric, "val before", "val after", "test after")
+    display.sheet(("trial", "density", "rate", *moments, change_heading(metric, "change on val")), rows)
     for trial in shown:
         for doubt in trial.user_attrs.get("doubts", ()):
             display.say(f"trial {trial.user_attrs['trial']}: {doubt}")
@@ -45,7 +47,7 @@ def show(display: Display, worker: Worker, total: int, finalists: Sequence[Froze
     display.sheet(("layer", *(row[0] for row in rows)), [_levels(layer, shown) for layer in layers])
 
 
-def _row(trial: FrozenTrial, dense: float) -> tuple[str, ...]:
+def _row(trial: FrozenTrial, metric: Metric, dense: float) -> tuple[str, ...]:
     val, density = trial.values
     before, test = trial.user_attrs.get("before"), trial.user_attrs.get("test")
     return (
@@ -55,7 +57,7 @@ def _row(trial: FrozenTrial, dense: float) -> tuple[str, ...]:
         "" if before is None else f"{before:.2f}",
         f"{val:.2f}",
         "" if test is None else f"{test:.2f}",
-        f"{val - dense:+.2f}",
+        f"{metric.change(dense, val):+.2f}",
     )
 
 

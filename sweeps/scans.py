@@ -10,7 +10,7 @@ from pruneexp.experiment.identity import judged_by, penalties, settings
 from pruneexp.experiment.session import Session
 from pruneexp.pruning.allotment import layer_name
 from pruneexp.pruning.layers import prunable
-from pruneexp.schema import Budget, BudgetKind, LayerSensitivity, Scan, ScanIdentity, score, unflatten
+from pruneexp.schema import Budget, BudgetKind, Scan, ScanIdentity, read_scan
 from pruneexp.sensitivity.groups import groups
 from pruneexp.stages.dense import train_dense
 from pruneexp.stages.graph import Stage
@@ -68,12 +68,8 @@ def scan_once(session: Session, levels: Sequence[float], kind: BudgetKind, optio
     """
     stage = stage_of(session, levels, kind, options or ScanOptions())
     record = session.runner.record(stage)
-    found = Scan(
-        identity=replace(_identity(session, stage, kind, options or ScanOptions()), device=record["device"]),
-        dense=score(record["dense"]),
-        images=record["images"],
-        rows=tuple(unflatten(LayerSensitivity, row) for row in record["rows"]),
-    )
+    of = replace(_identity(session, stage, kind, options or ScanOptions()), device=record["device"])
+    found = read_scan(of, record)
     session.record_scan(found)
     return found
 

@@ -19,7 +19,7 @@ Levels = dict[str, float]
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """A point of a layer's sensitivity curve: ``drop`` is the loss of val accuracy, in points, with it alone pruned."""
+    """A point of a layer's sensitivity curve: ``drop`` is the loss of the metric on val with it alone pruned."""
 
     level: float
     density: float
@@ -45,22 +45,22 @@ class Space:
 
 def curves_of(scan: Scan) -> Curves:
     """The scan's curves, mildest level first; all layers of a coupled group have the curve of the group."""
-    found: dict[str, list[CurvePoint]] = {}
+    metric, found = scan.identity.primary, dict[str, list[CurvePoint]]()
     for row in scan.rows:
-        loss = scan.dense["top1"] - row.val["top1"]
+        loss = metric.loss(scan.dense[metric.name], row.val[metric.name])
         for layer in row.layers:
             found.setdefault(layer, []).append(CurvePoint(row.level.value, row.density, loss))
     return found
 
 
 def bounded(curves: Curves, kind: BudgetKind, cliff: float) -> Space:
-    """Layer by layer, from no pruning to the first level at which pruning it alone costs ``cliff`` points or more.
+    """Layer by layer, from no pruning to the first level at which pruning it alone costs ``cliff`` or more.
 
     Raises:
         UserError: ``cliff`` is not above 0, or the scan has no layer.
     """
     if not cliff > 0:
-        raise UserError(f"study.cliff={cliff:g}: allowed is above 0 points of accuracy")
+        raise UserError(f"study.cliff={cliff:g}: allowed is above 0")
     if not curves:
         raise UserError("the scan has no layer, so there is nothing to search")
     nothing = 0.0 if kind == "quality" else 1.0
@@ -69,7 +69,7 @@ def bounded(curves: Curves, kind: BudgetKind, cliff: float) -> Space:
 
 
 def tolerating(curves: Curves, space: Space, tolerance: float) -> Levels:
-    """Every layer at the hardest level that alone costs at most ``tolerance`` points (Han et al. 2015, section 3.1).
+    """Every layer at the hardest level that alone costs at most ``tolerance`` (Han et al. 2015, section 3.1).
 
     The level between two points of a curve is interpolated linearly in the drop.
     """
@@ -126,10 +126,10 @@ def _at_drop(steps: Sequence[CurvePoint], tolerance: float, mildest: float) -> f
 
 
 def front(scored: Mapping[int, tuple[float, float]], floor: float, dense: float) -> list[tuple[int, float]]:
-    """The Pareto front, as (number, density), of networks given as (accuracy, density) by number.
+    """The Pareto front, as (number, density), of networks given as (merit, density) by number.
 
-    Networks below accuracy ``floor`` are left out. Of those at least as accurate as ``dense``, only the smallest stays,
-    and of several that are equally small and accurate, only the first.
+    Networks below merit ``floor`` are left out. Of those at least as good as ``dense``, only the smallest stays, and of
+    several that are equally small and good, only the first.
     """
     alive = {number: score for number, score in scored.items() if score[0] >= floor}
     best = sorted(pareto_front(dict(sorted(alive.items()))))

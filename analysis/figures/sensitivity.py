@@ -1,30 +1,30 @@
-"""Accuracy change against parameters pruned away, layer by layer, as in Han et al. 2015, Figure 6."""
+"""Change of accuracy, or of another metric, with one layer pruned at a time, as in Han et al. 2015, Figure 6."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import pandas as pd
 
 from analysis.drawing import panels, style
 from analysis.paper import paper_numbers
 from analysis.records.frames import SUBJECT
-from analysis.statistics import layer_curves
+from analysis.statistics import layer_curves, scoring
 from analysis.statistics.conditions import joined
 from analysis.statistics.layer_curves import Layer, LevelMark, Panel, Way
 from pruneexp.errors import UserError
+from pruneexp.schema import TOP1, TOP5, Metric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-Metric = Literal["auto", "top1", "top5"]
-
 MADE_OF = "scans"
-DEEPEST = -20.0  # points: the lower end of the paper's y axis
+#: The lower end of the y axis, by the unit of changes: in points that of the paper.
+DEEPEST: Mapping[str, float] = {"points": -20.0, "%": -100.0}
 MOST_WAYS = 3  # rows of panels that a page can hold
 PANELS: dict[Panel, str] = {"conv": "Convolutional layers", "linear": "Fully connected layers"}
 LEGEND: Mapping[str, Any] = {
@@ -43,19 +43,19 @@ class PaperSensitivity(NamedTuple):
 
 
 class SensitivityCurves(NamedTuple):
-    """Everything in the picture: a row of panels per way of scanning, a curve per layer. Accuracies are on val."""
+    """Everything in the picture: a row of panels per way of scanning, a curve per layer. Scores are those on val."""
 
     data: str
     model: str
-    metric: Literal["top1", "top5"]
+    metric: Metric
     ways: tuple[Way, ...]
     paper: tuple[PaperSensitivity, ...]
 
 
 class SensitivityRow(NamedTuple):
-    """One mark; changes in points, ``pruned`` and accuracies in percent, run ids separated by spaces.
+    """One mark; changes as ``Metric.change`` measures them, ``pruned`` in percent, run ids separated by spaces.
 
-    ``low`` and ``high`` are the band: over seeds where ``n`` > 1, else a 95 % bootstrap interval over the images.
+    ``low`` and ``high`` are the band: over seeds where ``n`` > 1, else a 95 % bootstrap interval over the examples.
     """
 
     source: str
@@ -71,7 +71,7 @@ class SensitivityRow(NamedTuple):
     change_std: float | None
     low: float | None
     high: float | None
-    accuracy_mean: float | None
+    value_mean: float | None
     n: int | None
     runs: str
 
@@ -79,7 +79,7 @@ class SensitivityRow(NamedTuple):
 def data(
     frame: pd.DataFrame,
     *,
-    metric: Annotated[Metric, "auto: top5 on imagenet, as in Figure 5, else top1"] = "auto",
+    metric: Annotated[str, "auto: the primary one, but top5 on imagenet, as in Figure 5"] = scoring.AUTO,
 ) -> SensitivityCurves:
     """The curves of one network on one data set; each way of scanning it by itself.
 
@@ -92,21 +92,21 @@ def data(
     if len(subjects) > 1:
         raise UserError(f"one figure shows one network on one data set, not {', '.join(map('/'.join, subjects))}.")
     ((dataset, model),) = subjects
-    chosen: Literal["top1", "top5"] = ("top5" if dataset == "imagenet" else "top1") if metric == "auto" else metric
-    rows = frame.dropna(subset=[f"change_{chosen}"])
+    chosen = scoring.shown(frame, metric)
+    rows = frame.dropna(subset=[f"change_{chosen.name}"])
     if rows.empty:
-        raise UserError(f"no scan of {model} on {dataset} has a {chosen} accuracy.")
-    made = layer_curves.ways(rows, chosen)
+        raise UserError(f"no scan of {model} on {dataset} has a {chosen.title}.")
+    made = layer_curves.ways(rows, chosen.name)
     if len(made) > MOST_WAYS:
         raise UserError(
             f"{model} on {dataset} was scanned in {len(made)} ways, and {MOST_WAYS} fit in one figure: choose with "
             f"--where by {', '.join(layer_curves.varying(rows))}."
         )
-    return SensitivityCurves(dataset, model, chosen, made, _paper(model))
+    return SensitivityCurves(dataset, model, chosen, made, _paper(model, chosen))
 
 
-def _paper(model: str) -> tuple[PaperSensitivity, ...]:
-    if not model.startswith("alexnet"):
+def _paper(model: str, metric: Metric) -> tuple[PaperSensitivity, ...]:
+    if not model.startswith("alexnet") or metric not in (TOP1, TOP5):
         return ()
     marks: dict[str, list[tuple[float, float]]] = {}
     for number in paper_numbers("han2015_fig6_sensitivity"):
@@ -125,8 +125,8 @@ def runs(made: SensitivityCurves) -> tuple[str, ...]:
 def rows(made: SensitivityCurves) -> Iterable[SensitivityRow]:
     for way, layer, mark in _marks(made):
         conditions = joined(way.conditions)
-        where = "runs", made.data, made.model, "val", made.metric, layer.group, conditions, mark.level, mark.pruned
-        numbers = mark.change.mean, mark.change.std, mark.low, mark.high, mark.accuracy.mean, mark.change.n
+        where = "runs", made.data, made.model, "val", made.metric.name, layer.group, conditions, mark.level, mark.pruned
+        numbers = mark.change.mean, mark.change.std, mark.low, mark.high, mark.value.mean, mark.change.n
         yield SensitivityRow(*where, *numbers, " ".join(mark.runs))
     for paper in made.paper:
         for pruned, change in paper.marks:
@@ -140,21 +140,21 @@ def _marks(made: SensitivityCurves) -> Iterable[tuple[Way, Layer, LevelMark]]:
 
 def caption(made: SensitivityCurves) -> str:
     counts = sorted({images for way in made.ways for images in way.images})
-    images = f", {counts[0]:,} images" if len(counts) == 1 else ""
-    changed = f"Change of {made.metric.replace('top', 'top-')} accuracy on the val split{images}"
+    example, outputs = scoring.words(made.metric)
+    images = f", {counts[0]:,} {example}s" if len(counts) == 1 else ""
+    changed = f"Change of {made.metric.title} on the val split{images}"
     how = f"when one layer is pruned and all others stay dense{_retraining(made)}"
     parts = [f"{changed}, against the dense network of the same seed, {how}.", _spread(made)]
     bottom, _ = limits(made)
-    beyond = [mark.change.mean for _, _, mark in _marks(made) if mark.change.mean < bottom]
+    beyond = [gain for gain in _gains(made) if gain < bottom]
     if beyond:
-        parts.append(
-            f"Below the picture: {len(beyond)} mark{'s' if len(beyond) > 1 else ''}, "
-            f"down to {_signed(min(beyond))} points."
-        )
+        worst = scoring.worst(made.metric, min(beyond)).replace(".0 ", " ")
+        parts.append(f"Below the picture: {len(beyond)} mark{'s' if len(beyond) > 1 else ''}, {worst}.")
     undefined = sum(mark.undefined > 0 for _, _, mark in _marks(made))
     if undefined:
         parts.append(
-            f"Logits that are not numbers count as wrong answers, at {undefined} mark{'s' if undefined > 1 else ''}."
+            f"{outputs.capitalize()} that are not numbers count as wrong answers, at {undefined} "
+            f"mark{'s' if undefined > 1 else ''}."
         )
     if _compared(made):
         parts.append(
@@ -176,7 +176,7 @@ def _spread(made: SensitivityCurves) -> str:
     counts = sorted({mark.change.n for _, _, mark in _marks(made)})
     seeds = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
     over_seeds = f"Marks: mean over {seeds} seeds; bands: from the lowest to the highest seed"
-    over_images = "95 % bootstrap intervals over the images"
+    over_images = f"95 % bootstrap intervals over the {scoring.words(made.metric)[0]}s"
     if counts == [1]:
         return f"Bands: {over_images}." if any(mark.low is not None for _, _, mark in _marks(made)) else ""
     return f"{over_seeds}, {over_images} where there is one seed." if counts[0] == 1 else f"{over_seeds}."
@@ -188,10 +188,14 @@ def _compared(made: SensitivityCurves) -> tuple[PaperSensitivity, ...]:
 
 
 def limits(made: SensitivityCurves) -> tuple[float, float]:
-    """The y axis: the paper's, less deep where nothing falls as far."""
-    means = [mark.change.mean for _, _, mark in _marks(made)]
-    bottom = DEEPEST if _compared(made) else max(DEEPEST, min(-2.0, math.floor(1.15 * min(means))))
-    return bottom, max(-bottom / 20.0, math.ceil(2.2 * max(means)) / 2)
+    """The y axis as gains, worst first: the paper's, less deep where nothing falls as far."""
+    gains, deepest = _gains(made), DEEPEST[made.metric.change_unit]
+    bottom = deepest if _compared(made) else max(deepest, min(-2.0, math.floor(1.15 * min(gains))))
+    return bottom, max(-bottom / 20.0, math.ceil(2.2 * max(gains)) / 2)
+
+
+def _gains(made: SensitivityCurves) -> list[float]:
+    return [scoring.gain(made.metric, mark.change.mean) for _, _, mark in _marks(made)]
 
 
 def draw(made: SensitivityCurves) -> Figure:
@@ -213,7 +217,7 @@ def draw(made: SensitivityCurves) -> Figure:
             _panel(axes, made, way, panel, looks[panel])
             axes.tick_params(labelleft=column == 0)
             if column == 0:
-                axes.set_ylabel(f"{made.metric.replace('top', 'top-')} accuracy change, points")
+                axes.set_ylabel(f"{made.metric.title} change, {made.metric.change_unit}")
             if row == len(made.ways) - 1:
                 axes.set_xlabel("parameters of the layer pruned away, %")
                 axes.legend(handles=handles[panel], ncols=page.columns(labels[panel]), **LEGEND)
@@ -236,9 +240,9 @@ def _panel(axes: Axes, made: SensitivityCurves, way: Way, panel: Panel, lines: d
     from matplotlib.ticker import MaxNLocator
 
     axes.set_xlim(0.0, 100.0)
-    axes.set_ylim(*limits(made))
+    axes.set_ylim(*(scoring.gain(made.metric, end) for end in limits(made)))  # the better is up
     axes.axhline(0.0, color=style.INK, linewidth=0.8, zorder=1.0)
-    axes.yaxis.set_major_formatter(lambda value, _: _signed(value))
+    axes.yaxis.set_major_formatter(lambda value, _: scoring.signed(value).removesuffix(".0"))
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=(1, 2, 5, 10)))
     axes.set_title(PANELS[panel], loc="left", size=9.0, weight="normal", pad=5.0)
     papers = [paper for paper in made.paper if paper.panel == panel] if way.retrain_epochs == 0 else []
@@ -251,11 +255,12 @@ def _panel(axes: Axes, made: SensitivityCurves, way: Way, panel: Panel, lines: d
 
 def _curve(axes: Axes, layer: Layer, look: style.Line) -> None:
     """Band and line; the line starts at the dense network, where nothing is pruned and nothing changes."""
-    banded = [(mark.pruned, mark.low, mark.high) for mark in layer.marks if mark.low is not None]
+    banded = [(mark.pruned, scoring.drawn(mark.low), scoring.drawn(mark.high))
+              for mark in layer.marks if mark.low is not None and mark.high is not None]  # fmt: skip
     if banded:
         pruned, low, high = zip(*banded, strict=True)
         axes.fill_between(pruned, low, high, color=look.colour, alpha=0.13, linewidth=0.0, zorder=2.0)
-    x, y = [mark.pruned for mark in layer.marks], [mark.change.mean for mark in layer.marks]
+    x, y = [mark.pruned for mark in layer.marks], [scoring.drawn(mark.change.mean) for mark in layer.marks]
     axes.add_line(_line(look, [0.0, *x], [0.0, *y], markevery=slice(1, None)))
 
 
@@ -290,7 +295,3 @@ def _line(
         label=label,
         zorder=3.0,
     )
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.1f}".replace("-", "−").removesuffix(".0") if round(value, 1) else "0"

@@ -1,11 +1,11 @@
-"""Accuracy change against parameters pruned away, as in Han et al. 2015, Figure 5."""
+"""Change of accuracy, or of another metric, against parameters pruned away, as in Han et al. 2015, Figure 5."""
 
 from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import pandas as pd
 
@@ -13,22 +13,24 @@ from analysis.drawing import style
 from analysis.paper import paper_numbers
 from analysis.records import frames
 from analysis.records.frames import Split
+from analysis.statistics import scoring
 from analysis.statistics.conditions import joined
 from analysis.statistics.curves import Curve, curves
 from analysis.statistics.moments import of_curves
 from pruneexp.errors import UserError
+from pruneexp.schema import TOP1, TOP5, Metric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-Metric = Literal["auto", "top1", "top5"]
-
 #: The paper's axes: x from 40 to 100 %, y from +0.5 to -4.5 points.
 PAPER_X = 40.0
 PAPER_Y = (-4.5, 0.5)
-DEEPEST = -12.0  # what falls further is marked at the edge: one collapsed network must not flatten all others
+#: The least that the y axis shows, and the most below the dense network, by the unit of changes: what falls further is
+#: marked at the edge, for one collapsed network must not flatten all others.
+AXES: Mapping[str, tuple[tuple[float, float], float]] = {"points": (PAPER_Y, -12.0), "%": ((-20.0, 2.0), -100.0)}
 RATES = (2, 3, 5, 10, 20, 50)  # the second axis on top
 
 _ORDER = (("l2", "before"), ("l1", "before"), ("l1", "after"), ("l2", "after"), ("l2", "rounds"))
@@ -57,13 +59,13 @@ class Tradeoff(NamedTuple):
     data: str
     model: str
     split: Split
-    metric: Literal["top1", "top5"]
+    metric: Metric
     curves: tuple[Curve, ...]
     paper: tuple[PaperTradeoff, ...]
 
 
 class TradeoffRow(NamedTuple):
-    """One mark; changes in points, ``pruned`` and accuracies in percent, run ids separated by spaces."""
+    """One mark; changes as ``Metric.change`` measures them, ``pruned`` in percent, run ids separated by spaces."""
 
     source: str
     data: str
@@ -78,7 +80,7 @@ class TradeoffRow(NamedTuple):
     change_std: float | None
     change_min: float | None
     change_max: float | None
-    accuracy_mean: float | None
+    value_mean: float | None
     n: int | None
     doubtful: int | None
     runs: str
@@ -87,15 +89,15 @@ class TradeoffRow(NamedTuple):
 def data(
     frame: pd.DataFrame,
     *,
-    split: Annotated[Split, "the split that accuracies are shown on"] = "test",
-    metric: Annotated[Metric, "auto: top5 on imagenet, as in the paper, else top1"] = "auto",
+    split: Annotated[Split, "the split that scores are shown on"] = "test",
+    metric: Annotated[str, "auto: the primary one, but top5 on imagenet, as in papers"] = scoring.AUTO,
 ) -> Tradeoff:
     """The curves of one network on one data set, from its points of mode ``prune``.
 
     Without retraining only one-shot pruning counts: in later rounds the network has been retrained before.
 
     Raises:
-        UserError: there is no such point, or there are several networks or data sets.
+        UserError: there is no such point, or there are several networks, data sets or primary metrics.
     """
     points = frame[frame["mode"] == "prune"]
     subjects = sorted(set(zip(points["data"], points["model"], strict=True)))
@@ -104,21 +106,21 @@ def data(
     if len(subjects) > 1:
         raise UserError(f"one trade-off shows one network on one data set, not {', '.join(map('/'.join, subjects))}.")
     ((dataset, model),) = subjects
-    chosen: Literal["top1", "top5"] = ("top5" if dataset == "imagenet" else "top1") if metric == "auto" else metric
-    moments = of_curves(points, split, chosen)
+    chosen = scoring.shown(points, metric)
+    moments = of_curves(points, split, chosen.name)
     if moments.empty:
-        raise UserError(f"no point of {model} on {dataset} has a {chosen} accuracy on the {split} split.")
+        raise UserError(f"no point of {model} on {dataset} has a {chosen.title} on the {split} split.")
     conditions = tuple(name for name in frames.CONDITIONS if name != "reg")
     made = curves(moments, ("reg", "moment"), conditions, rank=_rank)
-    return Tradeoff(dataset, model, split, chosen, made, _paper(model))
+    return Tradeoff(dataset, model, split, chosen, made, _paper(model, chosen))
 
 
 def _rank(look: tuple[str, ...]) -> int:
     return [*_ORDER, look].index(look)
 
 
-def _paper(model: str) -> tuple[PaperTradeoff, ...]:
-    if not model.startswith("alexnet"):
+def _paper(model: str, metric: Metric) -> tuple[PaperTradeoff, ...]:
+    if not model.startswith("alexnet") or metric not in (TOP1, TOP5):
         return ()
     digitised = paper_numbers("han2015_fig5_tradeoff")
     found = []
@@ -140,13 +142,13 @@ def runs(made: Tradeoff) -> tuple[str, ...]:
 
 
 def rows(made: Tradeoff) -> Iterable[TradeoffRow]:
-    subject = (made.data, made.model, made.split, made.metric)
+    subject = (made.data, made.model, made.split, made.metric.name)
     for curve in made.curves:
         conditions = joined(curve.conditions)
         for mark in curve.marks:
             change = mark.change
             where = ("runs", *subject, label(curve), conditions, mark.budget)
-            numbers = (change.mean, change.std, change.low, change.high, mark.accuracy.mean)
+            numbers = (change.mean, change.std, change.low, change.high, mark.value.mean)
             yield TradeoffRow(*where, mark.pruned, *numbers, change.n, mark.doubtful, " ".join(mark.runs))
     for paper in made.paper:
         for pruned, change_mean in paper.marks:
@@ -157,20 +159,24 @@ def rows(made: Tradeoff) -> Iterable[TradeoffRow]:
 def caption(made: Tradeoff) -> str:
     bottom, _ = limits(made)
     parts = [
-        f"Change of {made.metric.replace('top', 'top-')} accuracy on the {made.split} split",
+        f"Change of {made.metric.title} on the {made.split} split",
         "against the dense network of the same seed.",
     ]
     if any(mark.change.n > 1 for curve in made.curves for mark in curve.marks):
         parts.append("Marks: mean over n seeds; bands: from the lowest to the highest seed.")
-    beyond = [mark.change.mean for curve in made.curves for mark in curve.marks if mark.change.mean <= bottom]
+    beyond = [
+        gain for curve in made.curves for mark in curve.marks if (gain := _gain(made, mark.change.mean)) <= bottom
+    ]
     if beyond:
         parts.append(
             f"Triangles at the lower edge: {len(beyond)} mark{'s' if len(beyond) > 1 else ''} beyond it, "
-            f"down to {_signed(min(beyond))} points."
+            f"{scoring.worst(made.metric, min(beyond))}."
         )
     if any(mark.doubtful for curve in made.curves for mark in curve.marks):
+        example, outputs = scoring.words(made.metric)
         parts.append(
-            "Crossed out: some of these networks give the same outputs for every image, or logits that are not numbers."
+            f"Crossed out: some of these networks give the same outputs for every {example}, or {outputs} that are not "
+            "numbers."
         )
     if made.paper:
         parts.append("Thin lines: Han et al. 2015, Figure 5, read off the image (AlexNet, ImageNet, top-5).")
@@ -178,14 +184,18 @@ def caption(made: Tradeoff) -> str:
 
 
 def limits(made: Tradeoff) -> tuple[float, float]:
-    """The y axis: the paper's, widened for what the retrained networks do, yet never below ``DEEPEST``."""
-    means = [mark.change.mean for curve in made.curves for mark in curve.marks]
-    retrained = [
-        mark.change.mean for curve in made.curves if curve.style[1] != "before" for mark in curve.marks
-    ] or means  # fmt: skip
-    deepest = min((change for change in retrained if change >= DEEPEST / 1.1), default=0.0)
-    highest = max(mark.change.high for curve in made.curves for mark in curve.marks)
-    return min(PAPER_Y[0], math.floor(2.2 * deepest) / 2), max(PAPER_Y[1], math.ceil(2.2 * highest) / 2)
+    """The y axis as gains, worst first: the paper's, widened for what the retrained networks do, as ``AXES`` has it."""
+    (lowest, top), limit = AXES[made.metric.change_unit]
+    marks = [(curve.style[1], mark.change) for curve in made.curves for mark in curve.marks]
+    retrained = [_gain(made, change.mean) for moment, change in marks if moment != "before"]
+    retrained = retrained or [_gain(made, change.mean) for _, change in marks]
+    deepest = min((gain for gain in retrained if gain >= limit / 1.1), default=0.0)
+    highest = max(_gain(made, end) for _, change in marks for end in (change.low, change.high))
+    return min(lowest, math.floor(2.2 * deepest) / 2), max(top, math.ceil(2.2 * highest) / 2)
+
+
+def _gain(made: Tradeoff, change: float) -> float:
+    return scoring.gain(made.metric, change)
 
 
 def draw(made: Tradeoff) -> Figure:
@@ -208,7 +218,7 @@ def draw(made: Tradeoff) -> Figure:
         dashes = (0, (4, 3)) if paper.style[1] == "before" else "solid"
         axes.plot(*zip(*paper.marks, strict=True), color=colour, alpha=0.4, linewidth=0.9, linestyle=dashes, zorder=1.5)
     for level, curve in enumerate(made.curves):
-        _curve(axes, curve, level)
+        _curve(axes, made, curve, level)
     place = {"loc": "upper left", "bbox_to_anchor": (1.02, 1.0)} if aside else {"loc": "lower left"}
     axes.legend(handles=handles, handlelength=2.8, **place)
     figure.text(0.72 / width, 0.12 / total, "\n".join(words), fontsize=7.5, color=style.FAINT, linespacing=1.4)
@@ -219,11 +229,11 @@ def _frame(axes: Axes, made: Tradeoff) -> None:
     leftmost = min(mark.pruned for curve in made.curves for mark in curve.marks)
     left = min(PAPER_X, 10.0 * math.floor(leftmost / 10.0))
     axes.set_xlim(left, 100.0)
-    axes.set_ylim(*limits(made))
+    axes.set_ylim(*(_gain(made, end) for end in limits(made)))  # the better is up, whichever way that is
     axes.axhline(0.0, color=style.INK, linewidth=0.8, zorder=1.0)
     axes.set_xlabel("parameters pruned away, %")
-    axes.set_ylabel(f"{made.metric.replace('top', 'top-')} accuracy change, points")
-    axes.yaxis.set_major_formatter(lambda value, _: _signed(value))
+    axes.set_ylabel(f"{made.metric.title} change, {made.metric.change_unit}")
+    axes.yaxis.set_major_formatter(lambda value, _: scoring.signed(value))
     axes.set_title(f"{made.model} on {made.data}", pad=25)
     rates = axes.secondary_xaxis("top")
     rates.set_xticks([100.0 * (1.0 - 1.0 / rate) for rate in RATES], [f"{rate}×" for rate in RATES])
@@ -240,24 +250,27 @@ def _frame(axes: Axes, made: Tradeoff) -> None:
     )
 
 
-def _curve(axes: Axes, curve: Curve, level: int) -> None:
+def _curve(axes: Axes, made: Tradeoff, curve: Curve, level: int) -> None:
     """Band, line, and at the lower edge, on a ``level`` of the curve's own, a triangle for each mark beyond it."""
     reg, moment = curve.style
     line = style.line(reg, moment, curve.variant)
     x = [mark.pruned for mark in curve.marks]
-    y = [mark.change.mean for mark in curve.marks]
+    y = [scoring.drawn(mark.change.mean) for mark in curve.marks]
     if any(mark.change.n > 1 for mark in curve.marks):
-        low, high = [mark.change.low for mark in curve.marks], [mark.change.high for mark in curve.marks]
+        low = [scoring.drawn(mark.change.low) for mark in curve.marks]
+        high = [scoring.drawn(mark.change.high) for mark in curve.marks]
         axes.fill_between(x, low, high, color=line.colour, alpha=0.12, linewidth=0.0, zorder=2.0)
     axes.add_line(_handle(curve, x, y))
-    bottom, top = axes.get_ylim()
-    crossed = [(mark.pruned, max(mark.change.mean, bottom)) for mark in curve.marks if mark.doubtful]
+    bottom, top = limits(made)
+    gains = [_gain(made, mark.change.mean) for mark in curve.marks]
+    crossed = [(mark.pruned, _gain(made, max(gain, bottom)))
+               for mark, gain in zip(curve.marks, gains, strict=True) if mark.doubtful]  # fmt: skip
     if crossed:
         axes.plot(
             *zip(*crossed, strict=True), linestyle="none", marker="x", markersize=9.0, color=style.INK, zorder=5.0
         )
-    beyond = [pruned for pruned, change in zip(x, y, strict=True) if change <= bottom]
-    height = [bottom + (0.012 + 0.022 * level) * (top - bottom)] * len(beyond)
+    beyond = [pruned for pruned, gain in zip(x, gains, strict=True) if gain <= bottom]
+    height = [_gain(made, bottom + (0.012 + 0.022 * level) * (top - bottom))] * len(beyond)
     axes.plot(beyond, height, linestyle="none", marker="v", markersize=4.0, color=line.colour, zorder=4.0)
 
 
@@ -279,7 +292,3 @@ def _handle(curve: Curve, x: Iterable[float] = (), y: Iterable[float] = ()) -> L
         label=f"{label(curve)} ({curve.seeds})",
         zorder=3.0,
     )
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.1f}".replace("-", "−") if round(value, 1) else "0"

@@ -21,16 +21,31 @@ from analysis.publishing.sheet import csv_text, latex, markdown
 from analysis.records import frames
 from analysis.statistics import doubts, selection
 from pruneexp.errors import UserError
+from pruneexp.schema import TOP1
 
 
 def subjects(publication: Publication, frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The file names, without suffix, that a publication makes of this frame, each with its part of the frame."""
+    """The file names, without suffix, that a publication makes of this frame, each with its part of the frame.
+
+    Records that are judged by different metrics are never in one part.
+    """
     if publication.kind == "table" or frame.empty:
-        yield publication.name, frame
+        yield from _by_metric(publication.name, frame)
         return
     for key, rows in selection.groups(frame, frames.SUBJECT):
         parts = (publication.name, *(re.sub(r"[^\w.-]+", "_", str(value)) for value in key.values()))
-        yield "-".join(parts), rows.reset_index(drop=True)
+        yield from _by_metric("-".join(parts), rows.reset_index(drop=True))
+
+
+def _by_metric(name: str, frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The whole under its name; of several metrics, those but top-1 accuracy add theirs to the name."""
+    metrics = frames.primaries(frame)
+    if len(metrics) <= 1:
+        yield name, frame
+        return
+    for metric in metrics:
+        rows = frame[frames.judged_by(frame, metric)].reset_index(drop=True)
+        yield name if metric == TOP1 else f"{name}-{metric.name}", rows
 
 
 def each(

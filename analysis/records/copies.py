@@ -3,7 +3,8 @@
 Beside the Parquet files it spares 800 requests for as many curves, and holds the points of curves without a file.
 One file per tracking store: a checksum, then an Arrow table with a row for each point and what the store told of its
 run. It is written whole or not at all; of two readers at once the last one's stays, which is no less true. A copy of
-other columns, and one that is damaged, is made anew. Knows neither how a store is read nor what the columns mean.
+other columns, and one that is damaged, is made anew. Knows neither how a store is read nor what the columns mean, but
+for those of metrics.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import pyarrow.compute as pc
 from analysis.records.runs import Changes, Known, Stamp
 from analysis.records.uris import sqlite_path
 from pruneexp.errors import redact
+from pruneexp.schema.columns import joined, metric_columns, with_metrics
 
 NOTHING = Known({}, "")
 LAYOUT = 2  # of the file, but for the columns
@@ -53,13 +55,13 @@ class Copy:
     def learn(self, rows: pa.Table) -> None:
         """Take over points, with the stamps of their runs, that are not known yet."""
         unknown = rows.filter(pc.invert(pc.is_in(rows["run_id"], value_set=self.rows["run_id"].combine_chunks())))
-        self.rows = pa.concat_tables([self.rows, unknown]).combine_chunks()
+        self.rows = joined([self.rows, unknown]).combine_chunks()
         self.known = Known({**self.known.runs, **_stamps(unknown)}, self.known.state)
         self.learned += len(unknown)
 
     def points(self, same: Mapping[str, str]) -> pa.Table:
         """The points of these runs, given with the present names of their experiments."""
-        found = self._only(same).select(self.schema.names)
+        found = self._only(same).drop_columns([name for name, _ in STAMPS])
         names = pa.array([same[run_id] for run_id in found["run_id"].to_pylist()], pa.string())
         return found.set_column(found.schema.get_field_index("experiment"), "experiment", names)
 
@@ -73,7 +75,7 @@ class Copy:
         fresh = points
         for (name, kind), values in zip(STAMPS, list(beside) or [()] * len(STAMPS), strict=True):
             fresh = fresh.append_column(name, pa.array(values, kind))
-        rows = pa.concat_tables([self._only(self.known.runs.keys() - outdated), fresh])
+        rows = joined([self._only(self.known.runs.keys() - outdated), fresh])
         states = {**self.states, self.selection: changes.state}
         half = self.path.with_name(f".{self.path.name}.{os.getpid()}.{id(self)}")
         try:
@@ -88,10 +90,17 @@ class Copy:
     def read(self) -> None:
         """Raises ``OSError`` for a file that cannot be read, ``ValueError`` for one that is damaged."""
         rows, about = _unpacked(self.path.read_bytes())
-        if about["layout"] != LAYOUT or rows.schema.remove_metadata() != self.rows.schema:
+        if about["layout"] != LAYOUT or not self._fits(rows.schema):
             return
         self.rows, self.states = rows.replace_schema_metadata(), about["states"]
         self.known = Known(_stamps(rows), self.states.get(self.selection, ""))
+
+    def _fits(self, found: pa.Schema) -> bool:
+        """Whether a copy has these columns, and beyond them none but those of further metrics."""
+        needed = self.rows.schema
+        same = [field for field in found if field.name in needed.names]
+        others = [field for field in found if field.name not in needed.names]
+        return pa.schema(same) == needed and others == list(with_metrics(pa.schema([]), metric_columns(found.names)))
 
     def _only(self, runs: Mapping[str, object] | set[str]) -> pa.Table:
         return self.rows.filter(pc.is_in(self.rows["run_id"], value_set=pa.array(runs, pa.string())))

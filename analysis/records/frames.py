@@ -10,8 +10,11 @@ Pure: knows neither the store the points came from nor what will be drawn. Colum
     undefined                      on how many images logits are no numbers, in words; empty where on none
     pruned                         percent of the prunable weights that are gone
     compression                    dense / kept weights
-    SPLIT.change_WHEN.METRIC       accuracy minus that of the dense network of the same seed, in points (a loss is
-                                   negative): val or test, before or after (retraining), top1 or top5
+    SPLIT.change_WHEN.METRIC       the metric against that of the dense network of the same seed, as ``Metric.change``
+                                   measures it: val or test, before or after (retraining), top1, top5 or the primary
+                                   metric of a point
+
+Of other metrics, no record says what their changes are measured in.
 """
 
 from __future__ import annotations
@@ -23,11 +26,15 @@ from typing import Literal, NamedTuple
 import pandas as pd
 import pyarrow as pa
 
-from pruneexp.schema import REPEATED, columns
+from pruneexp.schema import REPEATED, TOP1, TOP5, Metric, columns
 from pruneexp.schema.columns import IDENTITY, LoggedPoint
 
 Split = Literal["test", "val"]
 _SLACK = 1e-9  # of a number: 3 * 1e-5 and 3e-5 differ in their last bit
+
+#: Larger values, as the perplexity of a network without sense has them, count as this one: means stay numbers.
+LARGEST = 1e12
+_OF_METRICS = ("metric.name", "metric.unit", "metric.direction")
 
 SUBJECT = ("data", "model")
 BUDGET = ("budget.kind", "budget.value")
@@ -56,12 +63,47 @@ def frame(points: pa.Table | Iterable[LoggedPoint]) -> pd.DataFrame:
     """
     table = points if isinstance(points, pa.Table) else columns.table(points)
     made: pd.DataFrame = table.to_pandas()
+    more = columns.metric_columns(made.columns)
+    made[more] = made[more].clip(-LARGEST, LARGEST)
     made = made.sort_values([*SUBJECT, "mode", *CONDITIONS, *BUDGET, "seed", "started", "run_id"], ignore_index=True)
     derived = {"key": made["point_key"], "pruned": 100.0 * (1.0 - made["density"])}
     derived["compression"] = made["weights_total"] / made["weights_kept"]
     for split in typing.get_args(Split):
         for when in ("before", "after"):
-            for metric in ("top1", "top5"):
-                change = made[f"{split}.{when}.{metric}"] - made[f"{split}.dense.{metric}"]
-                derived[f"{split}.change_{when}.{metric}"] = change
+            found = with_changes(made, f"{split}.dense.{{}}", f"{split}.{when}.{{}}", f"{split}.change_{when}.{{}}")
+            derived |= found
     return made.assign(**derived)
+
+
+def with_changes(rows: pd.DataFrame, dense: str, after: str, change: str) -> dict[str, pd.Series]:
+    """Columns with the changes of top-1, of top-5 and of the primary metric of each row.
+
+    ``dense`` and ``after`` are the names of the columns with the values, with ``{}`` for the metric; ``change`` is that
+    of the new one.
+    """
+    made: dict[str, pd.Series] = {}
+    for metric in dict.fromkeys((TOP1, TOP5, *primaries(rows))):
+        name, values = change.format(metric.name), (rows[each.format(metric.name)] for each in (dense, after))
+        found = changes(metric, *values)
+        made[name] = found.where(judged_by(rows, metric), made[name]) if name in made else found
+    return made
+
+
+def primaries(rows: pd.DataFrame) -> list[Metric]:
+    """The metrics that rows are judged by."""
+    told = rows[list(_OF_METRICS)].drop_duplicates().itertuples(index=False, name=None)
+    return [TOP1 if pd.isna(name) else Metric(name, unit, direction) for name, unit, direction in told]
+
+
+def judged_by(rows: pd.DataFrame, metric: Metric) -> pd.Series[bool]:
+    """Whether this is the primary metric of each row."""
+    given = zip(_OF_METRICS, (metric.name, metric.unit, metric.direction), strict=True)
+    same = pd.concat([rows[column] == value for column, value in given], axis=1).all(axis=1)
+    return same | rows["metric.name"].isna() if metric == TOP1 else same
+
+
+def changes(metric: Metric, dense: pd.Series, after: pd.Series) -> pd.Series:
+    """``Metric.change`` of each row."""
+    if metric.unit == "%":
+        return after - dense
+    return (100.0 * (after - dense) / dense.abs().mask(dense == 0.0)).clip(-LARGEST, LARGEST)

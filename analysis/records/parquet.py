@@ -15,11 +15,14 @@ import pyarrow.parquet as pq
 from analysis.records import copies
 from analysis.records.runs import PointsFile
 from pruneexp.schema import PointIdentity, PointResult, flat_defaults
-from pruneexp.schema.columns import LAYERS, SCHEMA
+from pruneexp.schema.columns import LAYERS, OPTIONAL, SCHEMA, joined, metric_columns, with_metrics
 
 #: What a column is taken for that a file of an earlier version lacks; every other column must be there.
 _DEFAULTS = {**flat_defaults(PointIdentity), **flat_defaults(PointResult)}
+_DEFAULTS |= {name: None for name in SCHEMA.names if name.endswith(".top5")}
 _READ = pa.schema([*SCHEMA, ("ended", pa.int64()), ("experiment_id", pa.string())])
+#: What a file of classification has.
+_USUAL = pa.schema([field for field in _READ if field.name not in OPTIONAL])
 
 
 class PointsTable(NamedTuple):
@@ -38,9 +41,11 @@ def rows_of(files: Iterable[PointsFile]) -> PointsTable:
             tables.append(_rows(_opened(file)))
         except (OSError, ValueError, pa.ArrowException) as error:
             passed_over.setdefault(str(error), []).append(file.name)
-    whole = _each_once(pa.concat_tables(tables).combine_chunks())
+    whole = _each_once(joined(tables).combine_chunks())
     stamps = (whole["experiment_id"], whole["ended"], _repeated("", whole, pa.string()))
-    rows = pa.table([*whole.select(SCHEMA.names).columns, *stamps], pa.schema([*SCHEMA, *copies.STAMPS]))
+    rows = whole.drop_columns(["experiment_id", "ended"])
+    for (name, kind), values in zip(copies.STAMPS, stamps, strict=True):
+        rows = rows.append_column(pa.field(name, kind), values)
     return PointsTable(rows, tuple(_remark(reason, names) for reason, names in passed_over.items()))
 
 
@@ -73,14 +78,16 @@ def _opened(file: PointsFile) -> pq.ParquetFile:
 def _rows(file: pq.ParquetFile) -> pa.Table:
     """Raises ``ValueError`` where a column is missing or holds something else."""
     names = set(file.schema_arrow.names)
-    table = file.read(columns=[name for name in _READ.names if name in names], use_threads=False)
-    if not table.schema.equals(_READ):  # of another version
+    metrics = metric_columns(file.schema_arrow.names)
+    table = file.read(columns=[*(name for name in _READ.names if name in names), *metrics], use_threads=False)
+    if not table.schema.equals(_USUAL):  # of another version, or with other metrics
         for name in _READ.names:
             if name not in names and name not in _DEFAULTS:
                 raise ValueError(f"it has no {name}")
+        wanted = with_metrics(_READ, metrics)
         columns = [table[field.name] if field.name in names else _repeated(_DEFAULTS[field.name], table, field.type)
-                   for field in _READ]  # fmt: skip
-        table = pa.table(columns, _READ.names).cast(_READ)
+                   for field in wanted]  # fmt: skip
+        table = pa.table(columns, wanted.names).cast(wanted)
     for name in ("run_id", "ended", "experiment_id"):
         if table[name].null_count:
             raise ValueError(f"it has a point without {name}")

@@ -19,14 +19,11 @@ from pruneexp.schema import (
     LAYERS_FILE,
     SENSITIVITY_FILE,
     LayerRow,
-    LayerSensitivity,
-    PointIdentity,
-    PointResult,
-    Scan,
     ScanIdentity,
-    Score,
     TradeoffPoint,
     names_of,
+    read_point,
+    read_scan,
     unflatten,
 )
 
@@ -57,9 +54,7 @@ def tabled(
     Raises:
         UserError: the store cannot be read, or has no experiment of that name.
     """
-    import pyarrow as pa  # here, for help is to be quick
-
-    from analysis.records import parquet
+    from analysis.records import parquet  # here, for help is to be quick
     from analysis.records.copies import opened
     from pruneexp.schema import columns
 
@@ -72,7 +67,7 @@ def tabled(
     book = _sorted_out(store, [run for _, run in changes.fresh], _point)
     fresh = columns.table(book.records)
     copy.update(changes, fresh)
-    whole = pa.concat_tables([copy.points(changes.same), fresh]).sort_by("run_id")
+    whole = columns.joined([copy.points(changes.same), fresh]).sort_by("run_id")
     return Logbook(whole, *book[1:4], remarks=(*((copy.remark,) if copy.remark else ()), *files.remarks))
 
 
@@ -155,7 +150,7 @@ def _point(_: TrackingStore, run: RawRun) -> LoggedPoint:
     from pruneexp.schema.columns import LoggedPoint
 
     collapsed = names_of(run.tags.get(COLLAPSE, ""))
-    identity, result = unflatten(PointIdentity, run.params), unflatten(PointResult, run.metrics)
+    identity, result = read_point(run.params, run.metrics)
     disconnected = run.tags.get(DISCONNECTED) == "true"
     point = TradeoffPoint(identity=identity, result=result, collapsed=collapsed, disconnected=disconnected)
     return LoggedPoint(run.run_id, run.experiment, run.started, point)
@@ -170,13 +165,9 @@ def _scan(store: TrackingStore, run: RawRun) -> LoggedScan:
     """
     identity = unflatten(ScanIdentity, run.params)
     try:
-        table = json.loads(store.artefact(run.run_id, SENSITIVITY_FILE))
-        dense, images = unflatten(Score, table["dense"]), int(table["images"])
-        rows = tuple(unflatten(LayerSensitivity, row) for row in table["rows"])
+        scan = read_scan(identity, json.loads(store.artefact(run.run_id, SENSITIVITY_FILE)))
     except (OSError, TypeError, ValueError) as error:
         raise ValueError(f"its {SENSITIVITY_FILE} cannot be read: {error}") from error
-    if not rows:
+    if not scan.rows:
         raise ValueError(f"its {SENSITIVITY_FILE} has no rows")
-    return LoggedScan(
-        run.run_id, run.experiment, run.started, Scan(identity=identity, dense=dense, images=images, rows=rows)
-    )
+    return LoggedScan(run.run_id, run.experiment, run.started, scan)

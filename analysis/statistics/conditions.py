@@ -19,6 +19,9 @@ _FOLLOWS = {
     "rounds": ("schedule",),
     "path": ("schedule",),
     "min_keep": ("criterion",),
+    "metric.name": ("task",),
+    "metric.unit": ("metric.name",),
+    "metric.direction": ("metric.name",),
 }
 
 

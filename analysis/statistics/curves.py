@@ -17,15 +17,15 @@ from pruneexp.summary.spread import Spread, spread
 
 
 class BudgetMark(NamedTuple):
-    """One budget of a curve: ``pruned`` and ``accuracy`` in percent, ``change`` in points against the dense network.
+    """One budget of a curve: ``pruned`` in percent, ``change`` of the metric against the dense network, its ``value``.
 
-    ``doubtful`` counts the networks whose accuracy says less than it seems to (``analysis.statistics.doubts``).
+    ``doubtful`` counts the networks whose score says less than it seems to (``analysis.statistics.doubts``).
     """
 
     budget: str
     pruned: float
     change: Spread
-    accuracy: Spread
+    value: Spread
     doubtful: int
     runs: tuple[str, ...]
 
@@ -52,7 +52,7 @@ class Curve(NamedTuple):
 def curves(
     points: pd.DataFrame, style: Sequence[str], conditions: Sequence[str], rank: Callable[[tuple[str, ...]], int]
 ) -> tuple[Curve, ...]:
-    """Group points, with ``change``, ``accuracy`` and ``doubtful``, into curves in the order of their style's rank."""
+    """Group points, with ``change``, ``value`` and ``doubtful``, into curves in the order of their style's rank."""
     found = [(dict(key), _marks(rows)) for key, rows in selection.groups(points, (*style, *conditions))]
     looks = [tuple(str(key[name]) for name in style) for key, _ in found]
     made: list[Curve] = []
@@ -78,7 +78,7 @@ def _mark(budget: str, same: pd.DataFrame) -> BudgetMark:
         return spread(_floats(same[column]))
 
     runs, doubtful = tuple(sorted(same["run_id"])), int(same["doubtful"].sum())
-    return BudgetMark(budget, over_seeds("pruned").mean, over_seeds("change"), over_seeds("accuracy"), doubtful, runs)
+    return BudgetMark(budget, over_seeds("pruned").mean, over_seeds("change"), over_seeds("value"), doubtful, runs)
 
 
 def _floats(column: Iterable[Any]) -> list[float]:

@@ -1,4 +1,4 @@
-"""Points whose accuracies say less than they seem to: of networks that answer all images alike, or with no number.
+"""Points whose scores say less than they seem to: of networks that answer all examples alike, or with no number.
 
 Knows the columns of points, and no figure or table.
 """
@@ -30,11 +30,12 @@ def notes(points: pd.DataFrame, runs: Collection[str]) -> tuple[str, ...]:
     if "disconnected" not in points:  # scans say so themselves
         return ()
     shown = points[points["run_id"].isin(list(runs))]
+    example, outputs = ("image", "Logits") if shown["task"].isna().all() else ("example", "Outputs")
     return tuple(
         f"{what}: {named}."
         for what, rows in (
-            ("Disconnected, with the same outputs for every image", shown[shown["disconnected"]]),
-            ("Logits that are not numbers count as wrong answers", shown[shown["undefined"] != ""]),
+            (f"Disconnected, with the same outputs for every {example}", shown[shown["disconnected"]]),
+            (f"{outputs} that are not numbers count as wrong answers", shown[shown["undefined"] != ""]),
         )
         if (named := "; ".join(_named(rows)))
     )

@@ -19,10 +19,10 @@ Panel = Literal["conv", "linear"]
 
 
 class LevelMark(NamedTuple):
-    """One level of one layer: ``pruned`` in percent of that layer's weights, ``change`` in points.
+    """One level of one layer: ``pruned`` in percent of its weights, the ``change`` of the metric, and its ``value``.
 
     ``low`` and ``high`` are the lowest and the highest of several seeds, or the bootstrap interval of a single one,
-    which may be absent. ``undefined`` counts the scans in which logits were not numbers there.
+    which may be absent. ``undefined`` counts the scans in which outputs were not numbers there.
     """
 
     level: str
@@ -30,7 +30,7 @@ class LevelMark(NamedTuple):
     change: Spread
     low: float | None
     high: float | None
-    accuracy: Spread
+    value: Spread
     undefined: int
     runs: tuple[str, ...]
 
@@ -56,7 +56,7 @@ class Way(NamedTuple):
     layers: tuple[Layer, ...]
 
 
-def ways(rows: pd.DataFrame, metric: Literal["top1", "top5"]) -> tuple[Way, ...]:
+def ways(rows: pd.DataFrame, metric: str) -> tuple[Way, ...]:
     """Every way in which the rows, of scans of one network and with this metric, were scanned."""
     found = list(selection.groups(rows, CONDITIONS))
     needed = telling([key for key, _ in found], CONDITIONS)
@@ -99,9 +99,9 @@ def _layers(rows: pd.DataFrame, metric: str) -> tuple[Layer, ...]:
 def _mark(level: str, same: pd.DataFrame, metric: str) -> LevelMark:
     change = spread(same[f"change_{metric}"])
     low, high = (change.low, change.high) if change.n > 1 else _interval(same, metric)
-    pruned, accuracy = spread(same["pruned"]).mean, spread(same[f"val.{metric}"])
+    pruned, value = spread(same["pruned"]).mean, spread(same[f"val.{metric}"])
     undefined = int((same["val.undefined"].fillna(0) > 0).sum())
-    return LevelMark(level, pruned, change, low, high, accuracy, undefined, tuple(sorted(same["run_id"])))
+    return LevelMark(level, pruned, change, low, high, value, undefined, tuple(sorted(same["run_id"])))
 
 
 def _interval(same: pd.DataFrame, metric: str) -> tuple[float | None, float | None]:

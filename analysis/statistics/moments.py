@@ -17,19 +17,19 @@ _RETRAINING = ("retrain_scope", "retrain_epochs", "retrain_lr_factor", "retrain_
 
 
 def of_curves(points: pd.DataFrame, split: Split, metric: str) -> pd.DataFrame:
-    """A row per point and ``moment``, with its ``change``, ``accuracy`` and ``doubtful``, and only what curves need."""
+    """A row per point and ``moment``, with its ``change``, ``value`` and ``doubtful``, and only what curves need."""
     single = points["schedule"] == "one_shot"
     before = _before_retraining(points[single]).assign(moment="before")
     after = points.assign(moment=single.map({True: "after", False: "rounds"}))
     parts = [
         part.assign(
             change=part[f"{split}.change_{when}.{metric}"],
-            accuracy=part[f"{split}.{when}.{metric}"],
+            value=part[f"{split}.{when}.{metric}"],
             doubtful=doubtful(part, split, when),
         )
         for part, when in ((before, "before"), (after, "after"))
     ]
-    needed = ["moment", *frames.CONDITIONS, *frames.BUDGET, "pruned", "change", "accuracy", "doubtful", "run_id"]
+    needed = ["moment", *frames.CONDITIONS, *frames.BUDGET, "pruned", "change", "value", "doubtful", "run_id"]
     return pd.concat([part[needed] for part in parts], ignore_index=True).dropna(subset=["change"])
 
 

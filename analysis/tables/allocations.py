@@ -1,4 +1,4 @@
-"""How many weights each way of allocating keeps at equal val accuracy after retraining."""
+"""How many weights each way of allocating keeps at an equal score on val after retraining."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import pandas as pd
 
 from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
 from analysis.records import frames
-from analysis.statistics import selection
+from analysis.statistics import scoring, selection
 from analysis.statistics.conditions import ABSENT, cell, joined, telling, texts
 from pruneexp.errors import UserError
+from pruneexp.schema import Metric
 from pruneexp.summary.spread import Spread, spread
 
 MADE_OF = "points and trials"
@@ -24,7 +25,7 @@ CURVES = {"layer_magnitude": "Uniform density", "global_magnitude": "One thresho
 METHODS = (*CURVES.values(), STUDY)
 #: What the points that are compared have in common: everything but how the weights were allocated.
 SAME = tuple(name for name in frames.CONDITIONS if name not in ("criterion", "prune_settings", "study"))
-_SLACK = 1e-9  # points of accuracy: differences of floats are not exact
+_SLACK = 1e-9  # of a change: differences of floats are not exact
 
 
 class MethodResult(NamedTuple):
@@ -48,7 +49,7 @@ class MethodResult(NamedTuple):
 
 
 class AllocationSet(NamedTuple):
-    """One network on one data set, under one set of conditions; ``dense`` is its test accuracy in percent.
+    """One network on one data set, under one set of conditions; ``dense`` is its score on test.
 
     ``criteria`` are the hashes of the settings of each criterion that has several, by method.
     """
@@ -62,8 +63,9 @@ class AllocationSet(NamedTuple):
 
 
 class Allocations(NamedTuple):
-    """The table. ``considered`` are the runs that were chosen from."""
+    """The table, by the primary metric. ``considered`` are the runs that were chosen from."""
 
+    metric: Metric
     drop: float
     varying: tuple[str, ...]
     entries: tuple[AllocationSet, ...]
@@ -71,10 +73,11 @@ class Allocations(NamedTuple):
 
 
 class AllocationRow(NamedTuple):
-    """One way of allocating; densities and accuracies in percent, run ids (of the chosen points) by spaces."""
+    """One way of allocating; densities in percent, scores by ``metric``, run ids (of the chosen points) by spaces."""
 
     data: str
     model: str
+    metric: str
     conditions: str
     method: str
     drop: float
@@ -97,7 +100,7 @@ class AllocationRow(NamedTuple):
 def data(
     frame: pd.DataFrame,
     *,
-    drop: Annotated[float, "points of val accuracy that pruning may cost, of the dense network of the seed"] = 0.5,
+    drop: Annotated[float, "points, or %, that pruning may cost on val, of the dense network of the seed"] = 0.5,
 ) -> Allocations:
     """Every network that a study and at least one curve pruned at once and retrained, all else being equal.
 
@@ -107,8 +110,9 @@ def data(
         UserError: there is no such study, no curve to compare it with, or ``drop`` is negative.
     """
     if not drop >= 0.0:
-        raise UserError(f"--drop must be 0 or more points of accuracy; got {drop:g}.")
-    points = _points(frame)
+        raise UserError(f"--drop must be 0 or more; got {drop:g}.")
+    metric = scoring.primary(frame)
+    points = _points(frame, metric)
     if not (points["method"] == STUDY).any():
         raise UserError(
             "no study's points, retrained, are logged: `python -m sweeps study=layer_thresholds` makes them."
@@ -120,23 +124,23 @@ def data(
     ]  # fmt: skip
     if not found:
         raise UserError(f"no curve of {', '.join(CURVES)} is logged under the conditions of a study's points.")
-    return Allocations(
-        drop=float(drop),
-        varying=_varying([key for key, _ in found]),
-        entries=tuple(_entry(key, criteria, rows, drop) for key, every in found for criteria, rows in _settings(every)),
-        considered=tuple(sorted({run for _, rows in found for run in rows["run_id"]})),
-    )
+    entries = [_entry(key, criteria, rows, drop) for key, every in found for criteria, rows in _settings(every)]
+    considered = tuple(sorted({run for _, rows in found for run in rows["run_id"]}))
+    return Allocations(metric, float(drop), _varying([key for key, _ in found]), tuple(entries), considered)
 
 
-def _points(frame: pd.DataFrame) -> pd.DataFrame:
-    """The points that may be compared, with their ``method``.
+def _points(frame: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+    """The points that may be compared, with their ``method``; the better on val, the larger ``gain`` and ``merit``.
 
     Numbered trials have a level of their own for each layer. What a search for a budget asked for has none: it is a
     point like those of curves.
     """
     points = frame[(frame["mode"] == "prune") & (frame["schedule"] == "one_shot") & (frame["retrain_epochs"] > 0)]
     method = points["criterion"].map(CURVES).mask(points["trial"] >= 0, STUDY)
-    return points.assign(method=method).dropna(subset=["method", "val.change_after.top1"])
+    names = {f"{name}.{metric.name}": name for name in ("val.change_after", "val.after", "test.dense", "test.after")}
+    points = points.assign(method=method).rename(columns=names).dropna(subset=["method", "val.change_after"])
+    gain, merit = (scoring.gain(metric, points[name]) for name in ("val.change_after", "val.after"))
+    return points.assign(gain=gain, merit=merit)
 
 
 def _settings(rows: pd.DataFrame) -> Iterator[tuple[tuple[tuple[str, str], ...], pd.DataFrame]]:
@@ -165,21 +169,21 @@ def _entry(
     key: Mapping[str, Any], criteria: tuple[tuple[str, str], ...], rows: pd.DataFrame, drop: float
 ) -> AllocationSet:
     best = {method: _sparsest(rows[rows["method"] == method], drop) for method in METHODS}
-    dense = rows.dropna(subset=["test.dense.top1"]).drop_duplicates("seed")
+    dense = rows.dropna(subset=["test.dense"]).drop_duplicates("seed")
     return AllocationSet(
         data=str(key["data"]),
         model=str(key["model"]),
         conditions=texts(key, SAME),
         criteria=criteria,
-        dense=_spread(dense["test.dense.top1"]),
+        dense=_spread(dense["test.dense"]),
         kept=tuple(_kept(rows, method, chosen, best[STUDY]) for method, chosen in best.items()),
     )
 
 
 def _sparsest(points: pd.DataFrame, drop: float) -> pd.DataFrame:
-    """By seed the point of the smallest density that reaches the target; of equally small ones the most accurate."""
-    reaching = points[points["val.change_after.top1"] >= -drop - _SLACK]
-    order = {"density": True, "val.after.top1": False, "run_id": True}
+    """By seed the point of the smallest density that reaches the target; of equally small ones the best."""
+    reaching = points[points["gain"] >= -drop - _SLACK]
+    order = {"density": True, "merit": False, "run_id": True}
     ordered = reaching.sort_values(list(order), ascending=list(order.values()))
     return ordered.drop_duplicates("seed").set_index("seed", drop=False).sort_index()
 
@@ -193,8 +197,8 @@ def _kept(rows: pd.DataFrame, method: str, chosen: pd.DataFrame, study: pd.DataF
         seeds=len(tried),
         points=(int(tried.min()), int(tried.max())) if len(tried) else (0, 0),
         density=_spread(100.0 * chosen["density"]),
-        val_change=_spread(chosen["val.change_after.top1"]),
-        test=_spread(chosen["test.after.top1"].dropna()),
+        val_change=_spread(chosen["val.change_after"]),
+        test=_spread(chosen["test.after"].dropna()),
         ratio=math.exp(math.fsum(map(math.log, ratios)) / len(ratios)) if ratios else None,
         fewer=sum(ratio < 1.0 for ratio in ratios),
         pairs=len(ratios),
@@ -218,6 +222,7 @@ def rows(made: Allocations) -> Iterable[AllocationRow]:
             yield AllocationRow(
                 data=entry.data,
                 model=entry.model,
+                metric=made.metric.name,
                 conditions=conditions,
                 method=kept.method,
                 drop=made.drop,
@@ -242,22 +247,24 @@ def sheet(made: Allocations) -> TableSheet:
     several = any(entry.criteria for entry in made.entries)
     columns = (*(name.replace("_", " ") for name in made.varying), *["Settings of criteria"] * several)
     header = ["Data", "Network", *columns, "", "Dense", *METHODS]
-    lines = [tuple(map(Cell, line)) for entry in made.entries for line in _lines(entry, made.varying, several)]
+    lines = [tuple(map(Cell, line)) for entry in made.entries for line in _lines(made, entry, several)]
     align = "l" * (len(header) - 1 - len(METHODS)) + "r" * (1 + len(METHODS))
-    title = f"Weights kept at a val accuracy at most {made.drop:g} points below the dense network's, after retraining"
+    bound = scoring.bound(made.metric, made.drop)
+    title = f"Weights kept at a val {made.metric.word} {bound} the dense network's, after retraining"
     return TableSheet(title, tuple(header), align, tuple(lines), tuple(dict.fromkeys(_notes(made))))
 
 
-def _lines(entry: AllocationSet, varying: Iterable[str], several: bool) -> Iterable[tuple[str, ...]]:
+def _lines(made: Allocations, entry: AllocationSet, several: bool) -> Iterable[tuple[str, ...]]:
     named = dict(entry.conditions)
     criteria = ", ".join(f"{method}: {value}" for method, value in entry.criteria)
-    told = (cell(name, named.get(name, ABSENT)) for name in varying)
+    told = (cell(name, named.get(name, ABSENT)) for name in made.varying)
     start = entry.data, entry.model, *told, *[criteria] * several
     blank = [""] * len(start)
     kept = entry.kept
     yield *start, "weights kept, %", "100", *map(_share, kept)
     yield *blank, "compression", "1×", *(f"{100 / one.density.mean:.1f}×" if one.density else MISSING for one in kept)
-    yield *blank, "test accuracy, %", spread_text(entry.dense), *(spread_text(one.test) for one in kept)
+    tested = scoring.with_unit(made.metric, f"test {made.metric.word}")
+    yield *blank, tested, spread_text(entry.dense), *(spread_text(one.test) for one in kept)
     yield *blank, "study / this, weights", "", *map(_ratio, kept)
     yield *blank, "points per seed", "", *("–".join(map(str, sorted(set(one.points)))) for one in kept)
 
@@ -274,16 +281,15 @@ def _ratio(kept: MethodResult) -> str:
 
 
 def _notes(made: Allocations) -> Iterable[str]:
+    word = made.metric.word
     yield (
         "Of each seed, the smallest share of all prunable weights among the recorded points, pruned at once and "
-        f"retrained, whose val accuracy is at most {made.drop:g} points below that of the seed's dense network; "
+        f"retrained, whose val {word} is {scoring.bound(made.metric, made.drop)} that of the seed's dense network; "
         "nothing is interpolated. Mean ± sample standard deviation over seeds. Study / this: geometric mean over the "
         "seeds that have both."
     )
-    yield (
-        "Both the choice and the target are on val, which flatters a method the more, the more points it had to "
-        "choose from; test accuracy is that of the chosen points."
-    )
+    why = "which flatters a method the more, the more points it had to choose from"
+    yield f"Both the choice and the target are on val, {why}; test {word} is that of the chosen points."
     for entry in made.entries:
         for kept in entry.kept:
             reached = kept.density.n if kept.density else 0

@@ -11,10 +11,11 @@ import pandas as pd
 from analysis.publishing.sheet import Cell, TableSheet, spread_text
 from analysis.records import frames
 from analysis.records.frames import Split
-from analysis.statistics import selection
+from analysis.statistics import scoring, selection
 from analysis.statistics.conditions import joined, telling, texts, words
 from analysis.statistics.curves import budget_text
 from pruneexp.errors import UserError
+from pruneexp.schema import Metric
 from pruneexp.summary.spread import Spread, spread
 
 Outcome = Literal["for", "against", "open"]
@@ -44,7 +45,7 @@ class Side(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """``better`` has the higher accuracy than ``worse``; without ``worse``, at least that of the dense network."""
+    """``better`` has a better score than ``worse``; without ``worse``, at least that of the dense network."""
 
     text: str
     better: Side
@@ -67,7 +68,7 @@ CLAIMS = (
 
 
 class ClaimTrial(NamedTuple):
-    """A claim at one budget: the paired difference over seeds, in points, and what all seeds say together."""
+    """A claim at one budget: the paired difference of gains over seeds, and what all seeds say together."""
 
     budget: str
     density: float
@@ -107,15 +108,19 @@ class Tried(NamedTuple):
 
 
 class Claims(NamedTuple):
+    """The table, by the primary metric."""
+
+    metric: Metric
     split: Split
     tried: tuple[Tried, ...]
 
 
 class ClaimRow(NamedTuple):
-    """A claim at one budget; the difference in points of accuracy, run ids (of the whole claim) by spaces."""
+    """A claim at one budget; the difference of changes is positive where ``better`` is better."""
 
     data: str
     model: str
+    metric: str
     conditions: str
     better: str
     worse: str
@@ -140,48 +145,49 @@ class Pair(NamedTuple):
     points: pd.DataFrame
 
 
-def data(frame: pd.DataFrame, *, split: Annotated[Split, "the split that accuracies are shown on"] = "test") -> Claims:
+def data(frame: pd.DataFrame, *, split: Annotated[Split, "the split that scores are shown on"] = "test") -> Claims:
     """Every claim on every pair of curves that it can be tried on, paired by seed and budget.
 
     Raises:
         UserError: no claim can be tried on what is logged, or one can be on more pairs than a table holds.
     """
-    points = frame[frame["mode"] == "prune"]
+    points, metric = frame[frame["mode"] == "prune"], scoring.primary(frame)
     tried = tuple(
         made
         for subject, rows in selection.groups(points, frames.SUBJECT)
         for claim in CLAIMS
-        for made in _tried(subject, list(_pairs(rows, claim, split)), claim)
+        for made in _tried(subject, list(_pairs(rows, claim, metric, split)), claim)
     )
     if not tried:
         raise UserError("no claim can be tried: they need l1 and l2, or l2 with a schedule of several rounds.")
-    return Claims(split, tried)
+    return Claims(metric, split, tried)
 
 
-def _pairs(points: pd.DataFrame, claim: Claim, split: Split) -> Iterator[Pair]:
+def _pairs(points: pd.DataFrame, claim: Claim, metric: Metric, split: Split) -> Iterator[Pair]:
     """Curves that differ in the penalty or schedule that the claim is about, and share a seed and budget."""
     inside = points[points["density_scope"].between(claim.lowest * 0.99, claim.highest * 1.01)]
     for same, rows in selection.groups(inside, SAME):
-        better = _side(rows, claim.better, split)
+        better = _side(rows, claim.better, metric, split)
         if claim.worse is None:
-            yield from (Pair(same, key, {}, own.assign(difference=own["change"])) for key, own in better)
+            yield from (Pair(same, key, {}, own.assign(difference=own["gain"])) for key, own in better)
             continue
-        worse = _side(rows, claim.worse, split)
+        worse = _side(rows, claim.worse, metric, split)
         shared = (*(PENALTY if claim.better.reg == claim.worse.reg else ()),
                   *(SCHEDULE if claim.better.iterative == claim.worse.iterative else ()))  # fmt: skip
         for (one, own), (other, theirs) in itertools.product(better, worse):
             if all(one[name] == other[name] for name in shared):
                 both = own.merge(theirs, on=["seed", *frames.BUDGET], suffixes=("", "_worse"))
                 if len(both):
-                    difference = both["change"] - both["change_worse"]
+                    difference = both["gain"] - both["gain_worse"]
                     yield Pair(same, one, other, both.assign(difference=difference))
 
 
-def _side(points: pd.DataFrame, side: Side, split: Split) -> list[tuple[dict[str, Any], pd.DataFrame]]:
-    """The curves of one side: seed, budget, density, change and run of their points."""
+def _side(points: pd.DataFrame, side: Side, metric: Metric, split: Split) -> list[tuple[dict[str, Any], pd.DataFrame]]:
+    """The curves of one side: seed, budget, density, gain and run of their points."""
     of = points[(points["reg"] == side.reg) & (points["schedule"].isin(ITERATIVE) == side.iterative)]
-    of = of.assign(change=of[f"{split}.change_{side.moment}.top1"]).dropna(subset=["change"])
-    columns = ["seed", *frames.BUDGET, "density_scope", "change", "run_id"]
+    gain = scoring.gain(metric, of[f"{split}.change_{side.moment}.{metric.name}"])
+    of = of.assign(gain=gain).dropna(subset=["gain"])
+    columns = ["seed", *frames.BUDGET, "density_scope", "gain", "run_id"]
     return [(key, rows[columns]) for key, rows in selection.groups(of, (*PENALTY, *SCHEDULE))]
 
 
@@ -246,20 +252,32 @@ def rows(made: Claims) -> Iterable[ClaimRow]:
             value = trial.difference
             numbers = value.mean, value.std, value.low, value.high, value.n
             sides = joined(tried.better), joined(tried.worse)
-            where = tried.data, tried.model, conditions, *sides, tried.claim, trial.budget, trial.density
+            where = (
+                tried.data,
+                tried.model,
+                made.metric.name,
+                conditions,
+                *sides,
+                tried.claim,
+                trial.budget,
+                trial.density,
+            )
             yield ClaimRow(*where, *numbers, trial.outcome, " ".join(tried.runs))
 
 
 def sheet(made: Claims) -> TableSheet:
     several = any(tried.settings for tried in made.tried)
     lines = [_line(tried, several) for tried in made.tried]
+    unit = made.metric.change_unit.capitalize()
     header = ("Data", "Network", "Claim of Han et al. 2015 (AlexNet)", *["Settings"] * several, "For", "Against",
-              "Open", "Points", "Verdict")  # fmt: skip
+              "Open", unit, "Verdict")  # fmt: skip
+    more = "" if made.metric.direction == "maximize" else ", positive for the better"
+    what = f"difference in {made.metric.word} change{more}"
     note = (
-        f"At each density, accuracies on {made.split} are compared seed by seed: for, where every seed says so; "
-        "against, where every seed says the opposite; open else. A claim holds where none is against and most are for. "
-        "Points: difference in accuracy change (for the last claim the change itself), mean ± standard deviation over "
-        "the densities compared."
+        f"At each density, {scoring.values_of(made.metric)} on {made.split} are compared seed by seed: for, where "
+        "every seed says so; against, where every seed says the opposite; open else. A claim holds where none is "
+        "against and most are for. "
+        f"{unit}: {what} (for the last claim the change itself), mean ± standard deviation over the densities compared."
     )
     return TableSheet(
         "What the paper reads off its Figure 5, tried here",

@@ -7,55 +7,40 @@ from typing import Annotated, Any, NamedTuple
 
 import pandas as pd
 
-from analysis.paper import paper_numbers
+from analysis.paper import PaperHeadline, headline_of
 from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
 from analysis.records import frames
-from analysis.statistics import selection
+from analysis.statistics import scoring, selection
 from analysis.statistics.conditions import joined, telling, texts, varying, words
 from pruneexp.errors import UserError
+from pruneexp.schema import TOP1, Metric
 from pruneexp.summary.spread import Spread, spread
 
-#: Our networks that the paper has too.
-PAPER_NAMES = {"lenet_300_100": "LeNet-300-100", "lenet5": "LeNet-5", "alexnet": "AlexNet", "vgg16": "VGG-16"}
-HEADER = ("Network", "Data", "Source", "Reference error, %", "Pruned error, %", "Weights", "Kept", "Rate")
-
-#: What is never compared: networks of other sizes, and accuracies on other images.
+#: What is never compared: networks of other sizes, and scores on other examples.
 _APART = (*frames.SUBJECT, "data_fingerprint", "weights_total")
 #: What a dense network depends on, beside its seed.
 _DENSE = ("dense_settings", "reg", "reg_strength", "reg_settings", "precision")
 #: Told of every chosen point.
 _CHOICES = ("reg", "schedule", "criterion")
-_SLACK = 1e-9  # points of accuracy: means of floats are not exact
+_SLACK = 1e-9  # of a change: means of floats are not exact
 
 
 class Pruned(NamedTuple):
-    """The chosen point: its conditions, test errors in percent over seeds, and how many weights are left.
+    """The chosen point: its conditions, scores on test over seeds, and how many weights are left.
+
+    ``score`` is the top-1 error in percent, or of another metric its value; ``top5_error`` is that of ImageNet.
 
     ``differing`` tells it from the others of the same penalty, schedule and criterion that it was chosen from.
     """
 
     conditions: tuple[tuple[str, str], ...]
     differing: str
-    top1_error: Spread
+    score: Spread
     top5_error: Spread | None
     kept: float
     rate: float
     val_change: float
     runs: tuple[str, ...]
-
-
-class Paper(NamedTuple):
-    """The paper's row; errors in percent."""
-
-    name: str
-    dataset: str
-    reference_top1: float
-    pruned_top1: float
-    reference_top5: float | None
-    pruned_top5: float | None
-    weights: float
-    kept: float
-    rate: float
 
 
 class HeadlineNetwork(NamedTuple):
@@ -67,31 +52,33 @@ class HeadlineNetwork(NamedTuple):
     data: str
     model: str
     differing: str
-    top1_error: Spread
+    score: Spread
     top5_error: Spread | None
     weights: int
     pruned: Pruned | None
-    closest: tuple[float, float]  # (change of val accuracy in points, compression rate) of the best point of all
-    paper: Paper | None
+    closest: tuple[float, float]  # (change of the metric on val, compression rate) of the best point of all
+    paper: PaperHeadline | None
 
 
 class Headline(NamedTuple):
-    """The table; ``epsilon`` in points of val accuracy, ``considered`` the runs that were chosen from."""
+    """The table, by the primary metric; ``epsilon`` is a loss on val, ``considered`` the runs that were chosen from."""
 
+    metric: Metric
     epsilon: float
     networks: tuple[HeadlineNetwork, ...]
     considered: tuple[str, ...]
 
 
 class HeadlineRow(NamedTuple):
-    """One network; errors in percent, run ids separated by spaces."""
+    """One network; scores are those of ``metric``, errors in percent, run ids separated by spaces."""
 
     data: str
     model: str
-    reference_top1_error_mean: float
-    reference_top1_error_std: float | None
-    pruned_top1_error_mean: float | None
-    pruned_top1_error_std: float | None
+    metric: str
+    reference_mean: float
+    reference_std: float | None
+    pruned_mean: float | None
+    pruned_std: float | None
     reference_top5_error_mean: float | None
     pruned_top5_error_mean: float | None
     n: int
@@ -114,11 +101,11 @@ class HeadlineRow(NamedTuple):
 def data(
     frame: pd.DataFrame,
     *,
-    epsilon: Annotated[float, "points of val accuracy that the pruned network may lose"] = 0.0,
+    epsilon: Annotated[float, "points, or %, that the pruned network may lose on val"] = 0.0,
 ) -> Headline:
-    """Per network the largest compression that costs at most ``epsilon`` points, chosen on val, reported on test.
+    """Per network the largest compression that costs at most ``epsilon``, chosen on val, reported on test.
 
-    The reference is the dense network with the best mean val accuracy of any penalty, so that pruning a weak
+    The reference is the dense network with the best mean on val of any penalty, so that pruning a weak
     network does not count as free. One-shot and iterative points compete. A point counts only with as many seeds as
     the best covered one: a lucky single seed is no headline.
 
@@ -126,7 +113,8 @@ def data(
         UserError: there is no point of mode ``prune``, or ``epsilon`` is negative.
     """
     if not epsilon >= 0.0:
-        raise UserError(f"--epsilon must be 0 or more points of accuracy; got {epsilon:g}.")
+        raise UserError(f"--epsilon must be 0 or more; got {epsilon:g}.")
+    metric = scoring.primary(frame)
     points = frame[frame["mode"] == "prune"]
     if points.empty:
         raise UserError("no point of mode prune is logged, and the headline is about pruned and retrained networks.")
@@ -134,38 +122,43 @@ def data(
     for subject, every in selection.groups(points, frames.SUBJECT):
         found = list(selection.groups(every, _APART))
         needed = varying([key for key, _ in found], ("data_fingerprint", "weights_total"))
-        networks += (_network(str(subject["data"]), str(subject["model"]), words(key, needed), rows, epsilon)
+        networks += (_network(str(subject["data"]), str(subject["model"]), words(key, needed), rows, metric, epsilon)
                      for key, rows in found)  # fmt: skip
-    return Headline(float(epsilon), tuple(networks), tuple(sorted(points["run_id"])))
+    return Headline(metric, float(epsilon), tuple(networks), tuple(sorted(points["run_id"])))
 
 
-def _network(dataset: str, model: str, differing: str, points: pd.DataFrame, epsilon: float) -> HeadlineNetwork:
-    dense = _reference(points)
-    base = spread(dense["val.dense.top1"]).mean
+def _network(
+    dataset: str, model: str, differing: str, points: pd.DataFrame, metric: Metric, epsilon: float
+) -> HeadlineNetwork:
+    dense = _reference(points, metric)
+    base = spread(dense[f"val.dense.{metric.name}"]).mean
     found = list(selection.groups(points, (*frames.CONDITIONS, *frames.BUDGET)))
     most = max(len(rows) for _, rows in found)
     candidates = [(key, rows) for key, rows in found if len(rows) == most]
-    ranked = [(_pruned(key, rows, base, dataset), key) for key, rows in candidates]
-    ranked.sort(key=lambda pair: (-pair[0].rate, -pair[0].val_change, pair[0].conditions, pair[0].runs))
-    free = [pair for pair in ranked if pair[0].val_change >= -epsilon - _SLACK]
-    best = max((made for made, _ in ranked), key=lambda made: made.val_change)
+    ranked = [(_pruned(key, rows, base, metric), key) for key, rows in candidates]
+    ranked.sort(
+        key=lambda pair: (-pair[0].rate, -scoring.gain(metric, pair[0].val_change), pair[0].conditions, pair[0].runs)
+    )
+    free = [pair for pair in ranked if scoring.gain(metric, pair[0].val_change) >= -epsilon - _SLACK]
+    best = max((made for made, _ in ranked), key=lambda made: scoring.gain(metric, made.val_change))
     return HeadlineNetwork(
         data=dataset,
         model=model,
         differing=differing,
-        top1_error=_error(dense, "test.dense.top1"),
-        top5_error=_error(dense, "test.dense.top5") if dataset == "imagenet" else None,
+        score=_score(dense, "test.dense", metric),
+        top5_error=_top5_error(dense, "test.dense", metric),
         weights=int(points["weights_total"].iloc[0]),
         pruned=_told(*free[0], [key for key, _ in candidates]) if free else None,
         closest=(best.val_change, best.rate),
-        paper=_paper(model),
+        paper=headline_of(model) if metric == TOP1 else None,
     )
 
 
-def _reference(points: pd.DataFrame) -> pd.DataFrame:
-    """One row per seed of the dense network with the best mean val accuracy, of those with the most seeds."""
+def _reference(points: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+    """One row per seed of the dense network with the best mean on val, of those with the most seeds."""
+    val = f"val.dense.{metric.name}"
     found = [rows.drop_duplicates("dense_key").sort_values("seed") for _, rows in selection.groups(points, _DENSE)]
-    return max(found, key=lambda rows: (len(rows), spread(rows["val.dense.top1"]).mean))
+    return max(found, key=lambda rows: (len(rows), scoring.gain(metric, spread(rows[val]).mean)))
 
 
 def _told(pruned: Pruned, key: Mapping[str, Any], candidates: Iterable[Mapping[str, Any]]) -> Pruned:
@@ -173,41 +166,28 @@ def _told(pruned: Pruned, key: Mapping[str, Any], candidates: Iterable[Mapping[s
     return pruned._replace(differing=words(key, telling(alike, frames.CONDITIONS)))
 
 
-def _pruned(key: Mapping[str, Any], rows: pd.DataFrame, base: float, dataset: str) -> Pruned:
+def _pruned(key: Mapping[str, Any], rows: pd.DataFrame, base: float, metric: Metric) -> Pruned:
     kept = spread(rows["weights_kept"]).mean
     return Pruned(
         conditions=texts(key, tuple(key)),
         differing="",
-        top1_error=_error(rows, "test.after.top1"),
-        top5_error=_error(rows, "test.after.top5") if dataset == "imagenet" else None,
+        score=_score(rows, "test.after", metric),
+        top5_error=_top5_error(rows, "test.after", metric),
         kept=kept,
         rate=float(rows["weights_total"].iloc[0]) / max(1.0, kept),
-        val_change=spread(rows["val.after.top1"]).mean - base,
+        val_change=metric.change(base, spread(rows[f"val.after.{metric.name}"]).mean),
         runs=tuple(sorted(rows["run_id"])),
     )
 
 
-def _error(rows: pd.DataFrame, column: str) -> Spread:
-    return spread(100.0 - rows[column])
+def _score(rows: pd.DataFrame, moment: str, metric: Metric) -> Spread:
+    values = rows[f"{moment}.{metric.name}"]
+    return spread(100.0 - values if metric == TOP1 else values)
 
 
-def _paper(model: str) -> Paper | None:
-    name = PAPER_NAMES.get(model)
-    if name is None:
-        return None
-    printed = [number for number in paper_numbers("han2015_table1_headline") if number.model == name]
-    values = {(number.method, number.metric): number.value for number in printed}
-    return Paper(
-        name=name,
-        dataset=printed[0].dataset,
-        reference_top1=values["reference", "top1_error"],
-        pruned_top1=values["pruned", "top1_error"],
-        reference_top5=values.get(("reference", "top5_error")),
-        pruned_top5=values.get(("pruned", "top5_error")),
-        weights=values["reference", "parameters"],
-        kept=values["pruned", "parameters"],
-        rate=values["pruned", "compression_rate"],
-    )
+def _top5_error(rows: pd.DataFrame, moment: str, metric: Metric) -> Spread | None:
+    shown = metric == TOP1 and set(rows["data"]) == {"imagenet"}
+    return spread(100.0 - rows[f"{moment}.top5"]) if shown else None
 
 
 def runs(made: Headline) -> tuple[str, ...]:
@@ -220,13 +200,14 @@ def rows(made: Headline) -> Iterable[HeadlineRow]:
         yield HeadlineRow(
             data=network.data,
             model=network.model,
-            reference_top1_error_mean=network.top1_error.mean,
-            reference_top1_error_std=network.top1_error.std,
-            pruned_top1_error_mean=pruned.top1_error.mean if pruned else None,
-            pruned_top1_error_std=pruned.top1_error.std if pruned else None,
+            metric="top1_error" if made.metric == TOP1 else made.metric.name,
+            reference_mean=network.score.mean,
+            reference_std=network.score.std,
+            pruned_mean=pruned.score.mean if pruned else None,
+            pruned_std=pruned.score.std if pruned else None,
             reference_top5_error_mean=network.top5_error.mean if network.top5_error else None,
             pruned_top5_error_mean=pruned.top5_error.mean if pruned and pruned.top5_error else None,
-            n=pruned.top1_error.n if pruned else network.top1_error.n,
+            n=pruned.score.n if pruned else network.score.n,
             weights=network.weights,
             kept=pruned.kept if pruned else None,
             rate=pruned.rate if pruned else None,
@@ -246,24 +227,27 @@ def rows(made: Headline) -> Iterable[HeadlineRow]:
 
 def sheet(made: Headline) -> TableSheet:
     lines = [line for network in made.networks for line in _lines(network)]
-    notes = [_rule(made.epsilon)]
+    metric, notes = made.metric, [_rule(made.metric, made.epsilon)]
     for network in made.networks:
         if network.pruned is None:
             change, rate = network.closest
-            near = f"the closest changes val accuracy by {change:+.2f} points at {rate:.1f}×"
+            near = f"the closest changes val {metric.word} by {change:+.2f} {metric.change_unit} at {rate:.1f}×"
             name = ", ".join(filter(None, (f"{network.model} on {network.data}", network.differing)))
             notes.append(f"{name}: no pruned point is that good; {near}.")
     title = "Pruned without loss (after Han et al. 2015, Table 1)"
-    return TableSheet(title, HEADER, "lllrrrrr", tuple(lines), tuple(notes))
+    of = "error, %" if metric == TOP1 else scoring.with_unit(metric, metric.title)
+    header = ("Network", "Data", "Source", f"Reference {of}", f"Pruned {of}", "Weights", "Kept", "Rate")
+    return TableSheet(title, header, "lllrrrrr", tuple(lines), tuple(notes))
 
 
-def _rule(epsilon: float) -> str:
-    loss = f"at most {epsilon:g} points below" if epsilon else "no lower than"
+def _rule(metric: Metric, epsilon: float) -> str:
+    same = "no lower than" if metric.direction == "maximize" else "no higher than"
+    loss, shown = scoring.bound(metric, epsilon) if epsilon else same, "Errors" if metric == TOP1 else "Scores"
     return (
-        f"Pruned: the point of the highest rate whose mean val accuracy after retraining is {loss} that of the dense "
-        "reference, the dense network with the best mean val accuracy. Errors are on test, mean ± sample standard "
-        "deviation over n seeds; only points with the most seeds count. Weights are those that can be pruned; the "
-        "paper counts biases too, and rounds."
+        f"Pruned: the point of the highest rate whose mean val {metric.word} after retraining is {loss} that of the "
+        f"dense reference, the dense network with the best mean val {metric.word}. {shown} are on test, mean ± sample "
+        "standard deviation over n seeds; only points with the most seeds count. Weights are those that can be pruned; "
+        "the paper counts biases too, and rounds."
     )
 
 
@@ -272,9 +256,9 @@ def _lines(network: HeadlineNetwork) -> Iterable[tuple[Cell, ...]]:
     yield _line(
         network.model,
         ", ".join(filter(None, (network.data, network.differing))),
-        f"ours: {_how(pruned)}, n = {pruned.top1_error.n}" if pruned else f"ours, n = {network.top1_error.n}",
-        spread_text(network.top1_error),
-        spread_text(pruned.top1_error if pruned else None),
+        f"ours: {_how(pruned)}, n = {pruned.score.n}" if pruned else f"ours, n = {network.score.n}",
+        spread_text(network.score),
+        spread_text(pruned.score if pruned else None),
         f"{network.weights:,}",
         f"{pruned.kept:,.0f}" if pruned else MISSING,
         f"{pruned.rate:.1f}×" if pruned else MISSING,

@@ -197,12 +197,12 @@ def _line(layer: LayerCosts, compared: bool) -> Iterator[str]:
 
 
 def _notes(made: LayerTable, compared: bool) -> Iterator[str]:
-    seeds = len(made.runs)
+    seeds, example = len(made.runs), "example" if "task" in dict(made.conditions) else "image"
     over = "of one seed" if seeds == 1 else f"mean ± sample standard deviation over {seeds} seeds"
     yield (
-        f"Weights and FLOP (two per multiply-add, for one image) are those of the dense network; shares are what is "
-        f"left, {over}. Act%: non-zero outputs of the layer. Weights%: weights kept. FLOP%: multiply-adds whose weight "
-        "is kept and whose input is not zero."
+        f"Weights and FLOP (two per multiply-add, for one {example}) are those of the dense network; shares are "
+        f"what is left, {over}. Act%: non-zero outputs of the layer. Weights%: weights kept. FLOP%: multiply-adds "
+        "whose weight is kept and whose input is not zero."
     )
     if compared:
         yield "Paper: the pruned network of Han et al. 2015, whose own data, activations and size may differ."

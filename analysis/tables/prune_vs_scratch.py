@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import pandas as pd
 
@@ -11,14 +11,12 @@ from analysis.paper import paper_numbers
 from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
 from analysis.records import frames
 from analysis.records.frames import Split
-from analysis.statistics import selection
+from analysis.statistics import scoring, selection
 from analysis.statistics.conditions import ABSENT, cell, hashed, joined, telling, texts, words
 from analysis.statistics.curves import budget_text
 from pruneexp.errors import UserError
-from pruneexp.schema import OF_A_MODE
+from pruneexp.schema import OF_A_MODE, TOP1, Metric
 from pruneexp.summary.spread import Spread, spread
-
-Metric = Literal["top1", "top5"]
 
 COLUMNS = {"prune": "Fine-tuned", "scratch_e": "Scratch-E", "scratch_b": "Scratch-B", "rewind": "Rewound"}
 UNPRUNED = "Unpruned"
@@ -40,7 +38,7 @@ SAME_DENSITY = 0.005  # a paper's row stands under ours where the densities diff
 
 
 class DensityRow(NamedTuple):
-    """One row: accuracies in percent, by column; ``best`` are the columns of the highest mean as printed."""
+    """One row: scores by column; ``best`` are the columns of the best mean as printed."""
 
     data: str
     model: str
@@ -49,7 +47,7 @@ class DensityRow(NamedTuple):
     density_all: float  # of all prunable weights
     conditions: tuple[tuple[str, str], ...]
     unpruned: Spread
-    accuracies: tuple[tuple[str, Spread], ...]
+    scores: tuple[tuple[str, Spread], ...]
     best: tuple[str, ...]
     paper: tuple[tuple[str, Spread], ...]
     runs: tuple[str, ...]
@@ -71,18 +69,19 @@ class PruneVsScratch(NamedTuple):
 
 
 class ModeRow(NamedTuple):
-    """One cell of the table; accuracies in percent, run ids (of the whole table row) separated by spaces."""
+    """One cell of the table; run ids (of the whole table row) separated by spaces."""
 
     source: str
     data: str
     model: str
+    metric: str
     budget: str
     density: float
     density_all: float | None
     conditions: str
     column: str
-    accuracy_mean: float
-    accuracy_std: float | None
+    value_mean: float
+    value_std: float | None
     n: int | None
     best: int
     runs: str
@@ -91,8 +90,8 @@ class ModeRow(NamedTuple):
 def data(
     frame: pd.DataFrame,
     *,
-    split: Annotated[Split, "the split that accuracies are shown on"] = "test",
-    metric: Annotated[Metric, "top1 or top5 accuracy"] = "top1",
+    split: Annotated[Split, "the split that scores are shown on"] = "test",
+    metric: Annotated[str, "auto: the primary one; or top5"] = scoring.AUTO,
 ) -> PruneVsScratch:
     """One entry per (data, model, density) and per set of conditions, from the modes that were logged.
 
@@ -102,13 +101,14 @@ def data(
     Raises:
         UserError: nothing with this metric is logged, or nothing that could be compared.
     """
-    scores = {f"{split}.{moment}.{metric}": moment for moment in ("dense", "after")}
+    chosen = scoring.primary(frame) if metric == scoring.AUTO else scoring.shown(frame, metric)
+    scores = {f"{split}.{moment}.{chosen.name}": moment for moment in ("dense", "after")}
     setting = [*frames.SUBJECT, *SHARED]
     needed = [*setting, *frames.BUDGET, *OF_A_MODE, "dense_key", "density", "density_scope", "run_id", *scores]
     everything = frame[frame["mode"].isin(list(COLUMNS))]
     points = everything[needed].rename(columns=scores).dropna(subset=["after"])
     if points.empty:
-        raise UserError(f"no point with a {metric} accuracy is logged in the modes {', '.join(COLUMNS)}.")
+        raise UserError(f"no point with a {chosen.title} is logged in the modes {', '.join(COLUMNS)}.")
     modes = points.groupby([*setting, *frames.BUDGET], dropna=False)["mode"].transform("nunique")
     compared = points[modes.groupby([points[name] for name in setting], dropna=False).transform("max") > 1]
     if compared.empty:
@@ -116,10 +116,10 @@ def data(
         raise UserError(f"no budget is logged in two modes under the same conditions (there is {alone}).")
     compared, columns = _with_columns(compared)
     found = list(selection.groups(compared, (*setting, *frames.BUDGET)))
-    entries = [_entry(key, rows, columns) for key, rows in found]
+    entries = [_entry(key, rows, columns, chosen) for key, rows in found]
     order = sorted(entries, key=lambda entry: (entry.data, entry.model, entry.conditions, -entry.density, entry.budget))
     return PruneVsScratch(
-        split, metric, columns, _varying([key for key, _ in found]), tuple(order), len(everything) - len(compared)
+        split, chosen, columns, _varying([key for key, _ in found]), tuple(order), len(everything) - len(compared)
     )
 
 
@@ -148,11 +148,13 @@ def _varying(keys: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     return tuple(name for name in SHARED if name in needed)
 
 
-def _entry(key: Mapping[str, Any], rows: pd.DataFrame, columns: Iterable[tuple[str, str]]) -> DensityRow:
-    accuracies = {column: spread(same["after"]) for column, same in rows.groupby("column")}
-    named = tuple((column, accuracies[column]) for column, _ in columns if column in accuracies)
+def _entry(
+    key: Mapping[str, Any], rows: pd.DataFrame, columns: Iterable[tuple[str, str]], metric: Metric
+) -> DensityRow:
+    scores = {column: spread(same["after"]) for column, same in rows.groupby("column")}
+    named = tuple((column, scores[column]) for column, _ in columns if column in scores)
     most = max(spread.n for _, spread in named)  # a mean over fewer seeds may have had the lucky ones
-    means = {name: round(spread.mean, 2) for name, spread in named if spread.n == most}
+    means = {name: scoring.gain(metric, round(spread.mean, 2)) for name, spread in named if spread.n == most}
     best = tuple(name for name, mean in means.items() if mean == max(means.values())) if len(means) > 1 else ()
     density = spread(rows["density_scope"]).mean
     return DensityRow(
@@ -163,9 +165,9 @@ def _entry(key: Mapping[str, Any], rows: pd.DataFrame, columns: Iterable[tuple[s
         density_all=spread(rows["density"]).mean,
         conditions=texts(key, SHARED),
         unpruned=spread(dict(zip(rows["dense_key"], rows["dense"], strict=True)).values()),
-        accuracies=named,
+        scores=named,
         best=best,
-        paper=_paper(str(key["data"]), str(key["model"]), density),
+        paper=_paper(str(key["data"]), str(key["model"]), density) if metric == TOP1 else (),
         runs=tuple(sorted(rows["run_id"])),
     )
 
@@ -189,8 +191,8 @@ def runs(made: PruneVsScratch) -> tuple[str, ...]:
 def rows(made: PruneVsScratch) -> Iterable[ModeRow]:
     for entry in made.entries:
         conditions = joined(entry.conditions)
-        where = entry.data, entry.model, entry.budget, entry.density
-        for column, value in ((UNPRUNED, entry.unpruned), *entry.accuracies):
+        where = entry.data, entry.model, made.metric.name, entry.budget, entry.density
+        for column, value in ((UNPRUNED, entry.unpruned), *entry.scores):
             numbers = value.mean, value.std, value.n, int(column in entry.best)
             yield ModeRow("runs", *where, entry.density_all, conditions, column, *numbers, " ".join(entry.runs))
         for column, value in _printed(entry):
@@ -214,7 +216,7 @@ def sheet(made: PruneVsScratch) -> TableSheet:
         named = dict(entry.conditions)
         start = [entry.data, entry.model, *(cell(name, named.get(name, ABSENT)) for name in extra)]
         start += [entry.budget] * qualities + [f"{entry.density:.3g}"] + [f"{entry.density_all:.3g}"] * partial
-        cells = {UNPRUNED: entry.unpruned, **dict(entry.accuracies)}
+        cells = {UNPRUNED: entry.unpruned, **dict(entry.scores)}
         lines.append((*map(Cell, start), *_cells(cells, entry.best, made.columns)))
         if _printed(entry):
             blank = ["", "Liu et al. 2019", *[""] * (len(start) - 2)]
@@ -225,7 +227,7 @@ def sheet(made: PruneVsScratch) -> TableSheet:
     align = "l" * (len(header) - numbers - 1 - partial) + "r" * (numbers + 1 + partial)
     return TableSheet(
         "Pruned and fine-tuned, against trained from scratch (after Liu et al. 2019, Table 6): "
-        f"{made.metric.replace('top', 'top-')} accuracy on {made.split}, %",
+        + scoring.with_unit(made.metric, f"{made.metric.title} on {made.split}"),
         tuple(header),
         align,
         tuple(lines),
@@ -245,8 +247,9 @@ def _cells(values: Mapping[str, Spread], best: Iterable[str], columns: Iterable[
 
 def _notes(made: PruneVsScratch, partial: bool) -> tuple[str, ...]:
     of = "the weights that the criterion may prune" if partial else "the weights"
+    best = "highest" if made.metric.direction == "maximize" else "lowest"
     note = (
-        f"Density: kept share of {of}. Mean ± sample standard deviation over n seeds; bold: the highest mean of the "
+        f"Density: kept share of {of}. Mean ± sample standard deviation over n seeds; bold: the {best} mean of the "
         f"row among the pruned networks of most seeds; {MISSING}: not logged. Scratch-E trains for the epochs of the "
         "dense network, Scratch-B for its compute; Rewound retrains from the initial weights."
     )

@@ -22,9 +22,12 @@ from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.trial import FrozenTrial
 
 from hydra_plugins.pruneexp_optuna_sweeper._space import text
-from pruneexp.config.checks import check_number
+from pruneexp.config.checks import ALLOWED_TARGETS, check_number
+from pruneexp.config.choices import search_folders
+from pruneexp.config.sweep import own_modules
 from pruneexp.errors import UserError, first_line, redact
 from pruneexp.places import journal
+from pruneexp.schema import TOP1, Metric
 from sweeps.driver import Definition, Direction, TrialFailed, TrialOutcome, Worker
 from sweeps.sampling import sampler
 from sweeps.storing import open_storage
@@ -102,6 +105,23 @@ class SearchedJobs:
         except Exception as error:  # noqa: BLE001  one failed job must not end the sweep
             self.failures[trial.number] = error
             return TrialFailed(redact(first_line(error)))
+
+
+def primary_of(config: DictConfig) -> Metric:
+    """The metric that a job of this configuration is judged by: of the task of its data, the first.
+
+    Raises:
+        UserError: the task is not allowed, or cannot be made.
+    """
+    task = OmegaConf.select(config, "data.info.task")
+    if task is None:
+        return TOP1
+    from pruneexp.experiment.instances import instantiated  # loads torch
+
+    own = own_modules(search_folders(config.hydra))
+    allowed = (*ALLOWED_TARGETS, *config.runtime.allow, *own)
+    metric: Metric = instantiated("data.info.task", task, allowed).metrics[0]
+    return metric
 
 
 def _wanted(numbers: object, objectives: Mapping[str, Direction]) -> list[float]:

@@ -4,7 +4,7 @@ Every command imports it while Hydra looks for plug-ins, hence nothing heavy up 
 ``__future__`` either: Hydra executes the module before it is in ``sys.modules``, where dataclasses would look them up.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,19 +16,18 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from pruneexp.errors import JobFailed, UserError, first_line, redact
-
-DEFAULT_OBJECTIVES = {"val.after.top1": "maximize"}
+from pruneexp.schema import Metric
 
 
 @dataclass
 class OptunaSweeperConf:
     """``hydra/sweeper=optuna``.
 
-    ``objectives`` maps numbers of the job to maximize or minimize; null is {val.after.top1: maximize}. ``trials`` is
-    the total: a larger one continues the study. ``n_jobs`` trials are given to the launcher at a time, and all of them
-    are waited for. ``storage`` is null for a journal file in .pruneexp/studies, or a database URL of SQLAlchemy's.
-    ``params`` are sweeps that the command line may overrule. What is a mapping starts as null, untyped: to a typed one
-    Hydra would only append.
+    ``objectives`` maps numbers of the job to maximize or minimize; null is the primary metric of the jobs on val, after
+    retraining: {val.after.top1: maximize} for classification. ``trials`` is the total: a larger one continues the
+    study. ``n_jobs`` trials are given to the launcher at a time, and all of them are waited for. ``storage`` is null
+    for a journal file in .pruneexp/studies, or a database URL of SQLAlchemy's. ``params`` are sweeps that the command
+    line may overrule. What is a mapping starts as null, untyped: to a typed one Hydra would only append.
     """
 
     _target_: str = "hydra_plugins.pruneexp_optuna_sweeper.optuna_sweeper.OptunaSweeper"
@@ -70,10 +69,11 @@ class OptunaSweeper(Sweeper):
             Exception: what the first job has raised, where all of them failed.
         """
         from hydra_plugins.pruneexp_optuna_sweeper._space import read  # loads Optuna, as the next does: 0.3 s
-        from hydra_plugins.pruneexp_optuna_sweeper._trials import SearchedJobs, publish
+        from hydra_plugins.pruneexp_optuna_sweeper._trials import SearchedJobs, primary_of, publish
 
         dimensions, fixed = read([*self.params, *arguments], self.loader)
-        asked = SearchedJobs(dimensions=dimensions, fixed=fixed, objectives=directions(self.objectives), **self.options)
+        objectives = directions(self.objectives, lambda: primary_of(self.composed))
+        asked = SearchedJobs(dimensions=dimensions, fixed=fixed, objectives=objectives, **self.options)
         worker = asked.worker()
         worker.work_together(asked.trials, asked.n_jobs, partial(asked.run, self.runner))
         publish(asked, worker, self.composed)
@@ -84,14 +84,15 @@ class OptunaSweeper(Sweeper):
             raise JobFailed(f"{len(asked.failures)} trials failed: {'; '.join(reasons)}")
 
 
-def directions(objectives: object) -> dict[str, Any]:
-    """What is sought, by name; None is the accuracy on the validation split after retraining.
+def directions(objectives: object, primary: Callable[[], Metric]) -> dict[str, Any]:
+    """What is sought, by name; None is the primary metric on the validation split after retraining.
 
     Raises:
         UserError: it is no mapping, or to something else than maximize and minimize, or a number of the test split.
     """
     if objectives is None:
-        return dict(DEFAULT_OBJECTIVES)
+        metric = primary()
+        return {f"val.after.{metric.name}": metric.direction}
     if not isinstance(objectives, Mapping) or not objectives:
         raise UserError(f"hydra.sweeper.objectives={objectives}: name numbers, as in {{val.after.top1:maximize}}")
     for name, direction in objectives.items():

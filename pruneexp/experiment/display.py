@@ -16,21 +16,9 @@ from rich.table import Table
 
 from pruneexp.experiment.plan import Plan
 from pruneexp.jobs.state import JobLog
-from pruneexp.schema import PointIdentity, TradeoffPoint, doubts
+from pruneexp.schema import TOP1, Metric, PointIdentity, TradeoffPoint, doubts
 from pruneexp.terminal import LOG_WIDTH
 from pruneexp.training.fit import Epoch
-
-COLUMNS_OF_POINTS = (
-    "budget",
-    "density",
-    "rate",
-    "val before",
-    "val after",
-    "test after",
-    "change",
-    "FLOP",
-    "bytes",
-)
 
 #: Columns that no table needs.
 _UNLIMITED = 1_000_000
@@ -125,11 +113,12 @@ class Display:
             self._progress.update(self._points, completed=count, detail=detail)
 
     def table(self, points: Sequence[TradeoffPoint]) -> None:
-        """Accuracies in percent; ``change`` is against the dense network of the same seed, on test.
+        """The primary metric of each; ``change`` is against the dense network of the same seed, on test.
 
         What else must be known of a point stands below, on a line of its own.
         """
-        self.sheet(COLUMNS_OF_POINTS, [_cells(point) for point in points])
+        metric = points[0].identity.primary if points else TOP1
+        self.sheet(columns_of_points(metric), [_cells(point) for point in points])
         for point in points:
             if remarks := "; ".join(_flags(point)):
                 self.say(f"  {point.identity.budget.text}: {remarks}")
@@ -165,18 +154,35 @@ class Watched:
         self.display.fraction(share)
 
 
+def columns_of_points(metric: Metric) -> tuple[str, ...]:
+    """The headings of a table of points that are judged by a metric; accuracy, in percent, needs no name."""
+    moments = headings(metric, "val before", "val after", "test after")
+    return ("budget", "density", "rate", *moments, change_heading(metric, "change"), "FLOP", "bytes")
+
+
+def headings(metric: Metric, *moments: str) -> tuple[str, ...]:
+    """``val after``, or ``val perplexity after`` where the metric is another than accuracy."""
+    name = "" if metric == TOP1 else f" {metric.name}"
+    return tuple(f"{split}{name} {when}" for split, when in map(str.split, moments))
+
+
+def change_heading(metric: Metric, heading: str) -> str:
+    """A heading of changes, with their unit where it is not points."""
+    return heading if metric.change_unit == "points" else f"{heading}, {metric.change_unit}"
+
+
 def _cells(point: TradeoffPoint) -> tuple[str, ...]:
-    result = point.result
-    before, test = result.val.before, result.test
+    result, metric = point.result, point.identity.primary
+    name, before, test = metric.name, result.val.before, result.test
     share = result.bytes_sparse / result.bytes_dense
     return (
         point.identity.budget.text,
         f"{result.density:.4f}",
         rate_text(result.density),
-        "" if before is None else f"{before['top1']:.2f}",
-        f"{result.val.after['top1']:.2f}",
-        "" if test is None else f"{test.after['top1']:.2f}",
-        "" if test is None else f"{test.after['top1'] - test.dense['top1']:+.2f}",
+        "" if before is None else f"{before[name]:.2f}",
+        f"{result.val.after[name]:.2f}",
+        "" if test is None else f"{test.after[name]:.2f}",
+        "" if test is None else f"{metric.change(test.dense[name], test.after[name]):+.2f}",
         f"{result.flop_effective / result.flop_dense:.1%}",
         f"{share:.1%}",
     )

@@ -16,11 +16,8 @@ from pruneexp.schema.derived import (
     group_of,
     undefined,
 )
-from pruneexp.schema.metrics import TOP1, Metric
+from pruneexp.schema.metrics import TOP1, TOP5, Metric
 from pruneexp.schema.names import (
-    ACCURACY_LOSS,
-    ACCURACY_LOSS_BEFORE,
-    ACCURACY_LOSS_TEST,
     CACHE_HITS,
     COLLAPSE,
     COMPARED,
@@ -39,6 +36,9 @@ from pruneexp.schema.names import (
     KIND,
     LAYERS_FILE,
     LEVEL,
+    LOSS,
+    LOSS_BEFORE,
+    LOSS_TEST,
     NETWORK_KEY,
     OVERLOOKED,
     POINT_KEY,
@@ -69,14 +69,12 @@ from pruneexp.schema.points import (
     Score,
     Scores,
     TradeoffPoint,
+    read_point,
     score,
 )
-from pruneexp.schema.scans import LayerSensitivity, Scan, ScanIdentity
+from pruneexp.schema.scans import LayerSensitivity, Scan, ScanIdentity, read_scan
 
 __all__ = [
-    "ACCURACY_LOSS",
-    "ACCURACY_LOSS_BEFORE",
-    "ACCURACY_LOSS_TEST",
     "CACHE_HITS",
     "COLLAPSE",
     "COMPARED",
@@ -96,6 +94,9 @@ __all__ = [
     "KIND",
     "LAYERS_FILE",
     "LEVEL",
+    "LOSS",
+    "LOSS_BEFORE",
+    "LOSS_TEST",
     "NETWORK_KEY",
     "OF_A_MODE",
     "OVERLOOKED",
@@ -116,6 +117,7 @@ __all__ = [
     "SUMMARY_OF",
     "SWEEP",
     "TOP1",
+    "TOP5",
     "UNDEFINED",
     "Budget",
     "BudgetKind",
@@ -141,6 +143,8 @@ __all__ = [
     "group_of",
     "names_of",
     "names_text",
+    "read_point",
+    "read_scan",
     "score",
     "undefined",
     "unflatten",

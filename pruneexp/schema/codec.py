@@ -73,8 +73,8 @@ def unflatten(kind: type[Record], flat: Mapping[str, Any], prefix: str = "") -> 
 
 def _beside(fields: Iterable[_Field], flat: Mapping[str, Any], prefix: str) -> dict[str, float]:
     """The numbers of a spread field: all under the prefix that no other field has."""
-    taken = {field.name for field in fields}
-    names = (name.removeprefix(prefix) for name in flat if name.startswith(prefix))
+    taken, start = {field.name for field in fields}, len(prefix)
+    names = [name[start:] for name in flat if name.startswith(prefix)]
     return {name: float(flat[prefix + name]) for name in names if name not in taken and "." not in name}
 
 

@@ -1,18 +1,20 @@
 """Trade-off points in columns: an Arrow table, which is quick to write and read for thousands of points.
 
-The file of a curve's run has the same columns, and one more for the rows of the layers. Knows neither the origin nor
-the use of points. The package does not import this module: pyarrow takes 0.1 s.
+The file of a curve's run has the same columns, and one more for the rows of the layers. Of metrics, every table has
+those of classification, and those of its points after all other columns. Knows neither the origin nor the use of
+points. The package does not import this module: pyarrow takes 0.1 s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
 
 from pruneexp.schema.codec import flat_names, flat_types, flatten, names_text
 from pruneexp.schema.derived import undefined
+from pruneexp.schema.metrics import TOP1, TOP5
 from pruneexp.schema.points import LayerRow, PointIdentity, PointResult, TradeoffPoint
 
 
@@ -26,8 +28,27 @@ class LoggedPoint(NamedTuple):
 
 
 IDENTITY = flat_names(PointIdentity)
+#: Metrics that have columns in every table.
+METRICS = (TOP1.name, TOP5.name)
+#: Columns that a file has only where a point has a value for one.
+OPTIONAL = tuple(name for name in IDENTITY if name == "task" or name.startswith("metric."))
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
-_TYPES = {**flat_types(PointIdentity), **flat_types(PointResult)}
+_SCORES = tuple(name.removesuffix("loss") for name in flat_types(PointResult) if name.endswith(".loss"))
+
+
+def _scored(types: Mapping[str, type]) -> dict[str, type]:
+    """The types of the values of a point, with those of metrics after the loss of each score."""
+    found: dict[str, type] = {}
+    for name, kind in types.items():
+        found[name] = kind
+        if name.endswith(".loss"):
+            found |= {name.removesuffix("loss") + metric: float for metric in METRICS}
+    return found
+
+
+#: The numbers of a point.
+RESULT = _scored(flat_types(PointResult))
+_TYPES = {**flat_types(PointIdentity), **RESULT}
 _BESIDE = {"run_id": str, "experiment": str, "started": int, "collapsed": str, "disconnected": bool, "undefined": str}
 #: A column per value of a point, null where it is absent, and columns for its run and for doubts about its numbers.
 SCHEMA = pa.schema([(name, _ARROW[kind]) for name, kind in {**_TYPES, **_BESIDE}.items()])
@@ -36,16 +57,25 @@ LAYERS = pa.field("layers", pa.list_(pa.struct([(name, _ARROW[kind]) for name, k
 
 
 def table(points: Iterable[LoggedPoint]) -> pa.Table:
-    """A row for each point, in their order, with the columns of ``SCHEMA``."""
-    found: dict[str, list[object]] = {name: [] for name in SCHEMA.names}
-    for run_id, experiment, started, point in points:
-        row = {**flatten(point.identity), **flatten(point.result)}
-        row |= {"run_id": run_id, "experiment": experiment, "started": started}
-        row |= {"collapsed": names_text(point.collapsed), "disconnected": point.disconnected}
-        row["undefined"] = undefined(point.result)
-        for name, column in found.items():
-            column.append(row.get(name))
-    return pa.table(found, SCHEMA)
+    """A row for each point, in their order, with the columns of ``SCHEMA`` and of the points' other metrics."""
+    rows = list(map(_row, points))
+    others = sorted({name.rpartition(".")[2] for name in metric_columns(set().union(*rows))})
+    schema = with_metrics(SCHEMA, [score + metric for metric in others for score in _SCORES])
+    return pa.table({name: [row.get(name) for row in rows] for name in schema.names}, schema)
+
+
+def _row(logged: LoggedPoint) -> dict[str, object]:
+    run_id, experiment, started, point = logged
+    return {
+        **flatten(point.identity),
+        **flatten(point.result),
+        "run_id": run_id,
+        "experiment": experiment,
+        "started": started,
+        "collapsed": names_text(point.collapsed),
+        "disconnected": point.disconnected,
+        "undefined": undefined(point),
+    }
 
 
 def with_layers(points: Iterable[LoggedPoint]) -> pa.Table:
@@ -53,3 +83,23 @@ def with_layers(points: Iterable[LoggedPoint]) -> pa.Table:
     listed = list(points)
     rows = [[flatten(row) for row in logged.point.layers] for logged in listed]
     return table(listed).append_column(LAYERS, pa.array(rows, LAYERS.type))
+
+
+def metric_columns(names: Iterable[str]) -> list[str]:
+    """Those of the names of columns that hold a metric of a score, beyond those that every table has."""
+    return [name for name in names if name.startswith(_SCORES) and name not in _TYPES]
+
+
+def with_metrics(schema: pa.Schema, names: Iterable[str]) -> pa.Schema:
+    """A schema with further columns of these names, for metrics."""
+    return pa.schema([*schema, *((name, pa.float64()) for name in names)])
+
+
+def joined(tables: Sequence[pa.Table]) -> pa.Table:
+    """The rows of all tables, those of tables with the same columns together; a column that one lacks is null there."""
+    alike: dict[tuple[str, ...], list[pa.Table]] = {}
+    for one in tables:
+        alike.setdefault(tuple(one.column_names), []).append(one)
+    # Hundreds of tables with the same columns take 1 ms this way, and a promotion of each of them far longer.
+    whole = [pa.concat_tables(same) for same in alike.values()]
+    return pa.concat_tables(whole, promote_options="default")

@@ -13,7 +13,7 @@ from typing import Any
 
 from pruneexp.schema import names
 from pruneexp.schema.codec import flatten
-from pruneexp.schema.points import Effort, PointIdentity, PointResult, Score, TradeoffPoint
+from pruneexp.schema.points import Effort, PointIdentity, Score, Scores, TradeoffPoint
 
 #: Names of the flat identity in which repetitions of one point may differ.
 REPEATED = ("seed", "trial", "device", "curve_key", "point_key", "dense_key", "mask_key", "final_key")
@@ -36,37 +36,43 @@ _BUDGET = ("budget.kind", "budget.value")
 _DECIMALS = 9
 
 
-def derived(result: PointResult) -> dict[str, float]:
-    """The derived numbers of a point, under their names in records."""
+def derived(point: TradeoffPoint) -> dict[str, float]:
+    """The derived numbers of a point, under their names in records; losses are those of its primary metric."""
+    metric, result = point.identity.primary, point.result
     val, test = result.val, result.test
     ledger = result.ledger
+
+    def loss(scores: Scores, score: Score) -> float:
+        return round(metric.loss(scores.dense[metric.name], score[metric.name]), _DECIMALS)
+
     efforts: Sequence[Effort] = (ledger.dense, ledger.prune, ledger.retrain, ledger.scratch)
     numbers = {
-        names.ACCURACY_LOSS: round(val.dense["top1"] - val.after["top1"], _DECIMALS),
+        metric.word + names.LOSS: loss(val, val.after),
         names.COMPRESSION: result.weights_total / max(1, result.weights_kept),
         names.SECONDS: sum(effort.seconds for effort in efforts),
         names.STAGES: float(sum(effort.stages for effort in efforts)),
         names.CACHE_HITS: float(sum(effort.cached for effort in efforts)),
     }
     if val.before is not None:
-        numbers[names.ACCURACY_LOSS_BEFORE] = round(val.dense["top1"] - val.before["top1"], _DECIMALS)
+        numbers[metric.word + names.LOSS_BEFORE] = loss(val, val.before)
     if test is not None:
-        numbers[names.ACCURACY_LOSS_TEST] = round(test.dense["top1"] - test.after["top1"], _DECIMALS)
+        numbers[metric.word + names.LOSS_TEST] = loss(test, test.after)
     return numbers
 
 
 def doubts(point: TradeoffPoint) -> tuple[str, ...]:
-    """Reasons to doubt the accuracies of a point, in words; empty for nearly every point."""
-    constant = "disconnected: the same outputs for every image" if point.disconnected else ""
-    return tuple(text for text in (constant, undefined(point.result)) if text)
+    """Reasons to doubt the scores of a point, in words; empty for nearly every point."""
+    constant = f"disconnected: the same outputs for every {point.identity.example}" if point.disconnected else ""
+    return tuple(text for text in (constant, undefined(point)) if text)
 
 
-def undefined(result: PointResult) -> str:
-    """The scores that rest on logits that are not numbers, in words; empty if there are none.
+def undefined(point: TradeoffPoint) -> str:
+    """The scores that rest on outputs that are not numbers, in words; empty if there are none.
 
     ``not a number on 42 of 102 images of val and 40 of 102 images of test``: each split once, for the last moment with
-    such logits. The text also names a loss that is not finite although every image has a best class.
+    such outputs. The text also names a loss that is not finite although every example has an answer.
     """
+    result, examples = point.result, f"{point.identity.example}s"
     numbers: list[str] = []
     losses: list[str] = []
     for split, scores in (("val", result.val), ("test", result.test)):
@@ -74,7 +80,7 @@ def undefined(result: PointResult) -> str:
         bad = [(score, when) for score, when in moments if score is not None and not _is_defined(score)]
         for score, when in bad[:1]:
             if score.undefined:
-                numbers.append(f"{score.undefined} of {score.images} images of {split}{when}")
+                numbers.append(f"{score.undefined} of {score.images} {examples} of {split}{when}")
             else:
                 losses.append(f"{split}{when}")
     parts = (("not a number on ", numbers), ("no finite loss on ", losses))

@@ -36,9 +36,9 @@ CURVE = "curve"  # the name of the curve
 SWEEP = "sweep"  # of curves and points: the sweep that recorded them first
 
 #: Metrics that follow from others, for MLflow's charts; readers of records do not need them.
-ACCURACY_LOSS = "accuracy_loss"  # points: dense minus after, on val
-ACCURACY_LOSS_TEST = "accuracy_loss_test"
-ACCURACY_LOSS_BEFORE = "accuracy_loss_before"  # points: dense minus before retraining, on val
+LOSS = "_loss"  # ending: how much worse a point is than its dense network, after ``Metric.word``: ``accuracy_loss``
+LOSS_TEST = "_loss_test"  # on test; the others are on val
+LOSS_BEFORE = "_loss_before"  # before retraining
 COMPRESSION = "compression"  # dense / kept weights
 SECONDS = "seconds"  # of all stages behind a point; a stage from the store counts with its original time
 STAGES = "stages"

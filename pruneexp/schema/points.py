@@ -103,6 +103,11 @@ class PointIdentity:
         """The metric that a point is judged by."""
         return self.metric or TOP1
 
+    @property
+    def example(self) -> str:
+        """What one of the examples that networks are scored on is called."""
+        return "image" if self.task is None else "example"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
@@ -236,3 +241,19 @@ class TradeoffPoint:
             return False
         slack = max(1, len(self.layers)) / max(1, self.result.weights_total)
         return abs(self.result.density_scope - asked) > slack
+
+
+def read_point(identity: Mapping[str, Any], result: Mapping[str, Any]) -> tuple[PointIdentity, PointResult]:
+    """A point from its flat identity and its flat numbers.
+
+    Raises:
+        KeyError: a required value is missing, such as one of its primary metric; the message names it.
+        ValueError: a value cannot be read as the declared type.
+    """
+    of, numbers = unflatten(PointIdentity, identity), unflatten(PointResult, result)
+    for split, scores in (("val", numbers.val), ("test", numbers.test)):
+        for moment in ("dense", "after", "before"):
+            found: Score | None = getattr(scores, moment, None)
+            if found is not None and of.primary.name not in found.metrics:
+                raise KeyError(f"{split}.{moment}.{of.primary.name}")
+    return of, numbers

@@ -1,12 +1,14 @@
-"""A sensitivity scan: how much accuracy each layer costs when it alone is pruned (Han et al. 2015, Figure 6)."""
+"""A sensitivity scan: how much each layer costs when it alone is pruned (Han et al. 2015, Figure 6)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from pruneexp.schema.codec import unflatten
 from pruneexp.schema.metrics import TOP1, Metric
-from pruneexp.schema.points import Budget, BudgetKind, Score
+from pruneexp.schema.points import Budget, BudgetKind, Score, score
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,11 @@ class ScanIdentity:
     def primary(self) -> Metric:
         """The metric that a scan is judged by, as that of ``PointIdentity``."""
         return self.metric or TOP1
+
+    @property
+    def example(self) -> str:
+        """What one of the examples that networks are scored on is called."""
+        return "image" if self.task is None else "example"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,4 +88,19 @@ class Scan:
         if not found:
             return ""
         passes = f"in {len(found)} of {1 + len(self.rows)} passes"
-        return f"not a number on up to {max(found)} of {self.images} images, {passes}"
+        return f"not a number on up to {max(found)} of {self.images} {self.identity.example}s, {passes}"
+
+
+def read_scan(identity: ScanIdentity, table: Mapping[str, Any]) -> Scan:
+    """A scan from the record of its stage, or from its file.
+
+    Raises:
+        KeyError: a required value is missing, such as one of its primary metric; the message names it.
+        TypeError: a value is not of the declared type.
+        ValueError: a value cannot be read as the declared type.
+    """
+    dense, rows = score(table["dense"]), tuple(unflatten(LayerSensitivity, row) for row in table["rows"])
+    for name, found in (("dense", dense), *(("val", row.val) for row in rows)):
+        if identity.primary.name not in found.metrics:
+            raise KeyError(f"{name}.{identity.primary.name}")
+    return Scan(identity=identity, dense=dense, images=int(table["images"]), rows=rows)

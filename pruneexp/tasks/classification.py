@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from pruneexp.errors import UserError
-from pruneexp.schema import TOP1, Metric, Score
+from pruneexp.schema import TOP1, TOP5, Metric, Score
 from pruneexp.tasks.guesses import guesses
 from pruneexp.tasks.task import Answers, Data, Forward, OutputForm, Split
 
@@ -20,7 +20,7 @@ class Classification:
     """Inputs are images (B, C, H, W), or float32 of any other shape; targets are labels, int64 (B,)."""
 
     name: ClassVar[str] = "classification"
-    metrics: ClassVar[tuple[Metric, ...]] = (TOP1, Metric("top5", "%"))
+    metrics: ClassVar[tuple[Metric, ...]] = (TOP1, TOP5)
     examples: ClassVar[str] = "images"
 
     def check(self, data: Data) -> None:

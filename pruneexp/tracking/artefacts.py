@@ -70,9 +70,10 @@ def read_point(record: Mapping[str, Any]) -> StoredPoint:
         KeyError: a value is missing.
         ValueError: a value cannot be read.
     """
+    identity, result = schema.read_point(record["identity"], record["result"])
     point = schema.TradeoffPoint(
-        identity=schema.unflatten(schema.PointIdentity, record["identity"]),
-        result=schema.unflatten(schema.PointResult, record["result"]),
+        identity=identity,
+        result=result,
         layers=tuple(schema.unflatten(schema.LayerRow, row) for row in record["layers"]),
         collapsed=tuple(record["collapsed"]),
         disconnected=record["disconnected"],

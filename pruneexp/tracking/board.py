@@ -7,8 +7,9 @@ A view that MLflow cannot read leaves the plain page of runs, which the same add
 show.
 
 Parts that are filled in: ``{each}`` is the value of a parameter that has a view for each of its newest values
-(``each``); what holds ``NAME/*`` is there once for each metric that begins so. A view with ``table`` opens as one, its
-charts one click away: beside charts MLflow shows neither columns nor status.
+(``each``); what holds ``NAME/*`` is there once for each metric that begins so, and what holds ``{word}`` or
+``{metric}`` once for each primary metric of the runs (its ``Metric.word``, its name). A view with ``table`` opens as
+one, its charts one click away: beside charts MLflow shows neither columns nor status.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from pruneexp.errors import redact
+from pruneexp.schema import LOSS, TOP1
 from pruneexp.tracking.databases import is_database
 from pruneexp.tracking.runs import Runs
 from pruneexp.tracking.stores import explained
-from pruneexp.tracking.summaries import METRICS
+from pruneexp.tracking.summaries import metrics_of
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -140,7 +142,8 @@ def filled(name: str, template: Mapping[str, Any], metrics: Sequence[str], value
     given = _filled(template, list(dict.fromkeys(metrics)), value)
     state, title = {**page["state"], **given["state"]}, given["title"]
     charts = state["compareRunCharts"]
-    hidden = {*metrics, *METRICS} - {chart.get("metricKey") for chart in charts}
+    summed = {name for word in _words(metrics) for name in metrics_of(word)}
+    hidden = {*metrics, *summed} - {chart.get("metricKey") for chart in charts}
     charts += [{"type": "BAR", "metricKey": metric, "deleted": True, "isGenerated": True} for metric in sorted(hidden)]
     state["compareRunCharts"] = [
         {"uuid": f"chart {place}", **page["chart"], **page["charts"][chart["type"]], **chart}
@@ -160,19 +163,30 @@ def _filled(part: Any, metrics: Sequence[str], value: str) -> Any:
 
 
 def _repeated(item: Any, metrics: Sequence[str]) -> list[Any]:
-    """An item once for each metric whose beginning it names (``NAME/*``, not in a list of its own)."""
+    """An item once for each primary metric, and for each metric whose beginning it names (not in a list of its own)."""
+    whole = json.dumps(item)
+    if "{word}" in whole or "{metric}" in whole:
+        return [json.loads(whole.replace("{word}", word).replace("{metric}", _name(word))) for word in _words(metrics)]
     own = item.values() if isinstance(item, dict) else [item]
     beginning = next(
         (found for text in own if isinstance(text, str) for found in re.findall(r"\w+/(?=\*)", text)), None
     )
     if beginning is None:
         return [item]
-    text = json.dumps(item)
     return [
-        json.loads(text.replace(f"{beginning}*", json.dumps(metric)[1:-1]))
+        json.loads(whole.replace(f"{beginning}*", json.dumps(metric)[1:-1]))
         for metric in metrics
         if metric.startswith(beginning)
     ]
+
+
+def _words(metrics: Sequence[str]) -> list[str]:
+    """The words of the primary metrics that runs with these metrics have."""
+    return sorted({name.removesuffix(LOSS) for name in metrics if name.endswith(LOSS)}) or [TOP1.word]
+
+
+def _name(word: str) -> str:
+    return TOP1.name if word == TOP1.word else word
 
 
 def host(uri: str) -> str:

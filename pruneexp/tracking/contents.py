@@ -42,7 +42,7 @@ def parent_run(parent: Parent) -> NewRun:
 def point_run(point: schema.TradeoffPoint, tags: Mapping[str, str], numbers: Mapping[str, float]) -> NewRun:
     """A point: identity as params, numbers and what follows from them as metrics, the rows of the layers as a file."""
     identity = schema.flatten(point.identity)
-    metrics = {**numbers, **schema.derived(point.result), **schema.flatten(point.result)}
+    metrics = {**numbers, **schema.derived(point), **schema.flatten(point.result)}
     return NewRun(
         point_name(identity),
         {**tags, **_remarks(point), **_own_of_point(identity)},
@@ -59,7 +59,7 @@ def failure_run(identity: Mapping[str, Any], reason: str, tags: Mapping[str, str
 
 
 def scan_run(scan: schema.Scan, config_yaml: str, environment: Mapping[str, Any]) -> NewRun:
-    """A scan: each layer as a series of accuracy changes (points) over its pruned weights (permille).
+    """A scan: each layer as a series of changes of the primary metric over its pruned weights (permille).
 
     The exact numbers are in ``sensitivity.json``.
     """
@@ -87,17 +87,19 @@ def _remarks(point: schema.TradeoffPoint) -> dict[str, str]:
         schema.COLLAPSE: schema.names_text(point.collapsed) if point.collapsed else "",
         schema.DENSITY_MISSED: "true" if point.density_missed else "",
         schema.DISCONNECTED: "true" if point.disconnected else "",
-        schema.UNDEFINED: schema.undefined(point.result),
+        schema.UNDEFINED: schema.undefined(point),
     }
     return {tag: text for tag, text in found.items() if text}
 
 
 def _scan_metrics(scan: schema.Scan) -> Iterator[Value]:
+    metric = scan.identity.primary
+    dense = scan.dense[metric.name]
     yield Value("images", scan.images)
-    yield Value("dense.top1", scan.dense["top1"])
+    yield Value(f"dense.{metric.name}", dense)
     for row in scan.rows:
-        change, pruned = row.val["top1"] - scan.dense["top1"], round(1000 * (1 - row.density))
-        yield Value(f"sensitivity/{row.group}/top1_change", change, pruned)
+        change, pruned = metric.change(dense, row.val[metric.name]), round(1000 * (1 - row.density))
+        yield Value(f"sensitivity/{row.group}/{metric.name}_change", change, pruned)
 
 
 def _scan_file(scan: schema.Scan) -> dict[str, str]:
@@ -117,10 +119,11 @@ def parquet(logged: Iterable[tuple[LoggedPoint, int]], experiment_id: str) -> by
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from pruneexp.schema.columns import with_layers
+    from pruneexp.schema.columns import OPTIONAL, with_layers
 
     ordered = sorted(logged, key=lambda pair: pair[0].run_id)
     table = _as_by_mlflow(with_layers(point for point, _ in ordered))
+    table = table.drop_columns([name for name in OPTIONAL if table[name].null_count == len(table)])
     ended, ids = [moment for _, moment in ordered], [experiment_id] * len(ordered)
     table = table.append_column(pa.field("ended", pa.int64()), pa.array(ended, pa.int64()))
     table = table.append_column(pa.field("experiment_id", pa.string()), pa.array(ids, pa.string()))

@@ -1,6 +1,6 @@
 """The description of the run of a curve or a search: what MLflow renders of Markdown, with its table.
 
-Pure: from points to text. Accuracies are percent, of val unless said otherwise.
+Pure: from points to text. Accuracies are percent; scores are those on val unless said otherwise.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pruneexp import schema
+from pruneexp.schema import TOP1, Metric
 from pruneexp.tracking.naming import TAG_LIMIT
 
 #: The tag that holds a run's description.
 TAG = "mlflow.note.content"
-_HEAD = ("budget", "density", "compression", "val before", "val after", "accuracy loss", "test after")
 
 
 def curve_heading(point: schema.TradeoffPoint) -> str:
@@ -27,17 +27,19 @@ def curve_heading(point: schema.TradeoffPoint) -> str:
     return f"**{of.model} on {of.data}**: {choices}" + (f"\n\n{settings}" if settings else "")
 
 
-def search_heading(name: str, trials: int) -> str:
-    return f"**{name}**: of {trials} points those that no other beats in accuracy on val at their density or below"
+def search_heading(name: str, trials: int, metric: Metric) -> str:
+    found = f"of {trials} points those that no other beats in {metric.word} on val at their density or below"
+    return f"**{name}**: {found}"
 
 
 def description(heading: str, points: Sequence[schema.TradeoffPoint]) -> str:
     """The table; of one that is longer than a tag, the first rows.
 
-    A last column says of which points the accuracies are doubtful, where there is one.
+    A last column says of which points the scores are doubtful, where there is one.
     """
     doubtful = any(map(schema.doubts, points))
-    head = (*_HEAD, "") if doubtful else _HEAD
+    head = _head(points[0].identity.primary)
+    head = (*head, "") if doubtful else head
     lines = [heading, "", _row(head), _row(["---:"] * len(head))]
     room = TAG_LIMIT - sum(len(line) + 1 for line in lines)
     for point in points:
@@ -49,21 +51,23 @@ def description(heading: str, points: Sequence[schema.TradeoffPoint]) -> str:
     return "\n".join(lines)
 
 
-def _loss(point: schema.TradeoffPoint, score: schema.Score) -> float:
-    return point.result.val.dense["top1"] - score["top1"]
+def _head(metric: Metric) -> tuple[str, ...]:
+    name = "" if metric == TOP1 else f"{metric.name} "
+    loss = f"{metric.word} loss" + (", %" if metric.change_unit == "%" else "")
+    return ("budget", "density", "compression", f"val {name}before", f"val {name}after", loss, f"test {name}after")
 
 
 def _cells(point: schema.TradeoffPoint) -> tuple[str, ...]:
-    result, budget = point.result, point.identity.budget
-    before, test = result.val.before, result.test
+    result, budget, metric = point.result, point.identity.budget, point.identity.primary
+    before, after, test = result.val.before, result.val.after[metric.name], result.test
     return (
         budget.text if point.identity.trial < 0 else f"trial {point.identity.trial}",
         f"{result.density:.4f}",
         f"{result.weights_total / max(1, result.weights_kept):.1f}x",
-        "" if before is None else f"{before['top1']:.2f}",
-        f"{result.val.after['top1']:.2f}",
-        f"{_loss(point, result.val.after):+.2f}",
-        "" if test is None else f"{test.after['top1']:.2f}",
+        "" if before is None else f"{before[metric.name]:.2f}",
+        f"{after:.2f}",
+        f"{metric.loss(result.val.dense[metric.name], after):+.2f}",
+        "" if test is None else f"{test.after[metric.name]:.2f}",
     )
 
 

@@ -100,12 +100,7 @@ class Projection:
 
     def _write_scan(self, note: Note) -> None:
         record = self._artefact(note.key, "scan")
-        scan = schema.Scan(
-            identity=schema.unflatten(schema.ScanIdentity, note.body["identity"]),
-            dense=schema.score(record["dense"]),
-            images=record["images"],
-            rows=tuple(schema.unflatten(schema.LayerSensitivity, row) for row in record["rows"]),
-        )
+        scan = schema.read_scan(schema.unflatten(schema.ScanIdentity, note.body["identity"]), record)
         new = contents.scan_run(scan, note.body["config_yaml"], note.body["environment"])
         self.tracker.record(new, began=note.body["noted"])
 

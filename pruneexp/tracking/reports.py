@@ -97,7 +97,9 @@ class Reports:
         points = [logged.point for logged in sorted(found, key=lambda logged: -logged.point.result.density)]
         search, last = run.tags.get(schema.KIND) == "study", max(logged.started for logged in found)
         shown = _front(points) if search else points
-        heading = markdown.search_heading(run.name, len(points)) if search else markdown.curve_heading(points[0])
+        heading = markdown.curve_heading(points[0])
+        if search:
+            heading = markdown.search_heading(run.name, len(points), points[0].identity.primary)
         note = markdown.description(heading, shown)
         digest = hashlib.sha256(f"{note}{failed}".encode()).hexdigest()
         if run.tags.get(schema.DIGEST) == digest:
@@ -116,8 +118,7 @@ def _logged(run: bulk.StoredRun) -> LoggedPoint | None:
     from pruneexp.schema.columns import LoggedPoint
 
     try:
-        identity = schema.unflatten(schema.PointIdentity, run.params)
-        result = schema.unflatten(schema.PointResult, run.metrics)
+        identity, result = schema.read_point(run.params, run.metrics)
     except (KeyError, ValueError):
         return None
     disconnected = run.tags.get(schema.DISCONNECTED) == "true"
@@ -126,23 +127,28 @@ def _logged(run: bulk.StoredRun) -> LoggedPoint | None:
 
 
 def _front(trials: Sequence[schema.TradeoffPoint]) -> list[schema.TradeoffPoint]:
-    """Trials that no other one beats in accuracy on val at their density or below, densest first."""
-    scores = {place: (trial.result.val.after["top1"], trial.result.density) for place, trial in enumerate(trials)}
+    """Trials that no other one beats in the primary metric on val at their density or below, densest first."""
+    scores = {place: (_merit(trial), trial.result.density) for place, trial in enumerate(trials)}
     return [trials[place] for place in reversed(pareto_front(scores))]
+
+
+def _merit(trial: schema.TradeoffPoint) -> float:
+    metric, val = trial.identity.primary, trial.result.val
+    return metric.merit(val.dense[metric.name], val.after[metric.name])
 
 
 def _series(points: Sequence[schema.TradeoffPoint]) -> Iterator[Value]:
     """The numbers of each point at its step."""
     for point in points:
-        numbers = {"density": point.result.density, **schema.derived(point.result)}
-        step = step_of(point.result.density)
-        for name in ("density", schema.COMPRESSION, schema.ACCURACY_LOSS, schema.ACCURACY_LOSS_BEFORE):
+        numbers = {"density": point.result.density, **schema.derived(point)}
+        step, word = step_of(point.result.density), point.identity.primary.word
+        for name in ("density", schema.COMPRESSION, word + schema.LOSS, word + schema.LOSS_BEFORE):
             if name in numbers:
                 yield Value(name, numbers[name], step)
 
 
 def _totals(points: Sequence[schema.TradeoffPoint], failed: int) -> Iterator[Value]:
     for name in (schema.SECONDS, schema.STAGES, schema.CACHE_HITS):
-        yield Value(name, sum(schema.derived(point.result)[name] for point in points))
+        yield Value(name, sum(schema.derived(point)[name] for point in points))
     yield Value(schema.RECORDED, len(points))
     yield Value(schema.FAILED, failed)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,12 +25,14 @@ if TYPE_CHECKING:
 #: MLflow draws a run in the colour that this tag of its own holds.
 COLOUR = "mlflow.runColor"
 
-_SPREADS = (schema.ACCURACY_LOSS, schema.ACCURACY_LOSS_TEST, "accuracy", "accuracy_test")
-_MEANS = ("density", schema.COMPRESSION, schema.SECONDS, "epochs", *_SPREADS)
-#: Every metric that a summary can have.
-METRICS = (schema.SEEDS, *_MEANS, *(name + schema.SPREAD for name in _SPREADS))
+#: Endings, after the word for the primary metric, of numbers that a summary has with their spread.
+_SPREADS = (schema.LOSS, schema.LOSS_TEST, "", "_test")
+_MEANS = ("density", schema.COMPRESSION, schema.SECONDS, "epochs")
 #: Tables show every digit of a number: what a float adds to 0.2 is not worth a column's width.
 _DECIMALS = 6
+
+#: The square of a larger number, such as the perplexity of a network without sense, is no number.
+_LARGEST = 1e100
 
 #: Repetitions of one point.
 Row = Sequence["LoggedPoint"]
@@ -96,35 +97,42 @@ def _summary(kind: Literal["curves", "points"], rows: Sequence[Row], common: Map
 
 
 def _doubts(points: Row) -> dict[str, str]:
-    """Tags that say of how many of the points behind a mean the accuracies say less than they seem to."""
+    """Tags that say of how many of the points behind a mean the scores say less than they seem to."""
     counts = {
         schema.DISCONNECTED: sum(logged.point.disconnected for logged in points),
-        schema.UNDEFINED: sum(bool(schema.undefined(logged.point.result)) for logged in points),
+        schema.UNDEFINED: sum(bool(schema.undefined(logged.point)) for logged in points),
     }
     return {tag: f"{count} of {len(points)} points" for tag, count in counts.items() if count}
 
 
+def metrics_of(word: str) -> tuple[str, ...]:
+    """Every number that a summary can have of points whose primary metric has this word."""
+    spreads = [word + ending for ending in _SPREADS]
+    return (schema.SEEDS, *_MEANS, *spreads, *(name + schema.SPREAD for name in spreads))
+
+
 def _values(row: Row) -> Iterator[Value]:
-    numbers = [_numbers(logged.point.result) for logged in row]
+    numbers = [_numbers(logged.point) for logged in row]
     common = set.intersection(*(set(each) for each in numbers))
     step = step_of(spread(each["density"] for each in numbers).mean)
     yield Value(schema.SEEDS, len(row), step)
-    for name in (name for name in _MEANS if name in common):
+    spreads = [row[0].point.identity.primary.word + ending for ending in _SPREADS]
+    for name in (name for name in (*_MEANS, *spreads) if name in common):
         found = spread(each[name] for each in numbers)
         yield Value(name, round(found.mean, _DECIMALS), step)
-        if name in _SPREADS and found.std is not None:
+        if name in spreads and found.std is not None:
             yield Value(name + schema.SPREAD, round(found.std, _DECIMALS), step)
 
 
-def _numbers(result: schema.PointResult) -> dict[str, float]:
+def _numbers(point: schema.TradeoffPoint) -> dict[str, float]:
     """The numbers of a point that a mean can be made of."""
-    ledger = result.ledger
+    result, metric, ledger = point.result, point.identity.primary, point.result.ledger
     numbers = {
-        **schema.derived(result),
+        **schema.derived(point),
         "density": result.density,
-        "accuracy": result.val.after["top1"],
+        metric.word: result.val.after[metric.name],
         "epochs": ledger.dense.epochs + ledger.retrain.epochs + ledger.scratch.epochs,
     }
     if result.test is not None:
-        numbers["accuracy_test"] = result.test.after["top1"]
-    return {name: number for name, number in numbers.items() if math.isfinite(number)}
+        numbers[f"{metric.word}_test"] = result.test.after[metric.name]
+    return {name: number for name, number in numbers.items() if abs(number) < _LARGEST}

@@ -1,4 +1,4 @@
-"""The knee of a trade-off curve: the largest compression whose drop of accuracy stays within epsilon."""
+"""The knee of a trade-off curve: the largest compression whose loss on val stays within epsilon."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass, field
 from pruneexp.cache.identity import short, stage_key
 from pruneexp.config.groups import LABELS, numbers
 from pruneexp.errors import JobFailed, UserError
+from pruneexp.experiment.display import change_heading
 from pruneexp.experiment.identity import AskedBy
 from pruneexp.experiment.pages import show_record
 from pruneexp.experiment.plan import make_plan
 from pruneexp.experiment.session import PointFailed, Record, Session
-from pruneexp.schema import Budget, doubts
+from pruneexp.schema import Budget, Metric, doubts
 from sweeps import checks
 from sweeps.bisection import Bracket, Measurement, bisect, certainly
 
@@ -55,6 +56,7 @@ class Knee:
             steps = math.ceil(math.log2(math.log(1 / self.lowest) / math.log(self.tolerance))) + 1
             session.display.say(f"  densities about {steps}, {len(self.seeds)} seeds each")
             return
+        metric = first.identity(first.job.budgets[0], first.job.routes[0]).primary
         record, name = self._record(first)
         sessions = [first, *(session.seeded(seed) for seed in self.seeds[1:])]
         with record.closing():
@@ -66,10 +68,10 @@ class Knee:
                     lowest=self.lowest,
                     tolerance=self.tolerance,
                 )
-            if all(math.isinf(each.mean) for each in found.measured):
+            if meter.failures and all(math.isinf(each.mean) for each in found.measured):
                 raise JobFailed(f"no point could be computed: {meter.failures[0]}")
             record.summarise({**self._numbers(found), "seeds": float(len(self.seeds))})
-            self._show(session, found)
+            self._show(session, metric, found)
             show_record(session, record, f"Study {name}")
 
     def _record(self, session: Session) -> tuple[Record, str]:
@@ -84,21 +86,22 @@ class Knee:
             return {"knee.density": 1.0}
         return {"knee.density": found.within.density, "knee.drop": found.within.mean}
 
-    def _show(self, session: Session, found: Bracket) -> None:
+    def _show(self, session: Session, metric: Metric, found: Bracket) -> None:
         display, percent = session.display, f"{100 * self.confidence:g} %"
+        drop = change_heading(metric, "drop on val")
         display.sheet(
-            ("density", "rate", "drop on val", f"{percent} interval", "seeds"),
+            ("density", "rate", drop, f"{percent} interval", "seeds"),
             [_row(each, self.confidence) for each in sorted(found.measured, key=lambda each: -each.density)],
         )
         display.warn(session.job.overlooked)
-        display.say(self._answer(found))
+        display.say(self._answer(metric, found))
         within, beyond = certainly(found.measured, self.epsilon, self.confidence)
         surely = f"down to {within:g} ({1 / within:.1f}x)" if within else "at no density measured"
         clearly = f"from {beyond:g} ({1 / beyond:.1f}x)" if beyond else "at no density measured"
         display.say(f"with {percent} confidence over seeds: within {surely}, beyond {clearly}")
 
-    def _answer(self, found: Bracket) -> str:
-        limit = f"{self.epsilon:g} points of val accuracy"
+    def _answer(self, metric: Metric, found: Bracket) -> str:
+        limit = f"{self.epsilon:g} {metric.change_unit} of val {metric.word}"
         if found.within is None:
             return f"knee: no pruning loses at most {limit}; {found.measured[-1].density:g} already loses more"
         rate, density = 1 / found.within.density, found.within.density
@@ -136,7 +139,8 @@ class _Meter:
             return math.inf
         if found := doubts(point):
             session.display.note(f"seed {session.spec.seed}, density {density:g}: {'; '.join(found)}")
-        return point.result.val.dense["top1"] - point.result.val.after["top1"]
+        metric, val = of.primary, point.result.val
+        return metric.loss(val.dense[metric.name], val.after[metric.name])
 
 
 def _row(of: Measurement, confidence: float) -> tuple[str, ...]:

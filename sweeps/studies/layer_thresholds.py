@@ -21,7 +21,7 @@ from pruneexp.experiment.plan import make_plan
 from pruneexp.experiment.session import Record, Session
 from pruneexp.places import journal
 from pruneexp.pruning.layers import weights
-from pruneexp.schema import Scan
+from pruneexp.schema import Metric, Scan
 from pruneexp.stages.dense import train_dense
 from sweeps import checks, report, sampling, space
 from sweeps.driver import Definition, Direction, Worker
@@ -32,10 +32,7 @@ from sweeps.trials import Bench, kind_of
 
 Objective = Literal["pareto", "smallest"]
 
-_OBJECTIVES: Mapping[str, Mapping[str, Direction]] = {
-    "pareto": {"val accuracy": "maximize", "density": "minimize"},
-    "smallest": {"density": "minimize"},
-}
+_OBJECTIVES: Mapping[Objective, int] = {"pareto": 2, "smallest": 1}
 _PRUNERS = {
     "none": optuna.pruners.NopPruner,
     "median": optuna.pruners.MedianPruner,
@@ -45,7 +42,7 @@ _PRUNERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class LayerThresholds:
-    """See ``conf/study/layer_thresholds.yaml`` for every option; accuracies and drops are points on val.
+    """See ``conf/study/layer_thresholds.yaml`` for every option; drops are losses of the primary metric on val.
 
     Raises:
         UserError: an option is out of its range.
@@ -110,16 +107,17 @@ class LayerThresholds:
             scan = scan_once(session, levels, kind)
             curves = space.curves_of(scan)
             bounds = space.bounded(curves, kind, self.cliff)
-            worker = self._worker(session, curves, bounds, dense.key)
+            metric = scan.identity.primary
+            worker = self._worker(session, metric, curves, bounds, dense.key)
             worker.prepare()
             record = self._record(session, worker.definition, dense.key)
             with record.closing():
                 bench = self._bench(session, record, worker.definition.name)
-                trial = TrialEvaluator(bench, self, scan.dense["top1"], worker)
+                trial = TrialEvaluator(bench, self, metric, scan.dense[metric.name], worker)
                 worker.work(self.trials, trial.evaluate, None if self.minutes is None else 60 * self.minutes)
                 finalists = self._retrained(session, bench, worker, scan)
                 record.summarise(report.numbers(worker.finished(self.trials), finalists))
-        report.show(session.display, worker, self.trials, finalists, scan.dense["top1"])
+        report.show(session.display, worker, self.trials, finalists, metric, scan.dense[metric.name])
         session.display.warn(session.job.overlooked)
         session.display.say(f"study {worker.definition.name} in {redact(self._storage(worker.definition.name))}")
         show_record(session, record, f"Study {worker.definition.name}")
@@ -133,7 +131,9 @@ class LayerThresholds:
             f"  trials    {self.trials} in total, {each}; then {self.finalists} finalists, {_full(session)} epochs each"
         )
 
-    def _worker(self, session: Session, curves: space.Curves, bounds: space.Space, dense_key: str) -> Worker:
+    def _worker(
+        self, session: Session, metric: Metric, curves: space.Curves, bounds: space.Space, dense_key: str
+    ) -> Worker:
         about = self._about(session, curves, bounds, dense_key)
         labels = (session.choices[group] for group in ("model", "data", "reg"))
         digest = short(stage_key("study", 1, about, [dense_key]))
@@ -141,18 +141,17 @@ class LayerThresholds:
         dimensions = {layer: _dimension(bounds, layer) for layer in bounds.mildest}
         varied = {layer: found for layer, found in dimensions.items() if not found.single()}
         if not varied:
-            raise UserError(
-                f"no layer can be pruned before it costs study.cliff={self.cliff:g} points: nothing to search"
-            )
+            cliff = f"study.cliff={self.cliff:g} {metric.change_unit}"
+            raise UserError(f"no layer can be pruned before it costs {cliff}: nothing to search")
         chosen = self._sampler(len(varied), self._first(curves, bounds))
         storage = open_storage(self.storage, Path(self._storage(name)))
-        definition = Definition(name, _OBJECTIVES[self.objective], about)
+        definition = Definition(name, _objectives(self.objective, metric), about)
         pruner, stop_if_requested = _PRUNERS[self.pruner](), session.store.stop_if_requested
         return Worker(storage, definition, chosen, dimensions, pruner, self.stale_seconds, stop_if_requested)
 
     def _sampler(self, dimensions: int, first: Sequence[space.Levels] = ()) -> BaseSampler:
         name = "random" if self.sampler == "greedy" else self.sampler
-        return sampling.sampler(name, self.seed, len(_OBJECTIVES[self.objective]), dimensions, first)
+        return sampling.sampler(name, self.seed, _OBJECTIVES[self.objective], dimensions, first)
 
     def _about(self, session: Session, curves: space.Curves, bounds: space.Space, dense_key: str) -> Mapping[str, Any]:
         """Everything that defines the search: not how many trials, nor what happens to the best."""
@@ -194,7 +193,8 @@ class LayerThresholds:
 
     def _retrained(self, session: Session, bench: Bench, worker: Worker, scan: Scan) -> list[FrozenTrial]:
         """The finalists, retrained by whichever workers are there."""
-        chosen = self._chosen(worker.finished(self.trials), scan.dense["top1"])
+        metric, dense = scan.identity.primary, scan.dense[scan.identity.primary.name]
+        chosen = self._chosen(worker.finished(self.trials), metric, dense)
         if not chosen:
             return []
         numbers = [trial.number for trial in chosen]
@@ -205,23 +205,30 @@ class LayerThresholds:
         name = f"{worker.definition.name}-finalists-{short(stage_key('finalists', 1, about, []))}"
         ladder = replace(
             worker,
-            definition=Definition(name, _OBJECTIVES["pareto"], {**worker.definition.about, **about}),
+            definition=Definition(name, _objectives("pareto", metric), {**worker.definition.about, **about}),
             sampler=sampling.sampler("random", 0, 2, len(worker.space), [trial.params for trial in chosen]),
         )
         ladder.prepare()
         session.display.begin_points(len(chosen), "finalists")
-        ladder.work(len(chosen), FinalistEvaluator(bench, numbers, rungs, self.margin, ladder).evaluate)
+        ladder.work(len(chosen), FinalistEvaluator(bench, metric, dense, numbers, rungs, self.margin, ladder).evaluate)
         return ladder.finished(len(chosen))
 
-    def _chosen(self, trials: Sequence[FrozenTrial], dense: float) -> list[FrozenTrial]:
+    def _chosen(self, trials: Sequence[FrozenTrial], metric: Metric, dense: float) -> list[FrozenTrial]:
         complete = {trial.number: trial for trial in trials if trial.state == TrialState.COMPLETE}
         scored = {n: (trial.user_attrs["val"], trial.user_attrs["density"]) for n, trial in complete.items()}
         if self.objective == "smallest":
-            feasible = [n for n, (val, _) in scored.items() if dense - val <= self.max_drop]
+            feasible = [n for n, (val, _) in scored.items() if metric.loss(dense, val) <= self.max_drop]
             best = sorted(feasible, key=lambda n: (scored[n][1], n))[: self.finalists]
             return [complete[n] for n in sorted(best)]
-        front = space.front(scored, dense - 2 * self.cliff, dense)
+        merits = {n: (metric.merit(dense, val), density) for n, (val, density) in scored.items()}
+        own = metric.merit(dense, dense)
+        front = space.front(merits, own - 2 * self.cliff, own)
         return [complete[n] for n in space.spread_out(front, self.finalists)]
+
+
+def _objectives(objective: Objective, metric: Metric) -> Mapping[str, Direction]:
+    density: Mapping[str, Direction] = {"density": "minimize"}
+    return {f"val {metric.word}": metric.direction, **density} if objective == "pareto" else density
 
 
 def _automatic(*parts: str) -> str:

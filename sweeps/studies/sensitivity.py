@@ -1,4 +1,4 @@
-"""How much accuracy each layer costs when it alone is pruned (Han et al. 2015, section 4.3 and Figure 6)."""
+"""How much each layer costs when it alone is pruned (Han et al. 2015, section 4.3 and Figure 6)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pruneexp.errors import UserError
 from pruneexp.experiment.pages import show_page
 from pruneexp.experiment.plan import make_plan
 from pruneexp.experiment.session import Session
-from pruneexp.schema import BudgetKind, Scan
+from pruneexp.schema import BudgetKind, Metric, Scan
 from sweeps import checks
 from sweeps.scans import ScanOptions, coupled_layers, scan_once
 
-#: Losses of accuracy, in points, for which the table names the density that a layer bears.
+#: Losses of the metric for which the table names the density that a layer bears.
 _LOSSES = (1.0, 5.0, 20.0)
 
 
@@ -79,16 +79,23 @@ class Sensitivity:
         session.display.say(f"  scans     {seeds}, {len(self._levels)} levels per layer{each}")
 
     def _show(self, session: Session, scans: Sequence[Scan]) -> None:
-        columns = ("layer", "kind", "weights", *(f"density at -{loss:g}" for loss in _LOSSES))
+        metric = scans[0].identity.primary
+        columns = ("layer", "kind", "weights", *(f"density at {_loss_text(metric, loss)}" for loss in _LOSSES))
         groups = dict.fromkeys(row.group for row in scans[0].rows)
         session.display.sheet(columns, [_row(scans, group) for group in groups])
         session.display.warn(session.job.overlooked)
-        dense = ", ".join(f"{scan.dense['top1']:.2f} (seed {scan.identity.seed})" for scan in scans)
+        dense = ", ".join(f"{scan.dense[metric.name]:.2f} (seed {scan.identity.seed})" for scan in scans)
         for scan in scans:
             if scan.undefined:
                 session.display.say(f"seed {scan.identity.seed}: {scan.undefined}; they count as wrong answers")
-        session.display.say(f"dense accuracy on val: {dense}; the figure: python -m analysis sensitivity")
+        session.display.say(f"dense {metric.word} on val: {dense}; the figure: python -m analysis sensitivity")
         show_page(session, "sensitivity")
+
+
+def _loss_text(metric: Metric, loss: float) -> str:
+    """``-5``, in points, or ``+5 %`` where a smaller number is the better one."""
+    sign = "-" if metric.direction == "maximize" else "+"
+    return f"{sign}{loss:g}" if metric.change_unit == "points" else f"{sign}{loss:g} %"
 
 
 def _row(scans: Sequence[Scan], group: str) -> tuple[str, ...]:
@@ -97,13 +104,14 @@ def _row(scans: Sequence[Scan], group: str) -> tuple[str, ...]:
 
 
 def _borne(scans: Sequence[Scan], group: str, loss: float) -> str:
-    """The lowest density before which no scanned level cost ``loss`` points or more, over seeds."""
+    """The lowest density before which no scanned level cost ``loss`` or more, over seeds."""
     found = []
     for scan in scans:
+        metric = scan.identity.primary
         lowest = 1.0
         for row in scan.rows:
             if row.group == group:
-                if scan.dense["top1"] - row.val["top1"] >= loss:
+                if metric.loss(scan.dense[metric.name], row.val[metric.name]) >= loss:
                     break
                 lowest = row.density
         found.append(lowest)

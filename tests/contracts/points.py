@@ -14,6 +14,7 @@ from pruneexp.schema import (
     KIND,
     Budget,
     BudgetKind,
+    Metric,
     PointIdentity,
     PointResult,
     Score,
@@ -23,6 +24,8 @@ from pruneexp.schema import (
     names_text,
 )
 from pruneexp.schema.columns import LoggedPoint
+
+PERPLEXITY = Metric("perplexity", direction="minimize")
 
 
 def point(
@@ -113,8 +116,29 @@ def with_top5(made: TradeoffPoint, *, dense: float, after: float) -> TradeoffPoi
     """The same point with other top-5 test accuracies, in percent."""
     test = made.result.test
     assert test is not None
-    scores = replace(test, dense=replace(test.dense, top5=dense), after=replace(test.after, top5=after))
+    scores = replace(test, dense=_with(test.dense, top5=dense), after=_with(test.after, top5=after))
     return replace(made, result=replace(made.result, test=scores))
+
+
+def _with(score: Score, **values: float) -> Score:
+    return replace(score, metrics={**score.metrics, **values})
+
+
+def as_text(made: TradeoffPoint) -> TradeoffPoint:
+    """The same point of a language model; its perplexity is 104 less the accuracy: 7 where that is 97 %."""
+    result = made.result
+    test = None if result.test is None else _perplexities(result.test)
+    identity = {"task": "language_model", "metric": PERPLEXITY, "point_key": f"{made.identity.point_key}-text"}
+    made = replace(made, result=replace(result, val=_perplexities(result.val), test=test))
+    return with_settings(made, **identity)
+
+
+def _perplexities(scores: Scores) -> Scores:
+    def of(score: Score) -> Score:
+        return replace(score, metrics={PERPLEXITY.name: 104.0 - score["top1"]})
+
+    before = None if scores.before is None else of(scores.before)
+    return Scores(dense=of(scores.dense), before=before, after=of(scores.after))
 
 
 def with_settings(made: TradeoffPoint, **values: Any) -> TradeoffPoint:

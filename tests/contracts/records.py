@@ -32,7 +32,7 @@ ENVIRONMENT = {"git": {"commit": "a" * 40, "dirty": False}, "packages": {"torch"
 
 def point(key: str, density: float = 0.1, *, top5: float | None = 99.5) -> schema.TradeoffPoint:
     score = schema.Score(loss=1 / 3, metrics={"top1": 98.76543210987654} | ({} if top5 is None else {"top5": top5}))
-    scores = schema.Scores(dense=score, after=replace(score, top1=97.1))
+    scores = schema.Scores(dense=score, after=replace(score, metrics={**score.metrics, "top1": 97.1}))
     row = schema.LayerRow(
         layer="conv1", kind="conv", weights_total=500, weights_kept=330, density=0.66, density_effective=0.6,
         flop=576e3, activation_share=0.82, flop_share=0.66, neurons_total=20, neurons_dead=1, bytes_dense=2000,

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from analysis.records.runs import LoggedScan
@@ -20,7 +21,7 @@ from pruneexp.schema import (
     Score,
     flatten,
 )
-from tests.contracts.points import tracking_file
+from tests.contracts.points import PERPLEXITY, tracking_file
 
 #: Accuracy changes in points, by density, of the layers of a network of one convolution and two linear layers.
 CHANGES: Mapping[str, Mapping[float, float]] = {
@@ -103,6 +104,21 @@ def _score(dense: float, change: float, top5: bool) -> Score:
         loss=(100.0 - dense - change) / 50.0,
         metrics={"top1": dense + change} | ({"top5": 99.0 + change / 2} if top5 else {}),
     )
+
+
+def as_text(made: Scan, dense: float = 5.0) -> Scan:
+    """The same scan of a language model: what changes accuracy by a point changes perplexity by a per cent, upwards."""
+
+    def of(change: float) -> Score:
+        return Score(loss=1.0, metrics={PERPLEXITY.name: dense * (1.0 - change / 100.0)})
+
+    changes = [row.val["top1"] - made.dense["top1"] for row in made.rows]
+    rows = tuple(
+        replace(row, val=of(change), bounds={"perplexity_low": -change - 0.5, "perplexity_high": -change + 0.5})
+        for row, change in zip(made.rows, changes, strict=True)
+    )
+    identity = replace(made.identity, task="language_model", metric=PERPLEXITY)
+    return replace(made, identity=identity, dense=of(0.0), rows=rows)
 
 
 def logged_scans(*made: Scan, experiment: str = "pruneexp") -> list[LoggedScan]:

@@ -67,7 +67,7 @@ def test_images_without_a_number_are_wrong_and_said_everywhere(
     assert result.val.before is not None
     for score in (result.val.dense, result.val.before, result.val.after):
         assert (score.undefined, score.images) == (dark, images)
-        assert score.top1 <= 100 * (1 - dark / images)
+        assert score["top1"] <= 100 * (1 - dark / images)
     Tracker(default_uri(folder), "pruneexp").describe(recorded.data.tags["mlflow.parentRunId"])
     [curve] = runs(folder, "curve")
     assert said in curve.data.tags["mlflow.note.content"]
@@ -76,7 +76,7 @@ def test_images_without_a_number_are_wrong_and_said_everywhere(
         frame = frames.frame(tabled(default_uri(folder), copies=folder / "copies").records)
         [row] = frame[frame["undefined"] != ""].to_dict("records")
         assert (row["undefined"], row["val.after.undefined"], row["val.after.images"]) == (said, dark, images)
-        assert spread(frame["val.after.top1"]).mean == result.val.after.top1
+        assert spread(frame["val.after.top1"]).mean == result.val.after["top1"]
 
 
 def test_a_network_that_answers_all_images_alike_is_flagged_everywhere(
@@ -132,9 +132,9 @@ def test_the_searches_say_it(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_a_loss_without_a_number_is_named_where_every_image_has_its_best_class() -> None:
-    result = point("p").result
-    endless = replace(result.val.after, loss=math.inf)
-    result = replace(result, val=replace(result.val, dense=endless, after=endless))
-    assert schema.undefined(result) == "no finite loss on val"
+    made = point("p")
+    endless = replace(made.result.val.after, loss=math.inf)
+    result = replace(made.result, val=replace(made.result.val, dense=endless, after=endless))
+    assert schema.undefined(replace(made, result=result)) == "no finite loss on val"
     recorded = {name: min(value, sys.float_info.max) for name, value in schema.flatten(result).items()}  # as by MLflow
-    assert schema.undefined(unflatten(PointResult, recorded)) == "no finite loss on val"
+    assert schema.undefined(replace(made, result=unflatten(PointResult, recorded))) == "no finite loss on val"

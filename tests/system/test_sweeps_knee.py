@@ -29,7 +29,7 @@ def drops(folder: Path) -> dict[float, list[float]]:
     for run in nested(folder):
         val = unflatten(PointResult, run.data.metrics).val
         density = unflatten(PointIdentity, run.data.params).budget.value
-        found.setdefault(density, []).append(val.dense.top1 - val.after.top1)
+        found.setdefault(density, []).append(val.dense["top1"] - val.after["top1"])
     return found
 
 

@@ -52,9 +52,9 @@ def test_every_trial_is_a_point_under_the_study(folder: Path) -> None:
         result = unflatten(PointResult, point.data.metrics)
         assert (point.info.status, point.data.params["study"]) == ("FINISHED", "mine")
         assert levels(point) == trial.params
-        assert [result.val.after.top1, result.density] == trial.values
+        assert [result.val.after["top1"], result.density] == trial.values
         assert result.val.before == result.val.after
-        assert result.val.dense.top1 > 90
+        assert result.val.dense["top1"] > 90
         assert point.info.run_name.startswith(f"trial {trial.number} · l2")
 
 
@@ -108,7 +108,7 @@ def test_the_table_shows_the_finalists_from_the_densest(folder: Path, capsys: py
         result = unflatten(PointResult, points[number].data.metrics)
         assert result.test is not None
         assert (density, val, test) == (
-            f"{result.density:.4f}", f"{result.val.after.top1:.2f}", f"{result.test.after.top1:.2f}"
+            f"{result.density:.4f}", f"{result.val.after['top1']:.2f}", f"{result.test.after['top1']:.2f}"
         )  # fmt: skip
     assert shown == ["layer", *(row.split()[0] for row in rows)]
     chosen = [levels(points[number]) for number in shown[1:]]

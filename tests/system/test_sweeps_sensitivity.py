@@ -57,13 +57,13 @@ def test_a_scan_is_recorded_whole(folder: Path) -> None:
     ]
     for row in rows:
         assert row.weights_kept == round(row.level.value * row.weights_total)
-        assert row.top1_low <= row.val.top1 - found["dense"]["top1"] <= row.top1_high
+        assert row.bounds["top1_low"] <= row.val["top1"] - found["dense"]["top1"] <= row.bounds["top1_high"]
     assert found["images"] == len(built().setting.learner.data.value.val) == run.data.metrics["images"]
     assert run.data.metrics["dense.top1"] == found["dense"]["top1"] > 90
     history = MlflowClient(default_uri(folder)).get_metric_history(run.info.run_id, "sensitivity/fc2/top1_change")
     assert sorted((mark.step, mark.value) for mark in history) == [
-        (500, rows[2].val.top1 - found["dense"]["top1"]),
-        (950, rows[3].val.top1 - found["dense"]["top1"]),
+        (500, rows[2].val["top1"] - found["dense"]["top1"]),
+        (950, rows[3].val["top1"] - found["dense"]["top1"]),
     ]
 
 

@@ -15,7 +15,7 @@ from pruneexp.errors import UserError
 from pruneexp.experiment.display import Display
 from pruneexp.experiment.run import run
 from pruneexp.experiment.session import Abandoned, PointFailed
-from pruneexp.schema import PointResult, unflatten
+from pruneexp.schema import TOP1, PointResult, unflatten
 from pruneexp.training.fit import Epoch
 from sweeps.evaluation import EarlyStopping
 from sweeps.studies import instantiated
@@ -47,7 +47,7 @@ def test_the_smallest_network_is_sought_with_retraining_and_hopeless_ones_are_gi
     for number, trial in complete.items():
         result = unflatten(PointResult, retrained[number].data.metrics)
         assert trial.values == [result.density]
-        assert trial.intermediate_values[2] == result.val.dense.top1 - result.val.after.top1
+        assert trial.intermediate_values[2] == result.val.dense["top1"] - result.val.after["top1"]
         assert trial.constraints == {"drop": pytest.approx(trial.intermediate_values[2] - 5)}  # 0 or less is allowed
     # The one finalist is the smallest of those that keep to the limit.
     kept = [trial for trial in complete.values() if trial.intermediate_values[2] <= 5]
@@ -98,7 +98,7 @@ def epoch(index: int) -> Epoch:
 
 def test_early_stopping_watches_retraining_only_and_ends_it() -> None:
     trial = Reported(hopeless=5.0)
-    stopping = EarlyStopping(trial, 97.0)  # type: ignore[arg-type]
+    stopping = EarlyStopping(trial, TOP1, 97.0)  # type: ignore[arg-type]
     stopping("dense", epoch(1), lambda: 10.0)
     stopping("retrain", epoch(1), lambda: 93.0)
     with pytest.raises(Abandoned, match=r"^hopeless after epoch 2$"):
@@ -109,7 +109,7 @@ def test_early_stopping_watches_retraining_only_and_ends_it() -> None:
 def test_an_epoch_that_is_trained_again_is_reported_once_and_in_silence() -> None:
     study = optuna.create_study()
     trial = study.ask()
-    stopping = EarlyStopping(trial, 97.0)
+    stopping = EarlyStopping(trial, TOP1, 97.0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for _ in range(2):
@@ -178,7 +178,7 @@ def chosen(scores: Sequence[tuple[float, float]], **options: Any) -> list[int]:
         trial.number = number
         trials.append(trial)
     trials.append(create_trial(state=TrialState.PRUNED, value=0.0))
-    return [trial.number for trial in study._chosen(trials, 97.0)]
+    return [trial.number for trial in study._chosen(trials, TOP1, 97.0)]
 
 
 def test_finalists_are_on_the_front_above_twice_the_cliff_and_spread_out() -> None:

@@ -37,7 +37,7 @@ def test_a_finished_curve_carries_series_and_table(tmp_path: Path) -> None:
         tracker.describe(run_id)
     run = client.get_run(run_id)
     assert "| d=0.1 |" in run.data.tags[markdown.TAG]
-    series = client.get_metric_history(run_id, schema.ACCURACY_LOSS)
+    series = client.get_metric_history(run_id, "accuracy_loss")
     assert [(one.step, one.value) for one in series] == [(50_000, 0.5), (90_000, 7.0)]
     assert (run.data.metrics[schema.RECORDED], run.data.metrics[schema.FAILED]) == (2, 1)
 

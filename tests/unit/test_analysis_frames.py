@@ -121,7 +121,7 @@ def test_curves_pool_seeds_and_tell_variants_apart() -> None:
         logged(*(point(seed=seed, criterion=criterion, after=96.0 + seed)
                  for seed in (0, 2) for criterion in ("random", "layer_std")))
     )  # fmt: skip
-    points = points.assign(change=points["test.change_after.top1"], accuracy=points["test.after.top1"], doubtful=False)
+    points = points.assign(change=points["test.change_after.top1"], value=points["test.after.top1"], doubtful=False)
     first, second = curves(points, ("reg",), ("criterion", "schedule"), rank=lambda look: 0)
     assert (first.variant, first.differing) == (0, "layer_std")
     assert (second.variant, second.differing) == (1, "random")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from analysis.paper import HEADLINE_NAMES
 from analysis.records import frames
 from analysis.statistics import selection
 from analysis.tables import headline
@@ -48,9 +49,9 @@ def test_the_row_by_hand() -> None:
     assert _chosen(network) == ("iterative", 20.0)
     assert network.pruned is not None
     assert network.pruned.kept == 500.0
-    assert network.pruned.top1_error.mean == pytest.approx(2.8)
-    assert network.pruned.top1_error.std == pytest.approx(0.2)
-    assert network.top1_error == Spread(3.0, 0.0, 3.0, 3.0, 3)
+    assert network.pruned.score.mean == pytest.approx(2.8)
+    assert network.pruned.score.std == pytest.approx(0.2)
+    assert network.score == Spread(3.0, 0.0, 3.0, 3.0, 3)
     assert len(network.pruned.runs) == 3
 
 
@@ -71,7 +72,7 @@ def test_a_weak_dense_network_makes_nothing_free() -> None:
     network = _only(logged(*strong, *weak))
     assert network.pruned is None
     assert network.closest == (-1.0, 10.0)
-    assert network.top1_error.mean == 3.0
+    assert network.score.mean == 3.0
 
 
 def test_a_lucky_single_seed_is_no_headline() -> None:
@@ -88,7 +89,7 @@ def test_no_point_within_epsilon_is_said() -> None:
 
 
 def test_the_papers_numbers_stand_below_ours() -> None:
-    made = headline.data(frames.frame(logged(*(point(model=model, after=98.0) for model in headline.PAPER_NAMES))))
+    made = headline.data(frames.frame(logged(*(point(model=model, after=98.0) for model in HEADLINE_NAMES))))
     paper = {row[0].text: tuple(cell.text for cell in row[3:]) for row in headline.sheet(made).rows}
     assert paper["LeNet-300-100"] == ("1.64", "1.59", "267,000", "22,000", "12×")
     assert paper["LeNet-5"] == ("0.80", "0.77", "431,000", "36,000", "12×")

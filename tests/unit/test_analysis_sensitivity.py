@@ -13,7 +13,7 @@ from analysis.records import scan_frames
 from analysis.records.runs import LoggedScan
 from analysis.statistics import selection
 from pruneexp.errors import UserError
-from pruneexp.schema import Scan
+from pruneexp.schema import TOP1, TOP5, Scan
 from pruneexp.summary.spread import Spread
 from tests.contracts.figures import FigureContract
 from tests.contracts.scans import logged_scans, scan
@@ -56,7 +56,7 @@ def test_marks_by_hand() -> None:
     ]
     mark = conv1.marks[1]
     assert mark.change == Spread(-6.5, 0.5**0.5, -7.0, -6.0, 2)
-    assert (mark.low, mark.high, mark.accuracy.mean) == (-7.0, -6.0, 90.5)
+    assert (mark.low, mark.high, mark.value.mean) == (-7.0, -6.0, 90.5)
     assert len(mark.runs) == 2
 
 
@@ -68,11 +68,11 @@ def test_a_single_seed_has_the_interval_over_images() -> None:
 
 def test_top5_on_imagenet() -> None:
     made = _data(scan(data="imagenet"))
-    assert made.metric == "top5"
+    assert made.metric == TOP5
     mark = made.ways[0].layers[0].marks[1]
     assert (mark.change.mean, mark.low, mark.high) == (-3.0, -3.25, -2.75)
-    assert _data(scan(data="imagenet"), metric="top1").metric == "top1"
-    with pytest.raises(UserError, match="no scan of lenet5 on imagenet has a top5 accuracy"):
+    assert _data(scan(data="imagenet"), metric="top1").metric == TOP1
+    with pytest.raises(UserError, match="no scan of lenet5 on imagenet has a top-5 accuracy"):
         _data(scan(data="imagenet", top5=False))
 
 

@@ -9,6 +9,7 @@ from analysis.figures import tradeoff
 from analysis.records import frames
 from analysis.statistics import selection
 from pruneexp.errors import UserError
+from pruneexp.schema import TOP5
 from pruneexp.schema.columns import LoggedPoint
 from pruneexp.summary import palette
 from pruneexp.summary.spread import Spread
@@ -116,14 +117,14 @@ def test_a_collapsed_network_does_not_flatten_the_rest() -> None:
 
 def test_top5_on_imagenet_as_in_the_paper() -> None:
     made = frames.frame(logged(with_top5(point(data="imagenet", dense=57.0, after=55.0), dense=80.0, after=79.0)))
-    assert tradeoff.data(made).metric == "top5"
+    assert tradeoff.data(made).metric == TOP5
     assert tradeoff.data(made).curves[-1].marks[0].change.mean == -1.0
     assert tradeoff.data(made, metric="top1").curves[-1].marks[0].change.mean == -2.0
 
 
 def test_val_is_shown_when_asked_for() -> None:
     made = frames.frame(logged(point(after=96.0, val_offset=1.0)))
-    assert tradeoff.data(made, split="val").curves[-1].marks[0].accuracy.mean == 97.0
+    assert tradeoff.data(made, split="val").curves[-1].marks[0].value.mean == 97.0
 
 
 def test_two_networks_in_one_picture_are_refused() -> None:

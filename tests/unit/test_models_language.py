@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pruneexp.models.lstm import LanguageLSTM
-from pruneexp.models.transformer import LanguageTransformer
+from pruneexp.models.transformer import LanguageTransformer, TransformerBlock
 from pruneexp.tasks.language_model import LanguageModel
 
 
@@ -99,11 +99,12 @@ def test_attention_by_hand() -> None:
     """With equal keys each place averages the values up to itself."""
     network = LanguageTransformer(tokens=3, window=4, width=2, heads=1, layers=1)
     block = network.blocks[0]
+    assert isinstance(block, TransformerBlock)
     with torch.no_grad():
-        block.attend.weight.zero_()  # type: ignore[union-attr, operator]
-        block.attend.weight[4:] = torch.eye(2)  # type: ignore[union-attr, index]
+        block.attend.weight.zero_()
+        block.attend.weight[4:] = torch.eye(2)
     values = torch.tensor([[[2.0, 0.0], [4.0, 2.0], [0.0, 1.0]]])
-    found = block._attention(values)  # type: ignore[operator]
+    found = block._attention(values)
     assert torch.allclose(found, torch.tensor([[[2.0, 0.0], [3.0, 1.0], [2.0, 1.0]]]))
 
 

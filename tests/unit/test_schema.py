@@ -14,7 +14,8 @@ from pruneexp import schema
 texts = st.text(max_size=12)
 finite = st.floats(allow_nan=False, allow_infinity=False)
 counts = st.integers(0, 2**53)
-scores = st.builds(schema.Score, loss=finite, top1=finite, top5=st.none() | finite)
+metrics = st.dictionaries(st.sampled_from(["top1", "top5", "perplexity", "map-50"]), finite, min_size=1)
+scores = st.builds(schema.Score, loss=finite, metrics=metrics, undefined=st.none() | counts, images=st.none() | counts)
 moments = st.builds(schema.Scores, dense=scores, after=scores, before=st.none() | scores)
 efforts = st.builds(schema.Effort, epochs=finite, flop=finite, seconds=finite, stages=counts, cached=counts)
 ledgers = st.builds(schema.Ledger, dense=efforts, prune=efforts, retrain=efforts, scratch=efforts)
@@ -25,6 +26,13 @@ identities = st.builds(
     reg_strength=finite,
     seed=st.integers(-(2**70), 2**70),
     budget=budgets,
+    metric=st.none()
+    | st.builds(
+        schema.Metric,
+        name=st.sampled_from(["top1", "perplexity"]),
+        unit=st.sampled_from(["", "%"]),
+        direction=st.sampled_from(["maximize", "minimize"]),
+    ),
     **dict.fromkeys(TEXT_FIELDS, texts),
 )
 COUNT_FIELDS = ("weights_total", "weights_kept", "neurons_total", "neurons_dead", "bytes_dense", "bytes_sparse")
@@ -67,7 +75,8 @@ def test_a_result_survives_as_floats(result: schema.PointResult) -> None:
 
 
 def test_names_are_dotted_and_absent_values_are_left_out() -> None:
-    flat = schema.flatten(schema.Scores(dense=schema.Score(loss=0.5, top1=90.0), after=schema.Score(loss=0.4, top1=91)))
+    dense, after = (schema.Score(loss=loss, metrics={"top1": top1}) for loss, top1 in ((0.5, 90.0), (0.4, 91)))
+    flat = schema.flatten(schema.Scores(dense=dense, after=after))
     assert flat == {"dense.loss": 0.5, "dense.top1": 90.0, "after.loss": 0.4, "after.top1": 91}
 
 
@@ -78,8 +87,8 @@ def test_a_ledger_that_was_not_written_is_read_as_empty() -> None:
 @pytest.mark.parametrize(
     ("kind", "flat", "error"),
     [
-        (schema.Score, {"loss": 1.0}, KeyError("top1")),
-        (schema.Scores, {"dense.loss": 1.0, "dense.top1": 9.0, "after.loss": 1.0}, KeyError("after.top1")),
+        (schema.Score, {"top1": 1.0}, KeyError("loss")),
+        (schema.Scores, {"dense.loss": 1.0, "dense.top1": 9.0, "after.top1": 1.0}, KeyError("after.loss")),
         (schema.Budget, {"kind": "sparsity", "value": "0.1"}, ValueError("'sparsity' is none of 'density', 'quality'")),
         (schema.Budget, {"kind": "density", "value": "ten"}, ValueError("could not convert string to float: 'ten'")),
         (schema.Effort, {"stages": 1.5}, ValueError("1.5 is not a whole number")),
@@ -97,7 +106,7 @@ def test_what_cannot_be_read_is_named(kind: type[Any], flat: dict[str, Any], err
     ("asked", "scope", "missed"), [(None, 0.9, False), (0.1, 0.1004, False), (0.1, 0.102, True), (0.5, 0.4, True)]
 )
 def test_a_missed_density_is_one_rounding_does_not_explain(asked: float | None, scope: float, missed: bool) -> None:
-    score = schema.Score(loss=0.0, top1=0.0)
+    score = schema.Score(loss=0.0, metrics={"top1": 0.0})
     both = schema.Scores(dense=score, after=score)
     result = schema.PointResult(
         density_asked=asked, density=scope, density_scope=scope, density_effective=scope, weights_total=1000,

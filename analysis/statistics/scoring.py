@@ -1,0 +1,92 @@
+"""The metric that a publication shows of its records, and how a reader is told of it.
+
+Knows the columns of records, and no figure or table.
+"""
+
+from __future__ import annotations
+
+from typing import overload
+
+import pandas as pd
+
+from analysis.records import frames
+from pruneexp.errors import UserError
+from pruneexp.schema import TOP1, TOP5, Metric
+
+AUTO = "auto"
+#: A change in points or per cent, further than which no figure draws.
+_FAR = 1e5
+
+
+def primary(rows: pd.DataFrame) -> Metric:
+    """The metric that rows are judged by; top-1 accuracy where there are none.
+
+    Raises:
+        UserError: they are judged by several.
+    """
+    known = frames.primaries(rows) or [TOP1]
+    if len(known) > 1:
+        names = ", ".join(metric.name for metric in known)
+        raise UserError(f"the records are judged by {names}: choose with --where by metric.name.")
+    return known[0]
+
+
+def shown(rows: pd.DataFrame, name: str = AUTO) -> Metric:
+    """The metric of this name; ``auto`` is the primary one, but top-5 accuracy on imagenet, as papers have it.
+
+    Raises:
+        UserError: the rows are judged by several, or no record says what the metric is.
+    """
+    if name == AUTO:
+        metric = primary(rows)
+        return TOP5 if metric == TOP1 and set(rows["data"]) == {"imagenet"} else metric
+    known = frames.primaries(rows) or [TOP1]
+    found = [metric for metric in dict.fromkeys((*known, TOP1, TOP5)) if metric.name == name]
+    if not found:
+        raise UserError(f"--metric={name}: the records are judged by {', '.join(metric.name for metric in known)}.")
+    return found[0]
+
+
+def with_unit(metric: Metric, heading: str) -> str:
+    """The heading of values of a metric, with its unit where it has one: ``test accuracy, %``."""
+    return f"{heading}, {metric.unit}" if metric.unit else heading
+
+
+def values_of(metric: Metric) -> str:
+    """Several values of a metric, in sentences: ``accuracies``, ``values of perplexity``."""
+    return "accuracies" if metric in (TOP1, TOP5) else f"values of {metric.name}"
+
+
+def bound(metric: Metric, loss: float) -> str:
+    """How far a value may be from another one: ``at most 0.5 points below``, ``at most 2 % above``."""
+    return f"at most {loss:g} {metric.change_unit} {'below' if metric.direction == 'maximize' else 'above'}"
+
+
+@overload
+def gain(metric: Metric, change: float) -> float: ...
+@overload
+def gain(metric: Metric, change: pd.Series[float]) -> pd.Series[float]: ...
+def gain(metric: Metric, change: float | pd.Series[float]) -> float | pd.Series[float]:
+    """A change, or each of many, positive where it is for the better; of values, the more the better they are."""
+    return change if metric.direction == "maximize" else -change
+
+
+def drawn(change: float) -> float:
+    """Where a change stands in a figure, whose axis is far shorter: what has no limit must be drawn all the same."""
+    return max(-_FAR, min(_FAR, change))
+
+
+def worst(metric: Metric, by: float) -> str:
+    """How far the worst change reaches, from its gain: ``down to −81.5 points``, ``up to +350.0 %``."""
+    change = gain(metric, by)
+    return f"{'down' if change < 0 else 'up'} to {signed(change)} {metric.change_unit}"
+
+
+def words(metric: Metric) -> tuple[str, str]:
+    """What an example and the outputs for it are called where a metric is shown."""
+    return ("image", "logits") if metric in (TOP1, TOP5) else ("example", "outputs")
+
+
+def signed(value: float) -> str:
+    """A change with its sign and one decimal, by a minus as print has it; 0 where that is zero."""
+    return f"{value:+.1f}".replace("-", "−") if round(value, 1) else "0"
