@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -12,35 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from pruneexp.data.dataset import Dataset
+from pruneexp.data.tensors import tensor_dataset
 from pruneexp.schema import Score, flatten
 from pruneexp.tasks.task import Task, TaskByExample
 
 
-@dataclass(frozen=True)
-class Split:
-    """Inputs and targets as they are; ``labels`` are the targets, as classification asks for them."""
-
-    inputs: Tensor
-    labels: Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def batches(
-        self,
-        batch_size: int,
-        device: torch.device,
-        *,
-        order: Tensor | None = None,
-        augment: torch.Generator | None = None,
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        for chosen in (torch.arange(len(self)) if order is None else order).split(batch_size):
-            yield self.inputs[chosen], self.labels[chosen]
-
-
-def dataset(split: Split, classes: int | None) -> Dataset:
+def dataset(inputs: Tensor, targets: Tensor, classes: int | None = None) -> Dataset:
     """A data set whose three splits are the same."""
-    return Dataset("some", classes, tuple(split.inputs.shape[1:]), split, split, split, "0" * 64)
+    return tensor_dataset("some", *[(inputs, targets)] * 3, classes=classes)
 
 
 class TaskContract:

@@ -15,6 +15,7 @@ from torchvision.transforms import functional as transform
 from pruneexp.data.dataset import Dataset
 from pruneexp.data.imagenet import imagenet
 from pruneexp.errors import UserError
+from pruneexp.tasks.classification import CLASSIFICATION
 from tests.contracts.datasets import DatasetContract, everything, labels_of
 
 WNIDS = ("n01440764", "n01443537", "n01484850")
@@ -171,7 +172,7 @@ def test_one_class_is_refused(tmp_path: Path) -> None:
         for wnid in WNIDS[1:]:
             (tmp_path / split / wnid).rename(tmp_path / f"{split}-{wnid}")
     with pytest.raises(UserError, match="'imagenet' has 1 class"):
-        small(tmp_path)
+        CLASSIFICATION.check(small(tmp_path))
 
 
 def test_arguments_out_of_range_are_refused(photographs: Path) -> None:

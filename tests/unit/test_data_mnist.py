@@ -20,6 +20,7 @@ from pruneexp.data.dataset import Dataset
 from pruneexp.data.fashion_mnist import fashion_mnist
 from pruneexp.data.mnist import mnist
 from pruneexp.errors import UserError
+from pruneexp.tasks.classification import CLASSIFICATION
 from tests.contracts.datasets import DatasetContract, everything, labels_of
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
@@ -173,4 +174,4 @@ def test_images_without_labels_are_refused(tmp_path: Path) -> None:
 def test_label_out_of_range_is_refused(tmp_path: Path) -> None:
     (write(tmp_path) / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(np.full(TEST, 10, np.uint8))))
     with pytest.raises(UserError, match="test split of data set 'mnist' has labels from 10 to 10"):
-        mnist(str(tmp_path), val_images=20)
+        CLASSIFICATION.check(mnist(str(tmp_path), val_images=20))

@@ -10,6 +10,7 @@ import torch
 from pruneexp.data.dataset import Dataset
 from pruneexp.data.synthetic import synthetic
 from pruneexp.errors import UserError
+from pruneexp.tasks.classification import CLASSIFICATION
 from tests.contracts.datasets import DatasetContract, everything, labels_of
 
 
@@ -37,7 +38,7 @@ def test_seed_changes_the_images() -> None:
 
 def test_one_class_is_refused() -> None:
     with pytest.raises(UserError, match="'synthetic' has 1 class"):
-        synthetic(classes=1)
+        CLASSIFICATION.check(synthetic(classes=1))
 
 
 @pytest.mark.parametrize(("name", "value"), [("classes", 0), ("image_size", 3), ("channels", 0), ("seed", -1)])

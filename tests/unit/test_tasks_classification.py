@@ -11,7 +11,7 @@ from pruneexp.data.text import topics
 from pruneexp.errors import UserError
 from pruneexp.tasks.classification import CLASSIFICATION, Classification
 from pruneexp.tasks.task import Task
-from tests.contracts.tasks import Split, TaskContract, dataset
+from tests.contracts.tasks import TaskContract, dataset
 
 
 class TestClassification(TaskContract):
@@ -22,7 +22,7 @@ class TestClassification(TaskContract):
     @pytest.fixture
     def data(self) -> Dataset:
         images = torch.randn(8, 1, 4, 4, generator=torch.Generator().manual_seed(0))
-        return dataset(Split(images, torch.arange(8) % 7), 7)
+        return dataset(images, torch.arange(8) % 7, 7)
 
     @pytest.fixture
     def network(self) -> nn.Module:

@@ -13,7 +13,7 @@ from pruneexp.data.synthetic import synthetic
 from pruneexp.errors import UserError
 from pruneexp.tasks.language_model import LanguageModel
 from pruneexp.tasks.task import Task
-from tests.contracts.tasks import Split, TaskContract, dataset
+from tests.contracts.tasks import TaskContract, dataset
 
 TASK = LanguageModel()
 
@@ -26,7 +26,7 @@ class TestLanguageModel(TaskContract):
     @pytest.fixture
     def data(self) -> Dataset:
         text = torch.randint(5, (7, 10), generator=torch.Generator().manual_seed(0))
-        return dataset(Split(text[:, :-1], text[:, 1:]), 5)
+        return dataset(text[:, :-1], text[:, 1:], 5)
 
     @pytest.fixture
     def network(self) -> nn.Module:
@@ -90,16 +90,16 @@ def test_images_are_refused() -> None:
 def test_tokens_beyond_the_alphabet_are_refused(token: int, found: str) -> None:
     windows = torch.tensor([[1, token]])
     with pytest.raises(UserError, match=f"train split of data set 'some' has tokens from {found}; .* allows 0 to 4"):
-        TASK.check(dataset(Split(windows, windows), 5))
+        TASK.check(dataset(windows, windows, 5))
 
 
 def test_targets_of_another_form_are_refused() -> None:
     windows = torch.zeros(2, 3, dtype=torch.int64)
     with pytest.raises(UserError, match=r"has torch\.int64 targets of shape \(2,\)"):
-        TASK.check(dataset(Split(windows, windows[:, :2]), 5))
+        TASK.check(dataset(windows, windows[:, :2], 5))
 
 
 def test_an_empty_split_is_refused() -> None:
     empty = torch.zeros(0, 3, dtype=torch.int64)
     with pytest.raises(UserError, match="train split of data set 'some' is empty; it needs at least one window"):
-        TASK.check(dataset(Split(empty, empty), 5))
+        TASK.check(dataset(empty, empty, 5))
