@@ -8,7 +8,7 @@ import functools
 import json
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeVar
 
 Record = TypeVar("Record")
@@ -52,16 +52,23 @@ def unflatten(kind: type[Record], flat: Mapping[str, Any], prefix: str = "") -> 
         KeyError: a required value is missing; the message names it.
         ValueError: a value cannot be read as the declared type.
     """
+    return _unflatten(kind, flat, prefix, _by_beginning(tuple(flat)))
+
+
+def _unflatten(
+    kind: type[Record], flat: Mapping[str, Any], prefix: str, beginnings: Mapping[str, Sequence[str]]
+) -> Record:
+    """As ``unflatten``; ``beginnings`` are those of ``flat``."""
     values: dict[str, Any] = {}
     fields = _fields(typing.cast(Any, kind))
     for field in fields:
         name = prefix + field.name
         if field.spread:
-            values[field.name] = _beside(fields, flat, prefix)
+            values[field.name] = _beside(fields, flat, prefix, beginnings.get(prefix, ()))
         elif field.nested:
             below = name + "."
-            absent = field.optional and not any(key.startswith(below) for key in flat)
-            values[field.name] = None if absent else unflatten(field.hint, flat, below)
+            absent = field.optional and below not in beginnings
+            values[field.name] = None if absent else _unflatten(field.hint, flat, below, beginnings)
         elif name in flat:
             values[field.name] = _read(field.hint, flat[name])
         elif field.optional:
@@ -71,11 +78,22 @@ def unflatten(kind: type[Record], flat: Mapping[str, Any], prefix: str = "") -> 
     return kind(**values)
 
 
-def _beside(fields: Iterable[_Field], flat: Mapping[str, Any], prefix: str) -> dict[str, float]:
-    """The numbers of a spread field: all under the prefix that no other field has."""
+@functools.lru_cache(256)  # thousands of records have the same names
+def _by_beginning(names: tuple[str, ...]) -> Mapping[str, Sequence[str]]:
+    """Names by each of their beginnings that end in a dot, and by the empty one."""
+    found: dict[str, list[str]] = {"": list(names)}
+    for name in names:
+        for place, letter in enumerate(name):
+            if letter == ".":
+                found.setdefault(name[: place + 1], []).append(name)
+    return found
+
+
+def _beside(fields: Iterable[_Field], flat: Mapping[str, Any], prefix: str, names: Iterable[str]) -> dict[str, float]:
+    """The numbers of a spread field: of the names with the prefix, all that no other field has."""
     taken, start = {field.name for field in fields}, len(prefix)
-    names = [name[start:] for name in flat if name.startswith(prefix)]
-    return {name: float(flat[prefix + name]) for name in names if name not in taken and "." not in name}
+    inner = [name[start:] for name in names]
+    return {name: float(flat[prefix + name]) for name in inner if name not in taken and "." not in name}
 
 
 def flat_names(kind: Any) -> tuple[str, ...]:

@@ -119,7 +119,7 @@ class Score:
     """
 
     loss: float
-    metrics: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
     undefined: int | None = None
     images: int | None = None
 

@@ -69,7 +69,7 @@ class LayerSensitivity:
     weights_kept: int
     density: float
     val: Score
-    bounds: Mapping[str, float] = field(default_factory=dict)
+    bounds: Mapping[str, float] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True)
