@@ -185,11 +185,14 @@ def _change(task: TaskByExample, metric: Metric) -> Change:
 
 def _tensors(learner: Learner, outcomes: Outcomes) -> dict[str, Tensor]:
     """Each example's loss, and whether its answer is right, where the task's primary metric counts right answers."""
-    tensors = {"loss": outcomes.loss, "dense.loss": outcomes.dense.loss}
     primary = learner.task.value.metrics[0].name
-    if outcomes.values[primary].dtype == torch.bool:
-        tensors |= {primary: outcomes.values[primary], f"dense.{primary}": outcomes.dense.values[primary]}
-    return tensors
+    shown = [primary] if outcomes.values[primary].dtype == torch.bool else []
+    return {
+        "loss": outcomes.loss,
+        **{metric: outcomes.values[metric] for metric in shown},
+        "dense.loss": outcomes.dense.loss,
+        **{f"dense.{metric}": outcomes.dense.values[metric] for metric in shown},
+    }
 
 
 def _retrained(
