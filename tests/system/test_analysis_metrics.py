@@ -28,8 +28,8 @@ class TwoTasks:
     def __init__(self, folder: Path) -> None:
         self.uri, self.tracker = fresh_store(folder), Tracker(fresh_store(folder), "pruneexp")
         curve = curve_of(self.tracker)
-        for made in (*IMAGES, *TEXTS):
-            log_point(self.tracker, curve, made)
+        for one in (*IMAGES, *TEXTS):
+            log_point(self.tracker, curve, one)
         self.tracker.update(curve, "FINISHED")
         self.from_runs = records.tabled(self.uri).records
         folder = Path(client_of(self.tracker).get_run(curve).info.artifact_uri.removeprefix("file://"), POINTS_FOLDER)
@@ -67,8 +67,9 @@ def test_files_runs_and_copies_tell_the_same(two: TwoTasks, tmp_path: Path, monk
         assert book.records.equals(two.from_runs)
     for file in two.files:
         file.unlink()
-    assert records.tabled(two.uri, None, folder).records.equals(two.from_runs)
-    made = frames.frame(book.records).set_index("data")
+    found = records.tabled(two.uri, None, folder).records
+    assert found.equals(two.from_runs)
+    made = frames.frame(found).set_index("data")
     assert made["val.after.perplexity"].dropna().to_dict() == {"topics": 7.5}
     assert made["val.after.top1"].dropna().to_dict() == {"mnist5k": 96.5}
 

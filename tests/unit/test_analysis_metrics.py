@@ -200,7 +200,8 @@ def test_the_headline_of_perplexity() -> None:
     assert [cell.text for cell in sheet.rows[0]][3:5] == ["5.00 ± 0.00", "4.95 ± 0.07"]
     assert "whose mean val perplexity after retraining is no higher than that of the dense" in sheet.notes[0]
     (row,) = headline.rows(headline.data(frames.frame(study()), epsilon=12.0))
-    assert (row.metric, row.val_change) == ("perplexity", pytest.approx(11.0))
+    assert row.metric == "perplexity"
+    assert row.val_change == pytest.approx(11.0)
 
 
 def test_allocations_at_equal_perplexity() -> None:

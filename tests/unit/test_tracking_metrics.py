@@ -11,13 +11,14 @@ from pruneexp import schema
 from pruneexp.schema.columns import LoggedPoint
 from pruneexp.tracking import board, contents, markdown
 from pruneexp.tracking.artefacts import of_point, read_point
+from pruneexp.tracking.runs import NewRun
 from pruneexp.tracking.summaries import metrics_of, summaries
 from tests.contracts.points import PERPLEXITY, as_text, point
 from tests.contracts.scans import as_text as scan_as_text
 from tests.contracts.scans import scan
 
 
-def values(run: contents.NewRun) -> dict[str, float]:
+def values(run: NewRun) -> dict[str, float]:
     return {value.name: value.value for value in run.values}
 
 
