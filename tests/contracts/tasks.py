@@ -17,7 +17,8 @@ from pruneexp.tasks.task import Task, TaskByExample
 
 def dataset(inputs: Tensor, targets: Tensor, classes: int | None = None) -> Dataset:
     """A data set whose three splits are the same."""
-    return tensor_dataset("some", *[(inputs, targets)] * 3, classes=classes)
+    pair = inputs, targets
+    return tensor_dataset("some", pair, pair, pair, classes)
 
 
 class TaskContract:
