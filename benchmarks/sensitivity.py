@@ -36,7 +36,9 @@ from pruneexp.pruning.layers import weights
 from pruneexp.pruning.select import select
 from pruneexp.schema import Budget, Score
 from pruneexp.sensitivity.groups import groups
+from pruneexp.sensitivity.outcomes import score_of
 from pruneexp.sensitivity.scan import scan
+from pruneexp.tasks.classification import CLASSIFICATION
 from pruneexp.training import seeding
 from pruneexp.training.evaluation import evaluate
 
@@ -96,7 +98,12 @@ def scanned(network: nn.Module, source: ResidentSource, fit: Callable[[Tensor], 
     assert outcomes.plain == ()
     layers, levels, _ = outcomes.loss.shape
     return LayerScores(
-        outcomes.loss, [outcomes.score(layer, level) for layer in range(layers) for level in range(levels)]
+        outcomes.loss,
+        [
+            score_of(CLASSIFICATION, outcomes.answers(layer, level))
+            for layer in range(layers)
+            for level in range(levels)
+        ],
     )
 
 

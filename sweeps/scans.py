@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pruneexp.cache.identity import short, stage_key
-from pruneexp.experiment.identity import labels, penalties, settings
+from pruneexp.experiment.identity import judged_by, penalties, settings
 from pruneexp.experiment.session import Session
 from pruneexp.pruning.allotment import layer_name
 from pruneexp.schema import Budget, BudgetKind, Scan, ScanIdentity, read_scan
@@ -74,7 +74,7 @@ def scan_once(session: Session, levels: Sequence[float], kind: BudgetKind, optio
 
 def _identity(session: Session, stage: Stage, kind: BudgetKind, options: ScanOptions) -> ScanIdentity:
     job, choices = session.job, session.choices
-    hashes, learner, told = settings(job), job.setting.learner, labels(job)
+    hashes, learner = settings(job), job.setting.learner
     others = {name: value for name, value in stage.config.items() if name != "seed"}
     return ScanIdentity(
         model=choices["model"],
@@ -94,6 +94,5 @@ def _identity(session: Session, stage: Stage, kind: BudgetKind, options: ScanOpt
         reg_settings=hashes["reg_settings"],
         dense_settings=hashes["dense_settings"],
         scan_settings=short(stage_key("scan settings", 1, others, [])),
-        task=told.get("task"),
-        metric=told.get("metric"),
+        **judged_by(learner),
     )

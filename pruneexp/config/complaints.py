@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, ValidationError
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, InterpolationKeyError, ValidationError
 from yaml import MarkedYAMLError
 
 from pruneexp.config.choices import guess, unknown_choice
@@ -40,6 +40,8 @@ def _explained(error: BaseException, said: str) -> str | None:
         return _unreadable(error)
     if isinstance(error, ConfigAttributeError | ConfigKeyError) and isinstance(error.parent_node, DictConfig):
         return f"{where}{_unknown_key(str(error.full_key), error.parent_node)}"
+    if isinstance(error, InterpolationKeyError) and error.full_key:
+        return f"{where}{error.full_key} refers to a key that this configuration does not have: {first_line(error)}"
     if isinstance(error, ValidationError) and error.full_key:
         override = said.partition("Error merging override ")[2]
         return f"{where}{override or error.full_key}: {first_line(error)}"

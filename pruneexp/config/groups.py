@@ -23,7 +23,7 @@ class ConfigGroup:
 
 TABLE = (
     ConfigGroup("model", ("pruneexp.models", "torch.nn", "torchvision.models")),
-    ConfigGroup("data", ("pruneexp.data",)),
+    ConfigGroup("data", ("pruneexp.data", "pruneexp.tasks")),
     ConfigGroup("train", ("pruneexp.training.trainers",), needed=False),
     ConfigGroup("reg", ("pruneexp.training.regularizers",)),
     ConfigGroup("dropout", ("pruneexp.training.dropout",)),

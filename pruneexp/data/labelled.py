@@ -63,7 +63,7 @@ def resident_dataset(
     The ``repr`` of ``augmentation`` enters the fingerprint, so it must show all parameters, as a dataclass's does.
 
     Raises:
-        UserError: as ``Dataset``, or the splits hold images of different shapes.
+        UserError: the splits hold images of different shapes.
     """
     parts = {"train": splits.train, "val": splits.val, "test": splits.test}
     shapes = {split: tuple(part.images.shape[1:]) for split, part in parts.items()}

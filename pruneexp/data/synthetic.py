@@ -19,7 +19,6 @@ def synthetic(classes: int = 4, samples: int = 480, image_size: int = 8, channel
 
     Raises:
         ValueError: an argument is out of range, or there are fewer than ten samples per class.
-        UserError: there is only one class.
     """
     for name, value, least in (
         ("classes", classes, 1),

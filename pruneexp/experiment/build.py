@@ -28,6 +28,7 @@ from pruneexp.schema import Budget, nothing
 from pruneexp.stages.graph import Route
 from pruneexp.stages.parts import Part, code_of
 from pruneexp.stages.setting import Cut, Learner, NetworkDropout, Regime, Setting
+from pruneexp.tasks.classification import Classification
 from pruneexp.training.dropout import DropoutPolicy, calls_of, rates
 from pruneexp.training.events import Listener
 from pruneexp.training.recipe import Recipe
@@ -105,9 +106,10 @@ def build(spec: JobSpec, listeners: Sequence[Listener] = ()) -> Job:
     torch.set_num_threads(threads(spec.runtime, learner, recipe.value.batch_size))
     spec = _naming(spec, layers)
     policy: Part[DropoutPolicy] = part(spec, "dropout", spec.values["dropout"])
-    calls = calls_of(probe, policy.value, learner.input_shape)
+    calls = calls_of(probe, policy.value, learner.example(2, "dropout uses")[0])
     dropout = NetworkDropout(policy, calls, rates(probe, policy.value, "train", {}, calls))
-    bare = setting_of(spec, learner, dropout, in_halves=_in_halves(probe), stacks=gains_by_stacking(probe))
+    stacks = isinstance(learner.task.value, Classification) and gains_by_stacking(probe)
+    bare = setting_of(spec, learner, dropout, in_halves=_in_halves(probe), stacks=stacks)
     setting = replace(bare, listeners=tuple(listeners))
     check_trainers(spec, setting, probe)
     _check_selection(setting, layers, spec.budgets[0])

@@ -14,7 +14,7 @@ from pruneexp.experiment.build import Job
 from pruneexp.experiment.points import VERSION
 from pruneexp.schema import Budget, PointIdentity
 from pruneexp.stages.graph import Route
-from pruneexp.stages.setting import Regime
+from pruneexp.stages.setting import Learner, Regime
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ def identity(job: Job, budget: Budget, route: Route, by: AskedBy | None = None) 
     point = stage_key("point", VERSION, {"budget": asdict(budget)}, (curve, *ends))
     return PointIdentity(
         **told,
+        **judged_by(setting.learner),
         budget=budget,
         curve_key=curve,
         point_key=point,
@@ -73,6 +74,13 @@ def labels(job: Job, by: AskedBy | None = None) -> dict[str, Any]:
     elif path := job.path:
         told["path"] = ",".join(str(each.value) for each in path)
     return told
+
+
+def judged_by(learner: Learner) -> dict[str, Any]:
+    """The task of a record and its primary metric; nothing for classification, of which every record is by default."""
+    if not learner.task.identity:
+        return {}
+    return {"task": learner.task.value.name, "metric": learner.task.value.metrics[0]}
 
 
 def penalties(job: Job) -> dict[str, float]:

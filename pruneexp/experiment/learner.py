@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,7 +19,7 @@ from pruneexp.cost.network import NetworkCosts
 from pruneexp.cost.storage import beside_layers
 from pruneexp.data.dataset import Dataset
 from pruneexp.errors import UserError
-from pruneexp.experiment.instances import instantiated
+from pruneexp.experiment.instances import instantiated, part
 from pruneexp.experiment.network import NetworkFactory, weights_file
 from pruneexp.experiment.rehearsal import NetworkTask, check_copy, rehearsed
 from pruneexp.experiment.sources import described
@@ -27,6 +28,9 @@ from pruneexp.models.adapt import adapt, input_shape_of
 from pruneexp.pruning.layers import prunable
 from pruneexp.stages.parts import Part, code_of
 from pruneexp.stages.setting import Learner, Weights
+from pruneexp.tasks.classification import CLASSIFICATION
+from pruneexp.tasks.task import Task
+from pruneexp.training import seeding
 from pruneexp.training.layout import stays_contiguous
 from pruneexp.training.recipe import Recipe
 
@@ -35,11 +39,13 @@ def made(spec: JobSpec) -> Learner:
     """The learner that is asked for, untried: the data are loaded, and no network is built yet.
 
     Raises:
-        UserError: the data cannot be loaded, or the file of weights not be read.
+        UserError: the data cannot be loaded or do not fit their task, or the file of weights cannot be read.
     """
     if spec.start_from:
         weights_file(spec.start_from)  # a wrong path is said before anything is built
-    return of_data(spec, _data(spec), _device(spec.values["device"]))
+    learner = of_data(spec, _data(spec), _device(spec.values["device"]))
+    learner.task.value.check(learner.data.value)
+    return learner
 
 
 def of_data(spec: JobSpec, data: Dataset, device: torch.device) -> Learner:
@@ -47,11 +53,15 @@ def of_data(spec: JobSpec, data: Dataset, device: torch.device) -> Learner:
     allow, model, start_from = spec.runtime.allow, spec.values["model"], spec.start_from
     make = partial(instantiated, allowed=spec.allowed)
     identity = described(numbers("data", spec.values["data"]), allow)
+    task = _task(spec)
+    example, _ = task.value.example(data, data.shape, 1, seeding.generator(0, "dtype"))
+    build = NetworkFactory(make, model, spec.seed, device, data.shape, example.dtype, start_from)
     if code := code_of(identity):
         data = replace(data, fingerprint=stage_key("data", 1, code, [], data.fingerprint))
     return Learner(
-        model=Part(NetworkFactory(make, model, spec.seed, device, data.shape, start_from), described(model, allow)),
+        model=Part(build, described(model, allow)),
         data=Part(data, identity),
+        task=task,
         adapt=None,
         input_shape=data.shape,
         device=device,
@@ -60,14 +70,14 @@ def of_data(spec: JobSpec, data: Dataset, device: torch.device) -> Learner:
 
 
 def tried(learner: Learner, probe: nn.Module, recipe: Recipe) -> Learner:
-    """The learner with what is known once a few images have run through its network, as training by ``recipe`` would.
+    """The learner with what is known once a few inputs have run through its network, as training by ``recipe`` would.
 
     ``probe`` is its network with fresh weights, one that nothing else is done with.
 
     Raises:
         UserError: the network does not fit the data, or cannot be trained.
     """
-    task = _task(learner, probe, recipe)
+    task = _network_task(learner, probe, recipe)
     rehearsal = rehearsed(probe, task)
     if not str(learner.model.identity["_target_"]).startswith("pruneexp.models."):
         check_copy(probe, learner.network("initial"), task)
@@ -97,25 +107,50 @@ def _device(name: str) -> torch.device:
 
 
 def _data(spec: JobSpec) -> Dataset:
-    classes = spec.values["data"]["info"]["classes"]
     node = {key: value for key, value in spec.values["data"].items() if key != "info"}
     data = instantiated("data", node, spec.allowed)
     if not isinstance(data, Dataset):
         raise UserError(f"data._target_={node['_target_']} returned a {type(data).__name__}, not a Dataset")
-    if data.classes != classes:
+    classes = _info(spec).get("classes")
+    if data.classes is not None and data.classes != classes:
+        said = " is missing" if classes is None else f"={classes}"
         raise UserError(
-            f"data.info.classes={classes}, but {data.name} has {data.classes}: set data.info.classes={data.classes}"
+            f"data.info.classes{said}, but {data.name} has {data.classes}: set data.info.classes={data.classes}"
         )
     return data
 
 
-def _task(learner: Learner, network: nn.Module, recipe: Recipe) -> NetworkTask:
+def _info(spec: JobSpec) -> dict[str, Any]:
+    """What is known of the data before they are loaded."""
+    info = spec.values["data"].get("info")
+    return info if isinstance(info, dict) else {}
+
+
+def _task(spec: JobSpec) -> Part[Task]:
+    """The task that the data set names; classification, without an identity, where it names none."""
+    node = _info(spec).get("task")
+    if node is None:
+        return Part(CLASSIFICATION, {})
+    task = part(spec, "data.info.task", node)
+    if not isinstance(task.value, Task):
+        raise UserError(f"data.info.task={node} makes a {type(task.value).__name__}, which is no task (docs/own.md)")
+    if not task.value.metrics:
+        raise UserError(f"the task '{task.value.name}' has no metric, by which points could be judged")
+    return Part(CLASSIFICATION, {}) if task.value == CLASSIFICATION else task
+
+
+def _network_task(learner: Learner, network: nn.Module, recipe: Recipe) -> NetworkTask:
     """What the network is to do; torchvision's with auxiliary classifiers have a switch for them."""
-    data = learner.data.value
+    data, task = learner.data.value, learner.task.value
+    shape = input_shape_of(network, data.shape)
+    inputs, targets = replace(learner, input_shape=shape).example(2, "rehearsal")
     switch = "" if "aux_logits" in learner.model.identity else "+"
     return NetworkTask(
-        shape=input_shape_of(network, data.shape),
-        classes=data.classes,
+        task=task,
+        shape=shape,
+        output=task.output(data, shape),
+        inputs=inputs,
+        targets=targets,
         device=learner.device,
         batch=recipe.batch_size,
         half=recipe.precision == "bfloat16",

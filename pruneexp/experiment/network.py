@@ -31,14 +31,16 @@ from pruneexp.training.seeding import stream
 class NetworkFactory:
     """Builds the network of a ``node`` by ``make``, in training mode on ``device``, any number of times.
 
-    Lazy layers take their sizes from images of ``shape``. ``start_from`` is a file of initial weights, if any.
+    Lazy layers take their sizes from inputs of ``shape`` and ``dtype``. ``start_from`` is a file of initial weights, if
+    any.
     """
 
     make: Callable[[str, Any], Any]
     node: Mapping[str, Any]
     seed: int
     device: torch.device
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
+    dtype: torch.dtype = torch.float32
     start_from: str | None = None
 
     def __call__(self, start: Weights) -> nn.Module:
@@ -55,7 +57,7 @@ class NetworkFactory:
             if not isinstance(network, nn.Module):
                 what = type(network).__name__
                 raise UserError(f"model._target_={node['_target_']} returned a {what}, not a torch.nn.Module")
-            materialise(network, input_shape_of(network, self.shape))
+            materialise(network, input_shape_of(network, self.shape), self.dtype)
         check_tensors(network)
         _make_dense(network)
         if start == "initial" and self.start_from:
@@ -71,21 +73,21 @@ def weights_file(path: str) -> dict[str, Tensor]:
         raise UserError(f"train.start_from={path} is not a readable .safetensors file: {cause(error)}") from error
 
 
-def materialise(network: nn.Module, input_shape: tuple[int, int, int]) -> None:
+def materialise(network: nn.Module, input_shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> None:
     """Have lazy layers (``nn.LazyLinear``) take their shapes from a batch of two zeros, and draw their weights.
 
     They draw from the global generators, where the others drew before. A network without lazy layers does not run.
 
     Raises:
-        UserError: the network does not take such images, or does not call all of its lazy layers.
+        UserError: the network does not take such inputs, or does not call all of its lazy layers.
     """
     if not _lazy(network):
         return
     try:
         with evaluating(network), torch.no_grad():
-            network(torch.zeros(2, *input_shape))
+            network(torch.zeros(2, *input_shape, dtype=dtype))
     except Exception as error:
-        raise UserError(f"the model does not take images of shape {input_shape}: {cause(error)}") from error
+        raise UserError(f"the model does not take inputs of shape {input_shape}: {cause(error)}") from error
     if left := _lazy(network):
         raise UserError(
             f"{', '.join(left)} of the model are lazy and take no shape, because nothing calls them: "

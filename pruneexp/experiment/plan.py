@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch.nn.functional import cross_entropy
 
 from pruneexp.cache.store import Store
 from pruneexp.experiment.build import Job
@@ -79,27 +78,26 @@ def stage_lines(missing: Collection[Work], stored: Collection[Work]) -> Iterator
 def seconds_per_epoch(setting: Setting) -> float:
     """Extrapolated from a few steps on noise, not a number where they fail; a plan does not need more.
 
-    At least two images where a step of training has as many: batch normalisation may not take a single one.
+    At least two examples where a step of training has as many: batch normalisation may not take a single one.
     """
     learner = setting.learner
     affordable = int(TIMED_FLOP / (3 * learner.costs.flop_total))
     count = min(setting.dense.recipe.value.batch_size, max(2, affordable))
     with seeding.forked(learner.device):  # dropout draws
         try:
-            return _seconds_per_image(learner, count) * len(learner.data.value.train)
+            return _seconds_per_example(learner, count) * len(learner.data.value.train)
         except RuntimeError:  # such as too little memory, which other work on the device may need now
             return math.nan
 
 
-def _seconds_per_image(learner: Learner, count: int) -> float:
+def _seconds_per_example(learner: Learner, count: int) -> float:
     network = learner.network("fresh")
-    images = torch.randn(count, *learner.input_shape, device=learner.device)
-    labels = torch.zeros(len(images), dtype=torch.int64, device=learner.device)
+    inputs, targets = learner.example(count, "plan")
     started = 0.0
     for step in range(1 + TIMED_STEPS):
         if step == 1:
             started = _now(learner.device)
-        cross_entropy(network(images), labels).backward()
+        learner.task.value.loss(network, inputs, targets)[0].backward()
     return (_now(learner.device) - started) / TIMED_STEPS / count
 
 

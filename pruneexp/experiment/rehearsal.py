@@ -1,4 +1,4 @@
-"""A network tried out on a few images before anything is computed: what would stop a job is said now.
+"""A network tried out on a few inputs before anything is computed: what would stop a job is said now.
 
 The passes change the network, its statistics and its gradients: it must be one that nothing else is done with.
 """
@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from pruneexp.cost.flops import DenseFlop, by_layer, dense_flop
 from pruneexp.errors import UserError, cause
 from pruneexp.pruning.layers import weights
 from pruneexp.pruning.liveness import liveness
+from pruneexp.tasks.task import OutputForm, Task
 from pruneexp.tracing.graphs import tensors_of
 from pruneexp.tracing.mode import evaluating
 from pruneexp.tracing.trace import Trace, traced
@@ -28,14 +30,18 @@ _MEMORY = (torch.OutOfMemoryError, MemoryError)
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkTask:
-    """What a network is to do: images of ``shape`` (C, H, W) in, one logit per class out.
+    """What a network is to do: learn a ``task``, from inputs of ``shape`` to outputs of the form ``output``.
 
-    ``batch`` are the images of a training step; ``half`` says that it runs under autocast; ``single`` that a split ends
-    with a batch of one image. ``cure`` is what to set where training fails or gives more than logits.
+    ``inputs`` and ``targets`` are a batch of two, on ``device``. ``batch`` is the size of that of a training step;
+    ``half`` says that the step runs under autocast; ``single`` that a split ends with a batch of one. ``cure`` is what
+    to set where training fails or gives more than one output.
     """
 
-    shape: tuple[int, int, int]
-    classes: int
+    task: Task
+    shape: tuple[int, ...]
+    output: OutputForm
+    inputs: Tensor
+    targets: Tensor
     device: torch.device
     batch: int
     half: bool
@@ -57,27 +63,26 @@ class Rehearsal:
 
 
 def rehearsed(network: nn.Module, task: NetworkTask) -> Rehearsal:
-    """Run a few images through ``network``, in evaluation and in training, without a trace in the global generators.
+    """Run a few inputs through ``network``, in evaluation and in training, without a trace in the global generators.
 
     Raises:
-        UserError: the network does not take the images, does not give one logit per class, cannot be trained, or its
-            FLOP cannot be counted.
+        UserError: the network does not take the inputs, gives outputs of another form, cannot be trained, or its FLOP
+            cannot be counted.
     """
     with seeding.forked(task.device):
-        noise = _noise(task)
-        usual = _answers(network, noise.clone())
-        _check_logits(usual, 2, task)
+        usual = _answers(network, task.inputs.clone(), task)
+        _check_output(usual, 2, task)
         _check_weights(network)
         if task.single:
             _check_single(network, task)
-        trace = traced(network, noise)
+        trace = traced(network, task.inputs)
         flop = dense_flop(trace)
         unfollowed = liveness(trace, tensors_of(network), {}).unfollowed
         movable = layout.for_network(network) is not layout.as_is
-        contiguous = movable and not _runs_in_channels_last(network, noise, usual, task)
+        contiguous = movable and not _runs_in_channels_last(network, usual, task)
         if contiguous or not movable:
             network.zero_grad(set_to_none=True)
-            _train(network, noise[: task.batch].clone(), task)
+            _train(network, _first(task), task)
     if not sum(by_layer(network, flop).values()):
         raise UserError("no FLOP can be counted, because the model multiplies nothing by any of its weights")
     return Rehearsal(trace, flop, unfollowed, contiguous)
@@ -92,15 +97,15 @@ def check_copy(network: nn.Module, copy: nn.Module, task: NetworkTask) -> None:
     Raises:
         UserError: says where such numbers belong.
     """
-    state, noise = network.state_dict(), _noise(task)
+    state = network.state_dict()
     if made := sorted(state.keys() ^ copy.state_dict().keys()):
         raise UserError(f"the model makes {', '.join(made)} while it runs: make them in its constructor")
     with seeding.forked(task.device):
-        answers = _answers(network, noise.clone())
-        if not _same(answers, _answers(network, noise.clone()), network):
+        answers = _answers(network, task.inputs.clone(), task)
+        if not _same(answers, _answers(network, task.inputs.clone(), task), network):
             return  # it draws whenever it is asked
         copy.load_state_dict(state)
-        if not _same(answers, _answers(copy, noise.clone()), network):
+        if not _same(answers, _answers(copy, task.inputs.clone(), task), network):
             raise UserError(
                 "two copies of the model with the same state_dict answer differently: it draws numbers in its "
                 "constructor, counts its passes, or heeds a switch such as pretrained; keep what it needs in buffers "
@@ -108,34 +113,34 @@ def check_copy(network: nn.Module, copy: nn.Module, task: NetworkTask) -> None:
             )
 
 
-def _noise(task: NetworkTask) -> Tensor:
-    return torch.randn(2, *task.shape, generator=seeding.generator(0, "rehearsal")).to(task.device)
+def _first(task: NetworkTask) -> Tensor:
+    """As many inputs as a training step may have."""
+    return task.inputs[: task.batch].clone()
 
 
-def _answers(network: nn.Module, images: Tensor) -> Any:
+def _answers(network: nn.Module, inputs: Tensor, task: NetworkTask) -> Any:
     try:
         with evaluating(network), torch.no_grad():
-            return network(images)
+            return network(inputs)
     except _MEMORY:
         raise
     except Exception as error:
-        shape = tuple(images.shape[1:])
-        raise UserError(f"the model does not take images of shape {shape}: {cause(error)}") from error
+        what = f"{task.task.examples} of shape {tuple(inputs.shape[1:])}"
+        raise UserError(f"the model does not take {what}: {cause(error)}") from error
 
 
-def _check_logits(
-    outputs: Any, images: int, task: NetworkTask, when: str = "", otherwise: str = "one logit per class"
-) -> None:
-    wanted = (images, task.classes)
+def _check_output(outputs: Any, count: int, task: NetworkTask, when: str = "", otherwise: str = "") -> None:
+    wanted = (count, *task.output.shape)
     if not isinstance(outputs, Tensor):
         given = f"a {type(outputs).__name__}"
     elif outputs.shape != wanted:
-        given = f"a tensor of shape {tuple(outputs.shape)} for {images} images"
+        given = f"a tensor of shape {tuple(outputs.shape)} for {count} {task.task.examples}"
     elif not outputs.is_floating_point():
         given = f"{outputs.dtype}"
     else:
         return
-    raise UserError(f"the model gives {given}{when}, where one tensor of shape {wanted} is needed: {otherwise}")
+    words = otherwise or task.output.words
+    raise UserError(f"the model gives {given}{when}, where one tensor of shape {wanted} is needed: {words}")
 
 
 def _check_weights(network: nn.Module) -> None:
@@ -148,28 +153,29 @@ def _check_weights(network: nn.Module) -> None:
 
 
 def _check_single(network: nn.Module, task: NetworkTask) -> None:
-    """A batch of one image may lose its first dimension, which is put back, but nothing else."""
-    outputs = _answers(network, _noise(task)[:1])
-    if not isinstance(outputs, Tensor) or outputs.numel() != task.classes:
+    """A batch of one may lose its first dimension, which is put back, but nothing else."""
+    outputs = _answers(network, task.inputs[:1].clone(), task)
+    if not isinstance(outputs, Tensor) or outputs.numel() != prod(task.output.shape):
         given = f"shape {tuple(outputs.shape)}" if isinstance(outputs, Tensor) else f"a {type(outputs).__name__}"
         raise UserError(
-            f"the model gives {given} for a single image, and the last batch of val or test is one: keep the "
+            f"the model gives {given} for a batch of one, and the last batch of val or test is one: keep the "
             "dimension of the batch, with flatten(1) in place of squeeze()"
         )
 
 
-def _runs_in_channels_last(network: nn.Module, noise: Tensor, usual: Tensor, task: NetworkTask) -> bool:
-    """Whether another order in memory changes no answer to the noise, which are ``usual``, and stops no training.
+def _runs_in_channels_last(network: nn.Module, usual: Tensor, task: NetworkTask) -> bool:
+    """Whether another order in memory changes no answer to the inputs, which are ``usual``, and stops no training.
 
     Answers tell nothing where not even the same order gives the same ones twice: the network draws, or counts.
     """
     try:
         with layout.arranged(network) as arrange:
-            moved = _answers(network, arrange(noise.clone()))
-        if not _same(usual, moved, network) and _same(usual, _answers(network, noise.clone()), network):
+            moved = _answers(network, arrange(task.inputs.clone()), task)
+        again = partial(_answers, network, task.inputs.clone(), task)
+        if not _same(usual, moved, network) and _same(usual, again(), network):
             return False
         with layout.arranged(network) as arrange:
-            _train(network, arrange(noise[: task.batch].clone()), task)
+            _train(network, arrange(_first(task)), task)
     except _MEMORY:
         raise
     except Exception:  # noqa: BLE001  code of a network may raise anything: it is tried in the usual order next
@@ -185,19 +191,23 @@ def _same(one: Tensor, other: Tensor, network: nn.Module) -> bool:
     return torch.allclose(one.double(), other.double(), rtol=0, atol=coarsest**0.5 * largest, equal_nan=True)
 
 
-def _train(network: nn.Module, images: Tensor, task: NetworkTask) -> None:
+def _train(network: nn.Module, inputs: Tensor, task: NetworkTask) -> None:
     """One forward and one backward pass as a step of training makes them."""
-    labels = torch.zeros(len(images), dtype=torch.int64, device=task.device)
+
+    def checked(batch: Tensor) -> Any:
+        outputs = network(batch)
+        cure = task.cure or "have forward return that alone"
+        _check_output(outputs, len(batch), task, " in training mode", cure)
+        return outputs
+
     network.train()
     try:
         with torch.autocast(task.device.type, torch.bfloat16) if task.half else nullcontext():
-            outputs = network(images)
-            cure = task.cure or "have forward return the logits alone"
-            _check_logits(outputs, len(images), task, " in training mode", cure)
-            loss = cross_entropy(outputs, labels)
+            loss, _ = task.task.loss(checked, inputs, task.targets[: len(inputs)])
         loss.backward()
     except (UserError, *_MEMORY):
         raise
     except Exception as error:
-        what = f"the model cannot be trained on a batch of {len(images)} images of shape {task.shape}"
-        raise UserError(f"{what}: {cause(error)}{task.cure and f'; {task.cure}'}") from error
+        what = f"a batch of {len(inputs)} {task.task.examples} of shape {task.shape}"
+        cure = task.cure and f"; {task.cure}"
+        raise UserError(f"the model cannot be trained on {what}: {cause(error)}{cure}") from error

@@ -33,21 +33,31 @@ _WEIGHTS, _ABOUT = "weights.safetensors", "network.json"
 
 @dataclass(frozen=True)
 class LoadedNetwork:
-    """A network in evaluation mode; ``predict`` takes normalised images (B, c, h, w) and gives logits (B, classes)."""
+    """A network in evaluation mode; ``predict`` takes a batch of inputs as its data set has them, and gives outputs.
+
+    Images, normalised (B, c, h, w), may be of another size than the network takes.
+    """
 
     network: nn.Module
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[int, ...]
 
-    def predict(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def predict(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+        batch = torch.as_tensor(inputs)
         with torch.inference_mode():
-            logits: Tensor = self.network(adapt(torch.as_tensor(images), self.input_shape))
-        return logits.numpy()
+            outputs: Tensor = self.network(adapt(batch, self.input_shape) if batch.ndim == 4 else batch)
+        return outputs.numpy()
 
 
-def write(folder: Path, model: Mapping[str, Any], input_shape: Sequence[int], weights: Mapping[str, Tensor]) -> None:
-    """Write a network: ``model`` is its node of the configuration."""
+def write(
+    folder: Path,
+    model: Mapping[str, Any],
+    input_shape: Sequence[int],
+    weights: Mapping[str, Tensor],
+    number: str = "float32",
+) -> None:
+    """Write a network: ``model`` is its node of the configuration, ``number`` the type of its inputs."""
     save_file({name: tensor.contiguous() for name, tensor in weights.items()}, folder / _WEIGHTS)
-    about = {"model": dict(model), "input_shape": list(input_shape)}
+    about = {"model": dict(model), "input_shape": list(input_shape), "number": number}
     (folder / _ABOUT).write_text(json.dumps(about, indent=1), encoding="utf-8")
 
 
@@ -62,10 +72,10 @@ def read(folder: Path, allow: Sequence[str] = ()) -> LoadedNetwork:
     network = instantiated("model", node, (*ALLOWED_TARGETS, *allow))
     if not isinstance(network, nn.Module):
         raise UserError(f"{folder / _ABOUT}: a {type(network).__name__} is not a torch.nn.Module")
-    channels, height, width = about["input_shape"]
-    materialise(network, (channels, height, width))
+    shape = tuple(map(int, about["input_shape"]))
+    materialise(network, shape, getattr(torch, about.get("number", "float32")))
     load(network, load_file(folder / _WEIGHTS), str(folder / _WEIGHTS))
-    return LoadedNetwork(network.eval(), (channels, height, width))
+    return LoadedNetwork(network.eval(), shape)
 
 
 def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> LoadedNetwork:
@@ -101,5 +111,8 @@ def _network(session: Session, of: PointIdentity, part: str, key: str, weights: 
     learner, data = session.job.setting.learner, session.job.setting.learner.data.value
     budget = f" {of.budget.kind} {of.budget.value:g}" if part == "final" else ""
     name = f"{part} {of.model} {of.data} {of.reg} {of.mode}{budget} seed {of.seed}"
-    save = partial(write, model=session.spec.values["model"], input_shape=learner.input_shape, weights=weights)
-    return Network(name, key, __name__, data.shape, data.classes, save)
+    outputs, _ = learner.task.value.output(data, learner.input_shape)
+    number = str(learner.example(1, "number")[0].dtype).removeprefix("torch.")
+    shape, model = learner.input_shape, session.spec.values["model"]
+    save = partial(write, model=model, input_shape=shape, weights=weights, number=number)
+    return Network(name, key, __name__, data.shape, outputs, save, number)

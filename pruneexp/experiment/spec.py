@@ -20,7 +20,6 @@ from pruneexp.schema import Budget
 _NEEDED = (
     "model._target_",
     "data._target_",
-    "data.info.classes",
     "reg.train",
     "reg.retrain",
     "criterion.score",

@@ -30,7 +30,7 @@ _KNOWN = ("pruneexp.models.", "torch.nn.")
 
 
 def gains_by_stacking(network: nn.Module) -> bool:
-    """Whether trainings of such a network take less time in a stack than one after the other.
+    """Whether trainings of such a classifier take less time in a stack than one after the other.
 
     Code of others may have branches that its trace does not show, so that it is stacked where the user says so.
     """
@@ -75,8 +75,9 @@ def check_trainers(spec: JobSpec, setting: Setting, network: nn.Module) -> None:
     Raises:
         UserError: says why not, and what can.
     """
+    learner = setting.learner
     for regime in (setting.dense, setting.retraining):
-        reason = regime.trainer.value.refusal(network, regime.recipe.value, setting.learner.device)
+        reason = regime.trainer.value.refusal(network, learner.task.value, regime.recipe.value, learner.device)
         if reason:
             asked = spec.values["train"]["trainer"]
             raise UserError(

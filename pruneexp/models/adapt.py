@@ -8,11 +8,11 @@ from torch.nn import functional
 from pruneexp.errors import UserError
 
 
-def input_shape_of(network: nn.Module, data_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+def input_shape_of(network: nn.Module, data_shape: tuple[int, ...]) -> tuple[int, ...]:
     """The (C, H, W) in a network's attribute ``input_shape``, or the data's own shape if it has none.
 
     Raises:
-        UserError: the attribute is not three positive integers.
+        UserError: the attribute is not three positive integers, or the data are no images.
     """
     shape = getattr(network, "input_shape", None)
     if shape is None:
@@ -26,10 +26,15 @@ def input_shape_of(network: nn.Module, data_shape: tuple[int, int, int]) -> tupl
             f"{type(network).__name__}.input_shape is {shape!r}, "
             "must be three positive integers (channels, height, width)"
         )
+    if len(data_shape) != 3:
+        raise UserError(
+            f"{type(network).__name__} takes images of shape {(channels, height, width)}, and the data have inputs of "
+            f"shape {data_shape}: choose a network without input_shape, or images"
+        )
     return channels, height, width
 
 
-def adapt(images: Tensor, input_shape: tuple[int, int, int]) -> Tensor:
+def adapt(images: Tensor, input_shape: tuple[int, ...]) -> Tensor:
     """Resize a batch (B, c, h, w) to (B, C, H, W), bilinearly, without antialiasing; repeat grey C times.
 
     Returns a batch that already fits unchanged; the repeated channels share memory.

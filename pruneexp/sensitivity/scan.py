@@ -1,4 +1,4 @@
-"""The scan: every group of layers at every level, the other layers dense, on all images of one split.
+"""The scan: every group of layers at every level, the other layers dense, on all examples of one split.
 
 The scan works block by block: it runs a few batches, then sets each group's weights to each level once and runs the
 operations that depend on them again on the batches of the block. Knows neither data sets nor networks by name.
@@ -18,16 +18,18 @@ from pruneexp.pruning.select import Criterion
 from pruneexp.schema import Budget
 from pruneexp.sensitivity.blocks import BlockPlan, Holding, plan
 from pruneexp.sensitivity.groups import Group
-from pruneexp.sensitivity.outcomes import Outcomes, OutcomesBuilder, answers
+from pruneexp.sensitivity.outcomes import Outcomes, OutcomesBuilder, on_cpu
 from pruneexp.sensitivity.passes import Forward, copied, forward_of, kept_buffers, same_bits
 from pruneexp.sensitivity.recording import recorded
 from pruneexp.sensitivity.replay import RecordedPass, Values, moved, size_of
 from pruneexp.sensitivity.scanned_group import ScannedGroup, pruning, scanned_group
+from pruneexp.tasks.classification import CLASSIFICATION
+from pruneexp.tasks.task import Answers, TaskByExample
 from pruneexp.tracing.mode import evaluating
 from pruneexp.training import layout, seeding
 from pruneexp.training.fit import TrainingData
 
-_VERIFICATION_IMAGES = 2  # so few that they need no more memory than a pass
+_VERIFICATION_EXAMPLES = 2  # so few that they need no more memory than a pass
 
 
 def scan(
@@ -39,6 +41,7 @@ def scan(
     *,
     generator: torch.Generator,
     device: torch.device,
+    task: TaskByExample = CLASSIFICATION,
     adapt: Callable[[Tensor], Tensor] | None = None,
     batch_size: int = 256,
     memory: int = 2**30,
@@ -53,9 +56,9 @@ def scan(
 
     Raises:
         UserError: a budget is out of range, or weights are not numbers.
-        ValueError: there are no images, groups or budgets, budgets are of two kinds, or scores do not fit the weights.
+        ValueError: examples, groups or budgets are missing, budgets are of two kinds, or scores do not fit weights.
     """
-    for number, things in ((len(data), "images"), (len(groups), "groups"), (len(budgets), "budgets")):
+    for number, things in ((len(data), "examples"), (len(groups), "groups"), (len(budgets), "budgets")):
         if number == 0:
             raise ValueError(f"the number of {things} is 0; allowed is 1 or more")
     order = sorted(range(len(budgets)), key=lambda level: budgets[level].severity)
@@ -65,7 +68,7 @@ def scan(
         builder = OutcomesBuilder([(s.name, s.levels) for s in scanned], order, len(data), progress)
         batches = _batches(network, data.batches(batch_size, device), adapt)
         first = next(batches)
-        work = _prepared(network, scanned, first.images, memory)
+        work = _prepared(network, task, scanned, first.inputs, memory)
         for block in _blocks(chain([first], batches), work.plan.batches):
             _scan_block(work, block, builder)
     return builder.outcomes()
@@ -73,10 +76,10 @@ def scan(
 
 @dataclass(frozen=True)
 class _Batch:
-    """Images as the network takes them, their labels, and the index of the first in the data."""
+    """Inputs as the network takes them, their targets, and the index of the first in the data."""
 
-    images: Tensor
-    labels: Tensor
+    inputs: Tensor
+    targets: Tensor
     start: int
 
 
@@ -85,16 +88,20 @@ class _Work:
     """``recordings`` are those of the batches so far, by shape and order in memory."""
 
     network: nn.Module
+    task: TaskByExample
     forward: Forward
     scanned: Sequence[ScannedGroup]
     plan: BlockPlan
     recordings: dict[tuple[Sequence[int], ...], RecordedPass | None] = field(default_factory=dict)
 
-    def recording(self, images: Tensor) -> RecordedPass | None:
-        form = (images.shape, images.stride())
+    def recording(self, inputs: Tensor) -> RecordedPass | None:
+        form = (inputs.shape, inputs.stride())
         if form not in self.recordings:
-            self.recordings[form] = recorded(self.network, images, [group.weights for group in self.scanned])
+            self.recordings[form] = recorded(self.network, inputs, [group.weights for group in self.scanned])
         return self.recordings[form]
+
+    def answers(self, outputs: Tensor, batch: _Batch) -> Answers:
+        return on_cpu(self.task.per_example(outputs, batch.targets))
 
 
 @dataclass(frozen=True)
@@ -125,9 +132,9 @@ def _batches(
     network: nn.Module, source: Iterator[tuple[Tensor, Tensor]], adapt: Callable[[Tensor], Tensor] | None
 ) -> Iterator[_Batch]:
     arrange, start = layout.for_network(network), 0
-    for images, labels in source:
-        yield _Batch(arrange(images if adapt is None else adapt(images)), labels, start)
-        start += len(labels)
+    for inputs, targets in source:
+        yield _Batch(arrange(inputs if adapt is None else adapt(inputs)), targets, start)
+        start += len(targets)
 
 
 def _blocks(batches: Iterator[_Batch], size: int) -> Iterator[list[_Batch]]:
@@ -135,29 +142,31 @@ def _blocks(batches: Iterator[_Batch], size: int) -> Iterator[list[_Batch]]:
         yield block
 
 
-def _prepared(network: nn.Module, scanned: Sequence[ScannedGroup], images: Tensor, memory: int) -> _Work:
-    few, everything = images[:_VERIFICATION_IMAGES], range(len(scanned))
+def _prepared(
+    network: nn.Module, task: TaskByExample, scanned: Sequence[ScannedGroup], inputs: Tensor, memory: int
+) -> _Work:
+    few, everything = inputs[:_VERIFICATION_EXAMPLES], range(len(scanned))
     forward = forward_of(network, few)
     recording = None if forward.changing else _verified(network, forward, few, scanned)
     if recording is None:
-        return _Work(network, forward, scanned, BlockPlan((), tuple(everything), 1))
-    size, times = images.numel() * images.element_size(), len(images) / len(few)
+        return _Work(network, task, forward, scanned, BlockPlan((), tuple(everything), 1))
+    size, times = inputs.numel() * inputs.element_size(), len(inputs) / len(few)
     division = plan(_holdings(recording, scanned), everything, times=times, images=size, memory=memory)
-    return _Work(network, forward, scanned, division)
+    return _Work(network, task, forward, scanned, division)
 
 
 def _verified(
-    network: nn.Module, forward: Forward, images: Tensor, scanned: Sequence[ScannedGroup]
+    network: nn.Module, forward: Forward, inputs: Tensor, scanned: Sequence[ScannedGroup]
 ) -> RecordedPass | None:
-    """A recording that, with all weights changed at once, gives the logits of a whole pass, bit for bit."""
+    """A recording that, with all weights changed at once, gives the outputs of a whole pass, bit for bit."""
     weights = [weight for group in scanned for weight in group.weights]
-    recording = recorded(network, images, [weights, *(group.weights for group in scanned)])
+    recording = recorded(network, inputs, [weights, *(group.weights for group in scanned)])
     if recording is None:
         return None
     affected = recording.affected(weights)
-    _, kept = recording.run(copied(images), recording.needed(affected))
+    _, kept = recording.run(copied(inputs), recording.needed(affected))
     with moved(weights):
-        return recording if same_bits(recording.run_again(affected, kept), forward(images)) else None
+        return recording if same_bits(recording.run_again(affected, kept), forward(inputs)) else None
 
 
 def _holdings(recording: RecordedPass, scanned: Sequence[ScannedGroup]) -> list[Holding]:
@@ -170,26 +179,26 @@ def _holdings(recording: RecordedPass, scanned: Sequence[ScannedGroup]) -> list[
 
 
 def _scan_block(work: _Work, block: Sequence[_Batch], builder: OutcomesBuilder) -> None:
-    dense = [work.forward(batch.images) for batch in block]
-    for batch, logits in zip(block, dense, strict=True):
-        builder.write_dense(batch.start, answers(logits, batch.labels))
+    dense = [work.forward(batch.inputs) for batch in block]
+    for batch, outputs in zip(block, dense, strict=True):
+        builder.write_dense(batch.start, work.answers(outputs, batch))
     for turn in work.plan.turns:
-        replays = [_replays(work, turn, batch, logits) for batch, logits in zip(block, dense, strict=True)]
+        replays = [_replays(work, turn, batch, outputs) for batch, outputs in zip(block, dense, strict=True)]
         for group in turn:
             _scan_group(work, group, block, [found.get(group) for found in replays], builder)
     for group in work.plan.plain:
         _scan_group(work, group, block, [None] * len(block), builder)
 
 
-def _replays(work: _Work, turn: Sequence[int], batch: _Batch, logits: Tensor) -> dict[int, _Replay]:
-    """A replay for each group of a turn; none where the recorded pass does not give the batch's ``logits``."""
-    recording = work.recording(batch.images)
+def _replays(work: _Work, turn: Sequence[int], batch: _Batch, outputs: Tensor) -> dict[int, _Replay]:
+    """A replay for each group of a turn; none where the recorded pass does not give the batch's ``outputs``."""
+    recording = work.recording(batch.inputs)
     if recording is None:
         return {}
     affected = {group: recording.affected(work.scanned[group].weights) for group in turn}
     needed = {group: recording.needed(operations) for group, operations in affected.items()}
-    found, kept = recording.run(copied(batch.images), frozenset().union(*needed.values()))
-    if not same_bits(found, logits):
+    found, kept = recording.run(copied(batch.inputs), frozenset().union(*needed.values()))
+    if not same_bits(found, outputs):
         return {}
     return {group: _Replay(recording, affected[group], {node: kept[node] for node in needed[group]}) for group in turn}
 
@@ -208,5 +217,5 @@ def _scan_group(
             for batch, replay in zip(block, replays, strict=True):
                 if replay is None:
                     builder.note_plain(group)
-                logits = work.forward(batch.images) if replay is None else replay()
-                builder.write(group, levels, batch.start, answers(logits, batch.labels))
+                outputs = work.forward(batch.inputs) if replay is None else replay()
+                builder.write(group, levels, batch.start, work.answers(outputs, batch))

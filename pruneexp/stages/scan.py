@@ -11,19 +11,21 @@ import torch
 from torch import Tensor, nn
 
 from pruneexp.cache.store import Artefact, Checkpoint
+from pruneexp.errors import UserError
 from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
-from pruneexp.schema import Budget, LayerSensitivity, flatten
-from pruneexp.sensitivity.bootstrap import intervals
+from pruneexp.schema import Budget, LayerSensitivity, Metric, flatten
+from pruneexp.sensitivity.bootstrap import Change, intervals
 from pruneexp.sensitivity.groups import Group, groups, weights_of
 from pruneexp.sensitivity.levels import levels
-from pruneexp.sensitivity.outcomes import Answers, Outcomes, answers, joined
+from pruneexp.sensitivity.outcomes import Outcomes, joined, on_cpu, score_of
 from pruneexp.sensitivity.scan import scan as scan_without_retraining
 from pruneexp.stages.graph import Stage, StageKind
 from pruneexp.stages.serial import SerialCheckpoint
 from pruneexp.stages.setting import Learner, Regime, Setting
 from pruneexp.stages.train import Training, train
 from pruneexp.stages.work import effort, load
+from pruneexp.tasks.task import Answers, TaskByExample
 from pruneexp.training import layout
 from pruneexp.training.events import TrainingEvent
 from pruneexp.training.seeding import derive, generator
@@ -37,7 +39,7 @@ SCAN = StageKind("scan", "to scan")
 class Grid:
     """What is asked of every layer: ``budgets`` of one kind, mildest first, and ``epochs`` of retraining after each.
 
-    ``coupled`` layers are pruned together; ``resamples`` of the images give each mark its interval.
+    ``coupled`` layers are pruned together; ``resamples`` of the examples give each mark its interval.
     """
 
     budgets: tuple[Budget, ...]
@@ -51,7 +53,11 @@ def scan(setting: Setting, dense: Stage, grid: Grid, *, memory: int) -> Stage:
 
     ``memory`` bounds the bytes of activations kept at a time; it changes no number. With retraining, the whole network
     is retrained after each cut, by the recipe of retraining, the cut layer under its mask.
+
+    Raises:
+        UserError: the task has a metric that does not follow from means over examples.
     """
+    task = _by_example(setting.learner)
     learner, choice = setting.learner, setting.cut.value
 
     def make(parents: tuple[Artefact, ...], checkpoint: Checkpoint) -> Artefact:
@@ -74,6 +80,7 @@ def scan(setting: Setting, dense: Stage, grid: Grid, *, memory: int) -> Stage:
             learner.data.value.val,
             generator=generator(setting.seed, "criterion"),
             device=learner.device,
+            task=task,
             adapt=learner.adapt,
             batch_size=learner.evaluation_batch,
             memory=memory,
@@ -95,6 +102,16 @@ def scan(setting: Setting, dense: Stage, grid: Grid, *, memory: int) -> Stage:
     return Stage(SCAN, VERSION, config, learner.fingerprint, make, (dense,))
 
 
+def _by_example(learner: Learner) -> TaskByExample:
+    task = learner.task.value
+    if not isinstance(task, TaskByExample):
+        raise UserError(
+            f"a sensitivity scan needs metrics that follow from means over examples, and the task '{task.name}' has "
+            "others: it has no per_example"
+        )
+    return task
+
+
 def _retraining(setting: Setting, grid: Grid) -> Regime:
     """How the whole network is retrained after each cut."""
     return replace(setting.retraining.lasting(grid.epochs), local=False)
@@ -108,10 +125,9 @@ def _artefact(
     outcomes: Outcomes,
     spent: Mapping[str, Any],
 ) -> Artefact:
-    """The rows of the record, and every image's answers, of which the rows are means."""
-    bounds = {"top1": intervals(outcomes.top1, outcomes.dense.top1, seed=setting.seed, resamples=grid.resamples)}
-    if outcomes.top5 is not None and outcomes.dense.top5 is not None:
-        bounds["top5"] = intervals(outcomes.top5, outcomes.dense.top5, seed=setting.seed, resamples=grid.resamples)
+    """The rows of the record, and every example's answers, of which the rows are means."""
+    task = _by_example(setting.learner)
+    bounds = _bounds(setting, grid, outcomes)
     layers = prunable(network)
     rows = []
     for g, group in enumerate(cut):
@@ -126,25 +142,62 @@ def _artefact(
                 weights_total=total,
                 weights_kept=kept,
                 density=kept / total,
-                val=outcomes.score(g, place),
+                val=score_of(task, outcomes.answers(g, place)),
                 bounds={
                     f"{metric}_{side}": float(bound[g, place])
                     for metric, found in bounds.items()
                     for side, bound in zip(("low", "high"), found, strict=True)
+                    if bound[g, place].isfinite()
                 },
             )
             rows.append(flatten(row))
     record = {
-        "dense": flatten(outcomes.dense.score()),
-        "images": int(outcomes.dense.top1.numel()),
+        "dense": flatten(score_of(task, outcomes.dense)),
+        "images": outcomes.dense.loss.numel(),
         "rows": rows,
         "plain": list(outcomes.plain),
         "device": setting.learner.device.type,
         "effort": dict(spent),
     }
-    tensors = {"loss": outcomes.loss, "top1": outcomes.top1, "dense.loss": outcomes.dense.loss}
-    tensors["dense.top1"] = outcomes.dense.top1
-    return Artefact(tensors, record)
+    return Artefact(_tensors(setting.learner, outcomes), record)
+
+
+def _bounds(setting: Setting, grid: Grid, outcomes: Outcomes) -> dict[str, tuple[Tensor, Tensor]]:
+    """The interval of each metric's change, (groups, levels) each; infinite where outputs are not numbers."""
+    task = _by_example(setting.learner)
+    metrics = {metric.name: metric for metric in setting.learner.task.value.metrics}
+    return {
+        name: intervals(
+            values,
+            outcomes.dense.values[name],
+            None if values.dtype == torch.bool else _change(task, metrics[name]),
+            seed=setting.seed,
+            resamples=grid.resamples,
+        )
+        for name, values in outcomes.values.items()
+    }
+
+
+def _change(task: TaskByExample, metric: Metric) -> Change:
+    """As ``Metric.change`` measures it, of many means at once."""
+
+    def change(dense: Tensor, after: Tensor) -> Tensor:
+        was, now = task.of_mean(metric.name, dense), task.of_mean(metric.name, after)
+        return now - was if metric.unit == "%" else 100.0 * (now - was) / was.abs()
+
+    return change
+
+
+def _tensors(learner: Learner, outcomes: Outcomes) -> dict[str, Tensor]:
+    """Each example's loss, and whether its answer is right, where the task's primary metric counts right answers."""
+    primary = learner.task.value.metrics[0].name
+    shown = [primary] if outcomes.values[primary].dtype == torch.bool else []
+    return {
+        "loss": outcomes.loss,
+        **{metric: outcomes.values[metric] for metric in shown},
+        "dense.loss": outcomes.dense.loss,
+        **{f"dense.{metric}": outcomes.dense.values[metric] for metric in shown},
+    }
 
 
 def _retrained(
@@ -180,8 +233,7 @@ def _retrained(
     together = joined(found)
     outcomes = Outcomes(
         loss=together.loss.reshape(shape),
-        top1=together.top1.reshape(shape),
-        top5=None if together.top5 is None else together.top5.reshape(shape),
+        values={metric: values.reshape(shape) for metric, values in together.values.items()},
         undefined=together.undefined.reshape(shape),
         dense=dense_answers,
         kept=torch.tensor(kept),
@@ -205,32 +257,40 @@ def _training(setting: Setting, regime: Regime, network: nn.Module, masks: MaskS
 
 @torch.no_grad()
 def _answers(learner: Learner, network: nn.Module) -> Answers:
-    """What a network makes of each image of val; it is left in training mode, as stages hand it on."""
-    arrange, parts = layout.for_network(network), []
+    """What a network makes of each example of val; it is left in training mode, as stages hand it on."""
+    arrange, task, parts = layout.for_network(network), _by_example(learner), []
     network.eval()
-    for images, labels in learner.data.value.val.batches(learner.evaluation_batch, learner.device):
-        adapted = images if learner.adapt is None else learner.adapt(images)
-        parts.append(answers(network(arrange(adapted)), labels))
+    for inputs, targets in learner.data.value.val.batches(learner.evaluation_batch, learner.device):
+        adapted = inputs if learner.adapt is None else learner.adapt(inputs)
+        parts.append(on_cpu(task.per_example(network(arrange(adapted)), targets)))
     network.train()
     return joined(parts)
 
 
 def _packed(found: Answers) -> dict[str, Any]:
     """Plain numbers for the record of a part."""
-    top5 = None if found.top5 is None else _bits(found.top5)
-    undefined = _bits(found.undefined)
-    return {"loss": found.loss.tolist(), "top1": _bits(found.top1), "top5": top5, "undefined": undefined}
+    values = {metric: _plain(values) for metric, values in found.values.items()}
+    return {"loss": found.loss.tolist(), "undefined": _plain(found.undefined), **values}
 
 
 def _unpacked(part: Mapping[str, Any]) -> Answers:
-    loss = torch.tensor(part["loss"], dtype=torch.float32)
-    top5 = None if part["top5"] is None else _right(part["top5"])
-    return Answers(loss, _right(part["top1"]), top5, _right(part["undefined"]))
+    values = {name: _tensor(part[name]) for name in part if name not in _BESIDE_VALUES and part[name] is not None}
+    return Answers(_tensor(part["loss"]), values, _tensor(part["undefined"]))
 
 
-def _bits(right: Tensor) -> str:
-    return "".join("1" if value else "0" for value in right.tolist())
+#: What stands in the record of a part beside the values of metrics.
+_BESIDE_VALUES = ("loss", "undefined", "epochs", "flop", "seconds")
 
 
-def _right(bits: str) -> Tensor:
-    return torch.tensor([bit == "1" for bit in bits])
+def _plain(values: Tensor) -> str | list[float]:
+    """Booleans as a word of 1 and 0, numbers as they are."""
+    if values.dtype == torch.bool:
+        return "".join("1" if value else "0" for value in values.tolist())
+    numbers: list[float] = values.tolist()
+    return numbers
+
+
+def _tensor(plain: str | list[float]) -> Tensor:
+    if isinstance(plain, str):
+        return torch.tensor([bit == "1" for bit in plain])
+    return torch.tensor(plain, dtype=torch.float32)

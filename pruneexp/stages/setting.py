@@ -20,12 +20,14 @@ from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import Allocation, Criterion
 from pruneexp.pruning.units.unit import Unit
 from pruneexp.stages.parts import Part
+from pruneexp.tasks.task import Task
 from pruneexp.tracing.trace import Trace
 from pruneexp.training.dropout import DropoutPolicy, Phase
 from pruneexp.training.dropout_calls import DropoutCall
 from pruneexp.training.events import Listener, TrainingEvent
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.regularizers import Penalty
+from pruneexp.training.seeding import generator
 from pruneexp.training.trainer import Trainer
 
 Weights = Literal["initial", "fresh"]
@@ -33,19 +35,20 @@ Weights = Literal["initial", "fresh"]
 
 @dataclass(frozen=True)
 class Learner:
-    """A network and the data it learns, on a device.
+    """A network, the data it learns and the task that they are for, on a device.
 
-    ``input_shape`` (C, H, W) is what the network takes; ``adapt`` brings images into it, where the data have another.
-    ``costs`` are those of the dense network. ``trace`` is the graph of a pass, None until one has run, ``unfollowed``
-    the operations in it through which dead units are not followed. ``matrices`` are the prunable weights beside those
-    of convolutions and linear layers, and their kinds. ``start_from`` is the digest of the file of weights that dense
-    training starts from, empty where there is none.
+    ``input_shape`` is that of one input as the network takes it, (C, H, W) of an image; ``adapt`` brings images into
+    it, where the data have another. ``costs`` are those of the dense network. ``trace`` is the graph of a pass, None
+    until one has run, ``unfollowed`` the operations in it through which dead units are not followed. ``matrices`` are
+    the prunable weights beside those of convolutions and linear layers, and their kinds. ``start_from`` is the digest
+    of the file of weights that dense training starts from, empty where there is none.
     """
 
     model: Part[Callable[[Weights], nn.Module]]
     data: Part[Dataset]
+    task: Part[Task]
     adapt: Callable[[Tensor], Tensor] | None
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[int, ...]
     device: torch.device
     costs: NetworkCosts = field(default_factory=NetworkCosts)
     trace: Trace | None = None
@@ -63,10 +66,20 @@ class Learner:
         return self.model.value(start)
 
     def identity(self, start: Weights) -> dict[str, Any]:
-        """What decides the weights of ``network(start)``, but for the seed; penalties act on its ``matrices``."""
+        """What decides the weights of ``network(start)`` and what they learn, but for the seed.
+
+        Penalties act on its ``matrices``. Classification, the task of data sets that name none, has an empty identity,
+        and stands in no key.
+        """
         file = {"start_from": self.start_from} if start == "initial" and self.start_from else {}
         matrices = {"matrices": list(self.matrices)} if self.matrices else {}
-        return {"model": self.model.identity, **file, **matrices}
+        task = {"task": self.task.identity} if self.task.identity else {}
+        return {"model": self.model.identity, **task, **file, **matrices}
+
+    def example(self, count: int, purpose: str) -> tuple[Tensor, Tensor]:
+        """A batch of inputs as the network takes them, and targets, drawn for a purpose; on ``device``."""
+        inputs, targets = self.task.value.example(self.data.value, self.input_shape, count, generator(0, purpose))
+        return inputs.to(self.device), targets.to(self.device)
 
     @property
     def fingerprint(self) -> str:
@@ -75,7 +88,7 @@ class Learner:
 
     @property
     def epoch_flop(self) -> float:
-        """FLOP of one epoch of training the dense network: forward and backward cost three forwards per image."""
+        """FLOP of one epoch of training the dense network: forward and backward cost three forwards per input."""
         return 3.0 * self.costs.flop_total * len(self.data.value.train)
 
 

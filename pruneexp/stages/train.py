@@ -15,7 +15,7 @@ from pruneexp.cache.store import Artefact, Checkpoint
 from pruneexp.pruning.edits.edit import Edit
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.stages.setting import Learner, Regime
-from pruneexp.stages.work import Trained, artefact, masked_flop, val_top1
+from pruneexp.stages.work import Trained, artefact, masked_flop, val_value
 from pruneexp.training import dropout
 from pruneexp.training.events import Listener, TrainingEvent
 from pruneexp.training.fit import Diverged, Fitted
@@ -114,6 +114,7 @@ def train_several(
     """Train several networks in place; they share seed, augmentation and trainer."""
     regime, seed = trainings[0].regime, trainings[0].seed
     batches = SharedBatches(
+        task=learner.task.value,
         data=learner.data.value.train,
         seed=seed,
         device=learner.device,
@@ -133,7 +134,7 @@ def train_several(
 
 def _work(learner: Learner, training: Training) -> TrainWork:
     def listen(event: TrainingEvent) -> None:
-        training.listen(replace(event, stage=training.stage, val=lambda: val_top1(learner, training.network)))
+        training.listen(replace(event, stage=training.stage, val=lambda: val_value(learner, training.network)))
 
     return TrainWork(
         network=training.network,

@@ -74,15 +74,15 @@ def val_score(learner: Learner, network: nn.Module) -> dict[str, Any]:
     return {"val": _score(learner, network, learner.data.value.val)}
 
 
-def val_top1(learner: Learner, network: nn.Module) -> float:
-    """The accuracy on val, in percent, for what listens to a training."""
-    return float(_score(learner, network, learner.data.value.val)["top1"])
+def val_value(learner: Learner, network: nn.Module) -> float:
+    """The primary metric on val, for what listens to a training."""
+    return float(_score(learner, network, learner.data.value.val)[learner.task.value.metrics[0].name])
 
 
 def activity(learner: Learner, network: nn.Module) -> dict[str, Any]:
-    """What a network does with the images of val, and the device it did that on, as they stand in records.
+    """What a network does with the inputs of val, and the device it did that on, as they stand in records.
 
-    That is the share of non-zero activations, and whether its outputs depend on the images at all.
+    That is the share of non-zero activations, and whether its outputs depend on the inputs at all.
     """
     val, device, adapt = learner.data.value.val, learner.device, learner.adapt
     measured = activations(network, val, device=device, adapt=adapt)
@@ -124,7 +124,7 @@ def counted(learner: Learner, network: nn.Module, edit: Edit) -> list[dict[str, 
 
 
 def masked_flop(learner: Learner, masks: MaskSet | None) -> float:
-    """FLOP of one forward pass for one image when pruned weights cost nothing; activations are taken as dense.
+    """FLOP of one forward pass for one input when pruned weights cost nothing; activations are taken as dense.
 
     Products of activations, and those with parameters that no mask is for, cost what they cost the dense network.
     """
@@ -139,5 +139,12 @@ def effort(*, epochs: float = 0.0, flop: float = 0.0, seconds: float) -> dict[st
 
 
 def _score(learner: Learner, network: nn.Module, split: Source) -> dict[str, Any]:
-    batch = learner.evaluation_batch
-    return flatten(evaluate(network, split, device=learner.device, adapt=learner.adapt, batch_size=batch))
+    found = evaluate(
+        network,
+        split,
+        device=learner.device,
+        task=learner.task.value,
+        adapt=learner.adapt,
+        batch_size=learner.evaluation_batch,
+    )
+    return flatten(found)

@@ -22,16 +22,17 @@ _REFUSED = str.maketrans(dict.fromkeys("/:.%\"'", "_"))
 class Network:
     """A network to log once under its ``key``.
 
-    ``loader`` is the module whose ``_load_pyfunc`` reads the folder that ``write`` fills. ``images`` is the shape
-    (channels, height, width) of what it takes, ``classes`` the number of logits it gives for each.
+    ``loader`` is the module whose ``_load_pyfunc`` reads the folder that ``write`` fills. ``inputs`` is the shape of an
+    input, of the type ``number`` (``float32``, ``int64``), and ``outputs`` that of what the network gives for it.
     """
 
     name: str
     key: str
     loader: str
-    images: tuple[int, int, int]
-    classes: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
     write: Callable[[Path], None]
+    number: str = "float32"
 
 
 def log_network(runs: Runs, point_key: str, network: Network) -> str | None:
@@ -61,16 +62,15 @@ def log_network(runs: Runs, point_key: str, network: Network) -> str | None:
 
 
 def _write_description(folder: Path, network: Network, model_id: str) -> None:
-    """``MLmodel`` with the signature: normalised images in, logits out."""
+    """``MLmodel`` with the signature: inputs as the data set has them, outputs."""
     import numpy as np
     from mlflow import pyfunc
     from mlflow.models import Model, ModelSignature
     from mlflow.types import Schema, TensorSpec
 
-    number = np.dtype("float32")
     signature = ModelSignature(
-        inputs=Schema([TensorSpec(number, (-1, *network.images))]),
-        outputs=Schema([TensorSpec(number, (-1, network.classes))]),
+        inputs=Schema([TensorSpec(np.dtype(network.number), (-1, *network.inputs))]),
+        outputs=Schema([TensorSpec(np.dtype("float32"), (-1, *network.outputs))]),
     )
     model = Model(signature=signature, model_id=model_id)
     # MLflow drops what a caller's model_config says of keys that are not named here.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pruneexp.errors import UserError
 from pruneexp.pruning.layers import weights
@@ -54,17 +54,17 @@ class NoDropout:
         return 0.0
 
 
-def calls_of(network: nn.Module, policy: DropoutPolicy, input_shape: tuple[int, ...]) -> tuple[DropoutCall, ...]:
+def calls_of(network: nn.Module, policy: DropoutPolicy, inputs: Tensor) -> tuple[DropoutCall, ...]:
     """The calls of dropout layers whose rates the policy may change: none for ``Fixed``, which changes no rate.
 
-    ``input_shape`` is (C, H, W) of one image.
+    ``inputs`` is a batch of two or more, to run through the network.
 
     Raises:
         UserError: the network drops by a function, which no policy reaches, or cannot run a pass in training mode.
     """
     if isinstance(policy, Fixed):
         return ()
-    found = trace_dropouts(network, input_shape)
+    found = trace_dropouts(network, inputs)
     if found.functional:
         calls = ", ".join(f"{function} in {where or 'its forward'}" for where, function in found.functional)
         raise UserError(

@@ -21,8 +21,6 @@ from pruneexp.training import seeding
 
 Dropping = nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.Dropout3d | nn.AlphaDropout | nn.FeatureAlphaDropout
 
-_IMAGES = 2  # batch normalisation cannot take one alone
-
 #: Functions that drop, by name: position of the rate and its default, position of ``training`` and its default.
 _FUNCTIONS: Mapping[str, tuple[int, float, int, bool]] = {
     **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "dropout3d", "native_dropout"), (1, 0.5, 2, True)),
@@ -53,8 +51,8 @@ class DropoutTrace:
     functional: tuple[tuple[str, str], ...]
 
 
-def trace_dropouts(network: nn.Module, input_shape: tuple[int, ...]) -> DropoutTrace:
-    """Follow two images of ``input_shape`` (C, H, W) through one pass of ``network`` in training mode.
+def trace_dropouts(network: nn.Module, inputs: Tensor) -> DropoutTrace:
+    """Follow a batch of two inputs or more, of which nothing but the form matters, through one pass in training mode.
 
     A dropout belongs to the linear or recurrent layer whose outputs reach it; where several do, to the one that ran
     last. Where the outputs of a convolution reach it, as in torchvision's AlexNet, it belongs to the next layer that
@@ -65,19 +63,18 @@ def trace_dropouts(network: nn.Module, input_shape: tuple[int, ...]) -> DropoutT
     Raises:
         UserError: the network has no prunable layer, or cannot run such a pass.
     """
-    device = next(network.parameters()).device
-    images = torch.randn((_IMAGES, *input_shape), generator=seeding.generator(0, "dropout uses")).to(device)
-    trace = _Trace(network, images)
+    trace = _Trace(network, inputs)
     with ExitStack() as stack:
-        stack.enter_context(seeding.stream(0, "dropout uses", device=device))
+        stack.enter_context(seeding.stream(0, "dropout uses", device=inputs.device))
         stack.enter_context(torch.enable_grad())
         stack.enter_context(_training(network))
         try:
             with trace.watching():
-                network(images)
+                network(inputs)
         except Exception as error:
+            shape = tuple(inputs.shape[1:])
             raise UserError(
-                f"{type(network).__name__} cannot run a training pass of {_IMAGES} images of shape {input_shape}, "
+                f"{type(network).__name__} cannot run a training pass of {len(inputs)} inputs of shape {shape}, "
                 f"which shows where it drops: {first_line(error)} (dropout=fixed needs no such pass)"
             ) from error
     return trace.result()
@@ -98,7 +95,7 @@ class _Tag:
 class _Trace(TorchFunctionMode):
     """Tags every tensor of a pass. It holds the tensors, so that no identity is used twice."""
 
-    def __init__(self, network: nn.Module, images: Tensor) -> None:
+    def __init__(self, network: nn.Module, inputs: Tensor) -> None:
         super().__init__()
         self._network, self._layers = network, _governing(network)
         self._tags: dict[int, tuple[Tensor, _Tag]] = {}
@@ -107,7 +104,7 @@ class _Trace(TorchFunctionMode):
         self._own = frozenset(self._tags)
         for name, layer in self._layers.items():
             self._mark(layer.weight, _Tag(weights=frozenset({name})))
-        self._mark(images, _Tag())
+        self._mark(inputs, _Tag())
         self._ran: dict[str, int] = {}  # the step at which each layer ran last
         self._steps = 0
         self._calls: list[tuple[str, str]] = []  # dropout, and its layer as known so far

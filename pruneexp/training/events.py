@@ -27,8 +27,8 @@ class TrainingEvent:
     """``epoch`` epochs of ``total`` are finished, and ``share`` of the next, in [0, 1].
 
     An ``epoch`` tells the mean training loss without penalty, the learning rate of its last step and the seconds that
-    this process spent on it. The stage that trains adds its name, and ``val``, which measures the network's top-1
-    accuracy on val, in percent, at the moment it is called.
+    this process spent on it. The stage that trains adds its name, and ``val``, which measures the network's
+    primary metric on val at the moment it is called.
     """
 
     kind: EventKind

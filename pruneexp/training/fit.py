@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 from pruneexp.pruning.edits.edit import Edit
 from pruneexp.pruning.enforcement import Enforcement, assert_enforced, enforced, on_device
+from pruneexp.tasks.classification import CLASSIFICATION
+from pruneexp.tasks.task import Task
 from pruneexp.training import layout, seeding
 from pruneexp.training.events import EventKind, Listener, StepEvents, TrainingEvent, unheard
 from pruneexp.training.frozen import training_except
@@ -28,7 +30,7 @@ from pruneexp.training.step import Step, Update
 
 
 class TrainingData(Protocol):
-    """Labelled images, as ``pruneexp.data.dataset.Source`` describes them; draws nothing from torch's global state."""
+    """Examples, as ``pruneexp.data.dataset.Source`` describes them; draws nothing from torch's global state."""
 
     def __len__(self) -> int: ...
 
@@ -67,6 +69,7 @@ def fit(
     *,
     seed: int,
     device: torch.device,
+    task: Task = CLASSIFICATION,
     edit: Edit | None = None,
     penalty: Penalty | None = None,
     frozen: Collection[str] = (),
@@ -83,7 +86,7 @@ def fit(
     ``checkpoint`` the training resumes from the last save, and on a CPU has the bits of an uninterrupted one.
 
     Order, augmentation and dropout of epoch ``e`` come from ``(seed, purpose, e)`` alone. The penalty acts on prunable
-    weights, or on all parameters, that are not frozen. ``adapt`` turns images (B, C, H, W) on the device into what the
+    weights, or on all parameters, that are not frozen. ``adapt`` turns inputs (B, ...) on the device into what the
     network takes. ``listen`` is told of the beginning, of steps, of epochs, of each save and of the end.
 
     Raises:
@@ -92,7 +95,8 @@ def fit(
         RuntimeError: a pruned weight is not zero at the end of an epoch.
     """
     network.to(device)
-    with _prepared(network, recipe, penalty or NoPenalty(), on_device(edit, device), frozen, adapt, device) as step:
+    edit = on_device(edit, device)
+    with _prepared(network, task, recipe, penalty or NoPenalty(), edit, frozen, adapt, device) as step:
         snapshot = Snapshot(network, step.update.optimizer, Position.start(device), step.update.enforcement)
         size = EpochSize.of(len(data), recipe)
         training = _Training(network, data, recipe, step, snapshot, size, seed, augment, device, checkpoint, listen)
@@ -102,6 +106,7 @@ def fit(
 @contextmanager
 def _prepared(
     network: nn.Module,
+    task: Task,
     recipe: Recipe,
     penalty: Penalty,
     edit: Edit,
@@ -116,7 +121,7 @@ def _prepared(
         arrange = stack.enter_context(layout.arranged(network))
         enforcement = stack.enter_context(enforced(network, edit))
         prepare = arrange if adapt is None else lambda images: arrange(adapt(images))
-        yield Step(network, recipe, Update(network, recipe, penalty, enforcement), prepare, device)
+        yield Step(network, task, recipe, Update(network, recipe, penalty, enforcement), prepare, device)
 
 
 @dataclass(frozen=True)

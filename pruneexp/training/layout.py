@@ -23,7 +23,12 @@ def as_is(images: Tensor) -> Tensor:
 
 
 def channels_last(images: Tensor) -> Tensor:
-    """Images (B, C, H, W) with the channels of a pixel side by side in memory; a copy only where they are not yet."""
+    """Images (B, C, H, W) with the channels of a pixel side by side in memory; a copy only where they are not yet.
+
+    Other inputs, of another number of dimensions, are as they are.
+    """
+    if images.ndim != 4:
+        return images
     if images.shape[1] == 1:  # the memory is the same, but convolutions choose their kernel by the strides
         return images.contiguous().as_strided(images.shape, (images[0].numel(), 1, images.shape[3], 1))
     return images.contiguous(memory_format=torch.channels_last)

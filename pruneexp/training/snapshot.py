@@ -36,8 +36,8 @@ class Checkpointer(Protocol):
 class Position:
     """Where a training stands: ``step`` steps of epoch ``epoch`` are done.
 
-    ``loss`` is the loss summed over the images of the epoch so far, float64 on the device; ``losses`` are the means of
-    the epochs before, ``seconds`` the time that earlier, interrupted processes spent.
+    ``loss`` is the loss summed over the examples of the epoch so far, float64 on the device; ``losses`` are the means
+    of the epochs before, ``seconds`` the time that earlier, interrupted processes spent.
     """
 
     loss: Tensor

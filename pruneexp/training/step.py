@@ -12,11 +12,11 @@ from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from pruneexp.errors import UserError
 from pruneexp.pruning.enforcement import Enforcement
 from pruneexp.pruning.layers import weights
+from pruneexp.tasks.task import Task
 from pruneexp.training import optimizers
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.regularizers import Penalty, reach_of
@@ -64,29 +64,30 @@ class Update:
 class Step:
     """The update of one network by one batch.
 
-    ``prepare`` turns images (B, C, H, W) on the device into what the network takes.
+    ``prepare`` turns inputs (B, ...) on the device into what the network takes.
     """
 
     def __init__(
         self,
         network: nn.Module,
+        task: Task,
         recipe: Recipe,
         update: Update,
         prepare: Callable[[Tensor], Tensor],
         device: torch.device,
     ) -> None:
         self.update = update
-        self._network, self._recipe, self._prepare = network, recipe, prepare
+        self._network, self._task, self._recipe, self._prepare = network, task, recipe, prepare
         half = recipe.precision == "bfloat16"
         self._precision = torch.autocast(device.type, torch.bfloat16) if half else nullcontext()
 
-    def __call__(self, images: Tensor, labels: Tensor, lr: float) -> Tensor:
+    def __call__(self, inputs: Tensor, targets: Tensor, lr: float) -> Tensor:
         """Update the network by a batch; return the mean loss before the update, without penalty, on the device."""
         for parameter in self.update.trained:
             parameter.grad = None
         with self._precision:
-            logits = self._network(self._prepare(images))
-            loss = cross_entropy(logits, labels, label_smoothing=self._recipe.label_smoothing)
+            inputs = self._prepare(inputs)
+            loss, _ = self._task.loss(self._network, inputs, targets, smoothing=self._recipe.label_smoothing)
         loss.backward()
         self.update(lr)
         return loss.detach()

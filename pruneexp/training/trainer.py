@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from pruneexp.pruning.edits.edit import Edit
+from pruneexp.tasks.classification import CLASSIFICATION
+from pruneexp.tasks.task import Task
 from pruneexp.training.events import Listener, unheard
 from pruneexp.training.fit import Diverged, Fitted, TrainingData
 from pruneexp.training.recipe import Recipe
@@ -36,8 +38,9 @@ class TrainWork:
 
 @dataclass(frozen=True, kw_only=True)
 class SharedBatches:
-    """What trainings side by side share: the images, their order and augmentation by ``seed``, and the device."""
+    """What trainings side by side share: task and data, their order and augmentation by ``seed``, and the device."""
 
+    task: Task = CLASSIFICATION
     data: TrainingData
     seed: int
     device: torch.device
@@ -53,8 +56,8 @@ class Trainer(Protocol):
 
     joins: ClassVar[bool]
 
-    def refusal(self, network: nn.Module, recipe: Recipe, device: torch.device) -> str:
-        """Why it cannot train such a network by such a recipe, as the end of a sentence; empty if it can."""
+    def refusal(self, network: nn.Module, task: Task, recipe: Recipe, device: torch.device) -> str:
+        """Why it cannot train such a network for a task by such a recipe, as the end of a sentence; empty if it can."""
 
     def train(
         self, works: Sequence[TrainWork], batches: SharedBatches, checkpoint: Checkpointer | None

@@ -10,6 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from pruneexp.training import seeding
+
+
+def noise(*shape: int) -> Tensor:
+    """Two images, bright on average."""
+    return torch.randn(2, *shape, generator=seeding.generator(0, "dropout uses"))
+
 
 class Shared(nn.Module):
     """One dropout after fc1 and after fc2, registered before both; ``rates`` holds that of each call in training.

@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from pruneexp.tasks.task import Task
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.snapshot import Checkpointer
 from pruneexp.training.trainer import SharedBatches, TrainingOutcome, TrainWork
@@ -23,7 +24,7 @@ class InTurn:
     joins: ClassVar[bool] = True
     seen: ClassVar[list[int]] = []
 
-    def refusal(self, network: nn.Module, recipe: Recipe, device: torch.device) -> str:
+    def refusal(self, network: nn.Module, task: Task, recipe: Recipe, device: torch.device) -> str:
         return self.refused
 
     def train(

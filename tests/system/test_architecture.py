@@ -102,7 +102,10 @@ FORBIDDEN = {
         "pruneexp/training/fit.py",
         "import pruneexp.data.dataset",
     ),
-    "Of pruning, training knows layers, and edits and what enforces them": ("pruneexp/training/fit.py", "import pruneexp.pruning.select"),
+    "Of pruning, training knows layers, and edits and what enforces them": (
+        "pruneexp/training/fit.py",
+        "import pruneexp.pruning.select",
+    ),
     "Only the experiment records": ("pruneexp/stages/dense.py", "import pruneexp.tracking"),
     "Experiments know neither searches nor publications": (
         "pruneexp/schema/codec.py",

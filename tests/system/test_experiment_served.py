@@ -102,7 +102,7 @@ def test_a_network_of_ones_own_is_loaded_where_it_is_allowed(tmp_path: Path, mon
     (folder / "data").mkdir(parents=True)
     weights = {"1.weight": torch.ones(3, 4), "1.bias": torch.zeros(3)}
     write = partial(served.write, model={"_target_": "own_served.Small"}, input_shape=(1, 2, 2), weights=weights)
-    network = models.Network("mine", "0", served.__name__, (1, 2, 2), 3, write)
+    network = models.Network("mine", "0", served.__name__, (1, 2, 2), (3,), write)
     network.write(folder / "data")
     models._write_description(folder, network, "m-0")
     with pytest.raises(UserError, match=r"_target_=own_served\.Small is not allowed"):

@@ -73,9 +73,14 @@ CHOICES = {
 
 def nodes(path: str) -> list[dict[str, Any]]:
     """What the shipped choices of a group have at a path: parts, each with its ``_target_`` and arguments."""
-    group, _, inner = path.partition(".")
+    group, *inner = path.split(".")
     files = (yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted((CONF / group).glob("*.yaml")))
-    return [node[inner] if inner else node for node in files]
+    found = [reduce(lambda node, name: node.get(name, {}), inner, node) for node in files]
+    return [node or UNSAID[path] for node in found]
+
+
+#: The part at a path that a choice which does not name one has.
+UNSAID = {"data.info.task": {"_target_": "pruneexp.tasks.classification.Classification"}}
 
 
 @cache

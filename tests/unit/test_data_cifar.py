@@ -18,7 +18,7 @@ import torchvision
 from pruneexp.data.cifar import cifar10, cifar100
 from pruneexp.data.dataset import Dataset
 from pruneexp.errors import UserError
-from tests.contracts.datasets import DatasetContract, everything
+from tests.contracts.datasets import DatasetContract, everything, labels_of
 
 Origin = type[torchvision.datasets.CIFAR10]
 PER_FILE = {torchvision.datasets.CIFAR10: 40, torchvision.datasets.CIFAR100: 400}
@@ -85,7 +85,7 @@ class TestCifar100(DatasetContract):
 
 def test_images_are_torchvisions(root: Path) -> None:
     found, theirs = cifar10(str(root), val_images=20), torchvision.datasets.CIFAR10(root, train=False)
-    assert found.test.labels.tolist() == theirs.targets
+    assert labels_of(found.test).tolist() == theirs.targets
     mean = torch.tensor([0.4914, 0.4822, 0.4465]).view(3, 1, 1)
     std = torch.tensor([0.2470, 0.2435, 0.2616]).view(3, 1, 1)
     pixels = ((everything(found.test) * std + mean) * 255).round().to(torch.uint8)

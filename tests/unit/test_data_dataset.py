@@ -10,6 +10,7 @@ from pruneexp.data.labelled import Labelled, Splits, hold_out, resident_dataset
 from pruneexp.data.normalisation import Normalisation
 from pruneexp.data.resident import ResidentSource
 from pruneexp.errors import UserError
+from pruneexp.tasks.classification import CLASSIFICATION
 
 GREY = Normalisation((0.5,), (0.25,))
 
@@ -20,7 +21,10 @@ def source(*labels: int) -> ResidentSource:
 
 
 def dataset(classes: int, train: ResidentSource, val: ResidentSource, test: ResidentSource) -> Dataset:
-    return Dataset("mine", classes, (1, 4, 4), train, val, test, "0" * 64)
+    """The data set, checked as data of a classifier."""
+    made = Dataset("mine", classes, (1, 4, 4), train, val, test, "0" * 64)
+    CLASSIFICATION.check(made)
+    return made
 
 
 def test_one_class_is_refused() -> None:

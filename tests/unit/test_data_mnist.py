@@ -20,7 +20,8 @@ from pruneexp.data.dataset import Dataset
 from pruneexp.data.fashion_mnist import fashion_mnist
 from pruneexp.data.mnist import mnist
 from pruneexp.errors import UserError
-from tests.contracts.datasets import DatasetContract, everything
+from pruneexp.tasks.classification import CLASSIFICATION
+from tests.contracts.datasets import DatasetContract, everything, labels_of
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 TRAIN, TEST = 200, 60
@@ -89,7 +90,7 @@ def test_every_layout_gives_the_same_data(folder: str, compressed: bool, tmp_pat
     theirs = torchvision.datasets.MNIST(reference.parent.parent, train=False)
     assert found.fingerprint == mnist(str(tmp_path / "other"), val_images=20).fingerprint
     assert found.fingerprint != mnist(str(tmp_path), val_images=21).fingerprint
-    assert torch.equal(found.test.labels, theirs.targets)
+    assert torch.equal(labels_of(found.test), theirs.targets)
     pixels = (everything(found.test) * 0.3081 + 0.1307) * 255
     assert torch.equal(pixels.round().to(torch.uint8).squeeze(1), theirs.data)
 
@@ -173,4 +174,4 @@ def test_images_without_labels_are_refused(tmp_path: Path) -> None:
 def test_label_out_of_range_is_refused(tmp_path: Path) -> None:
     (write(tmp_path) / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(np.full(TEST, 10, np.uint8))))
     with pytest.raises(UserError, match="test split of data set 'mnist' has labels from 10 to 10"):
-        mnist(str(tmp_path), val_images=20)
+        CLASSIFICATION.check(mnist(str(tmp_path), val_images=20))

@@ -14,7 +14,7 @@ from pruneexp.data import mnist5k as module
 from pruneexp.data.dataset import Dataset
 from pruneexp.data.mnist5k import mnist5k
 from pruneexp.errors import UserError
-from tests.contracts.datasets import DatasetContract, everything
+from tests.contracts.datasets import DatasetContract, everything, labels_of
 
 
 class TestMnist5k(DatasetContract):
@@ -34,7 +34,7 @@ class TestMnist5k(DatasetContract):
 
     def test_every_class_is_equally_frequent(self, dataset: Dataset) -> None:
         for source, count in ((dataset.train, 350), (dataset.val, 50), (dataset.test, 100)):
-            assert torch.bincount(source.labels).tolist() == [count] * 10
+            assert torch.bincount(labels_of(source)).tolist() == [count] * 10
 
     def test_identity_stays_the_same(self, dataset: Dataset) -> None:
         """The stage keys of users' results depend on it: a change must be deliberate."""

@@ -10,7 +10,8 @@ import torch
 from pruneexp.data.dataset import Dataset
 from pruneexp.data.synthetic import synthetic
 from pruneexp.errors import UserError
-from tests.contracts.datasets import DatasetContract, everything
+from pruneexp.tasks.classification import CLASSIFICATION
+from tests.contracts.datasets import DatasetContract, everything, labels_of
 
 
 class TestSynthetic(DatasetContract):
@@ -27,8 +28,8 @@ class TestSynthetic(DatasetContract):
 def test_nearest_mean_tells_the_classes_apart() -> None:
     data = synthetic(classes=10)
     train, test = everything(data.train).flatten(1), everything(data.test).flatten(1)
-    means = torch.stack([train[data.train.labels == c].mean(0) for c in range(10)])
-    assert (torch.cdist(test, means).argmin(1) == data.test.labels).float().mean() > 0.9
+    means = torch.stack([train[labels_of(data.train) == c].mean(0) for c in range(10)])
+    assert (torch.cdist(test, means).argmin(1) == labels_of(data.test)).float().mean() > 0.9
 
 
 def test_seed_changes_the_images() -> None:
@@ -37,7 +38,7 @@ def test_seed_changes_the_images() -> None:
 
 def test_one_class_is_refused() -> None:
     with pytest.raises(UserError, match="'synthetic' has 1 class"):
-        synthetic(classes=1)
+        CLASSIFICATION.check(synthetic(classes=1))
 
 
 @pytest.mark.parametrize(("name", "value"), [("classes", 0), ("image_size", 3), ("channels", 0), ("seed", -1)])

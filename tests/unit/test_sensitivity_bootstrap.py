@@ -65,3 +65,31 @@ def test_only_the_seed_decides(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_refusals(shape: tuple[int, ...], images: int, resamples: int, confidence: float) -> None:
     with pytest.raises(ValueError, match="allowed are"):
         intervals(torch.ones(shape), torch.ones(images), seed=0, resamples=resamples, confidence=confidence)
+
+
+def relative(dense: Tensor, after: Tensor) -> Tensor:
+    return 100 * (after - dense) / dense
+
+
+def test_the_change_of_a_mean_by_hand() -> None:
+    """A resample of two draws the first, both or the second: means of 1, 2 and 3, against 2 throughout."""
+    low, high = intervals(torch.tensor([[[1.0, 3.0]]]), torch.tensor([2.0, 2.0]), relative, seed=0)
+    assert (low.item(), high.item()) == (-50.0, 50.0)
+    low, high = intervals(torch.tensor([[[1.0, 3.0]]]), torch.tensor([2.0, 2.0]), relative, seed=0, confidence=0.4)
+    assert (low.item(), high.item()) == (0.0, 0.0)
+
+
+def test_numbers_are_resampled_as_answers_are() -> None:
+    """Of numbers that are 0 and 1, the change of the mean is that of the share, drawn alike."""
+    some, dense = torch.rand(2, 3, 40, generator=torch.Generator().manual_seed(0)) < 0.7, torch.arange(40) % 3 > 0
+    shares = intervals(some, dense, seed=5)
+    means = intervals(some.float(), dense.float(), lambda before, after: 100 * (after - before), seed=5)
+    assert all(torch.allclose(one, other) for one, other in zip(shares, means, strict=True))
+
+
+def test_a_perplexity_changes_with_the_exponential_of_the_mean() -> None:
+    """Losses that are all one larger: every resample multiplies the perplexity by e."""
+    dense = torch.rand(30, generator=torch.Generator().manual_seed(1))
+    low, high = intervals((dense + 1).expand(1, 1, -1), dense, lambda a, b: relative(a.exp(), b.exp()), seed=2)
+    assert low.item() == pytest.approx(100 * (2.718281828 - 1), rel=1e-6)
+    assert high.item() == pytest.approx(low.item(), rel=1e-6)

@@ -19,8 +19,9 @@ from pruneexp.pruning.layers import weights
 from pruneexp.pruning.select import Criterion, select
 from pruneexp.schema import Budget
 from pruneexp.sensitivity.groups import Group, groups
-from pruneexp.sensitivity.outcomes import Outcomes
+from pruneexp.sensitivity.outcomes import Outcomes, score_of
 from pruneexp.sensitivity.scan import scan
+from pruneexp.tasks.classification import CLASSIFICATION
 from pruneexp.training import layout
 from pruneexp.training.evaluation import evaluate
 from tests.contracts.training import CPU, Tensors, network, same, values
@@ -113,7 +114,7 @@ def agreed(
 
 
 def equal(one: Outcomes, other: Outcomes) -> bool:
-    tensors = [(o.loss, o.top1, o.kept, o.totals, o.dense.loss, o.dense.top1) for o in (one, other)]
+    tensors = [(o.loss, o.values["top1"], o.kept, o.totals, o.dense.loss, o.dense.values["top1"]) for o in (one, other)]
     return all(map(torch.equal, *tensors))
 
 
@@ -131,15 +132,15 @@ class TestAgainstWholePasses:
 
         def visit() -> Tensor:
             score = evaluate(net, data, device=CPU, batch_size=16)
-            return torch.tensor([score["top1"], score.metrics.get("top5", 0.0), score.loss], dtype=torch.float64)
+            return torch.tensor([score["top1"], score["top5"], score.loss], dtype=torch.float64)
 
         for group, row in enumerate(one_by_one(net, data, visit, DENSITIES)):
             for level, (top1, top5, loss) in enumerate(map(Tensor.tolist, row)):
-                score = outcomes.score(group, level)
-                assert (score["top1"], score.metrics.get("top5")) == (top1, top5)
+                score = score_of(CLASSIFICATION, outcomes.answers(group, level))
+                assert (score["top1"], score["top5"]) == (top1, top5)
                 assert score.loss == pytest.approx(loss, rel=1e-6)
         dense = evaluate(net, data, device=CPU, batch_size=16)
-        assert replace(outcomes.dense.score(), loss=0.0) == replace(dense, loss=0.0)
+        assert replace(score_of(CLASSIFICATION, outcomes.dense), loss=0.0) == replace(dense, loss=0.0)
 
     def test_coupled_layers_are_pruned_together(self) -> None:
         net = network()
@@ -167,7 +168,7 @@ class TestOrder:
         net, data = network(), images()
         forth, back = scanned(net, data), scanned(net, data, DENSITIES[::-1], some=groups(net)[::-1])
         assert same_bits(forth.loss, back.loss.flip(0, 1))
-        assert torch.equal(forth.top1, back.top1.flip(0, 1))
+        assert torch.equal(forth.values["top1"], back.values["top1"].flip(0, 1))
         assert torch.equal(forth.kept, back.kept.flip(0, 1))
         assert torch.equal(forth.totals, back.totals.flip(0))
 
@@ -244,11 +245,10 @@ class TestManners:
 
     def test_few_classes_have_no_top5(self) -> None:
         outcomes = scanned(network(), images())
-        assert outcomes.top5 is None
-        assert outcomes.dense.top5 is None
+        assert outcomes.values.keys() == outcomes.dense.values.keys() == {"top1"}
 
     def test_no_images(self) -> None:
-        with pytest.raises(ValueError, match="number of images is 0"):
+        with pytest.raises(ValueError, match="number of examples is 0"):
             scanned(network(), images(0))
 
     def test_no_groups(self) -> None:

@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 from pruneexp.errors import UserError
 from pruneexp.training import seeding
 from pruneexp.training.dropout import DropoutPolicy, Fixed, NoDropout, Phase, Scaled, applied, calls_of
-from tests.contracts.dropping import Functional, Shared
+from tests.contracts.dropping import Functional, Shared, noise
 
 
 def small() -> nn.Sequential:
@@ -42,7 +42,7 @@ def test_scaled_never_drops_more(original: float, connections: int, data: st.Dat
 def changed(
     network: nn.Module, policy: DropoutPolicy, phase: Phase, densities: dict[str, float], shape: tuple[int, ...]
 ) -> AbstractContextManager[dict[str, float]]:
-    return applied(network, policy, phase, densities, calls_of(network, policy, shape))
+    return applied(network, policy, phase, densities, calls_of(network, policy, noise(*shape)))
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_calls_at_one_rate_may_be_as_many_as_the_images() -> None:
 @pytest.mark.parametrize("times", [0, 2])
 def test_a_network_that_calls_it_another_number_of_times_is_refused(times: int) -> None:
     network = Shared(times=times)
-    calls = calls_of(Shared(), Scaled(), (1, 12, 12))
+    calls = calls_of(Shared(), Scaled(), noise(1, 12, 12))
     with applied(network, Scaled(), "retrain", DENSITIES, calls):
         network(IMAGES)
         with pytest.raises(UserError, match=r"drop drops, but it is called 2 times in one pass and .* in another"):
@@ -199,5 +199,5 @@ def test_activations_that_are_computed_again_are_refused_where_rates_differ() ->
 def test_a_policy_that_cannot_reach_what_drops_is_refused() -> None:
     for policy, name in ((NoDropout(), "none"), (Scaled(), "scaled")):
         with pytest.raises(UserError, match=rf"dropout={name} cannot reach the functional dropout in Functional"):
-            calls_of(Functional("mha"), policy, (1, 12, 12))
-    assert calls_of(Functional("mha"), Fixed(), (1, 12, 12)) == ()
+            calls_of(Functional("mha"), policy, noise(1, 12, 12))
+    assert calls_of(Functional("mha"), Fixed(), noise(1, 12, 12)) == ()

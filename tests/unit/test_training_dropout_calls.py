@@ -10,12 +10,15 @@ from torch import Tensor, nn
 from pruneexp.errors import UserError
 from pruneexp.models.alexnet import AlexNet
 from pruneexp.training.dropout_calls import trace_dropouts
-from tests.contracts.dropping import Functional, Shared
+from tests.contracts.dropping import Functional, Shared, noise
 from tests.contracts.training import network, same, values
 
 
 def owners(net: nn.Module, *shape: int) -> list[tuple[str, str]]:
-    return [(call.dropout, call.layer) for call in trace_dropouts(net, shape).calls]
+    return [
+        (call.dropout, call.layer)
+        for call in trace_dropouts(net, noise(*shape).to(next(net.parameters()).device)).calls
+    ]
 
 
 def small() -> nn.Sequential:
@@ -133,20 +136,20 @@ def test_a_weight_that_is_changed_on_its_way_is_its_layers() -> None:
     ],
 )
 def test_functions_that_drop_are_found(kind: str, found: tuple[str, str]) -> None:
-    assert trace_dropouts(Functional(kind), (1, 12, 12)).functional == (found,)
+    assert trace_dropouts(Functional(kind), noise(1, 12, 12)).functional == (found,)
 
 
 @pytest.mark.filterwarnings("ignore:dropout option adds dropout after all but last")
 @pytest.mark.parametrize("kind", ["rate 0", "one layer"])
 def test_functions_that_drop_nothing_are_not(kind: str) -> None:
-    assert trace_dropouts(Functional(kind), (1, 12, 12)).functional == ()
+    assert trace_dropouts(Functional(kind), noise(1, 12, 12)).functional == ()
 
 
 def test_a_pass_leaves_no_trace() -> None:
     net = network(dropout=0.5).eval()
     net[2].train()
     before, modes, state = values(net), [module.training for module in net.modules()], torch.get_rng_state()
-    assert trace_dropouts(net, (1, 6, 6)) == trace_dropouts(net, (1, 6, 6))
+    assert trace_dropouts(net, noise(1, 6, 6)) == trace_dropouts(net, noise(1, 6, 6))
     assert same(before, values(net))
     assert [module.training for module in net.modules()] == modes
     assert torch.equal(torch.get_rng_state(), state)
@@ -154,6 +157,6 @@ def test_a_pass_leaves_no_trace() -> None:
 
 
 def test_a_network_that_cannot_run_is_refused_in_one_sentence() -> None:
-    with pytest.raises(UserError, match=r"Sequential cannot run a training pass of 2 images of shape \(1, 5, 5\)") as e:
-        trace_dropouts(small(), (1, 5, 5))
+    with pytest.raises(UserError, match=r"Sequential cannot run a training pass of 2 inputs of shape \(1, 5, 5\)") as e:
+        trace_dropouts(small(), noise(1, 5, 5))
     assert "\n" not in str(e.value)

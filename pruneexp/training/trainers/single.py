@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from pruneexp.tasks.task import Task
 from pruneexp.training.fit import Diverged, fit
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.snapshot import Checkpointer
@@ -24,7 +25,7 @@ class Single:
 
     joins: ClassVar[bool] = False
 
-    def refusal(self, network: nn.Module, recipe: Recipe, device: torch.device) -> str:
+    def refusal(self, network: nn.Module, task: Task, recipe: Recipe, device: torch.device) -> str:
         """Nothing is refused."""
         return ""
 
@@ -46,6 +47,7 @@ class Single:
                 work.recipe,
                 seed=batches.seed,
                 device=batches.device,
+                task=batches.task,
                 edit=work.edit,
                 penalty=work.penalty,
                 frozen=work.frozen,

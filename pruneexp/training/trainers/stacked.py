@@ -9,6 +9,8 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from pruneexp.tasks.classification import Classification
+from pruneexp.tasks.task import Task
 from pruneexp.training.chain import stackable
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.snapshot import Checkpointer
@@ -26,8 +28,10 @@ class Stacked:
     threads: int | None = None
     joins: ClassVar[bool] = True
 
-    def refusal(self, network: nn.Module, recipe: Recipe, device: torch.device) -> str:
-        """Networks that are no chains, other precisions and other devices are refused."""
+    def refusal(self, network: nn.Module, task: Task, recipe: Recipe, device: torch.device) -> str:
+        """Networks that are no chains, other tasks, other precisions and other devices are refused."""
+        if not isinstance(task, Classification):
+            return f"it trains classifiers, and the task is {task.name}"
         if device.type != "cpu":
             return f"it trains on a CPU, and the device is {device.type}"
         if recipe.precision != "float32":
