@@ -65,7 +65,7 @@ def _unflatten(
     for field in fields:
         name = prefix + field.name
         if field.spread:
-            names = _beside(kind, prefix, beginnings.get(prefix, ()))
+            names = _beside(typing.cast(Any, kind), prefix, beginnings.get(prefix, ()))
             values[field.name] = {inner: float(flat[name]) for inner, name in names}
         elif field.nested:
             below = name + "."
