@@ -77,7 +77,7 @@ class Train:
         """What is equal of trainings that can be trained together; None where the trainer takes one at a time."""
         trainer = self.regime.trainer.value
         recipe = replace(self.regime.recipe.value, lr=1.0)
-        return (id(self.learner), self.seed, trainer, recipe, self.regime.augment) if trainer.joins else None
+        return (id(self.learner), self.seed, id(trainer), recipe, self.regime.augment) if trainer.joins else None
 
 
 def trained(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +19,7 @@ from pruneexp.cache.files import Paths
 from pruneexp.cache.store import Artefact, Store
 from pruneexp.experiment.build import Job
 from pruneexp.schema import Budget
+from pruneexp.signals import Stopped, StopRequest
 from pruneexp.stages.graph import Route, Runner
 from pruneexp.stages.setting import Setting
 from pruneexp.stages.together import train_together
@@ -125,6 +127,25 @@ def test_killed_while_it_stores_results_it_keeps_them_and_trains_nothing_again(
     train_together(Runner(store), routes)
     assert all(same(*pair) for pair in zip(finals(store, routes), alone, strict=True))
     assert epochs(seen) == [3, 3]  # the end of the last epoch, of the two that were left
+
+
+def test_a_stop_saves_what_is_trained_together(job: Job, alone: list[Artefact], tmp_path: Path) -> None:
+    stop, seen = StopRequest(), list[TrainingEvent]()
+
+    def listen(event: TrainingEvent) -> None:
+        if (event.kind, event.stage, event.epoch) == ("epoch", "retrain", 2):
+            stop.receive(signal.SIGTERM)
+
+    varied = replace(job, setting=replace(job.setting, listeners=(listen, seen.append)))
+    with pytest.raises(Stopped, match="SIGTERM"):
+        train_together(Runner(Store(tmp_path, stop=stop)), varied.routes)
+    assert len(list(tmp_path.glob("work/*"))) == 1
+    assert seen[-1].kind == "epoch"
+    seen.clear()
+    store, routes = Store(tmp_path), listening(job, seen)
+    train_together(Runner(store), routes)
+    assert epochs(seen) == [3, 3, 3]
+    assert all(same(*pair) for pair in zip(finals(store, routes), alone, strict=True))
 
 
 def test_killed_before_it_tidies_up_it_does_so_later(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
