@@ -84,9 +84,13 @@ def scan(setting: Setting, dense: Stage, grid: Grid, *, memory: int) -> Stage:
         )
         return _artefact(setting, grid, network, cut, outcomes, effort(seconds=time.perf_counter() - started))
 
+    return Stage("scan", VERSION, _identity(setting, grid), learner.fingerprint, make, (dense,))
+
+
+def _identity(setting: Setting, grid: Grid) -> dict[str, Any]:
     config: dict[str, Any] = {
         "score": setting.cut.identity["score"],
-        "layers": list(choice.layers),
+        "layers": list(setting.cut.value.layers),
         "budgets": [asdict(budget) for budget in grid.budgets],
         "coupled": [list(group) for group in grid.coupled],
         "resamples": grid.resamples,
@@ -94,7 +98,7 @@ def scan(setting: Setting, dense: Stage, grid: Grid, *, memory: int) -> Stage:
     }
     if grid.epochs:
         config |= _retraining(setting, grid).identity
-    return Stage("scan", VERSION, config, learner.fingerprint, make, (dense,))
+    return config
 
 
 def _by_example(learner: Learner) -> TaskByExample:
