@@ -8,7 +8,7 @@ import functools
 import json
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple, TypeVar
 
 Record = TypeVar("Record")
@@ -39,7 +39,8 @@ def flatten(record: Any, prefix: str = "") -> dict[str, Any]:
         if field.nested:
             flat |= flatten(value, name + ".")
         elif field.spread:
-            flat |= {prefix + inner: number for inner, number in value.items()}
+            for inner, number in value.items():
+                flat[prefix + inner] = number
         else:
             flat[name] = value
     return flat
@@ -56,7 +57,7 @@ def unflatten(kind: type[Record], flat: Mapping[str, Any], prefix: str = "") -> 
 
 
 def _unflatten(
-    kind: type[Record], flat: Mapping[str, Any], prefix: str, beginnings: Mapping[str, Sequence[str]]
+    kind: type[Record], flat: Mapping[str, Any], prefix: str, beginnings: Mapping[str, tuple[str, ...]]
 ) -> Record:
     """As ``unflatten``; ``beginnings`` are those of ``flat``."""
     values: dict[str, Any] = {}
@@ -64,7 +65,8 @@ def _unflatten(
     for field in fields:
         name = prefix + field.name
         if field.spread:
-            values[field.name] = _beside(fields, flat, prefix, beginnings.get(prefix, ()))
+            names = _beside(typing.cast(Any, kind), prefix, beginnings.get(prefix, ()))
+            values[field.name] = {inner: float(flat[name]) for inner, name in names}
         elif field.nested:
             below = name + "."
             absent = field.optional and below not in beginnings
@@ -79,21 +81,22 @@ def _unflatten(
 
 
 @functools.lru_cache(256)  # thousands of records have the same names
-def _by_beginning(names: tuple[str, ...]) -> Mapping[str, Sequence[str]]:
+def _by_beginning(names: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
     """Names by each of their beginnings that end in a dot, and by the empty one."""
     found: dict[str, list[str]] = {"": list(names)}
     for name in names:
         for place, letter in enumerate(name):
             if letter == ".":
                 found.setdefault(name[: place + 1], []).append(name)
-    return found
+    return {beginning: tuple(within) for beginning, within in found.items()}
 
 
-def _beside(fields: Iterable[_Field], flat: Mapping[str, Any], prefix: str, names: Iterable[str]) -> dict[str, float]:
-    """The numbers of a spread field: of the names with the prefix, all that no other field has."""
-    taken, start = {field.name for field in fields}, len(prefix)
-    inner = [name[start:] for name in names]
-    return {name: float(flat[prefix + name]) for name in inner if name not in taken and "." not in name}
+@functools.lru_cache(4096)
+def _beside(kind: Any, prefix: str, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Of these names, those in a spread field: all with the prefix that no other field has, without it and with it."""
+    taken = {field.name for field in _fields(kind)}
+    found = ((name.removeprefix(prefix), name) for name in names if name.startswith(prefix))
+    return tuple((inner, name) for inner, name in found if inner not in taken and "." not in inner)
 
 
 def flat_names(kind: Any) -> tuple[str, ...]:

@@ -58,10 +58,16 @@ LAYERS = pa.field("layers", pa.list_(pa.struct([(name, _ARROW[kind]) for name, k
 
 def table(points: Iterable[LoggedPoint]) -> pa.Table:
     """A row for each point, in their order, with the columns of ``SCHEMA`` and of the points' other metrics."""
-    rows = list(map(_row, points))
-    others = sorted({name.rpartition(".")[2] for name in metric_columns(set().union(*rows))})
-    schema = with_metrics(SCHEMA, [score + metric for metric in others for score in _SCORES])
-    return pa.table({name: [row.get(name) for row in rows] for name in schema.names}, schema)
+    found: dict[str, list[object]] = {name: [] for name in SCHEMA.names}
+    metrics: set[str] = set()
+    for number, row in enumerate(map(_row, points)):
+        others = {name.rpartition(".")[2] for name in row.keys() - found.keys()}
+        found |= {score + metric: [None] * number for metric in others for score in _SCORES}
+        metrics |= others
+        for name, column in found.items():
+            column.append(row.get(name))
+    schema = with_metrics(SCHEMA, [score + metric for metric in sorted(metrics) for score in _SCORES])
+    return pa.table({name: found[name] for name in schema.names}, schema)
 
 
 def _row(logged: LoggedPoint) -> dict[str, object]:
