@@ -88,6 +88,11 @@ def scan(setting: Setting, dense: Stage, grid: Grid, *, memory: int) -> Stage:
         )
         return _artefact(setting, grid, network, cut, outcomes, effort(seconds=time.perf_counter() - started))
 
+    return Stage(SCAN, VERSION, _identity(setting, grid), learner.fingerprint, make, (dense,))
+
+
+def _identity(setting: Setting, grid: Grid) -> dict[str, Any]:
+    choice = setting.cut.value
     config: dict[str, Any] = {
         "score": setting.cut.identity["score"],
         "layers": list(choice.layers),
@@ -99,7 +104,7 @@ def scan(setting: Setting, dense: Stage, grid: Grid, *, memory: int) -> Stage:
     }
     if grid.epochs:
         config |= _retraining(setting, grid).identity
-    return Stage(SCAN, VERSION, config, learner.fingerprint, make, (dense,))
+    return config
 
 
 def _by_example(learner: Learner) -> TaskByExample:

@@ -1,7 +1,7 @@
 """The definition of a task. A task of another kind is any class with these attributes and methods.
 
-A data set names its task (``data.info.task``). Whatever depends on what is learned, and not on how, is asked of it:
-which data fit, what a network is tried with, the loss, and the scores.
+A data set names its task (``data.info.task``). The task answers every question that depends on what is learned, and not
+on how: which data fit, what a network is tried with, the loss, and the scores.
 """
 
 from __future__ import annotations
