@@ -96,15 +96,14 @@ def _identity(setting: Setting, grid: Grid) -> dict[str, Any]:
     config: dict[str, Any] = {
         "score": setting.cut.identity["score"],
         "layers": list(choice.layers),
-        **({"exclude": list(choice.exclude)} if choice.exclude else {}),
         "budgets": [asdict(budget) for budget in grid.budgets],
         "coupled": [list(group) for group in grid.coupled],
         "resamples": grid.resamples,
         "seed": setting.seed,
     }
-    if grid.epochs:
-        config |= _retraining(setting, grid).identity
-    return config
+    if choice.exclude:
+        config["exclude"] = list(choice.exclude)
+    return config | (_retraining(setting, grid).identity if grid.epochs else {})
 
 
 def _by_example(learner: Learner) -> TaskByExample:
