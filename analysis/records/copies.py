@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from analysis.records.runs import Changes, Known, Stamp
 from analysis.records.uris import sqlite_path
 from pruneexp.errors import redact
-from pruneexp.schema.columns import joined, metric_columns, with_metrics
+from pruneexp.schema.columns import joined, other_numbers, with_numbers
 
 NOTHING = Known({}, "")
 LAYOUT = 2  # of the file, but for the columns
@@ -100,7 +100,7 @@ class Copy:
         needed = self.rows.schema
         same = [field for field in found if field.name in needed.names]
         others = [field for field in found if field.name not in needed.names]
-        return pa.schema(same) == needed and others == list(with_metrics(pa.schema([]), metric_columns(found.names)))
+        return pa.schema(same) == needed and others == list(with_numbers(pa.schema([]), other_numbers(found.names)))
 
     def _only(self, runs: Mapping[str, object] | set[str]) -> pa.Table:
         return self.rows.filter(pc.is_in(self.rows["run_id"], value_set=pa.array(runs, pa.string())))

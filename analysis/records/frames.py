@@ -63,7 +63,7 @@ def frame(points: pa.Table | Iterable[LoggedPoint]) -> pd.DataFrame:
     """
     table = points if isinstance(points, pa.Table) else columns.table(points)
     made: pd.DataFrame = table.to_pandas()
-    more = columns.metric_columns(made.columns)
+    more = columns.other_numbers(made.columns)
     made[more] = made[more].clip(-LARGEST, LARGEST)
     made = made.sort_values([*SUBJECT, "mode", *CONDITIONS, *BUDGET, "seed", "started", "run_id"], ignore_index=True)
     derived = {"key": made["point_key"], "pruned": 100.0 * (1.0 - made["density"])}

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from analysis.records import copies
 from analysis.records.runs import PointsFile
 from pruneexp.schema import PointIdentity, PointResult, flat_defaults
-from pruneexp.schema.columns import LAYERS, OPTIONAL, SCHEMA, joined, metric_columns, with_metrics
+from pruneexp.schema.columns import LAYERS, OPTIONAL, SCHEMA, joined, other_numbers, with_numbers
 
 #: What a column is taken for that a file of an earlier version lacks; every other column must be there.
 _DEFAULTS = {**flat_defaults(PointIdentity), **flat_defaults(PointResult)}
@@ -78,13 +78,13 @@ def _opened(file: PointsFile) -> pq.ParquetFile:
 def _rows(file: pq.ParquetFile) -> pa.Table:
     """Raises ``ValueError`` where a column is missing or holds something else."""
     names = set(file.schema_arrow.names)
-    metrics = metric_columns(file.schema_arrow.names)
+    metrics = other_numbers(file.schema_arrow.names)
     table = file.read(columns=[*(name for name in _READ.names if name in names), *metrics], use_threads=False)
     if not table.schema.equals(_USUAL):  # of another version, or with other metrics
         for name in _READ.names:
             if name not in names and name not in _DEFAULTS:
                 raise ValueError(f"it has no {name}")
-        wanted = with_metrics(_READ, metrics)
+        wanted = with_numbers(_READ, metrics)
         columns = [table[field.name] if field.name in names else _repeated(_DEFAULTS[field.name], table, field.type)
                    for field in wanted]  # fmt: skip
         table = pa.table(columns, wanted.names).cast(wanted)

@@ -100,6 +100,7 @@ class CurveConfig:
     """The budgets of one job, mildest first or last, all of one kind (``schema.MEASURES``): densities, if none is said.
 
     ``qualities`` are parameters of ``layer_std``; ``flops``, ``parameters`` and ``bytes`` are shares of the network's.
+    ``costs`` are costs of one's own (``cost.cost``), by the name that each has in records.
     """
 
     densities: list[float] | None = None
@@ -108,6 +109,7 @@ class CurveConfig:
     flops: list[float] | None = None
     parameters: list[float] | None = None
     bytes: list[float] | None = None
+    costs: Any = None
     recalibrate_batchnorm: bool = False
 
 

@@ -5,7 +5,7 @@ Each group of the configuration becomes a part here, or in ``learner``, once; no
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
+from pruneexp.cost.cost import Cost
 from pruneexp.cost.overlooked import overlooked
 from pruneexp.errors import UserError
 from pruneexp.experiment.instances import check_homes, part
@@ -61,6 +62,7 @@ class Job:
     setting: Setting
     schedule: Part[Schedule]
     mode: Part[Mode]
+    costs: Mapping[str, Part[Cost]]
     overlooked: str = ""
 
     @property
@@ -119,7 +121,9 @@ def build(spec: JobSpec, listeners: Sequence[Listener] = ()) -> Job:
 def job_of(spec: JobSpec, setting: Setting, left_out: str = "") -> Job:
     """The job of a setting, with the schedule and the mode that were asked for; ``left_out`` is its ``overlooked``."""
     schedule, mode = (part(spec, group, spec.values[group]) for group in ("schedule", "mode"))
-    return Job(spec, setting, schedule, mode, left_out)
+    nodes = spec.values["curve"]["costs"] or {}
+    costs = {name: part(spec, f"curve.costs.{name}", node) for name, node in nodes.items()}
+    return Job(spec, setting, schedule, mode, costs, left_out)
 
 
 def setting_of(spec: JobSpec, learner: Learner, dropout: NetworkDropout, *, in_halves: bool, stacks: bool) -> Setting:

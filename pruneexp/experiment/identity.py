@@ -34,7 +34,8 @@ def identity(job: Job, budget: Budget, route: Route, by: AskedBy | None = None) 
     fingerprint, setting = job.setting.learner.fingerprint, job.setting
     curve = stage_key("curve", 1, {"labels": told, "reg": job.spec.values["reg"]}, [], fingerprint)
     ends = (route.dense.key, route.mask.key, route.final.key)
-    point = stage_key("point", VERSION, {"budget": asdict(budget)}, (curve, *ends))
+    costs = {"costs": {name: cost.identity for name, cost in job.costs.items()}} if job.costs else {}
+    point = stage_key("point", VERSION, {"budget": asdict(budget), **costs}, (curve, *ends))
     return PointIdentity(
         **told,
         **judged_by(setting.learner),

@@ -7,9 +7,10 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from pruneexp.cost.activations import Activations
+from pruneexp.cost.cost import Cost
 from pruneexp.cost.counts import LayerCount
 from pruneexp.cost.rows import layer_rows, totals
-from pruneexp.schema import Effort, Ledger, PointIdentity, PointResult, Scores, TradeoffPoint, score
+from pruneexp.schema import Effort, Ledger, OwnCosts, PointIdentity, PointResult, Scores, TradeoffPoint, score
 from pruneexp.stages.graph import Route, Runner
 from pruneexp.stages.setting import Learner
 
@@ -17,7 +18,9 @@ from pruneexp.stages.setting import Learner
 VERSION = 2
 
 
-def assemble(of: PointIdentity, route: Route, runner: Runner, learner: Learner) -> TradeoffPoint:
+def assemble(
+    of: PointIdentity, route: Route, runner: Runner, learner: Learner, costs: Mapping[str, Cost] | None = None
+) -> TradeoffPoint:
     """Compute what is missing of a route, and put its point together.
 
     Raises:
@@ -43,6 +46,7 @@ def assemble(of: PointIdentity, route: Route, runner: Runner, learner: Learner) 
         val=_scores("val", dense, mask if inherited else None, final),
         test=_scores("test", dense, mask if inherited else None, final) if "test" in final else None,
         ledger=_ledger(route, records, runner),
+        cost=OwnCosts(values={name: float(cost(rows)) for name, cost in (costs or {}).items()}),
     )
     of = replace(of, device=final["device"])  # where it was computed, which the store may know better than this job
     return TradeoffPoint(

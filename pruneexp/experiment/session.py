@@ -188,7 +188,8 @@ class Session:
         """The point as it is stored, under the number that the trial has which asks for it now."""
 
         def make(_: Checkpoint) -> Artefact:
-            return Artefact({}, of_point(assemble(of, route, self.runner, self.job.setting.learner), numbers))
+            costs = {name: cost.value for name, cost in self.job.costs.items()}
+            return Artefact({}, of_point(assemble(of, route, self.runner, self.job.setting.learner, costs), numbers))
 
         ends = dict.fromkeys((of.dense_key, of.mask_key, of.final_key))
         made, _ = self.store.produce(of.point_key, "point", make, list(ends))

@@ -33,6 +33,8 @@ METRICS = (TOP1.name, TOP5.name)
 #: Columns that a file has only where a point has a value for one.
 OPTIONAL = tuple(name for name in IDENTITY if name == "task" or name.startswith("metric."))
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+#: The beginning of the names of costs that a user defined.
+_COST = "cost."
 _SCORES = tuple(name.removesuffix("loss") for name in flat_types(PointResult) if name.endswith(".loss"))
 
 
@@ -57,16 +59,17 @@ LAYERS = pa.field("layers", pa.list_(pa.struct([(name, _ARROW[kind]) for name, k
 
 
 def table(points: Iterable[LoggedPoint]) -> pa.Table:
-    """A row for each point, in their order, with the columns of ``SCHEMA`` and of the points' other metrics."""
+    """A row for each point, in their order, with the columns of ``SCHEMA``, other metrics and own costs."""
     found: dict[str, list[object]] = {name: [] for name in SCHEMA.names}
-    metrics: set[str] = set()
+    others: set[str] = set()
     for number, row in enumerate(map(_row, points)):
-        others = {name.rpartition(".")[2] for name in row.keys() - found.keys()}
-        found |= {score + metric: [None] * number for metric in others for score in _SCORES}
-        metrics |= others
+        for name in row.keys() - found.keys():
+            of = [name] if name.startswith(_COST) else [score + name.rpartition(".")[2] for score in _SCORES]
+            found |= {each: [None] * number for each in of if each not in found}
+            others.update(of)
         for name, column in found.items():
             column.append(row.get(name))
-    schema = with_metrics(SCHEMA, [score + metric for metric in sorted(metrics) for score in _SCORES])
+    schema = with_numbers(SCHEMA, sorted(others, key=_place))
     return pa.table({name: found[name] for name in schema.names}, schema)
 
 
@@ -91,13 +94,19 @@ def with_layers(points: Iterable[LoggedPoint]) -> pa.Table:
     return table(listed).append_column(LAYERS, pa.array(rows, LAYERS.type))
 
 
-def metric_columns(names: Iterable[str]) -> list[str]:
-    """Those of the names of columns that hold a metric of a score, beyond those that every table has."""
-    return [name for name in names if name.startswith(_SCORES) and name not in _TYPES]
+def _place(name: str) -> tuple[str, int]:
+    """Metrics by name, each in the order of scores; then costs."""
+    score, _, metric = name.rpartition(".")
+    return metric, _SCORES.index(f"{score}.") if f"{score}." in _SCORES else len(_SCORES)
 
 
-def with_metrics(schema: pa.Schema, names: Iterable[str]) -> pa.Schema:
-    """A schema with further columns of these names, for metrics."""
+def other_numbers(names: Iterable[str]) -> list[str]:
+    """Those of the names of columns that hold a metric of a score, or a cost, beyond those that every table has."""
+    return [name for name in names if name.startswith((*_SCORES, _COST)) and name not in _TYPES]
+
+
+def with_numbers(schema: pa.Schema, names: Iterable[str]) -> pa.Schema:
+    """A schema with further columns of these names, for numbers."""
     return pa.schema([*schema, *((name, pa.float64()) for name in names)])
 
 

@@ -151,6 +151,13 @@ class Ledger:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OwnCosts:
+    """Costs that a user defined, by name (``cost.cost``)."""
+
+    values: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class PointResult:
     """The numbers of one trade-off point; logged as MLflow metrics.
 
@@ -185,6 +192,7 @@ class PointResult:
     network_bytes_dense: int | None = None
     network_bytes_sparse: int | None = None
     ledger: Ledger = Ledger()
+    cost: OwnCosts = OwnCosts()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from analysis import records
 from analysis.__main__ import main
 from analysis.records import copies, frames
 from pruneexp.schema import POINTS_FOLDER
-from pruneexp.schema.columns import LAYERS, OPTIONAL, SCHEMA, LoggedPoint, metric_columns
+from pruneexp.schema.columns import LAYERS, OPTIONAL, SCHEMA, LoggedPoint, other_numbers
 from pruneexp.tracking import Tracker, contents
 from tests.contracts.points import as_text, logged, point, tracking_file
 from tests.contracts.records import client_of, curve_of, fresh_store, log_point
@@ -54,8 +54,8 @@ def test_a_file_of_classification_has_the_columns_it_ever_had(two: TwoTasks) -> 
     images, texts = (pq.read_schema(file).names for file in two.files)
     usual = [name for name in SCHEMA.names if name not in OPTIONAL]
     assert images == [*usual, LAYERS.name, "ended", "experiment_id"]
-    assert set(texts) == {*images, "task", "metric.name", "metric.unit", "metric.direction", *metric_columns(texts)}
-    assert len(metric_columns(texts)) == 6
+    assert set(texts) == {*images, "task", "metric.name", "metric.unit", "metric.direction", *other_numbers(texts)}
+    assert len(other_numbers(texts)) == 6
 
 
 def test_files_runs_and_copies_tell_the_same(two: TwoTasks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pruneexp import schema
 from pruneexp.schema import TOP1, TOP5, Metric
-from pruneexp.schema.columns import OPTIONAL, SCHEMA, joined, metric_columns, table
+from pruneexp.schema.columns import OPTIONAL, SCHEMA, joined, other_numbers, table
 from pruneexp.summary.pareto import dominated, pareto_front
 from tests.contracts.points import PERPLEXITY, as_text, logged, point
 from tests.contracts.scans import as_text as scan_as_text
@@ -151,7 +151,7 @@ def test_a_table_has_a_column_for_each_metric_of_its_points() -> None:
     assert images.schema == SCHEMA
     assert text.column_names[: len(SCHEMA)] == SCHEMA.names
     scores = [f"{split}.{moment}.perplexity" for split in ("val", "test") for moment in ("dense", "after", "before")]
-    assert text.column_names[len(SCHEMA) :] == metric_columns(text.column_names) == scores
+    assert text.column_names[len(SCHEMA) :] == other_numbers(text.column_names) == scores
     both = joined([images, text, images])
     assert both["val.after.top1"].to_pylist() == [96.5, 96.5, None]
     assert both["val.after.perplexity"].to_pylist() == [None, None, 7.5]

@@ -1,0 +1,43 @@
+"""Multiply-accumulates at 8 bit against density: draws a cost that another file of this folder defines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+
+class CostMark(NamedTuple):
+    density: float
+    macs: float
+    runs: str
+
+
+class CostMarks(NamedTuple):
+    marks: tuple[CostMark, ...]
+
+
+def data(frame: pd.DataFrame) -> CostMarks:
+    chosen = frame.dropna(subset=["cost.mac8"]).sort_values("density")
+    found = zip(chosen["density"], chosen["cost.mac8"], chosen["run_id"], strict=True)
+    return CostMarks(tuple(CostMark(*row) for row in found))
+
+
+def rows(made: CostMarks) -> Iterator[CostMark]:
+    yield from made.marks
+
+
+def runs(made: CostMarks) -> tuple[str, ...]:
+    return tuple(sorted(mark.runs for mark in made.marks))
+
+
+def draw(made: CostMarks) -> Figure:
+    figure = Figure()
+    figure.subplots().plot([mark.density for mark in made.marks], [mark.macs for mark in made.marks])
+    return figure
+
+
+def caption(made: CostMarks) -> str:
+    return "Multiply-accumulates of 8 by 8 bits."
