@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pruneexp.cache.identity import short, stage_key
+from pruneexp.errors import UserError
 from pruneexp.experiment.identity import judged_by, penalties, settings
 from pruneexp.experiment.session import Session
 from pruneexp.pruning.allotment import layer_name
@@ -46,7 +47,13 @@ def coupled_layers(session: Session, coupled: Sequence[Sequence[object]]) -> tup
 
 
 def stage_of(session: Session, levels: Sequence[float], kind: BudgetKind, options: ScanOptions) -> Stage:
-    """The stage that scans the dense network of a session, from the mildest level on."""
+    """The stage that scans the dense network of a session, from the mildest level on.
+
+    Raises:
+        UserError: the criterion prunes other units than single weights.
+    """
+    if session.job.setting.cut.value.unit is not None:
+        raise UserError("a sensitivity scan prunes single weights, and criterion.unit names other units: leave it out")
     ordered = sorted(levels, reverse=kind == "density")
     grid = Grid(
         tuple(Budget(kind, level) for level in ordered),

@@ -130,10 +130,17 @@ def setting_of(spec: JobSpec, learner: Learner, dropout: NetworkDropout, *, in_h
     """The parts of a job around its network.
 
     ``in_halves``: whether that can be retrained so; ``stacks``: whether it gains by a stack.
+
+    Raises:
+        UserError: a part cannot be made, or does not fit the others.
     """
     train, retrain = recipes(spec)
     augment, reg, device = spec.values["train"]["augment"], spec.values["reg"], learner.device
     local = in_halves and spec.values["retrain"]["scope"] == "local"
+    if local and spec.values["criterion"].get("edit"):
+        raise UserError(
+            "retrain.scope=local keeps masks alone, and criterion.edit is another edit: use retrain.scope=whole"
+        )
     first = trainer_of(spec, train.value, device, stacks=stacks)
     again = trainer_of(spec, retrain.value, device, stacks=stacks, local=local)
     return Setting(

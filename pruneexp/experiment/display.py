@@ -172,4 +172,4 @@ def _flags(point: TradeoffPoint) -> Iterator[str]:
     if point.collapsed:
         yield "collapse: " + ", ".join(point.collapsed)
     if point.density_missed:
-        yield f"asked {point.result.density_asked:g}"
+        yield f"asked {point.result.density_asked:g}, kept {point.result.density_scope:.4g}"

@@ -1,0 +1,58 @@
+"""Units, edits and budgets of a job: what is part of keys, and what does not go together."""
+
+from __future__ import annotations
+
+import pytest
+
+from pruneexp.errors import UserError
+from pruneexp.experiment.build import Job
+from pruneexp.schema import Budget
+from tests.contracts.composing import composed
+from tests.contracts.jobs import job_of
+
+SMALL = ("data=synthetic", "model=lenet5", "data.image_size=28", "device=cpu")
+BLOCKS = "+criterion.unit={_target_: pruneexp.pruning.units.block.Block, shape: [2, 2]}"
+GRADUAL = "+criterion.edit={_target_: pruneexp.pruning.edits.gradual.Gradual}"
+
+
+def job(*words: str) -> Job:
+    return job_of(*composed(*SMALL, *words))
+
+
+def keys(*words: str) -> list[str]:
+    return [step.key for step in job(*words, "curve.densities=[0.5]").routes[0].steps]
+
+
+@pytest.mark.parametrize("said", [BLOCKS, GRADUAL])
+def test_a_unit_or_an_edit_makes_other_masks_of_the_same_dense_network(said: str) -> None:
+    plain, other = keys(), keys(said)
+    assert plain[0] == other[0]
+    assert set(plain[1:]).isdisjoint(other[1:])
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [("flops", "flop"), ("parameters", "parameters"), ("bytes", "bytes"), ("units", "units"), ("qualities", "quality")],
+)
+def test_budgets_of_every_measure_are_mildest_first(key: str, kind: str) -> None:
+    found = job("criterion=layer_std", f"curve.{key}=[0.25,0.5]").budgets
+    assert {budget.kind for budget in found} == {kind}
+    assert [budget.severity for budget in found] == sorted(budget.severity for budget in found)
+    assert Budget("flop", 0.5).text == "f=0.5"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("curve.flops=[0.5]", "curve.densities=[0.5]"), r"curve.densities and curve.flops are both given"),
+        (("curve.bytes=[1.5]",), r"curve.bytes holds 1.5: bytes \(kept / total bytes of the network\) lie in \(0, 1\]"),
+        (
+            (GRADUAL, "retrain.scope=local"),
+            r"retrain.scope=local keeps masks alone, and criterion.edit is more",
+        ),
+        (("+criterion.edit={_target_: os.system}",), r"criterion.edit._target_=os.system is not allowed"),
+    ],
+)
+def test_what_does_not_go_together_is_said(words: tuple[str, ...], sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        job(*words)
