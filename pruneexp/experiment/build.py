@@ -139,7 +139,7 @@ def setting_of(spec: JobSpec, learner: Learner, dropout: NetworkDropout, *, in_h
     local = in_halves and spec.values["retrain"]["scope"] == "local"
     if local and spec.values["criterion"].get("edit"):
         raise UserError(
-            "retrain.scope=local keeps masks alone, and criterion.edit is another edit: use retrain.scope=whole"
+            "retrain.scope=local keeps masks alone, and criterion.edit is more: use retrain.scope=whole"
         )
     first = trainer_of(spec, train.value, device, stacks=stacks)
     again = trainer_of(spec, retrain.value, device, stacks=stacks, local=local)
