@@ -121,9 +121,16 @@ def build(spec: JobSpec, listeners: Sequence[Listener] = ()) -> Job:
 def job_of(spec: JobSpec, setting: Setting, left_out: str = "") -> Job:
     """The job of a setting, with the schedule and the mode that were asked for; ``left_out`` is its ``overlooked``."""
     schedule, mode = (part(spec, group, spec.values[group]) for group in ("schedule", "mode"))
+    return Job(spec, setting, schedule, mode, _costs(spec), left_out)
+
+
+def _costs(spec: JobSpec) -> dict[str, Part[Cost]]:
     nodes = spec.values["curve"]["costs"] or {}
-    costs = {name: part(spec, f"curve.costs.{name}", node) for name, node in nodes.items()}
-    return Job(spec, setting, schedule, mode, costs, left_out)
+    if not isinstance(nodes, dict) or not all(isinstance(node, dict) and "_target_" in node for node in nodes.values()):
+        raise UserError(
+            f"curve.costs={nodes}: allowed are names, each with a cost, as in {{macs: {{_target_: mine.Macs}}}}"
+        )
+    return {name: part(spec, f"curve.costs.{name}", node) for name, node in nodes.items()}
 
 
 def setting_of(spec: JobSpec, learner: Learner, dropout: NetworkDropout, *, in_halves: bool, stacks: bool) -> Setting:
@@ -138,9 +145,7 @@ def setting_of(spec: JobSpec, learner: Learner, dropout: NetworkDropout, *, in_h
     augment, reg, device = spec.values["train"]["augment"], spec.values["reg"], learner.device
     local = in_halves and spec.values["retrain"]["scope"] == "local"
     if local and spec.values["criterion"].get("edit"):
-        raise UserError(
-            "retrain.scope=local keeps masks alone, and criterion.edit is more: use retrain.scope=whole"
-        )
+        raise UserError("retrain.scope=local keeps masks alone, and criterion.edit is more: use retrain.scope=whole")
     first = trainer_of(spec, train.value, device, stacks=stacks)
     again = trainer_of(spec, retrain.value, device, stacks=stacks, local=local)
     return Setting(

@@ -36,9 +36,9 @@ VALUES: dict[type, Sequence[Any]] = {
         "adam", "cosine", "constant", "bfloat16", "local", "single", "cuda", "all", "smallest", "random", "halving",
         "x", 3,
     ),
-    list: ([0.5, 0.3, 0.2], [0.25, 0.75], ["linear"]),
+    list: ([0.5, 0.3, 0.2], [0.25, 0.75], ["linear"], [2, 8]),
     dict: ({"fc1": 0.5},),
-    type(None): (2, 0.4, "x", [0.5, 0.3, 0.2]),
+    type(None): (2, 0.4, "x", [0.5, 0.3, 0.2], {"mine": {"_target_": "pruneexp.pruning.criteria.magnitude.Magnitude"}}),
 }  # fmt: skip
 
 
@@ -71,12 +71,12 @@ CHOICES = {
 }
 
 
-def nodes(path: str) -> list[dict[str, Any]]:
-    """What the shipped choices of a group have at a path: parts, each with its ``_target_`` and arguments."""
+def nodes(path: str) -> list[dict[str, Any] | None]:
+    """What the shipped choices of a group have at a path: parts, each with its ``_target_`` and arguments, or none."""
     group, *inner = path.split(".")
     files = (yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted((CONF / group).glob("*.yaml")))
     found = [reduce(lambda node, name: node.get(name, {}), inner, node) for node in files]
-    return [node or UNSAID[path] for node in found]
+    return [node or UNSAID.get(path) for node in found]
 
 
 #: The part at a path that a choice which does not name one has.
@@ -105,7 +105,7 @@ def candidates(key: str, value: Any) -> list[tuple[str, Any]]:
     """What may stand at a key in the place of its value; in that of a part's code, another part."""
     path, _, name = key.rpartition(".")
     if name == "_target_":
-        return [(path, node) for node in nodes(path) if node["_target_"] != value]
+        return [(path, node) for node in nodes(path) if node is None or node["_target_"] != value]
     return [(key, other) for other in VALUES[type(value)] if other != value]
 
 
