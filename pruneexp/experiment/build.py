@@ -15,16 +15,17 @@ from torch import nn
 
 from pruneexp.cost.cost import Cost
 from pruneexp.cost.overlooked import overlooked
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, cause
 from pruneexp.experiment.instances import check_homes, part
 from pruneexp.experiment.learner import made, tried
 from pruneexp.experiment.naming import name_layers
 from pruneexp.experiment.spec import JobSpec
 from pruneexp.experiment.threads import threads
 from pruneexp.experiment.trainers import check_trainers, gains_by_stacking, trainer_of
-from pruneexp.pruning.layers import prunable
+from pruneexp.pruning.layers import PrunableLayer, prunable
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import select
+from pruneexp.pruning.units.unit import Grouping
 from pruneexp.schema import Budget, nothing
 from pruneexp.stages.graph import Route
 from pruneexp.stages.parts import Part, code_of
@@ -115,6 +116,7 @@ def build(spec: JobSpec, listeners: Sequence[Listener] = ()) -> Job:
     setting = replace(bare, listeners=tuple(listeners))
     check_trainers(spec, setting, probe)
     _check_selection(setting, layers, spec.budgets[0])
+    _check_cut(setting.cut.value, layers, probe)
     return job_of(spec, setting, left_out)
 
 
@@ -202,6 +204,23 @@ def _naming(spec: JobSpec, layers: Collection[str]) -> JobSpec:
 def _in_halves(network: nn.Module) -> bool:
     """Whether a network has both convolutions and other layers, so that either can be retrained alone."""
     return len({layer.kind == "conv" for layer in prunable(network).values()}) == 2
+
+
+def _check_cut(cut: Cut, layers: Mapping[str, PrunableLayer], probe: nn.Module) -> None:
+    """Look for units and make an edit in a network with fresh weights, so that what does not fit is found now.
+
+    Raises:
+        UserError: a layer has no such units, or the edit does not fit its weights.
+    """
+    if cut.unit is not None:
+        for name, layer in layers.items():
+            Grouping(cut.unit, {name: layer.weight.detach().cpu()})
+    try:
+        cut.edited(probe, MaskSet.dense({name: layer.weight for name, layer in layers.items()}))
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"criterion.edit does not fit the model: {cause(error)}") from error
 
 
 def _check_selection(setting: Setting, layers: Collection[str], budget: Budget) -> None:

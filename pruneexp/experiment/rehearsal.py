@@ -192,22 +192,28 @@ def _same(one: Tensor, other: Tensor, network: nn.Module) -> bool:
 
 
 def _train(network: nn.Module, inputs: Tensor, task: NetworkTask) -> None:
-    """One forward and one backward pass as a step of training makes them."""
+    """One forward and one backward pass as a step of training makes them.
 
-    def checked(batch: Tensor) -> Any:
-        outputs = network(batch)
-        cure = task.cure or "have forward return that alone"
-        _check_output(outputs, len(batch), task, " in training mode", cure)
-        return outputs
+    What a network gives in training is for the loss of its task to know, which may take more than the outputs.
+    """
+    given: list[Any] = []
+
+    def watched(batch: Tensor) -> Any:
+        given.append(network(batch))
+        return given[-1]
 
     network.train()
+    words = task.cure or "have forward return that alone"
     try:
         with torch.autocast(task.device.type, torch.bfloat16) if task.half else nullcontext():
-            loss, _ = task.task.loss(checked, inputs, task.targets[: len(inputs)])
+            loss, outputs = task.task.loss(watched, inputs, task.targets[: len(inputs)])
         loss.backward()
+        _check_output(outputs, len(inputs), task, " in training mode", words)
     except (UserError, *_MEMORY):
         raise
     except Exception as error:
+        if given:
+            _check_output(given[0], len(inputs), task, " in training mode", words)
         what = f"a batch of {len(inputs)} {task.task.examples} of shape {task.shape}"
         cure = task.cure and f"; {task.cure}"
         raise UserError(f"the model cannot be trained on {what}: {cause(error)}{cure}") from error

@@ -83,3 +83,15 @@ def test_its_edit_holds_in_the_network_that_is_stored(folder: Path) -> None:
     assert (
         bits <= run.data.metrics["weights_kept"] * (1 + 5) + 3 * 8
     )  # signs and indices, whole bytes, perhaps a filler
+
+
+def test_an_auxiliary_head_is_trained_by_its_task(folder: Path) -> None:
+    words = ("data=synthetic", "+data.info.task={_target_: heads.TwoHeads}", "model=branched", "train.epochs=5")
+    done = called(folder, *USED, *words, "curve.densities=[0.5]", "runtime.experiment=heads")
+    assert done.returncode == 0, done.stderr
+    (run,) = runs(folder, experiment="heads")
+    assert run.data.metrics["val.dense.top1"] > 50  # of four classes
+    stored = Store(folder / ".pruneexp/store").load(run.data.params["dense_key"])
+    other = called(folder, *USED, "data=synthetic", "model=branched", "train.epochs=5", "plan=true")
+    assert stored is not None
+    assert "the model gives a tuple in training mode" in other.stderr  # which classification does not take

@@ -155,7 +155,7 @@ def test_jobs_renew_summaries_that_readers_of_points_never_count(tracker: Tracke
     assert found["l1 5e-05 · one_shot · prune · d=0.10 · layer_magnitude · lenet5 · 1 seed"][schema.SEEDS] == 1
     read = read_points(tracker.uri)
     assert [len(part) for part in (read.records, read.unreadable, read.failed)] == [5, 0, 0]
-    assert read.records[0].point.result in {one.result for one in (point(), point(density=0.5))}
+    assert read.records[0].point.result in [one.result for one in (point(), point(density=0.5))]
 
 
 def test_the_command_describes_again_what_has_got_more_points(tracker: Tracker) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
+import torch
+from torch import Tensor
 
 from pruneexp.errors import UserError
 from pruneexp.experiment.build import Job
+from pruneexp.pruning.masks import MaskSet
 from pruneexp.schema import Budget
 from tests.contracts.composing import composed
 from tests.contracts.jobs import job_of
 
 SMALL = ("data=synthetic", "model=lenet5", "data.image_size=28", "device=cpu")
 BLOCKS = "+criterion.unit={_target_: pruneexp.pruning.units.block.Block, shape: [2, 2]}"
+UNFIT, OURS = "{_target_: tests.unit.test_experiment_cuts.Unfit}", "runtime.allow=[tests]"
 GRADUAL = "+criterion.edit={_target_: pruneexp.pruning.edits.gradual.Gradual}"
 
 
@@ -21,6 +27,20 @@ def job(*words: str) -> Job:
 
 def keys(*words: str) -> list[str]:
     return [step.key for step in job(*words, "curve.densities=[0.5]").routes[0].steps]
+
+
+class Unfit:
+    """A unit and an edit for two dimensions alone."""
+
+    def members(self, name: str, weight: Tensor) -> Tensor:
+        if weight.ndim != 2:
+            raise UserError(f"layer {name} is no matrix")
+        return torch.arange(weight.numel()).view(weight.shape)
+
+    def edit(self, weights: Mapping[str, Tensor], masks: MaskSet) -> MaskSet:
+        for weight in weights.values():
+            _, _ = weight.shape
+        return masks
 
 
 @pytest.mark.parametrize("said", [BLOCKS, GRADUAL])
@@ -50,6 +70,8 @@ def test_budgets_of_every_measure_are_mildest_first(key: str, kind: str) -> None
             (GRADUAL, "retrain.scope=local"),
             r"retrain.scope=local keeps masks alone, and criterion.edit is more",
         ),
+        ((f"+criterion.unit={UNFIT}", OURS), r"layer conv1 is no matrix"),
+        ((f"+criterion.edit={UNFIT}", OURS), r"criterion.edit does not fit the model: too many values to unpack"),
         (("+criterion.edit={_target_: os.system}",), r"criterion.edit._target_=os.system is not allowed"),
     ],
 )

@@ -22,6 +22,7 @@ from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import Allocation, Selection, select
 from pruneexp.pruning.units.block import Block
+from pruneexp.pruning.units.row import Row
 from pruneexp.pruning.units.unit import Unit
 from pruneexp.schema import MEASURES, Budget, BudgetKind, nothing
 
@@ -57,6 +58,12 @@ class TestBlocks:
         assert by_weights.tolist() == [[False, False, True], [False, False, True], [False] * 3]  # 2 + 4 are too many
         by_units = cut({"fc": weight}, Budget("units", 0.5), unit=Block((2, 2))).masks["fc"]
         assert by_units.tolist() == [[True, True, True], [True, True, True], [False] * 3]
+
+    def test_a_row_is_all_that_leads_to_an_output(self) -> None:
+        weight = torch.tensor([1.0, 3, 2]).view(3, 1, 1, 1).expand(3, 2, 2, 2)
+        kept = cut({"conv": weight}, Budget("units", 2 / 3), unit=Row()).masks["conv"]
+        assert kept.flatten(1).all(1).tolist() == [False, True, True]
+        assert kept.sum() == 16
 
     def test_weights_pruned_before_stay_pruned(self) -> None:
         survivors = MaskSet({"fc": torch.tensor([[True, False, True, True]])})

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
+from pruneexp.errors import UserError
+
 
 class CostMark(NamedTuple):
     density: float
@@ -20,6 +22,8 @@ class CostMarks(NamedTuple):
 
 
 def data(frame: pd.DataFrame) -> CostMarks:
+    if "cost.mac8" not in frame:
+        raise UserError("no point has the cost mac8")
     chosen = frame.dropna(subset=["cost.mac8"]).sort_values("density")
     found = zip(chosen["density"], chosen["cost.mac8"], chosen["run_id"], strict=True)
     return CostMarks(tuple(CostMark(*row) for row in found))
