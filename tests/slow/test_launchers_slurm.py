@@ -50,7 +50,7 @@ def test_a_job_that_is_taken_away_saves_goes_on_and_ends_with_the_numbers_of_one
             slurm(*taken, victim)
         until(lambda: any(broken.glob("store/work/*/*/manifest.json")), "it has saved", sweep)
         saved = next(broken.glob("store/work/*/*/record.json"))
-        position = json.loads(saved.read_text())
+        (position,) = json.loads(saved.read_text())["points"]  # a stack of one
         _, said = sweep.communicate(timeout=PATIENCE * 4)
     assert sweep.returncode == 0, said
     assert 0 < EPOCHS * position["epoch"] + position["step"] < EPOCHS * EPOCHS
