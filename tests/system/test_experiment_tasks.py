@@ -55,7 +55,7 @@ def test_what_does_not_fit_is_said_in_one_sentence(overrides: tuple[str, ...], s
 
 
 def test_outputs_of_another_form_are_refused_in_the_words_of_the_task() -> None:
-    network = ("model._target_=tests.unit.test_experiment_tasks.LastPlaceAlone", ALLOWED)
+    network = ("model._target_=tests.system.test_experiment_tasks.LastPlaceAlone", ALLOWED)
     without = ("~model.embedding", "~model.hidden", "~model.layers", "~model.dropout")
     with pytest.raises(
         UserError, match=r"shape \(2, 97\) for 2 windows, .* needed: the logits of the next token at each"
@@ -80,7 +80,7 @@ def test_classification_stands_in_no_key_whether_it_is_said_or_not() -> None:
 
 
 def test_lazy_layers_take_their_sizes_from_windows_of_tokens() -> None:
-    own = ("model._target_=tests.unit.test_experiment_tasks.LazyHead", ALLOWED)
+    own = ("model._target_=tests.system.test_experiment_tasks.LazyHead", ALLOWED)
     without = ("~model.embedding", "~model.hidden", "~model.layers", "~model.dropout")
     job = job_of(*composed("data=topics", "model=lstm", "device=cpu", *own, *without))
     assert job.setting.learner.costs.layer_flop == {"embedding": 0, "head": 128 * 2 * 4 * 97}

@@ -17,7 +17,7 @@ from tests.contracts.jobs import job_of
 
 SMALL = ("data=synthetic", "model=lenet5", "data.image_size=28", "device=cpu")
 BLOCKS = "+criterion.unit={_target_: pruneexp.pruning.units.block.Block, shape: [2, 2]}"
-UNFIT, OURS = "{_target_: tests.unit.test_experiment_cuts.Unfit}", "runtime.allow=[tests]"
+UNFIT, OURS = "{_target_: tests.system.test_experiment_cuts.Unfit}", "runtime.allow=[tests]"
 GRADUAL = "+criterion.edit={_target_: pruneexp.pruning.edits.gradual.Gradual}"
 
 
