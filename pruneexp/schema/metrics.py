@@ -72,3 +72,20 @@ class Metric:
 TOP1 = Metric("top1", "%")
 #: Accuracy of the first five guesses.
 TOP5 = Metric("top5", "%")
+
+
+class JudgedByMetric:
+    """A record whose ``task`` and ``metric``, the first of its metrics, are None for classification."""
+
+    task: str | None
+    metric: Metric | None
+
+    @property
+    def primary(self) -> Metric:
+        """The metric that the record is judged by."""
+        return self.metric or TOP1
+
+    @property
+    def example(self) -> str:
+        """What one of the examples that networks are scored on is called."""
+        return "image" if self.task is None else "example"

@@ -8,11 +8,11 @@ from typing import Any
 
 from pruneexp.schema.budgets import Budget
 from pruneexp.schema.codec import unflatten
-from pruneexp.schema.metrics import TOP1, Metric
+from pruneexp.schema.metrics import JudgedByMetric, Metric
 
 
 @dataclass(frozen=True, kw_only=True)
-class PointIdentity:
+class PointIdentity(JudgedByMetric):
     """All that distinguishes one trade-off point from another; logged as MLflow params on the point itself.
 
     Labels are the user's choices; each ``..._settings`` is a short hash of the full settings behind the labels: of the
@@ -80,16 +80,6 @@ class PointIdentity:
     trial: int = -1
     task: str | None = None
     metric: Metric | None = None
-
-    @property
-    def primary(self) -> Metric:
-        """The metric that a point is judged by."""
-        return self.metric or TOP1
-
-    @property
-    def example(self) -> str:
-        """What one of the examples that networks are scored on is called."""
-        return "image" if self.task is None else "example"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,12 +8,12 @@ from typing import Any
 
 from pruneexp.schema.budgets import Budget, BudgetKind
 from pruneexp.schema.codec import unflatten
-from pruneexp.schema.metrics import TOP1, Metric
+from pruneexp.schema.metrics import JudgedByMetric, Metric
 from pruneexp.schema.points import Score, score
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScanIdentity:
+class ScanIdentity(JudgedByMetric):
     """All that distinguishes one scan from another; logged as MLflow params of its run.
 
     ``levels`` is the kind of budget in the grid. The ``..._settings`` are short hashes of the dense network's settings,
@@ -40,16 +40,6 @@ class ScanIdentity:
     reg_settings: str = ""
     task: str | None = None
     metric: Metric | None = None
-
-    @property
-    def primary(self) -> Metric:
-        """The metric that a scan is judged by, as that of ``PointIdentity``."""
-        return self.metric or TOP1
-
-    @property
-    def example(self) -> str:
-        """What one of the examples that networks are scored on is called."""
-        return "image" if self.task is None else "example"
 
 
 @dataclass(frozen=True, kw_only=True)
