@@ -25,6 +25,7 @@ from typing import Literal, NamedTuple
 
 from scipy import stats
 
+from pruneexp.errors import UserError
 from pruneexp.summary.spread import spread
 
 Verdict = Literal["better", "worse", "equivalent", "no worse", "no evidence", "no verdict"]
@@ -120,12 +121,12 @@ def margin_of(examples: int | None, given: float | None = None) -> float:
     difference; 1,000 examples cannot tell that from nothing, and get a whole point.
 
     Raises:
-        ValueError: what was asked for is not a positive number.
+        UserError: what was asked for is not a positive number.
     """
     if given is None:
         return MARGIN if examples is None or examples >= LARGE else MARGIN_SMALL
     if not 0.0 < given < math.inf:
-        raise ValueError(f"a margin of equivalence is a positive number; got {given}")
+        raise UserError(f"--margin={given:g}: a margin of equivalence is a number above 0.")
     return given
 
 

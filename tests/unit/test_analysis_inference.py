@@ -10,6 +10,7 @@ from scipy import stats
 
 from analysis.statistics import inference
 from analysis.statistics.inference import Comparison, compare, holm, margin_of, sampling_error
+from pruneexp.errors import UserError
 
 #: Mean 2, sample standard deviation 1, so a standard error of 1 / sqrt(3).
 THREE = (1.0, 2.0, 3.0)
@@ -155,8 +156,8 @@ class TestSeedsNeeded:
 def test_margins() -> None:
     assert [margin_of(examples) for examples in (None, 10_000, 1_000)] == [0.5, 0.5, 1.0]
     assert margin_of(1_000, 0.3) == 0.3
-    with pytest.raises(ValueError, match="positive number; got 0"):
-        margin_of(1_000, 0.0)
+    with pytest.raises(UserError, match=r"--margin=-1: a margin of equivalence is a number above 0\."):
+        margin_of(1_000, -1.0)
 
 
 def test_the_error_of_a_test_set() -> None:
