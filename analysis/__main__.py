@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from analysis.publishing.catalogue import Publication, add_options, chosen, publications
 from analysis.records import COPIES, DEFAULT_URI
 from pruneexp.errors import UserError, redact
-from pruneexp.terminal import read_no_further, replace_unwritable
+from pruneexp.terminal import page_width, read_no_further, replace_unwritable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,8 +121,8 @@ def _publish(supply: Supply, selected: Sequence[Publication], given: argparse.Na
         options = chosen(publication.module(), given)
         paths = upkeep.kept(given.out, name, upkeep.inputs(name, options, rows, publication.own_code()))
         paths = paths or publish.write(given.out, publish.files(publication, name, rows, options))
-        if publication.is_shown():
-            print(publish.shown(paths))
+        if publication.kind == "table":
+            print(publish.text(paths, page_width(), styled=sys.stdout.isatty()))
         print(*paths, sep="\n")
 
     for sentence in supply.remarks():
