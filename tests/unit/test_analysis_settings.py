@@ -138,7 +138,8 @@ class TestPruneVsScratch:
             )
         )
         assert table.header[3:] == (
-            "Unpruned", "Fine-tuned", "Scratch-E", "Scratch-B, cap=2", "Scratch-B, cap=none", "Rewound", "n"
+            "Unpruned", "Fine-tuned", "Scratch-E", "Scratch-B, cap=2", "Scratch-B, cap=none", "Rewound", "n",
+            "Against Fine-tuned"
         )  # fmt: skip
         assert [tuple(cell.text for cell in row[4:8]) for row in table.rows] == [
             ("96.50", "–", "94.00", "95.00"),
