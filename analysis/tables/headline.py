@@ -216,8 +216,8 @@ def _lines(network: HeadlineNetwork, metric: Metric) -> Iterator[tuple[Cell, ...
         (f"{pruned.rate:.1f}×" if pruned else MISSING) + rates,
     )
     if network.data == "imagenet" and metric == TOP1:
-        errors = _top5_error(choice.reference), _top5_error(pruned.scores) if pruned else None
-        yield _line("", "ours, top-5", *map(spread_text, errors), "", "", "", "", "")
+        top5 = _top5_error(choice.reference), _top5_error(pruned.scores) if pruned else None
+        yield _line("", "ours, top-5", *map(spread_text, top5), "", "", "", "", "")
     if paper:
         counts = f"{paper.weights:,.0f}", f"{paper.kept:,.0f}", f"{paper.rate:g}×"
         errors = f"{paper.reference_top1:.2f}", f"{paper.pruned_top1:.2f}"
