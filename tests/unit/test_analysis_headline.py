@@ -137,7 +137,7 @@ def test_a_lucky_single_seed_is_no_headline() -> None:
 def test_no_point_within_epsilon_is_said() -> None:
     made = headline.data(frames.frame(logged(point(after=96.5), point(density=0.02, after=90.0))))
     sheet = headline.sheet(made)
-    assert [sheet.rows[0][column].text for column in (3, 4, 7, 8)] == ["–"] * 4
+    assert [sheet.rows[0][column].text for column in (3, 4, 6, 7)] == ["–", "–", "– of 10,000", "–"]
     assert sheet.notes[1] == (
         "LeNet-5 on MNIST (5,000 digits): no pruned point is that good; the closest changes val accuracy by "
         "−0.50 points at 10.0×."
@@ -149,10 +149,10 @@ def test_the_papers_numbers_stand_below_ours() -> None:
     paper = {row[0].text: tuple(cell.text for cell in row[2:] if cell.text)
              for row in headline.sheet(made).rows if row[1].text == "Han et al. 2015"}  # fmt: skip
     assert paper == {
-        "LeNet-300-100 on MNIST": ("1.64", "1.59", "267,000", "22,000", "12×"),
-        "LeNet-5 on MNIST": ("0.80", "0.77", "431,000", "36,000", "12×"),
-        "AlexNet on ImageNet": ("42.78", "42.77", "61,000,000", "6,700,000", "9×"),
-        "VGG-16 on ImageNet": ("31.50", "31.34", "138,000,000", "10,300,000", "13×"),
+        "LeNet-300-100 on MNIST": ("1.64", "1.59", "22,000 of 267,000", "12×"),
+        "LeNet-5 on MNIST": ("0.80", "0.77", "36,000 of 431,000", "12×"),
+        "AlexNet on ImageNet": ("42.78", "42.77", "6,700,000 of 61,000,000", "9×"),
+        "VGG-16 on ImageNet": ("31.50", "31.34", "10,300,000 of 138,000,000", "13×"),
     }
 
 
