@@ -121,7 +121,7 @@ def _chosen(store: TrackingStore, uri: str, experiments: Sequence[str] | None) -
             raise UserError(
                 f"{redact(uri)} has no experiment {name!r}; it has {', '.join(existing) or 'none'} (--experiment)."
             )
-    return existing if experiments is None else experiments
+    return list(existing) if experiments is None else experiments
 
 
 def _sorted_out(
