@@ -23,6 +23,8 @@ from pruneexp.errors import UserError, cause
 Kind = Literal["figure", "table"]
 #: Points of curves; those together with the points that searches asked for; their layers; sensitivity scans.
 Material = Literal["points", "points and trials", "layers", "scans"]
+#: Commands that are neither a figure nor a table.
+COMMANDS = ("list", "all", "compare", "report")
 FOLDERS: Mapping[Kind, str] = {"figure": "figures", "table": "tables"}
 
 
@@ -70,7 +72,7 @@ def publications(plugins: Path | None = None) -> dict[str, Publication]:
     added = _listed(plugins.expanduser(), own=True)
     if not added:
         raise UserError(f"--plugins {plugins}: there is neither a figures/NAME.py nor a tables/NAME.py in this folder.")
-    if taken := sorted(found.keys() & added.keys() | {"list", "all"} & added.keys()):
+    if taken := sorted(added.keys() & {*found, *COMMANDS}):
         raise UserError(f"{added[taken[0]].own} has the name of one of ours: rename it.")
     return found | added
 
@@ -127,7 +129,7 @@ def add_options(group: argparse._ArgumentGroup, modules: Iterable[ModuleType]) -
                 continue
             known.add(name)
             kind, text = typing.get_args(parameter.annotation)[:2]
-            text = f"{text} (default: {parameter.default})"
+            text = f"{text} (default: {parameter.default})".replace("%", "%%")  # argparse fills % in
             flag = f"--{name.replace('_', '-')}"
             if typing.get_origin(kind) is Literal:
                 group.add_argument(flag, choices=typing.get_args(kind), default=argparse.SUPPRESS, help=text)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from analysis.records.runs import Logbook, LoggedScan, RawRun, RunKind, TrackingStore
 from analysis.records.stores import open_store
 from analysis.records.uris import DEFAULT_URI
-from pruneexp.errors import UserError, redact
+from pruneexp.errors import UserError, guess, redact
 from pruneexp.schema import (
     COLLAPSE,
     DISCONNECTED,
@@ -115,13 +115,14 @@ def _book(
 
 
 def _chosen(store: TrackingStore, uri: str, experiments: Sequence[str] | None) -> Sequence[str]:
-    existing = store.experiments()
+    existing = list(store.experiments())
     for name in experiments or ():
         if name not in existing:
+            known = ", ".join(existing) or "none"
             raise UserError(
-                f"{redact(uri)} has no experiment {name!r}; it has {', '.join(existing) or 'none'} (--experiment)."
+                f"{redact(uri)} has no experiment {name!r}{guess(name, existing)}; it has {known} (--experiment)."
             )
-    return list(existing) if experiments is None else experiments
+    return existing if experiments is None else experiments
 
 
 def _sorted_out(

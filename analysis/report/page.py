@@ -31,16 +31,14 @@ class Chapter(NamedTuple):
     exhibits: tuple[Exhibit, ...] = ()
 
 
-def written(
-    subject: Subject, supply: Supply, publications: Iterable[Publication], makings: Makings, notes: Sequence[str]
-) -> str:
-    """The page as HTML; ``notes`` are sentences on what was left out when the records were read."""
+def written(subject: Subject, supply: Supply, publications: Iterable[Publication], makings: Makings) -> str:
+    """The page as HTML."""
     runs = listing.listed(subject)
     shown, lacking = exhibits(publications, supply, makings, runs)
     chapters = [
         Chapter("results", "Results", exhibits=shown),
         *_lacking(lacking),
-        *_notes([*notes, *supply.remarks()]),
+        *_notes([*supply.notes, *supply.remarks()]),
         *_settings(subject),
         Chapter("runs", "Runs", _runs(runs, subject.uri)),
         Chapter("page", "This page", _making(makings)),

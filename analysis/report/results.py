@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -19,8 +19,6 @@ from analysis.report.listing import RunList, ranges
 from analysis.report.markup import Html, element, folded, joined, link
 from analysis.statistics import doubts
 
-Options = Callable[[Publication], Mapping[str, Any]]
-
 
 class Exhibit(NamedTuple):
     """One figure or table as a section; ``name`` is that of the files that its command makes, and its anchor."""
@@ -31,20 +29,22 @@ class Exhibit(NamedTuple):
 
 
 class Makings(NamedTuple):
-    """How what is shown is made: the words that all commands share, and the options of each publication."""
+    """How what is shown is made: the words that all commands share, and by its name the options of each publication."""
 
     shared: Sequence[str]
-    options: Options
+    options: Mapping[str, Mapping[str, Any]]
 
-    def command(self, publication: Publication) -> str:
+    def command(self, name: str) -> str:
         """The command that makes the files of a publication."""
-        own = [word for name, value in sorted(self.options(publication).items())
-               for word in (f"--{name.replace('_', '-')}", str(value))]  # fmt: skip
-        return shlex.join(["python", "-m", "analysis", publication.name, *own, *self.shared])
+        return self._command(name, self.options[name])
 
     def whole(self) -> str:
         """The command that makes the page."""
-        return shlex.join(["python", "-m", "analysis", "report", *self.shared])
+        return self._command("report", {name: value for own in self.options.values() for name, value in own.items()})
+
+    def _command(self, name: str, options: Mapping[str, Any]) -> str:
+        own = [word for option, value in options.items() for word in (f"--{option.replace('_', '-')}", str(value))]
+        return shlex.join(["python", "-m", "analysis", name, *own, *self.shared])
 
 
 def exhibits(
@@ -67,10 +67,10 @@ def _place(publication: Publication) -> tuple[int, int]:
 
 def _exhibit(publication: Publication, name: str, rows: pd.DataFrame, makings: Makings, runs: RunList) -> Exhibit:
     module = publication.module()
-    made = module.data(rows, **makings.options(publication))
+    made = module.data(rows, **makings.options[publication.name])
     shown = list(module.rows(made))
     content = _figure(module, made, shown) if publication.kind == "figure" else _table(module, made, rows, shown)
-    obtained = _obtained(makings.command(publication), module.runs(made), runs)
+    obtained = _obtained(makings.command(publication.name), module.runs(made), runs)
     return Exhibit(name, _heading(publication, name, rows), joined([content, obtained], "\n"))
 
 
