@@ -43,7 +43,7 @@ class Reporting:
         text = page.written(shown, supply, self.everything.publications, makings)
         print(*publish.write(given.out, {FILE: text.encode()}))
         if wanted is not None:
-            print(attach(given.tracking_uri, *wanted[:3], FILE, text))
+            print(f"on {wanted.name}: {attach(given.tracking_uri, *wanted[:3], FILE, text)}")
         return 0
 
 

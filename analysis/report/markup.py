@@ -49,7 +49,9 @@ def items(texts: Iterable[str]) -> Html:
 
 
 def link(text: str, address: str) -> Html:
-    return element("a", text, href=address)
+    """A link within the page, or one to another page, which opens beside this one."""
+    beside = {} if address.startswith("#") else {"target": "_blank", "rel": "noopener"}
+    return element("a", text, href=address, **beside)
 
 
 def folded(summary: str, *content: str) -> Html:

@@ -86,10 +86,10 @@ def _notes(notes: Sequence[str]) -> list[Chapter]:
 def _settings(subject: Subject) -> list[Chapter]:
     """What was configured and what computed it, as the runs of curves, studies and scans tell it."""
     origins, unknown = subject.origins()
-    gap = [element("p", f"Of {unknown} of {unknown + len(origins)} no configuration can be read.")] if unknown else []
     if not origins:
-        return [Chapter("settings", "Configuration", joined(gap))]
+        return [Chapter("settings", "Configuration", element("p", "No run that tells it can be read."))]
     of = f"{len(origins)} {_nouns(subject)}"
+    gap = [element("p", f"Of {unknown} others none can be read.")] if unknown else []
     config, environment = (settings.compared(found) for found in zip(*origins, strict=True))
     return [
         Chapter("settings", "Configuration", joined([*gap, settings.shown(config, "Configuration", of)], "\n")),
@@ -106,10 +106,17 @@ def _nouns(subject: Subject) -> str:
 
 def _runs(runs: RunList, uri: str) -> Html:
     pages = addresses.pages(uri)
-    opening = element("p", "Each run is a page of MLflow, which its id links to.") if pages else element(
-        "p", element("code", addresses.opener(uri)), " opens MLflow, which finds each run by its id."
-    )  # fmt: skip
-    return joined([opening, markup.folded(f"{len(runs.runs)} runs", listing.as_table(runs, pages))], "\n")
+    opening = f"`{addresses.opener(uri)}` opens MLflow, where `attributes.run_id = 'ID'` finds a run."
+    if pages:
+        opening = "The id of a run links to its page in MLflow. Where MLflow shows this file, links to pages lead "
+        opening += "nowhere, and `attributes.run_id = 'ID'` in its search finds the run."
+    return joined(
+        [
+            element("p", markup.sentence(opening)),
+            markup.folded(f"{len(runs.runs)} runs", listing.as_table(runs, pages)),
+        ],
+        "\n",
+    )
 
 
 def _making(makings: Makings) -> Html:
