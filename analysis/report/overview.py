@@ -38,7 +38,7 @@ def _subjects(subject: Subject) -> list[str]:
 
 
 def _counts(subject: Subject) -> str:
-    """``120 trade-off points of 24 curves at density 0.5, 0.1, with 6 seeds (0–5)``."""
+    """``120 trade-off points of 24 curves at density 0.5, 0.1; 6 seeds (0–5)``."""
     parts = []
     if subject.points is not None:
         of = [_plural(sum(one.kind == kind for one in subject.above), noun)
@@ -49,7 +49,7 @@ def _counts(subject: Subject) -> str:
     if subject.scans is not None:
         parts.append(_plural(len(subject.scans), "sensitivity scan"))
     seeds = sorted({int(seed) for rows in subject.frames() for seed in rows["seed"]})
-    return f"{', '.join(parts)}, with {_plural(len(seeds), 'seed')} ({_ranges(seeds)})"
+    return f"{'; '.join(parts)}; {_plural(len(seeds), 'seed')} ({_ranges(seeds)})"
 
 
 def _budgets(points: pd.DataFrame) -> str:

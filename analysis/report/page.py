@@ -108,15 +108,12 @@ def _runs(runs: RunList, uri: str) -> Html:
     pages = addresses.pages(uri)
     opening = f"`{addresses.opener(uri)}` opens MLflow, where `attributes.run_id = 'ID'` finds a run."
     if pages:
-        opening = "The id of a run links to its page in MLflow. Where MLflow shows this file, links to pages lead "
-        opening += "nowhere, and `attributes.run_id = 'ID'` in its search finds the run."
-    return joined(
-        [
-            element("p", markup.sentence(opening)),
-            markup.folded(f"{len(runs.runs)} runs", listing.as_table(runs, pages)),
-        ],
-        "\n",
-    )
+        opening = (
+            "The id of a run links to its page in MLflow. Where MLflow shows this file, links to pages lead nowhere, and "
+            "`attributes.run_id = 'ID'` in its search finds the run."
+        )
+    listed = markup.folded(f"{len(runs.runs)} runs", listing.as_table(runs, pages))
+    return joined([element("p", markup.sentence(opening)), listed], "\n")
 
 
 def _making(makings: Makings) -> Html:

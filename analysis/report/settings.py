@@ -69,7 +69,8 @@ def shown(found: Compared, what: str, of: str) -> Html:
     if found.common:
         same = [(element("code", name), value) for name, value in found.common]
         common = table(f"{what}: what is common", ("key", "value"), "ll", same)
-        parts.append(folded(f"What {of} have in common ({len(same)} keys)", common))
+        keys = "1 key" if len(same) == 1 else f"{len(same)} keys"
+        parts.append(folded(f"What {of} have in common ({keys})", common))
     return joined(parts, "\n")
 
 
