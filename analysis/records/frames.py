@@ -26,7 +26,7 @@ from typing import Literal, NamedTuple
 import pandas as pd
 import pyarrow as pa
 
-from pruneexp.schema import REPEATED, TOP1, TOP5, Metric, columns
+from pruneexp.schema import REPEATED, TOP1, TOP5, Metric, change_name, columns
 from pruneexp.schema.columns import IDENTITY, LoggedPoint
 
 Split = Literal["test", "val"]
@@ -70,7 +70,7 @@ def frame(points: pa.Table | Iterable[LoggedPoint]) -> pd.DataFrame:
     derived["compression"] = made["weights_total"] / made["weights_kept"]
     for split in typing.get_args(Split):
         for when in ("before", "after"):
-            found = with_changes(made, f"{split}.dense.{{}}", f"{split}.{when}.{{}}", f"{split}.change_{when}.{{}}")
+            found = with_changes(made, f"{split}.dense.{{}}", f"{split}.{when}.{{}}", change_name(split, when, "{}"))
             derived |= found
     return made.assign(**derived)
 
