@@ -20,7 +20,8 @@ is not.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from scipy import stats
@@ -45,6 +46,10 @@ NEAR = 1.0
 
 #: What is worth nothing either way, on a test set of so many examples or more; wider on smaller ones.
 MARGIN, MARGIN_SMALL, LARGE = 0.5, 1.0, 5_000
+#: Of the option of commands that publish verdicts; 0 leaves the margin to the test set.
+MARGIN_HELP = (
+    f"equivalence: a difference within it counts for nothing; 0: {MARGIN}, or {MARGIN_SMALL} on small test sets"
+)
 
 
 class Comparison(NamedTuple):
@@ -69,12 +74,18 @@ class Comparison(NamedTuple):
     seeds_needed: int | None
     bounds: Bounds = "both"
 
+    def said(self, words: Mapping[Verdict, str] = MappingProxyType({})) -> str:
+        """The verdict for a reader, in other ``words`` where these have it: ``n = 1: no verdict``."""
+        if self.verdict == "no verdict":
+            return f"n = {self.n}: no verdict"
+        return words.get(self.verdict, self.verdict) + ", near the line" * self.near
+
     @property
     def settled_by(self) -> str:
-        """How many seeds would probably settle what is not settled: ``about 12 seeds``; else empty."""
+        """How many seeds in all would probably settle what is not settled: ``12``, ``> 100``; else empty."""
         if self.seeds_needed is None:
             return ""
-        return f"about {self.seeds_needed} seeds" if self.seeds_needed <= MOST else f"more than {MOST} seeds"
+        return str(self.seeds_needed) if self.seeds_needed <= MOST else f"> {MOST}"
 
 
 class _Tests(NamedTuple):

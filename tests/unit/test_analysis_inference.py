@@ -134,7 +134,7 @@ class TestSeedsNeeded:
             shares.append((stats.ttest_1samp(draws, 0.0, axis=1).pvalue < 0.05).mean())
         assert shares[0] < 0.8 + 0.01
         assert shares[1] > 0.8 - 0.01
-        assert made.settled_by == f"about {made.seeds_needed} seeds"
+        assert made.settled_by == str(made.seeds_needed)
 
     def test_of_equivalence_where_that_is_sooner(self) -> None:
         made = compare([0.5, -0.5, 0.4, -0.4, 0.0], 0.5)  # mean 0: no number of seeds shows a difference
@@ -147,10 +147,16 @@ class TestSeedsNeeded:
 
     def test_more_than_can_be_said(self) -> None:
         made = compare([3.0, -3.0, 2.0, -1.9], 0.1)
-        assert made.settled_by == "more than 100 seeds"
+        assert made.settled_by == "> 100"
 
     def test_what_is_settled_needs_none(self) -> None:
         assert compare([2.0, 2.1, 2.2], 0.5).settled_by == ""
+
+
+def test_what_a_reader_is_told() -> None:
+    assert compare([1.0, 2.0], 0.5).said() == "n = 2: no verdict"
+    assert compare([2.5, 3.5, 4.5], 0.5).said({"better": "holds"}) == "holds"
+    assert compare([1.0, 2.0, 3.0], 0.5).said({"better": "holds"}) == "no evidence, near the line"
 
 
 def test_margins() -> None:
