@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from analysis.commands import listing, options
+from analysis.commands import compare, listing, options
 from analysis.commands.making import Making
 from analysis.commands.reporting import SUMMARY, Reporting
 from analysis.publishing.catalogue import publications
@@ -53,6 +53,7 @@ def commands(plugins: Path | None) -> dict[str, Command]:
     for name, publication in known.items():
         making = Making([publication])
         made[name] = Command(publication.summary, making.add_arguments, making.run)
+    made["compare"] = Command(compare.SUMMARY, compare.add_arguments, compare.run)
     everything = Making(list(known.values()))
     made["all"] = Command("every figure and table.", everything.add_arguments, everything.run)
     reporting = Reporting(everything)

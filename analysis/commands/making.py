@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from analysis.commands import options
 from analysis.publishing.catalogue import Publication, add_options, chosen
@@ -29,20 +30,30 @@ class Making:
 
     def run(self, given: argparse.Namespace) -> int:
         """Status 0 where something was made; else 2, and why is said."""
-        from analysis.publishing import publish, upkeep
+        from analysis.publishing import publish
 
-        def make(publication: Publication, name: str, rows: pd.DataFrame) -> None:
-            told = chosen(publication.module(), given)
-            paths = upkeep.kept(given.out, name, upkeep.inputs(name, told, rows, publication.own_code()))
-            paths = paths or publish.write(given.out, publish.files(publication, name, rows, told))
-            if publication.is_shown():
-                print(publish.shown(paths))
-            print(*paths, sep="\n")
+        def one(publication: Publication, name: str, rows: pd.DataFrame) -> None:
+            make(publication, name, rows, chosen(publication.module(), given), given.out)
 
-        wanted = [one.made_of() for one in self.publications]
+        wanted = [publication.made_of() for publication in self.publications]
         supply = options.supply(given, wanted, given.experiment or [options.EXPERIMENT])
         options.say_notes(supply.remarks())
-        made, lacking = publish.each(self.publications, supply, make)
+        made, lacking = publish.each(self.publications, supply, one)
         for reason, names in lacking.items():
             print(f"{', '.join(names)}: {reason}", file=sys.stderr)
         return 0 if made else 2
+
+
+def make(publication: Publication, name: str, rows: pd.DataFrame, told: Mapping[str, Any], out: Path) -> None:
+    """Make the files of one figure or table with these options, where they are not there yet, and say where they are.
+
+    Raises:
+        UserError: the rows have nothing for it to show, or the folder cannot be written to.
+    """
+    from analysis.publishing import publish, upkeep
+
+    paths = upkeep.kept(out, name, upkeep.inputs(name, told, rows, publication.own_code()))
+    paths = paths or publish.write(out, publish.files(publication, name, rows, told))
+    if publication.is_shown():
+        print(publish.shown(paths))
+    print(*paths, sep="\n")

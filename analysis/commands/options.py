@@ -45,6 +45,11 @@ def common() -> argparse.ArgumentParser:
     return parser
 
 
+def parts(text: str) -> list[str]:
+    """The conditions in a text, each by itself."""
+    return _NEXT.split(text)
+
+
 def conditions(texts: Iterable[str]) -> dict[str, list[str]]:
     """The values that each column may have, of ``COLUMN=VALUE,COLUMN=VALUE`` given any number of times.
 
@@ -53,7 +58,7 @@ def conditions(texts: Iterable[str]) -> dict[str, list[str]]:
     """
     found: dict[str, list[str]] = {}
     for text in texts:
-        for part in _NEXT.split(text):
+        for part in parts(text):
             column, equals, value = part.partition("=")
             if not equals:
                 raise UserError(f"--where takes COLUMN=VALUE, for example criterion=layer_std; got {part!r}.")

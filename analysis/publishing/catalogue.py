@@ -29,12 +29,16 @@ FOLDERS: Mapping[Kind, str] = {"figure": "figures", "table": "tables"}
 
 
 class Publication(NamedTuple):
-    """One figure or table. ``summary`` is the first line of its file's docstring, ``own`` the file of a user's."""
+    """One figure or table. ``summary`` is the first line of its file's docstring, ``own`` the file of a user's.
+
+    ``place`` is the module of what is no file of ``figures/`` or ``tables/``.
+    """
 
     name: str
     kind: Kind
     summary: str
     own: Path | None = None
+    place: str = ""
 
     def module(self) -> ModuleType:
         """The code.
@@ -43,7 +47,7 @@ class Publication(NamedTuple):
             UserError: a user's file cannot be imported; says why.
         """
         if self.own is None:
-            return importlib.import_module(f"analysis.{FOLDERS[self.kind]}.{self.name}")
+            return importlib.import_module(self.place or f"analysis.{FOLDERS[self.kind]}.{self.name}")
         return loaded(self.own)
 
     def made_of(self) -> Material:

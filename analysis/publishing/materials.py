@@ -90,6 +90,8 @@ class Supply:
         source, rows = SOURCES[material], self.logged[material]
         if rows.empty:
             raise UserError(f"there is no {source.noun} in {self.place}: run `{source.command}` first.")
+        if "sweep" in self.conditions:
+            rows = with_sweeps(rows, source.kind, self.uri)
         return selection.where(rows, self.conditions, source.kind)
 
     def counted(self, material: Material) -> pd.DataFrame:
@@ -125,6 +127,12 @@ class Supply:
                 )
             if single < new:
                 yield f"{new - single} of {new} {noun}s were logged again later and are left out"
+
+
+def with_sweeps(rows: pd.DataFrame, kind: frames.Kind, uri: str) -> pd.DataFrame:
+    """The same rows with the column ``sweep``: the name of the sweep that recorded each, absent where none did."""
+    found = records.sweeps(uri, kind.name, list(rows["experiment"].unique()))
+    return rows.assign(sweep=rows["run_id"].map(found).astype(object))
 
 
 def read(

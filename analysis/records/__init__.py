@@ -6,8 +6,8 @@ files that curves carry (``parquet``) and, where these lack some, from the point
 in a local copy (``copies``) where the caller names a folder for it.
 """
 
-from analysis.records.reading import layers, points, scans, tabled
+from analysis.records.reading import experiments, layers, points, scans, sweeps, tabled
 from analysis.records.stores import open_store
 from analysis.records.uris import COPIES, DEFAULT_URI
 
-__all__ = ["COPIES", "DEFAULT_URI", "layers", "open_store", "points", "scans", "tabled"]
+__all__ = ["COPIES", "DEFAULT_URI", "experiments", "layers", "open_store", "points", "scans", "sweeps", "tabled"]

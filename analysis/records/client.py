@@ -41,6 +41,11 @@ class ClientStore:
         found = self._search(names, _of(kind)) if names else []
         return [_raw(run, names) for run in found]
 
+    def tagged(self, tag: str, kind: RunKind, experiments: Sequence[str]) -> Mapping[str, str]:
+        names = self._names(experiments)
+        found = self._search(names, f"{_of(kind)} and tags.`{tag}` != ''") if names else []
+        return {run.info.run_id: run.data.tags[tag] for run in found}
+
     def changes(self, kind: RunKind, experiments: Sequence[str], known: Known) -> Changes:
         names = self._names(experiments)
         within = {run_id: stamp for run_id, stamp in known.runs.items() if stamp.experiment in names}

@@ -15,13 +15,13 @@ import yaml
 from analysis.records.artefacts import THREADS
 from analysis.records.runs import RawRun, TrackingStore
 from analysis.records.stores import open_store
-from pruneexp.schema import CONFIG_FILE, CURVE, CURVE_KEY, ENVIRONMENT_FILE, SWEEP
+from pruneexp.schema import CONFIG_FILE, CURVE, CURVE_KEY, ENVIRONMENT_FILE
 
 ParentKind = Literal["curve", "study"]
 
 
 class LoggedParent(NamedTuple):
-    """A curve or a study and its run; ``sweep`` is empty where no sweep recorded it.
+    """A curve or a study and its run.
 
     ``column`` is what its points have in their column ``curve_key`` or ``study``.
     """
@@ -31,7 +31,6 @@ class LoggedParent(NamedTuple):
     kind: ParentKind
     column: str
     name: str
-    sweep: str
 
 
 class Origin(NamedTuple):
@@ -63,7 +62,7 @@ def origins(uri: str, run_ids: Iterable[str]) -> dict[str, Origin]:
 def _parent(run: RawRun, kind: ParentKind) -> LoggedParent:
     name = run.tags.get(CURVE, run.run_id)
     column = run.tags.get(CURVE_KEY, "") if kind == "curve" else name
-    return LoggedParent(run.run_id, run.experiment, kind, column, name, run.tags.get(SWEEP, ""))
+    return LoggedParent(run.run_id, run.experiment, kind, column, name)
 
 
 def _origin(store: TrackingStore, run_id: str) -> Origin | None:

@@ -18,6 +18,7 @@ from pruneexp.schema import (
     FAILURE,
     LAYERS_FILE,
     SENSITIVITY_FILE,
+    SWEEP,
     LayerRow,
     ScanIdentity,
     TradeoffPoint,
@@ -69,6 +70,24 @@ def tabled(
     copy.update(changes, fresh)
     whole = columns.joined([copy.points(changes.same), fresh]).sort_by("run_id")
     return Logbook(whole, *book[1:4], remarks=(*((copy.remark,) if copy.remark else ()), *files.remarks))
+
+
+def experiments(uri: str = DEFAULT_URI) -> tuple[str, ...]:
+    """The names of all experiments, sorted.
+
+    Raises:
+        UserError: the store cannot be read.
+    """
+    return tuple(open_store(uri).experiments())
+
+
+def sweeps(uri: str, kind: RunKind, experiments: Sequence[str]) -> dict[str, str]:
+    """The name of the sweep that recorded each point or scan, by its run; of those that a sweep recorded.
+
+    Raises:
+        UserError: the store cannot be read.
+    """
+    return dict(open_store(uri).tagged(SWEEP, kind, experiments))
 
 
 def layers(uri: str, run_ids: Iterable[str]) -> dict[str, tuple[LayerRow, ...]]:

@@ -109,6 +109,10 @@ class TrackingStore(Protocol):
         """Every active run of these experiments that is tagged as of this kind, of any status."""
         ...
 
+    def tagged(self, tag: str, kind: RunKind, experiments: Sequence[str]) -> Mapping[str, str]:
+        """The values of a tag, by the ids of the runs that have it, of those that ``runs`` finds."""
+        ...
+
     def changes(self, kind: RunKind, experiments: Sequence[str], known: Known) -> Changes:
         """The same runs, those that are as they were known without their contents."""
         ...

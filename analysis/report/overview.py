@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
+from analysis.names import display_subject
 from analysis.records import frames
 from analysis.report.subject import Subject
 from analysis.statistics import conditions, selection
@@ -16,7 +17,7 @@ MOST_NAMED = 8
 
 
 def title(subject: Subject) -> str:
-    """``Pruning lenet5 on mnist5k``; the number of networks and data sets where they are several."""
+    """``Pruning LeNet-5 on MNIST (5,000 digits)``; the number of networks and data sets where they are several."""
     pairs = _subjects(subject)
     if len(pairs) == 1:
         return f"Pruning {pairs[0]}"
@@ -34,7 +35,7 @@ def paragraph(subject: Subject) -> str:
 
 def _subjects(subject: Subject) -> list[str]:
     pairs = {pair for rows in subject.frames() for pair in zip(rows["model"], rows["data"], strict=True)}
-    return [f"{model} on {data}" for model, data in sorted(pairs)]
+    return [display_subject(model, data) for model, data in sorted(pairs)]
 
 
 def _counts(subject: Subject) -> str:

@@ -109,7 +109,7 @@ def _runs(runs: RunList, uri: str) -> Html:
     opening = f"`{addresses.opener(uri)}` opens MLflow, where `attributes.run_id = 'ID'` finds a run."
     if pages:
         opening = (
-            "The id of a run links to its page in MLflow. Where MLflow shows this file, links to pages lead nowhere, and "
+            "The id of a run links to its page in MLflow. Where MLflow shows this file, such links lead nowhere; there "
             "`attributes.run_id = 'ID'` in its search finds the run."
         )
     listed = markup.folded(f"{len(runs.runs)} runs", listing.as_table(runs, pages))

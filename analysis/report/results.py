@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from analysis.drawing import style
+from analysis.names import display_subject
 from analysis.publishing import publish
 from analysis.publishing.catalogue import FOLDERS, Publication
 from analysis.publishing.materials import SOURCES, Supply
@@ -78,7 +79,7 @@ def _heading(publication: Publication, name: str, rows: pd.DataFrame) -> str:
     """What its help says, and of what it is where there may be others."""
     of = name.removeprefix(publication.name).removeprefix("-")
     if publication.kind == "figure":
-        of = f"{rows['model'].iloc[0]} on {rows['data'].iloc[0]}"
+        of = display_subject(rows["model"].iloc[0], rows["data"].iloc[0])
     return publication.summary.rstrip(".") + (f": {of}" if of else "")
 
 

@@ -58,7 +58,11 @@ def _counted(supply: Supply, material: Material, reasons: list[UserError]) -> pd
 
 
 def _above(points: pd.DataFrame, uri: str) -> tuple[LoggedParent, ...]:
-    columns = points["curve_key"].where(points["study"] == "", points["study"])
-    wanted = set(zip(points["experiment"], columns, strict=True))
+    wanted = set(zip(points["experiment"], columns(points), strict=True))
     found = parents.parents(uri, sorted(points["experiment"].unique()))
     return tuple(one for one in found if (one.experiment, one.column) in wanted)
+
+
+def columns(points: pd.DataFrame) -> pd.Series[str]:
+    """What the curve or the study of each point is known by (``LoggedParent.column``)."""
+    return points["curve_key"].where(points["study"] == "", points["study"])

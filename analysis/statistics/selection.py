@@ -16,6 +16,8 @@ from analysis.records.frames import POINTS, SUBJECT, Kind
 from analysis.statistics.conditions import ABSENT, telling, varying
 from pruneexp.errors import UserError, guess
 
+#: Where records came from: columns to choose by beside those of their identity.
+ORIGINS = ("experiment", "sweep")
 _SLACK = 1e-9  # of a number: 3 * 1e-5 and 3e-5 differ in their last bit
 
 
@@ -59,15 +61,16 @@ def repetitions(points: pd.DataFrame) -> pd.DataFrame:
 def where(rows: pd.DataFrame, conditions: Mapping[str, str | Sequence[str]], kind: Kind = POINTS) -> pd.DataFrame:
     """Only the rows whose columns have one of these values: as numbers where they are numbers, else as text.
 
+    The column ``sweep``, which frames lack, has to be added where it is asked for.
+
     Raises:
         UserError: no such column, or nothing with that value; the message lists what there is.
     """
     for column, given in conditions.items():
-        if column not in kind.identity:
-            raise UserError(
-                f"--where knows no {column!r} of a {kind.name}{guess(column, kind.identity)}; it knows "
-                f"{', '.join(kind.identity)}."
-            )
+        known = (*kind.identity, *ORIGINS)
+        if column not in known:
+            said = f"--where knows no {column!r} of a {kind.name}{guess(column, known)}"
+            raise UserError(f"{said}; it knows {', '.join(known)}.")
         matching = {value: _equal(rows[column], value) for value in ([given] if isinstance(given, str) else given)}
         for value, match in matching.items():
             if not match.any():

@@ -59,7 +59,7 @@ def failure_run(identity: Mapping[str, Any], reason: str, tags: Mapping[str, str
 
 
 def scan_run(scan: schema.Scan, config_yaml: str, environment: Mapping[str, Any]) -> NewRun:
-    """A scan: each layer as a series of changes of the primary metric over its pruned weights (permille).
+    """A scan: each layer as a series of changes of the primary metric on val, over its pruned weights (permille).
 
     The exact numbers are in ``sensitivity.json``.
     """
@@ -104,7 +104,7 @@ def _scan_metrics(scan: schema.Scan) -> Iterator[Value]:
     yield Value(f"dense.{metric.name}", dense)
     for row in scan.rows:
         change, pruned = metric.change(dense, row.val[metric.name]), round(1000 * (1 - row.density))
-        yield Value(f"sensitivity/{row.group}/{metric.name}_change", change, pruned)
+        yield Value(f"sensitivity/{row.group}/val.change.{metric.name}", change, pruned)
 
 
 def _scan_file(scan: schema.Scan) -> dict[str, str]:

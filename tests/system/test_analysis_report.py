@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -112,7 +113,7 @@ def test_a_page_asks_for_nothing_and_can_be_read_without_pictures(folder: Path) 
     assert page.values("scope", "th").count("col") > 10
     levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h\d", tag)]
     assert levels[0] == 1
-    assert all(later <= earlier + 1 for earlier, later in zip(levels, levels[1:], strict=False))
+    assert all(later <= earlier + 1 for earlier, later in itertools.pairwise(levels))
 
 
 def test_made_twice_every_byte_is_the_same(folder: Path) -> None:
@@ -144,7 +145,7 @@ def test_what_names_say_is_no_html(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert main(["report", "--experiment", name]) == 0
     page = _page(tmp_path)
     assert [tag for tag, _ in page.tags].count("script") == 1
-    assert f"Pruning {name} on mnist5k" in page.text
+    assert f"Pruning {name} on MNIST (5,000 digits)" in page.text
 
 
 def test_nothing_logged_is_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -224,8 +225,9 @@ def test_several_sweeps_are_named_and_nothing_is_made(
 ) -> None:
     assert main(["report", "--attach"]) == 2
     assert capsys.readouterr().err == (
-        "analysis: --attach puts the page on the run of one sweep, or of one curve, study or scan, and these records are "
-        "of curve curve 2; sweep mine (2 points): choose one with --where (sweep=NAME), or --experiment.\n"
+        "analysis: --attach puts the page on the run of one sweep, or of one curve, study or scan, and these records "
+        "are of curve curve 2 (1 point); sweep mine (2 points): choose one with --where (sweep=NAME), or "
+        "--experiment.\n"
     )
     assert not (tmp_path / "reports").exists()
     assert runs(recorded, f"tags.`{schema.KIND}` = 'sweep'") == []

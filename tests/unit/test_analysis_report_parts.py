@@ -14,8 +14,8 @@ from analysis.statistics import selection
 from tests.contracts.points import logged, point
 from tests.contracts.scans import logged_scans, scan
 
-CURVE = LoggedParent("c", "pruneexp", "curve", "curve-key", "a curve", "")
-STUDY = LoggedParent("s", "pruneexp", "study", "search", "search", "")
+CURVE = LoggedParent("c", "pruneexp", "curve", "curve-key", "a curve")
+STUDY = LoggedParent("s", "pruneexp", "study", "search", "search")
 
 
 def test_texts_are_escaped_and_elements_are_not() -> None:
@@ -96,10 +96,11 @@ def test_runs_are_numbered_and_told_apart() -> None:
 
 def test_what_was_run_is_told_in_sentences() -> None:
     subject = _subject()
-    assert overview.title(subject) == "Pruning lenet5 on mnist5k"
+    assert overview.title(subject) == "Pruning LeNet-5 on MNIST (5,000 digits)"
     assert overview.paragraph(subject) == (
-        "lenet5 on mnist5k: 12 trade-off points of 2 curves and 1 study at density 0.5, 0.1; 1 sensitivity scan; 3 seeds "
-        "(0–2). What differs: reg (l1, l2). Recorded 1970-01-01 00:00 UTC in the experiment pruneexp."
+        "LeNet-5 on MNIST (5,000 digits): 12 trade-off points of 2 curves and 1 study at density 0.5, 0.1; 1 "
+        "sensitivity scan; 3 seeds (0–2). What differs: reg (l1, l2). Recorded 1970-01-01 00:00 UTC in the experiment "
+        "pruneexp."
     )
 
 
