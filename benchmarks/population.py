@@ -39,7 +39,7 @@ MODES = ("prune", "scratch_e", "scratch_b", "rewind")
 BUDGETS = tuple(round(0.72**step, 4) for step in range(2, 14))
 _NAME = "mlflow.runName"
 #: Metrics that only some points have.
-_ABSENT = dict.fromkeys((*RESULT, "accuracy_loss_before"))
+_ABSENT = dict.fromkeys((*RESULT, "val.change_before.top1"))
 _TABLES = ("params", "tags", "latest_metrics", "metrics")
 #: Between the beginnings of two runs.
 _MILLISECONDS = 1_000

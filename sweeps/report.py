@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
-from pruneexp.experiment.display import Display, change_heading, headings, rate_text
+from pruneexp.experiment.display import Display, rate_text
 from pruneexp.schema import Metric
 from sweeps.driver import Worker
 
@@ -36,8 +36,8 @@ def show(
     retrained = [trial for trial in finalists if trial.state == TrialState.COMPLETE]
     shown = sorted(retrained, key=lambda trial: -trial.values[1])
     rows = [_row(trial, metric, dense) for trial in shown]
-    moments = headings(metric, "val before", "val after", "test after")
-    display.sheet(("trial", "density", "rate", *moments, change_heading(metric, "change on val")), rows)
+    moments = metric.heading("val", "before"), metric.heading("val", "after"), metric.change_heading("val")
+    display.sheet(("trial", "density", "rate", *moments, metric.heading("test", "after")), rows)
     for trial in shown:
         for doubt in trial.user_attrs.get("doubts", ()):
             display.say(f"trial {trial.user_attrs['trial']}: {doubt}")
@@ -56,8 +56,8 @@ def _row(trial: FrozenTrial, metric: Metric, dense: float) -> tuple[str, ...]:
         rate_text(density),
         "" if before is None else f"{before:.2f}",
         f"{val:.2f}",
-        "" if test is None else f"{test:.2f}",
         f"{metric.change(dense, val):+.2f}",
+        "" if test is None else f"{test:.2f}",
     )
 
 

@@ -24,16 +24,22 @@ from pruneexp.errors import UserError, cause
 Kind = Literal["figure", "table"]
 #: Points of curves; those together with the points that searches asked for; their layers; sensitivity scans.
 Material = Literal["points", "points and trials", "layers", "scans"]
+#: Commands that are neither a figure nor a table.
+COMMANDS = ("list", "all", "compare", "report")
 FOLDERS: Mapping[Kind, str] = {"figure": "figures", "table": "tables"}
 
 
 class Publication(NamedTuple):
-    """One figure or table. ``summary`` is the first line of its file's docstring, ``own`` the file of a user's."""
+    """One figure or table. ``summary`` is the first line of its file's docstring, ``own`` the file of a user's.
+
+    ``place`` is the module of what is no file of ``figures/`` or ``tables/``.
+    """
 
     name: str
     kind: Kind
     summary: str
     own: Path | None = None
+    place: str = ""
 
     def module(self) -> ModuleType:
         """The code.
@@ -42,7 +48,7 @@ class Publication(NamedTuple):
             UserError: a user's file cannot be imported; says why.
         """
         if self.own is None:
-            return importlib.import_module(f"analysis.{FOLDERS[self.kind]}.{self.name}")
+            return importlib.import_module(self.place or f"analysis.{FOLDERS[self.kind]}.{self.name}")
         return loaded(self.own)
 
     def made_of(self) -> Material:
@@ -71,7 +77,7 @@ def publications(plugins: Path | None = None) -> dict[str, Publication]:
     added = _listed(plugins.expanduser(), own=True)
     if not added:
         raise UserError(f"--plugins {plugins}: there is neither a figures/NAME.py nor a tables/NAME.py in this folder.")
-    if taken := sorted(found.keys() & added.keys() | {"list", "all"} & added.keys()):
+    if taken := sorted(added.keys() & {*found, *COMMANDS}):
         raise UserError(f"{added[taken[0]].own} has the name of one of ours: rename it.")
     return found | added
 
@@ -133,6 +139,7 @@ def add_options(group: argparse._ArgumentGroup, modules: Iterable[ModuleType]) -
     for name, parameter in found.items():
         kind, text = typing.get_args(parameter.annotation)[:2]
         text = f"{text} (default: {parameter.default})" if parameter.default not in ("", False) else text
+        text = text.replace("%", "%%")  # argparse fills % in
         flag = f"--{name.replace('_', '-')}"
         if kind is bool:
             group.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=text)

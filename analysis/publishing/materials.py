@@ -72,13 +72,14 @@ SOURCES: Mapping[Material, MaterialSource] = {
 class Supply:
     """All that was read, by material; of it, ``conditions`` choose, which have the values that a column may have.
 
-    ``place`` says where in the store at ``uri`` it was looked for.
+    ``place`` says where in the store at ``uri`` it was looked for, ``notes`` what was left out when it was read.
     """
 
     logged: Mapping[Material, pd.DataFrame]
     conditions: Mapping[str, Sequence[str]]
     uri: str
     place: str
+    notes: Sequence[str] = ()
 
     def chosen(self, material: Material) -> pd.DataFrame:
         """Everything that was logged and meets the conditions.
@@ -89,6 +90,8 @@ class Supply:
         source, rows = SOURCES[material], self.logged[material]
         if rows.empty:
             raise UserError(f"there is no {source.noun} in {self.place}: run `{source.command}` first.")
+        if "sweep" in self.conditions:
+            rows = with_sweeps(rows, source.kind, self.uri)
         return selection.where(rows, self.conditions, source.kind)
 
     def counted(self, material: Material) -> pd.DataFrame:
@@ -124,6 +127,12 @@ class Supply:
                 )
             if single < new:
                 yield f"{new - single} of {new} {noun}s were logged again later and are left out"
+
+
+def with_sweeps(rows: pd.DataFrame, kind: frames.Kind, uri: str) -> pd.DataFrame:
+    """The same rows with the column ``sweep``: the name of the sweep that recorded each, absent where none did."""
+    found = records.sweeps(uri, kind.name, list(rows["experiment"].unique()))
+    return rows.assign(sweep=rows["run_id"].map(found).astype(object))
 
 
 def read(

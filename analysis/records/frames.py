@@ -26,7 +26,8 @@ from typing import Literal, NamedTuple
 import pandas as pd
 import pyarrow as pa
 
-from pruneexp.schema import REPEATED, TOP1, TOP5, Metric, columns
+from analysis.records.runs import RunKind
+from pruneexp.schema import REPEATED, TOP1, TOP5, Metric, change_name, columns
 from pruneexp.schema.columns import IDENTITY, LoggedPoint
 
 Split = Literal["test", "val"]
@@ -48,7 +49,7 @@ class Kind(NamedTuple):
     ``identity`` are the columns to choose by; records that agree in all ``settings`` are one, logged again.
     """
 
-    name: str
+    name: RunKind
     identity: tuple[str, ...]
     settings: tuple[str, ...]
 
@@ -70,7 +71,7 @@ def frame(points: pa.Table | Iterable[LoggedPoint]) -> pd.DataFrame:
     derived["compression"] = made["weights_total"] / made["weights_kept"]
     for split in typing.get_args(Split):
         for when in ("before", "after"):
-            found = with_changes(made, f"{split}.dense.{{}}", f"{split}.{when}.{{}}", f"{split}.change_{when}.{{}}")
+            found = with_changes(made, f"{split}.dense.{{}}", f"{split}.{when}.{{}}", change_name(split, when, "{}"))
             derived |= found
     return made.assign(**derived)
 

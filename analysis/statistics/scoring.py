@@ -10,6 +10,7 @@ from typing import overload
 import pandas as pd
 
 from analysis.records import frames
+from analysis.statistics.inference import Comparison
 from pruneexp.errors import UserError
 from pruneexp.schema import TOP1, TOP5, Metric
 
@@ -87,6 +88,13 @@ def words(metric: Metric) -> tuple[str, str]:
     return ("image", "logits") if metric in (TOP1, TOP5) else ("example", "outputs")
 
 
-def signed(value: float) -> str:
+def signed(value: float, digits: int = 1) -> str:
     """A change with its sign and one decimal, by a minus as print has it; 0 where that is zero."""
-    return f"{value:+.1f}".replace("-", "−") if round(value, 1) else "0"
+    return f"{value:+.{digits}f}".replace("-", "−") if round(value, digits) else "0"
+
+
+def with_interval(of: Comparison) -> str:
+    """A mean gain with its 95 % interval: ``+1.99 [+0.21, +3.77]``; the mean alone where one seed gives no interval."""
+    if of.low is None or of.high is None:
+        return signed(of.mean, 2)
+    return f"{signed(of.mean, 2)} [{signed(of.low, 2)}, {signed(of.high, 2)}]"

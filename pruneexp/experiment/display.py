@@ -106,7 +106,7 @@ class Display:
             self._progress.update(self._points, completed=count, detail=detail)
 
     def table(self, points: Sequence[TradeoffPoint]) -> None:
-        """The primary metric of each; ``change`` is against the dense network of the same seed, on test.
+        """The primary metric of each; ``test change`` is against the dense network of the same seed.
 
         What else must be known of a point stands below, on a line of its own.
         """
@@ -130,19 +130,8 @@ class Display:
 
 def columns_of_points(metric: Metric) -> tuple[str, ...]:
     """The headings of a table of points that are judged by a metric; accuracy, in percent, needs no name."""
-    moments = headings(metric, "val before", "val after", "test after")
-    return ("budget", "density", "rate", *moments, change_heading(metric, "change"), "FLOP", "bytes")
-
-
-def headings(metric: Metric, *moments: str) -> tuple[str, ...]:
-    """``val after``, or ``val perplexity after`` where the metric is another than accuracy."""
-    name = "" if metric == TOP1 else f" {metric.name}"
-    return tuple(f"{split}{name} {when}" for split, when in map(str.split, moments))
-
-
-def change_heading(metric: Metric, heading: str) -> str:
-    """A heading of changes, with their unit where it is not points."""
-    return heading if metric.change_unit == "points" else f"{heading}, {metric.change_unit}"
+    moments = metric.heading("val", "before"), metric.heading("val", "after"), metric.heading("test", "after")
+    return ("budget", "density", "rate", *moments, metric.change_heading("test"), "FLOP", "bytes")
 
 
 def _cells(point: TradeoffPoint) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from pruneexp.stages.graph import Route, Runner
 from pruneexp.stages.setting import Learner
 
 #: Part of a point's key: raised where what is assembled here, or counted in ``cost``, changes.
-VERSION = 2
+VERSION = 3
 
 
 def assemble(
@@ -41,6 +41,7 @@ def assemble(
         network_kept=whole.weights_kept + learner.costs.numbers_beside,
         network_bytes_dense=whole.bytes_dense + learner.costs.bytes_beside,
         network_bytes_sparse=whole.bytes_sparse + learner.costs.bytes_beside,
+        test_examples=len(learner.data.value.test) if "test" in final else None,
         density_asked=of.budget.value if of.budget.kind == "density" else None,
         density_scope=mask["density_scope"],
         val=_scores("val", dense, mask if inherited else None, final),

@@ -13,6 +13,7 @@ from typing import Any
 
 from pruneexp.schema import names
 from pruneexp.schema.codec import flatten
+from pruneexp.schema.metrics import Metric
 from pruneexp.schema.points import Effort, PointIdentity, Score, Scores, TradeoffPoint
 
 #: Names of the flat identity in which repetitions of one point may differ.
@@ -37,17 +38,11 @@ _DECIMALS = 9
 
 
 def derived(point: TradeoffPoint) -> dict[str, float]:
-    """The derived numbers of a point, under their names in records; losses are those of its primary metric."""
+    """The derived numbers of a point, under their names in records; changes are those of its primary metric."""
     metric, result = point.identity.primary, point.result
-    val, test = result.val, result.test
     ledger = result.ledger
-
-    def loss(scores: Scores, score: Score) -> float:
-        return round(metric.loss(scores.dense[metric.name], score[metric.name]), _DECIMALS)
-
     efforts: Sequence[Effort] = (ledger.dense, ledger.prune, ledger.retrain, ledger.scratch)
     numbers = {
-        metric.word + names.LOSS: loss(val, val.after),
         names.COMPRESSION: result.weights_total / max(1, result.weights_kept),
         names.SECONDS: sum(effort.seconds for effort in efforts),
         names.STAGES: float(sum(effort.stages for effort in efforts)),
@@ -55,11 +50,20 @@ def derived(point: TradeoffPoint) -> dict[str, float]:
     }
     if result.network_total is not None and result.network_kept is not None:
         numbers[names.NETWORK_COMPRESSION] = result.network_total / max(1, result.network_kept)
-    if val.before is not None:
-        numbers[metric.word + names.LOSS_BEFORE] = loss(val, val.before)
-    if test is not None:
-        numbers[metric.word + names.LOSS_TEST] = loss(test, test.after)
+    for split, scores in (("val", result.val), ("test", result.test)):
+        if scores is not None:
+            numbers |= _changes(split, scores, metric)
     return numbers
+
+
+def _changes(split: str, scores: Scores, metric: Metric) -> dict[str, float]:
+    dense = scores.dense[metric.name]
+    moments = {"before": scores.before, "after": scores.after}
+    return {
+        names.change_name(split, when, metric.name): round(metric.change(dense, score[metric.name]), _DECIMALS)
+        for when, score in moments.items()
+        if score is not None
+    }
 
 
 def doubts(point: TradeoffPoint) -> tuple[str, ...]:

@@ -46,6 +46,19 @@ class Metric:
         """``points`` for what is in percent already; ``%`` for other numbers, whose changes are relative."""
         return "points" if self.unit == "%" else "%"
 
+    def heading(self, split: str, when: str) -> str:
+        """Of a column of values: ``val after``, or ``val perplexity after`` where the metric is not top-1 accuracy."""
+        return " ".join((split, *self._named, when))
+
+    def change_heading(self, split: str) -> str:
+        """Of a column of changes: ``test change``, in points, or ``test perplexity change, %``."""
+        unit = "" if self.change_unit == "points" else f", {self.change_unit}"
+        return self.heading(split, "change") + unit
+
+    @property
+    def _named(self) -> tuple[str, ...]:
+        return () if self.name == TOP1.name else (self.name,)
+
     def change(self, dense: float, after: float) -> float:
         """``after`` against ``dense``: in points where the metric is in percent, else in percent of ``dense``."""
         return self._measured(after - dense, dense)

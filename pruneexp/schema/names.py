@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: MLflow tags. Runs of this project have ``KIND``; the project ignores all other runs in a tracking store.
-KIND = "pruneexp.kind"  # "curve", "point", "scan", "study" or "summary"
+KIND = "pruneexp.kind"  # "curve", "point", "scan", "study", "summary" or "sweep"
 CURVE_KEY = "pruneexp.curve_key"
 POINT_KEY = "pruneexp.point_key"
 SCAN_KEY = "pruneexp.scan_key"
@@ -36,9 +36,6 @@ CURVE = "curve"  # the name of the curve
 SWEEP = "sweep"  # of curves and points: the sweep that recorded them first
 
 #: Metrics that follow from others, for MLflow's charts; readers of records do not need them.
-LOSS = "_loss"  # ending: how much worse a point is than its dense network, after ``Metric.word``: ``accuracy_loss``
-LOSS_TEST = "_loss_test"  # on test; the others are on val
-LOSS_BEFORE = "_loss_before"  # before retraining
 COMPRESSION = "compression"  # dense / kept weights
 NETWORK_COMPRESSION = "network_compression"  # the same of all numbers that a network ships
 SECONDS = "seconds"  # of all stages behind a point; a stage from the store counts with its original time
@@ -49,3 +46,19 @@ FAILED = "points_failed"  # of a curve
 SEEDS = "n"  # of a summary
 SPREAD = "_std"  # ending of a summary's sample standard deviations
 LEVEL = "level/"  # beginning of the levels of a trial's layers
+
+
+def change_name(split: str, when: str, metric: str) -> str:
+    """``val.change_after.top1``: ``Metric.change`` of a point against its dense network, a loss of accuracy below 0.
+
+    Args:
+        split: val or test.
+        when: before or after (retraining).
+        metric: its name.
+    """
+    return f"{split}.change_{when}.{metric}"
+
+
+def is_change(name: str) -> bool:
+    """Whether ``change_name`` has made this name."""
+    return name.startswith(("val.change_", "test.change_"))

@@ -157,7 +157,8 @@ class PointResult:
     ``flop_weights`` and ``flop_effective`` of products with prunable weights, ``flop_total`` of all products of the
     dense network, attention's own included. ``network_total`` and ``network_kept`` count all numbers that the network
     ships, biases, normalisations and buffers too, and ``network_bytes_dense`` and ``network_bytes_sparse`` are their
-    sizes. These five are None in records of earlier versions.
+    sizes. ``test_examples`` are those that ``test`` is the score of, unless it is None. These six are None in records
+    of earlier versions.
     """
 
     density_asked: float | None = None
@@ -181,6 +182,7 @@ class PointResult:
     network_kept: int | None = None
     network_bytes_dense: int | None = None
     network_bytes_sparse: int | None = None
+    test_examples: int | None = None
     ledger: Ledger = Ledger()
     cost: OwnCosts = OwnCosts()
 

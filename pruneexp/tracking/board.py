@@ -7,9 +7,9 @@ A view that MLflow cannot read leaves the plain page of runs, which the same add
 show.
 
 Parts that are filled in: ``{each}`` is the value of a parameter that has a view for each of its newest values
-(``each``); what holds ``NAME/*`` is there once for each metric that begins so, and what holds ``{word}`` or
-``{metric}`` once for each primary metric of the runs (its ``Metric.word``, its name). A view with ``table`` opens as
-one, its charts one click away: beside charts MLflow shows neither columns nor status.
+(``each``); what holds ``NAME/*`` is there once for each metric that begins so, and what holds ``{metric}`` once for
+each primary metric of the runs, by its name. A view with ``table`` opens as one, its charts one click away: beside
+charts MLflow shows neither columns nor status.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from pruneexp.errors import redact
-from pruneexp.schema import LOSS, TOP1
+from pruneexp.schema import SPREAD, TOP1, change_name
 from pruneexp.tracking.databases import is_database
 from pruneexp.tracking.runs import Runs
 from pruneexp.tracking.stores import explained
@@ -142,7 +142,7 @@ def filled(name: str, template: Mapping[str, Any], metrics: Sequence[str], value
     given = _filled(template, list(dict.fromkeys(metrics)), value)
     state, title = {**page["state"], **given["state"]}, given["title"]
     charts = state["compareRunCharts"]
-    summed = {name for word in _words(metrics) for name in metrics_of(word)}
+    summed = {name for metric in _primaries(metrics) for name in metrics_of(metric)}
     hidden = {*metrics, *summed} - {chart.get("metricKey") for chart in charts}
     charts += [{"type": "BAR", "metricKey": metric, "deleted": True, "isGenerated": True} for metric in sorted(hidden)]
     state["compareRunCharts"] = [
@@ -165,8 +165,8 @@ def _filled(part: Any, metrics: Sequence[str], value: str) -> Any:
 def _repeated(item: Any, metrics: Sequence[str]) -> list[Any]:
     """An item once for each primary metric, and for each metric whose beginning it names (not in a list of its own)."""
     whole = json.dumps(item)
-    if "{word}" in whole or "{metric}" in whole:
-        return [json.loads(whole.replace("{word}", word).replace("{metric}", _name(word))) for word in _words(metrics)]
+    if "{metric}" in whole:
+        return [json.loads(whole.replace("{metric}", metric)) for metric in _primaries(metrics)]
     own = item.values() if isinstance(item, dict) else [item]
     beginning = next(
         (found for text in own if isinstance(text, str) for found in re.findall(r"\w+/(?=\*)", text)), None
@@ -180,13 +180,11 @@ def _repeated(item: Any, metrics: Sequence[str]) -> list[Any]:
     ]
 
 
-def _words(metrics: Sequence[str]) -> list[str]:
-    """The words of the primary metrics that runs with these metrics have."""
-    return sorted({name.removesuffix(LOSS) for name in metrics if name.endswith(LOSS)}) or [TOP1.word]
-
-
-def _name(word: str) -> str:
-    return TOP1.name if word == TOP1.word else word
+def _primaries(metrics: Sequence[str]) -> list[str]:
+    """The names of the primary metrics of runs with these metrics: those of which runs have changes."""
+    beginning = change_name("val", "after", "")
+    found = {name.removeprefix(beginning) for name in metrics if name.startswith(beginning)}
+    return sorted(name for name in found if not name.endswith(SPREAD)) or [TOP1.name]
 
 
 def host(uri: str) -> str:

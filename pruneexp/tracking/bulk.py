@@ -11,12 +11,12 @@ import math
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pruneexp.tracking.databases import connected, is_database
 from pruneexp.tracking.naming import PARAM_LIMIT, TAG_LIMIT, within
-from pruneexp.tracking.runs import NewRun, Runs, Where, texts
+from pruneexp.tracking.runs import NewRun, Runs, Value, Where, texts
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -81,6 +81,23 @@ def replace(runs: Runs, outdated: Sequence[str], fresh: Sequence[NewRun]) -> Non
         connection.commit()
 
 
+def measure(runs: Runs, numbers: Mapping[str, Sequence[Value]]) -> None:
+    """Add metrics to runs, by id, that have none of these names."""
+    if not is_database(runs.uri):
+        for run_id, values in numbers.items():
+            runs.fill(runs.client.get_run(run_id), {}, values, {})
+        return
+    from sqlalchemy import insert
+
+    now, found = int(time.time() * 1000), defaultdict(list)
+    for run_id, values in numbers.items():
+        _add_metrics(found, run_id, values, now)
+    with connected(runs.uri) as connection:
+        for table, rows in found.items():
+            connection.execute(insert(table), rows)
+        connection.commit()
+
+
 def _heads(experiment_id: str, where: Where) -> Select[Any]:
     """The query for the first fields of a ``StoredRun``."""
     from mlflow.entities import LifecycleStage
@@ -106,7 +123,7 @@ def _heads(experiment_id: str, where: Where) -> Select[Any]:
 def _rows(runs: Runs, fresh: Sequence[NewRun], now: int) -> dict[Any, list[dict[str, Any]]]:
     """What these runs are in MLflow's tables, as its store writes them."""
     from mlflow.entities import LifecycleStage
-    from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric, SqlParam, SqlRun, SqlTag
+    from mlflow.store.tracking.dbmodels.models import SqlParam, SqlRun, SqlTag
     from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
     artifacts = runs.client.get_experiment(runs.experiment_id).artifact_location.rstrip("/")
@@ -126,13 +143,20 @@ def _rows(runs: Runs, fresh: Sequence[NewRun], now: int) -> dict[Any, list[dict[
         found[SqlParam] += [
             {"run_uuid": run_id, "key": key, "value": within(text, PARAM_LIMIT)} for key, text in params.items()
         ]
-        last = {value.name: value for value in sorted(one.values, key=lambda value: value.step)}
-        for table, values in ((SqlMetric, dict.fromkeys(one.values)), (SqlLatestMetric, last.values())):
-            found[table] += [
-                {"run_uuid": run_id, "key": key, "value": number, "step": step, "timestamp": now, "is_nan": False}
-                for key, number, step, _ in values
-            ]
+        _add_metrics(found, run_id, one.values, now)
     return found
+
+
+def _add_metrics(rows: dict[Any, list[dict[str, Any]]], run_id: str, values: Sequence[Value], now: int) -> None:
+    """Add what the values of a run are in MLflow's tables to the rows of these."""
+    from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric
+
+    last = {value.name: value for value in sorted(values, key=lambda value: value.step)}
+    for table, ordered in ((SqlMetric, dict.fromkeys(values)), (SqlLatestMetric, last.values())):
+        rows[table] += [
+            {"run_uuid": run_id, "key": key, "value": number, "step": step, "timestamp": now, "is_nan": False}
+            for key, number, step, _ in ordered
+        ]
 
 
 def _of_client(run: Run) -> StoredRun:

@@ -59,7 +59,7 @@ def failure_run(identity: Mapping[str, Any], reason: str, tags: Mapping[str, str
 
 
 def scan_run(scan: schema.Scan, config_yaml: str, environment: Mapping[str, Any]) -> NewRun:
-    """A scan: each layer as a series of changes of the primary metric over its pruned weights (permille).
+    """A scan: each layer as a series of changes of the primary metric on val, over its pruned weights (permille).
 
     The exact numbers are in ``sensitivity.json``.
     """
@@ -68,6 +68,11 @@ def scan_run(scan: schema.Scan, config_yaml: str, environment: Mapping[str, Any]
     files = {**_scan_file(scan), **about(config_yaml, environment)}
     tags = {**source(environment), **doubt, **_own("scan", scan.identity.scan_key)}
     return NewRun(scan_name(identity), tags, identity, list(_scan_metrics(scan)), files)
+
+
+def sweep_run(name: str) -> NewRun:
+    """The run that stands for a sweep: it holds files on all its curves together, and no numbers."""
+    return NewRun(name, {schema.SWEEP: name, schema.KIND: "sweep", schema.SCHEMA: schema.SCHEMA_VERSION}, {})
 
 
 def _own(kind: str, key: str) -> dict[str, str]:
@@ -99,7 +104,7 @@ def _scan_metrics(scan: schema.Scan) -> Iterator[Value]:
     yield Value(f"dense.{metric.name}", dense)
     for row in scan.rows:
         change, pruned = metric.change(dense, row.val[metric.name]), round(1000 * (1 - row.density))
-        yield Value(f"sensitivity/{row.group}/{metric.name}_change", change, pruned)
+        yield Value(f"sensitivity/{row.group}/val.change.{metric.name}", change, pruned)
 
 
 def _scan_file(scan: schema.Scan) -> dict[str, str]:

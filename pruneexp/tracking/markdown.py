@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pruneexp import schema
-from pruneexp.schema import TOP1, Metric
+from pruneexp.schema import Metric
 from pruneexp.tracking.naming import TAG_LIMIT
 
 #: The tag that holds a run's description.
@@ -52,23 +52,27 @@ def description(heading: str, points: Sequence[schema.TradeoffPoint]) -> str:
 
 
 def _head(metric: Metric) -> tuple[str, ...]:
-    name = "" if metric == TOP1 else f"{metric.name} "
-    loss = f"{metric.word} loss" + (", %" if metric.change_unit == "%" else "")
-    return ("budget", "density", "compression", f"val {name}before", f"val {name}after", loss, f"test {name}after")
+    val = metric.heading("val", "before"), metric.heading("val", "after"), metric.change_heading("val")
+    return ("budget", "density", "compression", *val, metric.heading("test", "after"), metric.change_heading("test"))
 
 
 def _cells(point: schema.TradeoffPoint) -> tuple[str, ...]:
     result, budget, metric = point.result, point.identity.budget, point.identity.primary
-    before, after, test = result.val.before, result.val.after[metric.name], result.test
+    val, test = result.val, result.test
     return (
         budget.text if point.identity.trial < 0 else f"trial {point.identity.trial}",
         f"{result.density:.4f}",
         f"{result.weights_total / max(1, result.weights_kept):.1f}x",
-        "" if before is None else f"{before[metric.name]:.2f}",
-        f"{after:.2f}",
-        f"{metric.loss(result.val.dense[metric.name], after):+.2f}",
-        "" if test is None else f"{test.after[metric.name]:.2f}",
+        "" if val.before is None else f"{val.before[metric.name]:.2f}",
+        *_after(val, metric),
+        *(("", "") if test is None else _after(test, metric)),
     )
+
+
+def _after(scores: schema.Scores, metric: Metric) -> tuple[str, str]:
+    """The score after retraining, and its change against the dense network."""
+    value = scores.after[metric.name]
+    return f"{value:.2f}", f"{metric.change(scores.dense[metric.name], value):+.2f}"
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ A summary can miss what another machine has just recorded; the next command mend
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -50,11 +51,25 @@ class Reports:
 
         ``say`` is told what is being done.
         """
+        self._complete()
         say("summarising its points")
         count, points = self._renew(_FINISHED)
         say(f"describing curves and searches of {len(points)} points")
         self._describe_all(points, _FAILED, {_KIND: "curve"}, {_KIND: "study"})
         return count
+
+    def _complete(self) -> None:
+        """Add the changes to points of earlier versions, which have losses under other names."""
+        lacking: dict[str, list[Value]] = {}
+        for run in bulk.find(self._runs, _FINISHED, ("params", "metrics")):
+            if not any(map(schema.is_change, run.metrics)) and (logged := _logged(run)) is not None:
+                lacking[run.run_id] = [
+                    Value(name, number)
+                    for name, number in schema.derived(logged.point).items()
+                    if schema.is_change(name) and math.isfinite(number)
+                ]
+        if any(lacking.values()):
+            bulk.measure(self._runs, lacking)
 
     def _renew(self, alike: Where, contest: str = "") -> tuple[int, Points]:
         """Make the summaries of points that meet a condition, and of one contest only: their number, and the points."""
@@ -140,11 +155,10 @@ def _merit(trial: schema.TradeoffPoint) -> float:
 def _series(points: Sequence[schema.TradeoffPoint]) -> Iterator[Value]:
     """The numbers of each point at its step."""
     for point in points:
-        numbers = {"density": point.result.density, **schema.derived(point)}
-        step, word = step_of(point.result.density), point.identity.primary.word
-        for name in ("density", schema.COMPRESSION, word + schema.LOSS, word + schema.LOSS_BEFORE):
-            if name in numbers:
-                yield Value(name, numbers[name], step)
+        numbers, step = {"density": point.result.density, **schema.derived(point)}, step_of(point.result.density)
+        for name, number in numbers.items():
+            if name in ("density", schema.COMPRESSION) or schema.is_change(name):
+                yield Value(name, number, step)
 
 
 def _totals(points: Sequence[schema.TradeoffPoint], failed: int) -> Iterator[Value]:

@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 #: MLflow draws a run in the colour that this tag of its own holds.
 COLOUR = "mlflow.runColor"
 
-#: Endings, after the word for the primary metric, of numbers that a summary has with their spread.
-_SPREADS = (schema.LOSS, schema.LOSS_TEST, "", "_test")
+#: Numbers that a summary has with their spread; ``{}`` is the name of the primary metric.
+_SPREADS = (
+    schema.change_name("val", "after", "{}"), schema.change_name("test", "after", "{}"),
+    "val.after.{}", "test.after.{}",
+)  # fmt: skip
 _MEANS = ("density", schema.COMPRESSION, schema.SECONDS, "epochs")
 #: Tables show every digit of a number: what a float adds to 0.2 is not worth a column's width.
 _DECIMALS = 6
@@ -105,9 +108,9 @@ def _doubts(points: Row) -> dict[str, str]:
     return {tag: f"{count} of {len(points)} points" for tag, count in counts.items() if count}
 
 
-def metrics_of(word: str) -> tuple[str, ...]:
-    """Every number that a summary can have of points whose primary metric has this word."""
-    spreads = [word + ending for ending in _SPREADS]
+def metrics_of(metric: str) -> tuple[str, ...]:
+    """Every number that a summary can have of points whose primary metric has this name."""
+    spreads = [name.format(metric) for name in _SPREADS]
     return (schema.SEEDS, *_MEANS, *spreads, *(name + schema.SPREAD for name in spreads))
 
 
@@ -116,7 +119,7 @@ def _values(row: Row) -> Iterator[Value]:
     common = set.intersection(*(set(each) for each in numbers))
     step = step_of(spread(each["density"] for each in numbers).mean)
     yield Value(schema.SEEDS, len(row), step)
-    spreads = [row[0].point.identity.primary.word + ending for ending in _SPREADS]
+    spreads = [name.format(row[0].point.identity.primary.name) for name in _SPREADS]
     for name in (name for name in (*_MEANS, *spreads) if name in common):
         found = spread(each[name] for each in numbers)
         yield Value(name, round(found.mean, _DECIMALS), step)
@@ -130,9 +133,9 @@ def _numbers(point: schema.TradeoffPoint) -> dict[str, float]:
     numbers = {
         **schema.derived(point),
         "density": result.density,
-        metric.word: result.val.after[metric.name],
+        f"val.after.{metric.name}": result.val.after[metric.name],
         "epochs": ledger.dense.epochs + ledger.retrain.epochs + ledger.scratch.epochs,
     }
     if result.test is not None:
-        numbers[f"{metric.word}_test"] = result.test.after[metric.name]
+        numbers[f"test.after.{metric.name}"] = result.test.after[metric.name]
     return {name: number for name, number in numbers.items() if abs(number) < _LARGEST}

@@ -9,12 +9,11 @@ from dataclasses import asdict, dataclass, field
 from pruneexp.cache.identity import short, stage_key
 from pruneexp.config.groups import LABELS, numbers
 from pruneexp.errors import JobFailed, UserError
-from pruneexp.experiment.display import change_heading
 from pruneexp.experiment.identity import AskedBy
 from pruneexp.experiment.pages import show_record
 from pruneexp.experiment.plan import make_plan
 from pruneexp.experiment.session import PointFailed, Record, Session
-from pruneexp.schema import Budget, Metric, doubts
+from pruneexp.schema import Budget, Metric, change_name, doubts
 from sweeps import checks
 from sweeps.bisection import Bracket, Measurement, bisect, certainly
 
@@ -70,7 +69,7 @@ class Knee:
                 )
             if meter.failures and all(math.isinf(each.mean) for each in found.measured):
                 raise JobFailed(f"no point could be computed: {meter.failures[0]}")
-            record.summarise({**self._numbers(found), "seeds": float(len(self.seeds))})
+            record.summarise({**_numbers(metric, found), "seeds": float(len(self.seeds))})
             self._show(session, metric, found)
             show_record(session, record, f"Study {name}")
 
@@ -81,17 +80,11 @@ class Knee:
         params = {group: session.choices[group] for group in LABELS}
         return session.open_study(key, name, {**params, "study": name, "epsilon": self.epsilon}), name
 
-    def _numbers(self, found: Bracket) -> Mapping[str, float]:
-        if found.within is None:
-            return {"knee.density": 1.0}
-        return {"knee.density": found.within.density, "knee.drop": found.within.mean}
-
     def _show(self, session: Session, metric: Metric, found: Bracket) -> None:
         display, percent = session.display, f"{100 * self.confidence:g} %"
-        drop = change_heading(metric, "drop on val")
         display.sheet(
-            ("density", "rate", drop, f"{percent} interval", "seeds"),
-            [_row(each, self.confidence) for each in sorted(found.measured, key=lambda each: -each.density)],
+            ("density", "rate", metric.change_heading("val"), f"{percent} interval", "seeds"),
+            [_row(metric, each, self.confidence) for each in sorted(found.measured, key=lambda each: -each.density)],
         )
         display.warn(session.job.overlooked)
         display.say(self._answer(metric, found))
@@ -143,8 +136,20 @@ class _Meter:
         return metric.loss(val.dense[metric.name], val.after[metric.name])
 
 
-def _row(of: Measurement, confidence: float) -> tuple[str, ...]:
-    low, high = of.interval(confidence)
+def _numbers(metric: Metric, found: Bracket) -> Mapping[str, float]:
+    if found.within is None:
+        return {"knee.density": 1.0}
+    change = f"knee.{change_name('val', 'after', metric.name)}"
+    return {"knee.density": found.within.density, change: _change(metric, found.within.mean)}
+
+
+def _change(metric: Metric, drop: float) -> float:
+    """The change of the metric that a loss is."""
+    return -drop if metric.direction == "maximize" else drop
+
+
+def _row(metric: Metric, of: Measurement, confidence: float) -> tuple[str, ...]:
+    low, high = sorted(_change(metric, end) for end in of.interval(confidence))
     interval = f"{low:+.2f} to {high:+.2f}" if math.isfinite(high) else ""
-    seeds = " ".join(f"{drop:+.2f}" for drop in of.drops)
-    return f"{of.density:g}", f"{1 / of.density:.1f}x", f"{of.mean:.2f}", interval, seeds
+    seeds = " ".join(f"{_change(metric, drop):+.2f}" for drop in of.drops)
+    return f"{of.density:g}", f"{1 / of.density:.1f}x", f"{_change(metric, of.mean):+.2f}", interval, seeds

@@ -40,7 +40,7 @@ REASON = "NaN in epoch 3"
 
 #: What tables must show besides: columns, and a value.
 WORDS = {
-    "seeds": ("accuracy_loss_std", "accuracy_loss_test_std", "reg"),
+    "seeds": ("val.change_after.top1_std", "test.change_after.top1_std", "reg"),
     "health": ("cache_hits", "seconds", "points_failed", "search"),
     "failures": (REASON,),
 }

@@ -38,7 +38,7 @@ def test_the_answer_lies_between_two_recorded_densities(folder: Path, capsys: py
     assert study.info.status == "FINISHED"
     answer = study.data.metrics["knee.density"]
     means = {density: statistics.fmean(lost) for density, lost in drops(folder).items()}
-    assert study.data.metrics["knee.drop"] == pytest.approx(means[answer])
+    assert study.data.metrics["knee.val.change_after.top1"] == pytest.approx(-means[answer])
     within = [density for density, mean in means.items() if mean <= 5]
     beyond = [density for density, mean in means.items() if mean > 5]
     assert min(within) == answer

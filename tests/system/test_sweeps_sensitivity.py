@@ -60,7 +60,7 @@ def test_a_scan_is_recorded_whole(folder: Path) -> None:
         assert row.bounds["top1_low"] <= row.val["top1"] - found["dense"]["top1"] <= row.bounds["top1_high"]
     assert found["images"] == len(built().setting.learner.data.value.val) == run.data.metrics["images"]
     assert run.data.metrics["dense.top1"] == found["dense"]["top1"] > 90
-    history = MlflowClient(default_uri(folder)).get_metric_history(run.info.run_id, "sensitivity/fc2/top1_change")
+    history = MlflowClient(default_uri(folder)).get_metric_history(run.info.run_id, "sensitivity/fc2/val.change.top1")
     assert sorted((mark.step, mark.value) for mark in history) == [
         (500, rows[2].val["top1"] - found["dense"]["top1"]),
         (950, rows[3].val["top1"] - found["dense"]["top1"]),

@@ -15,7 +15,7 @@ def test_a_description_never_outgrows_its_tag() -> None:
     many = [point(density=round(1 - number / 1000, 3)) for number in range(500)]
     text = markdown.description("all of them", many)
     assert len(text) <= 8000
-    assert "| d=0.999 | 0.9990 | 1.0x | 60.00 | 96.50 | +0.50 | 96.50 |" in text
+    assert "| d=0.999 | 0.9990 | 1.0x | 60.00 | 96.50 | -0.50 | 96.50 | -0.50 |" in text
 
 
 def test_a_heading_tells_both_penalties_and_the_settings() -> None:
@@ -37,8 +37,8 @@ def test_a_finished_curve_carries_series_and_table(tmp_path: Path) -> None:
         tracker.describe(run_id)
     run = client.get_run(run_id)
     assert "| d=0.1 |" in run.data.tags[markdown.TAG]
-    series = client.get_metric_history(run_id, "accuracy_loss")
-    assert [(one.step, one.value) for one in series] == [(50_000, 0.5), (90_000, 7.0)]
+    series = client.get_metric_history(run_id, "val.change_after.top1")
+    assert [(one.step, one.value) for one in series] == [(50_000, -0.5), (90_000, -7.0)]
     assert (run.data.metrics[schema.RECORDED], run.data.metrics[schema.FAILED]) == (2, 1)
 
 

@@ -73,7 +73,7 @@ def test_each_layer_is_a_series_over_its_pruned_weights(tracker: Tracker) -> Non
     assert run_id is not None
     client = client_of(tracker)
     for layer, changes in CHANGES.items():
-        history = client.get_metric_history(run_id, f"sensitivity/{layer}/top1_change")
+        history = client.get_metric_history(run_id, f"sensitivity/{layer}/val.change.top1")
         assert {mark.step: mark.value for mark in history} == {
             round(1000 * (1 - density)): change for density, change in changes.items()
         }
@@ -113,7 +113,7 @@ def test_more_numbers_than_a_request_takes_are_all_written(tracker: Tracker) -> 
     metrics = client_of(tracker).get_run(run_id).data.metrics
     assert len(metrics) == 46
     for n in (0, 39, 40, 43):  # on both sides of the thousandth
-        history = client_of(tracker).get_metric_history(run_id, f"sensitivity/layer{n:02}/top1_change")
+        history = client_of(tracker).get_metric_history(run_id, f"sensitivity/layer{n:02}/val.change.top1")
         assert {mark.step: mark.value for mark in history} == pytest.approx(
             {round(1000 * (1 - level)): -n - level for level in levels}
         )

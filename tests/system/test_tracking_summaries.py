@@ -38,11 +38,11 @@ def test_mean_standard_deviation_and_n_of_three_seeds() -> None:
     assert row.name == "l2 0.0005 · one_shot · prune · d=0.10 · layer_magnitude · lenet5 · 3 seeds"
     found = values(row)
     assert found[schema.SEEDS] == 3
-    assert found["accuracy_loss"] == pytest.approx(3.0)
-    assert found["accuracy_loss_std"] == pytest.approx(math.sqrt((4 + 1 + 9) / 2))
+    assert found["val.change_after.top1"] == pytest.approx(-3.0)
+    assert found["val.change_after.top1_std"] == pytest.approx(math.sqrt((4 + 1 + 9) / 2))
     assert found["density"] == pytest.approx(0.1)
     assert found[schema.COMPRESSION] == pytest.approx(10.0)
-    assert set(found) <= set(metrics_of("accuracy"))
+    assert set(found) <= set(metrics_of("top1"))
     assert "seed" not in row.params
     assert row.params["budget.value"] == "0.1"
 
@@ -74,7 +74,7 @@ def test_a_curve_has_a_value_per_budget_and_nothing_else_joins_it() -> None:
 def test_a_seed_that_was_recorded_again_counts_once_and_its_last_number_counts() -> None:
     _, row = summaries(recorded(point(after=90.0), point(after=96.0)))
     assert values(row)[schema.SEEDS] == 1
-    assert values(row)["accuracy_loss"] == pytest.approx(1.0)
+    assert values(row)["val.change_after.top1"] == pytest.approx(-1.0)
 
 
 def test_trials_of_a_search_are_no_repetitions() -> None:

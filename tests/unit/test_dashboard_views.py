@@ -28,11 +28,11 @@ def test_a_study_has_a_level_for_each_layer_and_its_name_in_title_and_search() -
     assert view.state["searchFilter"] == "tags.`pruneexp.kind` = 'point' AND params.`study` = 'mine'"
     assert view.state["selectedColumns"][-2:] == ["metrics.`level/fc2`", "metrics.`level/fc1`"]
     assert [chart["type"] for chart in charts(view)] == ["SCATTER", "SCATTER", "PARALLEL"]
-    assert charts(view)[-1]["selectedMetrics"] == ["level/fc2", "level/fc1", "density", "accuracy_loss"]
+    assert charts(view)[-1]["selectedMetrics"] == ["level/fc2", "level/fc1", "density", "val.change_after.top1"]
 
 
 def test_a_scan_has_a_chart_for_each_group_of_layers() -> None:
-    names = ['sensitivity/a"b/top1_change', "images", "sensitivity/fc/top1_change"]
+    names = ['sensitivity/a"b/val.change.top1', "images", "sensitivity/fc/val.change.top1"]
     view = board.filled("sensitivity", TEMPLATES["sensitivity"], names)
     assert [chart["metricKey"] for chart in charts(view)] == [names[0], names[2]]
     assert [chart["selectedMetricKeys"] for chart in charts(view)] == [[names[0]], [names[2]]]
@@ -42,7 +42,7 @@ def test_a_scan_has_a_chart_for_each_group_of_layers() -> None:
 def test_metrics_that_no_chart_is_about_are_hidden_because_mlflow_would_draw_each() -> None:
     view = board.filled("health", TEMPLATES["health"], ["seconds", "other"])
     shown = {chart["metricKey"] for chart in charts(view)}
-    assert {chart["metricKey"] for chart in charts(view, deleted=True)} == ({"other", *metrics_of("accuracy")} - shown)
+    assert {chart["metricKey"] for chart in charts(view, deleted=True)} == ({"other", *metrics_of("top1")} - shown)
 
 
 @pytest.mark.parametrize("name", TEMPLATES)

@@ -98,18 +98,26 @@ def test_a_metric_survives_as_text() -> None:
 def test_derived_numbers_are_named_after_the_metric() -> None:
     # dense 7; before 104 - 60 = 44, after 104 - 96.5 = 7.5
     found = schema.derived(as_text(point()))
-    losses = {name: number for name, number in found.items() if "loss" in name}
-    assert losses == {
-        "perplexity_loss": pytest.approx(100 * 0.5 / 7),
-        "perplexity_loss_test": pytest.approx(100 * 0.5 / 7),
-        "perplexity_loss_before": pytest.approx(100 * 37 / 7),
+    assert {name: number for name, number in found.items() if schema.is_change(name)} == {
+        "val.change_before.perplexity": pytest.approx(100 * 37 / 7),
+        "val.change_after.perplexity": pytest.approx(100 * 0.5 / 7),
+        "test.change_before.perplexity": pytest.approx(100 * 37 / 7),
+        "test.change_after.perplexity": pytest.approx(100 * 0.5 / 7),
     }
-    accuracy = schema.derived(point())
-    assert {name: number for name, number in accuracy.items() if "loss" in name} == {
-        "accuracy_loss": 0.5,
-        "accuracy_loss_test": 0.5,
-        "accuracy_loss_before": 37.0,
+    accuracy = schema.derived(point(val_after=96.75))
+    assert {name: number for name, number in accuracy.items() if schema.is_change(name)} == {
+        "val.change_before.top1": -37.0,
+        "val.change_after.top1": -0.25,
+        "test.change_before.top1": -37.0,
+        "test.change_after.top1": -0.5,
     }
+
+
+def test_the_headings_of_a_metric_name_the_split() -> None:
+    assert [TOP1.heading("val", "after"), TOP1.change_heading("test")] == ["val after", "test change"]
+    told = [PERPLEXITY.heading("val", "after"), PERPLEXITY.change_heading("test")]
+    assert told == ["val perplexity after", "test perplexity change, %"]
+    assert SHARE.change_heading("val") == "val error change"
 
 
 @pytest.mark.parametrize(("made", "name"), [(point(), "top1"), (as_text(point()), "perplexity")])

@@ -27,7 +27,7 @@ def test_a_point_is_recorded_under_the_names_of_its_metric() -> None:
     assert run.params["metric.name"] == "perplexity"
     found = values(run)
     assert found["val.after.perplexity"] == 7.5
-    assert found["perplexity_loss"] == pytest.approx(100 / 14)
+    assert found["val.change_after.perplexity"] == pytest.approx(100 / 14)
     assert not [name for name in found if "accuracy" in name or "top1" in name]
     made = read_point(json.loads(json.dumps(of_point(as_text(point()), {}))))
     assert made.point == as_text(point())
@@ -38,8 +38,8 @@ def test_a_point_of_classification_is_recorded_as_ever() -> None:
     assert not [name for name in run.params if name.startswith(("task", "metric"))]
     scores = [f"{split}.{moment}.{name}" for split in ("val", "test") for moment in ("dense", "after", "before")
               for name in ("loss", "top1", "top5")]  # fmt: skip
-    assert [name for name in values(run) if name.startswith(("val.", "test."))] == scores
-    assert {"accuracy_loss", "accuracy_loss_test", "accuracy_loss_before"} <= values(run).keys()
+    changes = [f"{split}.change_{when}.top1" for split in ("val", "test") for when in ("before", "after")]
+    assert [name for name in values(run) if name.startswith(("val.", "test."))] == [*changes, *scores]
 
 
 def test_a_scan_is_a_series_of_relative_changes() -> None:
@@ -47,7 +47,7 @@ def test_a_scan_is_a_series_of_relative_changes() -> None:
     assert values(run) == {
         "images": 200,
         "dense.perplexity": 5.0,
-        "sensitivity/fc1/perplexity_change": pytest.approx(6.0),
+        "sensitivity/fc1/val.change.perplexity": pytest.approx(6.0),
     }
 
 
@@ -65,9 +65,9 @@ def test_means_over_seeds_are_those_of_the_metric() -> None:
     made = [as_text(point(seed=seed, after=96.5 - 7 * seed)) for seed in (0, 1)]  # perplexities 7.5 and 14.5, against 7
     curve, row = summaries(LoggedPoint(f"run {number}", "", number, one) for number, one in enumerate(made))
     found = values(row)
-    assert found["perplexity"] == found["perplexity_test"] == 11.0
-    assert found["perplexity_loss"] == pytest.approx(100 * 4 / 7, abs=1e-6)
-    assert found["perplexity_loss_std"] == pytest.approx(100 * (7 / 2**0.5) / 7, abs=1e-6)
+    assert found["val.after.perplexity"] == found["test.after.perplexity"] == 11.0
+    assert found["val.change_after.perplexity"] == pytest.approx(100 * 4 / 7, abs=1e-6)
+    assert found["val.change_after.perplexity_std"] == pytest.approx(100 * (7 / 2**0.5) / 7, abs=1e-6)
     assert set(found) <= set(metrics_of("perplexity"))
     assert set(values(curve)) == set(found)
 
@@ -75,16 +75,18 @@ def test_means_over_seeds_are_those_of_the_metric() -> None:
 def test_networks_without_sense_have_no_mean() -> None:
     made = as_text(point(after=-1e300))
     _, row = summaries([LoggedPoint("run", "", 0, made)])
-    assert not [name for name in values(row) if name.startswith("perplexity")]
+    assert not [name for name in values(row) if "perplexity" in name]
     assert values(row)[schema.SEEDS] == 1
 
 
 def test_a_description_has_the_metric_in_its_heading() -> None:
     lines = markdown.description("curve", [as_text(point())]).splitlines()
-    assert "| val perplexity before | val perplexity after | perplexity loss, % | test perplexity after |" in lines[2]
-    assert "| 44.00 | 7.50 | +7.14 | 7.50 |" in lines[4]
+    moments = "| val perplexity before | val perplexity after | val perplexity change, % | test perplexity after |"
+    assert f"{moments} test perplexity change, % |" in lines[2]
+    assert "| 44.00 | 7.50 | +7.14 | 7.50 | +7.14 |" in lines[4]
     lines = markdown.description("curve", [point()]).splitlines()
-    assert "| val before | val after | accuracy loss | test after |" in lines[2]
+    assert "| val before | val after | val change | test after | test change |" in lines[2]
+    assert "| 60.00 | 96.50 | -0.50 | 96.50 | -0.50 |" in lines[4]
     assert "in perplexity on val" in markdown.search_heading("search", 3, PERPLEXITY)
 
 
@@ -94,23 +96,24 @@ TEMPLATES = {
 
 
 def test_a_view_has_the_charts_of_every_metric_and_none_of_both() -> None:
-    metrics = ["accuracy_loss", "perplexity_loss", "density", "level/fc"]
+    top1, perplexity = "val.change_after.top1", "val.change_after.perplexity"
+    metrics = [top1, f"{top1}_std", perplexity, "density", "level/fc"]
     view = board.filled("tradeoff", TEMPLATES["tradeoff"], metrics)
     shown = [chart["selectedMetricKeys"] for chart in view.state["compareRunCharts"] if not chart["deleted"]]
     assert shown == [
-        ["accuracy_loss"], ["perplexity_loss"], ["accuracy_loss"], ["perplexity_loss"],
-        ["accuracy_loss_std"], ["perplexity_loss_std"], ["accuracy_test"], ["perplexity_test"],
+        [perplexity], [top1], [perplexity], [top1],
+        [f"{perplexity}_std"], [f"{top1}_std"], ["test.after.perplexity"], ["test.after.top1"],
     ]  # fmt: skip
-    study = board.filled("study", TEMPLATES["study"], ["perplexity_loss", "level/fc"], "mine")
+    study = board.filled("study", TEMPLATES["study"], [perplexity, "level/fc"], "mine")
     charts = [chart for chart in study.state["compareRunCharts"] if not chart["deleted"]]
     assert [chart.get("yaxis", {}).get("key") for chart in charts] == [
-        "perplexity_loss", "val.after.perplexity", None,
+        perplexity, "val.after.perplexity", None,
     ]  # fmt: skip
-    assert charts[-1]["selectedMetrics"] == ["level/fc", "density", "perplexity_loss"]
-    assert "metrics.`accuracy_loss`" not in study.state["selectedColumns"]
+    assert charts[-1]["selectedMetrics"] == ["level/fc", "density", perplexity]
+    assert f"metrics.`{top1}`" not in study.state["selectedColumns"]
 
 
-def test_a_view_of_accuracies_names_what_it_ever_did() -> None:
-    view = board.filled("study", TEMPLATES["study"], ["accuracy_loss"], "mine")
+def test_a_view_of_runs_without_changes_is_about_accuracy() -> None:
+    view = board.filled("study", TEMPLATES["study"], ["density"], "mine")
     keys = [chart.get("yaxis", {}).get("key") for chart in view.state["compareRunCharts"] if not chart["deleted"]]
-    assert keys == ["accuracy_loss", "val.after.top1", None]
+    assert keys == ["val.change_after.top1", "val.after.top1", None]

@@ -1,0 +1,45 @@
+"""How people write the names of networks, data sets and other choices, for everything that is to be read.
+
+Records, CSV files and command lines keep the names that are typed; so do choices of a user's own. Knows no record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+#: By column of the records, then by the value there.
+DISPLAY_NAMES: Mapping[str, Mapping[str, str]] = {
+    "model": {
+        "lenet_300_100": "LeNet-300-100",
+        "lenet5": "LeNet-5",
+        "alexnet": "AlexNet",
+        "alexnet_torchvision": "AlexNet (torchvision)",
+        "vgg16": "VGG-16",
+        "vgg16_torchvision": "VGG-16 (torchvision)",
+        "lstm": "LSTM",
+        "transformer": "Transformer",
+    },
+    "data": {
+        "mnist": "MNIST",
+        "mnist5k": "MNIST (5,000 digits)",
+        "fashion_mnist": "Fashion-MNIST",
+        "cifar10": "CIFAR-10",
+        "cifar100": "CIFAR-100",
+        "imagenet": "ImageNet",
+        "topics": "Python's help topics",
+    },
+    "reg": {"none": "no penalty", "l1": "L1", "l2": "L2", "l1_then_l2": "L1 then L2", "weight_decay": "weight decay"},
+    "schedule": {"one_shot": "one-shot"},
+    "mode": {"scratch_e": "Scratch-E", "scratch_b": "Scratch-B"},
+}
+
+
+def display_name(column: str, value: object) -> str:
+    """How people write a value of a column of the records: ``LeNet-5`` for ``lenet5`` of ``model``."""
+    text = str(value)
+    return DISPLAY_NAMES.get(column, {}).get(text, text)
+
+
+def display_subject(model: str, data: str) -> str:
+    """``LeNet-5 on MNIST (5,000 digits)``."""
+    return f"{display_name('model', model)} on {display_name('data', data)}"
