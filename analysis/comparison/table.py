@@ -11,12 +11,11 @@ from analysis.names import display_name, display_subject
 from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
 from analysis.statistics import inference, paired, scoring
 from analysis.statistics.conditions import cell, joined, telling, text, texts, words
-from analysis.statistics.inference import Comparison, Verdict
+from analysis.statistics.inference import Comparison
 from pruneexp.summary.spread import Spread
 
 __all__ = ["data", "rows", "runs", "sheet"]
 
-SHOWN = True
 #: Sides with longer names are called by these in the cells, and told below the table.
 SHORT, LETTERS = 16, ("A", "B")
 #: What a table is of, whether or not it tells its lines apart.
@@ -98,12 +97,12 @@ def sheet(made: Compared) -> TableSheet:
     told = _told(made)
     qualities = any(not line.budget.startswith("density") for line in made.lines if line.budget)
     header = (*(name for name, _ in told), "Budget" if qualities else "Density", *names,
-              f"{names[1]} ahead by", "n", "Verdict", "Seeds needed")  # fmt: skip
+              f"{names[1]} ahead by", "95 % interval", "n", "Verdict")  # fmt: skip
     lines = []
     for line in made.lines:
         whose = [values[line.pairs[0].key] if len(line.pairs) == 1 else "all" for _, values in told]
         lines.append((*map(Cell, whose), *_cells(line, names)))
-    align = "l" * len(told) + "r" * 5 + "lr"
+    align = "l" * len(told) + "r" * 6 + "l"
     title = f"{made.sides[0]} against {made.sides[1]}: {made.metric.title} on {made.split}"
     return TableSheet(scoring.with_unit(made.metric, title), header, align, tuple(lines), _notes(made, names))
 
@@ -136,10 +135,14 @@ def _cells(line: ComparedBudget, names: Sequence[str]) -> Iterator[Cell]:
     for score, best in zip(line.scores, ("worse", "better"), strict=True):
         yield Cell(spread_text(score), ahead is not None and ahead.verdict == best)
     if ahead is None:
-        yield from map(Cell, (MISSING, MISSING, "unpaired: no verdict", ""))
+        yield from map(Cell, (MISSING, MISSING, MISSING, "unpaired: no verdict"))
         return
-    said: dict[Verdict, str] = {"better": f"{names[1]} better", "worse": f"{names[0]} better"}
-    yield from map(Cell, (scoring.with_interval(ahead), str(ahead.n), ahead.said(said), ahead.settled_by))
+    interval = MISSING
+    if ahead.low is not None and ahead.high is not None:
+        interval = f"[{scoring.signed(ahead.low, 2)}, {scoring.signed(ahead.high, 2)}]"
+    verdict = ahead.said({"better": f"{names[1]} better", "worse": f"{names[0]} better"})
+    needed = f" ({ahead.settled_by} seeds)" if ahead.settled_by else ""
+    yield from map(Cell, (scoring.signed(ahead.mean, 2), interval, str(ahead.n), verdict + needed))
 
 
 def _notes(made: Compared, names: Sequence[str]) -> tuple[str, ...]:
@@ -149,7 +152,7 @@ def _notes(made: Compared, names: Sequence[str]) -> tuple[str, ...]:
     if judged:
         notes.append(
             f"Mean ± sample standard deviation over the n seeds of both sides; bold: better. {second} ahead by: the "
-            f"differences of the same seed, in {unit}, positive where {second} is better; mean with its 95 % interval. "
+            f"differences of the same seed, in {unit}, positive where {second} is better; mean and its 95 % interval. "
             "Of a mean over budgets, one number counts for each seed."
         )
     if several := sum(one.n >= inference.FEWEST_SEEDS for one in judged):
@@ -157,7 +160,7 @@ def _notes(made: Compared, names: Sequence[str]) -> tuple[str, ...]:
         notes.append(
             f"One side is better where the difference is clear of zero (t test, 5 %, Holm over the {several} verdicts "
             f"of this table), and both are equivalent where it is surely within {margins} {unit}. Near the line: one "
-            "standard error more or less turns the verdict. Seeds needed: so many in all would probably settle it."
+            "standard error more or less turns the verdict. In brackets: so many seeds in all would probably settle it."
         )
     if made.out_of_range:
         notes.append(

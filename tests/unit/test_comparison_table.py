@@ -93,12 +93,12 @@ def test_several_pairs_have_a_mean_over_all() -> None:
 def test_the_better_side_is_bold_and_named() -> None:
     made = _compared(_curve("l1", {0.5: (0.0, 0.0, 0.0)}), _curve("l2", {0.5: (3.0, 3.1, 2.9)}))
     (row,) = table.sheet(made).rows
-    told = ["0.5", "91.00 ± 1.00", "94.00 ± 0.95", "+3.00 [+2.75, +3.25]", "3", "B better", ""]
+    told = ["0.5", "91.00 ± 1.00", "94.00 ± 0.95", "+3.00", "[+2.75, +3.25]", "3", "B better"]
     assert [cell.text for cell in row] == told
     assert [cell.bold for cell in row] == [False, False, True, False, False, False, False]
     made = _compared(_curve("l1", {0.5: (3.0, 3.1, 2.9)}), _curve("l2", {0.5: (0.0, 0.0, 0.0)}))
     (row,) = table.sheet(made).rows
-    assert (row[1].bold, row[2].bold, row[5].text) == (True, False, "A better")
+    assert (row[1].bold, row[2].bold, row[6].text) == (True, False, "A better")
 
 
 def test_less_perplexity_is_ahead() -> None:
@@ -114,13 +114,13 @@ def test_less_perplexity_is_ahead() -> None:
 
 def test_one_seed_gives_no_verdict() -> None:
     made = _compared([point(reg="l1")], [point(after=97.5)])
-    assert _cells(made) == [("0.1", "96.50", "97.50", "+1.00", "1", "n = 1: no verdict", "")]
+    assert _cells(made) == [("0.1", "96.50", "97.50", "+1.00", "–", "1", "n = 1: no verdict")]
     assert "A verdict takes 3 seeds that both sides have (seed=0,1,2)." in table.sheet(made).notes
 
 
 def test_other_seeds_are_unpaired() -> None:
     made = _compared([point(reg="l1", seed=0), point(reg="l1", seed=1)], [point(seed=5, after=97.5)])
-    assert _cells(made) == [("0.1", "96.50 ± 0.00", "97.50", "–", "–", "unpaired: no verdict", "")]
+    assert _cells(made) == [("0.1", "96.50 ± 0.00", "97.50", "–", "–", "–", "unpaired: no verdict")]
     assert any(note.startswith("Unpaired: the sides share no seed there") for note in table.sheet(made).notes)
     (row,) = table.rows(made)
     assert (row.verdict, row.n, row.p, row.first_n, row.second_n) == ("unpaired", 0, None, 2, 1)
@@ -141,7 +141,7 @@ def test_sides_of_long_names_are_letters() -> None:
     frame = sided([point(reg="l1")], [point()])
     frame["side"] = frame["side"].map({"A": "demo6,reg=l1,schedule=one_shot", "B": "demo6,reg=l2"})
     made = table.sheet(table.data(frame))
-    assert made.header == ("Density", "A", "B", "B ahead by", "n", "Verdict", "Seeds needed")
+    assert made.header == ("Density", "A", "B", "B ahead by", "95 % interval", "n", "Verdict")
     assert made.notes[0].startswith("A: demo6,reg=l1,schedule=one_shot. B: demo6,reg=l2. What differs: ")
 
 
