@@ -56,10 +56,6 @@ class Publication(NamedTuple):
         material: Material = getattr(self.module(), "MADE_OF", "points")
         return material
 
-    def is_shown(self) -> bool:
-        """Whether its file declares ``SHOWN``: the table is printed to the terminal too."""
-        return bool(getattr(self.module(), "SHOWN", False))
-
     def own_code(self) -> bytes:
         """The content of a user's file, which decides what it makes; ours is known by all of this package."""
         return b"" if self.own is None else self.own.read_bytes()

@@ -5,6 +5,7 @@ Knows the contract of figures and tables (``analysis.figures``), none of them by
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,8 +18,10 @@ import pandas as pd
 from analysis.drawing import style
 from analysis.publishing import catalogue, provenance, upkeep
 from analysis.publishing.catalogue import Publication
+from analysis.publishing.latex import latex
 from analysis.publishing.materials import Supply
-from analysis.publishing.sheet import csv_text, latex, markdown
+from analysis.publishing.plain import plain
+from analysis.publishing.sheet import TableSheet, csv_text, markdown, sheet_of
 from analysis.records import frames
 from analysis.statistics import doubts, selection
 from pruneexp.errors import UserError
@@ -84,13 +87,16 @@ def files(publication: Publication, name: str, frame: pd.DataFrame, options: Map
     made = module.data(frame, **_only(options, module.data))
     source = provenance.of(name, options, frame, module.runs(made), publication.own_code())
     rows = list(module.rows(made))
+    content, beside = {f"{name}.csv": csv_text(rows, rows[0]._fields).encode()}, {}
     if publication.kind == "figure":
-        content = _figure(module, name, made, source, _only(options, style.pictures))
+        content |= _figure(module, name, made, source, _only(options, style.pictures))
     else:
         shown = {run for row in rows for run in row.runs.split()}
-        content = _table(module, name, made, source, doubts.notes(frame, shown))
-    content[f"{name}.csv"] = csv_text(rows, rows[0]._fields).encode()
-    content[upkeep.SIDECAR.format(name)] = source.sidecar(content)
+        sheet = module.sheet(made)
+        sheet = sheet._replace(notes=(*sheet.notes, *doubts.notes(frame, shown)))
+        content |= _table(name, sheet, source)
+        beside = {"table": sheet._asdict()}
+    content[upkeep.SIDECAR.format(name)] = source.sidecar(content, **beside)
     return content
 
 
@@ -111,10 +117,10 @@ def write(folder: Path, content: Mapping[str, bytes]) -> list[Path]:
     return [folder / name for name in content]
 
 
-def shown(paths: Iterable[Path]) -> str:
-    """The table among these files as Markdown, without the comment on what it was made from."""
-    (path,) = (path for path in paths if path.suffix == ".md")
-    return path.read_text(encoding="utf-8").partition("\n<!--")[0]
+def text(paths: Iterable[Path], width: int, *, styled: bool) -> str:
+    """The table among these files, for a terminal (``analysis.publishing.plain``)."""
+    (path,) = (path for path in paths if path.name.endswith(upkeep.SIDECAR.format("")))
+    return plain(sheet_of(json.loads(path.read_text(encoding="utf-8"))["table"]), width, styled=styled)
 
 
 def _only(options: Mapping[str, Any], maker: Callable[..., Any]) -> dict[str, Any]:
@@ -137,10 +143,6 @@ def _figure(
     return {f"{name}{suffix}": content for suffix, content in style.pictures(drawn, about, **options).items()}
 
 
-def _table(
-    module: ModuleType, name: str, made: Any, source: provenance.Provenance, notes: tuple[str, ...]
-) -> dict[str, bytes]:
-    sheet = module.sheet(made)
-    sheet = sheet._replace(notes=(*sheet.notes, *notes))
+def _table(name: str, sheet: TableSheet, source: provenance.Provenance) -> dict[str, bytes]:
     texts = {f"{name}.md": markdown(sheet, source.lines()), f"{name}.tex": latex(sheet, source.lines())}
     return {file: text.encode() for file, text in texts.items()}
