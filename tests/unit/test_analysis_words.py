@@ -85,7 +85,7 @@ class TestSettings:
         assert set(rows["prune_settings"]) == {"no exempt", "exempt fc1 and fc2"}
 
     def test_what_has_a_name_is_not_told_again(self) -> None:
-        made = [self.one(f"hash {keep} {heat}", {"score": {"temperature": heat}}, min_keep=keep)
+        made = [self.one(f"{keep}hash{heat}", {"score": {"temperature": heat}}, min_keep=keep)
                 for keep in (1, 8) for heat in (0.5, 2.0)]  # fmt: skip
         rows = self.told(*made)
         assert set(zip(rows["min_keep"], rows["prune_settings"], strict=True)) == {
