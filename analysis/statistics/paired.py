@@ -37,7 +37,8 @@ def against(own: pd.DataFrame, other: pd.DataFrame, metric: Metric) -> pd.DataFr
     Empty where they share none.
     """
     both = own.merge(other, on=_PLACE, suffixes=("", "_other"))
-    return both.assign(difference=scoring.gain(metric, frames.changes(metric, both["value_other"], both["value"])))
+    difference = scoring.gain(metric, frames.changes(metric, both["value_other"], both["value"]))
+    return both.assign(difference=difference).dropna(subset=["difference"])
 
 
 def against_dense(own: pd.DataFrame) -> pd.DataFrame:
