@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from analysis.commands import compare, listing, options
 from analysis.commands.making import Making
+from analysis.commands.reporting import SUMMARY, Reporting
 from analysis.publishing.catalogue import publications
 from pruneexp.errors import UserError, guess
 from pruneexp.terminal import read_no_further, replace_unwritable
@@ -55,6 +56,8 @@ def commands(plugins: Path | None) -> dict[str, Command]:
     made["compare"] = Command(compare.SUMMARY, compare.add_arguments, compare.run)
     everything = Making(list(known.values()))
     made["all"] = Command("every figure and table.", everything.add_arguments, everything.run)
+    reporting = Reporting(everything)
+    made["report"] = Command(SUMMARY, reporting.add_arguments, reporting.run)
     return made
 
 

@@ -78,7 +78,7 @@ def supply(given: argparse.Namespace, wanted: Iterable[Material], experiments: S
     logged, notes = materials.read(given.tracking_uri, experiments, wanted, None if given.no_copy else COPIES)
     say_notes(notes)
     place = f"experiment {', '.join(experiments)}" if experiments else "the store"
-    return materials.Supply(logged, chosen, given.tracking_uri, place)
+    return materials.Supply(logged, chosen, given.tracking_uri, place, notes)
 
 
 def say_notes(sentences: Iterable[str]) -> None:

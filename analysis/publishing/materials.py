@@ -72,13 +72,14 @@ SOURCES: Mapping[Material, MaterialSource] = {
 class Supply:
     """All that was read, by material; of it, ``conditions`` choose, which have the values that a column may have.
 
-    ``place`` says where in the store at ``uri`` it was looked for.
+    ``place`` says where in the store at ``uri`` it was looked for, ``notes`` what was left out when it was read.
     """
 
     logged: Mapping[Material, pd.DataFrame]
     conditions: Mapping[str, Sequence[str]]
     uri: str
     place: str
+    notes: Sequence[str] = ()
 
     def chosen(self, material: Material) -> pd.DataFrame:
         """Everything that was logged and meets the conditions.

@@ -33,8 +33,8 @@ class ClientStore:
         self._uri = uri
         self._client = _client(uri)
 
-    def experiments(self) -> Sequence[str]:
-        return sorted(experiment.name for experiment in self._experiments())
+    def experiments(self) -> Mapping[str, str]:
+        return dict(sorted((experiment.name, str(experiment.experiment_id)) for experiment in self._experiments()))
 
     def runs(self, kind: RunKind, experiments: Sequence[str]) -> Sequence[RawRun]:
         names = self._names(experiments)

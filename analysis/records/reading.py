@@ -134,7 +134,7 @@ def _book(
 
 
 def _chosen(store: TrackingStore, uri: str, experiments: Sequence[str] | None) -> Sequence[str]:
-    existing = store.experiments()
+    existing = list(store.experiments())
     for name in experiments or ():
         if name not in existing:
             known = ", ".join(existing) or "none"

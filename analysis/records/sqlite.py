@@ -80,10 +80,10 @@ class SqliteStore:
     path: Path
     client: Callable[[], TrackingStore]
 
-    def experiments(self) -> Sequence[str]:
+    def experiments(self) -> Mapping[str, str]:
+        query = "SELECT name, experiment_id FROM experiments WHERE lifecycle_stage = 'active' ORDER BY name"
         with self._open() as connection:
-            rows = connection.execute("SELECT name FROM experiments WHERE lifecycle_stage = 'active' ORDER BY name")
-            return [str(name) for (name,) in rows]
+            return {str(name): str(number) for name, number in connection.execute(query)}
 
     def runs(self, kind: RunKind, experiments: Sequence[str]) -> Sequence[RawRun]:
         with self._open() as connection:
