@@ -15,10 +15,10 @@ from pruneexp.schema import TradeoffPoint
 from tests.contracts.points import logged, point, tracking_file
 
 
-def _side(reg: str, more: float, **settings: str) -> list[TradeoffPoint]:
+def _side(reg: str, more: float, criterion: str = "layer_magnitude") -> list[TradeoffPoint]:
     """Three seeds at two densities; the accuracies of the seeds are a tenth of a point apart."""
     return [
-        point(reg=reg, seed=seed, density=density, after=95.0 + more + seed / 10, **settings)
+        point(reg=reg, seed=seed, density=density, criterion=criterion, after=95.0 + more + seed / 10)
         for seed in range(3)
         for density in (0.5, 0.1)
     ]
@@ -46,7 +46,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _rows(folder: Path) -> list[dict[str, str]]:
-    (path,) = (folder / "reports").glob("*.csv")
+    (path,) = (path for path in (folder / "reports").glob("*.csv") if "-mnist5k-" not in path.name)
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
@@ -82,7 +82,15 @@ def test_files_and_where_they_come_from(folder: Path, capsys: pytest.CaptureFixt
     assert main(["compare", "reg=l1", "reg=l2"]) == 0
     stem = "reports/compare-reg_l1-reg_l2"
     told = capsys.readouterr().out.splitlines()
-    assert {f"{stem}.{end}" for end in ("md", "tex", "csv", "provenance.json")} <= set(told)
+    figure = f"{stem}-mnist5k-lenet5"
+    tables, pictures = ("md", "tex", "csv", "provenance.json"), ("png", "svg", "csv", "provenance.json")
+    expected = {f"{stem}.{end}" for end in tables} | {f"{figure}.{end}" for end in pictures}
+    assert expected <= set(told)
+    assert {path.name for path in Path("reports").iterdir()} == {Path(name).name for name in expected}
+    with Path(f"{figure}.csv").open(encoding="utf-8", newline="") as file:
+        drawn = list(csv.DictReader(file))
+    assert sorted(float(row["y_mean"]) for row in drawn) == [95.1, 95.1, 97.1, 97.1]
+    assert {row["curve"] for row in drawn} == {"L1", "L2"}
     record = json.loads(Path(f"{stem}.provenance.json").read_text())
     assert len(record["runs"]) == 12
     assert "python -m analysis compare" in Path(f"{stem}.md").read_text()
@@ -91,6 +99,17 @@ def test_files_and_where_they_come_from(folder: Path, capsys: pytest.CaptureFixt
 def test_a_margin_makes_sides_equivalent(folder: Path) -> None:
     assert main(["compare", "reg=l1", "reg=l2", "--margin", "3"]) == 0
     assert {row["verdict"] for row in _rows(folder)} == {"equivalent"}
+
+
+def test_of_two_networks_there_is_a_table_and_no_figure(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = [point(model="lenet5", seed=seed) for seed in range(3)]
+    second = [point(model="vgg16", seed=seed, after=98.0) for seed in range(3)]
+    tracking_file(folder / "networks.db", logged(*first, *second))
+    assert main(["compare", "model=lenet5", "model=vgg16", "--tracking-uri", "networks.db"]) == 0
+    said = "there is no figure: a picture is of one network, and the sides are of different ones."
+    assert said in capsys.readouterr().err
+    (row,) = _rows(folder)
+    assert (row["ahead_mean"], row["verdict"]) == ("1.5", "better")
 
 
 @pytest.mark.parametrize(
