@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.drawing import axes as axis
 from analysis.drawing import ink, panels
 from analysis.drawing.style import FAINT, Line, page_width, sequence, type_size
+from analysis.names import display_subject
 from analysis.records.frames import SUBJECT
 from analysis.statistics import digitised, layer_curves, scoring
 from analysis.statistics.conditions import joined
@@ -191,7 +192,7 @@ def draw(made: SensitivityCurves) -> Figure:
         words=caption(made), heading=6.0 if len(made.ways) > 1 else 4.6,
         between=6.5 + is_stacked * panels.legend_height(**size, legends=names, share=1),
     )  # fmt: skip
-    figure = ink.paper(page, f"{made.model} on {made.data}")
+    figure = ink.paper(page, display_subject(made.model, made.data))
     for place, (way, panel) in enumerate((way, panel) for way in made.ways for panel in looks):
         axes = figure.add_axes(page.box(place))
         _panel(axes, made, way, panel, looks[panel])

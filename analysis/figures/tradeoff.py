@@ -11,6 +11,7 @@ from analysis.drawing import axes as axis
 from analysis.drawing import ink, levels, panels
 from analysis.drawing.axes import Span
 from analysis.drawing.style import FAINT, Line, page_width, panels_across, paper_line, type_size
+from analysis.names import display_subject
 from analysis.records.frames import Split
 from analysis.statistics import digitised, extents, scoring
 from analysis.statistics.conditions import joined
@@ -254,7 +255,7 @@ def draw(made: Tradeoff) -> Figure:
         height=panels.height(page_width(), columns), legends=[names], words=caption(made),
         heading=6.0 if found.family.facets else 4.4, between=_BETWEEN,
     )  # fmt: skip
-    figure = ink.paper(page, f"{found.model} on {found.data}")
+    figure = ink.paper(page, display_subject(found.model, found.data))
     for place, facet in enumerate(facets):
         axes = figure.add_axes(page.box(place))
         _panel(axes, made, [curve for curve in made.curves if curve.facet == facet])

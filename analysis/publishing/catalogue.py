@@ -146,6 +146,12 @@ def add_options(group: argparse._ArgumentGroup, modules: Iterable[ModuleType]) -
             group.add_argument(flag, type=kind, default=argparse.SUPPRESS, help=text, metavar=_METAVARS.get(kind))
 
 
+def only(given: Mapping[str, Any], maker: Callable[..., Any]) -> dict[str, Any]:
+    """Those of the given options that a function takes."""
+    known = options(maker)
+    return {name: value for name, value in given.items() if name in known}
+
+
 def chosen(module: ModuleType, given: argparse.Namespace) -> dict[str, Any]:
     """The options that this module, or the picture it makes, understands, of those given."""
     known = [name for maker in makers(module) for name in options(maker)]

@@ -14,9 +14,9 @@ import pandas as pd
 
 from analysis import records
 from analysis.publishing.catalogue import Material
-from analysis.records import frames, layer_frames, scan_frames
+from analysis.records import frames, layer_frames, parents, scan_frames
 from analysis.records.runs import Logbook, LoggedScan
-from analysis.statistics import selection
+from analysis.statistics import selection, settings
 from pruneexp.errors import UserError, redact
 
 
@@ -104,7 +104,11 @@ class Supply:
             UserError: the material is of one record only, and several were chosen.
         """
         source = SOURCES[material]
-        return source.completed(selection.latest(selection.newer(self.chosen(material)), source.kind), self.uri)
+        return source.completed(selection.latest(selection.newer(self.in_words(material)), source.kind), self.uri)
+
+    def in_words(self, material: Material) -> pd.DataFrame:
+        """What was chosen, with words for the hashes that tell records apart; raises as ``chosen`` does."""
+        return in_words(self.chosen(material), SOURCES[material].kind, self.uri)
 
     def remarks(self) -> Iterator[str]:
         """Sentences on each kind of record: how many were logged again later, and how many by earlier versions."""
@@ -127,6 +131,22 @@ class Supply:
                 )
             if single < new:
                 yield f"{new - single} of {new} {noun}s were logged again later and are left out"
+
+
+def in_words(rows: pd.DataFrame, kind: frames.Kind, uri: str) -> pd.DataFrame:
+    """The same rows with words for the hashes that tell them apart (``analysis.statistics.settings``)."""
+
+    def configurations(run_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        over = {run_id: run_id for run_id in run_ids}  # a scan carries its own, a point is under a curve or a study
+        if kind is frames.POINTS:
+            found = parents.parents(uri, sorted(rows["experiment"].unique()))
+            by_column = {parent.column: parent.run_id for parent in found}
+            chosen = rows.set_index("run_id").loc[list(run_ids), ["study", "curve_key"]]
+            over = {run_id: by_column.get(study or curve, "") for run_id, study, curve in chosen.itertuples()}
+        origins = parents.origins(uri, sorted(set(over.values())))
+        return {run_id: origins[above].config for run_id, above in over.items() if above in origins}
+
+    return settings.told(rows, kind, configurations)
 
 
 def with_sweeps(rows: pd.DataFrame, kind: frames.Kind, uri: str) -> pd.DataFrame:

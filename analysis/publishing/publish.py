@@ -16,8 +16,8 @@ from typing import Any
 import pandas as pd
 
 from analysis.drawing import style
-from analysis.publishing import catalogue, provenance, upkeep
-from analysis.publishing.catalogue import Publication
+from analysis.publishing import provenance, upkeep
+from analysis.publishing.catalogue import Publication, only
 from analysis.publishing.latex import latex
 from analysis.publishing.materials import Supply
 from analysis.publishing.plain import plain
@@ -84,12 +84,12 @@ def files(publication: Publication, name: str, frame: pd.DataFrame, options: Map
         UserError: the frame has nothing for it to show.
     """
     module = publication.module()
-    made = module.data(frame, **_only(options, module.data))
+    made = module.data(frame, **only(options, module.data))
     source = provenance.of(name, options, frame, module.runs(made), publication.own_code())
     rows = list(module.rows(made))
     content, beside = {f"{name}.csv": csv_text(rows, rows[0]._fields).encode()}, {}
     if publication.kind == "figure":
-        content |= _figure(module, name, made, source, _only(options, style.pictures))
+        content |= _figure(module, name, made, source, only(options, style.pictures))
     else:
         shown = {run for row in rows for run in row.runs.split()}
         sheet = module.sheet(made)
@@ -121,12 +121,6 @@ def text(paths: Iterable[Path], width: int, *, styled: bool) -> str:
     """The table among these files, for a terminal (``analysis.publishing.plain``)."""
     (path,) = (path for path in paths if path.name.endswith(upkeep.SIDECAR.format("")))
     return plain(sheet_of(json.loads(path.read_text(encoding="utf-8"))["table"]), width, styled=styled)
-
-
-def _only(options: Mapping[str, Any], maker: Callable[..., Any]) -> dict[str, Any]:
-    """Those of the options that a function takes."""
-    known = catalogue.options(maker)
-    return {name: value for name, value in options.items() if name in known}
 
 
 def _figure(

@@ -10,7 +10,20 @@ from typing import Any
 
 from analysis.statistics.wording import ABSENT, hashed, phrase, words
 
-__all__ = ["ABSENT", "RETRAINING", "cell", "hashed", "joined", "phrase", "telling", "text", "texts", "varying", "words"]
+__all__ = [
+    "ABSENT",
+    "RETRAINING",
+    "cell",
+    "hashed",
+    "joined",
+    "kinds",
+    "phrase",
+    "telling",
+    "text",
+    "texts",
+    "varying",
+    "words",
+]
 
 #: What has no say in a network that has not been retrained yet.
 RETRAINING = ("retrain_scope", "retrain_epochs", "retrain_lr_factor", "retrain_schedule", "reg_retrain_strength")
@@ -43,7 +56,7 @@ def telling(keys: Iterable[Mapping[str, Any]], names: Sequence[str]) -> tuple[st
     found = list(keys)
     needed = [name for name in varying(found, names) if not hashed(name) and not _follows(name, found)]
     for name in (name for name in names if hashed(name)):
-        if _kinds(found, needed) < _kinds(found, (*needed, name)):
+        if kinds(found, needed) < kinds(found, (*needed, name)):
             needed.append(name)
     return tuple(name for name in names if name in needed)
 
@@ -73,7 +86,7 @@ def text(value: Any) -> str:
 def _follows(name: str, keys: Sequence[Mapping[str, Any]]) -> bool:
     parents = _FOLLOWS.get(name, ())
     known = [parent for parent in parents if parent in keys[0]]
-    return bool(known) and _kinds(keys, known) == len({(*(key[one] for one in known), _own(key, name)) for key in keys})
+    return bool(known) and kinds(keys, known) == len({(*(key[one] for one in known), _own(key, name)) for key in keys})
 
 
 def _own(key: Mapping[str, Any], name: str) -> Any:
@@ -82,6 +95,7 @@ def _own(key: Mapping[str, Any], name: str) -> Any:
     return "the same" if same else key[name]
 
 
-def _kinds(keys: Sequence[Mapping[str, Any]], names: Iterable[str]) -> int:
+def kinds(keys: Sequence[Mapping[str, Any]], names: Iterable[str]) -> int:
+    """How many of the keys differ in these names."""
     wanted = tuple(names)
     return len({tuple(key[name] for name in wanted) for key in keys})

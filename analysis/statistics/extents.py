@@ -41,7 +41,7 @@ def of_y(
     (lowest, top), limit = least or LEAST[y.measured], MOST[y.measured]
     retrained = [gain(mark.y.mean) for moment, mark in marks if moment != "before"]
     retrained = retrained or [gain(mark.y.mean) for _, mark in marks]
-    deepest = min((each for each in retrained if each >= limit / 1.1), default=0.0)
+    deepest = min((each for each in retrained if each >= limit / 1.1), default=min(retrained))  # all have collapsed
     highest = max(gain(end) for _, mark in marks for end in (mark.y.low, mark.y.high))
     ends = min(lowest, floor(2.2 * deepest) / 2), max(top, ceil(2.2 * highest) / 2)
     values = [y.better * (best + unit * end) for end in ends]

@@ -8,12 +8,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from analysis.names import display_name
+
 #: What stands for a value that is absent, in texts and on the command line.
 ABSENT = "none"
 
 #: Conditions whose values say by themselves what they are of.
-_PLAIN = ("criterion", "schedule", "mode", "optimizer", "precision", "moment", "side", "task", "metric.name")
-_REGULARISERS = {"l1": "L1", "l2": "L2", "l1_then_l2": "L1 then L2", "none": "no penalty"}
+_PLAIN = (
+    "model",
+    "data",
+    "reg",
+    "criterion",
+    "schedule",
+    "mode",
+    "optimizer",
+    "precision",
+    "moment",
+    "side",
+    "task",
+    "metric.name",
+)
 _MOMENTS = {"before": "before retraining", "after": "after retraining", "rounds": "after rounds of retraining"}
 #: What is said of a value, by the condition.
 _PHRASES: Mapping[str, str] = {
@@ -52,8 +66,6 @@ def phrase(name: str, key: Mapping[str, Any]) -> str:
     value = key[name]
     if name in ("train_epochs", "retrain_epochs"):
         return _epochs(name, key)
-    if name == "reg":
-        return _REGULARISERS.get(value, str(value))
     if name == "moment":
         return _MOMENTS.get(value, str(value))
     if value is None or value == "":
@@ -61,7 +73,7 @@ def phrase(name: str, key: Mapping[str, Any]) -> str:
     if hashed(name):
         return _of_hash(name, str(value))
     if name in _PLAIN:
-        return str(value)
+        return display_name(name, value)
     return _PHRASES.get(name, _spaced(name) + " {}").format(number(value))
 
 

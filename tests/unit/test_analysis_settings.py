@@ -236,9 +236,9 @@ def test_the_list_has_a_line_for_each_setting(
     lines = [line.split() for line in capsys.readouterr().out.splitlines()[1:5]]
     assert [line[5:7] for line in lines] == [
         ["criterion", "reg_strength"],
-        ["layer_magnitude", "1e-05"],
-        ["layer_magnitude", "0.001"],
-        ["layer_magnitude", "0.0005"],
+        ["layer_magnitude", "1e-5"],
+        ["layer_magnitude", "1e-3"],
+        ["layer_magnitude", "5e-4"],
     ]
 
 

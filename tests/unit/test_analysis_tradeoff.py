@@ -180,6 +180,7 @@ class TestAxes:
         collapsed = data(logged(point(after=95.0, before=95.0), point(density=0.01, after=10.0, before=10.0)))
         assert collapsed.y == (-2.5, 0.5)  # 1.1 times the 2 points that the other loses, in halves
         assert data(logged(point(after=89.0, before=10.0))).y[0] == -9.0
+        assert data(logged(point(after=17.0, before=10.0))).y[0] == -88.0  # where all collapse, all are shown
         assert data(logged(point(after=99.0))).y[1] == 2.5
 
     @pytest.mark.parametrize(

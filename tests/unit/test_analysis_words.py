@@ -1,0 +1,113 @@
+"""What is told of settings: values with their names, and words of the configuration in the place of hashes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from analysis.figures import tradeoff
+from analysis.records import frames
+from analysis.statistics import selection, settings
+from analysis.statistics.wording import number, phrase, words
+from pruneexp.schema import TradeoffPoint
+from tests.contracts.points import logged, point, with_settings
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("reg", "l1_then_l2", "L1 then L2"),
+        ("reg", "mine", "mine"),
+        ("reg_strength", 1e-4, "λ = 1e-4"),
+        ("reg_strength", 2.5e-5, "λ = 2.5e-5"),
+        ("reg_strength", 0.0, "λ = 0"),
+        ("retrain_lr_factor", 0.1, "first rate × 0.1"),
+        ("min_keep", 8, "min keep 8"),
+        ("rounds", 5.0, "5 rounds"),
+        ("exclude", None, "no exclude"),
+        ("criterion", "layer_magnitude", "layer_magnitude"),
+        ("a_key_of_tomorrow", 3, "a key of tomorrow 3"),
+        ("retrain_epochs", 0, "no retraining"),
+        ("retrain_epochs", 1, "1 epoch of retraining"),
+    ],
+)
+def test_a_condition_says_what_its_value_is_of(name: str, value: Any, told: str) -> None:
+    assert phrase(name, {name: value}) == told
+
+
+def test_epochs_of_training_and_retraining_are_one_phrase() -> None:
+    key = {"train_epochs": 6, "retrain_epochs": 2.0, "criterion": "random"}
+    assert words(key, ("criterion", "train_epochs", "retrain_epochs")) == "random, 6 + 2 epochs"
+    assert words(key, ("retrain_epochs",)) == "6 + 2 epochs"
+    assert words(key, ("train_epochs",)) == "6 epochs of training"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [(0.5, "0.5"), (30.0, "30"), (1e-6, "1e-6"), (1.25e-3, "1.25e-3"), (7, "7")]
+)
+def test_numbers_are_written_as_people_do(value: float, told: str) -> None:
+    assert number(value) == told
+    assert float(told) == value
+
+
+class TestSettings:
+    """Points whose hashes stand for configurations, which are handed out as a store would."""
+
+    def told(self, *made: tuple[TradeoffPoint, Mapping[str, Any]]) -> pd.DataFrame:
+        records = logged(*(one for one, _ in made))
+        configurations = {record.run_id: config for record, (_, config) in zip(records, made, strict=True)}
+
+        def read(run_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+            return {run_id: configurations[run_id] for run_id in run_ids if configurations[run_id]}
+
+        return settings.told(selection.latest(frames.frame(records)), frames.POINTS, read)
+
+    def one(self, hashed: str, config: Mapping[str, Any], **other: Any) -> tuple[TradeoffPoint, Mapping[str, Any]]:
+        made = with_settings(point(before=None), prune_settings=hashed, point_key=f"{hashed} {other}", **other)
+        return made, {"criterion": {"min_keep": other.get("min_keep", 1), **config}, "seed": 1}
+
+    def test_a_hash_becomes_the_values_that_differ(self) -> None:
+        rows = self.told(self.one("1a2b3c4d", {"score": {"temperature": 0.5}, "exempt": []}),
+                         self.one("5e6f7a8b", {"score": {"temperature": 2.0}, "exempt": []}))  # fmt: skip
+        assert list(rows["prune_settings"]) == ["temperature 0.5", "temperature 2"]
+        made = tradeoff.data(rows)
+        assert [name for name, _ in tradeoff.legend(made)] == ["temperature 0.5", "temperature 2"]
+
+    def test_targets_lists_and_what_is_absent(self) -> None:
+        rows = self.told(self.one("1a2b3c4d", {"score": {"_target_": "mine.Big"}}),
+                         self.one("5e6f7a8b", {"score": {"_target_": "mine.Small"}}))  # fmt: skip
+        assert set(rows["prune_settings"]) == {"score Big", "score Small"}
+        rows = self.told(self.one("1a2b3c4d", {"exempt": []}), self.one("5e6f7a8b", {"exempt": ["fc1", "fc2"]}))
+        assert set(rows["prune_settings"]) == {"no exempt", "exempt fc1 and fc2"}
+
+    def test_what_has_a_name_is_not_told_again(self) -> None:
+        made = [self.one(f"{keep}hash{heat}", {"score": {"temperature": heat}}, min_keep=keep)
+                for keep in (1, 8) for heat in (0.5, 2.0)]  # fmt: skip
+        rows = self.told(*made)
+        assert set(zip(rows["min_keep"], rows["prune_settings"], strict=True)) == {
+            (1, "temperature 0.5"), (1, "temperature 2"), (8, "temperature 0.5"), (8, "temperature 2")
+        }  # fmt: skip
+
+    def test_what_names_tell_apart_keeps_its_hash(self) -> None:
+        made = [self.one(f"hash{keep}", {"score": {}}, min_keep=keep) for keep in (1, 8)]
+        assert set(self.told(*made)["prune_settings"]) == {"hash1", "hash8"}
+
+    @pytest.mark.parametrize("config", [{}, {"score": {"temperature": 2.0}}])
+    def test_what_no_configuration_says_becomes_a_letter_and_never_a_hash(self, config: Mapping[str, Any]) -> None:
+        first, second = self.one("1a2b3c4d", config), self.one("5e6f7a8b", config)
+        unknown = [(one, config and all_of) for one, all_of in (first, second)]
+        rows = self.told(*unknown)
+        assert list(rows["prune_settings"]) == ["settings A", "settings B"]
+        labels = [name for name, _ in tradeoff.legend(tradeoff.data(rows))]
+        assert labels == ["settings A", "settings B"]
+        assert not any(re.search("[0-9a-f]{8}", name) for name in labels)
+
+    def test_points_stay_as_many_as_they_were(self) -> None:
+        made = [self.one("1a2b3c4d", {"score": {"temperature": 0.5}}), self.one("5e6f7a8b", {})]
+        made.append((with_settings(made[0][0], model="vgg16"), {}))
+        rows = self.told(*made)
+        assert len(rows) == len(selection.latest(rows)) == 3
