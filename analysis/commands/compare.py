@@ -1,4 +1,4 @@
-"""``python -m analysis compare A B``: two sides beside each other, with a verdict and a figure."""
+"""``python -m analysis compare A B``: two sides beside each other, as a table with verdicts and as a trade-off."""
 
 from __future__ import annotations
 
@@ -8,47 +8,61 @@ from typing import TYPE_CHECKING
 
 from analysis.commands import options
 from analysis.commands.making import make
-from analysis.publishing.catalogue import Publication
+from analysis.publishing.catalogue import Publication, add_options, chosen
 from analysis.records import COPIES
+from pruneexp.errors import UserError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from analysis.comparison.compared import Compared
     from analysis.comparison.sides import Asked
 
 SUMMARY = "Two sides beside each other, point by point: experiments, sweeps, or what conditions choose."
 _SIDE = (
     "a side: an experiment or a sweep by its name (experiment:NAME or sweep:NAME where it is both), conditions such as "
-    "reg=l1,schedule=one_shot, or a name and conditions, one comma between each"
+    "reg=l1,schedule=one_shot, or a name and conditions, with commas between them"
 )
+TABLE = Publication("compare", "table", SUMMARY, place="analysis.comparison.table")
+FIGURE = Publication("compare", "figure", SUMMARY, place="analysis.figures.tradeoff")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("first", metavar="A", help=_SIDE)
-    parser.add_argument("second", metavar="B", help="the other side; what it is ahead by is shown")
-    group = parser.add_argument_group("options of this command")
-    group.add_argument("--split", choices=("test", "val"), default="test", help="of scores (default: %(default)s)")
-    group.add_argument(
-        "--metric", default="auto", metavar="NAME", help="auto: the primary one; or top5 (default: auto)"
-    )
-    group.add_argument("--margin", type=float, default=0.0, metavar="POINTS",
-                       help="a difference that is worth nothing, in points or per cent (default: 0.5, or 1 on "
-                            "fewer than 5,000 test examples)")  # fmt: skip
+    parser.add_argument("second", metavar="B", help="the other side; the table shows what it is ahead by")
+    add_options(parser.add_argument_group("options of this command"), [TABLE.module(), FIGURE.module()])
 
 
 def run(given: argparse.Namespace) -> int:
-    from analysis.comparison import sides, table
+    """Status 0 with a table; where the figure cannot be drawn, a note says why."""
+    from analysis.comparison.sides import Reading, sides
 
-    reading = sides.Reading(
+    reading = Reading(
         given.tracking_uri,
         given.experiment or [options.EXPERIMENT],
         options.conditions(given.where),
         None if given.no_copy else COPIES,
     )
-    points, notes = sides.sides((_asked(given.first), _asked(given.second)), reading)
+    points, notes = sides((_asked(given.first), _asked(given.second)), reading)
     options.say_notes(notes)
-    name = "-".join(("compare", *(re.sub(r"[^\w.]+", "_", side) for side in (given.first, given.second))))
-    told = {"split": given.split, "metric": given.metric, "margin": given.margin}
-    make(Publication(name, "table", SUMMARY, place=table.__name__), name, points, told, given.out)
+    name = "-".join((TABLE.name, *(re.sub(r"[^\w.]+", "_", side) for side in (given.first, given.second))))
+    told = chosen(TABLE.module(), given)
+    make(TABLE, name, points, told, given.out)
+    _draw(FIGURE._replace(name=name), points, TABLE.module().data(points, **told), given)
     return 0
+
+
+def _draw(figure: Publication, points: pd.DataFrame, made: Compared, given: argparse.Namespace) -> None:
+    """Draw what the table compares, a picture for each network; say why where that cannot be."""
+    from analysis.comparison import drawn
+    from analysis.publishing import publish
+
+    asked = drawn.look(made) | chosen(figure.module(), given)
+    try:
+        for part, rows in publish.subjects(figure, drawn.points(points, made)):
+            make(figure, part, rows, asked, given.out)
+    except UserError as reason:
+        options.say_notes([f"there is no figure: {reason}"])
 
 
 def _asked(text: str) -> Asked:

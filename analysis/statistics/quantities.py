@@ -71,6 +71,12 @@ def quantity(rows: pd.DataFrame, y: str, split: Split, metric: Metric) -> Quanti
     if y == VALUE:
         columns = tuple((when, f"{split}.{when}.{metric.name}") for when in ("before", "after"))
         return Quantity(y, named, metric.unit, better, columns, metric.change_unit, f"{split}.dense.{metric.name}")
+    for when in ("before", "after"):
+        if y == f"{split}.{when}.{metric.name}":
+            title = f"{named} {when} retraining"
+            return Quantity(
+                y, title, metric.unit, better, ((when, y),), metric.change_unit, f"{split}.dense.{metric.name}"
+            )
     known = numbers(rows)
     if y not in known:
         raise UserError(f"--y {y}: points have no such number{guess(y, [CHANGE, VALUE, *known])}; {_some(known)}.")
