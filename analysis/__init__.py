@@ -43,12 +43,11 @@ def points(
         UserError: the store cannot be read, has no experiment of that name, or nothing that meets the conditions.
     """
     from analysis.publishing import materials
-    from pruneexp.errors import redact
 
     names = [experiment] if isinstance(experiment, str) else experiment
     logged, notes = materials.read(uri, names, [material])
     for sentence in notes:
-        warnings.warn(redact(sentence), stacklevel=2)
+        warnings.warn(sentence, stacklevel=2)
     conditions = {column: _texts(wanted) for column, wanted in (where or {}).items()}
     place = f"experiment {', '.join(names)}" if names else "the store"
     return materials.Supply(logged, conditions, uri, place).counted(material)

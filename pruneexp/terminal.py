@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import math
 import os
+import shutil
 import sys
 
 #: Columns of a log file: enough for the table of points.
 LOG_WIDTH = 160
+#: Columns of text that a person reads: in a log, and at most.
+_LOG_PAGE, _WIDEST_PAGE = 100, 120
 
 
 def duration(seconds: float) -> str:
@@ -22,6 +25,11 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def page_width() -> int:
+    """Columns for text that a person reads: those of the terminal, of which more than 120 are too many for a line."""
+    return min(_WIDEST_PAGE, shutil.get_terminal_size((_LOG_PAGE, 24)).columns)
 
 
 def replace_unwritable() -> None:

@@ -10,7 +10,6 @@ from analysis.commands import options
 from analysis.commands.making import make
 from analysis.publishing.catalogue import Publication
 from analysis.records import COPIES
-from pruneexp.errors import UserError
 
 if TYPE_CHECKING:
     from analysis.comparison.sides import Asked
@@ -31,13 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--metric", default="auto", metavar="NAME", help="auto: the primary one; or top5 (default: auto)"
     )
     group.add_argument("--margin", type=float, default=0.0, metavar="POINTS",
-                       help="a difference that is worth nothing, in points or per cent (default: 0.5, on fewer than 5,000 "
-                            "test examples 1)")  # fmt: skip
+                       help="a difference that is worth nothing, in points or per cent (default: 0.5, or 1 on "
+                            "fewer than 5,000 test examples)")  # fmt: skip
 
 
 def run(given: argparse.Namespace) -> int:
     from analysis.comparison import sides, table
-    from analysis.publishing import publish
 
     reading = sides.Reading(
         given.tracking_uri,
@@ -50,13 +48,6 @@ def run(given: argparse.Namespace) -> int:
     name = "-".join(("compare", *(re.sub(r"[^\w.]+", "_", side) for side in (given.first, given.second))))
     told = {"split": given.split, "metric": given.metric, "margin": given.margin}
     make(Publication(name, "table", SUMMARY, place=table.__name__), name, points, told, given.out)
-    shown = points[points["run_id"].isin(table.runs(table.data(points, **told)))]
-    figure = Publication(name, "figure", SUMMARY, place="analysis.figures.tradeoff")
-    try:
-        for part, rows in publish.subjects(figure, shown):
-            make(figure, part, rows, {"split": given.split, "metric": given.metric, "color": "side"}, given.out)
-    except UserError as reason:
-        options.say_notes([f"no figure: {reason}"])
     return 0
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.commands import options
 from analysis.publishing.catalogue import Publication, add_options, chosen
+from pruneexp.terminal import page_width
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +55,6 @@ def make(publication: Publication, name: str, rows: pd.DataFrame, told: Mapping[
 
     paths = upkeep.kept(out, name, upkeep.inputs(name, told, rows, publication.own_code()))
     paths = paths or publish.write(out, publish.files(publication, name, rows, told))
-    if publication.is_shown():
-        print(publish.shown(paths))
+    if publication.kind == "table":
+        print(publish.text(paths, page_width(), styled=sys.stdout.isatty()))
     print(*paths, sep="\n")

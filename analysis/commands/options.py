@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from analysis.publishing.catalogue import Material
 from analysis.records import COPIES, DEFAULT_URI
-from pruneexp.errors import UserError, redact
+from pruneexp.errors import UserError
 
 if TYPE_CHECKING:
     from analysis.publishing.materials import Supply
@@ -76,7 +76,6 @@ def supply(given: argparse.Namespace, wanted: Iterable[Material], experiments: S
     from analysis.publishing import materials
 
     logged, notes = materials.read(given.tracking_uri, experiments, wanted, None if given.no_copy else COPIES)
-    notes = tuple(map(redact, notes))
     say_notes(notes)
     place = f"experiment {', '.join(experiments)}" if experiments else "the store"
     return materials.Supply(logged, chosen, given.tracking_uri, place, notes)

@@ -23,13 +23,14 @@ from pruneexp.summary.spread import Spread, spread
 
 
 class ComparedBudget(NamedTuple):
-    """One line: a pair of curves at a budget that both have, or over all of these (``budgets`` of them).
+    """One line: a pair of curves at a budget that both have, or a mean over ``budgets`` of them, then without a name.
 
-    ``scores`` are those of the first and the second side over the seeds that both have, and ``ahead`` by how much the
-    second is better. It is absent where they share no seed; then ``scores`` are over the seeds of each.
+    A mean over all pairs has several. ``scores`` are those of the first and the second side over the seeds that both
+    have, and ``ahead`` by how much the second is better. It is absent where they share no seed; then ``scores`` are
+    over the seeds of each.
     """
 
-    pair: CurvePair
+    pairs: tuple[CurvePair, ...]
     budget: str
     budgets: int
     density: float
@@ -48,8 +49,7 @@ class Compared(NamedTuple):
     sides: tuple[str, str]
     split: Split
     metric: Metric
-    margin: float
-    entries: tuple[ComparedBudget, ...]
+    lines: tuple[ComparedBudget, ...]
     alone: tuple[tuple[Key, ...], tuple[Key, ...]]
     left: tuple[int, int]
     out_of_range: bool
@@ -69,58 +69,72 @@ def data(
         UserError: the sides share no point, or it is not clear which curves belong together.
     """
     chosen = scoring.primary(frame) if metric == scoring.AUTO else scoring.shown(frame, metric)
-    limit = test_sets.margin(frame, margin)
     first, second = (str(name) for name in frame[SIDE].unique())
     found = matching(frame)
-    entries: list[ComparedBudget] = []
+    lines: list[ComparedBudget] = []
+    means: list[pd.DataFrame] = []
     for pair in found.pairs:
         curves = [of_curve(frame, side, key) for side, key in ((first, pair.first), (second, pair.second))]
-        entries += _entries(pair, *(paired.curve(rows, chosen, split, "after") for rows in curves), chosen, limit)
-    if not entries:
+        limit = test_sets.margin(pd.concat(curves), margin)
+        ours, theirs = (paired.curve(rows, chosen, split, "after") for rows in curves)
+        both = paired.against(theirs, ours, chosen)
+        lines += _paired(pair, both, limit) if len(both) else _unpaired(pair, ours, theirs)
+        means.append(_averaged(both))
+    if not lines:
         raise UserError(_no_budget(frame, (first, second), chosen, split))
-    used = {run for entry in entries for run in entry.runs}
-    unused = frame[~frame["run_id"].isin(used)][SIDE].value_counts()
-    lines = sum(entry.budgets for entry in entries if entry.budgets == 1)
-    in_means = sum(entry.budgets for entry in entries if entry.budgets > 1)
+    lines += _overall(found.pairs, means, lines)
+    unused = frame[~frame["run_id"].isin({run for line in lines for run in line.runs})][SIDE].value_counts()
+    counted, single = sum(map(_budgets, means)), sum(bool(line.budget) for line in lines)
     return Compared(
         (first, second),
         split,
         chosen,
-        limit,
-        _corrected(entries),
+        _corrected(lines),
         found.alone,
         (int(unused.get(first, 0)), int(unused.get(second, 0))),
-        0 < in_means < lines,
+        0 < counted < single,
         test_sets.note(frame, chosen, split),
     )
 
 
-def _entries(
-    pair: CurvePair, first: pd.DataFrame, second: pd.DataFrame, metric: Metric, margin: float
+def _paired(pair: CurvePair, both: pd.DataFrame, margin: float) -> list[ComparedBudget]:
+    """The lines of one pair, the mildest budget first, the mean over them last."""
+    budgets = selection.groups(both, frames.BUDGET)
+    made = [_line((pair,), budget_text(*budget.values()), rows, margin) for budget, rows in budgets]
+    made.sort(key=lambda line: (-line.density, line.budget))
+    return made if len(made) == 1 else [*made, _line((pair,), "", _averaged(both), margin)]
+
+
+def _averaged(both: pd.DataFrame) -> pd.DataFrame:
+    """The rows of one pair that its mean is over: budgets of every seed, at which not both sides are out of range."""
+    rows = paired.complete(paired.in_range(both))
+    return paired.complete(both) if rows.empty else rows
+
+
+def _overall(
+    pairs: tuple[CurvePair, ...], means: Sequence[pd.DataFrame], lines: Sequence[ComparedBudget]
 ) -> list[ComparedBudget]:
-    """The lines of one pair, the mildest budget first, that over all of them last."""
-    both = paired.against(second, first, metric)
-    if both.empty:
-        return _unpaired(pair, first, second)
-    made = [
-        _line(pair, budget_text(*budget.values()), rows, margin)
-        for budget, rows in selection.groups(both, frames.BUDGET)
-    ]
-    made.sort(key=lambda entry: (-entry.density, entry.budget))
-    if len(made) > 1:
-        whole = paired.complete(paired.in_range(both))
-        whole = paired.complete(both) if whole.empty else whole
-        made.append(_line(pair, "", whole, margin))
-    return made
+    """The mean over all pairs of the seeds that all of them have, where it says more than the lines of each pair."""
+    margins = {line.ahead.margin for line in lines if line.ahead is not None}
+    seeds = set.intersection(*(set(rows["seed"]) for rows in means))
+    if len(pairs) == 1 or len(margins) != 1 or not seeds:
+        return []
+    rows = pd.concat(means)
+    made = _line(pairs, "", rows[rows["seed"].isin(seeds)], margins.pop())
+    return [made._replace(budgets=sum(map(_budgets, means)))]
 
 
-def _line(pair: CurvePair, budget: str, rows: pd.DataFrame, margin: float) -> ComparedBudget:
-    """One line of rows of both sides; of each seed the mean over budgets counts."""
+def _budgets(rows: pd.DataFrame) -> int:
+    return len(rows[list(frames.BUDGET)].drop_duplicates())
+
+
+def _line(pairs: tuple[CurvePair, ...], budget: str, rows: pd.DataFrame, margin: float) -> ComparedBudget:
+    """One line of rows of both sides; of each seed the mean over its rows counts."""
     means = rows.groupby("seed")[["value_other", "value"]].mean()
     return ComparedBudget(
-        pair,
+        pairs,
         budget,
-        len(rows[list(frames.BUDGET)].drop_duplicates()),
+        _budgets(rows),
         spread(rows["density_scope"]).mean,
         (spread(means["value_other"]), spread(means["value"])),
         inference.compare(paired.by_seed(rows), margin),
@@ -137,14 +151,14 @@ def _unpaired(pair: CurvePair, first: pd.DataFrame, second: pd.DataFrame) -> lis
             scores = spread(ours["value"]), spread(theirs["value"])
             runs = tuple(sorted({*ours["run_id"], *theirs["run_id"]}))
             density = spread(ours["density_scope"]).mean
-            made.append(ComparedBudget(pair, budget_text(*budget.values()), 1, density, scores, None, runs))
-    return sorted(made, key=lambda entry: (-entry.density, entry.budget))
+            made.append(ComparedBudget((pair,), budget_text(*budget.values()), 1, density, scores, None, runs))
+    return sorted(made, key=lambda line: (-line.density, line.budget))
 
 
-def _corrected(entries: Sequence[ComparedBudget]) -> tuple[ComparedBudget, ...]:
+def _corrected(lines: Sequence[ComparedBudget]) -> tuple[ComparedBudget, ...]:
     """The lines with the verdicts that they have together (``inference.holm``)."""
-    judged = iter(inference.holm([entry.ahead for entry in entries if entry.ahead is not None]))
-    return tuple(entry if entry.ahead is None else entry._replace(ahead=next(judged)) for entry in entries)
+    judged = iter(inference.holm([line.ahead for line in lines if line.ahead is not None]))
+    return tuple(line if line.ahead is None else line._replace(ahead=next(judged)) for line in lines)
 
 
 def _no_budget(frame: pd.DataFrame, sides: tuple[str, str], metric: Metric, split: str) -> str:

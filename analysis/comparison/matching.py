@@ -14,7 +14,7 @@ import pandas as pd
 from analysis.comparison.sides import SIDE
 from analysis.records import frames
 from analysis.statistics import selection
-from analysis.statistics.conditions import telling, text, words
+from analysis.statistics.conditions import hashed, telling, text, words
 from pruneexp.errors import UserError
 
 #: All settings of a curve.
@@ -31,6 +31,27 @@ class CurvePair(NamedTuple):
     first: Key
     second: Key
     differing: tuple[str, ...]
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What tells a pair from all others."""
+        return (*self.first.values(), *self.second.values())
+
+    @property
+    def sides(self) -> tuple[Key, Key]:
+        """The settings of the first and of the second curve."""
+        return self.first, self.second
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """What a reader needs of ``differing``: settings that both curves have, by name; a hash only where none does.
+
+        A strength in retraining that is that of training says nothing more.
+        """
+        names = [name for name in self.differing if None not in (self.first[name], self.second[name])]
+        if all(key["reg_retrain_strength"] == key["reg_strength"] for key in self.sides):
+            names = [name for name in names if name != "reg_retrain_strength"]
+        return tuple(name for name in names if not hashed(name)) or telling(self.sides, self.differing)
 
 
 class Matching(NamedTuple):
@@ -51,7 +72,7 @@ def matching(points: pd.DataFrame) -> Matching:
     pairs = tuple(_pairs(first, second, names))
     if not pairs:
         raise UserError(_no_pair(first, second, names))
-    partners = [{id(key) for pair in pairs for key in pair[:2]}]
+    partners = [{id(key) for pair in pairs for key in pair.sides}]
     alone = tuple(tuple(key for key in keys if id(key) not in partners[0]) for keys in (first, second))
     return Matching(pairs, (alone[0], alone[1]))
 

@@ -64,7 +64,7 @@ def sides(asked: tuple[Asked, Asked], reading: Reading) -> tuple[pd.DataFrame, t
     rows = materials.with_sweeps(supply.chosen("points"), POINTS, reading.uri)
     first, second = (_points(one, rows, reading) for one in named)
     _check_apart(asked, first, second)
-    return pd.concat([first, second], ignore_index=True), tuple(map(redact, notes))
+    return pd.concat([first, second], ignore_index=True), notes
 
 
 def _resolved(one: Asked, experiments: Sequence[str], uri: str) -> Asked:

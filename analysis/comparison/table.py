@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from analysis.comparison.compared import Compared, ComparedBudget, data
-from analysis.comparison.matching import SETTINGS, Key
+from analysis.comparison.matching import SETTINGS, CurvePair, Key
 from analysis.names import display_name, display_subject
 from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
 from analysis.statistics import inference, paired, scoring
 from analysis.statistics.conditions import cell, joined, telling, text, texts, words
-from analysis.statistics.inference import Verdict
+from analysis.statistics.inference import Comparison
+from pruneexp.summary.spread import Spread
 
 __all__ = ["data", "rows", "runs", "sheet"]
 
-SHOWN = True
 #: Sides with longer names are called by these in the cells, and told below the table.
-SHORT, LETTERS = 24, ("A", "B")
+SHORT, LETTERS = 16, ("A", "B")
 #: What a table is of, whether or not it tells its lines apart.
 _METHOD = ("reg", "criterion", "schedule", "mode")
 
@@ -51,7 +51,7 @@ class ComparedRow(NamedTuple):
     ahead_high: float | None
     n: int
     p: float | None
-    margin: float
+    margin: float | None
     verdict: str
     near: int
     seeds_needed: int | None
@@ -59,104 +59,123 @@ class ComparedRow(NamedTuple):
 
 
 def runs(made: Compared) -> tuple[str, ...]:
-    return tuple(sorted({run for entry in made.entries for run in entry.runs}))
+    return tuple(sorted({run for line in made.lines for run in line.runs}))
 
 
 def rows(made: Compared) -> Iterable[ComparedRow]:
-    for entry in made.entries:
-        (first, second), (ours, theirs) = entry.pair[:2], entry.scores
-        ahead = entry.ahead
-        judged = (None, None, None, 0, None) if ahead is None else (ahead.mean, ahead.low, ahead.high, ahead.n, ahead.p)
-        yield ComparedRow(
-            str(second["data"]), str(second["model"]), made.metric.name, made.split,
-            made.sides[0], joined(texts(first, SETTINGS)), made.sides[1], joined(texts(second, SETTINGS)),
-            entry.budget or "mean", entry.budgets, entry.density,
-            ours.mean, ours.std, ours.n, theirs.mean, theirs.std, theirs.n,
-            *judged, made.margin, "unpaired" if ahead is None else ahead.verdict,
-            0 if ahead is None else int(ahead.near), None if ahead is None else ahead.seeds_needed, " ".join(entry.runs),
+    for line in made.lines:
+        firsts, seconds = ([pair.sides[place] for pair in line.pairs] for place in (0, 1))
+        whose = _joined(text(key["data"]) for key in seconds), _joined(text(key["model"]) for key in seconds)
+        sides = [(side, _joined(joined(texts(key, SETTINGS)) for key in keys))
+                 for side, keys in zip(made.sides, (firsts, seconds), strict=True)]  # fmt: skip
+        budget = line.budget or "mean", line.budgets, line.density
+        scores = (*_moments(line.scores[0]), *_moments(line.scores[1]))
+        yield ComparedRow._make(
+            (*whose, made.metric.name, made.split, *sides[0], *sides[1], *budget, *scores, *_judged(line.ahead),
+             " ".join(line.runs))
         )  # fmt: skip
+
+
+def _joined(told: Iterable[str]) -> str:
+    return " | ".join(dict.fromkeys(told))
+
+
+def _moments(of: Spread) -> tuple[float, float | None, int]:
+    return of.mean, of.std, of.n
+
+
+def _judged(ahead: Comparison | None) -> tuple[Any, ...]:
+    """The columns from ``ahead_mean`` to ``seeds_needed``."""
+    if ahead is None:
+        return None, None, None, 0, None, None, "unpaired", 0, None
+    interval = ahead.mean, ahead.low, ahead.high, ahead.n
+    return *interval, ahead.p, ahead.margin, ahead.verdict, int(ahead.near), ahead.seeds_needed
 
 
 def sheet(made: Compared) -> TableSheet:
     names = made.sides if max(map(len, made.sides)) <= SHORT else LETTERS
     told = _told(made)
-    qualities = any(not entry.budget.startswith("density") for entry in made.entries if entry.budget)
-    header = (*(name.replace("_", " ") for name, _ in told), "Budget" if qualities else "Density", *names,
-              f"{names[1]} ahead by", "n", "Verdict", "seeds to settle it")  # fmt: skip
+    qualities = any(not line.budget.startswith("density") for line in made.lines if line.budget)
+    header = (*(name for name, _ in told), "Budget" if qualities else "Density", *names,
+              f"{names[1]} ahead by", "95 % interval", "n", "Verdict")  # fmt: skip
     lines = []
-    for entry in made.entries:
-        start = [values[id(entry.pair)] for _, values in told]
-        lines.append(tuple(map(Cell, (*start, *_cells(made, entry, names)))))
-    align = "l" * len(told) + "r" * 5 + "lr"
-    unit = scoring.with_unit(made.metric, f"{made.metric.title} on {made.split}")
-    return TableSheet(
-        f"{made.sides[0]} against {made.sides[1]}: {unit}", header, align, tuple(lines), _notes(made, names)
-    )
+    for line in made.lines:
+        whose = [values[line.pairs[0].key] if len(line.pairs) == 1 else "all" for _, values in told]
+        lines.append((*map(Cell, whose), *_cells(line, names)))
+    align = "l" * len(told) + "r" * 6 + "l"
+    title = f"{made.sides[0]} against {made.sides[1]}: {made.metric.title} on {made.split}"
+    return TableSheet(scoring.with_unit(made.metric, title), header, align, tuple(lines), _notes(made, names))
 
 
-def _told(made: Compared) -> list[tuple[str, dict[int, str]]]:
-    """Columns that tell the pairs apart: a heading, and the text of each pair by its ``id``."""
-    pairs = list({id(entry.pair): entry.pair for entry in made.entries}.values())
+def _told(made: Compared) -> list[tuple[str, dict[Any, str]]]:
+    """Columns that tell the pairs apart: a heading, and the text of each pair by its key."""
+    pairs = _pairs(made)
     differing = {name for pair in pairs for name in pair.differing}
     agreed = telling([pair.first for pair in pairs], [name for name in SETTINGS if name not in differing])
-    columns = [
-        (name, {id(pair): display_name(name, cell(name, text(pair.first[name]))) for pair in pairs}) for name in agreed
-    ]
-    if len({tuple(pair.first[name] for name in agreed) for pair in pairs}) < len(
-        pairs
-    ):  # one curve has several partners
-        for side, keys in zip(
-            made.sides, ([pair.first for pair in pairs], [pair.second for pair in pairs]), strict=True
-        ):
-            if needed := telling(keys, [name for name in SETTINGS if name in differing]):
-                columns.append(
-                    (f"of {side}", {id(pair): words(key, needed) for pair, key in zip(pairs, keys, strict=True)})
-                )
+    columns = []
+    for name in agreed:
+        values = {pair.key: display_name(name, cell(name, text(pair.first[name]))) for pair in pairs}
+        columns.append((name.replace("_", " "), values))
+    if len({tuple(pair.first[name] for name in agreed) for pair in pairs}) == len(pairs):
+        return columns
+    for place, side in enumerate(made.sides):  # one curve has several partners
+        keys = {pair.key: pair.sides[place] for pair in pairs}
+        if needed := telling(keys.values(), [name for name in SETTINGS if name in differing]):
+            columns.append((f"of {side}", {pair: words(key, needed) for pair, key in keys.items()}))
     return columns
 
 
-def _cells(made: Compared, entry: ComparedBudget, names: Sequence[str]) -> Iterator[str]:
-    yield entry.budget.removeprefix("density=") if entry.budget else f"mean of {entry.budgets}"
-    yield from map(spread_text, entry.scores)
-    if entry.ahead is None:
-        yield from (MISSING, MISSING, "unpaired: no verdict", "")
+def _pairs(made: Compared) -> list[CurvePair]:
+    return list({pair.key: pair for line in made.lines for pair in line.pairs}.values())
+
+
+def _cells(line: ComparedBudget, names: Sequence[str]) -> Iterator[Cell]:
+    ahead = line.ahead
+    yield Cell(line.budget.removeprefix("density=") or f"mean of {line.budgets}")
+    for score, best in zip(line.scores, ("worse", "better"), strict=True):
+        yield Cell(spread_text(score), ahead is not None and ahead.verdict == best)
+    if ahead is None:
+        yield from map(Cell, (MISSING, MISSING, MISSING, "unpaired: no verdict"))
         return
-    said: dict[Verdict, str] = {"better": f"{names[1]} better", "worse": f"{names[0]} better"}
-    yield from (scoring.with_interval(entry.ahead), str(entry.ahead.n), entry.ahead.said(said), entry.ahead.settled_by)
+    interval = MISSING
+    if ahead.low is not None and ahead.high is not None:
+        interval = f"[{scoring.signed(ahead.low, 2)}, {scoring.signed(ahead.high, 2)}]"
+    verdict = ahead.said({"better": f"{names[1]} better", "worse": f"{names[0]} better"})
+    needed = f" ({ahead.settled_by} seeds)" if ahead.settled_by else ""
+    yield from map(Cell, (scoring.signed(ahead.mean, 2), interval, str(ahead.n), verdict + needed))
 
 
 def _notes(made: Compared, names: Sequence[str]) -> tuple[str, ...]:
     second, unit = names[1], made.metric.change_unit
+    judged = [line.ahead for line in made.lines if line.ahead is not None]
     notes = [_sides(made, names), _common(made)]
-    counted = "Mean ± sample standard deviation over the seeds that both sides have."
-    notes.append(
-        f"{counted} {second} ahead by: the mean of the differences of the same seed, in {unit}, positive where {second} is "
-        f"better, with its 95 % interval. The last line of a pair of curves is over the budgets of both; one number counts "
-        "for each seed."
-    )
-    judged = sum(entry.ahead is not None and entry.ahead.n >= inference.FEWEST_SEEDS for entry in made.entries)
     if judged:
         notes.append(
-            f"Verdicts at 5 %, corrected after Holm for the {judged} lines that have one; equivalent: surely less than "
-            f"{made.margin:g} {unit} apart (--margin). Near the line: one standard error more or less would turn it."
+            f"Mean ± sample standard deviation over the n seeds of both sides; bold: better. {second} ahead by: the "
+            f"differences of the same seed, in {unit}, positive where {second} is better; mean and its 95 % interval. "
+            "Of a mean over budgets, one number counts for each seed."
         )
-    notes += _few_seeds(made)
+    if several := sum(one.n >= inference.FEWEST_SEEDS for one in judged):
+        margins = " and ".join(f"±{margin:g}" for margin in sorted({one.margin for one in judged}))
+        notes.append(
+            f"One side is better where the difference is clear of zero (t test, 5 %, Holm over the {several} verdicts "
+            f"of this table), and both are equivalent where it is surely within {margins} {unit}. Near the line: one "
+            "standard error more or less turns the verdict. In brackets: so many seeds in all would probably settle it."
+        )
     if made.out_of_range:
         notes.append(
-            f"Budgets at which both sides, on average, have lost more than {paired.RANGE:g} {unit} against their dense "
-            "networks have no say in a mean over budgets."
+            f"Not in a mean: budgets at which both sides have lost more than {paired.RANGE:g} {unit} on average."
         )
-    return tuple(note for note in (*notes, *_left(made, names), made.test_set) if note)
+    notes += [*_few_seeds(made), *_left(made, names), made.test_set]
+    return tuple(note for note in notes if note)
 
 
 def _sides(made: Compared, names: Sequence[str]) -> str:
     """What differs, with the values on each side."""
-    pairs = [entry.pair for entry in made.entries]
-    differing = [name for name in SETTINGS if any(name in pair.differing for pair in pairs)]
-    needed = telling([key for pair in pairs for key in pair[:2]], differing)
-    if not needed:
+    pairs = _pairs(made)
+    told = ["; or ".join(dict.fromkeys(words(pair.sides[place], pair.named) for pair in pairs)) for place in (0, 1)]
+    if not any(told):
         return f"{_called(made, names)}The sides differ in no setting that is recorded."
-    told = ["; or ".join(dict.fromkeys(words(pair[place], needed) for pair in pairs)) for place in (0, 1)]
     return f"{_called(made, names)}What differs: {told[0]} ({names[0]}) against {told[1]} ({names[1]})."
 
 
@@ -168,7 +187,7 @@ def _called(made: Compared, names: Sequence[str]) -> str:
 
 def _common(made: Compared) -> str:
     """What is the same in all lines, of what a reader asks for first."""
-    keys = [key for entry in made.entries for key in entry.pair[:2]]
+    keys = [key for pair in _pairs(made) for key in pair.sides]
     subjects = {(str(key["model"]), str(key["data"])) for key in keys}
     same = [name for name in _METHOD if len({key[name] for key in keys}) == 1]
     told = [display_subject(*next(iter(subjects)))] if len(subjects) == 1 else []
@@ -177,12 +196,12 @@ def _common(made: Compared) -> str:
 
 
 def _few_seeds(made: Compared) -> Iterator[str]:
-    if any(entry.ahead is None for entry in made.entries):
+    if any(line.ahead is None for line in made.lines):
         yield (
-            "Unpaired: the sides share no seed there. Only networks of the same seed begin with the same weights and see "
-            "the same batches, so there is no verdict: run both sides with the same seeds."
+            "Unpaired: the sides share no seed there, and only networks of one seed begin with the same weights and "
+            "see the same batches. For a verdict, run both sides with the same seeds."
         )
-    most = max((entry.ahead.n for entry in made.entries if entry.ahead is not None), default=inference.FEWEST_SEEDS)
+    most = max((line.ahead.n for line in made.lines if line.ahead is not None), default=inference.FEWEST_SEEDS)
     if most < inference.FEWEST_SEEDS:
         yield f"A verdict takes {inference.FEWEST_SEEDS} seeds that both sides have (seed=0,1,2)."
 

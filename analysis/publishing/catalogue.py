@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
+from analysis.drawing import style
 from pruneexp.errors import UserError, cause
 
 Kind = Literal["figure", "table"]
@@ -54,10 +55,6 @@ class Publication(NamedTuple):
         """What its file declares as ``MADE_OF``; the points of curves where it declares nothing."""
         material: Material = getattr(self.module(), "MADE_OF", "points")
         return material
-
-    def is_shown(self) -> bool:
-        """Whether its file declares ``SHOWN``: the table is printed to the terminal too."""
-        return bool(getattr(self.module(), "SHOWN", False))
 
     def own_code(self) -> bytes:
         """The content of a user's file, which decides what it makes; ours is known by all of this package."""
@@ -124,23 +121,35 @@ def options(data: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     }
 
 
+def makers(module: ModuleType) -> tuple[Callable[..., Any], ...]:
+    """The functions whose keyword-only parameters are the options of a figure or table; a picture has its own."""
+    return (module.data, style.pictures) if hasattr(module, "draw") else (module.data,)
+
+
 def add_options(group: argparse._ArgumentGroup, modules: Iterable[ModuleType]) -> None:
-    """Give the command each option once; ``Annotated[Literal[...], help]`` becomes choices, other types convert."""
-    known: set[str] = set()
+    """Give the command each option once; ``Annotated[Literal[...], help]`` becomes choices, a bool a flag."""
+    found: dict[str, inspect.Parameter] = {}
     for module in modules:
-        for name, parameter in options(module.data).items():
-            if name in known:
-                continue
-            known.add(name)
-            kind, text = typing.get_args(parameter.annotation)[:2]
-            text = f"{text} (default: {parameter.default})".replace("%", "%%")  # argparse fills % in
-            flag = f"--{name.replace('_', '-')}"
-            if typing.get_origin(kind) is Literal:
-                group.add_argument(flag, choices=typing.get_args(kind), default=argparse.SUPPRESS, help=text)
-            else:
-                group.add_argument(flag, type=kind, default=argparse.SUPPRESS, help=text, metavar=kind.__name__.upper())
+        for maker in makers(module):
+            found = {**options(maker), **found}
+    for name, parameter in found.items():
+        kind, text = typing.get_args(parameter.annotation)[:2]
+        text = f"{text} (default: {parameter.default})" if parameter.default not in ("", False) else text
+        text = text.replace("%", "%%")  # argparse fills % in
+        flag = f"--{name.replace('_', '-')}"
+        if kind is bool:
+            group.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=text)
+        elif typing.get_origin(kind) is Literal:
+            choices = typing.get_args(kind)
+            group.add_argument(flag, choices=choices, default=argparse.SUPPRESS, help=text, metavar="|".join(choices))
+        else:
+            group.add_argument(flag, type=kind, default=argparse.SUPPRESS, help=text, metavar=_METAVARS.get(kind))
 
 
 def chosen(module: ModuleType, given: argparse.Namespace) -> dict[str, Any]:
-    """The options that this module understands, of those given."""
-    return {name: getattr(given, name) for name in options(module.data) if hasattr(given, name)}
+    """The options that this module, or the picture it makes, understands, of those given."""
+    known = [name for maker in makers(module) for name in options(maker)]
+    return {name: getattr(given, name) for name in known if hasattr(given, name)}
+
+
+_METAVARS = {str: "TEXT", int: "NUMBER", float: "NUMBER"}

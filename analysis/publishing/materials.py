@@ -17,7 +17,7 @@ from analysis.publishing.catalogue import Material
 from analysis.records import frames, layer_frames, scan_frames
 from analysis.records.runs import Logbook, LoggedScan
 from analysis.statistics import selection
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, redact
 
 
 def _whole(frame: pd.DataFrame) -> pd.DataFrame:
@@ -155,4 +155,4 @@ def read(
             wholes[source.read] = source.frame(book.records)
             notes += (*book.remarks, *book.failed, *book.unreadable, *book.unfinished)
         made[material] = source.part(wholes[source.read])
-    return made, tuple(notes)
+    return made, tuple(map(redact, notes))

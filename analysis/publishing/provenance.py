@@ -38,8 +38,8 @@ class Provenance(NamedTuple):
             f"the run ids are listed in {self.name}.provenance.json",
         )
 
-    def sidecar(self, files: Mapping[str, bytes]) -> bytes:
-        """JSON with every run id and the sha256 of every file made with it."""
+    def sidecar(self, files: Mapping[str, bytes], **beside: Any) -> bytes:
+        """JSON with every run id and the sha256 of every file made with it, and what else is to be read from it."""
         record = {
             "name": self.name,
             "options": dict(sorted(self.options.items())),
@@ -48,6 +48,7 @@ class Provenance(NamedTuple):
             "inputs": self.inputs,
             "runs": [{"run_id": run, "experiment": where, "key": key} for run, where, key in self.runs],
             "files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())},
+            **beside,
         }
         return (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode()
 

@@ -5,6 +5,7 @@ Knows the contract of figures and tables (``analysis.figures``), none of them by
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,10 +15,13 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.publishing import provenance, upkeep
+from analysis.drawing import style
+from analysis.publishing import catalogue, provenance, upkeep
 from analysis.publishing.catalogue import Publication
+from analysis.publishing.latex import latex
 from analysis.publishing.materials import Supply
-from analysis.publishing.sheet import csv_text, latex, markdown
+from analysis.publishing.plain import plain
+from analysis.publishing.sheet import TableSheet, csv_text, markdown, sheet_of
 from analysis.records import frames
 from analysis.statistics import doubts, selection
 from pruneexp.errors import UserError
@@ -80,16 +84,19 @@ def files(publication: Publication, name: str, frame: pd.DataFrame, options: Map
         UserError: the frame has nothing for it to show.
     """
     module = publication.module()
-    made = module.data(frame, **options)
+    made = module.data(frame, **_only(options, module.data))
     source = provenance.of(name, options, frame, module.runs(made), publication.own_code())
     rows = list(module.rows(made))
+    content, beside = {f"{name}.csv": csv_text(rows, rows[0]._fields).encode()}, {}
     if publication.kind == "figure":
-        content = _figure(module, name, made, source)
+        content |= _figure(module, name, made, source, _only(options, style.pictures))
     else:
         shown = {run for row in rows for run in row.runs.split()}
-        content = _table(module, name, made, source, doubts.notes(frame, shown))
-    content[f"{name}.csv"] = csv_text(rows, rows[0]._fields).encode()
-    content[upkeep.SIDECAR.format(name)] = source.sidecar(content)
+        sheet = module.sheet(made)
+        sheet = sheet._replace(notes=(*sheet.notes, *doubts.notes(frame, shown)))
+        content |= _table(name, sheet, source)
+        beside = {"table": sheet._asdict()}
+    content[upkeep.SIDECAR.format(name)] = source.sidecar(content, **beside)
     return content
 
 
@@ -110,29 +117,32 @@ def write(folder: Path, content: Mapping[str, bytes]) -> list[Path]:
     return [folder / name for name in content]
 
 
-def shown(paths: Iterable[Path]) -> str:
-    """The table among these files as Markdown, without the comment on what it was made from."""
-    (path,) = (path for path in paths if path.suffix == ".md")
-    return path.read_text(encoding="utf-8").partition("\n<!--")[0]
+def text(paths: Iterable[Path], width: int, *, styled: bool) -> str:
+    """The table among these files, for a terminal (``analysis.publishing.plain``)."""
+    (path,) = (path for path in paths if path.name.endswith(upkeep.SIDECAR.format("")))
+    return plain(sheet_of(json.loads(path.read_text(encoding="utf-8"))["table"]), width, styled=styled)
 
 
-def _figure(module: ModuleType, name: str, made: Any, source: provenance.Provenance) -> dict[str, bytes]:
-    from analysis.drawing import style
+def _only(options: Mapping[str, Any], maker: Callable[..., Any]) -> dict[str, Any]:
+    """Those of the options that a function takes."""
+    known = catalogue.options(maker)
+    return {name: value for name, value in options.items() if name in known}
 
-    with style.applied():
+
+def _figure(
+    module: ModuleType, name: str, made: Any, source: provenance.Provenance, options: Mapping[str, Any]
+) -> dict[str, bytes]:
+    """The pictures, in the formats and for the width of the page that the options say."""
+    with style.applied(options.get("width", "page")):
         drawn = module.draw(made)
     about = {
         "Title": name,
         "Description": " ".join((module.caption(made), *source.lines())),
         "Source": " ".join(run for run, _, _ in source.runs),
     }
-    return {f"{name}.png": style.picture(drawn, "png", about), f"{name}.svg": style.picture(drawn, "svg", about)}
+    return {f"{name}{suffix}": content for suffix, content in style.pictures(drawn, about, **options).items()}
 
 
-def _table(
-    module: ModuleType, name: str, made: Any, source: provenance.Provenance, notes: tuple[str, ...]
-) -> dict[str, bytes]:
-    sheet = module.sheet(made)
-    sheet = sheet._replace(notes=(*sheet.notes, *notes))
+def _table(name: str, sheet: TableSheet, source: provenance.Provenance) -> dict[str, bytes]:
     texts = {f"{name}.md": markdown(sheet, source.lines()), f"{name}.tex": latex(sheet, source.lines())}
     return {file: text.encode() for file, text in texts.items()}

@@ -1,4 +1,4 @@
-"""A table as plain cells, and its renderings: Markdown, LaTeX, and CSV for the numbers behind it.
+"""A table as plain cells, and its Markdown; and CSV for the numbers behind it.
 
 Knows nothing of what the cells mean.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pruneexp.summary.spread import Spread
@@ -32,6 +32,16 @@ class TableSheet(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+def sheet_of(record: Mapping[str, Any]) -> TableSheet:
+    """The sheet whose ``_asdict`` went through JSON.
+
+    Raises:
+        KeyError: it lacks a part of a sheet.
+    """
+    rows = tuple(tuple(Cell(*cell) for cell in row) for row in record["rows"])
+    return TableSheet(record["title"], tuple(record["header"]), record["align"], rows, tuple(record["notes"]))
+
+
 def spread_text(value: Spread | None, digits: int = 2) -> str:
     """``96.50 ± 0.12``; the mean alone for one seed; a dash where there is nothing."""
     if value is None:
@@ -52,18 +62,6 @@ def markdown(sheet: TableSheet, comment: Sequence[str] = ()) -> str:
     if comment:
         parts.append("<!--\n" + "\n".join(line.replace("--", "- -") for line in comment) + "\n-->")
     return "\n\n".join(parts) + "\n"
-
-
-def latex(sheet: TableSheet, comment: Sequence[str] = ()) -> str:
-    """A ``table`` with booktabs rules, to be input into a document; ``comment`` lines stand above it."""
-    lines = [f"% {line}" for line in comment]
-    lines += [r"% needs \usepackage{booktabs}", r"\begin{table}", r"\centering", rf"\caption{{{_tex(sheet.title)}}}"]
-    lines += [rf"\begin{{tabular}}{{{sheet.align}}}", r"\toprule"]
-    lines += [" & ".join(map(_tex, sheet.header)) + r" \\", r"\midrule"]
-    lines += [" & ".join(map(_tex_cell, row)) + r" \\" for row in sheet.rows]
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    lines += [rf"\par\smallskip\footnotesize {_tex(note)}" for note in sheet.notes]
-    return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 
 def csv_text(rows: Iterable[Any], fields: Sequence[str]) -> str:
@@ -97,18 +95,3 @@ def _markdown_text(text: str) -> str:
 
 def _markdown_cell(cell: Cell) -> str:
     return f"**{_markdown_text(cell.text)}**" if cell.bold else _markdown_text(cell.text)
-
-
-_TEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "±": r"$\pm$", "×": r"$\times$", "–": "--", "−": "$-$", "≥": r"$\ge$", "≤": r"$\le$", "ε": r"$\varepsilon$",
-}  # fmt: skip
-
-
-def _tex(text: str) -> str:
-    return "".join(_TEX.get(letter, letter) for letter in text)
-
-
-def _tex_cell(cell: Cell) -> str:
-    return rf"\textbf{{{_tex(cell.text)}}}" if cell.bold else _tex(cell.text)

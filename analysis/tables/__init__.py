@@ -1,6 +1,5 @@
 """Tables, one file each, found by file name; each is made once from all selected runs.
 
 A table file has ``data``, ``rows``, ``runs`` and perhaps ``MADE_OF`` as a figure has (``analysis.figures``), and
-``sheet(made) -> TableSheet``: the cells that ``analysis.publishing.sheet`` renders as Markdown and LaTeX. With
-``SHOWN = True`` the command prints the table too.
+``sheet(made) -> TableSheet``: the cells that ``analysis.publishing`` renders as Markdown, as LaTeX and for a terminal.
 """

@@ -17,7 +17,6 @@ from pruneexp.errors import UserError
 from pruneexp.summary.spread import Spread, spread
 
 MADE_OF = "layers"
-SHOWN = True
 
 TOTAL = "Total"
 #: The paper's table of each of our networks that it has too.

@@ -104,11 +104,13 @@ def test_the_table_shows_the_finalists_from_the_densest(folder: Path, capsys: py
     densities = [float(row.split()[1]) for row in rows]
     assert densities == sorted(densities, reverse=True)
     for row in rows:
-        number, density, _, _, val, test = row.split()[:6]
+        number, density, _, _, val, change, test = row.split()
         result = unflatten(PointResult, points[number].data.metrics)
         assert result.test is not None
-        assert (density, val, test) == (
-            f"{result.density:.4f}", f"{result.val.after['top1']:.2f}", f"{result.test.after['top1']:.2f}"
+        after = result.val.after["top1"]
+        assert (density, val, change, test) == (
+            f"{result.density:.4f}", f"{after:.2f}", f"{after - result.val.dense['top1']:+.2f}",
+            f"{result.test.after['top1']:.2f}",
         )  # fmt: skip
     assert shown == ["layer", *(row.split()[0] for row in rows)]
     chosen = [levels(points[number]) for number in shown[1:]]

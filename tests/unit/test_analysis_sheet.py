@@ -1,15 +1,16 @@
-"""One table, three renderings."""
+"""A table as cells, as Markdown, and the numbers behind it."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 from typing import NamedTuple
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.publishing.sheet import Cell, TableSheet, csv_text, latex, markdown, spread_text
+from analysis.publishing.sheet import Cell, TableSheet, csv_text, markdown, sheet_of, spread_text
 from pruneexp.summary.spread import Spread
 
 SHEET = TableSheet(
@@ -44,26 +45,6 @@ def test_markdown() -> None:
     )
 
 
-def test_latex() -> None:
-    assert latex(SHEET, ("from runs",)) == (
-        "% from runs\n"
-        "% needs \\usepackage{booktabs}\n"
-        "\\begin{table}\n"
-        "\\centering\n"
-        "\\caption{A \\& B}\n"
-        "\\begin{tabular}{lr}\n"
-        "\\toprule\n"
-        "Name & Rate, \\% \\\\\n"
-        "\\midrule\n"
-        "lenet\\_300\\_100 & \\textbf{1.0 $\\pm$ 0.1} \\\\\n"
-        "b|c & -- \\\\\n"
-        "\\bottomrule\n"
-        "\\end{tabular}\n"
-        "\\par\\smallskip\\footnotesize Note: 5 \\% is 20$\\times$.\n"
-        "\\end{table}\n"
-    )
-
-
 def test_csv_by_hand() -> None:
     assert csv_text([Row("a, b", 0.1 + 0.2, 3), Row("c", None, 0)], Row._fields) == (
         'text,number,n\n"a, b",0.3,3\nc,,0\n'
@@ -87,9 +68,10 @@ def test_no_text_breaks_the_columns(texts: list[str]) -> None:
     sheet = TableSheet("t", ("x", "y"), "lr", (tuple(map(Cell, texts)),))
     row = markdown(sheet).splitlines()[4]
     assert row.replace("\\\\", "").replace("\\|", "").count("|") == 3
-    body = latex(sheet).splitlines()[6]
-    assert body.replace("\\&", "").count("&") == 1
-    assert body.endswith(r" \\")
+
+
+def test_a_sheet_survives_json() -> None:
+    assert sheet_of(json.loads(json.dumps(SHEET._asdict()))) == SHEET
 
 
 def test_spread_text() -> None:

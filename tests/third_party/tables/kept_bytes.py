@@ -9,8 +9,6 @@ import pandas as pd
 
 from analysis.publishing.sheet import Cell, TableSheet
 
-SHOWN = True
-
 
 class StoredBytes(NamedTuple):
     density: float

@@ -1,0 +1,113 @@
+r"""A table as LaTeX that fits its column, from 3.3 inches on.
+
+What fits one column of a two-column page as it is becomes a ``table`` there. Wider ones become a ``table*`` as wide as
+the text, whose cells are folded. Needs the packages ``array`` and ``booktabs`` of the standard distribution. Knows
+nothing of what the cells mean.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from string import ascii_lowercase, ascii_uppercase
+
+from analysis.publishing.layout import ColumnNeed, column_need, column_widths
+from analysis.publishing.sheet import Cell, TableSheet
+
+#: Points that a digit takes in Computer Modern, by size of type; widths of texts are told in digits.
+_SMALL, _SCRIPT = 4.63, 3.98
+#: Points: a column of a two-column page, a whole page of one narrow column, and one of a usual width.
+_COLUMN, _NARROW, _PAGE = 225.0, 238.0, 469.0
+#: Share of the width of the text on either side of a column.
+_SIDE = 0.008
+#: Letters by how many digits they are wide, in Computer Modern; others are as wide as the widest.
+_WIDTHS = {
+    letter: width
+    for letters, width in (
+        ("ijlI.,;:'|!", 0.6), ("()[]/- ft", 0.8), ("rszcev", 0.9), ("abdghknopquxy0123456789?–$*", 1.12),
+        ("CDEFGJLPQRSTUVXYZ&~^<>=+−", 1.45),
+    )
+    for letter in letters
+}  # fmt: skip
+_WIDTHS |= dict.fromkeys("0123456789–", 1.0)
+_WIDEST, _BOLD = 1.7, 1.15
+#: Names of columns: macros have no digits in theirs.
+_LETTERS = ascii_uppercase + ascii_lowercase
+
+_TEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_\allowbreak{}", "{": r"\{",
+    "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "/": r"/\allowbreak{}", "=": r"=\allowbreak{}", "±": r"$\pm$", "×": r"$\times$", "–": "--", "−": "$-$",
+    "≥": r"$\ge$", "≤": r"$\le$", "≈": r"$\approx$", "→": r"$\to$", "·": r"$\cdot$", "ε": r"$\varepsilon$",
+    "λ": r"$\lambda$", "μ": r"$\mu$", "σ": r"$\sigma$", "∞": r"$\infty$",
+}  # fmt: skip
+
+
+def latex(sheet: TableSheet, comment: Sequence[str] = ()) -> str:
+    """To be input into a document; ``comment`` lines stand above it."""
+    texts = [[Cell(name) for name in sheet.header], *sheet.rows]
+    needs = [_need(column) for column in zip(*texts, strict=True)]
+    fits = sum(need.whole for need in needs) * _SMALL * (1.0 + 2.0 * _SIDE * (len(needs) - 1)) <= _COLUMN
+    kind, layout = ("table", _whole(sheet.align)) if fits else ("table*", _folded(needs, sheet.align))
+    lines = [f"% {line}" for line in comment]
+    lines += [r"% needs \usepackage{array,booktabs}", rf"\begin{{{kind}}}", r"\centering\sloppy"]
+    lines += [rf"\caption{{{_tex(sheet.title)}}}", *layout, r"\toprule"]
+    lines += [_row(texts[0]), r"\midrule", *map(_row, sheet.rows), r"\bottomrule", r"\end{tabular}"]
+    if sheet.notes:
+        notes = "\\par\n".join(map(_tex, sheet.notes))
+        lines += [r"\par\smallskip", rf"\parbox{{\linewidth}}{{\footnotesize\raggedright\sloppy {notes}}}"]
+    return "\n".join([*lines, rf"\end{{{kind}}}"]) + "\n"
+
+
+def _whole(align: str) -> Iterator[str]:
+    """The beginning of a table whose cells are not folded."""
+    yield rf"\setlength{{\tabcolsep}}{{{_SIDE:g}\linewidth}}\small"
+    yield rf"\begin{{tabular}}{{@{{}}{align}@{{}}}}"
+
+
+def _folded(needs: Sequence[ColumnNeed], align: str) -> Iterator[str]:
+    """The beginning of a table whose columns have a width each, on narrow pages another one than on usual ones."""
+    gaps = 1.0 - 2.0 * _SIDE * (len(needs) - 1)
+    narrow, usual = (
+        [width / room for width in column_widths(needs, room * gaps)]
+        for room in (_NARROW / _SCRIPT, _PAGE / _SMALL)
+    )  # fmt: skip
+    yield rf"\setlength{{\tabcolsep}}{{{_SIDE:g}\linewidth}}"
+    yield rf"\ifdim\linewidth<4.5in \scriptsize {_defined(narrow)}"
+    yield rf"\else \small {_defined(usual)}\fi"
+    sides = {"l": r"\raggedright", "r": r"\raggedleft", "c": r"\centering"}
+    columns = (
+        rf">{{{sides[side]}\arraybackslash}}p{{\w{letter}\linewidth}}"
+        for side, letter in zip(align, _LETTERS, strict=False)
+    )
+    yield "\\begin{tabular}{@{}\n  " + "\n  ".join(columns) + "\n@{}}"
+
+
+def _defined(shares: Iterable[float]) -> str:
+    """A macro for the width of each column, as a share of that of the text."""
+    return "".join(rf"\def\w{letter}{{{share:.3f}}}" for letter, share in zip(_LETTERS, shares, strict=False))
+
+
+def _need(column: Iterable[Cell]) -> ColumnNeed:
+    measured = []
+    for cell in column:
+        scale = _BOLD if cell.bold else 1.0
+        pieces = re.findall(r"[^\s\-_/=]+[-_/=]*|[-_/=]+", cell.text)
+        measured.append(([scale * _measured(piece) for piece in pieces], scale * _measured(cell.text)))
+    return column_need(measured)
+
+
+def _measured(text: str) -> float:
+    return sum(_WIDTHS.get(letter, _WIDEST) for letter in text)
+
+
+def _row(cells: Iterable[Cell]) -> str:
+    return " & ".join(map(_tex_cell, cells)) + r" \\"
+
+
+def _tex(text: str) -> str:
+    return "".join(_TEX.get(letter, letter) for letter in text)
+
+
+def _tex_cell(cell: Cell) -> str:
+    return rf"\textbf{{{_tex(cell.text)}}}" if cell.bold else _tex(cell.text)

@@ -1,0 +1,56 @@
+"""A table as text for a terminal: no markup, columns as narrow as the window asks for.
+
+Knows nothing of what the cells mean.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from itertools import zip_longest
+
+from analysis.publishing.layout import column_need, column_widths
+from analysis.publishing.sheet import Cell, TableSheet
+
+_GAP = "  "
+_BOLD, _USUAL = "\033[1m", "\033[0m"
+
+
+def plain(sheet: TableSheet, width: int, *, styled: bool = False) -> str:
+    """The title, the rows and the notes in lines of at most ``width`` characters, as far as the longest words allow it.
+
+    Long cells are folded. What is bold is so where ``styled``, which asks for a terminal, and else between asterisks.
+    """
+    rows = [tuple(map(Cell, sheet.header)), *sheet.rows]
+    texts = [[_text(cell, styled) for cell in row] for row in rows]
+    needs = [column_need(([len(word) for word in text.split()], len(text)) for text in column)
+             for column in zip(*texts, strict=True)]  # fmt: skip
+    room = width - len(_GAP) * (len(needs) - 1)
+    widths = [max(1, round(one)) for one in column_widths(needs, room)]
+    lines = [line for row in rows for line in _lines(row, widths, sheet.align, styled)]
+    heading = len(_lines(rows[0], widths, sheet.align, styled))
+    lines.insert(heading, "-" * (sum(widths) + len(_GAP) * (len(widths) - 1)))
+    notes = [line for note in sheet.notes for line in textwrap.wrap(note, width, break_long_words=False)]
+    title = textwrap.wrap(sheet.title, width, break_long_words=False)
+    return "\n".join([*title, "", *lines, "", *notes]).rstrip() + "\n"
+
+
+def _text(cell: Cell, styled: bool) -> str:
+    return f"*{cell.text}*" if cell.bold and not styled else cell.text
+
+
+def _lines(row: Sequence[Cell], widths: Sequence[int], align: str, styled: bool) -> list[str]:
+    """The lines that a row takes."""
+    folded = [textwrap.wrap(_text(cell, styled), width, break_long_words=False, break_on_hyphens=False)
+              for cell, width in zip(row, widths, strict=True)]  # fmt: skip
+    lines = []
+    for texts in zip_longest(*folded, fillvalue=""):
+        padded = [_padded(text, *of) for text, of in zip(texts, zip(widths, align, strict=True), strict=True)]
+        if styled:
+            padded = [f"{_BOLD}{text}{_USUAL}" if cell.bold else text for text, cell in zip(padded, row, strict=True)]
+        lines.append(_GAP.join(padded).rstrip())
+    return lines
+
+
+def _padded(text: str, width: int, align: str) -> str:
+    return {"l": text.ljust, "r": text.rjust, "c": text.center}[align](width)

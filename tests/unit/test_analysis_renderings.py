@@ -1,0 +1,115 @@
+"""Tables for a terminal and for LaTeX: what fits, what is folded, and what no text can break."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.publishing.latex import latex
+from analysis.publishing.layout import ColumnNeed, column_need, column_widths
+from analysis.publishing.plain import plain
+from analysis.publishing.sheet import Cell, TableSheet
+
+SHEET = TableSheet(
+    "A & B",
+    ("Name", "Rate, %"),
+    "lr",
+    ((Cell("lenet_300_100"), Cell("1.0 ± 0.1", bold=True)), (Cell("b|c"), Cell("–"))),
+    ("Note: 5 % is 20×.",),
+)
+LONG = "a criterion that scores each weight by its magnitude"
+WIDE = TableSheet("Wide", ("What", *"abcdef"), "lrrrrrr", ((Cell(LONG), *[Cell("96.50 ± 0.12")] * 6),), ())
+needs = st.lists(st.tuples(st.floats(0, 50), st.floats(0, 50)), min_size=1, max_size=9)
+
+
+def test_plain_by_hand() -> None:
+    assert plain(SHEET, 80) == (
+        "A & B\n"
+        "\n"
+        "Name               Rate, %\n"
+        "--------------------------\n"
+        "lenet_300_100  *1.0 ± 0.1*\n"
+        "b|c                      –\n"
+        "\n"
+        "Note: 5 % is 20×.\n"
+    )
+
+
+def test_a_terminal_shows_what_is_bold() -> None:
+    assert "\x1b[1m 1.0 ± 0.1\x1b[0m\n" in plain(SHEET._replace(header=("Name", "Rate, in %")), 80, styled=True)
+
+
+def test_long_cells_are_folded_and_numbers_are_not() -> None:
+    lines = plain(WIDE, 110).splitlines()
+    assert max(map(len, lines)) <= 110
+    (first,) = (line for line in lines if "96.50" in line)
+    assert first.count("96.50 ± 0.12") == 6
+    assert " ".join(line[:22].strip() for line in lines[4:]) == LONG
+
+
+def test_a_narrow_window_folds_numbers_too_and_cuts_nothing() -> None:
+    text = plain(WIDE, 20)
+    assert text.count("96.50") == 6
+    assert all(word in text for word in LONG.split())
+
+
+def test_the_widest_columns_give_way_first() -> None:
+    assert column_widths([ColumnNeed(5, 40), ColumnNeed(10, 12)], 40.0) == pytest.approx((28.0, 12.0))
+    assert column_widths([ColumnNeed(5, 40), ColumnNeed(10, 12)], 16.0) == pytest.approx((6.0, 10.0))
+
+
+@given(needs, st.floats(1, 300))
+def test_widths_fit_where_the_longest_words_do(pairs: list[tuple[float, float]], room: float) -> None:
+    wanted = [ColumnNeed(min(pair), max(pair)) for pair in pairs]
+    widths = column_widths(wanted, room)
+    assert all(need.least <= width <= need.whole for need, width in zip(wanted, widths, strict=True))
+    if sum(need.least for need in wanted) <= room:
+        assert sum(widths) <= room + 1e-9
+    if sum(need.whole for need in wanted) <= room:
+        assert widths == tuple(need.whole for need in wanted)
+
+
+def test_the_need_of_a_column_is_that_of_its_longest_word_and_text() -> None:
+    assert column_need([([2, 3], 6), ([5], 5), ([], 0)]) == ColumnNeed(5, 6)
+
+
+def test_a_small_table_stays_in_its_column() -> None:
+    assert latex(SHEET, ("from runs",)) == (
+        "% from runs\n"
+        "% needs \\usepackage{array,booktabs}\n"
+        "\\begin{table}\n"
+        "\\centering\\sloppy\n"
+        "\\caption{A \\& B}\n"
+        "\\setlength{\\tabcolsep}{0.008\\linewidth}\\small\n"
+        "\\begin{tabular}{@{}lr@{}}\n"
+        "\\toprule\n"
+        "Name & Rate, \\% \\\\\n"
+        "\\midrule\n"
+        "lenet\\_\\allowbreak{}300\\_\\allowbreak{}100 & \\textbf{1.0 $\\pm$ 0.1} \\\\\n"
+        "b|c & -- \\\\\n"
+        "\\bottomrule\n"
+        "\\end{tabular}\n"
+        "\\par\\smallskip\n"
+        "\\parbox{\\linewidth}{\\footnotesize\\raggedright\\sloppy Note: 5 \\% is 20$\\times$.}\n"
+        "\\end{table}\n"
+    )
+
+
+def test_a_wide_table_takes_both_columns_and_no_more_than_their_width() -> None:
+    text = latex(WIDE)
+    assert "\\begin{table*}" in text
+    for case in re.findall(r"\\scriptsize (.*)\n.*\\small (.*)\\fi", text):
+        for defined in case:
+            shares = [float(share) for share in re.findall(r"\\def\\w[A-Z]\{([\d.]+)\}", defined)]
+            assert len(shares) == 7
+            assert sum(shares) + 2 * 0.008 * 6 <= 1.0
+
+
+@given(st.lists(st.text(alphabet="ab\\|*`<_&%$#{}~^", min_size=1), min_size=2, max_size=2))
+def test_no_text_breaks_the_columns(texts: list[str]) -> None:
+    body = latex(TableSheet("t", ("x", "y"), "lr", (tuple(map(Cell, texts)),))).splitlines()[8]
+    assert body.replace("\\&", "").count("&") == 1
+    assert body.endswith(r" \\")
