@@ -22,8 +22,9 @@ def title(subject: Subject) -> str:
     pairs = _pairs(subject)
     models, data = (list(dict.fromkeys(names)) for names in zip(*pairs, strict=True))
     if len(data) == 1 and len(models) <= MOST_IN_TITLE:
-        named = [display_name("model", model) for model in models]
-        return f"Pruning {' and '.join(filter(None, (', '.join(named[:-1]), named[-1])))} on {display_name('data', data[0])}"
+        *first, last = (display_name("model", model) for model in models)
+        named = " and ".join(filter(None, (", ".join(first), last)))
+        return f"Pruning {named} on {display_name('data', data[0])}"
     return f"Pruning {_plural(len(models), 'network')} on {_plural(len(data), 'data set')}"
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from analysis.drawing import style
 from analysis.names import display_subject
-from analysis.publishing import publish
+from analysis.publishing import catalogue, publish
 from analysis.publishing.catalogue import FOLDERS, Publication
 from analysis.publishing.materials import SOURCES, Supply
 from analysis.publishing.sheet import TableSheet
@@ -68,7 +68,9 @@ def _place(publication: Publication) -> tuple[int, int]:
 
 def _exhibit(publication: Publication, name: str, rows: pd.DataFrame, makings: Makings, runs: RunList) -> Exhibit:
     module = publication.module()
-    made = module.data(rows, **makings.options[publication.name])
+    known = catalogue.options(module.data)
+    told = {name: value for name, value in makings.options[publication.name].items() if name in known}
+    made = module.data(rows, **told)
     shown = list(module.rows(made))
     content = _figure(module, made, shown) if publication.kind == "figure" else _table(module, made, rows, shown)
     obtained = _obtained(makings.command(publication.name), module.runs(made), runs)
@@ -84,12 +86,16 @@ def _heading(publication: Publication, name: str, rows: pd.DataFrame) -> str:
 
 
 def _figure(module: ModuleType, made: Any, rows: Sequence[Any]) -> Html:
-    with style.applied():
-        drawn = module.draw(made)
     caption = module.caption(made)
-    svg = style.picture(drawn, "svg", {})
-    figure = element("figure", markup.picture(svg, svg, caption), element("figcaption", caption))
-    return joined([figure, _numbers(rows)], "\n")
+    picture = markup.picture(_svg(module, made, "page"), _svg(module, made, "column"), caption)
+    return joined([element("figure", picture, element("figcaption", caption)), _numbers(rows)], "\n")
+
+
+def _svg(module: ModuleType, made: Any, width: style.Width) -> bytes:
+    with style.applied(width):
+        drawn = module.draw(made)
+    about = {"Title": "", "Description": "", "Source": ""}
+    return style.pictures(drawn, about, width=width, format="svg")[".svg"]
 
 
 def _table(module: ModuleType, made: Any, frame: pd.DataFrame, rows: Sequence[Any]) -> Html:
