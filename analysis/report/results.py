@@ -11,8 +11,8 @@ import pandas as pd
 
 from analysis.drawing import style
 from analysis.names import display_subject
-from analysis.publishing import publish
-from analysis.publishing.catalogue import FOLDERS, Publication, only
+from analysis.publishing import catalogue, publish
+from analysis.publishing.catalogue import FOLDERS, Publication
 from analysis.publishing.materials import SOURCES, Supply
 from analysis.publishing.sheet import TableSheet
 from analysis.report import markup
@@ -68,11 +68,15 @@ def _place(publication: Publication) -> tuple[int, int]:
 
 def _exhibit(publication: Publication, name: str, rows: pd.DataFrame, makings: Makings, runs: RunList) -> Exhibit:
     module = publication.module()
-    made = module.data(rows, **only(makings.options[publication.name], module.data))
+    known = catalogue.options(module.data)
+    told = {name: value for name, value in makings.options[publication.name].items() if name in known}
+    made = module.data(rows, **told)
     shown = list(module.rows(made))
-    content = _figure(module, made, shown) if publication.kind == "figure" else _table(module, made, rows, shown)
+    heading = _heading(publication, name, rows)
+    figure = publication.kind == "figure"
+    content = _figure(module, made, shown, heading) if figure else _table(module, made, rows, shown)
     obtained = _obtained(makings.command(publication.name), module.runs(made), runs)
-    return Exhibit(name, _heading(publication, name, rows), joined([content, obtained], "\n"))
+    return Exhibit(name, heading, joined([content, obtained], "\n"))
 
 
 def _heading(publication: Publication, name: str, rows: pd.DataFrame) -> str:
@@ -83,17 +87,17 @@ def _heading(publication: Publication, name: str, rows: pd.DataFrame) -> str:
     return publication.summary.rstrip(".") + (f": {of}" if of else "")
 
 
-def _figure(module: ModuleType, made: Any, rows: Sequence[Any]) -> Html:
+def _figure(module: ModuleType, made: Any, rows: Sequence[Any], heading: str) -> Html:
     caption = module.caption(made)
-    wide, narrow = (_svg(module, made, width) for width in ("page", "column"))
-    figure = element("figure", markup.picture(wide, narrow, caption), element("figcaption", caption))
-    return joined([figure, _numbers(rows)], "\n")
+    picture = markup.picture(_svg(module, made, "page"), _svg(module, made, "column"), f"{heading}. {caption}")
+    return joined([element("figure", picture, element("figcaption", caption)), _numbers(rows)], "\n")
 
 
 def _svg(module: ModuleType, made: Any, width: style.Width) -> bytes:
     with style.applied(width):
         drawn = module.draw(made)
-    return style.pictures(drawn, {}, width=width, format="svg")[".svg"]
+    about = {"Title": "", "Description": "", "Source": ""}
+    return style.pictures(drawn, about, width=width, format="svg")[".svg"]
 
 
 def _table(module: ModuleType, made: Any, frame: pd.DataFrame, rows: Sequence[Any]) -> Html:
