@@ -135,10 +135,11 @@ def _side(points: pd.DataFrame, side: Side, metric: Metric, split: Split) -> lis
 
 
 def untried(subject: Mapping[str, Any], claim: Claim, lacking: int, total: int, metric: Metric) -> str:
+    worst = f"{paired.worst_loss(metric):g} {metric.change_unit}"
     of = f"on {lacking} of {total} pairs of curves" if total > 1 else "on the pair of curves"
     return (
         f"'{claim.text}' is not tried {of} of {subject['model']} on {subject['data']}: they share no density where "
-        f"either is within {paired.RANGE:g} {metric.change_unit} of its dense network."
+        f"either is within {worst} of its dense network."
     )
 
 
@@ -156,7 +157,7 @@ def tried_on(
             f"and {MOST_PAIRS} fit in a table: choose with --where by {names}."
         )
     for pair in among:
-        counted = paired.complete(paired.in_range(pair.points))
+        counted = paired.complete(paired.in_range(pair.points, metric))
         if counted.empty:
             continue
         yield Tried(

@@ -16,8 +16,9 @@ from analysis.records.frames import Split
 from analysis.statistics import scoring
 from pruneexp.schema import Metric
 
-#: A network that has lost more than this, in points or per cent, lies below the range of Figure 5 of Han et al. 2015.
-RANGE = 5.0
+#: A network that has lost more than this has collapsed: its accuracy is below the range of Figure 5 of Han et al. 2015,
+#: and of other metrics, in per cent, half is gone.
+RANGE_POINTS, RANGE_PERCENT = 5.0, 50.0
 #: What of a point takes part.
 COLUMNS = ("seed", *frames.BUDGET, "density_scope", "value", "gain", "run_id")
 _PLACE = ["seed", *frames.BUDGET]
@@ -36,7 +37,8 @@ def against(own: pd.DataFrame, other: pd.DataFrame, metric: Metric) -> pd.DataFr
     Empty where they share none.
     """
     both = own.merge(other, on=_PLACE, suffixes=("", "_other"))
-    return both.assign(difference=scoring.gain(metric, frames.changes(metric, both["value_other"], both["value"])))
+    difference = scoring.gain(metric, frames.changes(metric, both["value_other"], both["value"]))
+    return both.assign(difference=difference).dropna(subset=["difference"])
 
 
 def against_dense(own: pd.DataFrame) -> pd.DataFrame:
@@ -44,8 +46,13 @@ def against_dense(own: pd.DataFrame) -> pd.DataFrame:
     return own.assign(difference=own["gain"])
 
 
-def in_range(rows: pd.DataFrame) -> pd.DataFrame:
-    """Without the budgets at which both curves, on average over their seeds, have lost more than ``RANGE``.
+def worst_loss(metric: Metric) -> float:
+    """The largest loss with which a network still works, in what changes of the metric are measured in."""
+    return RANGE_POINTS if metric.change_unit == "points" else RANGE_PERCENT
+
+
+def in_range(rows: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+    """Without the budgets at which both curves, on average over their seeds, have lost more than ``worst_loss``.
 
     What is left of such networks scatters by tens of points. Which side is ahead decides nothing here, so that what
     remains favours neither. Differences to the dense network all remain.
@@ -53,7 +60,7 @@ def in_range(rows: pd.DataFrame) -> pd.DataFrame:
     if "gain_other" not in rows:
         return rows
     means = rows.groupby(list(frames.BUDGET))[["gain", "gain_other"]].transform("mean")
-    return rows[means.max(axis=1) >= -RANGE]
+    return rows[means.max(axis=1) >= -worst_loss(metric)]
 
 
 def complete(rows: pd.DataFrame) -> pd.DataFrame:

@@ -208,8 +208,8 @@ def _notes(made: Claims) -> tuple[str, ...]:
         "many in all would probably settle it."
     )
     counted = (
-        f"Not counted: densities at which both sides have lost more than {paired.RANGE:g} {unit} on average, below the "
-        "range of the paper's figure, and those that not every seed has."
+        f"Not counted: densities at which both sides have lost more than {paired.worst_loss(made.metric):g} {unit} on "
+        "average, which is off the paper's figure, and those that not every seed has."
     )
     return tuple(filter(None, (compared, verdicts, counted, *made.untried, made.test_set)))
 

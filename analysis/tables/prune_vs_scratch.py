@@ -7,38 +7,33 @@ from typing import Annotated, Any, NamedTuple
 
 import pandas as pd
 
-from analysis.paper import paper_numbers
+from analysis.names import display_name
+from analysis.paper import SAME_DENSITY, UNPRUNED, rethinking
 from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
 from analysis.records import frames
 from analysis.records.frames import Split
-from analysis.statistics import scoring, selection
+from analysis.statistics import columns as beside
+from analysis.statistics import inference, scoring, selection, test_sets
 from analysis.statistics.conditions import ABSENT, cell, hashed, joined, telling, texts, words
 from analysis.statistics.curves import budget_text
+from analysis.statistics.inference import Comparison
 from pruneexp.errors import UserError
 from pruneexp.schema import OF_A_MODE, TOP1, Metric
 from pruneexp.summary.spread import Spread, spread
 
 COLUMNS = {"prune": "Fine-tuned", "scratch_e": "Scratch-E", "scratch_b": "Scratch-B", "rewind": "Rewound"}
-UNPRUNED = "Unpruned"
-#: Networks and data sets of the paper by the names they would have here; its VGG-16 on ImageNet has batch norm.
-PAPER_MODELS = {
-    "vgg19": "VGG-19",
-    "preresnet110": "PreResNet-110",
-    "densenet_bc_100": "DenseNet-BC-100",
-    "vgg16_bn": "VGG-16",
-    "resnet50": "ResNet-50",
-}
-PAPER_DATA = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet": "ImageNet"}
 _METHOD = ("reg", "criterion", "schedule")  # told for every table, as columns or below it
 #: What the modes of one row have in common; each mode's own switches are not.
 SHARED = tuple(name for name in frames.CONDITIONS if name not in OF_A_MODE)
 #: In the order that columns are sorted by: what a reader sees first, the hash last.
 SWITCHES = tuple(sorted((name for name in frames.CONDITIONS if name in OF_A_MODE), key=hashed))
-SAME_DENSITY = 0.005  # a paper's row stands under ours where the densities differ by no more
 
 
 class DensityRow(NamedTuple):
-    """One row: scores by column; ``best`` are the columns of the best mean as printed."""
+    """One row: scores by column, and what each is ahead of ``PruneVsScratch.reference`` by.
+
+    ``best`` has the column that is better than all others, if one is.
+    """
 
     data: str
     model: str
@@ -48,6 +43,7 @@ class DensityRow(NamedTuple):
     conditions: tuple[tuple[str, str], ...]
     unpruned: Spread
     scores: tuple[tuple[str, Spread], ...]
+    against: tuple[tuple[str, Comparison], ...]
     best: tuple[str, ...]
     paper: tuple[tuple[str, Spread], ...]
     runs: tuple[str, ...]
@@ -56,20 +52,26 @@ class DensityRow(NamedTuple):
 class PruneVsScratch(NamedTuple):
     """The table; ``varying`` names the conditions that tell its rows apart.
 
-    ``columns`` are those of the pruned networks with their mode: several of a mode whose switches differ.
+    ``columns`` are those of the pruned networks with their mode: several of a mode whose switches differ. The others
+    are compared with ``reference``, the first of them.
     ``left_out`` counts the points of curves that nothing can be compared with: logged in one mode alone.
     """
 
     split: Split
     metric: Metric
     columns: tuple[tuple[str, str], ...]
+    reference: str
     varying: tuple[str, ...]
     entries: tuple[DensityRow, ...]
     left_out: int
+    test_set: str
 
 
 class ModeRow(NamedTuple):
-    """One cell of the table; run ids (of the whole table row) separated by spaces."""
+    """One cell of the table, and by what it is ahead of the fine-tuned networks; run ids are of the whole table row.
+
+    The difference is positive for the better, with its 95 % interval, over the seeds that both have.
+    """
 
     source: str
     data: str
@@ -84,7 +86,17 @@ class ModeRow(NamedTuple):
     value_std: float | None
     n: int | None
     best: int
-    runs: str
+    difference_n: int | None = None
+    difference_mean: float | None = None
+    difference_low: float | None = None
+    difference_high: float | None = None
+    p: float | None = None
+    p_equivalent: float | None = None
+    margin: float | None = None
+    verdict: str = ""
+    near_the_line: int | None = None
+    seeds_needed: int | None = None
+    runs: str = ""
 
 
 def data(
@@ -92,6 +104,7 @@ def data(
     *,
     split: Annotated[Split, "the split that scores are shown on"] = "test",
     metric: Annotated[str, "auto: the primary one; or top5"] = scoring.AUTO,
+    margin: Annotated[float, inference.MARGIN_HELP] = 0.0,
 ) -> PruneVsScratch:
     """One entry per (data, model, density) and per set of conditions, from the modes that were logged.
 
@@ -104,7 +117,8 @@ def data(
     chosen = scoring.primary(frame) if metric == scoring.AUTO else scoring.shown(frame, metric)
     scores = {f"{split}.{moment}.{chosen.name}": moment for moment in ("dense", "after")}
     setting = [*frames.SUBJECT, *SHARED]
-    needed = [*setting, *frames.BUDGET, *OF_A_MODE, "dense_key", "density", "density_scope", "run_id", *scores]
+    needed = [*setting, *frames.BUDGET, *OF_A_MODE, "dense_key", "density", "density_scope", "run_id", "seed",
+              "test_examples", *scores]  # fmt: skip
     everything = frame[frame["mode"].isin(list(COLUMNS))]
     points = everything[needed].rename(columns=scores).dropna(subset=["after"])
     if points.empty:
@@ -116,11 +130,33 @@ def data(
         raise UserError(f"no budget is logged in two modes under the same conditions (there is {alone}).")
     compared, columns = _with_columns(compared)
     found = list(selection.groups(compared, (*setting, *frames.BUDGET)))
-    entries = [_entry(key, rows, columns, chosen) for key, rows in found]
+    made = [_entry(key, rows, columns, chosen) for key, rows in found]
+    entries = _judged(made, found, columns[0][0], chosen, margin)
     order = sorted(entries, key=lambda entry: (entry.data, entry.model, entry.conditions, -entry.density, entry.budget))
+    varying = _varying([key for key, _ in found])
+    note = test_sets.note(everything, chosen, split)
     return PruneVsScratch(
-        split, chosen, columns, _varying([key for key, _ in found]), tuple(order), len(everything) - len(compared)
+        split, chosen, columns, columns[0][0], varying, tuple(order), len(everything) - len(compared), note
     )
+
+
+def _judged(
+    entries: Sequence[DensityRow],
+    found: Sequence[tuple[Any, pd.DataFrame]],
+    reference: str,
+    metric: Metric,
+    margin: float,
+) -> list[DensityRow]:
+    """The entries with what their columns amount to against each other."""
+    values = [{str(column): dict(zip(same["seed"], same["after"], strict=True))
+               for column, same in rows.groupby("column")} for _, rows in found]  # fmt: skip
+    margins = [test_sets.margin(rows, margin) for _, rows in found]
+    against = beside.against(reference, values, metric, margins)
+    best = beside.best(values, metric, margins)
+    return [
+        entry._replace(against=tuple((name, of[name]) for name, _ in entry.scores if name in of), best=leader)
+        for entry, of, leader in zip(entries, against, best, strict=True)
+    ]
 
 
 def _with_columns(points: pd.DataFrame) -> tuple[pd.DataFrame, tuple[tuple[str, str], ...]]:
@@ -153,9 +189,6 @@ def _entry(
 ) -> DensityRow:
     scores = {column: spread(same["after"]) for column, same in rows.groupby("column")}
     named = tuple((column, scores[column]) for column, _ in columns if column in scores)
-    most = max(spread.n for _, spread in named)  # a mean over fewer seeds may have had the lucky ones
-    means = {name: scoring.gain(metric, round(spread.mean, 2)) for name, spread in named if spread.n == most}
-    best = tuple(name for name, mean in means.items() if mean == max(means.values())) if len(means) > 1 else ()
     density = spread(rows["density_scope"]).mean
     return DensityRow(
         data=str(key["data"]),
@@ -166,21 +199,10 @@ def _entry(
         conditions=texts(key, SHARED),
         unpruned=spread(dict(zip(rows["dense_key"], rows["dense"], strict=True)).values()),
         scores=named,
-        best=best,
-        paper=_paper(str(key["data"]), str(key["model"]), density) if metric == TOP1 else (),
+        against=(),
+        best=(),
+        paper=rethinking(str(key["data"]), str(key["model"]), density) if metric == TOP1 else (),
         runs=tuple(sorted(rows["run_id"])),
-    )
-
-
-def _paper(dataset: str, model: str, density: float) -> tuple[tuple[str, Spread], ...]:
-    wanted = PAPER_MODELS.get(model), PAPER_DATA.get(dataset)
-    printed = [number for number in paper_numbers("rethinking_table6_unstructured")
-               if (number.model, number.dataset) == wanted]  # fmt: skip
-    return tuple(
-        # The paper gives mean and standard deviation of 5 runs on CIFAR and one run on ImageNet, no extremes.
-        (number.method, Spread(number.value, number.std, number.value, number.value, 1 if number.std is None else 5))
-        for number in printed
-        if (number.x is not None and abs(1.0 - number.x / 100.0 - density) <= SAME_DENSITY) or number.method == UNPRUNED
     )
 
 
@@ -190,18 +212,24 @@ def runs(made: PruneVsScratch) -> tuple[str, ...]:
 
 def rows(made: PruneVsScratch) -> Iterable[ModeRow]:
     for entry in made.entries:
-        conditions = joined(entry.conditions)
+        conditions, against, runs = joined(entry.conditions), dict(entry.against), " ".join(entry.runs)
         where = entry.data, entry.model, made.metric.name, entry.budget, entry.density
         for column, value in ((UNPRUNED, entry.unpruned), *entry.scores):
             numbers = value.mean, value.std, value.n, int(column in entry.best)
-            yield ModeRow("runs", *where, entry.density_all, conditions, column, *numbers, " ".join(entry.runs))
-        for column, value in _printed(entry):
-            yield ModeRow("Liu et al. 2019, Table 6", *where, None, "", column, value.mean, value.std, value.n, 0, "")
+            row = ModeRow("runs", *where, entry.density_all, conditions, column, *numbers, runs=runs)
+            yield row._replace(**_verdict(against[column])) if column in against else row
+        for column, value in entry.paper:
+            numbers = value.mean, value.std, value.n, 0
+            yield ModeRow("Liu et al. 2019, Table 6", *where, None, "", column, *numbers)
 
 
-def _printed(entry: DensityRow) -> tuple[tuple[str, Spread], ...]:
-    """The paper's cells, where it has more than the dense network at this density."""
-    return entry.paper if len(entry.paper) > 1 else ()
+def _verdict(of: Comparison) -> dict[str, Any]:
+    """A comparison under the names of the columns of a row."""
+    return {
+        **{name: getattr(of, name) for name in ("p", "p_equivalent", "margin", "verdict", "seeds_needed")},
+        **{f"difference_{name}": getattr(of, name) for name in ("n", "mean", "low", "high")},
+        "near_the_line": int(of.near),
+    }
 
 
 def sheet(made: PruneVsScratch) -> TableSheet:
@@ -210,21 +238,22 @@ def sheet(made: PruneVsScratch) -> TableSheet:
     qualities = any(entry.budget.startswith("quality") for entry in made.entries)
     header = ["Data", "Network", *(name.replace("_", " ") for name in extra)]
     header += ["Budget"] * qualities + ["Density"] + ["of all weights"] * partial
-    header += [UNPRUNED, *(column for column, _ in made.columns), "n"]
+    header += [UNPRUNED, *(column for column, _ in made.columns), "n", f"Against {made.reference}"]
     lines: list[tuple[Cell, ...]] = []
     for entry in made.entries:
         named = dict(entry.conditions)
-        start = [entry.data, entry.model, *(cell(name, named.get(name, ABSENT)) for name in extra)]
+        start = [display_name("data", entry.data), display_name("model", entry.model)]
+        start += [cell(name, named.get(name, ABSENT)) for name in extra]
         start += [entry.budget] * qualities + [f"{entry.density:.3g}"] + [f"{entry.density_all:.3g}"] * partial
         cells = {UNPRUNED: entry.unpruned, **dict(entry.scores)}
-        lines.append((*map(Cell, start), *_cells(cells, entry.best, made.columns)))
-        if _printed(entry):
+        lines.append((*map(Cell, start), *_cells(cells, entry.best, made.columns), Cell(beside.said(entry.against))))
+        if entry.paper:
             blank = ["", "Liu et al. 2019", *[""] * (len(start) - 2)]
             first = {COLUMNS[mode]: column for column, mode in reversed(made.columns)}
             printed = {first.get(column, column): value for column, value in entry.paper}
-            lines.append((*map(Cell, blank), *_cells(printed, (), made.columns)))
-    numbers = len(made.columns) + 2
-    align = "l" * (len(header) - numbers - 1 - partial) + "r" * (numbers + 1 + partial)
+            lines.append((*map(Cell, blank), *_cells(printed, (), made.columns), Cell("")))
+    numbers = len(made.columns) + 3 + partial
+    align = "l" * (len(header) - 1 - numbers) + "r" * numbers + "l"
     return TableSheet(
         "Pruned and fine-tuned, against trained from scratch (after Liu et al. 2019, Table 6): "
         + scoring.with_unit(made.metric, f"{made.metric.title} on {made.split}"),
@@ -247,15 +276,25 @@ def _cells(values: Mapping[str, Spread], best: Iterable[str], columns: Iterable[
 
 def _notes(made: PruneVsScratch, partial: bool) -> tuple[str, ...]:
     of = "the weights that the criterion may prune" if partial else "the weights"
-    best = "highest" if made.metric.direction == "maximize" else "lowest"
     note = (
-        f"Density: kept share of {of}. Mean ± sample standard deviation over n seeds; bold: the {best} mean of the "
-        f"row among the pruned networks of most seeds; {MISSING}: not logged. Scratch-E trains for the epochs of the "
-        "dense network, Scratch-B for its compute; Rewound retrains from the initial weights."
+        f"Density: kept share of {of}. Mean ± sample standard deviation over n seeds; bold: better than every other "
+        f"column of its row; {MISSING}: not logged. Scratch-E trains for the epochs of the dense network, Scratch-B "
+        "for its compute; Rewound retrains from the initial weights."
     )
     same = dict(made.entries[0].conditions)
     common = ", ".join(f"{name} {same[name]}" for name in _METHOD if name not in made.varying)
-    notes = [note, f"All rows: {common}."] if common else [note]
-    if made.left_out:
-        notes.append(f"Not shown: {made.left_out} points of curves in one mode alone.")
-    return tuple(notes)
+    left_out = f"Not shown: {made.left_out} points of curves in one mode alone." if made.left_out else ""
+    notes = note, _on_verdicts(made), f"All rows: {common}." if common else "", left_out, made.test_set
+    return tuple(filter(None, notes))
+
+
+def _on_verdicts(made: PruneVsScratch) -> str:
+    judged = [of for entry in made.entries for _, of in entry.against if of.verdict != "no verdict"]
+    if not judged:
+        return "There is no verdict on fewer than three seeds that two columns share."
+    margins = " or ".join(f"{margin:g}" for margin in sorted({of.margin for of in judged}))
+    return (
+        f"Better, worse: paired by seed, t test, 5 %, Holm over the {len(judged)} comparisons of this table. "
+        f"Equivalent: surely within ±{margins} {made.metric.change_unit}. In parentheses: so many seeds in all would "
+        "probably settle it. Near the line: one standard error more or less turns the verdict."
+    )

@@ -34,12 +34,12 @@ def text(after: float, **settings: object) -> TradeoffPoint:
     return as_text(point(model="lstm", data="topics", dense=99.0, after=104.0 - after, **settings))  # type: ignore[arg-type]
 
 
-def study() -> list[LoggedPoint]:
+def study(seeds: int = 2) -> list[LoggedPoint]:
     """Fine-tuned networks are better than those from scratch; at a density of 0.5 they lose nothing."""
     perplexities = {"prune": {0.5: 4.9, 0.2: 5.5, 0.1: 8.0}, "scratch_e": {0.5: 5.2, 0.2: 6.0}}
     return logged(
         *(text(after + 0.1 * seed, mode=mode, density=density, seed=seed)
-          for mode, curve in perplexities.items() for density, after in curve.items() for seed in (0, 1))
+          for mode, curve in perplexities.items() for density, after in curve.items() for seed in range(seeds))
     )  # fmt: skip
 
 
@@ -183,12 +183,12 @@ class TestClaimsOfText(TableContract):
 
 
 def test_the_lowest_perplexity_is_the_best() -> None:
-    made = prune_vs_scratch.data(frames.frame(study()))
+    made = prune_vs_scratch.data(frames.frame(study(3)))
     assert [entry.best for entry in made.entries] == [("Fine-tuned",), ("Fine-tuned",), ()]
     sheet = prune_vs_scratch.sheet(made)
     assert sheet.title.endswith(": perplexity on test")
-    assert "bold: the lowest mean" in sheet.notes[0]
-    assert [cell.text for cell in sheet.rows[0]][2:6] == ["0.5", "5.00 ± 0.00", "4.95 ± 0.07", "5.25 ± 0.07"]
+    assert "bold: better than every other column" in sheet.notes[0]
+    assert [cell.text for cell in sheet.rows[0]][2:6] == ["0.5", "5.00 ± 0.00", "5.00 ± 0.10", "5.30 ± 0.10"]
 
 
 def test_the_headline_of_perplexity() -> None:
@@ -216,9 +216,10 @@ def test_allocations_at_equal_perplexity() -> None:
 
 
 def test_claims_say_of_perplexity_what_they_say_of_accuracy() -> None:
-    made = [claims.data(frames.frame(records)) for records in (as_texts(claimed()), claimed())]
-    assert [one.verdict for one in made[0].tried] == [one.verdict for one in made[1].tried]
-    assert claims.sheet(made[0]).header[-2:] == ("%", "Verdict")
+    # half a point of an accuracy of 97 % is one part in fourteen of the perplexity 7
+    made = [claims.data(frames.frame(as_texts(claimed())), margin=100.0 / 14.0), claims.data(frames.frame(claimed()))]
+    assert [[one.difference.verdict for one in each.tried] for each in made] == [["better"] * 3 + ["no worse"]] * 2
+    assert "Difference, %" in claims.sheet(made[0]).header
     assert {row.metric for row in claims.rows(made[0])} == {"perplexity"}
 
 

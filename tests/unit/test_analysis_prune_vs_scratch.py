@@ -10,6 +10,7 @@ from analysis.publishing.sheet import Cell
 from analysis.records import frames
 from analysis.statistics import selection
 from analysis.tables import prune_vs_scratch
+from analysis.tables.prune_vs_scratch import COLUMNS
 from pruneexp.errors import UserError
 from pruneexp.schema.columns import LoggedPoint
 from tests.contracts.figures import TableContract
@@ -41,27 +42,64 @@ def _sheet(points: list[LoggedPoint]) -> list[tuple[str, ...]]:
 
 
 def test_the_table_by_hand() -> None:
-    dense = "97.00 ± 0.00"
+    dense, subject = "97.00 ± 0.00", ("MNIST (5,000 digits)", "LeNet-5")
+    scores = "96.00 ± 1.00", "95.00 ± 1.00", "95.50 ± 1.00", "95.25 ± 1.00"
     assert _sheet(study()) == [
-        ("Data", "Network", "Density", "Unpruned", "Fine-tuned", "Scratch-E", "Scratch-B", "Rewound", "n"),
-        ("mnist5k", "lenet5", "0.2", dense, "96.00 ± 1.00", "95.00 ± 1.00", "95.50 ± 1.00", "95.25 ± 1.00", "3"),
-        ("mnist5k", "lenet5", "0.05", dense, "96.00 ± 1.00", "–", "–", "–", "3"),
+        ("Data", "Network", "Density", "Unpruned", *COLUMNS.values(), "n", "Against Fine-tuned"),
+        (*subject, "0.2", dense, *scores, "3", "worse: Scratch-E, Scratch-B, Rewound"),
+        (*subject, "0.05", dense, scores[0], "–", "–", "–", "3", ""),
     ]
 
 
-def test_the_best_of_the_pruned_is_bold_and_a_lone_one_is_not() -> None:
+def test_what_is_better_than_every_other_column_is_bold() -> None:
     rows = prune_vs_scratch.sheet(prune_vs_scratch.data(frames.frame(study()))).rows
     assert [cell for row in rows for cell in row if cell.bold] == [Cell("96.00 ± 1.00", bold=True)]
 
 
-def test_a_tie_as_printed_is_bold_twice() -> None:
-    made = prune_vs_scratch.data(frames.frame(logged(point(after=96.001), point(mode="scratch_e", after=95.999))))
-    assert made.entries[0].best == ("Fine-tuned", "Scratch-E")
+@pytest.mark.parametrize("ahead", [(0.3, 0.4, 0.5), (-2.0, 0.5, 3.0)])  # within the margin; within the scatter
+def test_the_best_mean_is_not_bold_where_it_may_be_chance(ahead: tuple[float, ...]) -> None:
+    points = [point(mode=mode, seed=seed, after=96.0 + off * (mode == "scratch_e")) for seed, off in enumerate(ahead)
+              for mode in ("prune", "scratch_e")]  # fmt: skip
+    assert [entry.best for entry in prune_vs_scratch.data(frames.frame(logged(*points))).entries] == [()]
+
+
+def test_verdicts_are_paired_by_seed_and_say_what_would_settle_them() -> None:
+    # of one seed to the next everything moves by 2 points; scratch is 1.0 ± 0.1 worse, rewinding 0.6 ± 0.6 better
+    behind = {"scratch_e": (1.0, 0.9, 1.1, 1.0), "rewind": (-1.2, 0.0, -0.9, -0.3), "prune": (0.0,) * 4}
+    points = [point(mode=mode, seed=seed, after=96.0 - 2.0 * seed - off) for mode, offs in behind.items()
+              for seed, off in enumerate(offs)]  # fmt: skip
+    made = prune_vs_scratch.data(frames.frame(logged(*points)))
+    against = dict(made.entries[0].against)
+    assert {name: round(of.mean, 9) for name, of in against.items()} == {"Scratch-E": -1.0, "Rewound": 0.6}
+    assert prune_vs_scratch.sheet(made).rows[0][-1].text == (
+        f"worse: Scratch-E; no evidence, near the line: Rewound ({against['Rewound'].seeds_needed})"
+    )
+    assert made.entries[0].best == ()
+    by_column = {row.column: row for row in prune_vs_scratch.rows(made)}
+    assert by_column["Scratch-E"].verdict == "worse"
+    assert by_column["Scratch-E"].difference_mean == pytest.approx(-1.0)
+    assert by_column["Fine-tuned"].verdict == by_column["Unpruned"].verdict == ""
+
+
+def test_a_single_seed_has_no_verdict() -> None:
+    made = prune_vs_scratch.data(frames.frame(logged(point(after=96.5), point(mode="scratch_e", after=90.0))))
+    assert made.entries[0].best == ()
+    table = prune_vs_scratch.sheet(made)
+    assert table.rows[0][-1].text == "n = 1: no verdict"
+    assert "There is no verdict on fewer than three seeds that two columns share." in table.notes
+
+
+def test_the_margin_can_be_chosen() -> None:
+    points = [point(mode=mode, seed=seed, after=96.0 - (mode == "scratch_e") * (1.0 + seed / 100.0))
+              for seed in range(3) for mode in ("prune", "scratch_e")]  # fmt: skip
+    said = [prune_vs_scratch.sheet(prune_vs_scratch.data(frames.frame(logged(*points)), margin=margin)).rows[0][-1].text
+            for margin in (0.0, 2.0)]  # fmt: skip
+    assert said == ["worse: Scratch-E", "equivalent: Scratch-E"]
 
 
 def test_fewer_seeds_are_told_in_the_cell() -> None:
     points = logged(point(seed=0), point(seed=1), point(seed=0, mode="scratch_e", after=95.0))
-    assert _sheet(points)[1][-5:] == ("96.50 ± 0.00", "95.00 (n = 1)", "–", "–", "2")
+    assert _sheet(points)[1][-6:] == ("96.50 ± 0.00", "95.00 (n = 1)", "–", "–", "2", "n = 1: no verdict")
 
 
 def test_conditions_are_columns_only_where_they_vary() -> None:
@@ -71,10 +109,10 @@ def test_conditions_are_columns_only_where_they_vary() -> None:
     header, *rows = _sheet(points)
     assert header[:4] == ("Data", "Network", "reg", "Density")
     assert [row[:3] for row in rows] == [
-        ("mnist5k", "alexnet", "l1"),
-        ("mnist5k", "alexnet", "l2"),
-        ("mnist5k", "lenet5", "l1"),
-        ("mnist5k", "lenet5", "l2"),
+        ("MNIST (5,000 digits)", "AlexNet", "l1"),
+        ("MNIST (5,000 digits)", "AlexNet", "l2"),
+        ("MNIST (5,000 digits)", "LeNet-5", "l1"),
+        ("MNIST (5,000 digits)", "LeNet-5", "l2"),
     ]
 
 
@@ -83,7 +121,7 @@ def test_curves_of_one_mode_are_left_out_and_counted() -> None:
     made = prune_vs_scratch.data(frames.frame(points))
     assert len(made.entries) == 1
     assert made.left_out == 2
-    assert prune_vs_scratch.sheet(made).notes[1:] == (
+    assert prune_vs_scratch.sheet(made).notes[2:] == (
         "All rows: reg l2, criterion layer_magnitude, schedule one_shot.",
         "Not shown: 2 points of curves in one mode alone.",
     )
@@ -107,6 +145,7 @@ def test_the_papers_row_stands_below_ours() -> None:
         "93.31 ± 0.26",
         "–",
         "5",
+        "",
     )
 
 

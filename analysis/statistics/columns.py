@@ -1,0 +1,72 @@
+"""Ways beside each other, as the columns of a table: what each is ahead of a reference by, and which is the best.
+
+Plain numbers; knows no record. A row gives each of its columns the value of each seed; differences are paired by seed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from analysis.statistics import inference, scoring
+from analysis.statistics.inference import Comparison
+from pruneexp.schema import Metric
+from pruneexp.summary.spread import spread
+
+#: Values by column, then by seed.
+Row = Mapping[str, Mapping[int, float]]
+
+
+def against(
+    reference: str, rows: Sequence[Row], metric: Metric, margins: Sequence[float]
+) -> list[dict[str, Comparison]]:
+    """Of each row, the columns that share a seed with the reference, compared with it; corrected over all rows."""
+    return _corrected([
+        {name: inference.compare(found, margin) for name in row if name != reference and reference in row
+         and (found := _differences(row[name], row[reference], metric))}
+        for row, margin in zip(rows, margins, strict=True)
+    ])  # fmt: skip
+
+
+def best(rows: Sequence[Row], metric: Metric, margins: Sequence[float]) -> list[tuple[str, ...]]:
+    """Of each row, the column that is better than every other, if one is: by verdicts, corrected over all rows.
+
+    The column with the best mean is compared with all others. In a row without a difference it is found better than
+    all less often than than one of them, so that looking for it first costs nothing.
+    """
+    leaders = [max(sorted(row), key=lambda name: _merit(row[name], metric)) if len(row) > 1 else "" for row in rows]
+    compared = _corrected([
+        {name: inference.compare(_differences(row[leader], row[name], metric) or [0.0], margin)
+         for name in row if leader and name != leader}
+        for row, leader, margin in zip(rows, leaders, margins, strict=True)
+    ])  # fmt: skip
+    return [(leader,) if others and all(other.verdict == "better" for other in others.values()) else ()
+            for leader, others in zip(leaders, compared, strict=True)]  # fmt: skip
+
+
+def said(against: Sequence[tuple[str, Comparison]]) -> str:
+    """The verdicts of a row, each with its columns: ``worse: Scratch-E; no evidence: Scratch-B (12)``.
+
+    The number is that of the seeds that would probably settle it; where no column has a verdict, they are not named.
+    """
+    columns: dict[str, list[str]] = {}
+    for column, of in against:
+        columns.setdefault(of.said(), []).append(column + (f" ({of.settled_by})" if of.settled_by else ""))
+    if len(columns) == 1 and against[0][1].verdict == "no verdict":
+        return against[0][1].said()
+    return "; ".join(f"{verdict}: {', '.join(names)}" for verdict, names in columns.items())
+
+
+def _merit(values: Mapping[int, float], metric: Metric) -> float:
+    return scoring.gain(metric, spread(values.values()).mean)
+
+
+def _differences(own: Mapping[int, float], other: Mapping[int, float], metric: Metric) -> list[float]:
+    """What one column is ahead of another by, for each seed that both have."""
+    changes = (metric.change(other[seed], own[seed]) for seed in sorted(own.keys() & other.keys()))
+    return [scoring.gain(metric, change) for change in changes if math.isfinite(change)]
+
+
+def _corrected(rows: Sequence[Mapping[str, Comparison]]) -> list[dict[str, Comparison]]:
+    made = iter(inference.holm([one for row in rows for one in row.values()]))
+    return [{name: next(made) for name in row} for row in rows]
