@@ -78,8 +78,8 @@ def data(
         limit = test_sets.margin(pd.concat(curves), margin)
         ours, theirs = (paired.curve(rows, chosen, split, "after") for rows in curves)
         both = paired.against(theirs, ours, chosen)
-        lines += _paired(pair, both, limit) if len(both) else _unpaired(pair, ours, theirs)
-        means.append(_averaged(both))
+        lines += _paired(pair, both, chosen, limit) if len(both) else _unpaired(pair, ours, theirs)
+        means.append(_averaged(both, chosen))
     if not lines:
         raise UserError(_no_budget(frame, (first, second), chosen, split))
     lines += _overall(found.pairs, means, lines)
@@ -97,17 +97,17 @@ def data(
     )
 
 
-def _paired(pair: CurvePair, both: pd.DataFrame, margin: float) -> list[ComparedBudget]:
+def _paired(pair: CurvePair, both: pd.DataFrame, metric: Metric, margin: float) -> list[ComparedBudget]:
     """The lines of one pair, the mildest budget first, the mean over them last."""
     budgets = selection.groups(both, frames.BUDGET)
     made = [_line((pair,), budget_text(*budget.values()), rows, margin) for budget, rows in budgets]
     made.sort(key=lambda line: (-line.density, line.budget))
-    return made if len(made) == 1 else [*made, _line((pair,), "", _averaged(both), margin)]
+    return made if len(made) == 1 else [*made, _line((pair,), "", _averaged(both, metric), margin)]
 
 
-def _averaged(both: pd.DataFrame) -> pd.DataFrame:
+def _averaged(both: pd.DataFrame, metric: Metric) -> pd.DataFrame:
     """The rows of one pair that its mean is over: budgets of every seed, at which not both sides are out of range."""
-    rows = paired.complete(paired.in_range(both))
+    rows = paired.complete(paired.in_range(both, metric))
     return paired.complete(both) if rows.empty else rows
 
 

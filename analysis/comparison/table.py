@@ -164,7 +164,7 @@ def _notes(made: Compared, names: Sequence[str]) -> tuple[str, ...]:
         )
     if made.out_of_range:
         notes.append(
-            f"Not in a mean: budgets at which both sides have lost more than {paired.RANGE:g} {unit} on average."
+            f"Not in a mean: budgets at which both sides have lost more than {paired.worst_loss(made.metric):g} {unit} on average."
         )
     notes += [*_few_seeds(made), *_left(made, names), made.test_set]
     return tuple(note for note in notes if note)

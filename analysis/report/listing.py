@@ -54,8 +54,9 @@ def _named(
     keys = selection.combinations(rows, [*shown, *told])
     names = [*conditions.varying(keys, shown), *conditions.telling(keys, told)]
     for row, ending in zip(rows.to_dict("records"), endings, strict=True):
-        key = {name: None if pd.isna(row[name]) else row[name] for name in names}
-        parts = (conditions.words(key, names), ending, f"seed {row['seed']}")
+        key = {name: None if pd.isna(row[name]) else row[name] for name in names if row[name] != ""}
+        trial = f"trial {row['trial']}" if row.get("trial", -1) >= 0 else ""
+        parts = (conditions.words(key, key), trial, ending, f"seed {row['seed']}")
         yield str(row["run_id"]), str(row["experiment"]), ", ".join(filter(None, parts))
 
 

@@ -7,50 +7,58 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from analysis.names import display_subject
+from analysis.names import display_name, display_subject
 from analysis.records import frames
 from analysis.report.subject import Subject
 from analysis.statistics import conditions, selection
 
 #: Values of one condition that a sentence names before it only counts them.
 MOST_NAMED = 8
+MOST_IN_TITLE = 4
 
 
 def title(subject: Subject) -> str:
-    """``Pruning LeNet-5 on MNIST (5,000 digits)``; the number of networks and data sets where they are several."""
-    pairs = _subjects(subject)
-    if len(pairs) == 1:
-        return f"Pruning {pairs[0]}"
-    return f"Pruning {len(pairs)} networks and data sets"
+    """``Pruning LeNet-5 on MNIST (5,000 digits)``; where they are many, how many networks and data sets there are."""
+    pairs = _pairs(subject)
+    models, data = (list(dict.fromkeys(names)) for names in zip(*pairs, strict=True))
+    if len(data) == 1 and len(models) <= MOST_IN_TITLE:
+        *first, last = (display_name("model", model) for model in models)
+        named = " and ".join(filter(None, (", ".join(first), last)))
+        return f"Pruning {named} on {display_name('data', data[0])}"
+    return f"Pruning {_plural(len(models), 'network')} on {_plural(len(data), 'data set')}"
 
 
 def paragraph(subject: Subject) -> str:
     """Networks, data, points, seeds, what differs, and when they were recorded."""
-    sentences = [f"{_enumerated(_subjects(subject))}: {_counts(subject)}."]
+    subjects = [display_subject(*pair) for pair in _pairs(subject)]
+    sentences = [f"{_enumerated(subjects)}: {_counts(subject)}."]
     sentences += [f"What differs: {told}." for told in [_differing(subject)] if told]
     experiments = subject.experiments()
     where = f"experiment{'s' if len(experiments) > 1 else ''} {_enumerated(experiments)}"
     return " ".join([*sentences, f"Recorded {_dates(subject)} in the {where}."])
 
 
-def _subjects(subject: Subject) -> list[str]:
-    pairs = {pair for rows in subject.frames() for pair in zip(rows["model"], rows["data"], strict=True)}
-    return [display_subject(model, data) for model, data in sorted(pairs)]
+def _pairs(subject: Subject) -> list[tuple[str, str]]:
+    """Each network with each data set that it was trained on."""
+    return sorted({pair for rows in subject.frames() for pair in zip(rows["model"], rows["data"], strict=True)})
 
 
 def _counts(subject: Subject) -> str:
-    """``120 trade-off points of 24 curves at density 0.5, 0.1; 6 seeds (0–5)``."""
+    """``120 trade-off points of 24 curves at density 0.5, 0.1; 20 points of 1 search; 6 seeds (0–5)``."""
     parts = []
-    if subject.points is not None:
-        of = [_plural(sum(one.kind == kind for one in subject.above), noun)
-              for kind, noun in (("curve", "curve"), ("study", "study"))
-              if any(one.kind == kind for one in subject.above)]  # fmt: skip
-        of_what = f" of {' and '.join(of)}" if of else ""
-        parts.append(f"{_plural(len(subject.points), 'trade-off point')}{of_what} at {_budgets(subject.points)}")
+    if not (points := _of_curves(subject)).empty:
+        curves = _plural(points["curve_key"].nunique(), "curve")
+        parts.append(f"{_plural(len(points), 'trade-off point')} of {curves} at {_budgets(points)}")
+    if subject.points is not None and not (trials := subject.points[subject.points["study"] != ""]).empty:
+        parts.append(f"{_plural(len(trials), 'point')} of {_plural(trials['study'].nunique(), 'search')}")
     if subject.scans is not None:
         parts.append(_plural(len(subject.scans), "sensitivity scan"))
     seeds = sorted({int(seed) for rows in subject.frames() for seed in rows["seed"]})
     return f"{'; '.join(parts)}; {_plural(len(seeds), 'seed')} ({_ranges(seeds)})"
+
+
+def _of_curves(subject: Subject) -> pd.DataFrame:
+    return pd.DataFrame() if subject.points is None else selection.of_curves(subject.points)
 
 
 def _budgets(points: pd.DataFrame) -> str:
@@ -69,16 +77,18 @@ def _ranges(seeds: Sequence[int]) -> str:
 
 
 def _differing(subject: Subject) -> str:
-    if subject.points is None:
+    """What differs between the curves, but for what has no name; the settings below tell that."""
+    points = _of_curves(subject)
+    if points.empty:
         return ""
     names = ("mode", *frames.CONDITIONS)
-    keys = selection.combinations(subject.points, names)
-    told = conditions.telling(keys, names)
+    keys = selection.combinations(points, names)
+    told = [name for name in conditions.telling(keys, names) if not conditions.hashed(name)]
     return "; ".join(f"{name.replace('_', ' ')} ({_enumerated(_values(keys, name))})" for name in told)
 
 
 def _values(keys: Sequence[dict[str, object]], name: str) -> list[str]:
-    return list(dict.fromkeys(conditions.cell(name, conditions.text(key[name])) for key in keys))
+    return list(dict.fromkeys(display_name(name, conditions.text(key[name])) for key in keys))
 
 
 def _dates(subject: Subject) -> str:
@@ -93,9 +103,8 @@ def _date(milliseconds: float) -> str:
 
 
 def _plural(count: int, noun: str) -> str:
-    if count == 1:
-        return f"1 {noun}"
-    return f"{count} {noun.removesuffix('y')}ies" if noun.endswith("y") else f"{count} {noun}s"
+    ending = "" if count == 1 else "es" if noun.endswith("ch") else "s"
+    return f"{count} {noun}{ending}"
 
 
 def _enumerated(texts: Sequence[str]) -> str:

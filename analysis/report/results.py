@@ -70,9 +70,11 @@ def _exhibit(publication: Publication, name: str, rows: pd.DataFrame, makings: M
     module = publication.module()
     made = module.data(rows, **only(makings.options[publication.name], module.data))
     shown = list(module.rows(made))
-    content = _figure(module, made, shown) if publication.kind == "figure" else _table(module, made, rows, shown)
+    heading = _heading(publication, name, rows)
+    figure = publication.kind == "figure"
+    content = _figure(module, made, shown, heading) if figure else _table(module, made, rows, shown)
     obtained = _obtained(makings.command(publication.name), module.runs(made), runs)
-    return Exhibit(name, _heading(publication, name, rows), joined([content, obtained], "\n"))
+    return Exhibit(name, heading, joined([content, obtained], "\n"))
 
 
 def _heading(publication: Publication, name: str, rows: pd.DataFrame) -> str:
@@ -83,11 +85,10 @@ def _heading(publication: Publication, name: str, rows: pd.DataFrame) -> str:
     return publication.summary.rstrip(".") + (f": {of}" if of else "")
 
 
-def _figure(module: ModuleType, made: Any, rows: Sequence[Any]) -> Html:
+def _figure(module: ModuleType, made: Any, rows: Sequence[Any], heading: str) -> Html:
     caption = module.caption(made)
-    wide, narrow = (_svg(module, made, width) for width in ("page", "column"))
-    figure = element("figure", markup.picture(wide, narrow, caption), element("figcaption", caption))
-    return joined([figure, _numbers(rows)], "\n")
+    picture = markup.picture(_svg(module, made, "page"), _svg(module, made, "column"), f"{heading}. {caption}")
+    return joined([element("figure", picture, element("figcaption", caption)), _numbers(rows)], "\n")
 
 
 def _svg(module: ModuleType, made: Any, width: style.Width) -> bytes:

@@ -15,7 +15,7 @@ from analysis.statistics.conditions import text
 
 #: Where and how a job ran, which decides no number; and the name of the machine, which is nobody else's business.
 LEFT_OUT = ("runtime.", "plan", "machine.host")
-ABSENT = "not there"
+ABSENT = "absent"
 
 
 class Compared(NamedTuple):

@@ -11,7 +11,7 @@ from analysis.report import listing, markup, overview, settings
 from analysis.report.markup import Html, element
 from analysis.report.subject import Subject
 from analysis.statistics import selection
-from tests.contracts.points import logged, point
+from tests.contracts.points import logged, point, with_settings
 from tests.contracts.scans import logged_scans, scan
 
 CURVE = LoggedParent("c", "pruneexp", "curve", "curve-key", "a curve")
@@ -76,6 +76,7 @@ def test_numbers_of_runs_are_ranges_with_links() -> None:
 def _subject() -> Subject:
     made = [point(reg=reg, seed=seed, density=density) for reg in ("l1", "l2") for seed in (0, 1, 2)
             for density in (0.5, 0.1)]  # fmt: skip
+    made.append(with_settings(point(density=0.3), study="search", trial=0))
     scans = scan_frames.frame(logged_scans(scan())).drop_duplicates("run_id")
     return Subject(frames.frame(logged(*made)), scans, (CURVE, CURVE, STUDY), "mlflow.db")
 
@@ -84,23 +85,27 @@ def test_runs_are_numbered_and_told_apart() -> None:
     subject = _subject()
     assert subject.points is not None
     found = listing.listed(subject)
-    assert [run.number for run in found.runs] == list(range(1, 14))
+    assert [run.number for run in found.runs] == list(range(1, 15))
     assert found.numbers()[f"{1:032x}"] == 1 + list(subject.points["run_id"]).index(f"{1:032x}")
     names = {run.name for run in found.runs}
-    assert {"l1, density=0.5, seed 0", "l2, density=0.1, seed 2", "scan, seed 0"} <= names
-    assert len(names) == 13
+    assert {
+        "L1, density=0.5, seed 0",
+        "L2, study search, trial 0, density=0.3, seed 0",
+        "scan, seed 0",
+    } <= names
+    assert len(names) == 14
     table = listing.as_table(found, {"pruneexp": "http://a/#/experiments/1/runs/"})
     assert f'<a href="http://a/#/experiments/1/runs/{1:032x}"' in table
-    assert '<span id="run-13">13</span>' in table
+    assert '<span id="run-14">14</span>' in table
 
 
 def test_what_was_run_is_told_in_sentences() -> None:
     subject = _subject()
     assert overview.title(subject) == "Pruning LeNet-5 on MNIST (5,000 digits)"
     assert overview.paragraph(subject) == (
-        "LeNet-5 on MNIST (5,000 digits): 12 trade-off points of 2 curves and 1 study at density 0.5, 0.1; 1 "
-        "sensitivity scan; 3 seeds (0–2). What differs: reg (l1, l2). Recorded 1970-01-01 00:00 UTC in the experiment "
-        "pruneexp."
+        "LeNet-5 on MNIST (5,000 digits): 12 trade-off points of 6 curves at density 0.5, 0.1; 1 point of 1 search; "
+        "1 sensitivity scan; 3 seeds (0–2). What differs: reg (L1, L2). Recorded 1970-01-01 00:00 UTC in the "
+        "experiment pruneexp."
     )
 
 

@@ -208,7 +208,7 @@ class TestWhere:
 
     @pytest.mark.parametrize("value", ["0.2", "five", "0.10000001"])
     def test_what_is_not_there_is_told_with_what_is(self, value: str) -> None:
-        with pytest.raises(UserError, match=rf"no point has train_lr={value} \(.*there is: 0\.01, 0\.1\)"):
+        with pytest.raises(UserError, match=rf"no point has train_lr={value}; .*there is: 0\.01, 0\.1\.$"):
             selection.where(self.points, {"train_lr": value})
 
 
