@@ -163,9 +163,8 @@ def _notes(made: Compared, names: Sequence[str]) -> tuple[str, ...]:
             "standard error more or less turns the verdict. In brackets: so many seeds in all would probably settle it."
         )
     if made.out_of_range:
-        notes.append(
-            f"Not in a mean: budgets at which both sides have lost more than {paired.worst_loss(made.metric):g} {unit} on average."
-        )
+        worst = f"{paired.worst_loss(made.metric):g} {unit}"
+        notes.append(f"Not in a mean: budgets at which both sides have lost more than {worst} on average.")
     notes += [*_few_seeds(made), *_left(made, names), made.test_set]
     return tuple(note for note in notes if note)
 
