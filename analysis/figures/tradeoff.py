@@ -11,7 +11,7 @@ from analysis.drawing import axes as axis
 from analysis.drawing import ink, levels, panels
 from analysis.drawing.axes import Span
 from analysis.drawing.style import FAINT, Line, page_width, panels_across, paper_line, type_size
-from analysis.names import display_subject
+from analysis.names import display_name, display_subject
 from analysis.records.frames import Split
 from analysis.statistics import digitised, extents, scoring
 from analysis.statistics.conditions import joined
@@ -199,7 +199,8 @@ def caption(made: Tradeoff) -> str:
             "numbers."
         )
     if found.hidden:
-        parts.append(f"Mode {MODE} is shown; --color mode shows {' and '.join(found.hidden)} beside it.")
+        others = " and ".join(display_name("mode", mode) for mode in found.hidden)
+        parts.append(f"Mode {MODE} is shown; --color mode shows {others} beside it.")
     if len(found.family.channels.style) > 1 and not found.family.facets:
         parts.append("--facet gives a panel to each value of one of these.")
     if made.paper:

@@ -11,8 +11,8 @@ import pandas as pd
 
 from analysis.drawing import style
 from analysis.names import display_subject
-from analysis.publishing import publish
-from analysis.publishing.catalogue import FOLDERS, Publication, only
+from analysis.publishing import catalogue, publish
+from analysis.publishing.catalogue import FOLDERS, Publication
 from analysis.publishing.materials import SOURCES, Supply
 from analysis.publishing.sheet import TableSheet
 from analysis.report import markup
@@ -68,7 +68,9 @@ def _place(publication: Publication) -> tuple[int, int]:
 
 def _exhibit(publication: Publication, name: str, rows: pd.DataFrame, makings: Makings, runs: RunList) -> Exhibit:
     module = publication.module()
-    made = module.data(rows, **only(makings.options[publication.name], module.data))
+    known = catalogue.options(module.data)
+    told = {name: value for name, value in makings.options[publication.name].items() if name in known}
+    made = module.data(rows, **told)
     shown = list(module.rows(made))
     heading = _heading(publication, name, rows)
     figure = publication.kind == "figure"
@@ -94,7 +96,8 @@ def _figure(module: ModuleType, made: Any, rows: Sequence[Any], heading: str) ->
 def _svg(module: ModuleType, made: Any, width: style.Width) -> bytes:
     with style.applied(width):
         drawn = module.draw(made)
-    return style.pictures(drawn, {}, width=width, format="svg")[".svg"]
+    about = {"Title": "", "Description": "", "Source": ""}
+    return style.pictures(drawn, about, width=width, format="svg")[".svg"]
 
 
 def _table(module: ModuleType, made: Any, frame: pd.DataFrame, rows: Sequence[Any]) -> Html:

@@ -110,11 +110,11 @@ class TestCurves:
         others = logged(point(), point(mode="scratch_e", after=50.0), point(mode="rewind", after=40.0))
         made = data(others)
         assert made.curves == data(others[:1]).curves
-        assert "Mode prune is shown; --color mode shows rewind and scratch_e beside it." in tradeoff.caption(made)
+        assert "Mode prune is shown; --color mode shows rewind and Scratch-E beside it." in tradeoff.caption(made)
         shown = data(others, color="mode")
-        assert shown.numbers.family.colours == ("prune", "rewind", "scratch_e")
+        assert shown.numbers.family.colours == ("prune", "rewind", "Scratch-E")
         assert "Mode" not in tradeoff.caption(shown)
-        assert data(others[1:], color="").numbers.family.colours == ("rewind", "scratch_e")  # none of them is prune
+        assert data(others[1:], color="").numbers.family.colours == ("rewind", "Scratch-E")  # none of them is prune
 
     def test_networks_before_retraining_are_there_once_in_several_modes(self) -> None:
         made = data(logged(point(), point(mode="scratch_e"), point(mode="rewind")), color="mode")
@@ -122,7 +122,7 @@ class TestCurves:
             ("prune", "before"),
             ("prune", "after"),
             ("rewind", "after"),
-            ("scratch_e", "after"),
+            ("Scratch-E", "after"),
         ]
 
     def test_l1_then_l2_shares_the_unretrained_curve_of_l1(self) -> None:
@@ -163,9 +163,9 @@ class TestCurves:
 
     def test_panels_are_values_of_a_column(self) -> None:
         made = data(study(), facet="schedule")
-        assert made.numbers.family.facets == ("one_shot", "progressive")
+        assert made.numbers.family.facets == ("one-shot", "progressive")
         figure = tradeoff.draw(made)
-        assert {"one_shot", "progressive"} <= {text.get_text() for text in figure.texts}
+        assert {"one-shot", "progressive"} <= {text.get_text() for text in figure.texts}
 
 
 class TestAxes:
