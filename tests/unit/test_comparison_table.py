@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from analysis.comparison import table
-from analysis.comparison.compared import Compared
+from analysis.comparison.compared import TwoSides
 from analysis.statistics import inference
 from pruneexp.errors import UserError
 from pruneexp.schema import TradeoffPoint
@@ -34,11 +34,11 @@ def _nothing(more: Gains = MORE) -> Gains:
     return {density: (0.0,) * len(gains) for density, gains in more.items()}
 
 
-def _compared(first: list[TradeoffPoint], second: list[TradeoffPoint]) -> Compared:
+def _compared(first: list[TradeoffPoint], second: list[TradeoffPoint]) -> TwoSides:
     return table.data(sided(first, second))
 
 
-def _cells(made: Compared) -> list[tuple[str, ...]]:
+def _cells(made: TwoSides) -> list[tuple[str, ...]]:
     return [tuple(cell.text for cell in row) for row in table.sheet(made).rows]
 
 
