@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from analysis.comparison.compared import ComparedBudget, TwoSides, data
-from analysis.comparison.matching import SETTINGS, CurvePair, Key
+from analysis.comparison.matching import SETTINGS, CurvePair, Key, grouped
 from analysis.names import display_name, display_subject
 from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
+from analysis.records import frames
 from analysis.statistics import inference, paired, scoring
 from analysis.statistics.conditions import cell, joined, telling, text, texts, words
 from analysis.statistics.inference import Comparison
@@ -18,6 +19,7 @@ __all__ = ["data", "rows", "runs", "sheet"]
 
 #: Sides with longer names are called by these in the cells, and told below the table.
 SHORT, LETTERS = 16, ("A", "B")
+_HEADINGS = {"data": "Data", "model": "Network"}
 #: What a table is of, whether or not it tells its lines apart.
 _METHOD = ("reg", "criterion", "schedule", "mode")
 
@@ -111,11 +113,11 @@ def _told(made: TwoSides) -> list[tuple[str, dict[Any, str]]]:
     """Columns that tell the pairs apart: a heading, and the text of each pair by its key."""
     pairs = _pairs(made)
     differing = {name for pair in pairs for name in pair.differing}
-    agreed = telling([pair.first for pair in pairs], [name for name in SETTINGS if name not in differing])
+    agreed = _agreed([pair.first for pair in pairs], [name for name in SETTINGS if name not in differing])
     columns = []
     for name in agreed:
         values = {pair.key: display_name(name, cell(name, text(pair.first[name]))) for pair in pairs}
-        columns.append((name.replace("_", " "), values))
+        columns.append((_HEADINGS.get(name, name.replace("_", " ")), values))
     if len({tuple(pair.first[name] for name in agreed) for pair in pairs}) == len(pairs):
         return columns
     for place, side in enumerate(made.sides):  # one curve has several partners
@@ -123,6 +125,13 @@ def _told(made: TwoSides) -> list[tuple[str, dict[Any, str]]]:
         if needed := telling(keys.values(), [name for name in SETTINGS if name in differing]):
             columns.append((f"of {side}", {pair: words(key, needed) for pair, key in keys.items()}))
     return columns
+
+
+def _agreed(keys: Sequence[Key], names: Sequence[str]) -> list[str]:
+    """Those of ``names`` that tell the pairs apart: not a recipe that follows from network and data set."""
+    subjects = grouped(keys, frames.SUBJECT)
+    needed = {name for same in subjects.values() for name in telling(same, names)}
+    return [name for name in names if name in needed or (name in frames.SUBJECT and len(grouped(keys, [name])) > 1)]
 
 
 def _pairs(made: TwoSides) -> list[CurvePair]:

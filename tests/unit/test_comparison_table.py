@@ -90,6 +90,13 @@ def test_several_pairs_have_a_mean_over_all() -> None:
     ]  # fmt: skip
 
 
+def test_a_recipe_of_each_network_is_no_column() -> None:
+    first, second = ([point(reg=reg, model=model) for model in ("lenet5", "vgg16")] for reg in ("l1", "l2"))
+    made = table.sheet(_compared(first, second))
+    assert made.header[:2] == ("Network", "Density")
+    assert [row[0].text for row in made.rows] == ["LeNet-5", "VGG-16", "all"]
+
+
 def test_the_better_side_is_bold_and_named() -> None:
     made = _compared(_curve("l1", {0.5: (0.0, 0.0, 0.0)}), _curve("l2", {0.5: (3.0, 3.1, 2.9)}))
     (row,) = table.sheet(made).rows
