@@ -39,7 +39,7 @@ class ComparedBudget(NamedTuple):
     runs: tuple[str, ...]
 
 
-class Compared(NamedTuple):
+class TwoSides(NamedTuple):
     """The table of two sides.
 
     ``alone`` are the curves of each without a partner, ``left`` counts the points of each that no line has.
@@ -62,7 +62,7 @@ def data(
     split: Annotated[Split, "the split that scores are shown on"] = "test",
     metric: Annotated[str, "auto: the primary one; or top5"] = scoring.AUTO,
     margin: Annotated[float, "a difference that is worth nothing, in points or per cent; 0: by the test set"] = 0.0,
-) -> Compared:
+) -> TwoSides:
     """Every pair of curves of the two sides of ``analysis.comparison.sides.sides``, at every budget that both have.
 
     Raises:
@@ -78,14 +78,14 @@ def data(
         limit = test_sets.margin(pd.concat(curves), margin)
         ours, theirs = (paired.curve(rows, chosen, split, "after") for rows in curves)
         both = paired.against(theirs, ours, chosen)
-        lines += _paired(pair, both, limit) if len(both) else _unpaired(pair, ours, theirs)
-        means.append(_averaged(both))
+        lines += _paired(pair, both, chosen, limit) if len(both) else _unpaired(pair, ours, theirs)
+        means.append(_averaged(both, chosen))
     if not lines:
         raise UserError(_no_budget(frame, (first, second), chosen, split))
     lines += _overall(found.pairs, means, lines)
     unused = frame[~frame["run_id"].isin({run for line in lines for run in line.runs})][SIDE].value_counts()
     counted, single = sum(map(_budgets, means)), sum(bool(line.budget) for line in lines)
-    return Compared(
+    return TwoSides(
         (first, second),
         split,
         chosen,
@@ -97,17 +97,17 @@ def data(
     )
 
 
-def _paired(pair: CurvePair, both: pd.DataFrame, margin: float) -> list[ComparedBudget]:
+def _paired(pair: CurvePair, both: pd.DataFrame, metric: Metric, margin: float) -> list[ComparedBudget]:
     """The lines of one pair, the mildest budget first, the mean over them last."""
     budgets = selection.groups(both, frames.BUDGET)
     made = [_line((pair,), budget_text(*budget.values()), rows, margin) for budget, rows in budgets]
     made.sort(key=lambda line: (-line.density, line.budget))
-    return made if len(made) == 1 else [*made, _line((pair,), "", _averaged(both), margin)]
+    return made if len(made) == 1 else [*made, _line((pair,), "", _averaged(both, metric), margin)]
 
 
-def _averaged(both: pd.DataFrame) -> pd.DataFrame:
+def _averaged(both: pd.DataFrame, metric: Metric) -> pd.DataFrame:
     """The rows of one pair that its mean is over: budgets of every seed, at which not both sides are out of range."""
-    rows = paired.complete(paired.in_range(both))
+    rows = paired.complete(paired.in_range(both, metric))
     return paired.complete(both) if rows.empty else rows
 
 

@@ -1,17 +1,18 @@
 r"""A table as LaTeX that fits its column, from 3.3 inches on.
 
 What fits one column of a two-column page as it is becomes a ``table`` there. Wider ones become a ``table*`` as wide as
-the text, whose cells are folded. Needs the packages ``array`` and ``booktabs`` of the standard distribution. Knows
-nothing of what the cells mean.
+the text, whose cells are folded; what no folding makes narrow enough is made smaller. Needs the packages ``array``,
+``booktabs`` and ``graphicx`` of the standard distribution. Knows nothing of what the cells mean.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from string import ascii_lowercase, ascii_uppercase
 
-from analysis.publishing.layout import ColumnNeed, column_need, column_widths
+from analysis.publishing.layout import ColumnNeed, Measured, column_need, column_widths
 from analysis.publishing.sheet import Cell, TableSheet
 
 #: Points that a digit takes in Computer Modern, by size of type; widths of texts are told in digits.
@@ -31,6 +32,10 @@ _WIDTHS = {
 }  # fmt: skip
 _WIDTHS |= dict.fromkeys("0123456789–", 1.0)
 _WIDEST, _BOLD = 1.7, 1.15
+#: What stays in one line: a word, or a part of one up to a hyphen or a sign after which ``_TEX`` allows a break.
+_BREAKABLE = re.compile(r"[^\s\-_/=]+[-_/=]*|[-_/=]+")
+#: Around a table, whose widths here are estimates.
+_NO_WIDER = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{"
 #: Names of columns: macros have no digits in theirs.
 _LETTERS = ascii_uppercase + ascii_lowercase
 
@@ -46,13 +51,17 @@ _TEX = {
 def latex(sheet: TableSheet, comment: Sequence[str] = ()) -> str:
     """To be input into a document; ``comment`` lines stand above it."""
     texts = [[Cell(name) for name in sheet.header], *sheet.rows]
-    needs = [_need(column) for column in zip(*texts, strict=True)]
+    needs = [
+        column_need(heading, cells, words=align == "l")
+        for align, (heading, *cells) in zip(sheet.align, _measured(texts), strict=True)
+    ]
     fits = sum(need.whole for need in needs) * _SMALL * (1.0 + 2.0 * _SIDE * (len(needs) - 1)) <= _COLUMN
     kind, layout = ("table", _whole(sheet.align)) if fits else ("table*", _folded(needs, sheet.align))
     lines = [f"% {line}" for line in comment]
-    lines += [r"% needs \usepackage{array,booktabs}", rf"\begin{{{kind}}}", r"\centering\sloppy"]
+    lines += [r"% needs \usepackage{array,booktabs,graphicx}", rf"\begin{{{kind}}}", r"\centering\sloppy"]
     lines += [rf"\caption{{{_tex(sheet.title)}}}", *layout, r"\toprule"]
-    lines += [_row(texts[0]), r"\midrule", *map(_row, sheet.rows), r"\bottomrule", r"\end{tabular}"]
+    between = "\n" if fits else "\n\\addlinespace[2pt]\n"
+    lines += [_row(texts[0]), r"\midrule", between.join(map(_row, sheet.rows)), r"\bottomrule", r"\end{tabular}}"]
     if sheet.notes:
         notes = "\\par\n".join(map(_tex, sheet.notes))
         lines += [r"\par\smallskip", rf"\parbox{{\linewidth}}{{\footnotesize\raggedright\sloppy {notes}}}"]
@@ -62,7 +71,7 @@ def latex(sheet: TableSheet, comment: Sequence[str] = ()) -> str:
 def _whole(align: str) -> Iterator[str]:
     """The beginning of a table whose cells are not folded."""
     yield rf"\setlength{{\tabcolsep}}{{{_SIDE:g}\linewidth}}\small"
-    yield rf"\begin{{tabular}}{{@{{}}{align}@{{}}}}"
+    yield rf"{_NO_WIDER}\begin{{tabular}}{{@{{}}{align}@{{}}}}"
 
 
 def _folded(needs: Sequence[ColumnNeed], align: str) -> Iterator[str]:
@@ -73,32 +82,34 @@ def _folded(needs: Sequence[ColumnNeed], align: str) -> Iterator[str]:
         for room in (_NARROW / _SCRIPT, _PAGE / _SMALL)
     )  # fmt: skip
     yield rf"\setlength{{\tabcolsep}}{{{_SIDE:g}\linewidth}}"
-    yield rf"\ifdim\linewidth<4.5in \scriptsize {_defined(narrow)}"
+    yield rf"\ifdim\linewidth<5.5in \scriptsize {_defined(narrow)}"
     yield rf"\else \small {_defined(usual)}\fi"
     sides = {"l": r"\raggedright", "r": r"\raggedleft", "c": r"\centering"}
     columns = (
         rf">{{{sides[side]}\arraybackslash}}p{{\w{letter}\linewidth}}"
         for side, letter in zip(align, _LETTERS, strict=False)
     )
-    yield "\\begin{tabular}{@{}\n  " + "\n  ".join(columns) + "\n@{}}"
+    yield _NO_WIDER + "\\begin{tabular}{@{}\n  " + "\n  ".join(columns) + "\n@{}}"
 
 
 def _defined(shares: Iterable[float]) -> str:
     """A macro for the width of each column, as a share of that of the text."""
-    return "".join(rf"\def\w{letter}{{{share:.3f}}}" for letter, share in zip(_LETTERS, shares, strict=False))
+    rounded = (math.floor(1000.0 * share) / 1000.0 for share in shares)
+    return "".join(rf"\def\w{letter}{{{share:.3f}}}" for letter, share in zip(_LETTERS, rounded, strict=False))
 
 
-def _need(column: Iterable[Cell]) -> ColumnNeed:
-    measured = []
-    for cell in column:
-        scale = _BOLD if cell.bold else 1.0
-        pieces = re.findall(r"[^\s\-_/=]+[-_/=]*|[-_/=]+", cell.text)
-        measured.append(([scale * _measured(piece) for piece in pieces], scale * _measured(cell.text)))
-    return column_need(measured)
+def _measured(rows: Iterable[Sequence[Cell]]) -> Iterator[list[Measured]]:
+    """The widths of the texts of each column; TeX may break them where ``_BREAKABLE`` ends."""
+    for column in zip(*rows, strict=True):
+        yield [
+            Measured(_width(cell.text, cell.bold),
+                     max((_width(piece, cell.bold) for piece in _BREAKABLE.findall(cell.text)), default=0.0))
+            for cell in column
+        ]  # fmt: skip
 
 
-def _measured(text: str) -> float:
-    return sum(_WIDTHS.get(letter, _WIDEST) for letter in text)
+def _width(text: str, bold: bool) -> float:
+    return sum(_WIDTHS.get(letter, _WIDEST) for letter in text) * (_BOLD if bold else 1.0)
 
 
 def _row(cells: Iterable[Cell]) -> str:

@@ -12,30 +12,53 @@ from typing import NamedTuple
 _STEPS = 200
 
 
+class Measured(NamedTuple):
+    """The widths of a text: that of the whole, and that of its longest word."""
+
+    whole: float
+    word: float
+
+
 class ColumnNeed(NamedTuple):
-    """What a column needs: ``least`` for its longest word, ``whole`` for its longest text."""
+    """What a column needs: ``least`` for its longest word, ``cells`` for its longest text but the heading's, or all.
+
+    A column of ``words`` is folded before one of numbers is.
+    """
 
     least: float
+    cells: float
     whole: float
+    words: bool
 
 
-def column_need(texts: Iterable[tuple[Sequence[float], float]]) -> ColumnNeed:
-    """The need of a column, from the widths of the words and of the whole of each of its texts."""
-    least = whole = 0.0
-    for words, text in texts:
-        least, whole = max(least, *words, 0.0), max(whole, text)
-    return ColumnNeed(least, whole)
+def column_need(heading: Measured, cells: Iterable[Measured], *, words: bool) -> ColumnNeed:
+    """The need of a column, from the widths of its texts."""
+    found = list(cells)
+    least = max(heading.word, *(cell.word for cell in found), 0.0)
+    longest = max(least, *(cell.whole for cell in found), 0.0)
+    return ColumnNeed(least, longest, max(longest, heading.whole), words)
 
 
 def column_widths(needs: Sequence[ColumnNeed], room: float) -> tuple[float, ...]:
-    """Widths that add up to at most ``room`` where the longest words allow it; the widest columns give way first.
+    """Widths that add up to at most ``room``, where the longest words allow it.
 
-    So columns of numbers stay in one line for as long as columns of sentences can be folded.
+    Where not all fits in one line, headings are folded first, then texts, and numbers last.
     """
-    widest = max(need.whole for need in needs)
+    least = [need.least for need in needs]
+    cells = [need.cells for need in needs]
+    numbers = [need.least if need.words else need.cells for need in needs]
+    for lowest, highest in ((cells, [need.whole for need in needs]), (numbers, cells), (least, cells)):
+        if sum(lowest) <= room:
+            return _shared(lowest, highest, room)
+    return tuple(least)
+
+
+def _shared(lowest: Sequence[float], highest: Sequence[float], room: float) -> tuple[float, ...]:
+    """Widths between two limits each; the widest columns give way first."""
+    widest = max(highest)
     for step in range(_STEPS, 0, -1):
         most = widest * step / _STEPS
-        widths = tuple(max(need.least, min(need.whole, most)) for need in needs)
+        widths = tuple(max(low, min(high, most)) for low, high in zip(lowest, highest, strict=True))
         if sum(widths) <= room:
             return widths
-    return tuple(need.least for need in needs)
+    return tuple(lowest)

@@ -6,10 +6,10 @@ Knows nothing of what the cells mean.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 
-from analysis.publishing.layout import column_need, column_widths
+from analysis.publishing.layout import Measured, column_need, column_widths
 from analysis.publishing.sheet import Cell, TableSheet
 
 _GAP = "  "
@@ -22,17 +22,25 @@ def plain(sheet: TableSheet, width: int, *, styled: bool = False) -> str:
     Long cells are folded. What is bold is so where ``styled``, which asks for a terminal, and else between asterisks.
     """
     rows = [tuple(map(Cell, sheet.header)), *sheet.rows]
-    texts = [[_text(cell, styled) for cell in row] for row in rows]
-    needs = [column_need(([len(word) for word in text.split()], len(text)) for text in column)
-             for column in zip(*texts, strict=True)]  # fmt: skip
+    needs = [
+        column_need(heading, cells, words=align == "l")
+        for align, (heading, *cells) in zip(sheet.align, _measured(rows, styled), strict=True)
+    ]
     room = width - len(_GAP) * (len(needs) - 1)
-    widths = [max(1, round(one)) for one in column_widths(needs, room)]
+    widths = [max(1, int(one)) for one in column_widths(needs, room)]
     lines = [line for row in rows for line in _lines(row, widths, sheet.align, styled)]
     heading = len(_lines(rows[0], widths, sheet.align, styled))
     lines.insert(heading, "-" * (sum(widths) + len(_GAP) * (len(widths) - 1)))
     notes = [line for note in sheet.notes for line in textwrap.wrap(note, width, break_long_words=False)]
     title = textwrap.wrap(sheet.title, width, break_long_words=False)
     return "\n".join([*title, "", *lines, "", *notes]).rstrip() + "\n"
+
+
+def _measured(rows: Iterable[Sequence[Cell]], styled: bool) -> Iterator[list[Measured]]:
+    """The widths of the texts of each column."""
+    for column in zip(*rows, strict=True):
+        texts = [_text(cell, styled) for cell in column]
+        yield [Measured(len(text), max(map(len, text.split()), default=0)) for text in texts]
 
 
 def _text(cell: Cell, styled: bool) -> str:

@@ -6,7 +6,7 @@ Knows the columns of points, and no table.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from analysis.records import frames
 from analysis.statistics import choices, inference, scoring, selection
 from analysis.statistics.conditions import telling, texts, words
 from analysis.statistics.inference import Comparison
-from pruneexp.schema import Metric
+from pruneexp.schema import TOP5, Metric
 from pruneexp.summary.spread import spread
 
 #: What a dense network depends on, beside its seed.
@@ -25,19 +25,26 @@ _DENSE = ("dense_settings", "reg", "reg_strength", "reg_settings", "precision")
 #: Told of every candidate.
 _TOLD = ("reg", "schedule", "criterion")
 _SLACK = 1e-9  # of a change: means of floats are not exact
-#: Fewer seeds do not say how they scatter, and so not what others would have chosen.
-_FEWEST = inference.FEWEST_SEEDS
+
+
+class SeedScores(NamedTuple):
+    """Scores of a network by seed: on val and on test by the metric, and by top-5 accuracy where there is one."""
+
+    val: tuple[tuple[int, float], ...]
+    test: tuple[tuple[int, float], ...]
+    test_top5: tuple[tuple[int, float], ...]
+    runs: tuple[str, ...]
 
 
 class Candidate(NamedTuple):
-    """One budget of one curve, with a row per seed; ``name`` tells it from the other candidates in words.
+    """One budget of one curve; ``name`` tells it from the other candidates in words.
 
     ``val_change`` is the change of its mean on val against that of the reference.
     """
 
     name: str
     conditions: tuple[tuple[str, str], ...]
-    rows: pd.DataFrame
+    scores: SeedScores
     kept: float
     rate: float
     val_change: float
@@ -59,11 +66,11 @@ class Certainty(NamedTuple):
 class Choice(NamedTuple):
     """``chosen`` of the candidates, or None where none is good enough; ``closest`` is the best of all on val.
 
-    ``reference`` has a row per seed of the dense network. ``test_change`` compares ``chosen`` with it on test, seed by
-    seed, as gains; None where they share no seed. ``certainty`` is None where there are too few seeds to tell.
+    ``reference`` is the dense network that they are held against. ``test_change`` compares ``chosen`` with it on test,
+    seed by seed, as gains; None where they share no seed. ``certainty`` is None where too few seeds tell.
     """
 
-    reference: pd.DataFrame
+    reference: SeedScores
     chosen: Candidate | None
     closest: Candidate
     test_change: Comparison | None
@@ -77,27 +84,36 @@ def choose(points: pd.DataFrame, metric: Metric, epsilon: float, margin: float) 
     candidate counts only with as many seeds as the best covered one: a lucky single seed is no headline.
     """
     references = _references(points, metric)
-    reference = max(references, key=lambda rows: scoring.gain(metric, spread(rows[_val(metric, "dense")]).mean))
-    candidates = _candidates(points, spread(reference[_val(metric, "dense")]).mean, metric)
+    reference = max(references, key=lambda one: scoring.gain(metric, _mean(one.val)))
+    candidates = _candidates(points, _mean(reference.val), metric)
     gains = [scoring.gain(metric, one.val_change) for one in candidates]
     order = sorted(range(len(candidates)), key=lambda place: (-candidates[place].rate, -gains[place]))
     free = [candidates[place] for place in order if gains[place] >= -epsilon - _SLACK]
     chosen = free[0] if free else None
     closest = candidates[max(order, key=gains.__getitem__)]
-    change = None if chosen is None else _test_change(reference, chosen.rows, metric, margin)
-    certain = _certainty(references, candidates, metric, epsilon)
-    return Choice(reference, chosen, closest, change, certain)
+    change = None if chosen is None else _test_change(reference, chosen.scores, metric, margin)
+    return Choice(reference, chosen, closest, change, _certainty(references, candidates, metric, epsilon))
 
 
-def _val(metric: Metric, moment: str) -> str:
-    return f"val.{moment}.{metric.name}"
+def _mean(by_seed: Iterable[tuple[int, float]]) -> float:
+    return spread(value for _, value in by_seed).mean
 
 
-def _references(points: pd.DataFrame, metric: Metric) -> list[pd.DataFrame]:
-    """A row per seed of each kind of dense network, of the kinds with the most seeds."""
-    found = [rows.drop_duplicates("dense_key").sort_values("seed") for _, rows in selection.groups(points, _DENSE)]
+def _scores(rows: pd.DataFrame, moment: str, metric: Metric) -> SeedScores:
+    """The scores at a moment of the points of one budget and curve, or of any points with the same dense networks."""
+    columns = (f"val.{moment}.{metric.name}", f"test.{moment}.{metric.name}", f"test.{moment}.{TOP5.name}")
+    found = [
+        tuple(sorted((int(seed), float(value)) for seed, value in rows[["seed", name]].dropna().to_numpy()))
+        for name in columns
+    ]
+    return SeedScores(*found, runs=tuple(sorted(rows["run_id"])))
+
+
+def _references(points: pd.DataFrame, metric: Metric) -> list[SeedScores]:
+    """Each kind of dense network, of the kinds with the most seeds."""
+    found = [rows.drop_duplicates("dense_key") for _, rows in selection.groups(points, _DENSE)]
     most = max(map(len, found))
-    return [rows for rows in found if len(rows) == most]
+    return [_scores(rows, "dense", metric) for rows in found if len(rows) == most]
 
 
 def _candidates(points: pd.DataFrame, base: float, metric: Metric) -> list[Candidate]:
@@ -105,8 +121,8 @@ def _candidates(points: pd.DataFrame, base: float, metric: Metric) -> list[Candi
     most = max(len(rows) for _, rows in found)
     found = [(key, rows) for key, rows in found if len(rows) == most]
     keys = [key for key, _ in found]
-    made = [_candidate(key, keys, rows.sort_values("seed"), base, metric) for key, rows in found]
-    return sorted(made, key=lambda one: (one.conditions, *sorted(one.rows["run_id"])))
+    made = [_candidate(key, keys, rows, base, metric) for key, rows in found]
+    return sorted(made, key=lambda one: (one.conditions, one.scores.runs))
 
 
 def _candidate(
@@ -114,34 +130,32 @@ def _candidate(
 ) -> Candidate:
     alike = [other for other in keys if all(other[name] == key[name] for name in _TOLD)]
     differing = words(key, telling(alike, frames.CONDITIONS))
-    kept = spread(rows["weights_kept"]).mean
+    kept, scores = spread(rows["weights_kept"]).mean, _scores(rows, "after", metric)
     return Candidate(
         name=", ".join(filter(None, (*(display_name(name, key[name]) for name in _TOLD), differing))),
         conditions=texts(key, tuple(key)),
-        rows=rows,
+        scores=scores,
         kept=kept,
         rate=float(rows["weights_total"].iloc[0]) / max(1.0, kept),
-        val_change=metric.change(base, spread(rows[_val(metric, "after")]).mean),
+        val_change=metric.change(base, _mean(scores.val)),
     )
 
 
-def _test_change(reference: pd.DataFrame, pruned: pd.DataFrame, metric: Metric, margin: float) -> Comparison | None:
+def _test_change(reference: SeedScores, pruned: SeedScores, metric: Metric, margin: float) -> Comparison | None:
     """The change on test of each seed that both have, as a gain; only a loss counts against what is called free."""
-    dense = dict(zip(reference["seed"], reference[f"test.dense.{metric.name}"], strict=True))
-    after = zip(pruned["seed"], pruned[f"test.after.{metric.name}"], strict=True)
-    gains = [scoring.gain(metric, metric.change(dense[seed], value)) for seed, value in after if seed in dense]
-    return inference.compare(gains, margin, "loss") if gains else None
+    dense = dict(reference.test)
+    changes = [metric.change(dense[seed], value) for seed, value in pruned.test if seed in dense]
+    return inference.compare([scoring.gain(metric, one) for one in changes], margin, "loss") if changes else None
 
 
 def _certainty(
-    references: Sequence[pd.DataFrame], candidates: Sequence[Candidate], metric: Metric, epsilon: float
+    references: Sequence[SeedScores], candidates: Sequence[Candidate], metric: Metric, epsilon: float
 ) -> Certainty | None:
     """The whole choice made again, reference and candidate, with means that other seeds might have given."""
-    if min(len(references[0]), len(candidates[0].rows)) < _FEWEST:
+    if min(len(references[0].val), len(candidates[0].scores.val)) < inference.FEWEST_SEEDS:
         return None
-    values = [_by_seed(rows, _val(metric, "dense"), metric) for rows in references]
-    values += [_by_seed(one.rows, _val(metric, "after"), metric) for one in candidates]
-    means = choices.means(values)
+    scored = [*references, *(one.scores for one in candidates)]
+    means = choices.means([{seed: scoring.gain(metric, value) for seed, value in one.val} for one in scored])
     base = means[:, : len(references)].max(axis=1)
     loss = epsilon if metric.unit == "%" else epsilon / 100.0 * np.abs(base)
     rates = np.array([one.rate for one in candidates])
@@ -149,10 +163,6 @@ def _certainty(
     low, high = choices.interval(np.where(chosen >= 0, rates[chosen], 1.0))
     counts = Counter(map(int, chosen))
     nothing = counts.pop(-1, 0) / len(chosen)
-    shares = tuple((candidates[place], count / len(chosen)) for place, count in counts.most_common())
-    return Certainty(low, high, shares, nothing)
-
-
-def _by_seed(rows: pd.DataFrame, column: str, metric: Metric) -> dict[int, float]:
-    """The values of a column by seed, the larger the better."""
-    return dict(zip(map(int, rows["seed"]), map(float, scoring.gain(metric, rows[column])), strict=True))
+    return Certainty(
+        low, high, tuple((candidates[place], count / len(chosen)) for place, count in counts.most_common()), nothing
+    )

@@ -19,6 +19,7 @@ is not.
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -57,8 +58,7 @@ class Comparison(NamedTuple):
 
     ``low`` and ``high`` are the 95 % interval of the mean. ``p`` is that of no difference; ``p_equivalent`` that of a
     difference of ``margin`` or more, the smallest level whose interval lies within the margin. ``near`` says that a
-    small change would turn the verdict; ``seeds_needed`` how many seeds would probably settle what is not settled, in
-    all, where 101 stands for more than 100.
+    small change would turn the verdict; ``family`` is how many comparisons it was corrected for.
     """
 
     n: int
@@ -71,8 +71,13 @@ class Comparison(NamedTuple):
     margin: float
     verdict: Verdict
     near: bool
-    seeds_needed: int | None
     bounds: Bounds = "both"
+    family: int = 1
+
+    @property
+    def seeds_needed(self) -> int | None:
+        """How many seeds in all would probably settle what is not settled; 101 stands for more than 100."""
+        return _seeds_needed(self, LEVEL / self.family) if self.verdict == "no evidence" else None
 
     def said(self, words: Mapping[Verdict, str] = MappingProxyType({})) -> str:
         """The verdict for a reader, in other ``words`` where these have it: ``n = 1: no verdict``."""
@@ -83,9 +88,10 @@ class Comparison(NamedTuple):
     @property
     def settled_by(self) -> str:
         """How many seeds in all would probably settle what is not settled: ``12``, ``> 100``; else empty."""
-        if self.seeds_needed is None:
+        needed = self.seeds_needed
+        if needed is None:
             return ""
-        return str(self.seeds_needed) if self.seeds_needed <= MOST else f"> {MOST}"
+        return str(needed) if needed <= MOST else f"> {MOST}"
 
 
 class _Tests(NamedTuple):
@@ -104,7 +110,7 @@ def compare(differences: Sequence[float], margin: float, bounds: Bounds = "both"
     if not 0.0 < margin < math.inf:
         raise ValueError(f"a margin of equivalence is a positive number; got {margin}")
     of = spread(differences)
-    found = Comparison(of.n, of.mean, of.std, None, None, None, None, margin, "no verdict", False, None, bounds)
+    found = Comparison(of.n, of.mean, of.std, None, None, None, None, margin, "no verdict", False, bounds)
     if of.std is None:
         return found
     half = float(stats.t.ppf(1.0 - LEVEL / 2.0, of.n - 1)) * _standard_error(found)
@@ -177,13 +183,12 @@ def _judged(of: Comparison, place: int, family: Sequence[_Tests]) -> Comparison:
     verdict = _verdict(of, of.mean, found)
     shifts = (-NEAR * _standard_error(of), NEAR * _standard_error(of))
     moved = {_moved(of, place, family, shift) for shift in shifts}
-    needed = _seeds_needed(of, LEVEL / len(family)) if verdict == "no evidence" else None
     return of._replace(
         p=found.difference,
         p_equivalent=found.equivalence,
         verdict=verdict,
         near=moved != {verdict},
-        seeds_needed=needed,
+        family=len(family),
     )
 
 
@@ -218,10 +223,12 @@ def _holm_adjusted(values: Sequence[float]) -> list[float]:
 
 def _seeds_needed(of: Comparison, level: float) -> int:
     """The fewest seeds with which one of both questions is settled in 80 of 100 repetitions, if all is as observed."""
-    for n in range(of.n + 1, MOST + 1):
-        if max(_power_of_difference(of, n, level), _power_of_equivalence(of, n, level)) >= POWER:
-            return n
-    return MOST + 1
+    counts = range(of.n + 1, MOST + 1)
+
+    def settles(n: int) -> bool:
+        return max(_power_of_difference(of, n, level), _power_of_equivalence(of, n, level)) >= POWER
+
+    return of.n + 1 + bisect.bisect_left(counts, True, key=settles) if counts else MOST + 1
 
 
 def _power_of_difference(of: Comparison, n: int, level: float) -> float:

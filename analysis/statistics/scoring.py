@@ -93,6 +93,14 @@ def signed(value: float, digits: int = 1) -> str:
     return f"{value:+.{digits}f}".replace("-", "−") if round(value, digits) else "0"
 
 
+def as_changes(of: Comparison, metric: Metric) -> Comparison:
+    """What compares gains, with the changes of the metric in their place."""
+    if of.low is None or of.high is None:
+        return of._replace(mean=gain(metric, of.mean))
+    low, high = sorted(gain(metric, end) for end in (of.low, of.high))
+    return of._replace(mean=gain(metric, of.mean), low=low, high=high)
+
+
 def with_interval(of: Comparison) -> str:
     """A mean gain with its 95 % interval: ``+1.99 [+0.21, +3.77]``; the mean alone where one seed gives no interval."""
     if of.low is None or of.high is None:

@@ -94,7 +94,8 @@ def _instead(column: pd.Series, value: str) -> str:
     if column.empty:
         return " together with the other conditions"
     known = sorted(_texts(column).unique())
-    return f"{guess(value, known)}; with the other conditions there is: {', '.join(known[:20])}"
+    meant = "" if pd.api.types.is_numeric_dtype(column) else guess(value, known)
+    return f"{meant}; with the other conditions there is: {', '.join(known[:20])}"
 
 
 def _texts(column: pd.Series) -> pd.Series:

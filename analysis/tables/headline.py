@@ -2,61 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, NamedTuple
 
 import pandas as pd
 
+from analysis.names import display_subject
 from analysis.paper import PaperHeadline, headline_of
 from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
 from analysis.records import frames
-from analysis.statistics import scoring, selection
-from analysis.statistics.conditions import joined, telling, texts, varying, words
+from analysis.statistics import headlines, inference, scoring, selection, test_sets
+from analysis.statistics.conditions import joined, varying, words
+from analysis.statistics.headlines import Choice, SeedScores
 from pruneexp.errors import UserError
 from pruneexp.schema import TOP1, Metric
 from pruneexp.summary.spread import Spread, spread
 
 #: What is never compared: networks of other sizes, and scores on other examples.
 _APART = (*frames.SUBJECT, "data_fingerprint", "weights_total")
-#: What a dense network depends on, beside its seed.
-_DENSE = ("dense_settings", "reg", "reg_strength", "reg_settings", "precision")
-#: Told of every chosen point.
-_CHOICES = ("reg", "schedule", "criterion")
-_SLACK = 1e-9  # of a change: means of floats are not exact
-
-
-class Pruned(NamedTuple):
-    """The chosen point: its conditions, scores on test over seeds, and how many weights are left.
-
-    ``score`` is the top-1 error in percent, or of another metric its value; ``top5_error`` is that of ImageNet.
-
-    ``differing`` tells it from the others of the same penalty, schedule and criterion that it was chosen from.
-    """
-
-    conditions: tuple[tuple[str, str], ...]
-    differing: str
-    score: Spread
-    top5_error: Spread | None
-    kept: float
-    rate: float
-    val_change: float
-    runs: tuple[str, ...]
+#: Candidates of a choice that a note names, beside the share of all others.
+_NAMED = 3
 
 
 class HeadlineNetwork(NamedTuple):
-    """One network on one data set. ``pruned`` is absent where no point is within epsilon; ``closest`` says how near.
-
-    ``differing`` says what tells it from other networks, or other parts of the data set, of the same names.
-    """
+    """One network on one data set; ``differing`` tells it from others of these names, or of other parts of the data."""
 
     data: str
     model: str
     differing: str
-    score: Spread
-    top5_error: Spread | None
     weights: int
-    pruned: Pruned | None
-    closest: tuple[float, float]  # (change of the metric on val, compression rate) of the best point of all
+    choice: Choice
     paper: PaperHeadline | None
 
 
@@ -67,10 +42,15 @@ class Headline(NamedTuple):
     epsilon: float
     networks: tuple[HeadlineNetwork, ...]
     considered: tuple[str, ...]
+    test_set: str
 
 
 class HeadlineRow(NamedTuple):
-    """One network; scores are those of ``metric``, errors in percent, run ids separated by spaces."""
+    """One network; scores are those of ``metric``, errors in percent, run ids separated by spaces.
+
+    ``test_change`` is that of the metric, not of the error, with its 95 % interval; ``chosen_share`` the share of
+    draws of other seeds that would have chosen the same point, ``rate_low`` and ``rate_high`` hold 95 % of their rates.
+    """
 
     data: str
     model: str
@@ -85,7 +65,17 @@ class HeadlineRow(NamedTuple):
     weights: int
     kept: float | None
     rate: float | None
+    rate_low: float | None
+    rate_high: float | None
+    chosen_share: float | None
     val_change: float | None
+    test_change: float | None
+    test_change_low: float | None
+    test_change_high: float | None
+    p: float | None
+    p_equivalent: float | None
+    margin: float | None
+    verdict: str
     conditions: str
     paper_data: str
     paper_reference_top1_error: float | None
@@ -102,15 +92,14 @@ def data(
     frame: pd.DataFrame,
     *,
     epsilon: Annotated[float, "points, or %, that the pruned network may lose on val"] = 0.0,
+    margin: Annotated[float, inference.MARGIN_HELP] = 0.0,
 ) -> Headline:
     """Per network the largest compression that costs at most ``epsilon``, chosen on val, reported on test.
 
-    The reference is the dense network with the best mean on val of any penalty, so that pruning a weak
-    network does not count as free. One-shot and iterative points compete. A point counts only with as many seeds as
-    the best covered one: a lucky single seed is no headline.
+    One-shot and iterative points compete (``analysis.statistics.headlines``).
 
     Raises:
-        UserError: there is no point of mode ``prune``, or ``epsilon`` is negative.
+        UserError: there is no point of mode ``prune``, ``epsilon`` is negative, or ``margin`` is no margin.
     """
     if not epsilon >= 0.0:
         raise UserError(f"--epsilon must be 0 or more; got {epsilon:g}.")
@@ -122,72 +111,23 @@ def data(
     for subject, every in selection.groups(points, frames.SUBJECT):
         found = list(selection.groups(every, _APART))
         needed = varying([key for key, _ in found], ("data_fingerprint", "weights_total"))
-        networks += (_network(str(subject["data"]), str(subject["model"]), words(key, needed), rows, metric, epsilon)
-                     for key, rows in found)  # fmt: skip
-    return Headline(metric, float(epsilon), tuple(networks), tuple(sorted(points["run_id"])))
+        for key, rows in found:
+            choice = headlines.choose(rows, metric, epsilon, test_sets.margin(rows, margin))
+            paper = headline_of(str(subject["model"])) if metric == TOP1 else None
+            weights = int(rows["weights_total"].iloc[0])
+            networks.append(
+                HeadlineNetwork(str(subject["data"]), str(subject["model"]), words(key, needed), weights, choice, paper)
+            )
+    runs, told = tuple(sorted(points["run_id"])), test_sets.note(points, metric, "test")
+    return Headline(metric, float(epsilon), tuple(_judged_together(networks)), runs, told)
 
 
-def _network(
-    dataset: str, model: str, differing: str, points: pd.DataFrame, metric: Metric, epsilon: float
-) -> HeadlineNetwork:
-    dense = _reference(points, metric)
-    base = spread(dense[f"val.dense.{metric.name}"]).mean
-    found = list(selection.groups(points, (*frames.CONDITIONS, *frames.BUDGET)))
-    most = max(len(rows) for _, rows in found)
-    candidates = [(key, rows) for key, rows in found if len(rows) == most]
-    ranked = [(_pruned(key, rows, base, metric), key) for key, rows in candidates]
-    ranked.sort(
-        key=lambda pair: (-pair[0].rate, -scoring.gain(metric, pair[0].val_change), pair[0].conditions, pair[0].runs)
-    )
-    free = [pair for pair in ranked if scoring.gain(metric, pair[0].val_change) >= -epsilon - _SLACK]
-    best = max((made for made, _ in ranked), key=lambda made: scoring.gain(metric, made.val_change))
-    return HeadlineNetwork(
-        data=dataset,
-        model=model,
-        differing=differing,
-        score=_score(dense, "test.dense", metric),
-        top5_error=_top5_error(dense, "test.dense", metric),
-        weights=int(points["weights_total"].iloc[0]),
-        pruned=_told(*free[0], [key for key, _ in candidates]) if free else None,
-        closest=(best.val_change, best.rate),
-        paper=headline_of(model) if metric == TOP1 else None,
-    )
-
-
-def _reference(points: pd.DataFrame, metric: Metric) -> pd.DataFrame:
-    """One row per seed of the dense network with the best mean on val, of those with the most seeds."""
-    val = f"val.dense.{metric.name}"
-    found = [rows.drop_duplicates("dense_key").sort_values("seed") for _, rows in selection.groups(points, _DENSE)]
-    return max(found, key=lambda rows: (len(rows), scoring.gain(metric, spread(rows[val]).mean)))
-
-
-def _told(pruned: Pruned, key: Mapping[str, Any], candidates: Iterable[Mapping[str, Any]]) -> Pruned:
-    alike = [other for other in candidates if all(other[name] == key[name] for name in _CHOICES)]
-    return pruned._replace(differing=words(key, telling(alike, frames.CONDITIONS)))
-
-
-def _pruned(key: Mapping[str, Any], rows: pd.DataFrame, base: float, metric: Metric) -> Pruned:
-    kept = spread(rows["weights_kept"]).mean
-    return Pruned(
-        conditions=texts(key, tuple(key)),
-        differing="",
-        score=_score(rows, "test.after", metric),
-        top5_error=_top5_error(rows, "test.after", metric),
-        kept=kept,
-        rate=float(rows["weights_total"].iloc[0]) / max(1.0, kept),
-        val_change=metric.change(base, spread(rows[f"val.after.{metric.name}"]).mean),
-        runs=tuple(sorted(rows["run_id"])),
-    )
-
-
-def _score(rows: pd.DataFrame, moment: str, metric: Metric) -> Spread:
-    values = rows[f"{moment}.{metric.name}"]
-    return spread(100.0 - values if metric == TOP1 else values)
-
-
-def _top5_error(rows: pd.DataFrame, moment: str, metric: Metric) -> Spread | None:
-    shown = metric == TOP1 and set(rows["data"]) == {"imagenet"}
-    return spread(100.0 - rows[f"{moment}.top5"]) if shown else None
+def _judged_together(networks: Sequence[HeadlineNetwork]) -> Iterator[HeadlineNetwork]:
+    """The networks with the verdicts that they have in one table."""
+    changes = iter(inference.holm([one.choice.test_change for one in networks if one.choice.test_change]))
+    for one in networks:
+        choice = one.choice._replace(test_change=next(changes)) if one.choice.test_change else one.choice
+        yield one._replace(choice=choice)
 
 
 def runs(made: Headline) -> tuple[str, ...]:
@@ -196,22 +136,36 @@ def runs(made: Headline) -> tuple[str, ...]:
 
 def rows(made: Headline) -> Iterable[HeadlineRow]:
     for network in made.networks:
-        pruned, paper = network.pruned, network.paper
+        choice, paper = network.choice, network.paper
+        pruned, change, certain = choice.chosen, choice.test_change, choice.certainty
+        reference, left = _score(choice.reference, made.metric), _score(pruned.scores, made.metric) if pruned else None
+        top5 = network.data == "imagenet" and made.metric == TOP1
+        moved = scoring.as_changes(change, made.metric) if change else None
         yield HeadlineRow(
             data=network.data,
             model=network.model,
             metric="top1_error" if made.metric == TOP1 else made.metric.name,
-            reference_mean=network.score.mean,
-            reference_std=network.score.std,
-            pruned_mean=pruned.score.mean if pruned else None,
-            pruned_std=pruned.score.std if pruned else None,
-            reference_top5_error_mean=network.top5_error.mean if network.top5_error else None,
-            pruned_top5_error_mean=pruned.top5_error.mean if pruned and pruned.top5_error else None,
-            n=pruned.score.n if pruned else network.score.n,
+            reference_mean=reference.mean,
+            reference_std=reference.std,
+            pruned_mean=left.mean if left else None,
+            pruned_std=left.std if left else None,
+            reference_top5_error_mean=_top5_error(choice.reference).mean if top5 else None,
+            pruned_top5_error_mean=_top5_error(pruned.scores).mean if top5 and pruned else None,
+            n=left.n if left else reference.n,
             weights=network.weights,
             kept=pruned.kept if pruned else None,
             rate=pruned.rate if pruned else None,
+            rate_low=certain.low if certain else None,
+            rate_high=certain.high if certain else None,
+            chosen_share=dict(certain.shares).get(pruned, 0.0) if certain and pruned else None,
             val_change=pruned.val_change if pruned else None,
+            test_change=moved.mean if moved else None,
+            test_change_low=moved.low if moved else None,
+            test_change_high=moved.high if moved else None,
+            p=change.p if change else None,
+            p_equivalent=change.p_equivalent if change else None,
+            margin=change.margin if change else None,
+            verdict=change.verdict if change else "",
             conditions=joined(pruned.conditions) if pruned else "",
             paper_data=paper.dataset if paper else "",
             paper_reference_top1_error=paper.reference_top1 if paper else None,
@@ -221,64 +175,100 @@ def rows(made: Headline) -> Iterable[HeadlineRow]:
             paper_weights=paper.weights if paper else None,
             paper_kept=paper.kept if paper else None,
             paper_rate=paper.rate if paper else None,
-            runs=" ".join(pruned.runs) if pruned else "",
+            runs=" ".join(pruned.scores.runs) if pruned else "",
         )
 
 
+def _score(of: SeedScores, metric: Metric) -> Spread:
+    """The top-1 error on test in percent, or the value of another metric."""
+    return spread(100.0 - value if metric == TOP1 else value for _, value in of.test)
+
+
+def _top5_error(of: SeedScores) -> Spread:
+    return spread(100.0 - value for _, value in of.test_top5)
+
+
 def sheet(made: Headline) -> TableSheet:
-    lines = [line for network in made.networks for line in _lines(network)]
-    metric, notes = made.metric, [_rule(made.metric, made.epsilon)]
-    for network in made.networks:
-        if network.pruned is None:
-            change, rate = network.closest
-            near = f"the closest changes val {metric.word} by {change:+.2f} {metric.change_unit} at {rate:.1f}×"
-            name = ", ".join(filter(None, (f"{network.model} on {network.data}", network.differing)))
-            notes.append(f"{name}: no pruned point is that good; {near}.")
-    title = "Pruned without loss (after Han et al. 2015, Table 1)"
+    metric = made.metric
     of = "error, %" if metric == TOP1 else scoring.with_unit(metric, metric.title)
-    header = ("Network", "Data", "Source", f"Reference {of}", f"Pruned {of}", "Weights", "Kept", "Rate")
-    return TableSheet(title, header, "lllrrrrr", tuple(lines), tuple(notes))
+    change = f"Test change, {metric.change_unit}"
+    header = ("Network", "Source", f"Reference {of}", f"Pruned {of}", change, "Verdict", "Weights", "Kept",
+              "Rate")  # fmt: skip
+    lines = [line for network in made.networks for line in _lines(network, metric)]
+    notes = (*_rules(made), *(note for network in made.networks for note in _notes(network, metric)))
+    cost = f"with a loss of at most {made.epsilon:g} {metric.change_unit}" if made.epsilon else "without loss"
+    return TableSheet(f"Pruned {cost} (after Han et al. 2015, Table 1)", header, "llrrrlrrr", tuple(lines), notes)
 
 
-def _rule(metric: Metric, epsilon: float) -> str:
+def _lines(network: HeadlineNetwork, metric: Metric) -> Iterator[tuple[Cell, ...]]:
+    choice, paper = network.choice, network.paper
+    pruned, change, reference = choice.chosen, choice.test_change, _score(choice.reference, metric)
+    rates = f" [{choice.certainty.low:.1f}, {choice.certainty.high:.1f}]" if choice.certainty else ""
+    yield _line(
+        _subject(network),
+        f"ours: {pruned.name}, n = {len(pruned.scores.val)}" if pruned else f"ours, n = {reference.n}",
+        spread_text(reference),
+        spread_text(_score(pruned.scores, metric) if pruned else None),
+        scoring.with_interval(scoring.as_changes(change, metric)) if change else MISSING,
+        change.said() if change else "",
+        f"{network.weights:,}",
+        f"{pruned.kept:,.0f}" if pruned else MISSING,
+        (f"{pruned.rate:.1f}×" if pruned else MISSING) + rates,
+    )
+    if network.data == "imagenet" and metric == TOP1:
+        errors = _top5_error(choice.reference), _top5_error(pruned.scores) if pruned else None
+        yield _line("", "ours, top-5", *map(spread_text, errors), "", "", "", "", "")
+    if paper:
+        counts = f"{paper.weights:,.0f}", f"{paper.kept:,.0f}", f"{paper.rate:g}×"
+        errors = f"{paper.reference_top1:.2f}", f"{paper.pruned_top1:.2f}"
+        yield _line(f"{paper.name} on {paper.dataset}", "Han et al. 2015", *errors, "", "", *counts)
+        if paper.reference_top5 is not None and paper.pruned_top5 is not None:
+            errors = f"{paper.reference_top5:.2f}", f"{paper.pruned_top5:.2f}"
+            yield _line("", "Han et al. 2015, top-5", *errors, "", "", "", "", "")
+
+
+def _line(*texts: str) -> tuple[Cell, ...]:
+    return tuple(map(Cell, texts))
+
+
+def _rules(made: Headline) -> Iterator[str]:
+    metric, epsilon = made.metric, made.epsilon
     same = "no lower than" if metric.direction == "maximize" else "no higher than"
     loss, shown = scoring.bound(metric, epsilon) if epsilon else same, "Errors" if metric == TOP1 else "Scores"
-    return (
+    yield (
         f"Pruned: the point of the highest rate whose mean val {metric.word} after retraining is {loss} that of the "
         f"dense reference, the dense network with the best mean val {metric.word}. {shown} are on test, mean ± sample "
         "standard deviation over n seeds; only points with the most seeds count. Weights are those that can be pruned; "
         "the paper counts biases too, and rounds."
     )
+    margins = sorted({one.choice.test_change.margin for one in made.networks if one.choice.test_change})
+    if margins:
+        yield (
+            f"Test change: {metric.word} of the pruned network less that of the reference, paired by seed, with its "
+            "95 % interval; no worse where it surely loses less than "
+            f"{' or '.join(f'{one:g}' for one in margins)} {metric.change_unit} (t test, 5 %, Holm over the table)."
+        )
+    if any(one.choice.certainty for one in made.networks):
+        yield "Rate: with the interval that holds 95 % of the rates that the same rule would choose with other seeds."
+    if made.test_set:
+        yield made.test_set
 
 
-def _lines(network: HeadlineNetwork) -> Iterable[tuple[Cell, ...]]:
-    pruned, paper = network.pruned, network.paper
-    yield _line(
-        network.model,
-        ", ".join(filter(None, (network.data, network.differing))),
-        f"ours: {_how(pruned)}, n = {pruned.score.n}" if pruned else f"ours, n = {network.score.n}",
-        spread_text(network.score),
-        spread_text(pruned.score if pruned else None),
-        f"{network.weights:,}",
-        f"{pruned.kept:,.0f}" if pruned else MISSING,
-        f"{pruned.rate:.1f}×" if pruned else MISSING,
-    )
-    if network.top5_error:
-        errors = spread_text(network.top5_error), spread_text(pruned.top5_error if pruned else None)
-        yield _line("", "", "ours, top-5", *errors, "", "", "")
-    if paper:
-        counts = f"{paper.weights:,.0f}", f"{paper.kept:,.0f}", f"{paper.rate:g}×"
-        yield _line(paper.name, paper.dataset, "Han et al. 2015", f"{paper.reference_top1:.2f}",
-                    f"{paper.pruned_top1:.2f}", *counts)  # fmt: skip
-        if paper.reference_top5 is not None and paper.pruned_top5 is not None:
-            top5 = f"{paper.reference_top5:.2f}", f"{paper.pruned_top5:.2f}"
-            yield _line("", "", "Han et al. 2015, top-5", *top5, "", "", "")
+def _subject(network: HeadlineNetwork) -> str:
+    return ", ".join(filter(None, (display_subject(network.model, network.data), network.differing)))
 
 
-def _how(pruned: Pruned) -> str:
-    found = dict(pruned.conditions)
-    return ", ".join(filter(None, (*(found[name] for name in _CHOICES), pruned.differing)))
-
-
-def _line(*texts: str) -> tuple[Cell, ...]:
-    return tuple(Cell(text) for text in texts)
+def _notes(network: HeadlineNetwork, metric: Metric) -> Iterator[str]:
+    subject = _subject(network)
+    closest, certain, change = network.choice.closest, network.choice.certainty, network.choice.test_change
+    if change and change.settled_by:
+        yield f"{subject}: {change.settled_by} seeds in all would probably settle the test change."
+    if network.choice.chosen is None:
+        near = f"{scoring.signed(closest.val_change, 2)} {metric.change_unit} at {closest.rate:.1f}×"
+        yield f"{subject}: no pruned point is that good; the closest changes val {metric.word} by {near}."
+    if certain is None:
+        return
+    told = [f"{one.name} at {one.rate:.1f}× ({share:.0%})" for one, share in certain.shares[:_NAMED]]
+    others = sum(share for _, share in certain.shares[_NAMED:])
+    told += [f"others ({others:.0%})"] * bool(others) + [f"none ({certain.nothing:.0%})"] * bool(certain.nothing)
+    yield f"{subject}, chosen with other seeds: {', '.join(told)}."

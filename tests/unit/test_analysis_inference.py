@@ -33,7 +33,7 @@ class TestInterval:
 
     def test_of_one_seed_there_is_none(self) -> None:
         made = compare([3.0], 0.5)
-        assert made == Comparison(1, 3.0, None, None, None, None, None, 0.5, "no verdict", False, None)
+        assert made == Comparison(1, 3.0, None, None, None, None, None, 0.5, "no verdict", False)
 
     def test_two_seeds_have_an_interval_and_no_verdict(self) -> None:
         made = compare([10.0, 10.1], 0.5)
