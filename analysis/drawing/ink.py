@@ -72,8 +72,8 @@ def at_edge(axes: Axes, look: Line, x: Sequence[float], share: float) -> None:
               transform=axes.get_xaxis_transform(), zorder=4.0)  # fmt: skip
 
 
-def crossed(axes: Axes, x: float, y: float) -> None:
-    """A cross over a mark that says less than it seems to."""
+def crossed(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:
+    """A cross over each mark that says less than it seems to."""
     axes.plot(x, y, linestyle="none", marker="x", markersize=8.0 * type_size() / 9.0, color=INK, zorder=5.0)
 
 

@@ -299,6 +299,6 @@ def _curve(axes: Axes, made: Tradeoff, curve: Curve, level: int) -> None:
     ink.curve(axes, line, x, [mark.y.mean for mark in curve.marks])
     beyond = [mark.x for mark in curve.marks if extents.beyond(y, made.y, mark)]
     ink.at_edge(axes, line, beyond, 0.014 + 0.025 * level)
-    for mark in curve.marks:
-        if mark.doubtful:
-            ink.crossed(axes, mark.x, max(made.y[0], min(made.y[1], mark.y.mean)))
+    if doubtful := [mark for mark in curve.marks if mark.doubtful]:
+        at = [max(made.y[0], min(made.y[1], mark.y.mean)) for mark in doubtful]
+        ink.crossed(axes, [mark.x for mark in doubtful], at)
