@@ -28,7 +28,7 @@ _SLACK = 1e-9  # of a change: means of floats are not exact
 
 
 class SeedScores(NamedTuple):
-    """A network over its seeds: its scores on val and on test by the metric, and by top-5 accuracy on test, by seed."""
+    """Scores of a network by seed: on val and on test by the metric, and by top-5 accuracy where there is one."""
 
     val: tuple[tuple[int, float], ...]
     test: tuple[tuple[int, float], ...]
@@ -103,7 +103,7 @@ def _scores(rows: pd.DataFrame, moment: str, metric: Metric) -> SeedScores:
     """The scores at a moment of the points of one budget and curve, or of any points with the same dense networks."""
     columns = (f"val.{moment}.{metric.name}", f"test.{moment}.{metric.name}", f"test.{moment}.{TOP5.name}")
     found = [
-        tuple(sorted((int(seed), float(value)) for seed, value in zip(rows["seed"], rows[name], strict=True)))
+        tuple(sorted((int(seed), float(value)) for seed, value in rows[["seed", name]].dropna().to_numpy()))
         for name in columns
     ]
     return SeedScores(*found, runs=tuple(sorted(rows["run_id"])))

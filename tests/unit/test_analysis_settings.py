@@ -165,7 +165,7 @@ class TestPruneVsScratch:
 def test_the_headline_says_which_of_several_strengths_it_chose() -> None:
     weak, strong = under(1e-5, density=0.5, after=97.0), under(1e-3, density=0.1, after=97.0)
     rows = headline.sheet(headline.data(frame(weak, strong))).rows
-    assert rows[0][2].text == "ours: l1, one_shot, layer_magnitude, λ = 1e-3, n = 1"
+    assert rows[0][1].text == "ours: L1, one-shot, layer_magnitude, λ = 1e-3, n = 1"
 
 
 def test_networks_of_two_sizes_are_two_rows_of_the_headline() -> None:
