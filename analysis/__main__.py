@@ -6,6 +6,7 @@ Exit status: 0 something was listed or made, 2 nothing was, and why is said, 130
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -66,7 +67,7 @@ def _run(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(parents=[options.common()], add_help=False, allow_abbrev=False)
     parser.add_argument("command", nargs="?")
     parser.add_argument("-h", "--help", action="store_true")
-    found, rest = parser.parse_known_args(words)
+    found, rest = parser.parse_known_args(_with_values(words))
     known = commands(found.plugins)
     if found.help and found.command is None:
         _overview(known).print_help()
@@ -82,6 +83,17 @@ def _run(words: Sequence[str]) -> int:
     )
     command.add_arguments(own)
     return command.run(own.parse_args([*rest, *["--help"] * found.help], found))
+
+
+def _with_values(words: Sequence[str]) -> list[str]:
+    """Words in which what begins like a negative number, as in ``--ylim -5:1``, belongs to the option before it."""
+    made: list[str] = []
+    for word in words:
+        if made and re.match(r"-\.?\d", word) and made[-1].startswith("--"):
+            made[-1] += f"={word}"
+        else:
+            made.append(word)
+    return made
 
 
 def _overview(known: Mapping[str, AnalysisCommand]) -> argparse.ArgumentParser:

@@ -6,7 +6,9 @@ Knows the columns of points, and neither a figure nor how an axis is drawn.
 from __future__ import annotations
 
 import math
+import re
 import typing
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import pandas as pd
@@ -14,7 +16,7 @@ import pandas as pd
 from analysis.records import frames
 from analysis.records.frames import Split
 from pruneexp.errors import UserError, guess
-from pruneexp.schema import Metric
+from pruneexp.schema import TOP1, TOP5, Metric
 
 X = Literal["pruned", "compression", "parameters", "flop", "bytes"]
 #: The column and the label of each choice of x.
@@ -27,6 +29,7 @@ COSTS: dict[X, tuple[str, str]] = {
 }
 #: Choices of y that are not the name of a column: each has a value before retraining and one after it.
 CHANGE, VALUE = "change", "value"
+_MOMENTS = ("before", "after")
 _NOT_NUMBERS = ("run_id", "started", "disconnected")
 
 
@@ -54,7 +57,7 @@ class Quantity(NamedTuple):
     @property
     def is_change(self) -> bool:
         """Whether 0 is the dense network."""
-        return self.name == CHANGE
+        return self.measured is not None and self.dense is None
 
 
 def quantity(rows: pd.DataFrame, y: str, split: Split, metric: Metric) -> Quantity:
@@ -63,25 +66,29 @@ def quantity(rows: pd.DataFrame, y: str, split: Split, metric: Metric) -> Quanti
     Raises:
         UserError: there is no such column.
     """
-    better = 1 if metric.direction == "maximize" else -1
-    named = f"{split} {metric.title}"
-    if y == CHANGE:
-        columns = tuple((when, f"{split}.change_{when}.{metric.name}") for when in ("before", "after"))
-        return Quantity(y, f"{named} change", metric.change_unit, better, columns, metric.change_unit)
-    if y == VALUE:
-        columns = tuple((when, f"{split}.{when}.{metric.name}") for when in ("before", "after"))
-        return Quantity(y, named, metric.unit, better, columns, metric.change_unit, f"{split}.dense.{metric.name}")
-    for when in ("before", "after"):
-        if y == f"{split}.{when}.{metric.name}":
-            title = f"{named} {when} retraining"
-            return Quantity(
-                y, title, metric.unit, better, ((when, y),), metric.change_unit, f"{split}.dense.{metric.name}"
-            )
+    if y in (CHANGE, VALUE):
+        return _score(y, split, metric, _MOMENTS, is_change=y == CHANGE)
     known = numbers(rows)
     if y not in known:
-        raise UserError(f"--y {y}: points have no such number{guess(y, [CHANGE, VALUE, *known])}; {_some(known)}.")
-    when = "before" if ".before." in y or ".change_before." in y else "after"
-    return Quantity(y, y, "", 0, ((when, y),))
+        meant = guess(y, [CHANGE, VALUE, *known])
+        raise UserError(f"--y {y}: points have no such number{meant or f'; {_some(known)}'}.")
+    parts = re.fullmatch(r"(test|val)\.(change_)?(before|after)\.(.+)", y)
+    if parts is None:
+        return Quantity(y, y, "", 0, (("after", y),))
+    of = next((each for each in (metric, TOP1, TOP5) if each.name == parts[4]), None)
+    if of is None:
+        return Quantity(y, y, "", 0, ((parts[3], y),))
+    found = _score(y, parts[1], of, (parts[3],), is_change=bool(parts[2]))
+    return found._replace(title=f"{found.title} {parts[3]} retraining")
+
+
+def _score(name: str, split: str, metric: Metric, moments: Sequence[str], *, is_change: bool) -> Quantity:
+    """The values of a metric at these moments, or their changes."""
+    better = 1 if metric.direction == "maximize" else -1
+    infix, title, unit = ("change_", " change", metric.change_unit) if is_change else ("", "", metric.unit)
+    columns = tuple((when, f"{split}.{infix}{when}.{metric.name}") for when in moments)
+    dense = None if is_change else f"{split}.dense.{metric.name}"
+    return Quantity(name, f"{split} {metric.title}{title}", unit, better, columns, metric.change_unit, dense)
 
 
 def numbers(rows: pd.DataFrame) -> list[str]:
@@ -99,9 +106,9 @@ def column(rows: pd.DataFrame, option: str, name: str, more: tuple[str, ...] = (
     own = [each for each in rows.columns if each not in _OURS and not pd.api.types.is_numeric_dtype(rows[each])]
     known = [*frames.POINTS.identity, "experiment", *more, *own]
     if name not in known:
-        raise UserError(
-            f"--{option} {name}: points have no such column{guess(name, known)}; it may be {', '.join(known)}."
-        )
+        differing = [each for each in known if each in rows and rows[each].nunique(dropna=False) > 1]
+        told = f"; these points differ in {', '.join(differing) or 'nothing'}"
+        raise UserError(f"--{option} {name}: points have no such column{guess(name, known) or told}.")
     return name
 
 
@@ -122,7 +129,7 @@ def limits(option: str, text: str) -> tuple[float, float] | None:
     except ValueError:
         ends = math.nan, math.nan
     if not (math.isfinite(ends[0]) and math.isfinite(ends[1]) and ends[0] != ends[1]):
-        raise UserError(f"--{option} takes two different numbers, for example --{option}=-5:1; got {text!r}.")
+        raise UserError(f"--{option} takes two different numbers, for example --{option} -5:1; got {text!r}.")
     return min(ends), max(ends)
 
 

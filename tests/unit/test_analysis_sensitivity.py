@@ -98,7 +98,7 @@ def test_ways_of_scanning_are_rows_that_say_how() -> None:
 
 def test_what_only_the_hash_of_the_settings_tells_apart_is_told() -> None:
     made = _data(scan(), scan(settings="s2"))
-    assert [way.differing for way in made.ways] == ["scan settings s1-density-0", "scan settings s2-density-0"]
+    assert [way.differing for way in made.ways] == ["scan settings s1-densi", "scan settings s2-densi"]
 
 
 def test_too_many_ways_are_for_the_reader_to_choose_from() -> None:

@@ -85,7 +85,7 @@ class TestThePaper:
 
     def test_its_own_axes_are_linear_and_others_give_room_to_what_is_above_90(self) -> None:
         own = data(study("alexnet", "imagenet"), metric="top1")
-        assert own.x == (40.0, 100.0, "linear")
+        assert tuple(own.x) == (40.0, 100.0, "linear")
         assert own.y == tradeoff.PAPER_Y
         other = data(study())
         assert (other.x.low, other.x.scale) == (0.0, "remaining")
@@ -202,9 +202,14 @@ class TestAxes:
         val = data(points, split="val", y="value")
         assert (val.numbers.y.label, val.curves[-1].marks[0].y.mean) == ("val top-1 accuracy, %", 97.0)
         (loss,) = data(points, y="val.after.loss").curves
-        assert (loss.moment, loss.marks[0].y.mean) == ("after", pytest.approx(0.06))
-        (before,) = data(points, y="test.before.top1").curves
-        assert (before.moment, before.marks[0].y.mean) == ("before", 60.0)
+        assert loss.moment == "after"
+        assert loss.marks[0].y.mean == pytest.approx(0.06)
+        made = data(points, y="test.before.top1")
+        (before,) = made.curves
+        assert (before.moment, before.marks[0].y.mean, before.dense) == ("before", 60.0, 97.0)
+        assert made.numbers.y.label == "test top-1 accuracy before retraining, %"
+        change = data(points, y="val.change_after.top1").numbers.y
+        assert (change.label, change.is_change) == ("val top-1 accuracy change after retraining, points", True)
 
     def test_top5_on_imagenet_as_in_the_paper(self) -> None:
         made = logged(with_top5(point(data="imagenet", dense=57.0, after=55.0), dense=80.0, after=79.0))
@@ -222,10 +227,10 @@ class TestBadInput:
         ("options", "told"),
         [
             ({"color": "critereon"}, r"--color critereon: points have no such column \(did you mean criterion\?\)"),
-            ({"facet": "test.after.top1"}, r"--facet test\.after\.top1: points have no such column"),
+            ({"facet": "test.after.top1"}, r"--facet test\.after\.top1: [^;]*; these points differ in reg, "),
             ({"y": "test.after.top"}, r"--y test\.after\.top: points have no such number \(did you mean test\.after"),
             ({"metric": "top2"}, r"--metric=top2: the records are judged by top1"),
-            ({"ylim": "1"}, r"--ylim takes two different numbers, for example --ylim=-5:1; got '1'"),
+            ({"ylim": "1"}, r"--ylim takes two different numbers, for example --ylim -5:1; got '1'"),
             ({"xlim": "5:5"}, r"--xlim takes two different numbers"),
             ({"xlim": "0:10"}, r"no point lies within the limits: x reaches from 50 to 90, and y from -37 to "),
         ],
