@@ -129,7 +129,7 @@ def check(choice: str, key: str, value: Any, folder: Path) -> None:
         first, second, third = (with_value(choice, key, str(path)) for path in (one, same, other))
         assert first == second, key
         assert {of.dense_key for of in first}.isdisjoint(of.dense_key for of in third), key
-    elif kind_of(key) == "place":
+    elif kind_of(key) in ("default", "place"):  # the configuration is resolved: what was taken from a default stands
         assert flipped(choice, key, value) == before, key
     else:
         after = flipped(choice, key, value)
@@ -148,7 +148,7 @@ def test_a_key_of_a_choice_is_what_it_is_declared_to_be(choice: str, tmp_path: P
 def test_so_is_every_key_of_the_skeleton(tmp_path: Path) -> None:
     whole = OmegaConf.to_container(OmegaConf.structured(skeleton.Config), enum_to_str=True)
     typed = {key: value for key, value in leaves(whole) if value != MISSING}
-    assert {kind_of(key) for key in typed} == {"number", "content", "place"}
+    assert {kind_of(key) for key in typed} == {"number", "content", "default", "place"}
     for key, value in typed.items():
         check("model=lenet5", key, value, tmp_path)
 
