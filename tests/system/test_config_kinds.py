@@ -85,7 +85,7 @@ UNSAID = {"data.info.task": {"_target_": "pruneexp.tasks.classification.Classifi
 
 @cache
 def asked(choice: str) -> tuple[DictConfig, Mapping[str, str]]:
-    return composed(choice)
+    return composed(*choice.split())
 
 
 @cache
@@ -129,7 +129,10 @@ def check(choice: str, key: str, value: Any, folder: Path) -> None:
         first, second, third = (with_value(choice, key, str(path)) for path in (one, same, other))
         assert first == second, key
         assert {of.dense_key for of in first}.isdisjoint(of.dense_key for of in third), key
-    elif kind_of(key) in ("default", "place"):  # the configuration is resolved: what was taken from a default stands
+    elif kind_of(key) == "default":  # the penalty of its name takes its strength from it
+        taken = f"{choice} reg={key.rpartition('.')[2]}"
+        assert {of.point_key for of in flipped(taken, key, value)}.isdisjoint(of.point_key for of in points(taken)), key
+    elif kind_of(key) == "place":
         assert flipped(choice, key, value) == before, key
     else:
         after = flipped(choice, key, value)
