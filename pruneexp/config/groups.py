@@ -46,11 +46,12 @@ GROUPS = tuple(group.name for group in TABLE)
 NEEDED = tuple(group.name for group in TABLE if group.needed)
 LABELS = tuple(group.name for group in TABLE if group.label)
 
-Kind = Literal["number", "content", "place"]
+Kind = Literal["number", "content", "default", "place"]
 
 #: The keys that are no numbers, each with all that lies below it.
 KINDS: Mapping[Kind, tuple[str, ...]] = {
     "content": ("data.root", "train.start_from"),
+    "default": ("penalties",),
     # Of a study: limits of the search, and where it is kept; asked again with others, it goes on.
     "place": ("device", "plan", "runtime", "data.download", "data.workers",
               "study.name", "study.trials", "study.minutes", "study.finalists", "study.lowest", "study.tolerance",
@@ -62,7 +63,8 @@ def kind_of(key: str) -> Kind:
     """How a dotted key takes part in identities.
 
     The value of a *number* is hashed; a key that stands in no list is one. Of a *content*, what the value names is
-    hashed (a data set, a file of weights), and not its name. A *place*, which changes no result, is never hashed.
+    hashed (a data set, a file of weights), and not its name. A *default* is hashed where another key takes its value
+    from it. A *place*, which changes no result, is never hashed.
     """
     for kind, keys in KINDS.items():
         if any(f"{key}.".startswith(f"{each}.") for each in keys):

@@ -96,6 +96,14 @@ class RetrainConfig:
 
 
 @dataclass
+class PenaltiesConfig:
+    """Strengths of the shipped penalties, which a recipe may set: the choices of ``reg`` take theirs from here."""
+
+    l1: float = 1.0e-4
+    l2: float = 5.0e-4
+
+
+@dataclass
 class CurveConfig:
     """The budgets of one job, mildest first or last, all of one kind (``schema.MEASURES``): densities, if none is said.
 
@@ -150,6 +158,7 @@ class Config:
     data: Any = MISSING
     train: TrainConfig = field(default_factory=TrainConfig)
     retrain: RetrainConfig = field(default_factory=RetrainConfig)
+    penalties: PenaltiesConfig = field(default_factory=PenaltiesConfig)
     reg: Any = MISSING
     dropout: Any = MISSING
     criterion: Any = MISSING

@@ -85,7 +85,7 @@ UNSAID = {"data.info.task": {"_target_": "pruneexp.tasks.classification.Classifi
 
 @cache
 def asked(choice: str) -> tuple[DictConfig, Mapping[str, str]]:
-    return composed(choice)
+    return composed(*choice.split())
 
 
 @cache
@@ -129,6 +129,9 @@ def check(choice: str, key: str, value: Any, folder: Path) -> None:
         first, second, third = (with_value(choice, key, str(path)) for path in (one, same, other))
         assert first == second, key
         assert {of.dense_key for of in first}.isdisjoint(of.dense_key for of in third), key
+    elif kind_of(key) == "default":  # the penalty of its name takes its strength from it
+        taken = f"{choice} reg={key.rpartition('.')[2]}"
+        assert {of.point_key for of in flipped(taken, key, value)}.isdisjoint(of.point_key for of in points(taken)), key
     elif kind_of(key) == "place":
         assert flipped(choice, key, value) == before, key
     else:
@@ -148,7 +151,7 @@ def test_a_key_of_a_choice_is_what_it_is_declared_to_be(choice: str, tmp_path: P
 def test_so_is_every_key_of_the_skeleton(tmp_path: Path) -> None:
     whole = OmegaConf.to_container(OmegaConf.structured(skeleton.Config), enum_to_str=True)
     typed = {key: value for key, value in leaves(whole) if value != MISSING}
-    assert {kind_of(key) for key in typed} == {"number", "content", "place"}
+    assert {kind_of(key) for key in typed} == {"number", "content", "default", "place"}
     for key, value in typed.items():
         check("model=lenet5", key, value, tmp_path)
 
