@@ -11,12 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from analysis.names import display_name
 from pruneexp.summary.spread import Spread
 
 FOLDER = Path(__file__).parent / "reference"
 CONFIRMED = ("verified", "digitised", "derived")
-#: Networks of Han et al. 2015, Table 1, by their names here.
-HEADLINE_NAMES = {"lenet_300_100": "LeNet-300-100", "lenet5": "LeNet-5", "alexnet": "AlexNet", "vgg16": "VGG-16"}
 
 #: Of Liu et al. 2019, Table 6, by their names here; its VGG-16 on ImageNet has batch norm.
 RETHINKING_MODELS = {
@@ -73,10 +72,10 @@ def paper_numbers(name: str) -> tuple[PaperNumber, ...]:
 
 def headline_of(model: str) -> PaperHeadline | None:
     """The row of a network by its name here; None where the paper has none."""
-    name = HEADLINE_NAMES.get(model)
-    if name is None:
-        return None
+    name = display_name("model", model)
     printed = [number for number in paper_numbers("han2015_table1_headline") if number.model == name]
+    if not printed:
+        return None
     values = {(number.method, number.metric): number.value for number in printed}
     return PaperHeadline(
         name=name,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from analysis.paper import HEADLINE_NAMES
+from analysis.names import DISPLAY_NAMES
 from analysis.records import frames
-from analysis.statistics import selection
+from analysis.statistics import choices, selection
 from analysis.tables import headline
 from pruneexp.errors import UserError
 from pruneexp.schema.columns import LoggedPoint
-from pruneexp.summary.spread import Spread
 from tests.contracts.figures import TableContract
 from tests.contracts.points import logged, point, with_top5
 
@@ -40,19 +40,74 @@ def _only(points: list[LoggedPoint], epsilon: float = 0.0) -> headline.HeadlineN
 
 
 def _chosen(network: headline.HeadlineNetwork) -> tuple[str, float]:
-    assert network.pruned is not None
-    return dict(network.pruned.conditions)["schedule"], network.pruned.rate
+    pruned = network.choice.chosen
+    assert pruned is not None
+    return dict(pruned.conditions)["schedule"], pruned.rate
 
 
 def test_the_row_by_hand() -> None:
-    network = _only(study())
+    made = headline.data(selection.latest(frames.frame(study())))
+    (network,) = made.networks
     assert _chosen(network) == ("iterative", 20.0)
-    assert network.pruned is not None
-    assert network.pruned.kept == 500.0
-    assert network.pruned.score.mean == pytest.approx(2.8)
-    assert network.pruned.score.std == pytest.approx(0.2)
-    assert network.score == Spread(3.0, 0.0, 3.0, 3.0, 3)
-    assert len(network.pruned.runs) == 3
+    assert network.choice.chosen is not None
+    assert network.choice.chosen.kept == 500.0
+    assert [value for _, value in network.choice.reference.test] == [97.0] * 3
+    (row,) = headline.rows(made)
+    assert row.pruned_mean == pytest.approx(2.8)
+    assert row.pruned_std == pytest.approx(0.2)
+    assert (row.reference_mean, row.reference_std, row.n) == (3.0, 0.0, 3)
+    assert len(row.runs.split()) == 3
+
+
+def test_the_change_on_test_is_paired_by_seed_and_judged() -> None:
+    (row,) = headline.rows(headline.data(selection.latest(frames.frame(study()))))
+    half = 4.302653 * 0.2 / 3**0.5  # t(2) for 95 %, the changes are 0.0, 0.2 and 0.4
+    assert row.test_change == pytest.approx(0.2)
+    assert row.test_change_low == pytest.approx(0.2 - half, abs=1e-6)
+    assert row.test_change_high == pytest.approx(0.2 + half, abs=1e-6)
+    assert (row.verdict, row.margin) == ("no worse", 0.5)
+    (row,) = headline.rows(headline.data(selection.latest(frames.frame(study())), margin=0.1))
+    assert (row.verdict, row.margin) == ("no evidence", 0.1)
+
+
+def test_two_seeds_give_no_verdict_and_no_certainty() -> None:
+    two = [one for one in study() if one.point.identity.seed < 2]
+    made = headline.data(selection.latest(frames.frame(two)))
+    (row,) = headline.rows(made)
+    assert (row.verdict, row.rate_low, row.chosen_share) == ("no verdict", None, None)
+    assert headline.sheet(made).rows[0][5].text == "n = 2: no verdict"
+
+
+def test_the_choice_is_certain_where_seeds_agree_and_open_where_they_do_not() -> None:
+    certain = _only(study()).choice.certainty
+    assert certain is not None
+    assert certain.high == 20.0  # 50x loses 3 points, and seeds differ by 0.2
+    shares = sum(share for _, share in certain.shares)
+    assert shares + certain.nothing == pytest.approx(1.0)
+    scattered = [
+        point(seed=seed, density=density, dense=97.0, after=97.0 + by * scale)
+        for seed, by in enumerate((-1.0, 0.0, 1.0))
+        for density, scale in ((0.5, 0.01), (0.1, 1.0))
+    ]
+    (row,) = headline.rows(headline.data(selection.latest(frames.frame(logged(*scattered)))))
+    # Each mean is the reference's: above it in half of the draws, both at once, for both scatter alike.
+    assert (row.rate, row.rate_low, row.rate_high) == (10.0, 1.0, 10.0)
+    assert row.chosen_share == pytest.approx(0.5, abs=0.03)
+
+
+def test_means_that_other_seeds_might_give_have_students_t_distribution() -> None:
+    one = {0: 1.0, 1: 2.0, 2: 6.0}
+    drawn = choices.means([one, {seed: 10.0 - value for seed, value in one.items()}, {7: 5.0}])
+    scaled = (drawn[:, 0] - 3.0) / (7.0**0.5 / 3**0.5)  # the variance is 7
+    assert float(np.quantile(scaled, 0.975)) == pytest.approx(4.303, rel=0.1)
+    assert float(np.quantile(scaled, 0.75)) == pytest.approx(0.816, rel=0.1)
+    assert drawn[:, 0] + drawn[:, 1] == pytest.approx(10.0)  # what a seed does to both stays in common
+    assert set(drawn[:, 2]) == {5.0}
+
+
+def test_the_largest_that_is_allowed_by_hand() -> None:
+    merits = np.array([[3.0, 2.0, 2.5], [0.5, 2.0, 2.5], [0.0, 0.0, 0.0], [1.0, 1.0, 0.0]])
+    assert list(choices.largest_allowed([1.0, 2.0, 2.0], merits, np.ones(4))) == [2, 2, -1, 1]
 
 
 def test_epsilon_trades_accuracy_for_compression() -> None:
@@ -70,9 +125,9 @@ def test_a_weak_dense_network_makes_nothing_free() -> None:
     strong = [point(reg="l2", density=density, dense=97.0, after=96.0) for density in (0.5, 0.1)]
     weak = [point(reg="l1", density=0.02, dense=90.0, after=91.0)]
     network = _only(logged(*strong, *weak))
-    assert network.pruned is None
-    assert network.closest == (-1.0, 10.0)
-    assert network.score.mean == 3.0
+    assert network.choice.chosen is None
+    assert (network.choice.closest.val_change, network.choice.closest.rate) == (-1.0, 10.0)
+    assert network.choice.reference.test == ((0, 97.0),)
 
 
 def test_a_lucky_single_seed_is_no_headline() -> None:
@@ -82,19 +137,23 @@ def test_a_lucky_single_seed_is_no_headline() -> None:
 def test_no_point_within_epsilon_is_said() -> None:
     made = headline.data(frames.frame(logged(point(after=96.5), point(density=0.02, after=90.0))))
     sheet = headline.sheet(made)
-    assert sheet.rows[0][4].text == "–"
+    assert [sheet.rows[0][column].text for column in (3, 4, 6, 7)] == ["–", "–", "– of 10,000", "–"]
     assert sheet.notes[1] == (
-        "lenet5 on mnist5k: no pruned point is that good; the closest changes val accuracy by -0.50 points at 10.0×."
+        "LeNet-5 on MNIST (5,000 digits): no pruned point is that good; the closest changes val accuracy by "
+        "−0.50 points at 10.0×."
     )
 
 
 def test_the_papers_numbers_stand_below_ours() -> None:
-    made = headline.data(frames.frame(logged(*(point(model=model, after=98.0) for model in HEADLINE_NAMES))))
-    paper = {row[0].text: tuple(cell.text for cell in row[3:]) for row in headline.sheet(made).rows}
-    assert paper["LeNet-300-100"] == ("1.64", "1.59", "267,000", "22,000", "12×")
-    assert paper["LeNet-5"] == ("0.80", "0.77", "431,000", "36,000", "12×")
-    assert paper["AlexNet"] == ("42.78", "42.77", "61,000,000", "6,700,000", "9×")
-    assert paper["VGG-16"] == ("31.50", "31.34", "138,000,000", "10,300,000", "13×")
+    made = headline.data(frames.frame(logged(*(point(model=model, after=98.0) for model in DISPLAY_NAMES["model"]))))
+    paper = {row[0].text: tuple(cell.text for cell in row[2:] if cell.text)
+             for row in headline.sheet(made).rows if row[1].text == "Han et al. 2015"}  # fmt: skip
+    assert paper == {
+        "LeNet-300-100 on MNIST": ("1.64", "1.59", "22,000 of 267,000", "12×"),
+        "LeNet-5 on MNIST": ("0.80", "0.77", "36,000 of 431,000", "12×"),
+        "AlexNet on ImageNet": ("42.78", "42.77", "6,700,000 of 61,000,000", "9×"),
+        "VGG-16 on ImageNet": ("31.50", "31.34", "10,300,000 of 138,000,000", "13×"),
+    }
 
 
 def test_a_network_the_paper_lacks_stands_alone() -> None:
@@ -104,10 +163,10 @@ def test_a_network_the_paper_lacks_stands_alone() -> None:
 def test_top5_on_imagenet() -> None:
     made = with_top5(point(data="imagenet", model="alexnet", dense=57.0, after=57.5), dense=80.0, after=80.5)
     network = _only(logged(made))
-    assert network.top5_error is not None
-    assert network.top5_error.mean == 20.0
-    rows = [row[2].text for row in headline.sheet(headline.data(frames.frame(logged(made)))).rows]
-    assert rows[1:] == ["ours, top-5", "Han et al. 2015", "Han et al. 2015, top-5"]
+    assert network.choice.reference.test_top5 == ((0, 80.0),)
+    rows = headline.sheet(headline.data(frames.frame(logged(made)))).rows
+    assert [row[1].text for row in rows[1:]] == ["ours, top-5", "Han et al. 2015", "Han et al. 2015, top-5"]
+    assert [cell.text for cell in rows[1][2:4]] == ["20.00", "19.50"]
 
 
 @pytest.mark.parametrize("epsilon", [-0.1, float("nan")])

@@ -192,12 +192,12 @@ def test_the_lowest_perplexity_is_the_best() -> None:
 def test_the_headline_of_perplexity() -> None:
     def pruned(epsilon: float) -> float | None:
         (network,) = headline.data(frames.frame(study()), epsilon=epsilon).networks
-        return network.pruned.rate if network.pruned else None
+        return network.choice.chosen.rate if network.choice.chosen else None
 
     assert [pruned(epsilon) for epsilon in (0.0, 10.0, 12.0, 99.0)] == [2.0, 2.0, 5.0, 10.0]
     sheet = headline.sheet(headline.data(frames.frame(study())))
-    assert sheet.header[3:5] == ("Reference perplexity", "Pruned perplexity")
-    assert [cell.text for cell in sheet.rows[0]][3:5] == ["5.00 ± 0.00", "4.95 ± 0.07"]
+    assert sheet.header[2:5] == ("Reference perplexity", "Pruned perplexity", "Test change, %")
+    assert [cell.text for cell in sheet.rows[0]][2:4] == ["5.00 ± 0.00", "4.95 ± 0.07"]
     assert "whose mean val perplexity after retraining is no higher than that of the dense" in sheet.notes[0]
     (row,) = headline.rows(headline.data(frames.frame(study()), epsilon=12.0))
     assert row.metric == "perplexity"

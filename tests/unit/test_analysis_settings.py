@@ -157,7 +157,7 @@ class TestPruneVsScratch:
 def test_the_headline_says_which_of_several_strengths_it_chose() -> None:
     weak, strong = under(1e-5, density=0.5, after=97.0), under(1e-3, density=0.1, after=97.0)
     rows = headline.sheet(headline.data(frame(weak, strong))).rows
-    assert rows[0][2].text == "ours: l1, one_shot, layer_magnitude, reg_strength=0.001, n = 1"
+    assert rows[0][1].text == "ours: L1, one-shot, layer_magnitude, reg_strength=0.001, n = 1"
 
 
 def test_networks_of_two_sizes_are_two_rows_of_the_headline() -> None:
@@ -223,7 +223,7 @@ class TestEarlierVersions:
         assert main(["headline"]) == 0
         assert "note: 1 of 3 points were recorded by an earlier version" in capsys.readouterr().err
         text = Path("reports/headline.md").read_text(encoding="utf-8")
-        assert ("lenet5 " in text, "lenet_300_100 " in text) == (True, True)
+        assert ("LeNet-5 on MNIST (5" in text, "LeNet-300-100 on MNIST (5" in text) == (True, True)
         rows = list(csv.DictReader(Path("reports/headline.csv").read_text(encoding="utf-8").splitlines()))
         assert [(row["model"], row["n"]) for row in rows] == [("lenet5", "1"), ("lenet_300_100", "1")]
         assert main(["tradeoff", "--where", "reg_settings=", "--where", "model=lenet5"]) == 0
