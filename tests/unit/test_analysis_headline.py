@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from analysis.names import DISPLAY_NAMES
 from analysis.records import frames
-from analysis.statistics import choices, selection
+from analysis.statistics import selection
 from analysis.tables import headline
 from pruneexp.errors import UserError
 from pruneexp.schema.columns import LoggedPoint
@@ -93,21 +92,6 @@ def test_the_choice_is_certain_where_seeds_agree_and_open_where_they_do_not() ->
     # Each mean is the reference's: above it in half of the draws, both at once, for both scatter alike.
     assert (row.rate, row.rate_low, row.rate_high) == (10.0, 1.0, 10.0)
     assert row.chosen_share == pytest.approx(0.5, abs=0.03)
-
-
-def test_means_that_other_seeds_might_give_have_students_t_distribution() -> None:
-    one = {0: 1.0, 1: 2.0, 2: 6.0}
-    drawn = choices.means([one, {seed: 10.0 - value for seed, value in one.items()}, {7: 5.0}])
-    scaled = (drawn[:, 0] - 3.0) / (7.0**0.5 / 3**0.5)  # the variance is 7
-    assert float(np.quantile(scaled, 0.975)) == pytest.approx(4.303, rel=0.1)
-    assert float(np.quantile(scaled, 0.75)) == pytest.approx(0.816, rel=0.1)
-    assert drawn[:, 0] + drawn[:, 1] == pytest.approx(10.0)  # what a seed does to both stays in common
-    assert set(drawn[:, 2]) == {5.0}
-
-
-def test_the_largest_that_is_allowed_by_hand() -> None:
-    merits = np.array([[3.0, 2.0, 2.5], [0.5, 2.0, 2.5], [0.0, 0.0, 0.0], [1.0, 1.0, 0.0]])
-    assert list(choices.largest_allowed([1.0, 2.0, 2.0], merits, np.ones(4))) == [2, 2, -1, 1]
 
 
 def test_epsilon_trades_accuracy_for_compression() -> None:
