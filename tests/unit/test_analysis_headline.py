@@ -121,7 +121,7 @@ def test_a_lucky_single_seed_is_no_headline() -> None:
 def test_no_point_within_epsilon_is_said() -> None:
     made = headline.data(frames.frame(logged(point(after=96.5), point(density=0.02, after=90.0))))
     sheet = headline.sheet(made)
-    assert [sheet.rows[0][column].text for column in (3, 4, 6, 7)] == ["–", "–", "– of 10,000", "–"]
+    assert [cell.text for cell in sheet.rows[0][3:]] == ["–", "–", "n = 1: no verdict", "– of 10,000", "–"]
     assert sheet.notes[1] == (
         "LeNet-5 on MNIST (5,000 digits): no pruned point is that good; the closest changes val accuracy by "
         "−0.50 points at 10.0×."
