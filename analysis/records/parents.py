@@ -67,7 +67,7 @@ def _parent(run: RawRun, kind: ParentKind) -> LoggedParent:
 
 def _origin(store: TrackingStore, run_id: str) -> Origin | None:
     try:
-        config = yaml.safe_load(store.artefact(run_id, CONFIG_FILE))
+        config = yaml.load(store.artefact(run_id, CONFIG_FILE), yaml.CSafeLoader)  # ten times as quick as safe_load
         environment = json.loads(store.artefact(run_id, ENVIRONMENT_FILE))
     except (OSError, ValueError, yaml.YAMLError):
         return None

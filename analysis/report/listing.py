@@ -11,6 +11,7 @@ from analysis.records import frames, scan_frames
 from analysis.report.markup import Html, element, joined, link, table
 from analysis.report.subject import Subject
 from analysis.statistics import conditions, selection
+from analysis.statistics.conditions import hashed
 from analysis.statistics.curves import budget_text
 
 #: Columns that a point and a scan are named by where they differ: choices first, then their conditions.
@@ -50,9 +51,9 @@ def listed(subject: Subject) -> RunList:
 def _named(
     rows: pd.DataFrame, shown: Sequence[str], told: Sequence[str], endings: Sequence[str]
 ) -> Iterator[tuple[str, str, str]]:
-    """Run id, experiment and name of each: what tells it from the others, its ending and its seed."""
+    """Run id, experiment and name of each: what tells it apart, as far as that has a name; its ending and seed."""
     keys = selection.combinations(rows, [*shown, *told])
-    names = [*conditions.varying(keys, shown), *conditions.telling(keys, told)]
+    names = [*conditions.varying(keys, shown), *(name for name in conditions.telling(keys, told) if not hashed(name))]
     for row, ending in zip(rows.to_dict("records"), endings, strict=True):
         key = {name: None if pd.isna(row[name]) else row[name] for name in names if row[name] != ""}
         trial = f"trial {row['trial']}" if row.get("trial", -1) >= 0 else ""

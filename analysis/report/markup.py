@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 from collections.abc import Iterable, Sequence
 
 from analysis.publishing.sheet import Cell, TableSheet
@@ -12,6 +13,7 @@ from analysis.publishing.sheet import Cell, TableSheet
 NARROW = 700
 #: Letters from which on a text in a table gets room to stand in few lines, though others must be scrolled to.
 LONG = 24
+_TAG = re.compile(r"<[^>]*>")
 
 
 class Html(str):
@@ -78,7 +80,7 @@ def table(title: str, header: Sequence[str], align: str, rows: Iterable[Sequence
 
 
 def _line(row: Sequence[str], align: str) -> Html:
-    classes = [letter + " long" * (len(text) > LONG) for text, letter in zip(row, align, strict=True)]
+    classes = [letter + " long" * (len(_TAG.sub("", text)) > LONG) for text, letter in zip(row, align, strict=True)]
     head = element("th", row[0], scope="row", class_=classes[0])
     others = zip(row[1:], classes[1:], strict=True)
     return element("tr", head, *(element("td", text, class_=its) for text, its in others))

@@ -16,6 +16,7 @@ from analysis.report import listing, markup, overview, settings
 from analysis.report.listing import RunList
 from analysis.report.markup import Html, element, joined
 from analysis.report.results import Exhibit, Makings, exhibits
+from analysis.report.settings import Compared
 from analysis.report.subject import Subject
 from pruneexp.errors import redact
 
@@ -92,9 +93,15 @@ def _settings(subject: Subject) -> list[Chapter]:
     gap = [element("p", f"Of {unknown} others none can be read.")] if unknown else []
     config, environment = (settings.compared(found) for found in zip(*origins, strict=True))
     return [
-        Chapter("settings", "Configuration", joined([*gap, settings.shown(config, "Configuration", of)], "\n")),
-        Chapter("versions", "Versions", settings.shown(environment, "Versions", of)),
+        Chapter("settings", "Configuration", joined([*gap, *_compared(config, of)], "\n")),
+        Chapter("versions", "Versions", joined(_compared(environment, of), "\n")),
     ]
+
+
+def _compared(found: Compared, of: str) -> list[Html]:
+    """What differs, and below it, folded away, what is common."""
+    summary = f"What {of} have in common (number of keys: {len(found.common)})"
+    return [settings.differing(found, of), markup.folded(summary, settings.common(found, of))]
 
 
 def _nouns(subject: Subject) -> str:

@@ -20,6 +20,9 @@ from analysis.report.listing import RunList, ranges
 from analysis.report.markup import Html, element, folded, joined, link
 from analysis.statistics import doubts
 
+#: Letters of the longest text in a table of numbers.
+MOST_LETTERS = 60
+
 
 class Exhibit(NamedTuple):
     """One figure or table as a section; ``name`` is that of the files that its command makes, and its anchor."""
@@ -107,11 +110,17 @@ def _table(module: ModuleType, made: Any, frame: pd.DataFrame, rows: Sequence[An
 
 
 def _numbers(rows: Sequence[Any]) -> Html:
-    """The numbers that a picture was drawn from, for readers who want them, or do not see the picture."""
-    columns = [place for place, name in enumerate(rows[0]._fields) if name != "runs"]
-    header = [rows[0]._fields[place].replace("_", " ") for place in columns]
-    lines = [[_number(row[place]) for place in columns] for row in rows]
-    return folded("The numbers in the picture", markup.table("Numbers", header, "l" * len(columns), lines))
+    """The numbers that a picture was drawn from, for readers who want them, or do not see the picture.
+
+    What is the same in all rows, and what is too long to be read, as conditions in full, is left to the CSV.
+    """
+    names = [name for name in rows[0]._fields if name != "runs"]
+    columns = {name: [_number(getattr(row, name)) for row in rows] for name in names}
+    shown = {name: texts for name, texts in columns.items()
+             if max(map(len, texts)) <= MOST_LETTERS and (len(set(texts)) > 1 or len(rows) == 1)}  # fmt: skip
+    header = [name.replace("_", " ") for name in shown]
+    lines = list(zip(*shown.values(), strict=True))
+    return folded("The numbers in the picture", markup.table("Numbers", header, "l" * len(header), lines))
 
 
 def _number(value: Any) -> str:

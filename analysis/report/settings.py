@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from analysis.report.markup import Html, element, folded, joined, table
+from analysis.report.markup import Html, element, joined, table
 from analysis.statistics.conditions import text
 
 #: Where and how a job ran, which decides no number; and the name of the machine, which is nobody else's business.
@@ -60,18 +60,18 @@ def _text(value: Any) -> str:
     return text(value)
 
 
-def shown(found: Compared, what: str, of: str) -> Html:
-    """Both as tables: what differs first, what is common folded away; ``of`` is what is counted, in the plural."""
-    parts = []
-    if found.varying:
-        rows = [(element("code", name), _values(values)) for name, values in found.varying]
-        parts.append(table(f"{what}: what differs", ("key", f"values, and how many of {of} have each"), "ll", rows))
-    if found.common:
-        same = [(element("code", name), value) for name, value in found.common]
-        common = table(f"{what}: what is common", ("key", "value"), "ll", same)
-        keys = "1 key" if len(same) == 1 else f"{len(same)} keys"
-        parts.append(folded(f"What {of} have in common ({keys})", common))
-    return joined(parts, "\n")
+def differing(found: Compared, of: str) -> Html:
+    """What differs as a table; ``of`` is what is counted, in the plural."""
+    if not found.varying:
+        return element("p", "Nothing differs.")
+    rows = [(element("code", name), _values(values)) for name, values in found.varying]
+    return table("What differs", ("key", f"values, and how many of {of} have each"), "ll", rows)
+
+
+def common(found: Compared, of: str) -> Html:
+    """What is the same as a table."""
+    rows = [(element("code", name), value) for name, value in found.common]
+    return table(f"What {of} have in common", ("key", "value"), "ll", rows)
 
 
 def _values(values: Sequence[tuple[str, int]]) -> Html:

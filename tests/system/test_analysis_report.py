@@ -181,7 +181,7 @@ def test_settings_and_versions_are_told_and_places_are_not(recorded: Tracker, tm
     assert main(["report"]) == 0
     page = _page(tmp_path)
     assert "reg.strength 0.0001 (1); 0.0002 (1); 0.0003 (1)" in re.sub(r"\s*\n\s*", " ", _spaced(tmp_path))
-    assert "What 3 curves have in common (1 key)" in page.text
+    assert "What 3 curves have in common (number of keys: 1)" in page.text
     assert "1.2.3" in page.text
     assert "secret" not in page.text
 

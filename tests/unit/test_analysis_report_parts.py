@@ -57,14 +57,14 @@ def test_settings_are_common_or_differ() -> None:
     )
 
 
-def test_what_is_common_is_folded_away_and_what_differs_is_not() -> None:
-    made = settings.shown(settings.compared([{"a": 1, "b": 1}, {"a": 1, "b": 2}]), "Versions", "2 curves")
-    open_part, _, folded = made.partition("<details>")
-    assert "<code>b</code>" in open_part
-    assert "1 (1); 2 (1)" in open_part
-    assert "<code>a</code>" in folded
-    assert "What 2 curves have in common (1 key)" in folded
-    assert settings.shown(settings.compared([{"a": 1}]), "Versions", "1 curve").startswith("<details>")
+def test_what_differs_and_what_is_common_are_tables() -> None:
+    found = settings.compared([{"a": 1, "b": 1}, {"a": 1, "b": 2}])
+    differing, common = settings.differing(found, "2 curves"), settings.common(found, "2 curves")
+    assert '<code>b</code></th><td class="l">1 (1); 2 (1)</td>' in differing
+    assert "<code>a</code>" not in differing
+    assert '<code>a</code></th><td class="l">1</td>' in common
+    assert "<code>b</code>" not in common
+    assert settings.differing(settings.compared([{"a": 1}]), "1 curve") == "<p>Nothing differs.</p>"
 
 
 def test_numbers_of_runs_are_ranges_with_links() -> None:
