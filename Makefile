@@ -54,7 +54,7 @@ test-unit: install ## Run the tests of units, which start no process
 	@$(PY) -m pytest tests/unit
 
 .PHONY: test-slow
-test-slow: install extras postgres slurm browser ## Run the tests that take minutes
+test-slow: install extras postgres slurm browser tex ## Run the tests that take minutes
 	@$(PY) -m pytest -m slow --timeout 1800
 
 # Only for root, as in a container: whoever is not is told by the test what to install.
@@ -78,6 +78,14 @@ browser: ## Install the browser that a slow test drives, likewise
 	if command -v chromium > /dev/null && command -v chromedriver > /dev/null; then exit 0; fi
 	apt-get update
 	DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium chromium-driver
+
+.PHONY: tex
+tex: ## Install the LaTeX that a slow test sets tables with, likewise
+	@if [ "$$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then exit 0; fi
+	if command -v pdflatex > /dev/null; then exit 0; fi
+	apt-get update
+	DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends texlive-latex-base \
+	    texlive-latex-recommended texlive-latex-extra
 
 .PHONY: extras
 extras: install ## Install what the launchers for Slurm and Ray need

@@ -6,6 +6,7 @@ Exit status: 0 something was listed or made, 2 nothing was, and why is said, 130
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from pruneexp.errors import UserError, guess
 from pruneexp.terminal import read_no_further, replace_unwritable
 
 
-class Command(NamedTuple):
+class AnalysisCommand(NamedTuple):
     """One command: a line of help, what adds its own arguments to a parser, and what runs it, for the exit status."""
 
     summary: str
@@ -42,22 +43,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def commands(plugins: Path | None) -> dict[str, Command]:
+def commands(plugins: Path | None) -> dict[str, AnalysisCommand]:
     """Every command by its name, in the order of the help; ``plugins`` is a user's folder of figures and tables.
 
     Raises:
         UserError: the folder has none, or one that cannot be a command.
     """
     known = publications(plugins)
-    made = {"list": Command(listing.SUMMARY, listing.add_arguments, listing.run)}
+    made = {"list": AnalysisCommand(listing.SUMMARY, listing.add_arguments, listing.run)}
     for name, publication in known.items():
         making = Making([publication])
-        made[name] = Command(publication.summary, making.add_arguments, making.run)
-    made["compare"] = Command(compare.SUMMARY, compare.add_arguments, compare.run)
+        made[name] = AnalysisCommand(publication.summary, making.add_arguments, making.run)
+    made["compare"] = AnalysisCommand(compare.SUMMARY, compare.add_arguments, compare.run)
     everything = Making(list(known.values()))
-    made["all"] = Command("every figure and table.", everything.add_arguments, everything.run)
+    made["all"] = AnalysisCommand("every figure and table.", everything.add_arguments, everything.run)
     reporting = Reporting(everything)
-    made["report"] = Command(SUMMARY, reporting.add_arguments, reporting.run)
+    made["report"] = AnalysisCommand(SUMMARY, reporting.add_arguments, reporting.run)
     return made
 
 
@@ -66,7 +67,7 @@ def _run(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(parents=[options.common()], add_help=False, allow_abbrev=False)
     parser.add_argument("command", nargs="?")
     parser.add_argument("-h", "--help", action="store_true")
-    found, rest = parser.parse_known_args(words)
+    found, rest = parser.parse_known_args(_with_values(words))
     known = commands(found.plugins)
     if found.help and found.command is None:
         _overview(known).print_help()
@@ -84,7 +85,18 @@ def _run(words: Sequence[str]) -> int:
     return command.run(own.parse_args([*rest, *["--help"] * found.help], found))
 
 
-def _overview(known: Mapping[str, Command]) -> argparse.ArgumentParser:
+def _with_values(words: Sequence[str]) -> list[str]:
+    """Words in which what begins like a negative number, as in ``--ylim -5:1``, belongs to the option before it."""
+    made: list[str] = []
+    for word in words:
+        if made and re.match(r"-\.?\d", word) and made[-1].startswith("--"):
+            made[-1] += f"={word}"
+        else:
+            made.append(word)
+    return made
+
+
+def _overview(known: Mapping[str, AnalysisCommand]) -> argparse.ArgumentParser:
     """The parser of a command line without a command: its help, and its complaints."""
     names = "\n".join(f"  {name:<18}{command.summary}" for name, command in known.items())
     return argparse.ArgumentParser(

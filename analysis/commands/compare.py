@@ -15,8 +15,8 @@ from pruneexp.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analysis.comparison.compared import Compared
-    from analysis.comparison.sides import Asked
+    from analysis.comparison.compared import TwoSides
+    from analysis.comparison.sides import SideRequest
 
 SUMMARY = "Two sides beside each other, point by point: experiments, sweeps, or what conditions choose."
 _SIDE = (
@@ -52,7 +52,7 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _draw(figure: Publication, points: pd.DataFrame, made: Compared, given: argparse.Namespace) -> None:
+def _draw(figure: Publication, points: pd.DataFrame, made: TwoSides, given: argparse.Namespace) -> None:
     """Draw what the table compares, a picture for each network; say why where that cannot be."""
     from analysis.comparison import drawn
     from analysis.publishing import publish
@@ -65,14 +65,14 @@ def _draw(figure: Publication, points: pd.DataFrame, made: Compared, given: argp
         options.say_notes([f"there is no figure: {reason}"])
 
 
-def _asked(text: str) -> Asked:
+def _asked(text: str) -> SideRequest:
     """A side, as the command line has it: ``demo6``, ``sweep:NAME``, ``reg=l1``, ``demo6,reg=l1,schedule=one_shot``."""
-    from analysis.comparison.sides import Asked
+    from analysis.comparison.sides import SideRequest
 
     head, *rest = options.parts(text)
     if "=" in head:
-        return Asked(text, "", "", options.conditions([text]))
+        return SideRequest(text, "", "", options.conditions([text]))
     origin, colon, name = head.partition(":")
     if colon and origin in ("experiment", "sweep"):
-        return Asked(text, origin, name, options.conditions(rest))
-    return Asked(text, "", head, options.conditions(rest))
+        return SideRequest(text, origin, name, options.conditions(rest))
+    return SideRequest(text, "", head, options.conditions(rest))

@@ -39,7 +39,7 @@ class ComparedBudget(NamedTuple):
     runs: tuple[str, ...]
 
 
-class Compared(NamedTuple):
+class TwoSides(NamedTuple):
     """The table of two sides.
 
     ``alone`` are the curves of each without a partner, ``left`` counts the points of each that no line has.
@@ -62,7 +62,7 @@ def data(
     split: Annotated[Split, "the split that scores are shown on"] = "test",
     metric: Annotated[str, "auto: the primary one; or top5"] = scoring.AUTO,
     margin: Annotated[float, "a difference that is worth nothing, in points or per cent; 0: by the test set"] = 0.0,
-) -> Compared:
+) -> TwoSides:
     """Every pair of curves of the two sides of ``analysis.comparison.sides.sides``, at every budget that both have.
 
     Raises:
@@ -85,7 +85,7 @@ def data(
     lines += _overall(found.pairs, means, lines)
     unused = frame[~frame["run_id"].isin({run for line in lines for run in line.runs})][SIDE].value_counts()
     counted, single = sum(map(_budgets, means)), sum(bool(line.budget) for line in lines)
-    return Compared(
+    return TwoSides(
         (first, second),
         split,
         chosen,

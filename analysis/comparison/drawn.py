@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.comparison.compared import Compared
+from analysis.comparison.compared import TwoSides
 from analysis.comparison.sides import SIDE
 from pruneexp.errors import UserError
 
 
-def points(frame: pd.DataFrame, made: Compared) -> pd.DataFrame:
+def points(frame: pd.DataFrame, made: TwoSides) -> pd.DataFrame:
     """The points that the table compares; their sides are called A and B, and by their names.
 
     Raises:
@@ -23,7 +23,7 @@ def points(frame: pd.DataFrame, made: Compared) -> pd.DataFrame:
     return shown.assign(**{SIDE: shown[SIDE].map(called)}).reset_index(drop=True)
 
 
-def look(made: Compared) -> dict[str, str]:
+def look(made: TwoSides) -> dict[str, str]:
     """Options of the trade-off: scores as in the table; a colour for each side, or for each value of what differs.
 
     The latter where each side has one value of the first thing that differs: its legend says more than a side's name.

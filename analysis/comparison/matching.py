@@ -98,11 +98,12 @@ def _pairs(first: Sequence[Key], second: Sequence[Key], names: Sequence[str]) ->
 
 def _shared(first: Sequence[Key], second: Sequence[Key], by: Sequence[str]) -> Iterator[tuple[list[Key], list[Key]]]:
     """The curves of both sides that agree in these settings, for each combination of values that both have."""
-    ours, theirs = (_grouped(keys, by) for keys in (first, second))
+    ours, theirs = (grouped(keys, by) for keys in (first, second))
     yield from ((keys, theirs[values]) for values, keys in ours.items() if values in theirs)
 
 
-def _grouped(keys: Iterable[Key], by: Sequence[str]) -> dict[tuple[Any, ...], list[Key]]:
+def grouped(keys: Iterable[Key], by: Sequence[str]) -> dict[tuple[Any, ...], list[Key]]:
+    """The curves by their values of these settings."""
     found: dict[tuple[Any, ...], list[Key]] = {}
     for key in keys:
         found.setdefault(tuple(key[name] for name in by), []).append(key)

@@ -22,7 +22,7 @@ from pruneexp.errors import UserError, guess, redact
 SIDE = "side"
 
 
-class Asked(NamedTuple):
+class SideRequest(NamedTuple):
     """One side as it was asked for: ``origin`` is "experiment", "sweep" or empty for either, of the ``name``.
 
     Without a name it is the experiments that are read by default. ``called`` is how the user put it.
@@ -46,7 +46,7 @@ class Reading(NamedTuple):
     copies: Path | None
 
 
-def sides(asked: tuple[Asked, Asked], reading: Reading) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def sides(asked: tuple[SideRequest, SideRequest], reading: Reading) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The points of both sides, with the column ``SIDE``, the first side first; and sentences on what is left out.
 
     Of a point that was recorded again only the last counts, on each side by itself.
@@ -67,7 +67,7 @@ def sides(asked: tuple[Asked, Asked], reading: Reading) -> tuple[pd.DataFrame, t
     return pd.concat([first, second], ignore_index=True), notes
 
 
-def _resolved(one: Asked, experiments: Sequence[str], uri: str) -> Asked:
+def _resolved(one: SideRequest, experiments: Sequence[str], uri: str) -> SideRequest:
     """A side whose name is known to be that of an experiment or of a sweep."""
     if not one.name:
         return one
@@ -87,7 +87,7 @@ def _resolved(one: Asked, experiments: Sequence[str], uri: str) -> Asked:
     return one._replace(origin=found[0])
 
 
-def _experiments(named: Sequence[Asked], known: Sequence[str], reading: Reading) -> list[str]:
+def _experiments(named: Sequence[SideRequest], known: Sequence[str], reading: Reading) -> list[str]:
     """What has to be read: a sweep may have recorded in any experiment."""
     if any(one.origin == "sweep" for one in named):
         return list(known)
@@ -95,7 +95,7 @@ def _experiments(named: Sequence[Asked], known: Sequence[str], reading: Reading)
     return list(dict.fromkeys(name for names in found for name in names))
 
 
-def _points(one: Asked, rows: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+def _points(one: SideRequest, rows: pd.DataFrame, reading: Reading) -> pd.DataFrame:
     origin = {one.origin: [one.name]} if one.name else {"experiment": list(reading.experiments)}
     of_origin = rows[rows[next(iter(origin))].isin(next(iter(origin.values())))]
     if of_origin.empty:
@@ -104,7 +104,7 @@ def _points(one: Asked, rows: pd.DataFrame, reading: Reading) -> pd.DataFrame:
     return selection.latest(selection.newer(chosen)).assign(**{SIDE: one.called})
 
 
-def _check_apart(asked: tuple[Asked, Asked], first: pd.DataFrame, second: pd.DataFrame) -> None:
+def _check_apart(asked: tuple[SideRequest, SideRequest], first: pd.DataFrame, second: pd.DataFrame) -> None:
     a, b = (one.called for one in asked)
     runs, others = set(first["run_id"]), set(second["run_id"])
     if runs == others:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from analysis.comparison.compared import Compared, ComparedBudget, data
-from analysis.comparison.matching import SETTINGS, CurvePair, Key
+from analysis.comparison.compared import ComparedBudget, TwoSides, data
+from analysis.comparison.matching import SETTINGS, CurvePair, Key, grouped
 from analysis.names import display_name, display_subject
 from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
+from analysis.records import frames
 from analysis.statistics import inference, paired, scoring
 from analysis.statistics.conditions import cell, joined, telling, text, texts, words
 from analysis.statistics.inference import Comparison
@@ -18,6 +19,7 @@ __all__ = ["data", "rows", "runs", "sheet"]
 
 #: Sides with longer names are called by these in the cells, and told below the table.
 SHORT, LETTERS = 16, ("A", "B")
+_HEADINGS = {"data": "Data", "model": "Network"}
 #: What a table is of, whether or not it tells its lines apart.
 _METHOD = ("reg", "criterion", "schedule", "mode")
 
@@ -58,11 +60,11 @@ class ComparedRow(NamedTuple):
     runs: str
 
 
-def runs(made: Compared) -> tuple[str, ...]:
+def runs(made: TwoSides) -> tuple[str, ...]:
     return tuple(sorted({run for line in made.lines for run in line.runs}))
 
 
-def rows(made: Compared) -> Iterable[ComparedRow]:
+def rows(made: TwoSides) -> Iterable[ComparedRow]:
     for line in made.lines:
         firsts, seconds = ([pair.sides[place] for pair in line.pairs] for place in (0, 1))
         whose = _joined(text(key["data"]) for key in seconds), _joined(text(key["model"]) for key in seconds)
@@ -92,7 +94,7 @@ def _judged(ahead: Comparison | None) -> tuple[Any, ...]:
     return *interval, ahead.p, ahead.margin, ahead.verdict, int(ahead.near), ahead.seeds_needed
 
 
-def sheet(made: Compared) -> TableSheet:
+def sheet(made: TwoSides) -> TableSheet:
     names = made.sides if max(map(len, made.sides)) <= SHORT else LETTERS
     told = _told(made)
     qualities = any(not line.budget.startswith("density") for line in made.lines if line.budget)
@@ -107,15 +109,15 @@ def sheet(made: Compared) -> TableSheet:
     return TableSheet(scoring.with_unit(made.metric, title), header, align, tuple(lines), _notes(made, names))
 
 
-def _told(made: Compared) -> list[tuple[str, dict[Any, str]]]:
+def _told(made: TwoSides) -> list[tuple[str, dict[Any, str]]]:
     """Columns that tell the pairs apart: a heading, and the text of each pair by its key."""
     pairs = _pairs(made)
     differing = {name for pair in pairs for name in pair.differing}
-    agreed = telling([pair.first for pair in pairs], [name for name in SETTINGS if name not in differing])
+    agreed = _agreed([pair.first for pair in pairs], [name for name in SETTINGS if name not in differing])
     columns = []
     for name in agreed:
         values = {pair.key: display_name(name, cell(name, text(pair.first[name]))) for pair in pairs}
-        columns.append((name.replace("_", " "), values))
+        columns.append((_HEADINGS.get(name, name.replace("_", " ")), values))
     if len({tuple(pair.first[name] for name in agreed) for pair in pairs}) == len(pairs):
         return columns
     for place, side in enumerate(made.sides):  # one curve has several partners
@@ -125,7 +127,14 @@ def _told(made: Compared) -> list[tuple[str, dict[Any, str]]]:
     return columns
 
 
-def _pairs(made: Compared) -> list[CurvePair]:
+def _agreed(keys: Sequence[Key], names: Sequence[str]) -> list[str]:
+    """Those of ``names`` that tell the pairs apart: not a recipe that follows from network and data set."""
+    subjects = grouped(keys, frames.SUBJECT)
+    needed = {name for same in subjects.values() for name in telling(same, names)}
+    return [name for name in names if name in needed or (name in frames.SUBJECT and len(grouped(keys, [name])) > 1)]
+
+
+def _pairs(made: TwoSides) -> list[CurvePair]:
     return list({pair.key: pair for line in made.lines for pair in line.pairs}.values())
 
 
@@ -145,7 +154,7 @@ def _cells(line: ComparedBudget, names: Sequence[str]) -> Iterator[Cell]:
     yield from map(Cell, (scoring.signed(ahead.mean, 2), interval, str(ahead.n), verdict + needed))
 
 
-def _notes(made: Compared, names: Sequence[str]) -> tuple[str, ...]:
+def _notes(made: TwoSides, names: Sequence[str]) -> tuple[str, ...]:
     second, unit = names[1], made.metric.change_unit
     judged = [line.ahead for line in made.lines if line.ahead is not None]
     notes = [_sides(made, names), _common(made)]
@@ -169,7 +178,7 @@ def _notes(made: Compared, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(note for note in notes if note)
 
 
-def _sides(made: Compared, names: Sequence[str]) -> str:
+def _sides(made: TwoSides, names: Sequence[str]) -> str:
     """What differs, with the values on each side."""
     pairs = _pairs(made)
     told = ["; or ".join(dict.fromkeys(words(pair.sides[place], pair.named) for pair in pairs)) for place in (0, 1)]
@@ -178,13 +187,13 @@ def _sides(made: Compared, names: Sequence[str]) -> str:
     return f"{_called(made, names)}What differs: {told[0]} ({names[0]}) against {told[1]} ({names[1]})."
 
 
-def _called(made: Compared, names: Sequence[str]) -> str:
+def _called(made: TwoSides, names: Sequence[str]) -> str:
     if tuple(names) == made.sides:
         return ""
     return f"{names[0]}: {made.sides[0]}. {names[1]}: {made.sides[1]}. "
 
 
-def _common(made: Compared) -> str:
+def _common(made: TwoSides) -> str:
     """What is the same in all lines, of what a reader asks for first."""
     keys = [key for pair in _pairs(made) for key in pair.sides]
     subjects = {(str(key["model"]), str(key["data"])) for key in keys}
@@ -194,7 +203,7 @@ def _common(made: Compared) -> str:
     return f"All lines: {', '.join(told)}." if told else ""
 
 
-def _few_seeds(made: Compared) -> Iterator[str]:
+def _few_seeds(made: TwoSides) -> Iterator[str]:
     if any(line.ahead is None for line in made.lines):
         yield (
             "Unpaired: the sides share no seed there, and only networks of one seed begin with the same weights and "
@@ -205,7 +214,7 @@ def _few_seeds(made: Compared) -> Iterator[str]:
         yield f"A verdict takes {inference.FEWEST_SEEDS} seeds that both sides have (seed=0,1,2)."
 
 
-def _left(made: Compared, names: Sequence[str]) -> Iterator[str]:
+def _left(made: TwoSides, names: Sequence[str]) -> Iterator[str]:
     """What was not compared, and why."""
     for name, alone, left in zip(names, made.alone, made.left, strict=True):
         if alone:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from analysis.drawing.panels import SMALL, Page
+from analysis.drawing.panels import SMALL, Page, fitted
 from analysis.drawing.style import FAINT, INK, Line, type_size
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ def paper(page: Page, title: str) -> Figure:
 
     made = Figure(figsize=(page.width, page.total))
     top = 1.0 - 0.9 * page.em / page.total
-    made.text(page.left, top, title, va="top", size="large", weight="bold")
+    wide = 0.87 * page.width * (1.0 - page.left)  # of bold type
+    made.text(page.left, top, title, va="top", size=fitted(title, wide, 1.2 * type_size()), weight="bold")
     words = "\n".join(page.words)
     made.text(page.left, 0.8 * page.em / page.total, words, size=SMALL * type_size(), color=FAINT, linespacing=1.4)
     return made
@@ -53,6 +54,11 @@ def drawn(
         label=label,
         zorder=3.0,
     )
+
+
+def name_y(axes: Axes, page: Page, text: str) -> None:
+    """What the y axis is of, along a panel of this page."""
+    axes.set_ylabel(text, size=fitted(text, page.height, type_size()))
 
 
 def band(axes: Axes, look: Line, x: Sequence[float], low: Sequence[float], high: Sequence[float]) -> None:

@@ -26,6 +26,15 @@ def legend(colours: Sequence[str], styles: Sequence[str]) -> list[tuple[str, Lin
     return of_colours + [(name, Line(FAINT, _marker(styles, name), stroked=False)) for name in styles]
 
 
+def strokes(befores: Sequence[bool], names: tuple[str, str], *, alone: bool) -> list[tuple[str, Line]]:
+    """The entries that say what dashes stand for: networks before retraining, and after it, by their ``names``.
+
+    ``alone`` says that nothing else is told, so that they have the colour of the curves.
+    """
+    colour = _colour((), "") if alone else FAINT
+    return [(names[not before], Line(colour, "", before)) for before in sorted(set(befores), reverse=True)]
+
+
 def _colour(levels: Sequence[str], level: str) -> str:
     if not levels:
         return level_colours(1)[0]
@@ -33,4 +42,6 @@ def _colour(levels: Sequence[str], level: str) -> str:
 
 
 def _marker(levels: Sequence[str], level: str) -> str:
+    if not levels:
+        return MARKERS[0]
     return MARKERS[levels.index(level) % len(MARKERS)] if level in levels else "."

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 #: In sizes of the type: what stands left of the panels, right of each, and the height of one entry of a legend.
-_LEFT, _GAP, _ENTRY = 5.4, 1.7, 1.45
+_LEFT, _GAP, _ENTRY = 5.8, 1.7, 1.45
 #: The axis of the last row down to its legend, over the labels of the axis.
 _AXIS = 4.4
 #: The width of a letter of the legend, and of the words below it, which are smaller by ``SMALL``.
@@ -84,6 +84,11 @@ def page(
     step = height + between * em
     total = below + step * (rows - 1) + height + heading * em
     return Page(width, total, em, columns, rows, height, below, step, lines)
+
+
+def fitted(text: str, inches: float, size: float) -> float:
+    """The size of the type in which a text is no longer than that: ``size`` points, or less."""
+    return min(size, 72.0 * inches / (_LETTER * max(1, len(text))))
 
 
 def legend_height(*, width: float, size: float, legends: Sequence[Sequence[str]], share: int) -> float:

@@ -200,7 +200,7 @@ def draw(made: SensitivityCurves) -> Figure:
         if panel == next(iter(looks)):
             figure.text(page.left, page.over(place, 2.2), way.differing, color=FAINT)
         if place % columns == 0:
-            axes.set_ylabel(f"val {made.metric.title} change, {made.metric.change_unit}")
+            ink.name_y(axes, page, f"val {made.metric.title} change, {made.metric.change_unit}")
         if is_stacked or way == made.ways[-1]:
             axes.set_xlabel("parameters of the layer pruned away, %")
             handles = [ink.drawn(line, label=name) for name, line in entries[panel]]

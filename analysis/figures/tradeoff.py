@@ -10,12 +10,12 @@ import pandas as pd
 from analysis.drawing import axes as axis
 from analysis.drawing import ink, levels, panels
 from analysis.drawing.axes import Span
-from analysis.drawing.style import FAINT, Line, page_width, panels_across, paper_line, type_size
+from analysis.drawing.style import Line, page_width, panels_across, paper_line, type_size
 from analysis.names import display_name, display_subject
 from analysis.records.frames import Split
 from analysis.statistics import digitised, extents, scoring
 from analysis.statistics.conditions import joined
-from analysis.statistics.curves import BudgetMark, Curve, seeds
+from analysis.statistics.curves import Curve, seeds
 from analysis.statistics.digitised import PaperTradeoff
 from analysis.statistics.quantities import CHANGE, COSTS, X, limits
 from analysis.statistics.tradeoffs import MODE, Asked, Numbers, numbers
@@ -88,7 +88,7 @@ def data(
     style: Annotated[str, "the column that markers stand for; without it, all others that differ"] = "",
     facet: Annotated[str, "the column with a panel for each of its values"] = "",
     xlim: Annotated[str, "ends of the x axis, as LOW:HIGH"] = "",
-    ylim: Annotated[str, "ends of the y axis, as --ylim=-5:1"] = "",
+    ylim: Annotated[str, "ends of the y axis, as LOW:HIGH"] = "",
 ) -> Tradeoff:
     """The curves of one network on one data set, from its points of mode ``prune`` if no option tells modes apart.
 
@@ -105,7 +105,11 @@ def data(
     papers_own = bool(paper) and found.data == "imagenet"
     y_ends = extents.of_y(found.curves, found.y, limits("ylim", ylim), PAPER_Y if papers_own else None)
     made = Tradeoff(found, as_in_paper, paper, _x_span(found, asked, papers_own), y_ends)
-    if (xlim or ylim) and not any(extents.inside(made.y, mark.y.mean) for mark in _marks(made)):
+    if (xlim or ylim) and not any(
+        extents.inside(made.x[:2], mark.x) and extents.inside(made.y, mark.y.mean)
+        for curve in made.curves
+        for mark in curve.marks
+    ):
         raise UserError(f"no point lies within the limits: {extents.told(made.curves)}.")
     return made
 
@@ -154,9 +158,8 @@ def legend(made: Tradeoff) -> list[tuple[str, Line]]:
         entries = levels.legend(made.numbers.family.colours, made.numbers.family.styles)
         told = {name for channel in made.numbers.family.channels for name in channel}
         if not entries or (_are_both_moments(made) and "moment" not in told):
-            moments = sorted({curve.moment == "before" for curve in made.curves}, reverse=True)
-            colour = FAINT if entries else levels.line((), (), "", "", dashed=False).colour
-            entries += [(_WHEN[before], Line(colour, "", before)) for before in moments]
+            befores = [curve.moment == "before" for curve in made.curves]
+            entries += levels.strokes(befores, (_WHEN[True], _WHEN[False]), alone=not entries)
     return [*entries, *([(digitised.FIGURE_5, Line("#a8adb5", ""))] if made.paper else [])]
 
 
@@ -184,14 +187,15 @@ def rows(made: Tradeoff) -> Iterable[TradeoffRow]:
 
 def caption(made: Tradeoff) -> str:
     found, marks = made.numbers, [mark for curve in made.curves for mark in curve.marks]
-    parts = [f"{found.y.title[:1].upper()}{found.y.title[1:]}" + _against(made) + "."]
+    title = f"{found.y.title[0].upper()}{found.y.title[1:]}" if found.y.measured else f"The number {found.y.name}"
+    parts = [f"{title}{_against(made)}."]
     fewest, most = seeds(made.curves)
     if most > 1:
         count = str(most) if fewest == most else f"{fewest} to {most}"
         parts.append(f"Marks: mean over {count} seeds; bands: from the lowest to the highest seed.")
     if found.y.dense is not None:
         parts.append("Dotted: the dense networks.")
-    parts += [sentence for sentence in (_beyond(made), _outside(made)) if sentence]
+    parts += extents.left_out(made.curves, found.y, made.x[:2], made.y)
     if any(mark.doubtful for mark in marks):
         example, outputs = scoring.words(found.metric)
         parts.append(
@@ -215,37 +219,6 @@ def _against(made: Tradeoff) -> str:
     return f"{told}, {_WHEN[made.curves[0].moment == 'before']}"
 
 
-def _beyond(made: Tradeoff) -> str:
-    """How many marks are worse than the axis reaches, the worst of them, and the option that shows it."""
-    y = made.numbers.y
-    means = [mark.y.mean for mark in _marks(made) if extents.beyond(y, made.y, mark)]
-    if not means:
-        return ""
-    worst = max(means) if y.better < 0 else min(means)
-    text = scoring.signed(worst) if y.is_change else f"{worst:.4g}"
-    reached = f"{'up' if y.better < 0 else 'down'} to {text} {y.unit}".rstrip()
-    count = f"{len(means)} mark{'s' if len(means) > 1 else ''}"
-    return f"Triangles at the edge: {count} beyond it, {reached}; --ylim shows more."
-
-
-def _outside(made: Tradeoff) -> str:
-    left_out = [mark for curve in made.curves for mark in curve.marks if not _is_shown(made, mark)]
-    if not left_out:
-        return ""
-    return f"{len(left_out)} mark{'s lie' if len(left_out) > 1 else ' lies'} outside of --xlim or --ylim."
-
-
-def _marks(made: Tradeoff) -> list[BudgetMark]:
-    """The marks within the ends of the x axis."""
-    return [mark for curve in made.curves for mark in curve.marks if extents.inside(made.x[:2], mark.x)]
-
-
-def _is_shown(made: Tradeoff, mark: BudgetMark) -> bool:
-    """Whether a mark is within the axes, or a triangle at their edge."""
-    beyond = extents.beyond(made.numbers.y, made.y, mark)
-    return extents.inside(made.x[:2], mark.x) and (beyond or extents.inside(made.y, mark.y.mean))
-
-
 def draw(made: Tradeoff) -> Figure:
     found, entries = made.numbers, legend(made)
     facets = found.family.facets or ("",)
@@ -263,7 +236,7 @@ def draw(made: Tradeoff) -> Figure:
         figure.text(page.box(place)[0], page.over(place, 2.2), facet, weight="bold")
         axes.tick_params(labelleft=place % columns == 0)
         if place % columns == 0:
-            axes.set_ylabel(found.y.label)
+            ink.name_y(axes, page, found.y.label)
         if place + columns >= len(facets):
             axes.set_xlabel(found.x)
         if place == (page.rows - 1) * columns:
@@ -281,8 +254,8 @@ def _panel(axes: Axes, made: Tradeoff, curves: Sequence[Curve]) -> None:
         axis.put_compression(axes, made.x)
     else:
         axis.put_numbers(axes, made.x)
-    for dense in {curve.dense for curve in curves if curve.dense is not None}:
-        axes.axhline(dense, color=FAINT, linewidth=1.0, linestyle=(0, (1, 2)), zorder=1.0)
+    for dense, colour in {curve.dense: look(made, curve).colour for curve in curves if curve.dense is not None}.items():
+        axes.axhline(dense, color=colour, linewidth=1.0, linestyle=(0, (1, 2)), zorder=1.0)
     for paper in made.paper:
         thin = paper_line(*paper.look)
         axes.plot(*zip(*paper.marks, strict=True), color=thin.colour, alpha=0.4, linewidth=0.9,

@@ -60,7 +60,8 @@ def latex(sheet: TableSheet, comment: Sequence[str] = ()) -> str:
     lines = [f"% {line}" for line in comment]
     lines += [r"% needs \usepackage{array,booktabs,graphicx}", rf"\begin{{{kind}}}", r"\centering\sloppy"]
     lines += [rf"\caption{{{_tex(sheet.title)}}}", *layout, r"\toprule"]
-    lines += [_row(texts[0]), r"\midrule", *map(_row, sheet.rows), r"\bottomrule", r"\end{tabular}}"]
+    between = "\n" if fits else "\n\\addlinespace[2pt]\n"
+    lines += [_row(texts[0]), r"\midrule", between.join(map(_row, sheet.rows)), r"\bottomrule", r"\end{tabular}}"]
     if sheet.notes:
         notes = "\\par\n".join(map(_tex, sheet.notes))
         lines += [r"\par\smallskip", rf"\parbox{{\linewidth}}{{\footnotesize\raggedright\sloppy {notes}}}"]
@@ -81,7 +82,7 @@ def _folded(needs: Sequence[ColumnNeed], align: str) -> Iterator[str]:
         for room in (_NARROW / _SCRIPT, _PAGE / _SMALL)
     )  # fmt: skip
     yield rf"\setlength{{\tabcolsep}}{{{_SIDE:g}\linewidth}}"
-    yield rf"\ifdim\linewidth<4.5in \scriptsize {_defined(narrow)}"
+    yield rf"\ifdim\linewidth<5.5in \scriptsize {_defined(narrow)}"
     yield rf"\else \small {_defined(usual)}\fi"
     sides = {"l": r"\raggedright", "r": r"\raggedleft", "c": r"\centering"}
     columns = (

@@ -1,25 +1,26 @@
-"""How far the y axis of a trade-off reaches, and which marks lie beyond its ends.
+"""How far the y axis of a trade-off reaches, and which marks lie beyond the ends of its axes.
 
 Knows numbers only, and no ink.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import ceil, floor
 
+from analysis.statistics import scoring
 from analysis.statistics.curves import BudgetMark, Curve
 from analysis.statistics.quantities import Quantity
 
+#: The ends of an axis, the lower number first.
+Ends = tuple[float, float]
 #: The least that the axis shows, worst first, and the most below its best, in points for what is in percent, else in
 #: per cent: what falls further is marked at the edge, for one collapsed network must not flatten all others.
 LEAST: Mapping[str, tuple[float, float]] = {"points": (-1.5, 0.5), "%": (-20.0, 2.0)}
 MOST: Mapping[str, float] = {"points": -12.0, "%": -100.0}
 
 
-def of_y(
-    curves: Iterable[Curve], y: Quantity, asked: tuple[float, float] | None, least: tuple[float, float] | None = None
-) -> tuple[float, float]:
+def of_y(curves: Iterable[Curve], y: Quantity, asked: Ends | None, least: Ends | None = None) -> Ends:
     """The ends of the axis, the lower number first.
 
     Scores and their changes reach as far as the retrained networks do, and at least from one end of ``least`` to the
@@ -48,16 +49,34 @@ def of_y(
     return min(values), max(values)
 
 
-def beyond(y: Quantity, limits: tuple[float, float], mark: BudgetMark) -> bool:
+def beyond(y: Quantity, limits: Ends, mark: BudgetMark) -> bool:
     """Whether a mark is worse than the axis reaches; of a quantity of which nobody knows the better, lower."""
     low, high = limits
     return mark.y.mean >= high if y.better < 0 else mark.y.mean <= low
 
 
-def inside(limits: tuple[float, float], value: float) -> bool:
+def inside(limits: Ends, value: float) -> bool:
     """Whether a value is within both ends of an axis."""
     low, high = limits
     return low <= value <= high
+
+
+def left_out(curves: Iterable[Curve], y: Quantity, x_ends: Ends, y_ends: Ends) -> Iterator[str]:
+    """What of these curves the axes do not show, in sentences with the option that shows it."""
+    marks = [mark for curve in curves for mark in curve.marks]
+    within = [mark for mark in marks if inside(x_ends, mark.x)]
+    if means := [mark.y.mean for mark in within if beyond(y, y_ends, mark)]:
+        worst = max(means) if y.better < 0 else min(means)
+        text = scoring.signed(worst) if y.is_change else f"{worst:.4g}"
+        reached = f"{'up' if y.better < 0 else 'down'} to {text} {y.unit}".rstrip()
+        yield f"Triangles at the edge: {_counted(len(means))} beyond it, {reached}; --ylim shows more."
+    shown = [mark for mark in within if beyond(y, y_ends, mark) or inside(y_ends, mark.y.mean)]
+    if outside := len(marks) - len(shown):
+        yield f"{_counted(outside)} {'lie' if outside > 1 else 'lies'} outside of --xlim or --ylim."
+
+
+def _counted(marks: int) -> str:
+    return f"{marks} mark{'s' if marks > 1 else ''}"
 
 
 def told(curves: Iterable[Curve]) -> str:

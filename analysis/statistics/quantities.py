@@ -70,7 +70,8 @@ def quantity(rows: pd.DataFrame, y: str, split: Split, metric: Metric) -> Quanti
         return _score(y, split, metric, _MOMENTS, is_change=y == CHANGE)
     known = numbers(rows)
     if y not in known:
-        raise UserError(f"--y {y}: points have no such number{guess(y, [CHANGE, VALUE, *known])}; {_some(known)}.")
+        meant = guess(y, [CHANGE, VALUE, *known])
+        raise UserError(f"--y {y}: points have no such number{meant or f'; {_some(known)}'}.")
     parts = re.fullmatch(r"(test|val)\.(change_)?(before|after)\.(.+)", y)
     if parts is None:
         return Quantity(y, y, "", 0, (("after", y),))
@@ -105,9 +106,9 @@ def column(rows: pd.DataFrame, option: str, name: str, more: tuple[str, ...] = (
     own = [each for each in rows.columns if each not in _OURS and not pd.api.types.is_numeric_dtype(rows[each])]
     known = [*frames.POINTS.identity, "experiment", *more, *own]
     if name not in known:
-        raise UserError(
-            f"--{option} {name}: points have no such column{guess(name, known)}; it may be {', '.join(known)}."
-        )
+        differing = [each for each in known if each in rows and rows[each].nunique(dropna=False) > 1]
+        told = f"; these points differ in {', '.join(differing) or 'nothing'}"
+        raise UserError(f"--{option} {name}: points have no such column{guess(name, known) or told}.")
     return name
 
 
@@ -128,7 +129,7 @@ def limits(option: str, text: str) -> tuple[float, float] | None:
     except ValueError:
         ends = math.nan, math.nan
     if not (math.isfinite(ends[0]) and math.isfinite(ends[1]) and ends[0] != ends[1]):
-        raise UserError(f"--{option} takes two different numbers, for example --{option}=-5:1; got {text!r}.")
+        raise UserError(f"--{option} takes two different numbers, for example --{option} -5:1; got {text!r}.")
     return min(ends), max(ends)
 
 

@@ -40,5 +40,5 @@ def note(rows: pd.DataFrame, metric: Metric, split: str) -> str:
             half = inference.sampling_error(value, count)
             said.append(f"by ±{half:.1f} points at {value:.1f} % on the {count:,} of {key['data']}")
     example, _ = scoring.words(metric)
-    start = f"Other test {example}s would move every accuracy, whatever the number of seeds"
+    start = f"Other test {example}s would move every accuracy, with any number of seeds"
     return f"{start}: {', '.join(said)} (95 %); two networks less against each other." if said else ""

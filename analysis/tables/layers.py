@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from analysis.names import display_name, display_subject
 from analysis.paper import paper_numbers
 from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
 from analysis.records import frames
@@ -180,8 +181,8 @@ def sheet(made: LayerTable) -> TableSheet:
     header = ("Layer", "Weights", "FLOP", *_SHARES, *(f"Paper: {name}" for name in _SHARES if compared))
     lines = tuple(tuple(map(Cell, _line(layer, compared))) for layer in made.layers)
     chosen = dict(made.conditions)
-    how = ", ".join(chosen[name] for name in _TITLE if chosen[name])
-    title = f"What is left of each layer: {made.model} on {made.data}, {how}, at {made.budget}"
+    how = ", ".join(display_name(name, chosen[name]) for name in _TITLE if chosen[name])
+    title = f"What is left of each layer: {display_subject(made.model, made.data)}, {how}, at {made.budget}"
     return TableSheet(title, header, "l" + "r" * (len(header) - 1), lines, tuple(_notes(made, compared)))
 
 

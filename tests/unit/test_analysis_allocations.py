@@ -70,11 +70,43 @@ def test_the_sparsest_point_of_each_seed_that_reaches_its_target() -> None:
 def test_the_study_is_compared_seed_by_seed() -> None:
     kept = _kept(study())
     uniform, threshold = kept["Uniform density"], kept["One threshold"]
-    assert uniform.ratio == pytest.approx(math.sqrt(0.25 * 0.5))
-    assert (uniform.fewer, uniform.pairs) == (2, 2)
-    assert threshold.ratio == pytest.approx(0.5)
-    assert (threshold.fewer, threshold.pairs) == (1, 1)
-    assert (kept["One common q"].ratio, kept["One common q"].pairs) == (None, 0)
+    assert uniform.study is not None
+    assert threshold.study is not None
+    mean, half = math.sqrt(0.25 * 0.5), 12.7062 * (math.log(2.0) / 2**0.5) / 2**0.5  # t(1) for 95 %
+    assert uniform.ratio == pytest.approx((mean, mean / math.exp(half), mean * math.exp(half)), rel=1e-4)
+    assert (uniform.study.n, uniform.study.verdict) == (2, "no verdict")
+    assert threshold.ratio == (pytest.approx(0.5), None, None)
+    assert threshold.study.n == 1
+    assert kept["One common q"].study is kept["Study"].study is None
+
+
+def searched(densities: dict[int, float]) -> list[LoggedPoint]:
+    """A study that reaches the target at these densities, by seed, and a uniform density of 0.2 that does."""
+    return logged(
+        *(one("layer_magnitude", 0.2, 0.0, seed=seed) for seed in densities),
+        *(one("layer_std", density, 0.0, seed=seed, trial=seed) for seed, density in densities.items()),
+    )
+
+
+@pytest.mark.parametrize(
+    ("densities", "verdict", "bold"),
+    [
+        ({0: 0.1, 1: 0.11, 2: 0.12}, "worse", "Study"),
+        ({0: 0.3, 1: 0.33, 2: 0.36}, "better", "Uniform density"),
+        ({0: 0.2, 1: 0.2, 2: 0.2}, "equivalent", ""),
+        ({0: 0.05, 1: 0.2, 2: 0.25}, "no evidence", ""),
+        ({0: 0.1, 1: 0.1}, "no verdict", ""),
+    ],
+)
+def test_only_what_is_surely_fewer_is_bold(densities: dict[int, float], verdict: str, bold: str) -> None:
+    made = _made(searched(densities))
+    (entry,) = made.entries
+    uniform = entry.kept[0]
+    assert uniform.study is not None
+    assert uniform.study.verdict == verdict
+    assert [one.method for one in entry.kept if one.best] == [bold] * bool(bold)
+    shown = [allocations.METHODS[place] for place, cell in enumerate(allocations.sheet(made).rows[0][2:]) if cell.bold]
+    assert shown == [bold] * bool(bold)
 
 
 def test_drop_moves_the_target() -> None:
@@ -84,17 +116,20 @@ def test_drop_moves_the_target() -> None:
 
 def test_the_table_by_hand() -> None:
     sheet = allocations.sheet(_made(study()))
-    assert sheet.header == ("Data", "Network", "", "Dense", *allocations.METHODS)
-    assert [tuple(cell.text for cell in row[2:]) for row in sheet.rows] == [
+    assert sheet.title.endswith("below the dense network's, after retraining: LeNet-5 on MNIST (5,000 digits)")
+    assert sheet.header == ("", "Dense", *allocations.METHODS)
+    assert [tuple(cell.text for cell in row) for row in sheet.rows] == [
         ("weights kept, %", "100", "20.00 ± 0.00", "10.00 (1 of 2 seeds)", "–", "7.50 ± 3.54"),
         ("compression", "1×", "5.0×", "10.0×", "–", "13.3×"),
         ("test accuracy, %", "97.00 ± 0.00", "95.50 ± 0.00", "95.90", "–", "95.75 ± 0.07"),
-        ("study / this, weights", "", "0.35 (fewer in 2 of 2)", "0.50 (fewer in 1 of 1)", "–", ""),
+        ("study / this, weights", "", "0.35 [0.00, 28.90]", "0.50", "–", ""),
+        ("verdict", "", "n = 2: no verdict", "n = 1: no verdict", "", ""),
         ("points per seed", "", "3", "1", "1", "1–3"),
     ]
-    assert sheet.notes[2:] == (
-        "lenet5 on mnist5k: One threshold reaches the target at no recorded point for 1 of 2 seeds.",
-        "lenet5 on mnist5k: One common q reaches the target at no recorded point for 2 of 2 seeds.",
+    subject = "LeNet-5 on MNIST (5,000 digits)"
+    assert sheet.notes[3:] == (
+        f"{subject}: One threshold reaches the target at no recorded point for 1 of 2 seeds.",
+        f"{subject}: One common q reaches the target at no recorded point for 2 of 2 seeds.",
     )
 
 
@@ -119,8 +154,8 @@ def test_several_conditions_are_a_row_each_and_say_what_differs() -> None:
     points = [one(criterion, 0.1, 0.0, trial=trial, retrain_epochs=epochs)
               for criterion, trial in (("layer_std", 0), ("layer_magnitude", -1)) for epochs in (3, 30)]  # fmt: skip
     sheet = allocations.sheet(_made(logged(*points)))
-    assert sheet.header[:3] == ("Data", "Network", "retrain epochs")
-    assert [row[2].text for row in sheet.rows if row[0].text] == ["3", "30"]
+    assert sheet.header[:2] == ("retrain epochs", "")
+    assert [row[0].text for row in sheet.rows if row[0].text] == ["3", "30"]
 
 
 def test_a_criterion_logged_with_several_settings_has_an_entry_for_each() -> None:
@@ -135,8 +170,8 @@ def test_a_criterion_logged_with_several_settings_has_an_entry_for_each() -> Non
     assert [densities["One common q"] for densities in kept] == [30.0, 1.0]
     assert [(densities["Uniform density"], densities["Study"]) for densities in kept] == [(20.0, 5.0)] * 2
     sheet = allocations.sheet(made)
-    assert sheet.header[:3] == ("Data", "Network", "Settings of criteria")
-    assert [row[2].text for row in sheet.rows[::5]] == ["One common q: layer_std", "One common q: scaled"]
+    assert sheet.header[:2] == ("Settings of criteria", "")
+    assert [row[0].text for row in sheet.rows[::6]] == ["One common q: layer_std", "One common q: scaled"]
     assert len({row.conditions for row in allocations.rows(made)}) == 2
     assert len(made.considered) == 4
 

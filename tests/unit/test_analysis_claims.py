@@ -70,7 +70,7 @@ def test_verdicts_by_hand() -> None:
 
 
 def test_differences_are_paired_by_seed_and_averaged_over_densities() -> None:
-    # every seed is 2 ahead at one density and 4 at the other, whatever its own level
+    # every seed is 2 ahead at one density and 4 at the other, at a level of its own
     levels = (90.0, 80.0, 70.0)
     points = [one(L1, density, seed, level + ahead, 96.0, level + 5.0) for seed, level in enumerate(levels)
               for density, ahead in ((0.5, 2.0), (0.2, 4.0))]  # fmt: skip
@@ -151,7 +151,7 @@ def test_the_margin_is_that_of_the_test_set() -> None:
 
     assert [made.tried[0].difference.margin for made in map(of, (None, 10_000, 1_000))] == [0.5, 0.5, 1.0]
     last = claims.sheet(of(1_000)).notes[-1]
-    assert last.startswith("Other test images would move every accuracy, whatever the number of seeds: by ±1.1 points ")
+    assert last.startswith("Other test images would move every accuracy, with any number of seeds: by ±1.1 points ")
     assert "(95 %)" in last
     assert not any("Other test" in note for note in claims.sheet(of(None)).notes)
 

@@ -229,7 +229,7 @@ class TestEarlierVersions:
         assert main(["headline"]) == 0
         assert "note: 1 of 3 points were recorded by an earlier version" in capsys.readouterr().err
         text = Path("reports/headline.md").read_text(encoding="utf-8")
-        assert ("lenet5 " in text, "lenet_300_100 " in text) == (True, True)
+        assert ("LeNet-5 on MNIST (5" in text, "LeNet-300-100 on MNIST (5" in text) == (True, True)
         rows = list(csv.DictReader(Path("reports/headline.csv").read_text(encoding="utf-8").splitlines()))
         assert [(row["model"], row["n"]) for row in rows] == [("lenet5", "1"), ("lenet_300_100", "1")]
         assert main(["tradeoff", "--where", "reg_settings=", "--where", "model=lenet5"]) == 0

@@ -227,10 +227,10 @@ class TestBadInput:
         ("options", "told"),
         [
             ({"color": "critereon"}, r"--color critereon: points have no such column \(did you mean criterion\?\)"),
-            ({"facet": "test.after.top1"}, r"--facet test\.after\.top1: points have no such column"),
+            ({"facet": "test.after.top1"}, r"--facet test\.after\.top1: [^;]*; these points differ in reg, "),
             ({"y": "test.after.top"}, r"--y test\.after\.top: points have no such number \(did you mean test\.after"),
             ({"metric": "top2"}, r"--metric=top2: the records are judged by top1"),
-            ({"ylim": "1"}, r"--ylim takes two different numbers, for example --ylim=-5:1; got '1'"),
+            ({"ylim": "1"}, r"--ylim takes two different numbers, for example --ylim -5:1; got '1'"),
             ({"xlim": "5:5"}, r"--xlim takes two different numbers"),
             ({"xlim": "0:10"}, r"no point lies within the limits: x reaches from 50 to 90, and y from -37 to "),
         ],

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import csv
 import re
+import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from analysis.__main__ import main
 from analysis.figures import tradeoff
 from analysis.records import frames
 from analysis.statistics import selection, settings
 from analysis.statistics.wording import number, phrase, words
-from pruneexp.schema import TradeoffPoint
-from tests.contracts.points import logged, point, with_settings
+from pruneexp.schema import CURVE_KEY, KIND, TradeoffPoint
+from tests.contracts.points import logged, point, tracking_file, with_settings
 
 
 @pytest.mark.parametrize(
@@ -111,3 +116,54 @@ class TestSettings:
         made.append((with_settings(made[0][0], model="vgg16"), {}))
         rows = self.told(*made)
         assert len(rows) == len(selection.latest(rows)) == 3
+
+
+class TestStore:
+    """The same from the files of a store: points are under curves, which carry the configurations."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.chdir(tmp_path)
+        points = [with_settings(point(before=None), prune_settings=name, curve_key=name, point_key=name)
+                  for name in ("1a2b3c4d", "5e6f7a8b")]  # fmt: skip
+        path = tracking_file(tmp_path / "mlflow.db", logged(*points))
+        with closing(sqlite3.connect(path)) as connection, connection:
+            for name, heat in (("1a2b3c4d", 0.5), ("5e6f7a8b", 2.0)):
+                folder = tmp_path / f"curve {name}"
+                folder.mkdir()
+                folder.joinpath("config.yaml").write_text(f"criterion: {{score: {{temperature: {heat}}}}}\n")
+                folder.joinpath("environment.json").write_text("{}")
+                run = (name, "pruneexp", "FINISHED", 1, 2, "active", str(folder))
+                connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", run)
+                tags = {KIND: "curve", CURVE_KEY: name}
+                connection.executemany("INSERT INTO tags VALUES (?, ?, ?)", [(name, *tag) for tag in tags.items()])
+        return path
+
+    @pytest.mark.usefixtures("store")
+    def test_figures_and_the_list_say_what_differs(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["tradeoff", "--format", "svg"]) == 0
+        rows = list(csv.DictReader(Path("reports/tradeoff-mnist5k-lenet5.csv").open(encoding="utf-8")))
+        assert [row["curve"] for row in rows] == ["temperature 0.5", "temperature 2"]
+        capsys.readouterr()
+        assert main(["list"]) == 0
+        listed = capsys.readouterr().out.splitlines()[2:4]
+        assert ["temperature 0.5" in listed[0], "temperature 2" in listed[1]] == [True, True]
+
+    def test_where_takes_the_hash_as_it_is_recorded(self, store: Path) -> None:
+        assert main(["tradeoff", "--where", "prune_settings=1a2b3c4d", "--tracking-uri", str(store)]) == 0
+        rows = list(csv.DictReader(Path("reports/tradeoff-mnist5k-lenet5.csv").open(encoding="utf-8")))
+        assert [row["curve"] for row in rows] == ["L2 w/ retrain"]
+
+    @pytest.mark.usefixtures("store")
+    def test_what_cannot_be_read_becomes_letters(self) -> None:
+        for path in Path().glob("curve */config.yaml"):
+            path.unlink()
+        assert main(["tradeoff"]) == 0
+        rows = list(csv.DictReader(Path("reports/tradeoff-mnist5k-lenet5.csv").open(encoding="utf-8")))
+        assert [row["curve"] for row in rows] == ["settings A", "settings B"]
+
+    @pytest.mark.usefixtures("store")
+    def test_limits_may_begin_with_a_minus_and_formats_are_chosen(self) -> None:
+        words = ["tradeoff", "--ylim", "-5:1", "--xlim=50:99", "--format", "pdf", "--width", "column"]
+        assert main(words) == 0
+        assert {path.suffix for path in Path("reports").iterdir()} == {".pdf", ".csv", ".json"}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from analysis.comparison import table
-from analysis.comparison.compared import Compared
+from analysis.comparison.compared import TwoSides
 from analysis.statistics import inference
 from pruneexp.errors import UserError
 from pruneexp.schema import TradeoffPoint
@@ -34,11 +34,11 @@ def _nothing(more: Gains = MORE) -> Gains:
     return {density: (0.0,) * len(gains) for density, gains in more.items()}
 
 
-def _compared(first: list[TradeoffPoint], second: list[TradeoffPoint]) -> Compared:
+def _compared(first: list[TradeoffPoint], second: list[TradeoffPoint]) -> TwoSides:
     return table.data(sided(first, second))
 
 
-def _cells(made: Compared) -> list[tuple[str, ...]]:
+def _cells(made: TwoSides) -> list[tuple[str, ...]]:
     return [tuple(cell.text for cell in row) for row in table.sheet(made).rows]
 
 
@@ -88,6 +88,13 @@ def test_several_pairs_have_a_mean_over_all() -> None:
         ("layer_magnitude", "0.5"), ("layer_magnitude", "0.1"), ("layer_magnitude", "mean of 2"), ("random", "0.5"),
         ("all", "mean of 3"),
     ]  # fmt: skip
+
+
+def test_a_recipe_of_each_network_is_no_column() -> None:
+    first, second = ([point(reg=reg, model=model) for model in ("lenet5", "vgg16")] for reg in ("l1", "l2"))
+    made = table.sheet(_compared(first, second))
+    assert made.header[:2] == ("Network", "Density")
+    assert [row[0].text for row in made.rows] == ["LeNet-5", "VGG-16", "all"]
 
 
 def test_the_better_side_is_bold_and_named() -> None:
