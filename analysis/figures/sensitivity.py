@@ -17,6 +17,7 @@ from analysis.statistics import digitised, layer_curves, scoring
 from analysis.statistics.conditions import joined
 from analysis.statistics.digitised import PaperSensitivity
 from analysis.statistics.layer_curves import LayerCurve, LevelMark, Panel, Way
+from analysis.statistics.wording import unsaid
 from pruneexp.errors import UserError
 from pruneexp.schema import Metric
 
@@ -141,6 +142,7 @@ def caption(made: SensitivityCurves) -> str:
             f"Thin lines: {digitised.FIGURE_6}, read off the image (AlexNet on ImageNet, no retraining; it does not "
             "say whether top-1 or top-5)."
         )
+    parts.append(unsaid(way.differing for way in made.ways))
     return " ".join(part for part in parts if part)
 
 

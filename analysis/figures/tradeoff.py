@@ -19,6 +19,7 @@ from analysis.statistics.curves import Curve, seeds
 from analysis.statistics.digitised import PaperTradeoff
 from analysis.statistics.quantities import CHANGE, COSTS, X, limits
 from analysis.statistics.tradeoffs import MODE, Asked, Numbers, numbers
+from analysis.statistics.wording import unsaid
 from pruneexp.errors import UserError
 
 if TYPE_CHECKING:
@@ -207,6 +208,8 @@ def caption(made: Tradeoff) -> str:
         parts.append(f"Mode {MODE} is shown; --color mode shows {others} beside it.")
     if len(found.family.channels.style) > 1 and not found.family.facets:
         parts.append("--facet gives a panel to each value of one of these.")
+    if unknown := unsaid((*found.family.colours, *found.family.styles, *found.family.facets)):
+        parts.append(unknown)
     if made.paper:
         parts.append(f"Thin lines: {digitised.FIGURE_5}, read off the image (AlexNet, ImageNet, top-5).")
     return " ".join(parts)

@@ -5,6 +5,7 @@ Knows the names of conditions and no record; a condition without words of its ow
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -75,6 +76,12 @@ def phrase(name: str, key: Mapping[str, Any]) -> str:
     if name in _PLAIN:
         return display_name(name, value)
     return _PHRASES.get(name, _spaced(name) + " {}").format(number(value))
+
+
+def unsaid(told: Iterable[str]) -> str:
+    """A sentence on what no record says of these words; empty where they say all."""
+    lettered = any(re.search(r"\bsettings [A-Z]+\b", text) for text in told)
+    return "Settings with a letter differ in what no record says, such as their code." if lettered else ""
 
 
 def number(value: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -107,8 +106,10 @@ class TestSettings:
         unknown = [(one, config and all_of) for one, all_of in (first, second)]
         rows = self.told(*unknown)
         assert list(rows["prune_settings"]) == ["settings A", "settings B"]
-        labels = [name for name, _ in tradeoff.legend(tradeoff.data(rows))]
+        made = tradeoff.data(rows)
+        labels = [name for name, _ in tradeoff.legend(made)]
         assert labels == ["settings A", "settings B"]
+        assert "Settings with a letter differ in what no record says, such as their code." in tradeoff.caption(made)
         assert not any(re.search("[0-9a-f]{8}", name) for name in labels)
 
     def test_points_stay_as_many_as_they_were(self) -> None:
@@ -142,8 +143,7 @@ class TestStore:
     @pytest.mark.usefixtures("store")
     def test_figures_and_the_list_say_what_differs(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["tradeoff", "--format", "svg"]) == 0
-        rows = list(csv.DictReader(Path("reports/tradeoff-mnist5k-lenet5.csv").open(encoding="utf-8")))
-        assert [row["curve"] for row in rows] == ["temperature 0.5", "temperature 2"]
+        assert list(pd.read_csv("reports/tradeoff-mnist5k-lenet5.csv")["curve"]) == ["temperature 0.5", "temperature 2"]
         capsys.readouterr()
         assert main(["list"]) == 0
         listed = capsys.readouterr().out.splitlines()[2:4]
@@ -151,16 +151,14 @@ class TestStore:
 
     def test_where_takes_the_hash_as_it_is_recorded(self, store: Path) -> None:
         assert main(["tradeoff", "--where", "prune_settings=1a2b3c4d", "--tracking-uri", str(store)]) == 0
-        rows = list(csv.DictReader(Path("reports/tradeoff-mnist5k-lenet5.csv").open(encoding="utf-8")))
-        assert [row["curve"] for row in rows] == ["L2 w/ retrain"]
+        assert list(pd.read_csv("reports/tradeoff-mnist5k-lenet5.csv")["curve"]) == ["L2 w/ retrain"]
 
     @pytest.mark.usefixtures("store")
     def test_what_cannot_be_read_becomes_letters(self) -> None:
         for path in Path().glob("curve */config.yaml"):
             path.unlink()
         assert main(["tradeoff"]) == 0
-        rows = list(csv.DictReader(Path("reports/tradeoff-mnist5k-lenet5.csv").open(encoding="utf-8")))
-        assert [row["curve"] for row in rows] == ["settings A", "settings B"]
+        assert list(pd.read_csv("reports/tradeoff-mnist5k-lenet5.csv")["curve"]) == ["settings A", "settings B"]
 
     @pytest.mark.usefixtures("store")
     def test_limits_may_begin_with_a_minus_and_formats_are_chosen(self) -> None:
