@@ -43,7 +43,8 @@ def _drawn(table: Draws, random: np.random.Generator, draws: int) -> Draws:
         return np.broadcast_to(centre, (draws, table.shape[1]))
     weights = random.standard_normal((draws, n))
     scale = np.sqrt(random.chisquare(n - 1, (draws, 1)) * n)
-    return centre + (weights / scale) @ (table - centre)
+    drawn: Draws = centre + (weights / scale) @ (table - centre)
+    return drawn
 
 
 def largest_allowed(sizes: Sequence[float], merits: Draws, limits: Draws) -> NDArray[np.int64]:
