@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Sequence
 
 #: After a user and a colon to the last @ of a word: people write passwords with a slash or an @ in them.
 _USER_INFO = re.compile(r"(?<=://)(?:[^/:\s'\"]*:[^\s'\"]*|[^/\s'\"]*)@")
@@ -33,6 +35,12 @@ def cause(error: BaseException) -> str:
     while error.__cause__ is not None and not isinstance(error, ReportedError):
         error = error.__cause__
     return first_line(error)
+
+
+def guess(word: str, known: Sequence[str]) -> str:
+    """What may have been meant by a misspelt word, in brackets; nothing where none of those known is like it."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def without_driver(error: BaseException) -> str | None:

@@ -6,10 +6,17 @@ A figure file has
         what is shown, computed and nothing else; UserError, one sentence, where there is nothing to show
     rows(made) -> Iterable[NamedTuple]    the CSV the picture was drawn from; its ``runs`` are ids, separated by spaces
     runs(made) -> tuple[str, ...]         the ids of every run that had a say, sorted
-    draw(made) -> Figure                  ink only
+    draw(made) -> Figure                  ink only, on a page of the width that is asked for: ``Figure()`` has it, and
+                                          so have ``page_width`` and ``type_size`` of ``analysis.drawing.style``
     caption(made) -> str                  what the reader must know
 
     MADE_OF    (optional) what the frame is of (``analysis.publishing.catalogue.Material``); else the points of curves
+
+Every figure has the options ``--width`` and ``--format`` besides its own (``style.pictures``). What tells curves apart
+is put into words by ``analysis.statistics.wording``; colours and markers are those of ``analysis.drawing.levels``.
+
+A frame may have a column of its own, such as the side of a comparison: ``tradeoff.data(frame, color="side")`` draws a
+curve for each side, of all that else differs too.
 
 The first line of its docstring and the keyword-only options of ``data`` make its command.
 ``tests/contracts/figures.py`` is the contract in full.

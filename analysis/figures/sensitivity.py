@@ -3,47 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import pandas as pd
 
-from analysis.drawing import panels, style
-from analysis.paper import paper_numbers
+from analysis.drawing import axes as axis
+from analysis.drawing import ink, panels
+from analysis.drawing.style import FAINT, Line, page_width, sequence, type_size
+from analysis.names import display_subject
 from analysis.records.frames import SUBJECT
-from analysis.statistics import layer_curves, scoring
+from analysis.statistics import digitised, layer_curves, scoring
 from analysis.statistics.conditions import joined
+from analysis.statistics.digitised import PaperSensitivity
 from analysis.statistics.layer_curves import LayerCurve, LevelMark, Panel, Way
+from analysis.statistics.wording import unsaid
 from pruneexp.errors import UserError
-from pruneexp.schema import TOP1, TOP5, Metric
+from pruneexp.schema import Metric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
 MADE_OF = "scans"
 #: The lower end of the y axis, by the unit of changes: in points that of the paper.
 DEEPEST: Mapping[str, float] = {"points": -20.0, "%": -100.0}
 MOST_WAYS = 3  # rows of panels that a page can hold
+NARROW = 5.0  # inches of a page on which panels stand below each other
 PANELS: dict[Panel, str] = {
     "conv": "Convolutional layers",
     "linear": "Fully connected layers",
     "other": "Other layers",
 }
-LEGEND: Mapping[str, Any] = {
-    "loc": "upper left", "bbox_to_anchor": (-0.03, -panels.LEGEND / panels.HEIGHT), "borderaxespad": 0.0,
-    "handlelength": 1.7, "handletextpad": 0.5, "columnspacing": 1.1, "fontsize": 8.0, "labelspacing": 0.35,
-}  # fmt: skip
-PAPER = "Han et al. 2015, Figure 6 (digitised)"
-
-
-class PaperSensitivity(NamedTuple):
-    """A layer of the paper's AlexNet: (percent of it pruned, points of change), read off its figure."""
-
-    layer: str
-    panel: Panel
-    marks: tuple[tuple[float, float], ...]
 
 
 class SensitivityCurves(NamedTuple):
@@ -106,20 +97,7 @@ def data(
             f"{model} on {dataset} was scanned in {len(made)} ways, and {MOST_WAYS} fit in one figure: choose with "
             f"--where by {', '.join(layer_curves.varying(rows))}."
         )
-    return SensitivityCurves(dataset, model, chosen, made, _paper(model, chosen))
-
-
-def _paper(model: str, metric: Metric) -> tuple[PaperSensitivity, ...]:
-    if not model.startswith("alexnet") or metric not in (TOP1, TOP5):
-        return ()
-    marks: dict[str, list[tuple[float, float]]] = {}
-    for number in paper_numbers("han2015_fig6_sensitivity"):
-        if number.x is not None:
-            marks.setdefault(number.row, []).append((number.x, number.value))
-    return tuple(
-        PaperSensitivity(layer, "conv" if layer.startswith("conv") else "linear", tuple(sorted(found)))
-        for layer, found in marks.items()
-    )
+    return SensitivityCurves(dataset, model, chosen, made, digitised.sensitivities(model, chosen))
 
 
 def runs(made: SensitivityCurves) -> tuple[str, ...]:
@@ -134,7 +112,7 @@ def rows(made: SensitivityCurves) -> Iterable[SensitivityRow]:
         yield SensitivityRow(*where, *numbers, " ".join(mark.runs))
     for paper in made.paper:
         for pruned, change in paper.marks:
-            subject = PAPER, "imagenet", "alexnet", "val", "", paper.layer, "", ""
+            subject = f"{digitised.FIGURE_6} (digitised)", "imagenet", "alexnet", "val", "", paper.layer, "", ""
             yield SensitivityRow(*subject, pruned, change, None, None, None, None, None, "")
 
 
@@ -161,9 +139,10 @@ def caption(made: SensitivityCurves) -> str:
         )
     if _compared(made):
         parts.append(
-            "Thin lines: Han et al. 2015, Figure 6, read off the image (AlexNet on ImageNet, no retraining; it does "
-            "not say whether top-1 or top-5)."
+            f"Thin lines: {digitised.FIGURE_6}, read off the image (AlexNet on ImageNet, no retraining; it does not "
+            "say whether top-1 or top-5)."
         )
+    parts.append(unsaid(way.differing for way in made.ways))
     return " ".join(part for part in parts if part)
 
 
@@ -202,99 +181,68 @@ def _gains(made: SensitivityCurves) -> list[float]:
 
 
 def draw(made: SensitivityCurves) -> Figure:
-    from matplotlib.figure import Figure
-
     looks = _looks(made)
-    handles = {panel: _handles(lines, made) for panel, lines in looks.items()}
-    labels = {panel: [str(handle.get_label()) for handle in found] for panel, found in handles.items()}
-    page = panels.page(len(made.ways), list(labels.values()), caption(made))
-    figure = Figure(figsize=(page.width, page.height))
-    left = panels.LEFT / page.width
-    figure.text(left, 1.0 - 0.1 / page.height, f"{made.model} on {made.data}", va="top", size=11.0, weight="bold")
-    for row, way in enumerate(made.ways):
-        floor = page.below + page.step * (len(made.ways) - 1 - row)
-        over = (floor + panels.HEIGHT + 0.3) / page.height
-        figure.text(left, over, way.differing, size=9.0, color=style.FAINT)
-        for column, panel in enumerate(looks):
-            axes = figure.add_axes(page.box(column, floor))
-            _panel(axes, made, way, panel, looks[panel])
-            axes.tick_params(labelleft=column == 0)
-            if column == 0:
-                axes.set_ylabel(f"{made.metric.title} change, {made.metric.change_unit}")
-            if row == len(made.ways) - 1:
-                axes.set_xlabel("parameters of the layer pruned away, %")
-                axes.legend(handles=handles[panel], ncols=page.columns(labels[panel]), **LEGEND)
-    words = "\n".join(page.words)
-    figure.text(left, 0.12 / page.height, words, size=7.5, color=style.FAINT, linespacing=1.4)
+    entries = {panel: _entries(lines, made) for panel, lines in looks.items()}
+    names = [[name for name, _ in found] for found in entries.values()]
+    columns = len(looks) if page_width() > NARROW else 1
+    is_stacked = columns < len(looks)  # each panel has its legend below it then, and no panel shares a column
+    size = {"width": page_width(), "size": type_size()}
+    share = 1 if is_stacked else len(looks)
+    page = panels.page(
+        **size, columns=columns, rows=len(made.ways) * len(looks) // columns,
+        height=panels.height(page_width(), columns), legends=names if not is_stacked else [max(names, key=len)],
+        words=caption(made), heading=6.0 if len(made.ways) > 1 else 4.6,
+        between=6.5 + is_stacked * panels.legend_height(**size, legends=names, share=1),
+    )  # fmt: skip
+    figure = ink.paper(page, display_subject(made.model, made.data))
+    for place, (way, panel) in enumerate((way, panel) for way in made.ways for panel in looks):
+        axes = figure.add_axes(page.box(place))
+        _panel(axes, made, way, panel, looks[panel])
+        axes.tick_params(labelleft=place % columns == 0)
+        if panel == next(iter(looks)):
+            figure.text(page.left, page.over(place, 2.2), way.differing, color=FAINT)
+        if place % columns == 0:
+            ink.name_y(axes, page, f"val {made.metric.title} change, {made.metric.change_unit}")
+        if is_stacked or way == made.ways[-1]:
+            axes.set_xlabel("parameters of the layer pruned away, %")
+            handles = [ink.drawn(line, label=name) for name, line in entries[panel]]
+            ncols = page.entries([name for name, _ in entries[panel]], share)
+            axes.legend(handles=handles, ncols=ncols, **page.legend(page.height))
     return figure
 
 
-def _looks(made: SensitivityCurves) -> dict[Panel, dict[str, style.Line]]:
+def _looks(made: SensitivityCurves) -> dict[Panel, dict[str, Line]]:
     """For each panel that has a layer the lines of its layers, the same in every row."""
-    found: dict[Panel, dict[str, style.Line]] = {}
+    found: dict[Panel, dict[str, Line]] = {}
     for panel in PANELS:
         groups = dict.fromkeys(layer.group for way in made.ways for layer in way.layers if layer.panel == panel)
         if groups:
-            found[panel] = dict(zip(groups, style.sequence(len(groups)), strict=True))
+            found[panel] = dict(zip(groups, sequence(len(groups)), strict=True))
     return found
 
 
-def _panel(axes: Axes, made: SensitivityCurves, way: Way, panel: Panel, lines: dict[str, style.Line]) -> None:
-    from matplotlib.ticker import MaxNLocator
-
+def _panel(axes: Axes, made: SensitivityCurves, way: Way, panel: Panel, lines: dict[str, Line]) -> None:
     axes.set_xlim(0.0, 100.0)
     axes.set_ylim(*(scoring.gain(made.metric, end) for end in limits(made)))  # the better is up
-    axes.axhline(0.0, color=style.INK, linewidth=0.8, zorder=1.0)
-    axes.yaxis.set_major_formatter(lambda value, _: scoring.signed(value).removesuffix(".0"))
-    axes.yaxis.set_major_locator(MaxNLocator(5, steps=(1, 2, 5, 10)))
-    axes.set_title(PANELS[panel], loc="left", size=9.0, weight="normal", pad=5.0)
+    axis.put_y(axes, lambda value: scoring.signed(value).removesuffix(".0"))
+    axes.set_title(PANELS[panel], loc="left", size="medium", weight="normal", pad=0.5 * type_size())
     papers = [paper for paper in made.paper if paper.panel == panel] if way.retrain_epochs == 0 else []
-    for paper, look in zip(papers, style.sequence(len(papers)), strict=True):
+    for paper, look in zip(papers, sequence(len(papers)), strict=True):
         axes.plot(*zip(*paper.marks, strict=True), color=look.colour, alpha=0.45, linewidth=0.8, zorder=1.5)
     for layer in way.layers:
         if layer.panel == panel:
             _curve(axes, layer, lines[layer.group])
 
 
-def _curve(axes: Axes, layer: LayerCurve, look: style.Line) -> None:
+def _curve(axes: Axes, layer: LayerCurve, look: Line) -> None:
     """Band and line; the line starts at the dense network, where nothing is pruned and nothing changes."""
-    banded = [(mark.pruned, scoring.drawn(mark.low), scoring.drawn(mark.high))
+    banded = [(mark.pruned, mark.low, mark.high)
               for mark in layer.marks if mark.low is not None and mark.high is not None]  # fmt: skip
     if banded:
-        pruned, low, high = zip(*banded, strict=True)
-        axes.fill_between(pruned, low, high, color=look.colour, alpha=0.13, linewidth=0.0, zorder=2.0)
-    x, y = [mark.pruned for mark in layer.marks], [scoring.drawn(mark.change.mean) for mark in layer.marks]
-    axes.add_line(_line(look, [0.0, *x], [0.0, *y], markevery=slice(1, None)))
+        ink.band(axes, look, *zip(*banded, strict=True))
+    x, y = [mark.pruned for mark in layer.marks], [mark.change.mean for mark in layer.marks]
+    ink.curve(axes, look, [0.0, *x], [0.0, *y], markevery=slice(1, None))
 
 
-def _handles(lines: Mapping[str, style.Line], made: SensitivityCurves) -> list[Line2D]:
-    from matplotlib.lines import Line2D
-
-    found = [_line(look, label=group) for group, look in lines.items()]
-    if _compared(made):
-        found.append(Line2D([], [], color=style.FAINT, linewidth=0.8, label="the paper"))
-    return found
-
-
-def _line(
-    look: style.Line,
-    x: Sequence[float] = (),
-    y: Sequence[float] = (),
-    *,
-    label: str = "",
-    markevery: slice | None = None,
-) -> Line2D:
-    from matplotlib.lines import Line2D
-
-    return Line2D(
-        x,
-        y,
-        color=look.colour,
-        linewidth=1.3,
-        marker=look.marker,
-        markersize=3.8,
-        markerfacecolor=look.colour if look.filled else "white",
-        markevery=markevery,
-        label=label,
-        zorder=3.0,
-    )
+def _entries(lines: Mapping[str, Line], made: SensitivityCurves) -> list[tuple[str, Line]]:
+    return [*lines.items(), *([("the paper", Line(FAINT, ""))] if _compared(made) else [])]

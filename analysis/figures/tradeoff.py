@@ -2,85 +2,76 @@
 
 from __future__ import annotations
 
-import math
-import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import pandas as pd
 
-from analysis.drawing import style
-from analysis.paper import paper_numbers
-from analysis.records import frames
+from analysis.drawing import axes as axis
+from analysis.drawing import ink, levels, panels
+from analysis.drawing.axes import Span
+from analysis.drawing.style import Line, page_width, panels_across, paper_line, type_size
+from analysis.names import display_name, display_subject
 from analysis.records.frames import Split
-from analysis.statistics import scoring
+from analysis.statistics import digitised, extents, scoring
 from analysis.statistics.conditions import joined
-from analysis.statistics.curves import Curve, curves
-from analysis.statistics.moments import of_curves
+from analysis.statistics.curves import Curve, seeds
+from analysis.statistics.digitised import PaperTradeoff
+from analysis.statistics.quantities import CHANGE, COSTS, X, limits
+from analysis.statistics.tradeoffs import MODE, Asked, Numbers, numbers
+from analysis.statistics.wording import unsaid
 from pruneexp.errors import UserError
-from pruneexp.schema import TOP1, TOP5, Metric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
 #: The paper's axes: x from 40 to 100 %, y from +0.5 to -4.5 points.
-PAPER_X = 40.0
-PAPER_Y = (-4.5, 0.5)
-#: The least that the y axis shows, and the most below the dense network, by the unit of changes: what falls further is
-#: marked at the edge, for one collapsed network must not flatten all others.
-AXES: Mapping[str, tuple[tuple[float, float], float]] = {"points": (PAPER_Y, -12.0), "%": ((-20.0, 2.0), -100.0)}
-RATES = (2, 3, 5, 10, 20, 50)  # the second axis on top
-
-_ORDER = (("l2", "before"), ("l1", "before"), ("l1", "after"), ("l2", "after"), ("l2", "rounds"))
-_REGULARIZERS = {"l1": "L1", "l2": "L2", "l1_then_l2": "L1 then L2", "none": "no penalty"}
+PAPER_X, PAPER_Y = (40.0, 100.0), (-4.5, 0.5)
+_ORDER = (("l2", "before"), ("l1", "before"), ("l1", "after"), ("l2", "after"), ("l2", "rounds"), ("l1", "rounds"))
+_WHEN = {True: "before retraining", False: "after retraining"}
+#: Between two rows of panels, in sizes of the type.
+_BETWEEN = 6.5
 _MOMENTS = {"before": "w/o retrain", "after": "w/ retrain", "rounds": "iterative prune and retrain"}
-_PAPER = {
-    "L2 w/o retrain": ("l2", "before"),
-    "L1 w/o retrain": ("l1", "before"),
-    "L1 w/ retrain": ("l1", "after"),
-    "L2 w/ retrain": ("l2", "after"),
-    "L2 w/ iterative prune and retrain": ("l2", "rounds"),
-}
-
-
-class PaperTradeoff(NamedTuple):
-    """A curve of the paper: (percent pruned, points of change), read off its figure."""
-
-    label: str
-    style: tuple[str, str]
-    marks: tuple[tuple[float, float], ...]
 
 
 class Tradeoff(NamedTuple):
-    """Everything in the picture; the style of a curve is its (regularizer, moment)."""
+    """Everything in the picture; ``y`` are the ends of its axis, the lower number first.
 
-    data: str
-    model: str
-    split: Split
-    metric: Metric
-    curves: tuple[Curve, ...]
+    ``as_in_paper`` says that the curves are L1 and L2 by moment, so that they look as the paper's.
+    """
+
+    numbers: Numbers
+    as_in_paper: bool
     paper: tuple[PaperTradeoff, ...]
+    x: Span
+    y: tuple[float, float]
+
+    @property
+    def curves(self) -> tuple[Curve, ...]:
+        return self.numbers.curves
 
 
 class TradeoffRow(NamedTuple):
-    """One mark; changes as ``Metric.change`` measures them, ``pruned`` in percent, run ids separated by spaces."""
+    """One mark: what ``x`` and ``y`` are of, then the values; changes as ``Metric.change`` measures them.
+
+    Run ids are separated by spaces.
+    """
 
     source: str
     data: str
     model: str
-    split: str
     metric: str
+    x_of: str
+    y_of: str
     curve: str
     conditions: str
     budget: str
-    pruned: float
-    change_mean: float
-    change_std: float | None
-    change_min: float | None
-    change_max: float | None
-    value_mean: float | None
+    x: float
+    y_mean: float
+    y_std: float | None
+    y_min: float | None
+    y_max: float | None
     n: int | None
     doubtful: int | None
     runs: str
@@ -91,50 +82,90 @@ def data(
     *,
     split: Annotated[Split, "the split that scores are shown on"] = "test",
     metric: Annotated[str, "auto: the primary one, but top5 on imagenet, as in papers"] = scoring.AUTO,
+    x: Annotated[X, "what is left of the network: of parameters, of FLOP, or in bytes"] = "pruned",
+    y: Annotated[str, "change or value of the metric, or a column of numbers, such as val.after.loss"] = CHANGE,
+    log_x: Annotated[bool, "a logarithmic x axis"] = False,
+    color: Annotated[str, "the column that colours stand for; without it, the first that differs"] = "",
+    style: Annotated[str, "the column that markers stand for; without it, all others that differ"] = "",
+    facet: Annotated[str, "the column with a panel for each of its values"] = "",
+    xlim: Annotated[str, "ends of the x axis, as LOW:HIGH"] = "",
+    ylim: Annotated[str, "ends of the y axis, as LOW:HIGH"] = "",
 ) -> Tradeoff:
-    """The curves of one network on one data set, from its points of mode ``prune``.
+    """The curves of one network on one data set, from its points of mode ``prune`` if no option tells modes apart.
 
     Without retraining only one-shot pruning counts: in later rounds the network has been retrained before.
 
     Raises:
-        UserError: there is no such point, or there are several networks, data sets or primary metrics.
+        UserError: there is no such point or column, no point within the limits, or there are several networks, data
+            sets or primary metrics.
     """
-    points = frame[frame["mode"] == "prune"]
-    subjects = sorted(set(zip(points["data"], points["model"], strict=True)))
-    if not subjects:
-        raise UserError("no point of mode prune is logged, and the trade-off shows pruned and retrained networks.")
-    if len(subjects) > 1:
-        raise UserError(f"one trade-off shows one network on one data set, not {', '.join(map('/'.join, subjects))}.")
-    ((dataset, model),) = subjects
-    chosen = scoring.shown(points, metric)
-    moments = of_curves(points, split, chosen.name)
-    if moments.empty:
-        raise UserError(f"no point of {model} on {dataset} has a {chosen.title} on the {split} split.")
-    conditions = tuple(name for name in frames.CONDITIONS if name != "reg")
-    made = curves(moments, ("reg", "moment"), conditions, rank=_rank)
-    return Tradeoff(dataset, model, split, chosen, made, _paper(model, chosen))
+    asked = Asked(split, metric, x, y, log_x, color, style, facet, xlim, ylim)
+    found = numbers(frame, asked)
+    as_in_paper = _is_as_in_paper(found, asked)
+    paper = digitised.tradeoffs(found.model, found.metric) if as_in_paper and (x, y) == ("pruned", CHANGE) else ()
+    papers_own = bool(paper) and found.data == "imagenet"
+    y_ends = extents.of_y(found.curves, found.y, limits("ylim", ylim), PAPER_Y if papers_own else None)
+    made = Tradeoff(found, as_in_paper, paper, _x_span(found, asked, papers_own), y_ends)
+    if (xlim or ylim) and not any(
+        extents.inside(made.x[:2], mark.x) and extents.inside(made.y, mark.y.mean)
+        for curve in made.curves
+        for mark in curve.marks
+    ):
+        raise UserError(f"no point lies within the limits: {extents.told(made.curves)}.")
+    return made
 
 
-def _rank(look: tuple[str, ...]) -> int:
-    return [*_ORDER, look].index(look)
+def _is_as_in_paper(found: Numbers, asked: Asked) -> bool:
+    """Whether the curves are those of the paper, L1 and L2 by moment, and no other look is asked for."""
+    looks = [(curve.reg, curve.moment) for curve in found.curves]
+    told = {name for channel in found.family.channels for name in channel}
+    by_itself = not (asked.color or asked.style or asked.facet) and told <= {"reg", "schedule"}
+    return by_itself and set(looks) <= set(_ORDER) and len(set(looks)) == len(looks)
 
 
-def _paper(model: str, metric: Metric) -> tuple[PaperTradeoff, ...]:
-    if not model.startswith("alexnet") or metric not in (TOP1, TOP5):
-        return ()
-    digitised = paper_numbers("han2015_fig5_tradeoff")
-    found = []
-    for label, look in _PAPER.items():
-        marks = [(number.x, number.value) for number in digitised if number.method == label and number.x is not None]
-        found.append(PaperTradeoff(label, look, tuple(sorted(marks))))
-    return tuple(found)
+def _x_span(found: Numbers, asked: Asked, papers_own: bool) -> Span:
+    ends, values = limits("xlim", asked.xlim), [mark.x for curve in found.curves for mark in curve.marks]
+    if asked.x == "pruned" and papers_own and not asked.log_x:
+        left = min(PAPER_X[0], 10.0 * (min(values) // 10.0))
+        return Span(*(ends or (left, PAPER_X[1])), "linear")
+    scale: axis.Scale = "log" if asked.log_x else "linear"
+    return axis.span(values, "remaining" if asked.x == "pruned" else scale, ends)
 
 
-def label(curve: Curve) -> str:
-    """The curve's name in the paper's words."""
-    reg, moment = curve.style
-    name = f"{_REGULARIZERS.get(reg, reg)} {_MOMENTS[moment]}"
-    return f"{name}, {curve.differing}" if curve.differing else name
+def label(made: Tradeoff, curve: Curve) -> str:
+    """The name of a curve: in the paper's words, or by what tells it from the others."""
+    if made.as_in_paper:
+        return f"{curve.reg.upper()} {_MOMENTS[curve.moment]}"
+    told = [part for part in (curve.facet, curve.colour, curve.style) if part]
+    return ", ".join([*told, *([_WHEN[curve.moment == "before"]] if _are_both_moments(made) or not told else [])])
+
+
+def look(made: Tradeoff, curve: Curve) -> Line:
+    """The line of a curve."""
+    if made.as_in_paper:
+        return paper_line(curve.reg, curve.moment)
+    family = made.numbers.family
+    return levels.line(family.colours, family.styles, curve.colour, curve.style, dashed=curve.moment == "before")
+
+
+def legend(made: Tradeoff) -> list[tuple[str, Line]]:
+    """The entries of the legend: each curve as in the paper, else each level of what differs, once."""
+    if made.as_in_paper:
+        ordered = sorted(made.curves, key=lambda curve: _ORDER.index((curve.reg, curve.moment)))
+        counts = len({curve.seeds for curve in ordered})
+        names = [label(made, curve) + f" ({curve.seeds})" * (counts > 1) for curve in ordered]
+        entries = [(name, look(made, curve)) for name, curve in zip(names, ordered, strict=True)]
+    else:
+        entries = levels.legend(made.numbers.family.colours, made.numbers.family.styles)
+        told = {name for channel in made.numbers.family.channels for name in channel}
+        if not entries or (_are_both_moments(made) and "moment" not in told):
+            befores = [curve.moment == "before" for curve in made.curves]
+            entries += levels.strokes(befores, (_WHEN[True], _WHEN[False]), alone=not entries)
+    return [*entries, *([(digitised.FIGURE_5, Line("#a8adb5", ""))] if made.paper else [])]
+
+
+def _are_both_moments(made: Tradeoff) -> bool:
+    return len({curve.moment == "before" for curve in made.curves}) > 1
 
 
 def runs(made: Tradeoff) -> tuple[str, ...]:
@@ -142,153 +173,108 @@ def runs(made: Tradeoff) -> tuple[str, ...]:
 
 
 def rows(made: Tradeoff) -> Iterable[TradeoffRow]:
-    subject = (made.data, made.model, made.split, made.metric.name)
+    found = made.numbers
+    subject = (found.data, found.model, found.metric.name, found.x, found.y.label)
     for curve in made.curves:
         conditions = joined(curve.conditions)
         for mark in curve.marks:
-            change = mark.change
-            where = ("runs", *subject, label(curve), conditions, mark.budget)
-            numbers = (change.mean, change.std, change.low, change.high, mark.value.mean)
-            yield TradeoffRow(*where, mark.pruned, *numbers, change.n, mark.doubtful, " ".join(mark.runs))
+            where, y = ("runs", *subject, label(made, curve), conditions, mark.budget), mark.y
+            yield TradeoffRow(*where, mark.x, y.mean, y.std, y.low, y.high, y.n, mark.doubtful, " ".join(mark.runs))
     for paper in made.paper:
-        for pruned, change_mean in paper.marks:
-            where = ("Han et al. 2015, Figure 5 (digitised)", "imagenet", "alexnet", "val", "top5", paper.label, "", "")
-            yield TradeoffRow(*where, pruned, change_mean, None, None, None, None, None, None, "")
+        for pruned, change in paper.marks:
+            of_paper = (f"{digitised.FIGURE_5} (digitised)", "imagenet", "alexnet", "top5", found.x, found.y.label)
+            yield TradeoffRow(*of_paper, paper.label, "", "", pruned, change, None, None, None, None, None, "")
 
 
 def caption(made: Tradeoff) -> str:
-    bottom, _ = limits(made)
-    parts = [
-        f"Change of {made.metric.title} on the {made.split} split",
-        "against the dense network of the same seed.",
-    ]
-    if any(mark.change.n > 1 for curve in made.curves for mark in curve.marks):
-        parts.append("Marks: mean over n seeds; bands: from the lowest to the highest seed.")
-    beyond = [
-        gain for curve in made.curves for mark in curve.marks if (gain := _gain(made, mark.change.mean)) <= bottom
-    ]
-    if beyond:
-        parts.append(
-            f"Triangles at the lower edge: {len(beyond)} mark{'s' if len(beyond) > 1 else ''} beyond it, "
-            f"{scoring.worst(made.metric, min(beyond))}."
-        )
-    if any(mark.doubtful for curve in made.curves for mark in curve.marks):
-        example, outputs = scoring.words(made.metric)
+    found, marks = made.numbers, [mark for curve in made.curves for mark in curve.marks]
+    title = f"{found.y.title[0].upper()}{found.y.title[1:]}" if found.y.measured else f"The number {found.y.name}"
+    parts = [f"{title}{_against(made)}."]
+    fewest, most = seeds(made.curves)
+    if most > 1:
+        count = str(most) if fewest == most else f"{fewest} to {most}"
+        parts.append(f"Marks: mean over {count} seeds; bands: from the lowest to the highest seed.")
+    if found.y.dense is not None:
+        parts.append("Dotted: the dense networks.")
+    parts += extents.left_out(made.curves, found.y, made.x[:2], made.y)
+    if any(mark.doubtful for mark in marks):
+        example, outputs = scoring.words(found.metric)
         parts.append(
             f"Crossed out: some of these networks give the same outputs for every {example}, or {outputs} that are not "
             "numbers."
         )
+    if found.hidden:
+        others = " and ".join(display_name("mode", mode) for mode in found.hidden)
+        parts.append(f"Mode {MODE} is shown; --color mode shows {others} beside it.")
+    if len(found.family.channels.style) > 1 and not found.family.facets:
+        parts.append("--facet gives a panel to each value of one of these.")
+    if unknown := unsaid((*found.family.colours, *found.family.styles, *found.family.facets)):
+        parts.append(unknown)
     if made.paper:
-        parts.append("Thin lines: Han et al. 2015, Figure 5, read off the image (AlexNet, ImageNet, top-5).")
+        parts.append(f"Thin lines: {digitised.FIGURE_5}, read off the image (AlexNet, ImageNet, top-5).")
     return " ".join(parts)
 
 
-def limits(made: Tradeoff) -> tuple[float, float]:
-    """The y axis as gains, worst first: the paper's, widened for what the retrained networks do, as ``AXES`` has it."""
-    (lowest, top), limit = AXES[made.metric.change_unit]
-    marks = [(curve.style[1], mark.change) for curve in made.curves for mark in curve.marks]
-    retrained = [_gain(made, change.mean) for moment, change in marks if moment != "before"]
-    retrained = retrained or [_gain(made, change.mean) for _, change in marks]
-    deepest = min((gain for gain in retrained if gain >= limit / 1.1), default=0.0)
-    highest = max(_gain(made, end) for _, change in marks for end in (change.low, change.high))
-    return min(lowest, math.floor(2.2 * deepest) / 2), max(top, math.ceil(2.2 * highest) / 2)
-
-
-def _gain(made: Tradeoff, change: float) -> float:
-    return scoring.gain(made.metric, change)
+def _against(made: Tradeoff) -> str:
+    told = " against the dense network of the same seed" if made.numbers.y.is_change else ""
+    if made.as_in_paper or _are_both_moments(made) or len(made.numbers.y.columns) == 1:
+        return told
+    return f"{told}, {_WHEN[made.curves[0].moment == 'before']}"
 
 
 def draw(made: Tradeoff) -> Figure:
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
-
-    words = textwrap.wrap(caption(made), 118)
-    handles = [_handle(curve) for curve in made.curves]
-    if made.paper:
-        handles.append(Line2D([], [], color=style.FAINT, alpha=0.7, linewidth=0.9, label="Han et al. 2015, Fig. 5"))
-    aside = len(handles) > 7  # a long legend stands beside the axes, a short one inside, where the curves are flat
-    longest = max(len(str(handle.get_label())) for handle in handles)
-    width, below = 7.3 + (0.7 + 0.072 * longest) * aside, 0.1 + 0.165 * len(words)  # inches
-    total = below + 4.6
-    figure = Figure(figsize=(width, total))
-    axes = figure.add_axes((0.72 / width, (below + 0.5) / total, 6.35 / width, 3.5 / total))
-    _frame(axes, made)
-    for paper in made.paper:
-        colour = style.line(*paper.style).colour
-        dashes = (0, (4, 3)) if paper.style[1] == "before" else "solid"
-        axes.plot(*zip(*paper.marks, strict=True), color=colour, alpha=0.4, linewidth=0.9, linestyle=dashes, zorder=1.5)
-    for level, curve in enumerate(made.curves):
-        _curve(axes, made, curve, level)
-    place = {"loc": "upper left", "bbox_to_anchor": (1.02, 1.0)} if aside else {"loc": "lower left"}
-    axes.legend(handles=handles, handlelength=2.8, **place)
-    figure.text(0.72 / width, 0.12 / total, "\n".join(words), fontsize=7.5, color=style.FAINT, linespacing=1.4)
+    found, entries = made.numbers, legend(made)
+    facets = found.family.facets or ("",)
+    columns = min(len(facets), panels_across())
+    names = [name for name, _ in entries]
+    page = panels.page(
+        width=page_width(), size=type_size(), columns=columns, rows=-(-len(facets) // columns),
+        height=panels.height(page_width(), columns), legends=[names], words=caption(made),
+        heading=6.0 if found.family.facets else 4.4, between=_BETWEEN,
+    )  # fmt: skip
+    figure = ink.paper(page, display_subject(found.model, found.data))
+    for place, facet in enumerate(facets):
+        axes = figure.add_axes(page.box(place))
+        _panel(axes, made, [curve for curve in made.curves if curve.facet == facet])
+        figure.text(page.box(place)[0], page.over(place, 2.2), facet, weight="bold")
+        axes.tick_params(labelleft=place % columns == 0)
+        if place % columns == 0:
+            ink.name_y(axes, page, found.y.label)
+        if place + columns >= len(facets):
+            axes.set_xlabel(found.x)
+        if place == (page.rows - 1) * columns:
+            handles = [ink.drawn(line, label=name) for name, line in entries]
+            axes.legend(handles=handles, ncols=page.entries(names, 1), **page.legend(page.height))
     return figure
 
 
-def _frame(axes: Axes, made: Tradeoff) -> None:
-    leftmost = min(mark.pruned for curve in made.curves for mark in curve.marks)
-    left = min(PAPER_X, 10.0 * math.floor(leftmost / 10.0))
-    axes.set_xlim(left, 100.0)
-    axes.set_ylim(*(_gain(made, end) for end in limits(made)))  # the better is up, whichever way that is
-    axes.axhline(0.0, color=style.INK, linewidth=0.8, zorder=1.0)
-    axes.set_xlabel("parameters pruned away, %")
-    axes.set_ylabel(f"{made.metric.title} change, {made.metric.change_unit}")
-    axes.yaxis.set_major_formatter(lambda value, _: scoring.signed(value))
-    axes.set_title(f"{made.model} on {made.data}", pad=25)
-    rates = axes.secondary_xaxis("top")
-    rates.set_xticks([100.0 * (1.0 - 1.0 / rate) for rate in RATES], [f"{rate}×" for rate in RATES])
-    rates.tick_params(colors=style.FAINT, labelsize=8.0, length=3.0)
-    rates.spines["top"].set_visible(False)
-    axes.annotate(
-        "compression",
-        xy=(0.0, 1.0),
-        xycoords="axes fraction",
-        xytext=(0.0, 7.5),
-        textcoords="offset points",
-        color=style.FAINT,
-        fontsize=8.0,
-    )
+def _panel(axes: Axes, made: Tradeoff, curves: Sequence[Curve]) -> None:
+    found = made.numbers
+    axis.put_x(axes, made.x)
+    axes.set_ylim(*(reversed(made.y) if found.y.better < 0 else made.y))  # the better is up, whichever way that is
+    axis.put_y(axes, scoring.signed if found.y.is_change else None)
+    if found.x == COSTS["pruned"][1]:
+        axis.put_compression(axes, made.x)
+    else:
+        axis.put_numbers(axes, made.x)
+    for dense, colour in {curve.dense: look(made, curve).colour for curve in curves if curve.dense is not None}.items():
+        axes.axhline(dense, color=colour, linewidth=1.0, linestyle=(0, (1, 2)), zorder=1.0)
+    for paper in made.paper:
+        thin = paper_line(*paper.look)
+        axes.plot(*zip(*paper.marks, strict=True), color=thin.colour, alpha=0.4, linewidth=0.9,
+                  linestyle=(0, (4, 3)) if thin.dashed else "solid", zorder=1.5)  # fmt: skip
+    for level, curve in enumerate(curves):
+        _curve(axes, made, curve, level)
 
 
 def _curve(axes: Axes, made: Tradeoff, curve: Curve, level: int) -> None:
-    """Band, line, and at the lower edge, on a ``level`` of the curve's own, a triangle for each mark beyond it."""
-    reg, moment = curve.style
-    line = style.line(reg, moment, curve.variant)
-    x = [mark.pruned for mark in curve.marks]
-    y = [scoring.drawn(mark.change.mean) for mark in curve.marks]
-    if any(mark.change.n > 1 for mark in curve.marks):
-        low = [scoring.drawn(mark.change.low) for mark in curve.marks]
-        high = [scoring.drawn(mark.change.high) for mark in curve.marks]
-        axes.fill_between(x, low, high, color=line.colour, alpha=0.12, linewidth=0.0, zorder=2.0)
-    axes.add_line(_handle(curve, x, y))
-    bottom, top = limits(made)
-    gains = [_gain(made, mark.change.mean) for mark in curve.marks]
-    crossed = [(mark.pruned, _gain(made, max(gain, bottom)))
-               for mark, gain in zip(curve.marks, gains, strict=True) if mark.doubtful]  # fmt: skip
-    if crossed:
-        axes.plot(
-            *zip(*crossed, strict=True), linestyle="none", marker="x", markersize=9.0, color=style.INK, zorder=5.0
-        )
-    beyond = [pruned for pruned, gain in zip(x, gains, strict=True) if gain <= bottom]
-    height = [_gain(made, bottom + (0.012 + 0.022 * level) * (top - bottom))] * len(beyond)
-    axes.plot(beyond, height, linestyle="none", marker="v", markersize=4.0, color=line.colour, zorder=4.0)
-
-
-def _handle(curve: Curve, x: Iterable[float] = (), y: Iterable[float] = ()) -> Line2D:
-    from matplotlib.lines import Line2D
-
-    reg, moment = curve.style
-    line = style.line(reg, moment, curve.variant)
-    return Line2D(
-        list(x),
-        list(y),
-        color=line.colour,
-        linestyle=(0, (4, 2)) if line.dashed else "solid",
-        linewidth=1.6,
-        marker=line.marker,
-        markersize=5.5,
-        markeredgewidth=1.3,
-        markerfacecolor=line.colour if line.filled else "white",
-        label=f"{label(curve)} ({curve.seeds})",
-        zorder=3.0,
-    )
+    """Band, line, and at the edge, on a ``level`` of the curve's own, a triangle for each mark beyond it."""
+    line, y, x = look(made, curve), made.numbers.y, [mark.x for mark in curve.marks]
+    if any(mark.y.n > 1 for mark in curve.marks):
+        ink.band(axes, line, x, [mark.y.low for mark in curve.marks], [mark.y.high for mark in curve.marks])
+    ink.curve(axes, line, x, [mark.y.mean for mark in curve.marks])
+    beyond = [mark.x for mark in curve.marks if extents.beyond(y, made.y, mark)]
+    ink.at_edge(axes, line, beyond, 0.014 + 0.025 * level)
+    if doubtful := [mark for mark in curve.marks if mark.doubtful]:
+        at = [max(made.y[0], min(made.y[1], mark.y.mean)) for mark in doubtful]
+        ink.crossed(axes, [mark.x for mark in doubtful], at)

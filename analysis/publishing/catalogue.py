@@ -18,21 +18,28 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
+from analysis.drawing import style
 from pruneexp.errors import UserError, cause
 
 Kind = Literal["figure", "table"]
 #: Points of curves; those together with the points that searches asked for; their layers; sensitivity scans.
 Material = Literal["points", "points and trials", "layers", "scans"]
+#: Commands that are neither a figure nor a table.
+COMMANDS = ("list", "all", "compare", "report")
 FOLDERS: Mapping[Kind, str] = {"figure": "figures", "table": "tables"}
 
 
 class Publication(NamedTuple):
-    """One figure or table. ``summary`` is the first line of its file's docstring, ``own`` the file of a user's."""
+    """One figure or table. ``summary`` is the first line of its file's docstring, ``own`` the file of a user's.
+
+    ``place`` is the module of what is no file of ``figures/`` or ``tables/``.
+    """
 
     name: str
     kind: Kind
     summary: str
     own: Path | None = None
+    place: str = ""
 
     def module(self) -> ModuleType:
         """The code.
@@ -41,7 +48,7 @@ class Publication(NamedTuple):
             UserError: a user's file cannot be imported; says why.
         """
         if self.own is None:
-            return importlib.import_module(f"analysis.{FOLDERS[self.kind]}.{self.name}")
+            return importlib.import_module(self.place or f"analysis.{FOLDERS[self.kind]}.{self.name}")
         return loaded(self.own)
 
     def made_of(self) -> Material:
@@ -66,7 +73,7 @@ def publications(plugins: Path | None = None) -> dict[str, Publication]:
     added = _listed(plugins.expanduser(), own=True)
     if not added:
         raise UserError(f"--plugins {plugins}: there is neither a figures/NAME.py nor a tables/NAME.py in this folder.")
-    if taken := sorted(found.keys() & added.keys() | {"list", "all"} & added.keys()):
+    if taken := sorted(added.keys() & {*found, *COMMANDS}):
         raise UserError(f"{added[taken[0]].own} has the name of one of ours: rename it.")
     return found | added
 
@@ -114,23 +121,41 @@ def options(data: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     }
 
 
+def makers(module: ModuleType) -> tuple[Callable[..., Any], ...]:
+    """The functions whose keyword-only parameters are the options of a figure or table; a picture has its own."""
+    return (module.data, style.pictures) if hasattr(module, "draw") else (module.data,)
+
+
 def add_options(group: argparse._ArgumentGroup, modules: Iterable[ModuleType]) -> None:
-    """Give the command each option once; ``Annotated[Literal[...], help]`` becomes choices, other types convert."""
-    known: set[str] = set()
+    """Give the command each option once; ``Annotated[Literal[...], help]`` becomes choices, a bool a flag."""
+    found: dict[str, inspect.Parameter] = {}
     for module in modules:
-        for name, parameter in options(module.data).items():
-            if name in known:
-                continue
-            known.add(name)
-            kind, text = typing.get_args(parameter.annotation)[:2]
-            text = f"{text} (default: {parameter.default})"
-            flag = f"--{name.replace('_', '-')}"
-            if typing.get_origin(kind) is Literal:
-                group.add_argument(flag, choices=typing.get_args(kind), default=argparse.SUPPRESS, help=text)
-            else:
-                group.add_argument(flag, type=kind, default=argparse.SUPPRESS, help=text, metavar=kind.__name__.upper())
+        for maker in makers(module):
+            found = {**options(maker), **found}
+    for name, parameter in found.items():
+        kind, text = typing.get_args(parameter.annotation)[:2]
+        text = f"{text} (default: {parameter.default})" if parameter.default not in ("", False) else text
+        text = text.replace("%", "%%")  # argparse fills % in
+        flag = f"--{name.replace('_', '-')}"
+        if kind is bool:
+            group.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=text)
+        elif typing.get_origin(kind) is Literal:
+            choices = typing.get_args(kind)
+            group.add_argument(flag, choices=choices, default=argparse.SUPPRESS, help=text, metavar="|".join(choices))
+        else:
+            group.add_argument(flag, type=kind, default=argparse.SUPPRESS, help=text, metavar=_METAVARS.get(kind))
+
+
+def only(given: Mapping[str, Any], maker: Callable[..., Any]) -> dict[str, Any]:
+    """Those of the given options that a function takes."""
+    known = options(maker)
+    return {name: value for name, value in given.items() if name in known}
 
 
 def chosen(module: ModuleType, given: argparse.Namespace) -> dict[str, Any]:
-    """The options that this module understands, of those given."""
-    return {name: getattr(given, name) for name in options(module.data) if hasattr(given, name)}
+    """The options that this module, or the picture it makes, understands, of those given."""
+    known = [name for maker in makers(module) for name in options(maker)]
+    return {name: getattr(given, name) for name in known if hasattr(given, name)}
+
+
+_METAVARS = {str: "TEXT", int: "NUMBER", float: "NUMBER"}

@@ -12,6 +12,7 @@ from analysis.publishing.catalogue import Publication
 from analysis.publishing.materials import Supply
 from analysis.records import frames, scan_frames
 from analysis.statistics import conditions, selection
+from analysis.statistics.wording import number
 from pruneexp.errors import UserError
 
 
@@ -64,8 +65,7 @@ def _listed(section: Section, records: pd.DataFrame) -> Iterator[str]:
         columns = (*section.columns, *_telling(same, section))
         lines: list[tuple[str, ...]] = [(*columns, *section.sums)]
         for kind, rows in selection.groups(same, columns):
-            told = (conditions.text(value)[:8] if conditions.hashed(name) else conditions.text(value)
-                    for name, value in kind.items())  # fmt: skip
+            told = (conditions.ABSENT if value is None else number(value) for value in kind.values())
             lines.append((*told, *(text(rows) for text in section.sums.values())))
         yield from _aligned(lines)
 
@@ -122,7 +122,7 @@ def _aligned(lines: Sequence[tuple[str, ...]]) -> Iterator[str]:
 SECTIONS = (
     Section(
         "point",
-        lambda supply: supply.chosen("points"),
+        lambda supply: supply.in_words("points"),
         ("data", "model", "reg", "schedule", "mode", "criterion"),
         frames.CONDITIONS,
         {"seeds": _seeds, "budgets": _values(*frames.BUDGET)},
@@ -136,7 +136,7 @@ SECTIONS = (
     ),
     Section(
         "scan",
-        lambda supply: supply.chosen("scans"),
+        lambda supply: supply.in_words("scans"),
         ("data", "model", "reg", "criterion", "retrain_epochs"),
         scan_frames.CONDITIONS,
         {"seeds": _seeds, "layers": _different("group"), "levels": _values("level.kind", "level.value")},

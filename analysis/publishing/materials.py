@@ -14,10 +14,10 @@ import pandas as pd
 
 from analysis import records
 from analysis.publishing.catalogue import Material
-from analysis.records import frames, layer_frames, scan_frames
+from analysis.records import frames, layer_frames, parents, scan_frames
 from analysis.records.runs import Logbook, LoggedScan
-from analysis.statistics import selection
-from pruneexp.errors import UserError
+from analysis.statistics import selection, settings
+from pruneexp.errors import UserError, redact
 
 
 def _whole(frame: pd.DataFrame) -> pd.DataFrame:
@@ -72,13 +72,14 @@ SOURCES: Mapping[Material, MaterialSource] = {
 class Supply:
     """All that was read, by material; of it, ``conditions`` choose, which have the values that a column may have.
 
-    ``place`` says where in the store at ``uri`` it was looked for.
+    ``place`` says where in the store at ``uri`` it was looked for, ``notes`` what was left out when it was read.
     """
 
     logged: Mapping[Material, pd.DataFrame]
     conditions: Mapping[str, Sequence[str]]
     uri: str
     place: str
+    notes: Sequence[str] = ()
 
     def chosen(self, material: Material) -> pd.DataFrame:
         """Everything that was logged and meets the conditions.
@@ -89,6 +90,8 @@ class Supply:
         source, rows = SOURCES[material], self.logged[material]
         if rows.empty:
             raise UserError(f"there is no {source.noun} in {self.place}: run `{source.command}` first.")
+        if "sweep" in self.conditions:
+            rows = with_sweeps(rows, source.kind, self.uri)
         return selection.where(rows, self.conditions, source.kind)
 
     def counted(self, material: Material) -> pd.DataFrame:
@@ -101,7 +104,11 @@ class Supply:
             UserError: the material is of one record only, and several were chosen.
         """
         source = SOURCES[material]
-        return source.completed(selection.latest(selection.newer(self.chosen(material)), source.kind), self.uri)
+        return source.completed(selection.latest(selection.newer(self.in_words(material)), source.kind), self.uri)
+
+    def in_words(self, material: Material) -> pd.DataFrame:
+        """What was chosen, with words for the hashes that tell records apart; raises as ``chosen`` does."""
+        return in_words(self.chosen(material), SOURCES[material].kind, self.uri)
 
     def remarks(self) -> Iterator[str]:
         """Sentences on each kind of record: how many were logged again later, and how many by earlier versions."""
@@ -126,6 +133,28 @@ class Supply:
                 yield f"{new - single} of {new} {noun}s were logged again later and are left out"
 
 
+def in_words(rows: pd.DataFrame, kind: frames.Kind, uri: str) -> pd.DataFrame:
+    """The same rows with words for the hashes that tell them apart (``analysis.statistics.settings``)."""
+
+    def configurations(run_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        over = {run_id: run_id for run_id in run_ids}  # a scan carries its own, a point is under a curve or a study
+        if kind is frames.POINTS:
+            found = parents.parents(uri, sorted(rows["experiment"].unique()))
+            by_column = {parent.column: parent.run_id for parent in found}
+            chosen = rows.set_index("run_id").loc[list(run_ids), ["study", "curve_key"]]
+            over = {run_id: by_column.get(study or curve, "") for run_id, study, curve in chosen.itertuples()}
+        origins = parents.origins(uri, sorted(set(over.values())))
+        return {run_id: origins[above].config for run_id, above in over.items() if above in origins}
+
+    return settings.told(rows, kind, configurations)
+
+
+def with_sweeps(rows: pd.DataFrame, kind: frames.Kind, uri: str) -> pd.DataFrame:
+    """The same rows with the column ``sweep``: the name of the sweep that recorded each, absent where none did."""
+    found = records.sweeps(uri, kind.name, list(rows["experiment"].unique()))
+    return rows.assign(sweep=rows["run_id"].map(found).astype(object))
+
+
 def read(
     uri: str, experiments: Sequence[str] | None, wanted: Iterable[Material], copies: Path | None = None
 ) -> tuple[dict[Material, pd.DataFrame], tuple[str, ...]]:
@@ -146,4 +175,4 @@ def read(
             wholes[source.read] = source.frame(book.records)
             notes += (*book.remarks, *book.failed, *book.unreadable, *book.unfinished)
         made[material] = source.part(wholes[source.read])
-    return made, tuple(notes)
+    return made, tuple(map(redact, notes))

@@ -15,8 +15,9 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.drawing import style
 from analysis.publishing import provenance, upkeep
-from analysis.publishing.catalogue import Publication
+from analysis.publishing.catalogue import Publication, only
 from analysis.publishing.latex import latex
 from analysis.publishing.materials import Supply
 from analysis.publishing.plain import plain
@@ -83,12 +84,12 @@ def files(publication: Publication, name: str, frame: pd.DataFrame, options: Map
         UserError: the frame has nothing for it to show.
     """
     module = publication.module()
-    made = module.data(frame, **options)
+    made = module.data(frame, **only(options, module.data))
     source = provenance.of(name, options, frame, module.runs(made), publication.own_code())
     rows = list(module.rows(made))
     content, beside = {f"{name}.csv": csv_text(rows, rows[0]._fields).encode()}, {}
     if publication.kind == "figure":
-        content |= _figure(module, name, made, source)
+        content |= _figure(module, name, made, source, only(options, style.pictures))
     else:
         shown = {run for row in rows for run in row.runs.split()}
         sheet = module.sheet(made)
@@ -122,17 +123,18 @@ def text(paths: Iterable[Path], width: int, *, styled: bool) -> str:
     return plain(sheet_of(json.loads(path.read_text(encoding="utf-8"))["table"]), width, styled=styled)
 
 
-def _figure(module: ModuleType, name: str, made: Any, source: provenance.Provenance) -> dict[str, bytes]:
-    from analysis.drawing import style
-
-    with style.applied():
+def _figure(
+    module: ModuleType, name: str, made: Any, source: provenance.Provenance, options: Mapping[str, Any]
+) -> dict[str, bytes]:
+    """The pictures, in the formats and for the width of the page that the options say."""
+    with style.applied(options.get("width", "page")):
         drawn = module.draw(made)
     about = {
         "Title": name,
         "Description": " ".join((module.caption(made), *source.lines())),
         "Source": " ".join(run for run, _, _ in source.runs),
     }
-    return {f"{name}.png": style.picture(drawn, "png", about), f"{name}.svg": style.picture(drawn, "svg", about)}
+    return {f"{name}{suffix}": content for suffix, content in style.pictures(drawn, about, **options).items()}
 
 
 def _table(name: str, sheet: TableSheet, source: provenance.Provenance) -> dict[str, bytes]:

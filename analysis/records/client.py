@@ -33,13 +33,18 @@ class ClientStore:
         self._uri = uri
         self._client = _client(uri)
 
-    def experiments(self) -> Sequence[str]:
-        return sorted(experiment.name for experiment in self._experiments())
+    def experiments(self) -> Mapping[str, str]:
+        return dict(sorted((experiment.name, str(experiment.experiment_id)) for experiment in self._experiments()))
 
     def runs(self, kind: RunKind, experiments: Sequence[str]) -> Sequence[RawRun]:
         names = self._names(experiments)
         found = self._search(names, _of(kind)) if names else []
         return [_raw(run, names) for run in found]
+
+    def tagged(self, tag: str, kind: RunKind, experiments: Sequence[str]) -> Mapping[str, str]:
+        names = self._names(experiments)
+        found = self._search(names, f"{_of(kind)} and tags.`{tag}` != ''") if names else []
+        return {run.info.run_id: run.data.tags[tag] for run in found}
 
     def changes(self, kind: RunKind, experiments: Sequence[str], known: Known) -> Changes:
         names = self._names(experiments)

@@ -26,6 +26,7 @@ from typing import Literal, NamedTuple
 import pandas as pd
 import pyarrow as pa
 
+from analysis.records.runs import RunKind
 from pruneexp.schema import REPEATED, TOP1, TOP5, Metric, change_name, columns
 from pruneexp.schema.columns import IDENTITY, LoggedPoint
 
@@ -48,7 +49,7 @@ class Kind(NamedTuple):
     ``identity`` are the columns to choose by; records that agree in all ``settings`` are one, logged again.
     """
 
-    name: str
+    name: RunKind
     identity: tuple[str, ...]
     settings: tuple[str, ...]
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, TypeVar
 from analysis.records.runs import Logbook, LoggedScan, RawRun, RunKind, TrackingStore
 from analysis.records.stores import open_store
 from analysis.records.uris import DEFAULT_URI
-from pruneexp.errors import UserError, redact
+from pruneexp.errors import UserError, guess, redact
 from pruneexp.schema import (
     COLLAPSE,
     DISCONNECTED,
     FAILURE,
     LAYERS_FILE,
     SENSITIVITY_FILE,
+    SWEEP,
     LayerRow,
     ScanIdentity,
     TradeoffPoint,
@@ -71,6 +72,24 @@ def tabled(
     return Logbook(whole, *book[1:4], remarks=(*((copy.remark,) if copy.remark else ()), *files.remarks))
 
 
+def experiments(uri: str = DEFAULT_URI) -> tuple[str, ...]:
+    """The names of all experiments, sorted.
+
+    Raises:
+        UserError: the store cannot be read.
+    """
+    return tuple(open_store(uri).experiments())
+
+
+def sweeps(uri: str, kind: RunKind, experiments: Sequence[str]) -> dict[str, str]:
+    """The name of the sweep that recorded each point or scan, by its run; of those that a sweep recorded.
+
+    Raises:
+        UserError: the store cannot be read.
+    """
+    return dict(open_store(uri).tagged(SWEEP, kind, experiments))
+
+
 def layers(uri: str, run_ids: Iterable[str]) -> dict[str, tuple[LayerRow, ...]]:
     """The rows of the layers of these points, in the network's order, by the run of each.
 
@@ -115,11 +134,12 @@ def _book(
 
 
 def _chosen(store: TrackingStore, uri: str, experiments: Sequence[str] | None) -> Sequence[str]:
-    existing = store.experiments()
+    existing = list(store.experiments())
     for name in experiments or ():
         if name not in existing:
+            known = ", ".join(existing) or "none"
             raise UserError(
-                f"{redact(uri)} has no experiment {name!r}; it has {', '.join(existing) or 'none'} (--experiment)."
+                f"{redact(uri)} has no experiment {name!r}{guess(name, existing)}; it has {known} (--experiment)."
             )
     return existing if experiments is None else experiments
 

@@ -15,7 +15,7 @@ Records = TypeVar("Records")
 #: The tag with the id of the run that a point is under.
 PARENT = "mlflow.parentRunId"
 #: What a run is of, as its tag says it; runs of other kinds are never read.
-RunKind = Literal["point", "scan"]
+RunKind = Literal["point", "scan", "curve", "study"]
 
 
 class RawRun(NamedTuple):
@@ -101,10 +101,16 @@ class PointsFile(NamedTuple):
 class TrackingStore(Protocol):
     """A tracking store, open for reading."""
 
-    def experiments(self) -> Sequence[str]: ...
+    def experiments(self) -> Mapping[str, str]:
+        """The id of each active experiment, by its name, sorted."""
+        ...
 
     def runs(self, kind: RunKind, experiments: Sequence[str]) -> Sequence[RawRun]:
         """Every active run of these experiments that is tagged as of this kind, of any status."""
+        ...
+
+    def tagged(self, tag: str, kind: RunKind, experiments: Sequence[str]) -> Mapping[str, str]:
+        """The values of a tag, by the ids of the runs that have it, of those that ``runs`` finds."""
         ...
 
     def changes(self, kind: RunKind, experiments: Sequence[str], known: Known) -> Changes:

@@ -48,6 +48,10 @@ _CARRIER_OVER = f"""
     SELECT runs.run_uuid, runs.artifact_uri FROM tags JOIN runs ON runs.run_uuid = tags.value
     WHERE tags.run_uuid = ? AND tags.key = '{PARENT}'
 """
+_TAGGED = """
+    SELECT tags.run_uuid, tags.value FROM tags
+    WHERE tags.key = ? AND tags.run_uuid IN (SELECT value FROM json_each(?))
+"""
 _VALUES = "SELECT run_uuid, key, {value} FROM {table} WHERE run_uuid IN (SELECT value FROM json_each(?))"
 _NUMBER = "CASE WHEN is_nan THEN NULL ELSE value END"
 #: All that MLflow lets be changed in a finished run: it adds params, and writes tags and metrics again.
@@ -76,14 +80,19 @@ class SqliteStore:
     path: Path
     client: Callable[[], TrackingStore]
 
-    def experiments(self) -> Sequence[str]:
+    def experiments(self) -> Mapping[str, str]:
+        query = "SELECT name, experiment_id FROM experiments WHERE lifecycle_stage = 'active' ORDER BY name"
         with self._open() as connection:
-            rows = connection.execute("SELECT name FROM experiments WHERE lifecycle_stage = 'active' ORDER BY name")
-            return [str(name) for (name,) in rows]
+            return {str(name): str(number) for name, number in connection.execute(query)}
 
     def runs(self, kind: RunKind, experiments: Sequence[str]) -> Sequence[RawRun]:
         with self._open() as connection:
             return _filled(connection, _heads(connection, kind, experiments))
+
+    def tagged(self, tag: str, kind: RunKind, experiments: Sequence[str]) -> Mapping[str, str]:
+        with self._open() as connection:
+            runs = json.dumps([head.run_id for head in _heads(connection, kind, experiments)])
+            return {str(run_id): str(value) for run_id, value in connection.execute(_TAGGED, (tag, runs))}
 
     def changes(self, kind: RunKind, experiments: Sequence[str], known: Known) -> Changes:
         """Looks at what is in the known runs only where the file is not as it was, and then in sums."""

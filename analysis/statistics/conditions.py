@@ -1,4 +1,4 @@
-"""What tells records from each other, in words: which conditions a reader must see, and how each is put.
+"""What tells records from each other: which conditions a reader must see. ``wording`` puts them into words.
 
 Knows no figure or table, and no record but by the names of its conditions.
 """
@@ -8,10 +8,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-#: What stands for a value that is absent, in texts and on the command line.
-ABSENT = "none"
-#: Conditions whose values say by themselves what they are of.
-_PLAIN = ("reg", "criterion", "schedule", "optimizer", "precision", "study")
+from analysis.statistics.wording import ABSENT, hashed, phrase, words
+
+__all__ = [
+    "ABSENT",
+    "RETRAINING",
+    "cell",
+    "hashed",
+    "joined",
+    "kinds",
+    "phrase",
+    "telling",
+    "text",
+    "texts",
+    "varying",
+    "words",
+]
+
+#: What has no say in a network that has not been retrained yet.
+RETRAINING = ("retrain_scope", "retrain_epochs", "retrain_lr_factor", "retrain_schedule", "reg_retrain_strength")
 #: Conditions that are told only where the named ones do not decide them.
 _FOLLOWS = {
     "reg_strength": ("reg",),
@@ -19,6 +34,8 @@ _FOLLOWS = {
     "rounds": ("schedule",),
     "path": ("schedule",),
     "min_keep": ("criterion",),
+    "cap": ("mode",),
+    "scaled_init": ("mode",),
     "metric.name": ("task",),
     "metric.unit": ("metric.name",),
     "metric.direction": ("metric.name",),
@@ -39,31 +56,14 @@ def telling(keys: Iterable[Mapping[str, Any]], names: Sequence[str]) -> tuple[st
     found = list(keys)
     needed = [name for name in varying(found, names) if not hashed(name) and not _follows(name, found)]
     for name in (name for name in names if hashed(name)):
-        if _kinds(found, needed) < _kinds(found, (*needed, name)):
+        if kinds(found, needed) < kinds(found, (*needed, name)):
             needed.append(name)
     return tuple(name for name in names if name in needed)
 
 
-def hashed(name: str) -> bool:
-    """Whether a condition is a hash, which tells a person nothing but that something differs."""
-    return name.endswith("_settings") or name == "data_fingerprint"
-
-
-def words(key: Mapping[str, Any], names: Iterable[str]) -> str:
-    """Conditions as a legend has them: ``layer_std, reg_strength=1e-05, dense settings 1a2b3c4d``."""
-    return ", ".join(short(name, text(key[name])) for name in names)
-
-
-def short(name: str, value: str) -> str:
-    """One condition as the reader of a legend meets it."""
-    return cell(name, value) if hashed(name) or name in _PLAIN else f"{name}={value}"
-
-
 def cell(name: str, value: str) -> str:
     """One condition in a column that has its name."""
-    if name == "data_fingerprint":
-        return f"data {value[:8]}"
-    return f"{name.replace('_', ' ')} {value}" if hashed(name) else value
+    return phrase(name, {name: value}) if hashed(name) and value != ABSENT else value
 
 
 def texts(key: Mapping[str, Any], names: Iterable[str]) -> tuple[tuple[str, str], ...]:
@@ -86,7 +86,7 @@ def text(value: Any) -> str:
 def _follows(name: str, keys: Sequence[Mapping[str, Any]]) -> bool:
     parents = _FOLLOWS.get(name, ())
     known = [parent for parent in parents if parent in keys[0]]
-    return bool(known) and _kinds(keys, known) == len({(*(key[one] for one in known), _own(key, name)) for key in keys})
+    return bool(known) and kinds(keys, known) == len({(*(key[one] for one in known), _own(key, name)) for key in keys})
 
 
 def _own(key: Mapping[str, Any], name: str) -> Any:
@@ -95,6 +95,7 @@ def _own(key: Mapping[str, Any], name: str) -> Any:
     return "the same" if same else key[name]
 
 
-def _kinds(keys: Sequence[Mapping[str, Any]], names: Iterable[str]) -> int:
+def kinds(keys: Sequence[Mapping[str, Any]], names: Iterable[str]) -> int:
+    """How many of the keys differ in these names."""
     wanted = tuple(names)
     return len({tuple(key[name] for name in wanted) for key in keys})

@@ -5,13 +5,13 @@ Knows neither how a curve is drawn nor which paper it is compared with.
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import pandas as pd
 
 from analysis.records.scan_frames import CONDITIONS, LEVEL
 from analysis.statistics import selection
-from analysis.statistics.conditions import short, telling, text, texts
+from analysis.statistics.conditions import telling, texts, words
 from analysis.statistics.curves import budget_text
 from pruneexp.summary.spread import Spread, spread
 
@@ -62,7 +62,7 @@ def ways(rows: pd.DataFrame, metric: str) -> tuple[Way, ...]:
     needed = telling([key for key, _ in found], CONDITIONS)
     return tuple(
         Way(
-            differing=", ".join(_words(name, key[name]) for name in needed),
+            differing=words(key, needed),
             conditions=texts(key, CONDITIONS),
             retrain_epochs=int(key["retrain_epochs"]),
             images=tuple(sorted({int(number) for number in same["images"]})),
@@ -75,14 +75,6 @@ def ways(rows: pd.DataFrame, metric: str) -> tuple[Way, ...]:
 def varying(rows: pd.DataFrame) -> tuple[str, ...]:
     """What tells the ways of scanning from each other, as conditions to choose by."""
     return telling([key for key, _ in selection.groups(rows, CONDITIONS)], CONDITIONS)
-
-
-def _words(name: str, value: Any) -> str:
-    if name == "retrain_epochs":
-        return f"{value} epoch{'s' if value != 1 else ''} of retraining" if value else "no retraining"
-    if name == "levels":
-        return f"levels of {value}"
-    return short(name, text(value))
 
 
 def _layers(rows: pd.DataFrame, metric: str) -> tuple[LayerCurve, ...]:

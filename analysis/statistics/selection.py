@@ -14,8 +14,10 @@ import pandas as pd
 
 from analysis.records.frames import POINTS, SUBJECT, Kind
 from analysis.statistics.conditions import ABSENT, telling, varying
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, guess
 
+#: Where records came from: columns to choose by beside those of their identity.
+ORIGINS = ("experiment", "sweep")
 _SLACK = 1e-9  # of a number: 3 * 1e-5 and 3e-5 differ in their last bit
 
 
@@ -59,17 +61,20 @@ def repetitions(points: pd.DataFrame) -> pd.DataFrame:
 def where(rows: pd.DataFrame, conditions: Mapping[str, str | Sequence[str]], kind: Kind = POINTS) -> pd.DataFrame:
     """Only the rows whose columns have one of these values: as numbers where they are numbers, else as text.
 
+    The column ``sweep``, which frames lack, has to be added where it is asked for.
+
     Raises:
         UserError: no such column, or nothing with that value; the message lists what there is.
     """
     for column, given in conditions.items():
-        if column not in kind.identity:
-            raise UserError(f"--where knows no {column!r} of a {kind.name}; it knows {', '.join(kind.identity)}.")
+        known = (*kind.identity, *ORIGINS)
+        if column not in known:
+            said = f"--where knows no {column!r} of a {kind.name}{guess(column, known)}"
+            raise UserError(f"{said}; it knows {', '.join(known)}.")
         matching = {value: _equal(rows[column], value) for value in ([given] if isinstance(given, str) else given)}
         for value, match in matching.items():
             if not match.any():
-                found = ", ".join(sorted(_texts(rows[column]).unique())[:20]) or f"no {kind.name}"
-                raise UserError(f"no {kind.name} has {column}={value} (with the other conditions there is: {found}).")
+                raise UserError(f"no {kind.name} has {column}={value}{_instead(rows[column], value)}.")
         rows = rows[pd.concat(matching, axis=1).any(axis=1)]
     return rows.reset_index(drop=True)
 
@@ -82,6 +87,15 @@ def _equal(column: pd.Series, value: str) -> pd.Series:
             number = float(value)
             return alike | ((column - number).abs() <= (_SLACK * abs(number) if math.isfinite(number) else 0))
     return alike
+
+
+def _instead(column: pd.Series, value: str) -> str:
+    """What there is, under the conditions before, where nothing has this value."""
+    if column.empty:
+        return " together with the other conditions"
+    known = sorted(_texts(column).unique())
+    meant = "" if pd.api.types.is_numeric_dtype(column) else guess(value, known)
+    return f"{meant}; with the other conditions there is: {', '.join(known[:20])}"
 
 
 def _texts(column: pd.Series) -> pd.Series:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +14,7 @@ from omegaconf import DictConfig
 
 from pruneexp.config.groups import GROUPS, NEEDED
 from pruneexp.config.skeleton import conf_folder
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, guess
 
 #: Files that Hydra reads, below a folder that it looks in.
 _READ = ("config.yaml", "sweeps.yaml", *(f"{group}/**/*.yaml" for group in (*GROUPS, "hydra")))
@@ -119,9 +118,3 @@ def unknown_choice(group: str, choice: str, choices: Iterable[str]) -> str:
     """The sentence for a choice that a group does not have."""
     known = sorted({*choices, *known_choices((), group)})  # Hydra does not list what lies in a folder of its own
     return f"{group}={choice}: no such choice; the choices of {group} are {', '.join(known)}{guess(choice, known)}"
-
-
-def guess(word: str, known: Sequence[str]) -> str:
-    """What may have been meant by a misspelt word, in brackets; nothing where none of those known is like it."""
-    close = difflib.get_close_matches(word, known, n=1)
-    return f" (did you mean {close[0]}?)" if close else ""

@@ -10,8 +10,8 @@ from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, InterpolationKeyError, ValidationError
 from yaml import MarkedYAMLError
 
-from pruneexp.config.choices import guess, unknown_choice
-from pruneexp.errors import ReportedError, first_line, redact
+from pruneexp.config.choices import unknown_choice
+from pruneexp.errors import ReportedError, first_line, guess, redact
 
 
 def complaint(error: BaseException) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: MLflow tags. Runs of this project have ``KIND``; the project ignores all other runs in a tracking store.
-KIND = "pruneexp.kind"  # "curve", "point", "scan", "study" or "summary"
+KIND = "pruneexp.kind"  # "curve", "point", "scan", "study", "summary" or "sweep"
 CURVE_KEY = "pruneexp.curve_key"
 POINT_KEY = "pruneexp.point_key"
 SCAN_KEY = "pruneexp.scan_key"

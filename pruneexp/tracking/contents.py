@@ -70,6 +70,11 @@ def scan_run(scan: schema.Scan, config_yaml: str, environment: Mapping[str, Any]
     return NewRun(scan_name(identity), tags, identity, list(_scan_metrics(scan)), files)
 
 
+def sweep_run(name: str) -> NewRun:
+    """The run that stands for a sweep: it holds files on all its curves together, and no numbers."""
+    return NewRun(name, {schema.SWEEP: name, schema.KIND: "sweep", schema.SCHEMA: schema.SCHEMA_VERSION}, {})
+
+
 def _own(kind: str, key: str) -> dict[str, str]:
     """The tags that a run is found by."""
     return {schema.KIND: kind, KEYS[kind]: key, schema.SCHEMA: schema.SCHEMA_VERSION}

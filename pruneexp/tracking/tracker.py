@@ -138,6 +138,18 @@ class Tracker:
             elif status is not None:
                 self._runs.end(run, status)
 
+    def sweep(self, name: str) -> str:
+        """Id of the run that stands for a sweep, made where there is none."""
+        where = {f"tags.{schema.SWEEP}": name, _KIND: "sweep"}
+        with explained(self.uri, "written"), self._runs.lock:
+            run = next(self._runs.find(where), None) or self._runs.add(contents.sweep_run(name))
+            return str(run.info.run_id)
+
+    def attach(self, run_id: str, files: Mapping[str, str]) -> None:
+        """Put files on a run, in place of those of the same name."""
+        with explained(self.uri, "written"):
+            self._runs.write(self._runs.client.get_run(run_id), files)
+
     @property
     def board(self) -> Board:
         """The pages of this experiment in MLflow's user interface."""

@@ -13,11 +13,12 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import pandas as pd
 import pytest
 
+from analysis.drawing.style import SIZES, Width, applied
 from analysis.publishing import catalogue, publish
 from analysis.publishing.materials import SOURCES
 from analysis.records import layer_frames
@@ -144,6 +145,21 @@ class FigureContract(PublicationContract):
         caption = self.module().caption(self.made())
         assert caption.endswith(".")
         assert "\n" not in caption
+
+    @pytest.mark.parametrize("width", get_args(Width))
+    def test_picture_is_of_the_width_that_is_asked_for(self, width: Width) -> None:
+        with applied(width):
+            drawn = self.module().draw(self.made())
+        assert drawn.get_figwidth() == SIZES[width].width
+        sizes = {label.get_size() for axes in drawn.axes for label in axes.get_xticklabels()}
+        assert min(sizes) > 0.8 * SIZES[width].type
+
+    def test_every_format_is_made_and_twice_the_same(self) -> None:
+        options = {"format": "pdf,png,svg", "width": "column"}
+        first, second = (publish.files(self.publication(), self.name, self.frame(), options) for _ in range(2))
+        assert {f"{self.name}.{suffix}" for suffix in ("pdf", "png", "svg")} < set(first)
+        assert first == second
+        assert first[f"{self.name}.pdf"].startswith(b"%PDF")
 
     def test_pictures_carry_the_run_ids(self, files: dict[str, bytes]) -> None:
         for name in (f"{self.name}.png", f"{self.name}.svg"):

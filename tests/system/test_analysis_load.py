@@ -82,6 +82,17 @@ def test_the_file_and_the_client_say_the_same(
     assert direct.runs("point", ["another"]) == client.runs("point", ["another"]) == []
 
 
+def test_the_sweep_of_a_point_is_told_by_either_way(tmp_path: Path) -> None:
+    tracker = Tracker(fresh_store(tmp_path), "pruneexp")
+    curve = curve_of(tracker)
+    tagged = [log_point(tracker, curve, point(seed=seed), {schema.SWEEP: "my sweep"}) for seed in (0, 1)]
+    log_point(tracker, curve, point(seed=2))
+    for store in (records.open_store(tracker.uri), ClientStore(tracker.uri)):
+        assert store.tagged(schema.SWEEP, "point", ["pruneexp"]) == {str(run_id): "my sweep" for run_id in tagged}
+        assert store.tagged(schema.SWEEP, "scan", ["pruneexp"]) == {}
+    assert records.sweeps(tracker.uri, "point", ["pruneexp"]).keys() == set(tagged)
+
+
 def test_scans_are_read_back_as_they_were_written_by_either_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from analysis.records import frames
 from analysis.statistics import selection
-from analysis.statistics.curves import curves
+from analysis.statistics.curves import Channels, channels, family
 from pruneexp.errors import UserError
 from pruneexp.summary.spread import Spread, spread
 from tests.contracts.points import logged, point
@@ -121,11 +121,13 @@ def test_curves_pool_seeds_and_tell_variants_apart() -> None:
         logged(*(point(seed=seed, criterion=criterion, after=96.0 + seed)
                  for seed in (0, 2) for criterion in ("random", "layer_std")))
     )  # fmt: skip
-    points = points.assign(change=points["test.change_after.top1"], value=points["test.after.top1"], doubtful=False)
-    first, second = curves(points, ("reg",), ("criterion", "schedule"), rank=lambda look: 0)
-    assert (first.variant, first.differing) == (0, "layer_std")
-    assert (second.variant, second.differing) == (1, "random")
+    columns = {"x": points["pruned"], "y": points["test.change_after.top1"], "dense": points["test.dense.top1"]}
+    points = points.assign(**columns, doubtful=False, moment="after")
+    by = channels(points, ("reg", "criterion", "schedule"), Channels())
+    assert by == Channels(colour=("criterion",))
+    first, second = family(points, ("reg", "criterion", "schedule"), by).curves
+    assert (first.colour, second.colour) == ("layer_std", "random")
     (mark,) = first.marks
-    assert mark.change == Spread(0.0, math.sqrt(2.0), -1.0, 1.0, 2)
-    assert mark.pruned == 90.0
+    assert mark.y == Spread(0.0, math.sqrt(2.0), -1.0, 1.0, 2)
+    assert (mark.x, first.dense) == (90.0, 97.0)
     assert first.seeds == "n = 2"

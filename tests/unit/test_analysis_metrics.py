@@ -121,18 +121,20 @@ class TestSensitivityOfText(FigureContract):
 
 def test_the_trade_off_of_perplexity() -> None:
     made = tradeoff.data(frames.frame(study()))
-    assert made.metric == PERPLEXITY
-    (after,) = [curve for curve in made.curves if curve.style[1] == "after"]
-    assert [mark.change.mean for mark in after.marks] == pytest.approx([-1.0, 11.0, 61.0])  # from 4.95, 5.55 and 8.05
-    assert [mark.value.mean for mark in after.marks] == pytest.approx([4.95, 5.55, 8.05])
-    bottom, top = tradeoff.limits(made)
-    assert bottom < -61.0 < 2.0 <= top
+    assert made.numbers.metric == PERPLEXITY
+    (after,) = [curve for curve in made.curves if curve.moment == "after"]
+    assert [mark.y.mean for mark in after.marks] == pytest.approx([-1.0, 11.0, 61.0])  # from 4.95, 5.55 and 8.05
+    (values,) = [curve for curve in tradeoff.data(frames.frame(study()), y="value").curves if curve.moment == "after"]
+    assert [mark.y.mean for mark in values.marks] == pytest.approx([4.95, 5.55, 8.05])
+    assert values.dense == 5.0
+    best, worst = made.y
+    assert best <= -2.0 < 61.0 < worst
     axes = tradeoff.draw(made).axes[0]
-    assert axes.get_ylim() == (-bottom, -top)  # upside down: less is better
-    assert axes.get_ylabel() == "perplexity change, %"
+    assert axes.get_ylim() == (worst, best)  # upside down: less is better
+    assert axes.get_ylabel() == "test perplexity change, %"
     assert {row.metric for row in tradeoff.rows(made)} == {"perplexity"}
-    assert tradeoff.caption(made).startswith("Change of perplexity on the test split")
-    assert "beyond it, up to +780.0 %." in tradeoff.caption(made)  # 44 before retraining, against 5
+    assert tradeoff.caption(made).startswith("Test perplexity change against the dense network of the same seed.")
+    assert "beyond it, up to +780.0 %;" in tradeoff.caption(made)  # 44 before retraining, against 5
 
 
 def test_the_sensitivity_of_perplexity() -> None:
@@ -143,7 +145,7 @@ def test_the_sensitivity_of_perplexity() -> None:
     assert sensitivity.limits(made)[0] == -37.0  # 1.15 times 31.5
     axes = sensitivity.draw(made).axes[0]
     assert axes.get_ylim()[0] == 37.0
-    assert axes.get_ylabel() == "perplexity change, %"
+    assert axes.get_ylabel() == "val perplexity change, %"
     assert "200 examples" in sensitivity.caption(made)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import pytest
 
@@ -98,7 +98,7 @@ def test_ways_of_scanning_are_rows_that_say_how() -> None:
 
 def test_what_only_the_hash_of_the_settings_tells_apart_is_told() -> None:
     made = _data(scan(), scan(settings="s2"))
-    assert [way.differing for way in made.ways] == ["scan settings s1-density-0", "scan settings s2-density-0"]
+    assert [way.differing for way in made.ways] == ["scan settings s1-densi", "scan settings s2-densi"]
 
 
 def test_too_many_ways_are_for_the_reader_to_choose_from() -> None:
@@ -141,6 +141,15 @@ def test_one_kind_of_layer_is_one_panel() -> None:
     assert panel.get_title(loc="left") == "Fully connected layers"
 
 
+@pytest.mark.parametrize(("width", "columns"), [("page", 2), ("column", 1)])
+def test_panels_stand_below_each_other_on_a_narrow_page(width: Any, columns: int) -> None:
+    with style.applied(width):
+        drawn = sensitivity.draw(_data(scan()))
+    lefts = {round(axes.get_position().x0, 3) for axes in drawn.axes}
+    assert len(lefts) == columns
+    assert all(axes.get_legend() is not None for axes in drawn.axes)
+
+
 def test_thirteen_layers_look_like_thirteen() -> None:
     lines = style.sequence(13)
     assert len({line.colour for line in lines}) == 13
@@ -149,11 +158,16 @@ def test_thirteen_layers_look_like_thirteen() -> None:
 
 
 def test_a_long_legend_takes_room_below_the_panels_not_from_them() -> None:
-    few, many = (panels.page(1, [[f"features.{number}.0" for number in range(count)], ["fc"]], "") for count in (2, 40))
+    def page(count: int) -> panels.Page:
+        legends = [[f"features.{number}.0" for number in range(count)], ["fc"]]
+        return panels.page(width=7.0, size=9.0, columns=2, rows=1, height=2.5, legends=legends, words="", heading=4.0,
+                           between=6.0)  # fmt: skip
+
+    few, many = page(2), page(40)
     assert many.below > few.below
-    assert many.height - few.height == pytest.approx(many.below - few.below)
-    assert many.box(1, 0.0)[:1] == few.box(1, 0.0)[:1]
-    assert few.columns(["a" * 200, "b"]) == 1
+    assert many.total - few.total == pytest.approx(many.below - few.below)
+    assert many.box(1)[0] == few.box(1)[0]
+    assert few.entries(["a" * 200, "b"], 1) == 1
 
 
 def test_two_networks_in_one_picture_are_refused() -> None:

@@ -33,16 +33,17 @@ def frame(*made: TradeoffPoint) -> Any:
 
 
 def labels(made: Iterable[TradeoffPoint]) -> list[str]:
-    return [tradeoff.label(curve) for curve in tradeoff.data(frame(*made)).curves]
+    made_of = tradeoff.data(frame(*made))
+    return [tradeoff.label(made_of, curve) for curve in made_of.curves]
 
 
 class TestTradeoff:
     def test_curves_are_told_apart_by_what_a_person_chose_and_by_no_hash(self) -> None:
         assert labels(under(strength, seed=seed) for strength in (1e-5, 1e-4) for seed in (0, 1)) == [
-            "L1 w/o retrain, reg_strength=1e-05",
-            "L1 w/o retrain, reg_strength=0.0001",
-            "L1 w/ retrain, reg_strength=1e-05",
-            "L1 w/ retrain, reg_strength=0.0001",
+            "λ = 1e-5, before retraining",
+            "λ = 1e-5, after retraining",
+            "λ = 1e-4, before retraining",
+            "λ = 1e-4, after retraining",
         ]
 
     def test_a_strength_in_retraining_is_told_where_it_is_another_one(self) -> None:
@@ -50,27 +51,34 @@ class TestTradeoff:
         both = [
             with_settings(under(strength, reg="l1_then_l2"), reg_retrain_strength=5e-4) for strength in (1e-5, 1e-4)
         ]
-        assert labels([under(1e-5), other, *both])[-4:] == [
-            "L1 w/ retrain, reg_strength=1e-05, reg_retrain_strength=1e-05",
-            "L1 w/ retrain, reg_strength=0.001, reg_retrain_strength=0.0001",
-            "L1 then L2 w/ retrain, reg_strength=1e-05",
-            "L1 then L2 w/ retrain, reg_strength=0.0001",
+        found = [name for name in labels([under(1e-5), other, *both]) if name.endswith("after retraining")]
+        assert found == [
+            "L1, λ = 1e-5, λ = 1e-5 in retraining, after retraining",
+            "L1, λ = 1e-3, λ = 1e-4 in retraining, after retraining",
+            "L1 then L2, λ = 1e-5, λ = 5e-4 in retraining, after retraining",
+            "L1 then L2, λ = 1e-4, λ = 5e-4 in retraining, after retraining",
         ]
 
     def test_a_hash_is_told_only_where_nothing_with_a_name_differs(self) -> None:
         first, second = (with_settings(under(1e-4), reg_settings=text, mask_key=text) for text in ("aaaa", "bbbb"))
         lr = with_settings(under(1e-4, before=None), train_lr=0.1, dense_settings="cccc", mask_key="lr")
-        assert labels([first, second])[2:] == ["L1 w/ retrain, reg settings aaaa", "L1 w/ retrain, reg settings bbbb"]
-        assert labels([first, lr])[1:] == ["L1 w/ retrain, train_lr=0.01", "L1 w/ retrain, train_lr=0.1"]
+        assert [name for name in labels([first, second]) if "after" in name] == [
+            "reg settings aaaa, after retraining",
+            "reg settings bbbb, after retraining",
+        ]
+        assert [name for name in labels([first, lr]) if "after" in name] == [
+            "rate 0.01, after retraining",
+            "rate 0.1, after retraining",
+        ]
 
     def test_networks_that_differ_in_their_retraining_alone_are_one_curve_before_it(self) -> None:
         made = [with_settings(under(1e-4, seed=seed), retrain_epochs=epochs, prune_settings=f"for {epochs}")
                 for epochs, seeds in ((5, (0, 1)), (9, (1, 2))) for seed in seeds]  # fmt: skip
         curves = tradeoff.data(frame(*made)).curves
-        assert [(tradeoff.label(curve), curve.seeds) for curve in curves] == [
-            ("L1 w/o retrain", "n = 3"),
-            ("L1 w/ retrain, retrain_epochs=5", "n = 2"),
-            ("L1 w/ retrain, retrain_epochs=9", "n = 2"),
+        assert list(zip(labels(made), (curve.seeds for curve in curves), strict=True)) == [
+            ("before retraining", "n = 3"),
+            ("5 epochs of retraining, after retraining", "n = 2"),
+            ("9 epochs of retraining, after retraining", "n = 2"),
         ]
 
 
@@ -84,9 +92,9 @@ class TestClaims:
             points += [weak, strong, worse, under(5e-4, reg="l2", before=80.0, after=95.0, seed=seed)]
         made = claims.data(frame(*points))
         assert [(tried.claim[:7], tried.settings, tried.difference.said(claims.VERDICTS)) for tried in made.tried] == [
-            (claim, f"l1: reg_strength={strength}", verdict)
+            (claim, f"l1: λ = {strength}", verdict)
             for claim, verdict in (("without", "holds"), ("with re", "does not hold"))
-            for strength in ("1e-05", "0.001", "0.01")
+            for strength in ("1e-5", "1e-3", "0.01")
         ]
         assert claims.sheet(made).header[0] == "Settings"
         assert len({(row.claim, row.better, row.worse) for row in claims.rows(made)}) == 6
@@ -138,7 +146,7 @@ class TestPruneVsScratch:
             )
         )
         assert table.header[3:] == (
-            "Unpruned", "Fine-tuned", "Scratch-E", "Scratch-B, cap=2", "Scratch-B, cap=none", "Rewound", "n",
+            "Unpruned", "Fine-tuned", "Scratch-E", "Scratch-B, cap 2", "Scratch-B, no cap", "Rewound", "n",
             "Against Fine-tuned"
         )  # fmt: skip
         assert [tuple(cell.text for cell in row[4:8]) for row in table.rows] == [
@@ -157,7 +165,7 @@ class TestPruneVsScratch:
 def test_the_headline_says_which_of_several_strengths_it_chose() -> None:
     weak, strong = under(1e-5, density=0.5, after=97.0), under(1e-3, density=0.1, after=97.0)
     rows = headline.sheet(headline.data(frame(weak, strong))).rows
-    assert rows[0][1].text == "ours: L1, one-shot, layer_magnitude, reg_strength=0.001, n = 1"
+    assert rows[0][1].text == "ours: L1, one-shot, layer_magnitude, λ = 1e-3, n = 1"
 
 
 def test_networks_of_two_sizes_are_two_rows_of_the_headline() -> None:
@@ -166,8 +174,8 @@ def test_networks_of_two_sizes_are_two_rows_of_the_headline() -> None:
     large = replace(large, result=replace(large.result, weights_total=40_000, weights_kept=4_000))
     made = headline.data(frame(small, large))
     assert [(network.weights, network.differing) for network in made.networks] == [
-        (10_000, "weights_total=10000"),
-        (40_000, "weights_total=40000"),
+        (10_000, "weights total 10000"),
+        (40_000, "weights total 40000"),
     ]
 
 
@@ -200,7 +208,7 @@ class TestWhere:
 
     @pytest.mark.parametrize("value", ["0.2", "five", "0.10000001"])
     def test_what_is_not_there_is_told_with_what_is(self, value: str) -> None:
-        with pytest.raises(UserError, match=rf"no point has train_lr={value} \(.*there is: 0\.01, 0\.1\)"):
+        with pytest.raises(UserError, match=rf"no point has train_lr={value}; .*there is: 0\.01, 0\.1\.$"):
             selection.where(self.points, {"train_lr": value})
 
 
@@ -208,11 +216,9 @@ class TestEarlierVersions:
     OLD = with_settings(under(1e-4), reg_settings="", train_lr=None)
 
     def test_their_records_are_drawn_as_before(self) -> None:
-        curves = tradeoff.data(frame(self.OLD, with_settings(self.OLD, seed=1))).curves
-        assert [(tradeoff.label(curve), curve.seeds) for curve in curves] == [
-            ("L1 w/o retrain", "n = 2"),
-            ("L1 w/ retrain", "n = 2"),
-        ]
+        both = (self.OLD, with_settings(self.OLD, seed=1))
+        assert labels(both) == ["L1 w/o retrain", "L1 w/ retrain"]
+        assert {curve.seeds for curve in tradeoff.data(frame(*both)).curves} == {"n = 2"}
 
     def test_beside_newer_ones_they_are_left_out_and_it_is_said(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -238,9 +244,9 @@ def test_the_list_has_a_line_for_each_setting(
     lines = [line.split() for line in capsys.readouterr().out.splitlines()[1:5]]
     assert [line[5:7] for line in lines] == [
         ["criterion", "reg_strength"],
-        ["layer_magnitude", "1e-05"],
-        ["layer_magnitude", "0.001"],
-        ["layer_magnitude", "0.0005"],
+        ["layer_magnitude", "1e-5"],
+        ["layer_magnitude", "1e-3"],
+        ["layer_magnitude", "5e-4"],
     ]
 
 

@@ -1,0 +1,93 @@
+"""What figures put on paper alike: a page with its title and its words, and curves with their bands.
+
+Knows matplotlib and plain numbers, and nothing of the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from analysis.drawing.panels import SMALL, Page, fitted
+from analysis.drawing.style import FAINT, INK, Line, type_size
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+#: Where a number without limit is drawn all the same, on an axis that is far shorter.
+_FAR = 1e15
+
+
+def paper(page: Page, title: str) -> Figure:
+    """A figure with its title and the words below its panels."""
+    from matplotlib.figure import Figure
+
+    made = Figure(figsize=(page.width, page.total))
+    top = 1.0 - 0.9 * page.em / page.total
+    wide = 0.87 * page.width * (1.0 - page.left)  # of bold type
+    made.text(page.left, top, title, va="top", size=fitted(title, wide, 1.2 * type_size()), weight="bold")
+    words = "\n".join(page.words)
+    made.text(page.left, 0.8 * page.em / page.total, words, size=SMALL * type_size(), color=FAINT, linespacing=1.4)
+    return made
+
+
+def drawn(
+    look: Line, x: Sequence[float] = (), y: Sequence[float] = (), *, label: str = "", markevery: slice | None = None
+) -> Line2D:
+    """The ink of one curve, or of its entry in a legend where it has no points; widths follow the size of the type."""
+    from matplotlib.lines import Line2D
+
+    unit = type_size() / 9.0
+    return Line2D(
+        list(x),
+        list(y),
+        color=look.colour,
+        linestyle=_stroke(look),
+        linewidth=1.5 * unit,
+        marker=look.marker or None,
+        markersize=5.0 * unit,
+        markeredgewidth=1.2 * unit,
+        markerfacecolor=look.colour if look.filled else "white",
+        markevery=markevery,
+        label=label,
+        zorder=3.0,
+    )
+
+
+def name_y(axes: Axes, page: Page, text: str) -> None:
+    """What the y axis is of, along a panel of this page."""
+    axes.set_ylabel(text, size=fitted(text, page.height, type_size()))
+
+
+def band(axes: Axes, look: Line, x: Sequence[float], low: Sequence[float], high: Sequence[float]) -> None:
+    """From the lowest to the highest, behind the curve of this look."""
+    axes.fill_between(x, list(map(_near, low)), list(map(_near, high)), color=look.colour, alpha=0.1, linewidth=0.0,
+                      zorder=2.0)  # fmt: skip
+
+
+def curve(axes: Axes, look: Line, x: Sequence[float], y: Sequence[float], markevery: slice | None = None) -> None:
+    """One line with its markers."""
+    axes.add_line(drawn(look, x, list(map(_near, y)), markevery=markevery))
+
+
+def at_edge(axes: Axes, look: Line, x: Sequence[float], share: float) -> None:
+    """Triangles for what lies beyond the lower edge of the picture, at a share of its height."""
+    axes.plot(x, [share] * len(x), linestyle="none", marker="v", markersize=4.0 * type_size() / 9.0, color=look.colour,
+              transform=axes.get_xaxis_transform(), zorder=4.0)  # fmt: skip
+
+
+def crossed(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:
+    """A cross over each mark that says less than it seems to."""
+    axes.plot(x, y, linestyle="none", marker="x", markersize=8.0 * type_size() / 9.0, color=INK, zorder=5.0)
+
+
+def _stroke(look: Line) -> Literal["none", "solid"] | tuple[float, Sequence[float]]:
+    if not look.stroked:
+        return "none"
+    return (0.0, (4.0, 2.0)) if look.dashed else "solid"
+
+
+def _near(value: float) -> float:
+    return max(-_FAR, min(_FAR, value))

@@ -1,0 +1,30 @@
+"""Where people see the runs of a tracking store: pages of MLflow's user interface, or the command that serves it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from analysis.records.stores import open_store
+from analysis.records.uris import sqlite_path
+from pruneexp.errors import redact
+
+
+def pages(uri: str) -> Mapping[str, str]:
+    """By experiment the address that the id of a run, appended, makes that of its page; empty where no server is named.
+
+    Raises:
+        UserError: the store cannot be read.
+    """
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https"):
+        return {}
+    host = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
+    return {name: f"{host}/#/experiments/{number}/runs/" for name, number in open_store(uri).experiments().items()}
+
+
+def opener(uri: str) -> str:
+    """The command that serves MLflow's user interface on a database."""
+    path = sqlite_path(uri)
+    return shlex.join(["mlflow", "ui", "--backend-store-uri", redact(uri) if path is None else f"sqlite:///{path}"])

@@ -1,0 +1,90 @@
+"""A trade-off as numbers: which points are shown, what the axes are of, which curves there are, and what is left out.
+
+Knows the columns of points, and no ink. A frame of any points will do: with a column of its own, such as the side of a
+comparison that a point is of, ``color`` may name that column.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from analysis.records import frames
+from analysis.records.frames import Split
+from analysis.statistics import quantities, scoring
+from analysis.statistics.curves import Channels, Curve, CurveSet, channels, family
+from analysis.statistics.moments import of_curves
+from analysis.statistics.quantities import COSTS, Quantity, X
+from pruneexp.errors import UserError
+from pruneexp.schema import Metric
+
+#: The mode that is shown where several are logged and nothing else is asked for.
+MODE = "prune"
+
+
+class Asked(NamedTuple):
+    """The options of a trade-off, as the command line has them; empty texts ask for nothing."""
+
+    split: Split = "test"
+    metric: str = scoring.AUTO
+    x: X = "pruned"
+    y: str = quantities.CHANGE
+    log_x: bool = False
+    color: str = ""
+    style: str = ""
+    facet: str = ""
+    xlim: str = ""
+    ylim: str = ""
+
+
+class Numbers(NamedTuple):
+    """Everything that a trade-off shows of the records; ``hidden`` are the modes that are left out."""
+
+    data: str
+    model: str
+    metric: Metric
+    x: str
+    y: Quantity
+    family: CurveSet
+    hidden: tuple[str, ...]
+
+    @property
+    def curves(self) -> tuple[Curve, ...]:
+        return self.family.curves
+
+
+def numbers(frame: pd.DataFrame, asked: Asked) -> Numbers:
+    """The curves of one network on one data set.
+
+    Raises:
+        UserError: there is no such point or column, or there are several networks, data sets or primary metrics.
+    """
+    named = (asked.color, asked.style, asked.facet)
+    by = tuple((quantities.column(frame, option, name, ("moment",)),) if name else ()
+               for option, name in zip(("color", "style", "facet"), named, strict=True))  # fmt: skip
+    points, hidden = _of_modes(frame, named)
+    subjects = sorted(set(zip(points["data"], points["model"], strict=True)))
+    if not subjects:
+        raise UserError("no point is logged, and the trade-off shows pruned and retrained networks.")
+    if len(subjects) > 1:
+        raise UserError(f"one trade-off shows one network on one data set, not {', '.join(map('/'.join, subjects))}.")
+    ((dataset, model),) = subjects
+    metric = scoring.shown(points, asked.metric)
+    y, x = quantities.quantity(points, asked.y, asked.split, metric), COSTS[asked.x]
+    own = [name for name in named if name and name not in ("moment", "mode", *frames.CONDITIONS)]
+    conditions = ("mode", *frames.CONDITIONS, *dict.fromkeys(own))
+    moments = of_curves(points, x[0], y, asked.split, conditions)
+    if moments.empty:
+        what = f"the number {y.name}" if y.measured is None else f"a {metric.title} on the {asked.split} split"
+        raise UserError(f"no point of {model} on {dataset} has {what}.")
+    made = family(moments, conditions, channels(moments, conditions, Channels(*by)))
+    return Numbers(dataset, model, metric, x[1], y, made, hidden)
+
+
+def _of_modes(frame: pd.DataFrame, named: tuple[str, ...]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The points to show, and the modes of all others: of several only ``prune`` where no channel tells modes apart."""
+    modes = sorted(set(frame["mode"]))
+    if MODE not in modes or len(modes) == 1 or "mode" in named:
+        return frame, ()
+    return frame[frame["mode"] == MODE], tuple(mode for mode in modes if mode != MODE)
