@@ -61,7 +61,7 @@ class Curve(NamedTuple):
         return f"n = {fewest}" if fewest == most else f"n = {fewest} to {most}"
 
 
-class Family(NamedTuple):
+class CurveSet(NamedTuple):
     """All curves of a figure, and the levels of each channel in the order of their values."""
 
     curves: tuple[Curve, ...]
@@ -88,14 +88,14 @@ def channels(points: pd.DataFrame, conditions: Sequence[str], asked: Channels) -
     return Channels(colour, (*asked.style, *(name for name in left if name not in colour)), asked.facet)
 
 
-def family(points: pd.DataFrame, conditions: Sequence[str], by: Channels) -> Family:
+def family(points: pd.DataFrame, conditions: Sequence[str], by: Channels) -> CurveSet:
     """The curves of ``moments.of_curves``, told apart by all conditions, in the order of their channels' levels."""
     found = [(key, _marks(rows), _dense(rows)) for key, rows in selection.groups(points, ("moment", *conditions))]
     found.sort(
         key=lambda item: [_ordered(item[0], channel) for channel in (by.facet, by.colour, by.style, ("moment",))]
     )
     made = tuple(_curve(key, by, marks, dense) for key, marks, dense in found)
-    return Family(made, by, *(_levels([key for key, _, _ in found], names) for names in by))
+    return CurveSet(made, by, *(_levels([key for key, _, _ in found], names) for names in by))
 
 
 def _curve(key: Mapping[str, Any], by: Channels, marks: tuple[BudgetMark, ...], dense: float | None) -> Curve:

@@ -13,7 +13,7 @@ import pandas as pd
 from analysis.records import frames
 from analysis.records.frames import Split
 from analysis.statistics import quantities, scoring
-from analysis.statistics.curves import Channels, Curve, Family, channels, family
+from analysis.statistics.curves import Channels, Curve, CurveSet, channels, family
 from analysis.statistics.moments import of_curves
 from analysis.statistics.quantities import COSTS, Quantity, X
 from pruneexp.errors import UserError
@@ -46,7 +46,7 @@ class Numbers(NamedTuple):
     metric: Metric
     x: str
     y: Quantity
-    family: Family
+    family: CurveSet
     hidden: tuple[str, ...]
 
     @property
