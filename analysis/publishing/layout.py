@@ -1,6 +1,6 @@
 """How wide the columns of a table are where it must not be wider than its page.
 
-Knows numbers only: the unit of a width is whatever the caller measures texts in.
+Knows numbers only: widths are in the unit in which the caller measures texts.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ def column_widths(needs: Sequence[ColumnNeed], room: float) -> tuple[float, ...]
 
 def _shared(lowest: Sequence[float], highest: Sequence[float], room: float) -> tuple[float, ...]:
     """Widths between two limits each; the widest columns give way first."""
+    if sum(highest) <= room:
+        return tuple(highest)
     widest = max(highest)
     for step in range(_STEPS, 0, -1):
         most = widest * step / _STEPS

@@ -5,14 +5,13 @@ Knows nothing of what the cells mean.
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import zip_longest
 
 from analysis.publishing.layout import Measured, column_need, column_widths
 from analysis.publishing.sheet import Cell, TableSheet
 
-_GAP = "  "
 _BOLD, _USUAL = "\033[1m", "\033[0m"
 
 
@@ -26,11 +25,10 @@ def plain(sheet: TableSheet, width: int, *, styled: bool = False) -> str:
         column_need(heading, cells, words=align == "l")
         for align, (heading, *cells) in zip(sheet.align, _measured(rows, styled), strict=True)
     ]
-    room = width - len(_GAP) * (len(needs) - 1)
-    widths = [max(1, int(one)) for one in column_widths(needs, room)]
-    lines = [line for row in rows for line in _lines(row, widths, sheet.align, styled)]
-    heading = len(_lines(rows[0], widths, sheet.align, styled))
-    lines.insert(heading, "-" * (sum(widths) + len(_GAP) * (len(widths) - 1)))
+    gap = 2 if sum(need.least for need in needs) + 2 * (len(needs) - 1) <= width else 1
+    widths = [max(1, int(one)) for one in column_widths(needs, width - gap * (len(needs) - 1))]
+    heading, *body = (_lines(row, widths, sheet.align, " " * gap, styled) for row in rows)
+    lines = [*heading, "-" * (sum(widths) + gap * (len(widths) - 1)), *itertools.chain(*body)]
     notes = [line for note in sheet.notes for line in textwrap.wrap(note, width, break_long_words=False)]
     title = textwrap.wrap(sheet.title, width, break_long_words=False)
     return "\n".join([*title, "", *lines, "", *notes]).rstrip() + "\n"
@@ -47,16 +45,16 @@ def _text(cell: Cell, styled: bool) -> str:
     return f"*{cell.text}*" if cell.bold and not styled else cell.text
 
 
-def _lines(row: Sequence[Cell], widths: Sequence[int], align: str, styled: bool) -> list[str]:
+def _lines(row: Sequence[Cell], widths: Sequence[int], align: str, gap: str, styled: bool) -> list[str]:
     """The lines that a row takes."""
     folded = [textwrap.wrap(_text(cell, styled), width, break_long_words=False, break_on_hyphens=False)
               for cell, width in zip(row, widths, strict=True)]  # fmt: skip
     lines = []
-    for texts in zip_longest(*folded, fillvalue=""):
+    for texts in itertools.zip_longest(*folded, fillvalue=""):
         padded = [_padded(text, *of) for text, of in zip(texts, zip(widths, align, strict=True), strict=True)]
         if styled:
             padded = [f"{_BOLD}{text}{_USUAL}" if cell.bold else text for text, cell in zip(padded, row, strict=True)]
-        lines.append(_GAP.join(padded).rstrip())
+        lines.append(gap.join(padded).rstrip())
     return lines
 
 

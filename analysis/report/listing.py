@@ -51,11 +51,12 @@ def listed(subject: Subject) -> RunList:
 def _named(
     rows: pd.DataFrame, shown: Sequence[str], told: Sequence[str], endings: Sequence[str]
 ) -> Iterator[tuple[str, str, str]]:
-    """Run id, experiment and name of each: what tells it apart, as far as that has a name; its ending and seed."""
+    """Run id, experiment and name of each: what tells it apart, as far as there are words for it; its ending and seed."""
     keys = selection.combinations(rows, [*shown, *told])
-    names = [*conditions.varying(keys, shown), *(name for name in conditions.telling(keys, told) if not hashed(name))]
+    names = [*conditions.varying(keys, shown), *conditions.telling(keys, told)]
     for row, ending in zip(rows.to_dict("records"), endings, strict=True):
-        key = {name: None if pd.isna(row[name]) else row[name] for name in names if row[name] != ""}
+        known = {name: None if pd.isna(row[name]) else row[name] for name in names if row[name] != ""}
+        key = {name: value for name, value in known.items() if not hashed(name) or " " in str(value)}
         trial = f"trial {row['trial']}" if row.get("trial", -1) >= 0 else ""
         parts = (conditions.words(key, key), trial, ending, f"seed {row['seed']}")
         yield str(row["run_id"]), str(row["experiment"]), ", ".join(filter(None, parts))

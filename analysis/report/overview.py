@@ -77,14 +77,15 @@ def _ranges(seeds: Sequence[int]) -> str:
 
 
 def _differing(subject: Subject) -> str:
-    """What differs between the curves, but for what has no name; the settings below tell that."""
+    """What differs between the curves, but for what there are no words for; the settings below tell that."""
     points = _of_curves(subject)
     if points.empty:
         return ""
     names = ("mode", *frames.CONDITIONS)
     keys = selection.combinations(points, names)
-    told = [name for name in conditions.telling(keys, names) if not conditions.hashed(name)]
-    return "; ".join(f"{name.replace('_', ' ')} ({_enumerated(_values(keys, name))})" for name in told)
+    told = {name: _values(keys, name) for name in conditions.telling(keys, names)}
+    worded = {name: values for name, values in told.items() if not conditions.hashed(name) or " " in values[0]}
+    return "; ".join(f"{name.replace('_', ' ')} ({_enumerated(values)})" for name, values in worded.items())
 
 
 def _values(keys: Sequence[dict[str, object]], name: str) -> list[str]:

@@ -102,11 +102,11 @@ def _mean(by_seed: Iterable[tuple[int, float]]) -> float:
 def _scores(rows: pd.DataFrame, moment: str, metric: Metric) -> SeedScores:
     """The scores at a moment of the points of one budget and curve, or of any points with the same dense networks."""
     columns = (f"val.{moment}.{metric.name}", f"test.{moment}.{metric.name}", f"test.{moment}.{TOP5.name}")
-    found = [
+    val, test, top5 = (
         tuple(sorted((int(seed), float(value)) for seed, value in rows[["seed", name]].dropna().to_numpy()))
         for name in columns
-    ]
-    return SeedScores(*found, runs=tuple(sorted(rows["run_id"])))
+    )
+    return SeedScores(val, test, top5, tuple(sorted(rows["run_id"])))
 
 
 def _references(points: pd.DataFrame, metric: Metric) -> list[SeedScores]:
@@ -159,7 +159,7 @@ def _certainty(
     base = means[:, : len(references)].max(axis=1)
     loss = epsilon if metric.unit == "%" else epsilon / 100.0 * np.abs(base)
     rates = np.array([one.rate for one in candidates])
-    chosen = choices.largest_allowed(rates, means[:, len(references) :], base - loss - _SLACK)
+    chosen = choices.largest_allowed(list(rates), means[:, len(references) :], base - loss - _SLACK)
     low, high = choices.interval(np.where(chosen >= 0, rates[chosen], 1.0))
     counts = Counter(map(int, chosen))
     nothing = counts.pop(-1, 0) / len(chosen)

@@ -138,7 +138,9 @@ def _kept(rows: pd.DataFrame, method: str, chosen: pd.DataFrame) -> MethodResult
         method=method,
         seeds=len(tried),
         points=(int(tried.min()), int(tried.max())) if len(tried) else (0, 0),
-        densities=tuple((int(seed), 100.0 * float(share)) for seed, share in chosen["density"].items()),
+        densities=tuple(
+            (int(seed), 100.0 * float(share)) for seed, share in zip(chosen["seed"], chosen["density"], strict=True)
+        ),
         val_change=_spread(chosen["val.change_after"]),
         test=_spread(chosen["test.after"].dropna()),
         study=None,

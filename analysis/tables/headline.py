@@ -165,7 +165,7 @@ def rows(made: Headline) -> Iterable[HeadlineRow]:
             p=change.p if change else None,
             p_equivalent=change.p_equivalent if change else None,
             margin=change.margin if change else None,
-            verdict=change.verdict if change else "",
+            verdict=change.verdict if change else "" if certain else "no verdict",
             conditions=joined(pruned.conditions) if pruned else "",
             paper_data=paper.dataset if paper else "",
             paper_reference_top1_error=paper.reference_top1 if paper else None,
@@ -192,12 +192,11 @@ def sheet(made: Headline) -> TableSheet:
     metric = made.metric
     of = "error, %" if metric == TOP1 else scoring.with_unit(metric, metric.title)
     change = f"Test change, {metric.change_unit}"
-    header = ("Network", "Source", f"Reference {of}", f"Pruned {of}", change, "Verdict", "Weights", "Kept",
-              "Rate")  # fmt: skip
+    header = ("Network", "Source", f"Reference {of}", f"Pruned {of}", change, "Verdict", "Weights kept", "Rate")
     lines = [line for network in made.networks for line in _lines(network, metric)]
     notes = (*_rules(made), *(note for network in made.networks for note in _notes(network, metric)))
     cost = f"with a loss of at most {made.epsilon:g} {metric.change_unit}" if made.epsilon else "without loss"
-    return TableSheet(f"Pruned {cost} (after Han et al. 2015, Table 1)", header, "llrrrlrrr", tuple(lines), notes)
+    return TableSheet(f"Pruned {cost} (after Han et al. 2015, Table 1)", header, "llrrrlrr", tuple(lines), notes)
 
 
 def _lines(network: HeadlineNetwork, metric: Metric) -> Iterator[tuple[Cell, ...]]:
@@ -210,21 +209,20 @@ def _lines(network: HeadlineNetwork, metric: Metric) -> Iterator[tuple[Cell, ...
         spread_text(reference),
         spread_text(_score(pruned.scores, metric) if pruned else None),
         scoring.with_interval(scoring.as_changes(change, metric)) if change else MISSING,
-        change.said() if change else "",
-        f"{network.weights:,}",
-        f"{pruned.kept:,.0f}" if pruned else MISSING,
+        change.said() if change else "" if choice.certainty else f"n = {reference.n}: no verdict",
+        (f"{pruned.kept:,.0f}" if pruned else MISSING) + f" of {network.weights:,}",
         (f"{pruned.rate:.1f}×" if pruned else MISSING) + rates,
     )
     if network.data == "imagenet" and metric == TOP1:
-        errors = _top5_error(choice.reference), _top5_error(pruned.scores) if pruned else None
-        yield _line("", "ours, top-5", *map(spread_text, errors), "", "", "", "", "")
+        top5 = _top5_error(choice.reference), _top5_error(pruned.scores) if pruned else None
+        yield _line("", "ours, top-5", *map(spread_text, top5), "", "", "", "")
     if paper:
-        counts = f"{paper.weights:,.0f}", f"{paper.kept:,.0f}", f"{paper.rate:g}×"
+        counts = f"{paper.kept:,.0f} of {paper.weights:,.0f}", f"{paper.rate:g}×"
         errors = f"{paper.reference_top1:.2f}", f"{paper.pruned_top1:.2f}"
         yield _line(f"{paper.name} on {paper.dataset}", "Han et al. 2015", *errors, "", "", *counts)
         if paper.reference_top5 is not None and paper.pruned_top5 is not None:
             errors = f"{paper.reference_top5:.2f}", f"{paper.pruned_top5:.2f}"
-            yield _line("", "Han et al. 2015, top-5", *errors, "", "", "", "", "")
+            yield _line("", "Han et al. 2015, top-5", *errors, "", "", "", "")
 
 
 def _line(*texts: str) -> tuple[Cell, ...]:

@@ -89,7 +89,8 @@ def measure(runs: Runs, numbers: Mapping[str, Sequence[Value]]) -> None:
         return
     from sqlalchemy import insert
 
-    now, found = int(time.time() * 1000), defaultdict(list)
+    now = int(time.time() * 1000)
+    found: dict[Any, list[dict[str, Any]]] = defaultdict(list)
     for run_id, values in numbers.items():
         _add_metrics(found, run_id, values, now)
     with connected(runs.uri) as connection:

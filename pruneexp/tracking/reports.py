@@ -60,16 +60,20 @@ class Reports:
 
     def _complete(self) -> None:
         """Add the changes to points of earlier versions, which have losses under other names."""
-        lacking: dict[str, list[Value]] = {}
-        for run in bulk.find(self._runs, _FINISHED, ("params", "metrics")):
-            if not any(map(schema.is_change, run.metrics)) and (logged := _logged(run)) is not None:
-                lacking[run.run_id] = [
+        lacking = {run.run_id for run in bulk.find(self._runs, _FINISHED, ("metrics",))
+                   if not any(map(schema.is_change, run.metrics))}  # fmt: skip
+        if not lacking:
+            return
+        numbers: dict[str, list[Value]] = {}
+        for _, logged in self._points(_FINISHED):
+            if logged.run_id in lacking:
+                numbers[logged.run_id] = [
                     Value(name, number)
                     for name, number in schema.derived(logged.point).items()
                     if schema.is_change(name) and math.isfinite(number)
                 ]
-        if any(lacking.values()):
-            bulk.measure(self._runs, lacking)
+        if any(numbers.values()):
+            bulk.measure(self._runs, numbers)
 
     def _renew(self, alike: Where, contest: str = "") -> tuple[int, Points]:
         """Make the summaries of points that meet a condition, and of one contest only: their number, and the points."""

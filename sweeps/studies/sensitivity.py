@@ -80,7 +80,8 @@ class Sensitivity:
 
     def _show(self, session: Session, scans: Sequence[Scan]) -> None:
         metric = scans[0].identity.primary
-        columns = ("layer", "kind", "weights", *(f"density at {_loss_text(metric, loss)}" for loss in _LOSSES))
+        losses = (f"density at {_loss_text(metric, loss)} on val" for loss in _LOSSES)
+        columns = ("layer", "kind", "weights", *losses)
         groups = dict.fromkeys(row.group for row in scans[0].rows)
         session.display.sheet(columns, [_row(scans, group) for group in groups])
         session.display.warn(session.job.overlooked)

@@ -50,7 +50,8 @@ def test_all_makes_every_figure_and_table(folder: Path, capsys: pytest.CaptureFi
     stems |= {"headline": table, "prune_vs_scratch": table}
     expected = {f"{stem}.{end}" for stem, ends in stems.items() for end in (*ends, "csv", "provenance.json")}
     assert set(_files(folder / "reports")) == expected
-    assert set(capsys.readouterr().out.split()) == {f"reports/{name}" for name in expected}
+    paths = {line for line in capsys.readouterr().out.splitlines() if line.startswith("reports/")}
+    assert paths == {f"reports/{name}" for name in expected}
 
 
 def test_made_twice_every_byte_is_the_same(folder: Path) -> None:
@@ -298,3 +299,21 @@ def test_what_is_unchanged_is_not_drawn_again(folder: Path) -> None:
     assert main(["tradeoff", "--tracking-uri", "more.db", "--no-copy"]) == 0
     assert "density=0.3" in picture.with_suffix(".csv").read_text()
     assert len(list((folder / ".pruneexp/analysis").iterdir())) == 1
+
+
+def test_tables_are_printed_for_a_terminal_also_where_nothing_is_made_anew(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["headline"]) == 0
+    said = capsys.readouterr().out
+    table, paths = said.split("reports/", 1)
+    assert table.startswith("Pruned without loss (after Han et al. 2015, Table 1)\n\nNetwork ")
+    assert "LeNet-5" in table
+    assert max(map(len, table.splitlines())) <= 80
+    assert not {"|", "\\", "<!--", "**", "lenet5"} & set(table.split())
+    assert paths.count("reports/") == 3
+    assert main(["headline"]) == 0
+    assert capsys.readouterr().out == said
+    assert main(["all"]) == 0
+    assert "Pruned and fine-tuned, against trained from scratch" in capsys.readouterr().out

@@ -56,6 +56,7 @@ def test_records_and_what_is_printed_say_what_is_not_pruned(tmp_path: Path, caps
     numbers = {name: round(run.data.metrics[name]) for name in ("weights_kept", "network_kept", "network_total")}
     beside = 12 + 36 + 12 + 24 + 24 + 4  # the scale, and biases of attention, the recurrent layer and the head
     assert numbers == {"weights_kept": 544 + 64, "network_kept": 544 + 64 + beside, "network_total": 1152 + beside}
+    assert run.data.metrics["test_examples"] == 102  # a fifth of 512, as the data set splits them
     assert run.data.metrics["flop_total"] > run.data.metrics["flop_dense"]  # attention's own products
 
 

@@ -74,7 +74,10 @@ def test_headings_are_folded_first_then_words_and_numbers_last() -> None:
 
 @given(needs, st.floats(1, 300))
 def test_widths_fit_where_the_longest_words_do(parts: list[tuple[list[float], bool]], room: float) -> None:
-    wanted = [ColumnNeed(*sorted(sizes), words) for sizes, words in parts]
+    wanted = []
+    for found, words in parts:
+        least, cells, whole = sorted(found)
+        wanted.append(ColumnNeed(least, cells, whole, words))
     widths = column_widths(wanted, room)
     assert all(need.least <= width <= need.whole for need, width in zip(wanted, widths, strict=True))
     if sum(need.least for need in wanted) <= room:

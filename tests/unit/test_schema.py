@@ -83,7 +83,7 @@ def test_what_earlier_records_lack_is_absent() -> None:
     scores = schema.flatten(schema.Scores(dense=score, after=score))
     flat = {**dict.fromkeys(COUNT_FIELDS, 10), **numbers, **flop, **{f"val.{name}": of for name, of in scores.items()}}
     old = schema.unflatten(schema.PointResult, flat)
-    assert old.flop_total is old.network_total is old.network_bytes_sparse is None
+    assert old.flop_total is old.network_total is old.network_bytes_sparse is old.test_examples is None
     assert schema.NETWORK_COMPRESSION not in schema.derived(dataclasses.replace(point(), result=old))
     new = dataclasses.replace(old, network_total=30, network_kept=12)
     assert schema.derived(dataclasses.replace(point(), result=new))[schema.NETWORK_COMPRESSION] == 2.5
