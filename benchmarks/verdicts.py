@@ -8,7 +8,7 @@ and MKL, which round in another order. Goal: no verdict turns into its opposite,
 both tables said that it is near the line. Exit status 1 where that fails.
 
 For each claim it prints the difference in every variant, and by how many of its standard errors it moved from the
-first: the measure by which ``inference.NEAR`` is chosen. Further overrides go to every sweep, and ``--folder`` keeps
+first: the measure by which ``inference.SURE`` is chosen. Further overrides go to every sweep, and ``--folder`` keeps
 what was computed, so that the same command goes on where it stopped. About 3 minutes for each variant on one core.
 """
 

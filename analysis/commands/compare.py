@@ -47,7 +47,7 @@ def run(given: argparse.Namespace) -> int:
     options.say_notes(notes)
     name = "-".join((TABLE.name, *(re.sub(r"[^\w.]+", "_", side) for side in (given.first, given.second))))
     told = chosen(TABLE.module(), given)
-    make(TABLE, name, points, told, given.out)
+    make(TABLE, name, points, {"first": given.first, "second": given.second, **told}, given.out)
     _draw(FIGURE._replace(name=name), points, TABLE.module().data(points, **told), given)
     return 0
 

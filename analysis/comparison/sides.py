@@ -61,10 +61,15 @@ def sides(asked: tuple[SideRequest, SideRequest], reading: Reading) -> tuple[pd.
     wanted = _experiments(named, known, reading)
     logged, notes = materials.read(reading.uri, wanted, ["points"], reading.copies)
     supply = Supply(logged, reading.conditions, reading.uri, f"experiment {', '.join(wanted)}")
-    rows = materials.with_sweeps(supply.chosen("points"), POINTS, reading.uri)
-    first, second = (_points(one, rows, reading) for one in named)
+    rows = supply.chosen("points")
+    if any("sweep" in (one.origin, *one.conditions) for one in named):
+        rows = materials.with_sweeps(rows, POINTS, reading.uri)
+    chosen = [_chosen(one, rows, reading) for one in named]
+    first, second = (selection.latest(selection.newer(found)).assign(**{SIDE: one.called})
+                     for one, found in zip(named, chosen, strict=True))  # fmt: skip
     _check_apart(asked, first, second)
-    return pd.concat([first, second], ignore_index=True), notes
+    repeated = _repeated(asked[0], chosen[0], first), _repeated(asked[1], chosen[1], second)
+    return pd.concat([first, second], ignore_index=True), (*notes, *filter(None, repeated))
 
 
 def _resolved(one: SideRequest, experiments: Sequence[str], uri: str) -> SideRequest:
@@ -95,13 +100,23 @@ def _experiments(named: Sequence[SideRequest], known: Sequence[str], reading: Re
     return list(dict.fromkeys(name for names in found for name in names))
 
 
-def _points(one: SideRequest, rows: pd.DataFrame, reading: Reading) -> pd.DataFrame:
-    origin = {one.origin: [one.name]} if one.name else {"experiment": list(reading.experiments)}
-    of_origin = rows[rows[next(iter(origin))].isin(next(iter(origin.values())))]
+def _chosen(one: SideRequest, rows: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+    """All points of a side, those that were recorded again included."""
+    origin, names = (one.origin, [one.name]) if one.name else ("experiment", list(reading.experiments))
+    of_origin = rows[rows[origin].isin(names)]
     if of_origin.empty:
         raise UserError(f"{one.called} has no finished point of a curve that meets the conditions of both sides.")
-    chosen = selection.where(of_origin, one.conditions)
-    return selection.latest(selection.newer(chosen)).assign(**{SIDE: one.called})
+    return selection.where(of_origin, one.conditions)
+
+
+def _repeated(one: SideRequest, found: pd.DataFrame, counted: pd.DataFrame) -> str:
+    left = len(found) - len(counted)
+    if not left:
+        return ""
+    return (
+        f"{left} of {len(found)} points of {one.called} are left out: they were logged again later, or by an earlier "
+        "version that said less of their settings"
+    )
 
 
 def _check_apart(asked: tuple[SideRequest, SideRequest], first: pd.DataFrame, second: pd.DataFrame) -> None:

@@ -42,8 +42,10 @@ FEWEST_SEEDS = 3
 POWER = 0.8
 #: More seeds than these are only said to be more.
 MOST = 100
-#: A verdict is near the line if the mean, moved by so many of its standard errors, has another.
-NEAR = 1.0
+#: A verdict is near the line if a repetition has it with a smaller chance.
+SURE = 0.9
+#: The same for a reader, below a table.
+NEAR_NOTE = "Near the line: of repetitions with other seeds, more than one in ten would give another verdict."
 
 #: What is worth nothing either way, on a test set of so many examples or more; wider on smaller ones.
 MARGIN, MARGIN_SMALL, LARGE = 0.5, 1.0, 5_000
@@ -57,8 +59,8 @@ class Comparison(NamedTuple):
     """Differences over ``n`` seeds, and what they amount to; numbers that ``n`` does not allow are absent.
 
     ``low`` and ``high`` are the 95 % interval of the mean. ``p`` is that of no difference; ``p_equivalent`` that of a
-    difference of ``margin`` or more, the smallest level whose interval lies within the margin. ``near`` says that a
-    small change would turn the verdict; ``family`` is how many comparisons it was corrected for.
+    difference of ``margin`` or more, the smallest level whose interval lies within the margin. ``family`` is how many
+    comparisons they were corrected for.
     """
 
     n: int
@@ -70,9 +72,27 @@ class Comparison(NamedTuple):
     p_equivalent: float | None
     margin: float
     verdict: Verdict
-    near: bool
     bounds: Bounds = "both"
     family: int = 1
+
+    @property
+    def repeated(self) -> float:
+        """The chance that other seeds would give this verdict, if mean and scatter are in truth as in these.
+
+        It is the reproducibility probability of Goodman (1992), for the verdicts of a table by Bonferroni's level.
+        """
+        if self.verdict == "no verdict" or not self.std:
+            return 1.0
+        equivalent = _power_of_equivalence(self, self.n, LEVEL / self.family)
+        if self.verdict in ("equivalent", "no worse"):
+            return equivalent
+        differs = _power_of_difference(self, self.n, LEVEL / self.family)
+        return 1.0 - differs - equivalent if self.verdict == "no evidence" else differs - equivalent
+
+    @property
+    def near(self) -> bool:
+        """Whether the verdict is near the line: what should not matter, such as another processor, might turn it."""
+        return self.repeated < SURE
 
     @property
     def seeds_needed(self) -> int | None:
@@ -110,11 +130,11 @@ def compare(differences: Sequence[float], margin: float, bounds: Bounds = "both"
     if not 0.0 < margin < math.inf:
         raise ValueError(f"a margin of equivalence is a positive number; got {margin}")
     of = spread(differences)
-    found = Comparison(of.n, of.mean, of.std, None, None, None, None, margin, "no verdict", False, bounds)
+    found = Comparison(of.n, of.mean, of.std, None, None, None, None, margin, "no verdict", bounds)
     if of.std is None:
         return found
     half = float(stats.t.ppf(1.0 - LEVEL / 2.0, of.n - 1)) * _standard_error(found)
-    tests = _tests(found, of.mean)
+    tests = _tests(found)
     found = found._replace(low=of.mean - half, high=of.mean + half, p=tests.difference, p_equivalent=tests.equivalence)
     (judged,) = holm([found])
     return judged
@@ -126,7 +146,7 @@ def holm(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
     Comparisons of fewer than three seeds count for nothing. What earlier calls corrected makes no difference.
     """
     judged = [one for one in comparisons if one.n >= FEWEST_SEEDS]
-    tests = [_tests(one, one.mean) for one in judged]
+    tests = [_tests(one) for one in judged]
     made = iter([_judged(one, place, tests) for place, one in enumerate(judged)])
     return tuple(next(made) if one.n >= FEWEST_SEEDS else one for one in comparisons)
 
@@ -167,43 +187,29 @@ def _standard_error(of: Comparison) -> float:
     return of.std / math.sqrt(of.n)
 
 
-def _tests(of: Comparison, mean: float) -> _Tests:
-    """The p values of these differences if their mean were another; of differences that are all the same, 0 or 1."""
+def _tests(of: Comparison) -> _Tests:
+    """The p values of both questions by themselves; of differences that are all the same, 0 or 1."""
     error = _standard_error(of)
-    inside = of.margin - abs(mean) if of.bounds == "both" else of.margin + mean
+    inside = of.margin - abs(of.mean) if of.bounds == "both" else of.margin + of.mean
     if error == 0.0:
-        return _Tests(float(mean == 0.0), float(inside <= 0.0))
-    difference, beyond = (2.0 * float(stats.t.sf(distance / error, of.n - 1)) for distance in (abs(mean), inside))
+        return _Tests(float(of.mean == 0.0), float(inside <= 0.0))
+    difference, beyond = (2.0 * float(stats.t.sf(each / error, of.n - 1)) for each in (abs(of.mean), inside))
     return _Tests(difference, min(1.0, beyond))
 
 
 def _judged(of: Comparison, place: int, family: Sequence[_Tests]) -> Comparison:
     """One of the comparisons of a table, with its p values and its verdict among all of them."""
     found = _corrected(family, place)
-    verdict = _verdict(of, of.mean, found)
-    shifts = (-NEAR * _standard_error(of), NEAR * _standard_error(of))
-    moved = {_moved(of, place, family, shift) for shift in shifts}
-    return of._replace(
-        p=found.difference,
-        p_equivalent=found.equivalence,
-        verdict=verdict,
-        near=moved != {verdict},
-        family=len(family),
-    )
+    verdict = _verdict(of, found)
+    return of._replace(p=found.difference, p_equivalent=found.equivalence, verdict=verdict, family=len(family))
 
 
-def _moved(of: Comparison, place: int, family: Sequence[_Tests], shift: float) -> Verdict:
-    """The verdict on one comparison, all others as they are, if its mean were another."""
-    mean = of.mean + shift
-    return _verdict(of, mean, _corrected([*family[:place], _tests(of, mean), *family[place + 1 :]], place))
-
-
-def _verdict(of: Comparison, mean: float, found: _Tests) -> Verdict:
+def _verdict(of: Comparison, found: _Tests) -> Verdict:
     """What corrected p values say; a difference that is surely smaller than the margin is an equivalence."""
     if found.equivalence < LEVEL:
         return "equivalent" if of.bounds == "both" else "no worse"
     if found.difference < LEVEL:
-        return "better" if mean > 0.0 else "worse"
+        return "better" if of.mean > 0.0 else "worse"
     return "no evidence"
 
 
@@ -243,4 +249,5 @@ def _power_of_equivalence(of: Comparison, n: int, level: float) -> float:
     assert of.std is not None
     limit, scale = float(stats.t.ppf(1.0 - level / 2.0, n - 1)), math.sqrt(n) / of.std
     distances = [of.margin + of.mean, of.margin - of.mean] if of.bounds == "both" else [of.margin + of.mean]
-    return 1.0 - sum(float(stats.nct.cdf(limit, n - 1, distance * scale)) for distance in distances)
+    passed = [float(stats.nct.sf(limit, n - 1, distance * scale)) for distance in distances]
+    return max(0.0, 1.0 - sum(1.0 - each for each in passed))

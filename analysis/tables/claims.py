@@ -204,8 +204,7 @@ def _notes(made: Claims) -> tuple[str, ...]:
     verdicts = (
         f"A claim holds, or does not hold, where the difference is clear of zero (t test, 5 %, Holm over the {judged} "
         f"verdicts of this table). Both sides are equivalent where it is surely within ±{_margins(made)}; 'free' holds "
-        "where a loss surely is. Near the line: one standard error more or less turns the verdict. Seeds needed: so "
-        "many in all would probably settle it."
+        f"where a loss surely is. {inference.NEAR_NOTE} Seeds needed: so many in all would probably settle it."
     )
     counted = (
         f"Not counted: densities at which both sides have lost more than {paired.worst_loss(made.metric):g} {unit} on "

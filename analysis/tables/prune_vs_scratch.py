@@ -296,5 +296,5 @@ def _on_verdicts(made: PruneVsScratch) -> str:
     return (
         f"Better, worse: paired by seed, t test, 5 %, Holm over the {len(judged)} comparisons of this table. "
         f"Equivalent: surely within ±{margins} {made.metric.change_unit}. In parentheses: so many seeds in all would "
-        "probably settle it. Near the line: one standard error more or less turns the verdict."
+        f"probably settle it. {inference.NEAR_NOTE}"
     )

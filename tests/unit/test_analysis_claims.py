@@ -10,6 +10,7 @@ import pytest
 
 from analysis.records import frames
 from analysis.statistics import selection
+from analysis.statistics.claimed import Tried
 from analysis.tables import claims
 from pruneexp.errors import UserError
 from pruneexp.schema import TradeoffPoint
@@ -54,7 +55,7 @@ def made_of(points: Sequence[LoggedPoint], **options: Any) -> claims.Claims:
     return claims.data(selection.latest(frames.frame(points)), **options)
 
 
-def tried(points: Sequence[LoggedPoint], **options: Any) -> dict[str, claims.Tried]:
+def tried(points: Sequence[LoggedPoint], **options: Any) -> dict[str, Tried]:
     return {one.claim: one for one in made_of(points, **options).tried}
 
 

@@ -33,7 +33,7 @@ class TestInterval:
 
     def test_of_one_seed_there_is_none(self) -> None:
         made = compare([3.0], 0.5)
-        assert made == Comparison(1, 3.0, None, None, None, None, None, 0.5, "no verdict", False)
+        assert made == Comparison(1, 3.0, None, None, None, None, None, 0.5, "no verdict")
 
     def test_two_seeds_have_an_interval_and_no_verdict(self) -> None:
         made = compare([10.0, 10.1], 0.5)
@@ -115,12 +115,31 @@ class TestTable:
 
 
 class TestNear:
-    def test_near_is_within_one_standard_error(self) -> None:
-        # the standard error is 1 / sqrt(3) = 0.58; alone, 2.48 is the least mean that is better
-        assert compare([1.5, 2.5, 3.5], 0.5).near  # 2.5 - 0.58 is not
-        assert not compare([2.5, 3.5, 4.5], 0.5).near  # 3.5 - 0.58 still is
-        assert compare([1.0, 2.0, 3.0], 0.5)[8:10] == ("no evidence", True)  # 2 + 0.58 would be
-        assert compare([0.0, 1.0, 2.0], 0.5)[8:10] == ("no evidence", False)
+    @pytest.mark.parametrize(
+        "differences",
+        [
+            (2.5, 3.5, 4.5, 3.0),
+            (0.4, 0.6, 0.5, 0.9),
+            (0.3, -0.1, 0.1, -0.2),
+            (0.5, 2.0, 0.9, 2.5),
+            (0.1, 2.0, -1.0, 0.5),
+        ],
+    )
+    def test_the_chance_of_the_same_verdict_is_that_of_repetitions(self, differences: tuple[float, ...]) -> None:
+        made = compare(differences, 0.7)
+        draws = np.random.default_rng(4).normal(made.mean, made.std or 0.0, size=(2_000, len(differences)))
+        same = np.mean([compare(each.tolist(), 0.7).verdict == made.verdict for each in draws])
+        assert made.repeated == pytest.approx(same, abs=0.04)
+        assert made.near == (made.repeated < 0.9)
+
+    def test_of_a_table_it_is_that_of_the_level_of_the_table(self) -> None:
+        alone = compare((2.5, 3.5, 4.5, 3.0), 0.5)
+        both = holm([alone, compare((2.5, 3.6, 4.5, 3.0), 0.5)])
+        assert both[0].repeated < alone.repeated
+
+    def test_seeds_that_agree_and_seeds_that_are_too_few_are_not_near(self) -> None:
+        assert not compare((1.0,) * 3, 0.5).near
+        assert not compare((1.0, 2.0), 0.5).near
 
 
 class TestSeedsNeeded:
@@ -155,7 +174,7 @@ class TestSeedsNeeded:
 
 def test_what_a_reader_is_told() -> None:
     assert compare([1.0, 2.0], 0.5).said() == "n = 2: no verdict"
-    assert compare([2.5, 3.5, 4.5], 0.5).said({"better": "holds"}) == "holds"
+    assert compare([3.4, 3.5, 3.6], 0.5).said({"better": "holds"}) == "holds"
     assert compare([1.0, 2.0, 3.0], 0.5).said({"better": "holds"}) == "no evidence, near the line"
 
 
