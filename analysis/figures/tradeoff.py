@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.drawing import axes as axis
 from analysis.drawing import ink, levels, panels
 from analysis.drawing.axes import Span
-from analysis.drawing.style import Line, page_width, panels_across, paper_line, type_size
+from analysis.drawing.style import FAINT, Line, page_width, panels_across, paper_line, type_size
 from analysis.names import display_name, display_subject
 from analysis.records.frames import Split
 from analysis.statistics import digitised, extents, scoring
@@ -203,6 +203,8 @@ def caption(made: Tradeoff) -> str:
             f"Crossed out: some of these networks give the same outputs for every {example}, or {outputs} that are not "
             "numbers."
         )
+    if found.lacking:
+        parts.append(f"{found.lacking} point{'s have' if found.lacking > 1 else ' has'} no such number: left out.")
     if found.hidden:
         others = " and ".join(display_name("mode", mode) for mode in found.hidden)
         parts.append(f"Mode {MODE} is shown; --color mode shows {others} beside it.")
@@ -257,8 +259,9 @@ def _panel(axes: Axes, made: Tradeoff, curves: Sequence[Curve]) -> None:
         axis.put_compression(axes, made.x)
     else:
         axis.put_numbers(axes, made.x)
-    for dense, colour in {curve.dense: look(made, curve).colour for curve in curves if curve.dense is not None}.items():
-        axes.axhline(dense, color=colour, linewidth=1.0, linestyle=(0, (1, 2)), zorder=1.0)
+    networks = {curve.dense: look(made, curve).colour for curve in curves if curve.dense is not None}
+    for dense, colour in networks.items():
+        ink.dotted(axes, dense, colour if len(networks) > 1 else FAINT)
     for paper in made.paper:
         thin = paper_line(*paper.look)
         axes.plot(*zip(*paper.marks, strict=True), color=thin.colour, alpha=0.4, linewidth=0.9,

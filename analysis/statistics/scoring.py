@@ -5,14 +5,16 @@ Knows the columns of records, and no figure or table.
 
 from __future__ import annotations
 
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 import pandas as pd
 
 from analysis.records import frames
-from analysis.statistics.inference import Comparison
 from pruneexp.errors import UserError
 from pruneexp.schema import TOP1, TOP5, Metric
+
+if TYPE_CHECKING:
+    from analysis.statistics.inference import Comparison  # which loads scipy: a second that figures do not need
 
 AUTO = "auto"
 #: A change in points or per cent, further than which no figure draws.
