@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "Two sides beside each other, point by point: experiments, sweeps, or what conditions choose."
 _SIDE = (
-    "a side: an experiment or a sweep by its name (experiment:NAME or sweep:NAME where it is both), conditions such as "
+    "a side: the name of an experiment or of a sweep (sweep:NAME where it is that of both), conditions such as "
     "reg=l1,schedule=one_shot, or a name and conditions, with commas between them"
 )
 TABLE = Publication("compare", "table", SUMMARY, place="analysis.comparison.table")
