@@ -1,6 +1,6 @@
 """How wide the columns of a table are where it must not be wider than its page.
 
-Knows numbers only: the unit of a width is whatever the caller measures texts in.
+Knows numbers only: widths are in the unit in which the caller measures texts.
 """
 
 from __future__ import annotations

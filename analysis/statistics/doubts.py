@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 
 import pandas as pd
 
+from analysis.names import display_name
 from analysis.records import frames
 from analysis.statistics import selection
 from analysis.statistics.conditions import text
@@ -46,6 +47,7 @@ def _named(rows: pd.DataFrame) -> Iterator[str]:
     for key, same in found[:MOST_NAMED]:
         budgets = ", ".join(budget_text(*budget.values()) for budget, _ in selection.groups(same, frames.BUDGET))
         points = f"{len(same)} point{'s' if len(same) > 1 else ''}"
-        yield f"{', '.join(map(text, key.values()))} at {budgets} ({points})"
+        named = ", ".join(display_name(name, text(value)) for name, value in key.items())
+        yield f"{named} at {budgets} ({points})"
     if len(found) > MOST_NAMED:
         yield f"and {len(rows) - sum(len(same) for _, same in found[:MOST_NAMED])} points more"

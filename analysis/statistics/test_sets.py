@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from analysis.names import display_name
 from analysis.statistics import inference, scoring, selection
 from pruneexp.schema import TOP1, TOP5, Metric
 
@@ -38,7 +39,8 @@ def note(rows: pd.DataFrame, metric: Metric, split: str) -> str:
         count, value = examples(same), float(same[f"test.dense.{metric.name}"].mean())
         if count is not None and value == value:
             half = inference.sampling_error(value, count)
-            said.append(f"by ±{half:.1f} points at {value:.1f} % on the {count:,} of {key['data']}")
+            of = f"{count:,} of {display_name('data', key['data'])}"
+            said.append(f"by ±{half:.1f} points at {value:.1f} % on the {of}")
     example, _ = scoring.words(metric)
     start = f"Other test {example}s would move every accuracy, with any number of seeds"
     return f"{start}: {', '.join(said)} (95 %); two networks less against each other." if said else ""

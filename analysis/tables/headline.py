@@ -165,7 +165,7 @@ def rows(made: Headline) -> Iterable[HeadlineRow]:
             p=change.p if change else None,
             p_equivalent=change.p_equivalent if change else None,
             margin=change.margin if change else None,
-            verdict=change.verdict if change else "",
+            verdict=change.verdict if change else "" if certain else "no verdict",
             conditions=joined(pruned.conditions) if pruned else "",
             paper_data=paper.dataset if paper else "",
             paper_reference_top1_error=paper.reference_top1 if paper else None,
@@ -209,7 +209,7 @@ def _lines(network: HeadlineNetwork, metric: Metric) -> Iterator[tuple[Cell, ...
         spread_text(reference),
         spread_text(_score(pruned.scores, metric) if pruned else None),
         scoring.with_interval(scoring.as_changes(change, metric)) if change else MISSING,
-        change.said() if change else "",
+        change.said() if change else "" if choice.certainty else f"n = {reference.n}: no verdict",
         (f"{pruned.kept:,.0f}" if pruned else MISSING) + f" of {network.weights:,}",
         (f"{pruned.rate:.1f}×" if pruned else MISSING) + rates,
     )

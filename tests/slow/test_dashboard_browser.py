@@ -99,7 +99,7 @@ def test_a_curve_is_described_by_its_table(page: Chrome, server: tuple[str, str,
     page.find_element(By.XPATH, "//*[text()='Show more']").click()
     waited(lambda: "val after" in text(page), "the table")
     _keep(page, "curve")
-    assert "accuracy loss" in text(page)
+    assert "val change" in text(page)
 
 
 def _fill(address: str, folder: Path) -> None:
