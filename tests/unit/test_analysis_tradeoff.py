@@ -217,6 +217,14 @@ class TestAxes:
         assert data(made).curves[-1].marks[0].y.mean == -1.0
         assert data(made, metric="top1").curves[-1].marks[0].y.mean == -2.0
 
+    def test_points_without_y_are_counted(self) -> None:
+        made = frame(logged(point(), point(density=0.5)))
+        made.loc[0, "val.after.loss"] = float("nan")
+        shown = tradeoff.data(made, y="val.after.loss")
+        assert "1 point has no such number: left out." in tradeoff.caption(shown)
+        assert sum(len(curve.marks) for curve in shown.curves) == 1
+        assert "left out" not in tradeoff.caption(tradeoff.data(made))
+
     def test_marks_outside_of_the_limits_are_counted(self) -> None:
         made = data(study(), xlim="0:85")
         assert "5 marks lie outside of --xlim or --ylim." in tradeoff.caption(made)  # those at 90 % of five curves
