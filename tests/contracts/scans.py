@@ -21,7 +21,7 @@ from pruneexp.schema import (
     Score,
     flatten,
 )
-from tests.contracts.points import PERPLEXITY, tracking_file
+from tests.contracts.points import PERPLEXITY, logged, point, tracking_file
 
 #: Accuracy changes in points, by density, of the layers of a network of one convolution and two linear layers.
 CHANGES: Mapping[str, Mapping[float, float]] = {
@@ -156,3 +156,15 @@ def _insert(connection: sqlite3.Connection, logged: LoggedScan, status: str, whe
     connection.execute("INSERT INTO tags VALUES (?, ?, ?)", (logged.run_id, KIND, "scan"))
     params = [(logged.run_id, key, str(value)) for key, value in flatten(logged.scan.identity).items()]
     connection.executemany("INSERT INTO params VALUES (?, ?, ?)", params)
+
+
+def study_file(path: Path) -> Path:
+    """A SQLite file with a small study: two modes, two seeds and two densities, and a scan of each seed."""
+    made = [
+        point(mode=mode, seed=seed, density=density, after=97.0 - 0.1 / density)
+        for mode in ("prune", "scratch_e")
+        for seed in (0, 1)
+        for density in (0.5, 0.1)
+    ]
+    tracking_file(path, logged(*made))
+    return scan_file(path, logged_scans(scan(), scan(seed=1)))
