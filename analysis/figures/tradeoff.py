@@ -105,7 +105,7 @@ def data(
     paper = digitised.tradeoffs(found.model, found.metric) if as_in_paper and (x, y) == ("pruned", CHANGE) else ()
     papers_own = bool(paper) and found.data == "imagenet"
     y_ends = extents.of_y(found.curves, found.y, limits("ylim", ylim), PAPER_Y if papers_own else None)
-    made = Tradeoff(found, as_in_paper, paper, _x_span(found, asked, papers_own), y_ends)
+    made = Tradeoff(found, as_in_paper, paper, _x_span(found, asked, paper), y_ends)
     if (xlim or ylim) and not any(
         extents.inside(made.x[:2], mark.x) and extents.inside(made.y, mark.y.mean)
         for curve in made.curves
@@ -123,9 +123,11 @@ def _is_as_in_paper(found: Numbers, asked: Asked) -> bool:
     return by_itself and set(looks) <= set(_ORDER) and len(set(looks)) == len(looks)
 
 
-def _x_span(found: Numbers, asked: Asked, papers_own: bool) -> Span:
+def _x_span(found: Numbers, asked: Asked, paper: Sequence[PaperTradeoff]) -> Span:
+    """The paper's axis in its own figure; else one on which all marks stand, the paper's included."""
     ends, values = limits("xlim", asked.xlim), [mark.x for curve in found.curves for mark in curve.marks]
-    if asked.x == "pruned" and papers_own and not asked.log_x:
+    values += [pruned for curve in paper for pruned, _ in curve.marks]
+    if paper and found.data == "imagenet" and not asked.log_x:
         left = min(PAPER_X[0], 10.0 * (min(values) // 10.0))
         return Span(*(ends or (left, PAPER_X[1])), "linear")
     scale: axis.Scale = "log" if asked.log_x else "linear"

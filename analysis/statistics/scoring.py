@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from analysis.statistics.inference import Comparison  # which loads scipy: a second that figures do not need
 
 AUTO = "auto"
-#: A change in points or per cent, further than which no figure draws.
-_FAR = 1e5
 
 
 def primary(rows: pd.DataFrame) -> Metric:
@@ -72,11 +70,6 @@ def gain(metric: Metric, change: pd.Series[float]) -> pd.Series[float]: ...
 def gain(metric: Metric, change: float | pd.Series[float]) -> float | pd.Series[float]:
     """A change, or each of many, positive where it is for the better; of values, the more the better they are."""
     return change if metric.direction == "maximize" else -change
-
-
-def drawn(change: float) -> float:
-    """Where a change stands in a figure, whose axis is far shorter: what has no limit must be drawn all the same."""
-    return max(-_FAR, min(_FAR, change))
 
 
 def worst(metric: Metric, by: float) -> str:
