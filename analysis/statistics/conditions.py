@@ -25,6 +25,8 @@ __all__ = [
     "words",
 ]
 
+#: The name of a choice that sets values which have names of their own.
+RECIPE = "train"
 #: What has no say in a network that has not been retrained yet.
 RETRAINING = ("retrain_scope", "retrain_epochs", "retrain_lr_factor", "retrain_schedule", "reg_retrain_strength")
 #: Conditions that are told only where the named ones do not decide them.
@@ -51,13 +53,17 @@ def varying(keys: Iterable[Mapping[str, Any]], names: Sequence[str]) -> tuple[st
 def telling(keys: Iterable[Mapping[str, Any]], names: Sequence[str]) -> tuple[str, ...]:
     """Those of ``names`` that a reader needs to tell ``keys`` apart: what has a name, and a hash only where none does.
 
-    What follows from others, as the strength of a penalty where each penalty has one, is left out.
+    What follows from others, as the strength of a penalty where each penalty has one, is left out, and so is the name
+    of a recipe where its values say as much.
     """
     found = list(keys)
     needed = [name for name in varying(found, names) if not hashed(name) and not _follows(name, found)]
     for name in (name for name in names if hashed(name)):
         if kinds(found, needed) < kinds(found, (*needed, name)):
             needed.append(name)
+    spoken = [name for name in needed if name != RECIPE]
+    if kinds(found, spoken) == kinds(found, needed):
+        needed = spoken
     return tuple(name for name in names if name in needed)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from analysis.records import frames
 from analysis.statistics import selection
-from analysis.statistics.conditions import RETRAINING, telling, texts, words
+from analysis.statistics.conditions import RETRAINING, kinds, telling, texts, words
 from pruneexp.summary.spread import Spread, spread
 
 _MOMENTS = ("before", "after", "rounds")
@@ -74,7 +74,7 @@ class CurveSet(NamedTuple):
 def channels(points: pd.DataFrame, conditions: Sequence[str], asked: Channels) -> Channels:
     """What is asked for, and of the other conditions those that a reader needs: the first as colour, the rest as style.
 
-    ``points`` are those of ``moments.of_curves``.
+    What follows from the colour is told with it. ``points`` are those of ``moments.of_curves``.
     """
     needed: list[str] = []
     for before in (False, True):
@@ -85,7 +85,16 @@ def channels(points: pd.DataFrame, conditions: Sequence[str], asked: Channels) -
     named = {name for channel in asked for name in channel}
     left = [name for name in conditions if name in needed and name not in named]
     colour = asked.colour or tuple(left[:1])
-    return Channels(colour, (*asked.style, *(name for name in left if name not in colour)), asked.facet)
+    retrained = points[points["moment"] != "before"]
+    keys = selection.combinations(points if retrained.empty else retrained, conditions)
+    follow = tuple(name for name in left if name not in colour and _is_decided(keys, colour, name))
+    rest = (name for name in left if name not in (*colour, *follow))
+    return Channels((*colour, *follow), (*asked.style, *rest), asked.facet)
+
+
+def _is_decided(keys: Sequence[Mapping[str, Any]], by: Sequence[str], name: str) -> bool:
+    """Whether keys that agree in ``by`` never differ in this name."""
+    return bool(by) and kinds(keys, by) == kinds(keys, (*by, name))
 
 
 def family(points: pd.DataFrame, conditions: Sequence[str], by: Channels) -> CurveSet:

@@ -155,11 +155,21 @@ class TestCurves:
         assert len({tradeoff.look(made, curve).colour for curve in made.curves}) == 12
 
     def test_a_column_of_the_frames_own_may_be_coloured_by(self) -> None:
-        sides = frame(logged(point(), point(reg="l1"))).assign(side=["ours", "theirs"])
+        sides = frame(logged(point(), point(seed=1))).assign(side=["ours", "theirs"])
         made = tradeoff.data(sides, color="side")
         assert made.numbers.family.colours == ("ours", "theirs")
         both = pd.concat([sides, sides.assign(side="the same")], ignore_index=True)
         assert tradeoff.data(both, color="side").numbers.family.colours == ("ours", "the same", "theirs")
+
+    def test_what_follows_from_the_colour_is_told_with_it(self) -> None:
+        points = [
+            point(train_lr=lr, warmup=warmup, reg=reg)
+            for lr, warmup in ((0.1, 0.0), (0.2, 0.5))
+            for reg in ("l1", "l2")
+        ]
+        made = data(logged(*points), color="train_lr").numbers.family
+        assert [level.count(",") for level in made.colours] == [1, 1]
+        assert len(made.styles) == 2
 
     def test_panels_are_values_of_a_column(self) -> None:
         made = data(study(), facet="schedule")
