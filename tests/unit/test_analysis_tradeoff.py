@@ -163,14 +163,12 @@ class TestCurves:
         assert tradeoff.data(both, color="side").numbers.family.colours == ("ours", "the same", "theirs")
 
     def test_what_follows_from_the_colour_is_told_with_it(self) -> None:
-        points = [
-            point(train_lr=lr, warmup=warmup, reg=reg)
-            for lr, warmup in ((0.1, 0.0), (0.2, 0.5))
-            for reg in ("l1", "l2")
-        ]
-        made = data(logged(*points), color="train_lr").numbers.family
-        assert [level.count(",") for level in made.colours] == [1, 1]
-        assert len(made.styles) == 2
+        chosen = (("random", "l1"), ("layer_std", "l2"))
+        points = [point(criterion=name, reg=reg, schedule=schedule)
+                  for name, reg in chosen for schedule in ("one_shot", "iterative")]  # fmt: skip
+        made = data(logged(*points), color="criterion").numbers.family
+        assert made.colours == ("layer_std, L2", "random, L1")
+        assert made.styles == ("iterative", "one-shot")
 
     def test_panels_are_values_of_a_column(self) -> None:
         made = data(study(), facet="schedule")
