@@ -57,7 +57,7 @@ def commands(plugins: Path | None) -> dict[str, AnalysisCommand]:
     made["compare"] = AnalysisCommand(compare.SUMMARY, compare.add_arguments, compare.run)
     everything = Making(list(known.values()))
     made["all"] = AnalysisCommand("every figure and table.", everything.add_arguments, everything.run)
-    reporting = Reporting(everything)
+    reporting = Reporting(list(known.values()))
     made["report"] = AnalysisCommand(SUMMARY, reporting.add_arguments, reporting.run)
     return made
 

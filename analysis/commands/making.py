@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.commands import options
-from analysis.publishing.catalogue import Publication, add_options, chosen
+from analysis.publishing.catalogue import Publication, add_options, chosen, makers
 from pruneexp.terminal import page_width
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ class Making:
     publications: Sequence[Publication]
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        add_options(parser.add_argument_group("options of this command"), [one.module() for one in self.publications])
+        functions = [function for one in self.publications for function in makers(one.module())]
+        add_options(parser.add_argument_group("options of this command"), functions)
 
     def run(self, given: argparse.Namespace) -> int:
         """Status 0 where something was made; else 2, and why is said."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.commands import options
-from analysis.commands.making import Making
-from analysis.publishing.catalogue import chosen
+from analysis.publishing.catalogue import Publication, add_options, chosen
 from analysis.records import DEFAULT_URI
 from pruneexp.errors import redact
 
@@ -20,12 +20,13 @@ FILE = "report.html"
 class Reporting:
     """The command that makes a page of all these figures and tables."""
 
-    everything: Making
+    publications: Sequence[Publication]
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--attach", action="store_true",
                             help="also put the page on the run of the sweep, where MLflow shows it")  # fmt: skip
-        self.everything.add_arguments(parser)
+        functions = [one.module().data for one in self.publications]  # a page has pictures of the widths it needs
+        add_options(parser.add_argument_group("options of this command"), functions)
 
     def run(self, given: argparse.Namespace) -> int:
         from analysis.publishing import materials, publish
@@ -38,9 +39,9 @@ class Reporting:
         options.say_notes(supply.remarks())
         shown = subject(supply)
         wanted = target(shown) if given.attach else None
-        told = {one.name: chosen(one.module(), given) for one in self.everything.publications}
+        told = {one.name: chosen(one.module(), given) for one in self.publications}
         makings = results.Makings(_shared(given), told)
-        text = page.written(shown, supply, self.everything.publications, makings)
+        text = page.written(shown, supply, self.publications, makings)
         print(*publish.write(given.out, {FILE: text.encode()}))
         if wanted is not None:
             print(f"on {wanted.name}: {attach(given.tracking_uri, *wanted[:3], FILE, text)}")

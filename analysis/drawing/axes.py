@@ -6,7 +6,7 @@ Knows matplotlib's axes and plain numbers, and nothing of the data.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from analysis.drawing import style
@@ -49,8 +49,7 @@ def put_x(axes: Axes, reach: Span) -> None:
     """Give an axis its scale, ends and ticks."""
     if reach.scale == "remaining":
         axes.set_xscale("function", functions=_FUNCTIONS)
-        axes.set_xticks(_within(reach, REMAINING), [f"{tick:g}" for tick in _within(reach, REMAINING)])
-        axes.minorticks_off()
+        _label(axes, reach, {tick: f"{tick:g}" for tick in REMAINING})
     elif reach.scale == "log":
         axes.set_xscale("log")
     axes.set_xlim(reach.low, reach.high)
@@ -83,14 +82,28 @@ def put_compression(axes: Axes, reach: Span) -> None:
     top = axes.twiny()
     put_x(top, reach)
     ticks = REMAINING[1:] if reach.scale == "remaining" else [100.0 * (1.0 - 1.0 / rate) for rate in RATES]
-    shown = _within(reach, ticks)
-    top.set_xticks(shown, [f"{100.0 / (100.0 - tick):.3g}×" for tick in shown])
-    top.minorticks_off()
+    _label(top, reach, {tick: f"{100.0 / (100.0 - tick):.3g}×" for tick in ticks})
     top.grid(visible=False)
     top.tick_params(colors=style.FAINT, labelsize="small", length=3.0)
     top.set_zorder(axes.get_zorder() - 1)
     for side in top.spines.values():
         side.set_visible(False)
+
+
+def _label(axes: Axes, reach: Span, ticks: Mapping[float, str]) -> None:
+    """Put texts at ticks, without those that would touch the text before them on a narrow panel."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    place = _remaining if reach.scale == "remaining" else float
+    inches = axes.get_position().width * figure.get_figwidth() / (place(reach.high) - place(reach.low))
+    em, free, shown = style.type_size() / 72.0, -math.inf, []
+    for tick in _within(reach, list(ticks)):
+        at, half = inches * place(tick), em * (0.3 * len(ticks[tick]) + 0.2)
+        if at - half >= free:
+            shown.append(tick)
+            free = at + half
+    axes.set_xticks(shown, [ticks[tick] for tick in shown])
+    axes.minorticks_off()
 
 
 def _within(reach: Span, ticks: Sequence[float]) -> list[float]:

@@ -72,6 +72,11 @@ def curve(axes: Axes, look: Line, x: Sequence[float], y: Sequence[float], markev
     axes.add_line(drawn(look, x, list(map(_near, y)), markevery=markevery))
 
 
+def dotted(axes: Axes, y: float, colour: str) -> None:
+    """A line across, at a value to compare with."""
+    axes.axhline(y, color=colour, linewidth=1.1 * type_size() / 9.0, linestyle=(0, (1, 2)), zorder=1.0)
+
+
 def at_edge(axes: Axes, look: Line, x: Sequence[float], share: float) -> None:
     """Triangles for what lies beyond the lower edge of the picture, at a share of its height."""
     axes.plot(x, [share] * len(x), linestyle="none", marker="v", markersize=4.0 * type_size() / 9.0, color=look.colour,

@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.drawing import axes as axis
 from analysis.drawing import ink, levels, panels
 from analysis.drawing.axes import Span
-from analysis.drawing.style import Line, page_width, panels_across, paper_line, type_size
+from analysis.drawing.style import FAINT, Line, page_width, panels_across, paper_line, type_size
 from analysis.names import display_name, display_subject
 from analysis.records.frames import Split
 from analysis.statistics import digitised, extents, scoring
@@ -105,7 +105,7 @@ def data(
     paper = digitised.tradeoffs(found.model, found.metric) if as_in_paper and (x, y) == ("pruned", CHANGE) else ()
     papers_own = bool(paper) and found.data == "imagenet"
     y_ends = extents.of_y(found.curves, found.y, limits("ylim", ylim), PAPER_Y if papers_own else None)
-    made = Tradeoff(found, as_in_paper, paper, _x_span(found, asked, papers_own), y_ends)
+    made = Tradeoff(found, as_in_paper, paper, _x_span(found, asked, paper), y_ends)
     if (xlim or ylim) and not any(
         extents.inside(made.x[:2], mark.x) and extents.inside(made.y, mark.y.mean)
         for curve in made.curves
@@ -123,9 +123,11 @@ def _is_as_in_paper(found: Numbers, asked: Asked) -> bool:
     return by_itself and set(looks) <= set(_ORDER) and len(set(looks)) == len(looks)
 
 
-def _x_span(found: Numbers, asked: Asked, papers_own: bool) -> Span:
+def _x_span(found: Numbers, asked: Asked, paper: Sequence[PaperTradeoff]) -> Span:
+    """The paper's axis in its own figure; else one on which all marks stand, the paper's included."""
     ends, values = limits("xlim", asked.xlim), [mark.x for curve in found.curves for mark in curve.marks]
-    if asked.x == "pruned" and papers_own and not asked.log_x:
+    values += [pruned for curve in paper for pruned, _ in curve.marks]
+    if paper and found.data == "imagenet" and not asked.log_x:
         left = min(PAPER_X[0], 10.0 * (min(values) // 10.0))
         return Span(*(ends or (left, PAPER_X[1])), "linear")
     scale: axis.Scale = "log" if asked.log_x else "linear"
@@ -203,6 +205,8 @@ def caption(made: Tradeoff) -> str:
             f"Crossed out: some of these networks give the same outputs for every {example}, or {outputs} that are not "
             "numbers."
         )
+    if found.lacking:
+        parts.append(f"{found.lacking} point{'s have' if found.lacking > 1 else ' has'} no such number: left out.")
     if found.hidden:
         others = " and ".join(display_name("mode", mode) for mode in found.hidden)
         parts.append(f"Mode {MODE} is shown; --color mode shows {others} beside it.")
@@ -257,8 +261,9 @@ def _panel(axes: Axes, made: Tradeoff, curves: Sequence[Curve]) -> None:
         axis.put_compression(axes, made.x)
     else:
         axis.put_numbers(axes, made.x)
-    for dense, colour in {curve.dense: look(made, curve).colour for curve in curves if curve.dense is not None}.items():
-        axes.axhline(dense, color=colour, linewidth=1.0, linestyle=(0, (1, 2)), zorder=1.0)
+    networks = {curve.dense: look(made, curve).colour for curve in curves if curve.dense is not None}
+    for dense, colour in networks.items():
+        ink.dotted(axes, dense, colour if len(networks) > 1 else FAINT)
     for paper in made.paper:
         thin = paper_line(*paper.look)
         axes.plot(*zip(*paper.marks, strict=True), color=thin.colour, alpha=0.4, linewidth=0.9,

@@ -126,12 +126,11 @@ def makers(module: ModuleType) -> tuple[Callable[..., Any], ...]:
     return (module.data, style.pictures) if hasattr(module, "draw") else (module.data,)
 
 
-def add_options(group: argparse._ArgumentGroup, modules: Iterable[ModuleType]) -> None:
+def add_options(group: argparse._ArgumentGroup, functions: Iterable[Callable[..., Any]]) -> None:
     """Give the command each option once; ``Annotated[Literal[...], help]`` becomes choices, a bool a flag."""
     found: dict[str, inspect.Parameter] = {}
-    for module in modules:
-        for maker in makers(module):
-            found = {**options(maker), **found}
+    for function in functions:
+        found = {**options(function), **found}
     for name, parameter in found.items():
         kind, text = typing.get_args(parameter.annotation)[:2]
         text = f"{text} (default: {parameter.default})" if parameter.default not in ("", False) else text

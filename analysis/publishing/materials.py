@@ -17,6 +17,7 @@ from analysis.publishing.catalogue import Material
 from analysis.records import frames, layer_frames, parents, scan_frames
 from analysis.records.runs import Logbook, LoggedScan
 from analysis.statistics import selection, settings
+from analysis.statistics.wording import hashed
 from pruneexp.errors import UserError, redact
 
 
@@ -92,7 +93,13 @@ class Supply:
             raise UserError(f"there is no {source.noun} in {self.place}: run `{source.command}` first.")
         if "sweep" in self.conditions:
             rows = with_sweeps(rows, source.kind, self.uri)
-        return selection.where(rows, self.conditions, source.kind)
+        worded = {column: values for column, values in self.conditions.items() if _are_words(column, values)}
+        others = {column: values for column, values in self.conditions.items() if column not in worded}
+        rows = selection.where(rows, others, source.kind)
+        if worded:
+            chosen = selection.where(in_words(rows, source.kind, self.uri), worded, source.kind)
+            rows = rows[rows["run_id"].isin(chosen["run_id"])].reset_index(drop=True)
+        return rows
 
     def counted(self, material: Material) -> pd.DataFrame:
         """What was chosen, and of what was logged again only the last; raises as ``chosen`` does.
@@ -131,6 +138,11 @@ class Supply:
                 )
             if single < new:
                 yield f"{new - single} of {new} {noun}s were logged again later and are left out"
+
+
+def _are_words(column: str, values: Sequence[str]) -> bool:
+    """Whether a condition names a hash by the words that are shown for it."""
+    return hashed(column) and any(" " in value for value in values)
 
 
 def in_words(rows: pd.DataFrame, kind: frames.Kind, uri: str) -> pd.DataFrame:

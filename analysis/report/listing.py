@@ -51,7 +51,7 @@ def listed(subject: Subject) -> RunList:
 def _named(
     rows: pd.DataFrame, shown: Sequence[str], told: Sequence[str], endings: Sequence[str]
 ) -> Iterator[tuple[str, str, str]]:
-    """Run id, experiment and name of each: what tells it apart, as far as there are words for it; its ending and seed."""
+    """Run id, experiment and name of each: what tells it apart, where there are words for it; ending and seed."""
     keys = selection.combinations(rows, [*shown, *told])
     names = [*conditions.varying(keys, shown), *conditions.telling(keys, told)]
     for row, ending in zip(rows.to_dict("records"), endings, strict=True):

@@ -11,7 +11,7 @@ import pandas as pd
 
 from analysis.drawing import style
 from analysis.names import display_subject
-from analysis.publishing import catalogue, publish
+from analysis.publishing import publish
 from analysis.publishing.catalogue import FOLDERS, Publication
 from analysis.publishing.materials import SOURCES, Supply
 from analysis.publishing.sheet import TableSheet
@@ -71,9 +71,7 @@ def _place(publication: Publication) -> tuple[int, int]:
 
 def _exhibit(publication: Publication, name: str, rows: pd.DataFrame, makings: Makings, runs: RunList) -> Exhibit:
     module = publication.module()
-    known = catalogue.options(module.data)
-    told = {name: value for name, value in makings.options[publication.name].items() if name in known}
-    made = module.data(rows, **told)
+    made = module.data(rows, **makings.options[publication.name])
     shown = list(module.rows(made))
     heading = _heading(publication, name, rows)
     figure = publication.kind == "figure"

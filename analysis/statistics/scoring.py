@@ -5,18 +5,18 @@ Knows the columns of records, and no figure or table.
 
 from __future__ import annotations
 
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 import pandas as pd
 
 from analysis.records import frames
-from analysis.statistics.inference import Comparison
 from pruneexp.errors import UserError
 from pruneexp.schema import TOP1, TOP5, Metric
 
+if TYPE_CHECKING:
+    from analysis.statistics.inference import Comparison  # which loads scipy: a second that figures do not need
+
 AUTO = "auto"
-#: A change in points or per cent, further than which no figure draws.
-_FAR = 1e5
 
 
 def primary(rows: pd.DataFrame) -> Metric:
@@ -75,11 +75,6 @@ def gain(metric: Metric, change: pd.Series[float]) -> pd.Series[float]: ...
 def gain(metric: Metric, change: float | pd.Series[float]) -> float | pd.Series[float]:
     """A change, or each of many, positive where it is for the better; of values, the more the better they are."""
     return change if metric.direction == "maximize" else -change
-
-
-def drawn(change: float) -> float:
-    """Where a change stands in a figure, whose axis is far shorter: what has no limit must be drawn all the same."""
-    return max(-_FAR, min(_FAR, change))
 
 
 def worst(metric: Metric, by: float) -> str:

@@ -39,7 +39,10 @@ class Asked(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """Everything that a trade-off shows of the records; ``hidden`` are the modes that are left out."""
+    """Everything that a trade-off shows of the records.
+
+    ``hidden`` are the modes that are left out, ``lacking`` counts the points that have no y.
+    """
 
     data: str
     model: str
@@ -48,6 +51,7 @@ class Numbers(NamedTuple):
     y: Quantity
     family: CurveSet
     hidden: tuple[str, ...]
+    lacking: int
 
     @property
     def curves(self) -> tuple[Curve, ...]:
@@ -79,7 +83,8 @@ def numbers(frame: pd.DataFrame, asked: Asked) -> Numbers:
         what = f"the number {y.name}" if y.measured is None else f"a {metric.title} on the {asked.split} split"
         raise UserError(f"no point of {model} on {dataset} has {what}.")
     made = family(moments, conditions, channels(moments, conditions, Channels(*by)))
-    return Numbers(dataset, model, metric, x[1], y, made, hidden)
+    lacking = int(points[[name for _, name in y.columns]].isna().all(axis=1).sum())
+    return Numbers(dataset, model, metric, x[1], y, made, hidden, lacking)
 
 
 def _of_modes(frame: pd.DataFrame, named: tuple[str, ...]) -> tuple[pd.DataFrame, tuple[str, ...]]:

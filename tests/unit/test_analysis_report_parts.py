@@ -99,6 +99,17 @@ def test_runs_are_numbered_and_told_apart() -> None:
     assert '<span id="run-14">14</span>' in table
 
 
+def test_a_hash_is_told_where_there_are_words_for_it() -> None:
+    made = [
+        with_settings(point(density=0.5), prune_settings=told, point_key=told) for told in ("677df645", "min keep 8")
+    ]
+    subject = Subject(frames.frame(logged(*made)), None, (), "mlflow.db")
+    assert {run.name for run in listing.listed(subject).runs} == {
+        "density=0.5, seed 0",
+        "min keep 8, density=0.5, seed 0",
+    }
+
+
 def test_what_was_run_is_told_in_sentences() -> None:
     subject = _subject()
     assert overview.title(subject) == "Pruning LeNet-5 on MNIST (5,000 digits)"

@@ -149,8 +149,9 @@ class TestStore:
         listed = capsys.readouterr().out.splitlines()[2:4]
         assert ["temperature 0.5" in listed[0], "temperature 2" in listed[1]] == [True, True]
 
-    def test_where_takes_the_hash_as_it_is_recorded(self, store: Path) -> None:
-        assert main(["tradeoff", "--where", "prune_settings=1a2b3c4d", "--tracking-uri", str(store)]) == 0
+    @pytest.mark.parametrize("told", ["1a2b3c4d", "temperature 0.5"])
+    def test_where_takes_the_words_and_the_hash(self, store: Path, told: str) -> None:
+        assert main(["tradeoff", "--where", f"prune_settings={told}", "--tracking-uri", str(store)]) == 0
         assert list(pd.read_csv("reports/tradeoff-mnist5k-lenet5.csv")["curve"]) == ["L2 w/ retrain"]
 
     @pytest.mark.usefixtures("store")
