@@ -192,6 +192,8 @@ def caption(made: Tradeoff) -> str:
     found, marks = made.numbers, [mark for curve in made.curves for mark in curve.marks]
     title = f"{found.y.title[0].upper()}{found.y.title[1:]}" if found.y.measured else f"The number {found.y.name}"
     parts = [f"{title}{_against(made)}."]
+    if found.x == COSTS["pruned"][1]:
+        parts.append("On top: compression.")
     fewest, most = seeds(made.curves)
     if most > 1:
         count = str(most) if fewest == most else f"{fewest} to {most}"

@@ -230,6 +230,8 @@ class TestAxes:
         below, top = tradeoff.draw(data(study())).axes
         assert [text.get_text() for text in below.get_xticklabels()] == ["0", "50", "80", "90"]
         assert [text.get_text() for text in top.get_xticklabels()] == ["2×", "5×", "10×"]
+        assert "On top: compression." in tradeoff.caption(data(study()))
+        assert "compression" not in tradeoff.caption(data(study(), x="bytes"))
         places = below.transData.transform([(tick, 0.0) for tick in (0.0, 90.0, 99.0)])[:, 0]
         assert places[1] - places[0] == pytest.approx(places[2] - places[1])  # a tenth of what is left, both times
 
