@@ -50,7 +50,7 @@ def test_it_is_a_notebook_of_format_4_without_outputs() -> None:
             assert (cell["outputs"], cell["execution_count"]) == ([], None)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_its_cells_run_in_order(tmp_path: Path) -> None:
     _run(tmp_path, "-m", "pruneexp", *WORDS)
     code = ["".join(cell["source"]) for cell in _cells() if cell["cell_type"] == "code"]
