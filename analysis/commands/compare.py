@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from analysis.commands import options
 from analysis.commands.making import make
-from analysis.publishing.catalogue import Publication, add_options, chosen
+from analysis.publishing.catalogue import Publication, add_options, chosen, makers
 from analysis.records import COPIES
 from pruneexp.errors import UserError
 
@@ -30,7 +30,8 @@ FIGURE = Publication("compare", "figure", SUMMARY, place="analysis.figures.trade
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("first", metavar="A", help=_SIDE)
     parser.add_argument("second", metavar="B", help="the other side; the table shows what it is ahead by")
-    add_options(parser.add_argument_group("options of this command"), [TABLE.module(), FIGURE.module()])
+    functions = [function for one in (TABLE, FIGURE) for function in makers(one.module())]
+    add_options(parser.add_argument_group("options of this command"), functions)
 
 
 def run(given: argparse.Namespace) -> int:
