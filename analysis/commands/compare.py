@@ -7,8 +7,8 @@ import re
 from typing import TYPE_CHECKING
 
 from analysis.commands import options
-from analysis.commands.making import make
-from analysis.publishing.catalogue import Publication, add_options, chosen, makers
+from analysis.commands.making import Making, make
+from analysis.publishing.catalogue import Publication, chosen
 from analysis.records import COPIES
 from pruneexp.errors import UserError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "Two sides beside each other, point by point: experiments, sweeps, or what conditions choose."
 _SIDE = (
-    "a side: an experiment or a sweep by its name (experiment:NAME or sweep:NAME where it is both), conditions such as "
+    "a side: the name of an experiment or of a sweep (sweep:NAME where it is that of both), conditions such as "
     "reg=l1,schedule=one_shot, or a name and conditions, with commas between them"
 )
 TABLE = Publication("compare", "table", SUMMARY, place="analysis.comparison.table")
@@ -30,8 +30,7 @@ FIGURE = Publication("compare", "figure", SUMMARY, place="analysis.figures.trade
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("first", metavar="A", help=_SIDE)
     parser.add_argument("second", metavar="B", help="the other side; the table shows what it is ahead by")
-    functions = [function for one in (TABLE, FIGURE) for function in makers(one.module())]
-    add_options(parser.add_argument_group("options of this command"), functions)
+    Making([TABLE, FIGURE]).add_arguments(parser)
 
 
 def run(given: argparse.Namespace) -> int:

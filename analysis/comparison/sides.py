@@ -23,7 +23,7 @@ SIDE = "side"
 
 
 class SideRequest(NamedTuple):
-    """One side as it was asked for: ``origin`` is "experiment", "sweep" or empty for either, of the ``name``.
+    """One side as it was asked for: ``origin`` is "experiment", "sweep", or empty for either, of the ``name``.
 
     Without a name it is the experiments that are read by default. ``called`` is how the user put it.
     """
@@ -73,23 +73,19 @@ def sides(asked: tuple[SideRequest, SideRequest], reading: Reading) -> tuple[pd.
 
 
 def _resolved(one: SideRequest, experiments: Sequence[str], uri: str) -> SideRequest:
-    """A side whose name is known to be that of an experiment or of a sweep."""
+    """A side whose name is known to be that of an experiment, which comes first, or of a sweep."""
     if not one.name:
         return one
-    sweeps = sorted(set(records.sweeps(uri, POINTS.name, experiments).values())) if one.origin != "experiment" else []
-    names = {"experiment": experiments, "sweep": sweeps}
-    found = [origin for origin in (one.origin and [one.origin]) or names if one.name in names[origin]]
-    if len(found) > 1:
-        raise UserError(
-            f"{one.name} is both an experiment and a sweep: write experiment:{one.name} or sweep:{one.name}."
-        )
-    if not found:
-        known = [*names[one.origin]] if one.origin else [*experiments, *sweeps]
-        noun = one.origin or "experiment or sweep"
-        raise UserError(
-            f"{redact(uri)} has no {noun} {one.name!r}{guess(one.name, known)}; it has {', '.join(known) or 'none'}."
-        )
-    return one._replace(origin=found[0])
+    if one.origin != "sweep" and one.name in experiments:
+        return one._replace(origin="experiment")
+    sweeps = sorted(set(records.sweeps(uri, POINTS.name, experiments).values()))
+    if one.origin != "experiment" and one.name in sweeps:
+        return one._replace(origin="sweep")
+    known = {"experiment": list(experiments), "sweep": sweeps}.get(one.origin, [*experiments, *sweeps])
+    raise UserError(
+        f"{redact(uri)} has no {one.origin or 'experiment or sweep'} {one.name!r}{guess(one.name, known)}; it has "
+        f"{', '.join(known) or 'none'}."
+    )
 
 
 def _experiments(named: Sequence[SideRequest], known: Sequence[str], reading: Reading) -> list[str]:

@@ -58,6 +58,11 @@ def values_of(metric: Metric) -> str:
     return "accuracies" if metric in (TOP1, TOP5) else f"values of {metric.name}"
 
 
+def amount(metric: Metric, value: float) -> str:
+    """So much of a change: ``1 point``, ``0.5 points``, ``2 %``."""
+    return f"{value:g} {'point' if value == 1.0 and metric.change_unit == 'points' else metric.change_unit}"
+
+
 def bound(metric: Metric, loss: float) -> str:
     """How far a value may be from another one: ``at most 0.5 points below``, ``at most 2 % above``."""
     return f"at most {loss:g} {metric.change_unit} {'below' if metric.direction == 'maximize' else 'above'}"

@@ -215,7 +215,7 @@ def _notes(made: Claims) -> tuple[str, ...]:
 
 def _margins(made: Claims) -> str:
     margins = {display_name("data", one.data): one.difference.margin for one in made.tried}
-    unit = made.metric.change_unit
-    if len(set(margins.values())) == 1:
-        return f"{next(iter(margins.values())):g} {unit}"
-    return ", ".join(f"{margin:g} {unit} on {data}" for data, margin in margins.items())
+    amounts = {data: scoring.amount(made.metric, margin) for data, margin in margins.items()}
+    if len(set(amounts.values())) == 1:
+        return next(iter(amounts.values()))
+    return ", ".join(f"{amount} on {data}" for data, amount in amounts.items())

@@ -292,9 +292,9 @@ def _on_verdicts(made: PruneVsScratch) -> str:
     judged = [of for entry in made.entries for _, of in entry.against if of.verdict != "no verdict"]
     if not judged:
         return "There is no verdict on fewer than three seeds that two columns share."
-    margins = " or ".join(f"{margin:g}" for margin in sorted({of.margin for of in judged}))
+    margins = " or ".join(scoring.amount(made.metric, margin) for margin in sorted({of.margin for of in judged}))
     return (
         f"Better, worse: paired by seed, t test, 5 %, Holm over the {len(judged)} comparisons of this table. "
-        f"Equivalent: surely within ±{margins} {made.metric.change_unit}. In parentheses: so many seeds in all would "
+        f"Equivalent: surely within ±{margins}. In parentheses: so many seeds in all would "
         f"probably settle it. {inference.NEAR_NOTE}"
     )

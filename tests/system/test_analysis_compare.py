@@ -78,6 +78,15 @@ def test_two_experiments(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
     )
 
 
+def test_a_name_is_that_of_an_experiment_first(folder: Path) -> None:
+    assert main(["compare", "reg=l1", "other", "--where", "seed=0"]) == 0
+    assert [row["second_n"] for row in _rows(folder)] == ["1", "1", "1"]
+    assert len(_rows(folder)[2]["runs"].split()) == 4
+    assert main(["compare", "reg=l1", "sweep:other", "--out", "sweep"]) == 0  # two points, of one seed
+    with Path("sweep/compare-reg_l1-sweep_other.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["second_n"] for row in csv.DictReader(file)] == ["1", "1", "1"]
+
+
 def test_files_and_where_they_come_from(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "reg=l1", "reg=l2"]) == 0
     stem = "reports/compare-reg_l1-reg_l2"
@@ -137,7 +146,6 @@ def test_of_two_networks_there_is_a_table_and_no_figure(folder: Path, capsys: py
         ),
         (["experiment:early", "reg=l2"], "has no experiment 'early'; it has other, pruneexp."),
         (["sweep:pruneexp", "reg=l2"], "has no sweep 'pruneexp'; it has early, late, other."),
-        (["other", "reg=l2"], "other is both an experiment and a sweep: write experiment:other or sweep:other."),
         (["budget.value=0.5", "budget.value=0.1"], "the sides share no point: no budget is that of both of two curves"),
         (["reg=l1", "reg=l2", "--where", "model=lenet"], "no point has model=lenet (did you mean lenet5?)"),
         (["reg=l1", "reg=l2", "--margin=-1"], "--margin=-1: a margin of equivalence is a number above 0."),

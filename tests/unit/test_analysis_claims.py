@@ -151,6 +151,7 @@ def test_the_margin_is_that_of_the_test_set() -> None:
                         for row in study()])  # fmt: skip
 
     assert [made.tried[0].difference.margin for made in map(of, (None, 10_000, 1_000))] == [0.5, 0.5, 1.0]
+    assert "surely within ±1 point;" in claims.sheet(of(1_000)).notes[1]
     last = claims.sheet(of(1_000)).notes[-1]
     assert last.startswith("Other test images would move every accuracy, with any number of seeds: by ±1.1 points ")
     assert "(95 %)" in last

@@ -56,7 +56,7 @@ def test_what_is_better_than_every_other_column_is_bold() -> None:
     assert [cell for row in rows for cell in row if cell.bold] == [Cell("96.00 ± 1.00", bold=True)]
 
 
-@pytest.mark.parametrize("ahead", [(0.3, 0.4, 0.5), (-2.0, 0.5, 3.0)])  # within the margin; within the scatter
+@pytest.mark.parametrize("ahead", [(0.1, 0.15, 0.2), (-2.0, 0.5, 3.0)])  # within the margin; within the scatter
 def test_the_best_mean_is_not_bold_where_it_may_be_chance(ahead: tuple[float, ...]) -> None:
     points = [point(mode=mode, seed=seed, after=96.0 + off * (mode == "scratch_e")) for seed, off in enumerate(ahead)
               for mode in ("prune", "scratch_e")]  # fmt: skip

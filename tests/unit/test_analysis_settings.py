@@ -119,7 +119,7 @@ class TestClaims:
         assert {tried.claim[:9] for tried in claims.data(frame(*points)).tried} == {"iterative"}
 
     def test_more_pairs_than_can_be_read_are_for_the_reader_to_choose_from(self, tmp_path: Path) -> None:
-        many = [under(1e-5 * number, reg=reg) for number in range(1, 7) for reg in ("l1", "l2")]
+        many = [under(1e-5 * number, reg=reg, before=95.0) for number in range(1, 7) for reg in ("l1", "l2")]
         with pytest.raises(UserError, match=r"on 36 pairs of curves .* choose with --where by reg_strength\."):
             claims.data(frame(*many))
         chosen = selection.where(frame(*many), {"reg_strength": ["1e-5", "6e-5"]})

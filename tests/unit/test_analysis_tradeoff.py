@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from analysis.drawing import axes as axis
 from analysis.figures import tradeoff
 from analysis.records import frames
 from analysis.statistics import selection
@@ -216,6 +217,30 @@ class TestAxes:
         assert data(made).numbers.metric == TOP5
         assert data(made).curves[-1].marks[0].y.mean == -1.0
         assert data(made, metric="top1").curves[-1].marks[0].y.mean == -2.0
+
+    def test_ticks_stand_where_compression_is_a_round_number(self) -> None:
+        below, top = tradeoff.draw(data(study())).axes
+        assert [text.get_text() for text in below.get_xticklabels()] == ["0", "50", "80", "90"]
+        assert [text.get_text() for text in top.get_xticklabels()] == ["2×", "5×", "10×"]
+        places = below.transData.transform([(tick, 0.0) for tick in (0.0, 90.0, 99.0)])[:, 0]
+        assert places[1] - places[0] == pytest.approx(places[2] - places[1])  # a tenth of what is left, both times
+
+    def test_ticks_that_would_touch_are_left_out_on_narrow_panels(self) -> None:
+        points = logged(*(point(criterion=name, density=density)
+                          for name in ("layer_std", "random", "own") for density in (0.5, 0.01)))  # fmt: skip
+        wide, *_ = tradeoff.draw(data(points)).axes
+        narrow, *_ = tradeoff.draw(data(points, facet="criterion")).axes
+        texts = [[text.get_text() for text in axes.get_xticklabels()] for axes in (wide, narrow)]
+        assert texts[0] == ["0", "50", "80", "90", "95", "97.5", "99"]
+        assert set(texts[1]) < set(texts[0])
+        assert {"0", "50", "99"} <= set(texts[1])
+
+    @pytest.mark.parametrize(
+        ("low", "high", "ticks"),
+        [(1e3, 1e6, [1e3, 1e4, 1e5, 1e6]), (9e5, 6e6, [1e6, 2e6, 5e6]), (5.5e5, 1.6e6, [6e5, 8e5, 1e6, 1.5e6])],
+    )
+    def test_logarithmic_ticks_are_round_and_at_least_three(self, low: float, high: float, ticks: list[float]) -> None:
+        assert axis._decimal(axis.Span(low, high, "log")) == pytest.approx(ticks)
 
     def test_points_without_y_are_counted(self) -> None:
         made = frame(logged(point(), point(density=0.5)))
