@@ -101,7 +101,8 @@ def _settings(subject: Subject) -> list[Chapter]:
 def _compared(found: Compared, of: str) -> list[Html]:
     """What differs, and below it, folded away, what is common."""
     summary = f"What {of} have in common (number of keys: {len(found.common)})"
-    return [settings.differing(found, of), markup.folded(summary, settings.common(found, of))]
+    common = [markup.folded(summary, settings.common(found, of))] if found.common else []
+    return [settings.differing(found, of), *common]
 
 
 def _nouns(subject: Subject) -> str:

@@ -47,8 +47,14 @@ class Makings(NamedTuple):
         return self._command("report", {name: value for own in self.options.values() for name, value in own.items()})
 
     def _command(self, name: str, options: Mapping[str, Any]) -> str:
-        own = [word for option, value in options.items() for word in (f"--{option.replace('_', '-')}", str(value))]
+        own = [word for option, value in options.items() for word in _words(option, value)]
         return shlex.join(["python", "-m", "analysis", name, *own, *self.shared])
+
+
+def _words(option: str, value: Any) -> tuple[str, ...]:
+    """An option as it is given: a flag alone, anything else with its value."""
+    flag = f"--{option.replace('_', '-')}"
+    return (flag,) if value is True else (flag, str(value))
 
 
 def exhibits(

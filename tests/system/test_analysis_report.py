@@ -122,11 +122,12 @@ def test_made_twice_every_byte_is_the_same(folder: Path) -> None:
 
 
 def test_options_and_conditions_are_those_of_the_commands_shown(folder: Path) -> None:
-    assert main(["report", "--where", "reg=l2", "--split", "val", "--experiment", "pruneexp"]) == 0
+    assert main(["report", "--where", "reg=l2", "--split", "val", "--log-x", "--experiment", "pruneexp"]) == 0
     page = _page(folder)
-    asked = "--split val --experiment pruneexp --where reg=l2"
-    assert f"Made of 4 runs (1–4 of the list) by python -m analysis tradeoff {asked}" in page.text
-    assert f"Made by python -m analysis report {asked}." in page.text
+    asked = "--experiment pruneexp --where reg=l2"
+    assert f"Made of 4 runs (1–4 of the list) by python -m analysis headline {asked}" in page.text
+    assert f"by python -m analysis tradeoff --split val --log-x {asked}" in page.text
+    assert f"Made by python -m analysis report --split val --log-x {asked}." in page.text
 
 
 def test_figures_and_tables_of_a_user_are_on_it(folder: Path) -> None:
