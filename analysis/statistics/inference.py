@@ -1,7 +1,7 @@
 """What differences between networks amount to: intervals, p values, and verdicts on them, paired by seed.
 
-Every interval and every p value of this project is computed here. Knows plain numbers only: neither records nor what
-is made of them.
+Every p value of this project and every interval of a mean is computed here; what other seeds would have chosen is for
+``choices``. Knows plain numbers only: neither records nor what is made of them.
 
 A comparison has one difference per seed, as a gain: positive is for the better. The differences of independent seeds
 are taken for normal, so that ``mean ± t(n - 1) std / sqrt(n)`` covers their expectation in 95 of 100 repetitions

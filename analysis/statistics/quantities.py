@@ -104,7 +104,7 @@ def column(rows: pd.DataFrame, option: str, name: str, more: tuple[str, ...] = (
         UserError: there is no such column.
     """
     own = [each for each in rows.columns if each not in _OURS and not pd.api.types.is_numeric_dtype(rows[each])]
-    known = [*frames.POINTS.identity, "experiment", *more, *own]
+    known = list(dict.fromkeys((*frames.POINTS.identity, "experiment", *more, *own)))
     if name not in known:
         differing = [each for each in known if each in rows and rows[each].nunique(dropna=False) > 1]
         told = f"; these points differ in {', '.join(differing) or 'nothing'}"

@@ -65,7 +65,7 @@ def amount(metric: Metric, value: float) -> str:
 
 def bound(metric: Metric, loss: float) -> str:
     """How far a value may be from another one: ``at most 0.5 points below``, ``at most 2 % above``."""
-    return f"at most {loss:g} {metric.change_unit} {'below' if metric.direction == 'maximize' else 'above'}"
+    return f"at most {amount(metric, loss)} {'below' if metric.direction == 'maximize' else 'above'}"
 
 
 @overload

@@ -195,7 +195,7 @@ def sheet(made: Headline) -> TableSheet:
     header = ("Network", "Source", f"Reference {of}", f"Pruned {of}", change, "Verdict", "Weights kept", "Rate")
     lines = [line for network in made.networks for line in _lines(network, metric)]
     notes = (*_rules(made), *(note for network in made.networks for note in _notes(network, metric)))
-    cost = f"with a loss of at most {made.epsilon:g} {metric.change_unit}" if made.epsilon else "without loss"
+    cost = f"with a loss of at most {scoring.amount(metric, made.epsilon)}" if made.epsilon else "without loss"
     return TableSheet(f"Pruned {cost} (after Han et al. 2015, Table 1)", header, "llrrrlrr", tuple(lines), notes)
 
 
@@ -244,7 +244,7 @@ def _rules(made: Headline) -> Iterator[str]:
         yield (
             f"Test change: {metric.word} of the pruned network less that of the reference, paired by seed, with its "
             "95 % interval; no worse where it surely loses less than "
-            f"{' or '.join(f'{one:g}' for one in margins)} {metric.change_unit} (t test, 5 %, Holm over the table)."
+            f"{' or '.join(scoring.amount(metric, one) for one in margins)} (t test, 5 %, Holm over the table)."
         )
     if any(one.choice.certainty for one in made.networks):
         yield "Rate: with the interval that holds 95 % of the rates that the same rule would choose with other seeds."
