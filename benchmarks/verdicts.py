@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 from analysis import records
 from analysis.records import frames
-from analysis.statistics import selection
+from analysis.statistics import scoring, selection
 from analysis.statistics.claimed import Tried
 from analysis.tables import claims
 
@@ -59,8 +59,8 @@ VARIANTS = (
 )
 
 
-def tried(variant: Variant, folder: Path, seeds: int, overrides: Sequence[str]) -> tuple[Tried, ...]:
-    """The claims on the demo of one variant, which is computed first."""
+def tried(variant: Variant, folder: Path, seeds: int, overrides: Sequence[str]) -> dict[tuple[str, str], Tried]:
+    """The claims on the demo of one variant, which is computed first, by their texts and settings."""
     store, uri = folder / variant.name, f"sqlite:///{folder / variant.name}.db"
     for arm in ARMS:
         command = [sys.executable, "-m", "pruneexp", *variant.options, "experiment=demo", *arm]
@@ -69,7 +69,8 @@ def tried(variant: Variant, folder: Path, seeds: int, overrides: Sequence[str]) 
         environment = {**os.environ, "OMP_NUM_THREADS": "1", **variant.environment}
         subprocess.run([*command, *variant.overrides, *overrides], check=True, env=environment, stdout=sys.stderr)
     read = records.tabled(uri, [variant.name], None)
-    return claims.data(selection.latest(frames.frame(read.records))).tried
+    made = claims.data(selection.latest(frames.frame(read.records)))
+    return {(one.claim, one.settings): one for one in made.tried}
 
 
 def judged(first: Tried, other: Tried) -> bool:
@@ -79,7 +80,7 @@ def judged(first: Tried, other: Tried) -> bool:
     kept = {one.verdict, two.verdict} not in OPPOSITE and (not turned or near)
     error = (one.std or 0.0) / math.sqrt(one.n)
     moved = abs(two.mean - one.mean) / error if error else 0.0
-    said = f"{two.mean:+.2f} [{two.low or math.nan:+.2f}, {two.high or math.nan:+.2f}], {two.said(claims.VERDICTS)}"
+    said = f"{scoring.with_interval(two)}, {two.said(claims.VERDICTS)}"
     print(f"    {said}; moved by {moved:.2f} standard errors{'' if kept else ': THE VERDICT TURNED'}")
     return kept
 
@@ -97,11 +98,14 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         found = {one.name: tried(one, folder, given.seeds, given.overrides) for one in chosen}
     kept = True
-    for number, claim in enumerate(found[VARIANTS[0].name]):
-        print(claim.claim)
+    for place in found[VARIANTS[0].name]:
+        print(": ".join(filter(None, place)))
         for name, made in found.items():
             print(f"  {name}")
-            kept = judged(claim, made[number]) and kept
+            if place not in made:
+                print("    not tried: no density counts")
+                continue
+            kept = judged(found[VARIANTS[0].name][place], made[place]) and kept
     print("every verdict held" if kept else "a verdict turned")
     return 0 if kept else 1
 
