@@ -63,6 +63,8 @@ def test_a_misspelt_command_is_told_the_nearest(capsys: pytest.CaptureFixture[st
     ("words", "told"),
     [
         (["all", "--tracking-uri", "sqlite:///none.db"], "none.db not found in"),
+        (["list", "--tracking-uri", ""], "--tracking-uri '' is neither a database"),
+        (["list", "--tracking-uri", "."], "nor the address of a server, such as http://127.0.0.1:5000 (did you mean"),
         (["all", "--experiment", "study"], "has no experiment 'study'; it has pruneexp"),
         (["all", "--experiment", "prunexp"], "has no experiment 'prunexp' (did you mean pruneexp?); it has pruneexp"),
         (
@@ -89,7 +91,9 @@ def test_a_mistake_is_one_sentence(
     assert told in said.err
 
 
-@pytest.mark.parametrize("words", [[], ["tradeof"], ["tradeoff", "--split", "train"], ["list", "--split", "val"]])
+@pytest.mark.parametrize(
+    "words", [[], ["tradeof"], ["tradeoff", "--split", "train"], ["list", "--split", "val"], ["list", "--where"]]
+)
 def test_a_wrong_command_line_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(words)
