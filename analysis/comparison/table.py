@@ -165,10 +165,10 @@ def _notes(made: TwoSides, names: Sequence[str]) -> tuple[str, ...]:
             "Of a mean over budgets, one number counts for each seed."
         )
     if several := sum(one.n >= inference.FEWEST_SEEDS for one in judged):
-        margins = " and ".join(f"±{margin:g}" for margin in sorted({one.margin for one in judged}))
+        margins = " or ".join(scoring.amount(made.metric, margin) for margin in sorted({one.margin for one in judged}))
         notes.append(
             f"One side is better where the difference is clear of zero (t test, 5 %, Holm over the {several} verdicts "
-            f"of this table), and both are equivalent where it is surely within {margins} {unit}. Near the line: one "
+            f"of this table), and both are equivalent where it is surely within ±{margins}. Near the line: one "
             "standard error more or less turns the verdict. In brackets: so many seeds in all would probably settle it."
         )
     if made.out_of_range:
