@@ -74,6 +74,7 @@ def test_a_misspelt_command_is_told_the_nearest(capsys: pytest.CaptureFixture[st
         (["tradeoff", "--where", "mode=scratch_b"], "no point has mode=scratch_b (did you mean scratch_e?); with the"),
         (["tradeoff", "--where", "seed=0,reg=l1"], "no point has reg=l1; with the other conditions there is: l2."),
         (["tradeoff", "--where", "reg=l3"], "no point has reg=l3"),
+        (["compare", "reg=l2", " "], "a side is empty: name an experiment or a sweep, or give conditions such as"),
         (["sensitivity", "--where", "reg=l3"], "no scan has reg=l3"),
         (["sensitivity", "--where", "mode=prune"], "no 'mode' of a scan (did you mean model?); it knows model, data"),
         (["all", "--where", "reg"], "--where takes COLUMN=VALUE"),
