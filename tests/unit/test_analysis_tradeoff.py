@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -268,7 +269,7 @@ class TestAxes:
     def test_triangles_of_a_budget_pile_up_from_the_edge(self) -> None:
         axes, _ = tradeoff.draw(data(study(), ylim="-0.7:1")).axes
         at_edge = [line.get_xydata() for line in axes.lines if line.get_marker() == "v"]
-        piles = pd.DataFrame([xy for each in at_edge for xy in each], columns=["x", "y"]).groupby("x")["y"]
+        piles = pd.DataFrame(np.concatenate(at_edge), columns=["x", "y"]).groupby("x")["y"]
         assert piles.max().to_list() == pytest.approx([0.014 + 0.025 * (count - 1) for count in (2, 5, 5)])
         assert piles.nunique().to_list() == piles.size().to_list() == [2, 5, 5]
 
