@@ -175,12 +175,14 @@ def read(
     ``copies`` is the folder of the local copy that is used and kept up to date, if any.
 
     Raises:
-        UserError: the store cannot be read, or has no experiment of that name.
+        UserError: the store cannot be read, has no experiment of that name, or there is no such material.
     """
     wholes: dict[Callable[..., Logbook[Any]], pd.DataFrame] = {}
     made: dict[Material, pd.DataFrame] = {}
     notes: list[str] = []
     for material in wanted:
+        if material not in SOURCES:
+            raise UserError(f"there is no material {material!r}; there are {', '.join(SOURCES)}.")
         source = SOURCES[material]
         if source.read not in wholes:
             book = source.read(uri, experiments, copies)

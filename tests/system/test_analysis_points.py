@@ -42,7 +42,7 @@ def test_what_is_not_there_is_one_sentence(store: str) -> None:
         points(store, where={"reg": "l9"})
     with pytest.raises(UserError, match="has no experiment 'prunexp'"):
         points(store, "prunexp")
-    with pytest.raises(UserError, match=r"^material='scan': it may be 'points' or 'points and trials'\.$"):
+    with pytest.raises(UserError, match=r"^there is no material 'scan'; there are points, points and trials, "):
         points(store, material="scan")  # type: ignore[arg-type]
 
 
