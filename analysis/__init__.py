@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["points"]
 
+_MATERIALS = ("points", "points and trials")
+
 
 def points(
     uri: str = "sqlite:///mlflow.db",
@@ -40,10 +42,14 @@ def points(
     - where it was logged: ``run_id``, ``experiment``, ``started`` (milliseconds since 1970), ``key``.
 
     Raises:
-        UserError: the store cannot be read, has no experiment of that name, or nothing that meets the conditions.
+        UserError: the store cannot be read, has no experiment of that name, or nothing that meets the conditions, or
+            ``material`` is another word.
     """
     from analysis.publishing import materials
+    from pruneexp.errors import UserError
 
+    if material not in _MATERIALS:
+        raise UserError(f"material={material!r}: it may be {' or '.join(map(repr, _MATERIALS))}.")
     names = [experiment] if isinstance(experiment, str) else experiment
     logged, notes = materials.read(uri, names, [material])
     for sentence in notes:

@@ -64,7 +64,10 @@ def commands(plugins: Path | None) -> dict[str, AnalysisCommand]:
 
 def _run(words: Sequence[str]) -> int:
     """Options may stand before and after the command: those of every command are taken first, the rest is its own."""
-    parser = argparse.ArgumentParser(parents=[options.common()], add_help=False, allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis", usage="%(prog)s COMMAND [options]", parents=[options.common()],
+        add_help=False, allow_abbrev=False,
+    )  # fmt: skip
     parser.add_argument("command", nargs="?")
     parser.add_argument("-h", "--help", action="store_true")
     found, rest = parser.parse_known_args(_with_values(words))

@@ -66,9 +66,15 @@ def _draw(figure: Publication, points: pd.DataFrame, made: TwoSides, given: argp
 
 
 def _asked(text: str) -> SideRequest:
-    """A side, as the command line has it: ``demo6``, ``sweep:NAME``, ``reg=l1``, ``demo6,reg=l1,schedule=one_shot``."""
+    """A side, as the command line has it: ``demo6``, ``sweep:NAME``, ``reg=l1``, ``demo6,reg=l1,schedule=one_shot``.
+
+    Raises:
+        UserError: it says nothing, or has a part that is no condition.
+    """
     from analysis.comparison.sides import SideRequest
 
+    if not text.strip():
+        raise UserError("a side is empty: name an experiment or a sweep, or give conditions such as reg=l1.")
     head, *rest = options.parts(text)
     if "=" in head:
         return SideRequest(text, "", "", options.conditions([text]))

@@ -165,11 +165,12 @@ def _notes(made: TwoSides, names: Sequence[str]) -> tuple[str, ...]:
             "Of a mean over budgets, one number counts for each seed."
         )
     if several := sum(one.n >= inference.FEWEST_SEEDS for one in judged):
-        margins = " and ".join(f"±{margin:g}" for margin in sorted({one.margin for one in judged}))
+        margins = " or ".join(scoring.amount(made.metric, margin) for margin in sorted({one.margin for one in judged}))
         notes.append(
-            f"One side is better where the difference is clear of zero (t test, 5 %, Holm over the {several} verdicts "
-            f"of this table), and both are equivalent where it is surely within {margins} {unit}. Near the line: one "
-            "standard error more or less turns the verdict. In brackets: so many seeds in all would probably settle it."
+            "One side is better where the difference is clear of zero (t test, 5 %, Holm over the "
+            f"{several} verdict{'s' if several > 1 else ''} of this table), and both are equivalent where it is surely "
+            f"within ±{margins}. Near the line: one standard error more or less turns the verdict. In brackets: so "
+            "many seeds in all would probably settle it."
         )
     if made.out_of_range:
         worst = f"{paired.worst_loss(made.metric):g} {unit}"
@@ -216,15 +217,17 @@ def _few_seeds(made: TwoSides) -> Iterator[str]:
 
 def _left(made: TwoSides, names: Sequence[str]) -> Iterator[str]:
     """What was not compared, and why."""
-    for name, alone, left in zip(names, made.alone, made.left, strict=True):
+    for place, (name, alone, left) in enumerate(zip(names, made.alone, made.left, strict=True)):
         if alone:
             curves = "curve without a partner" if len(alone) == 1 else "curves without a partner"
-            yield f"Not compared: {left} points of {name}, of them those of {len(alone)} {curves}: {_listed(alone)}."
+            told = _listed(alone, [pair.sides[place] for pair in _pairs(made)])
+            yield f"Not compared: {left} points of {name}, of them those of {len(alone)} {curves}: {told}."
         elif left:
             yield f"Not compared: {left} points of {name}, of a budget or seed that the other side lacks."
 
 
-def _listed(keys: Sequence[Key], most: int = 4) -> str:
-    needed = telling(keys, SETTINGS) or _METHOD
+def _listed(keys: Sequence[Key], compared: Sequence[Key], most: int = 4) -> str:
+    """Some of these curves, by what tells them from each other and from those that are compared."""
+    needed = telling([*keys, *compared], SETTINGS) or _METHOD
     told = [words(key, needed) for key in keys[:most]]
     return "; ".join([*told, *([f"and {len(keys) - most} more"] if len(keys) > most else [])])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -198,6 +199,8 @@ def caption(made: Tradeoff) -> str:
     if most > 1:
         count = str(most) if fewest == most else f"{fewest} to {most}"
         parts.append(f"Marks: mean over {count} seeds; bands: from the lowest to the highest seed.")
+    else:
+        parts.append("Marks: one seed each.")
     if found.y.dense is not None:
         parts.append("Dotted: the dense networks.")
     parts += extents.left_out(made.curves, found.y, made.x[:2], made.y)
@@ -270,18 +273,20 @@ def _panel(axes: Axes, made: Tradeoff, curves: Sequence[Curve]) -> None:
         thin = paper_line(*paper.look)
         axes.plot(*zip(*paper.marks, strict=True), color=thin.colour, alpha=0.4, linewidth=0.9,
                   linestyle=(0, (4, 3)) if thin.dashed else "solid", zorder=1.5)  # fmt: skip
-    for level, curve in enumerate(curves):
-        _curve(axes, made, curve, level)
+    at_edge: Counter[str] = Counter()
+    for curve in curves:
+        _curve(axes, made, curve, at_edge)
 
 
-def _curve(axes: Axes, made: Tradeoff, curve: Curve, level: int) -> None:
-    """Band, line, and at the edge, on a ``level`` of the curve's own, a triangle for each mark beyond it."""
+def _curve(axes: Axes, made: Tradeoff, curve: Curve, at_edge: Counter[str]) -> None:
+    """Band, line, and at the edge a triangle for each mark beyond it, above those that its budget has there."""
     line, y, x = look(made, curve), made.numbers.y, [mark.x for mark in curve.marks]
     if any(mark.y.n > 1 for mark in curve.marks):
         ink.band(axes, line, x, [mark.y.low for mark in curve.marks], [mark.y.high for mark in curve.marks])
     ink.curve(axes, line, x, [mark.y.mean for mark in curve.marks])
-    beyond = [mark.x for mark in curve.marks if extents.beyond(y, made.y, mark)]
-    ink.at_edge(axes, line, beyond, 0.014 + 0.025 * level)
+    beyond = [mark for mark in curve.marks if extents.beyond(y, made.y, mark)]
+    ink.at_edge(axes, line, [mark.x for mark in beyond], [0.014 + 0.025 * at_edge[mark.budget] for mark in beyond])
+    at_edge.update(mark.budget for mark in beyond)
     if doubtful := [mark for mark in curve.marks if mark.doubtful]:
         at = [max(made.y[0], min(made.y[1], mark.y.mean)) for mark in doubtful]
         ink.crossed(axes, [mark.x for mark in doubtful], at)

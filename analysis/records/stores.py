@@ -5,7 +5,7 @@ from __future__ import annotations
 from analysis.records.client import ClientStore
 from analysis.records.runs import TrackingStore
 from analysis.records.sqlite import SqliteStore
-from analysis.records.uris import DEFAULT_URI, sqlite_path
+from analysis.records.uris import DEFAULT_URI, local_folder, sqlite_path
 from pruneexp.errors import UserError
 
 
@@ -17,6 +17,7 @@ def open_store(uri: str = DEFAULT_URI) -> TrackingStore:
     """
     path = sqlite_path(uri)
     if path is None:
+        _refuse_folder(uri)
         return ClientStore(uri)
     if not path.is_file():
         raise UserError(
@@ -25,3 +26,20 @@ def open_store(uri: str = DEFAULT_URI) -> TrackingStore:
         )
     store = SqliteStore(path, client=lambda: ClientStore(uri))
     return store if store.familiar() else ClientStore(uri)
+
+
+def _refuse_folder(uri: str) -> None:
+    """Refuse what MLflow's client would take for a store of files, which MLflow has given up, or make a database for.
+
+    Raises:
+        UserError: the URI is empty, or a folder.
+    """
+    folder = local_folder(uri)
+    if uri.strip() and folder is None:
+        return
+    inside = folder / "mlflow.db" if folder else None
+    meant = f" (did you mean sqlite:///{inside.absolute()}?)" if inside and inside.is_file() else ""
+    raise UserError(
+        f"--tracking-uri {uri!r} is neither a database, such as sqlite:///mlflow.db, "
+        f"nor the address of a server, such as http://127.0.0.1:5000{meant}."
+    )

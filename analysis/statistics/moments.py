@@ -39,7 +39,7 @@ def of_curves(points: pd.DataFrame, x: str, y: Quantity, split: str, conditions:
                 doubtful=_doubts(rows, split, when),
             )
         )
-    needed = ["moment", *conditions, *frames.BUDGET, "x", "y", "dense", "doubtful", "run_id"]
+    needed = list(dict.fromkeys(["moment", *conditions, *frames.BUDGET, "x", "y", "dense", "doubtful", "run_id"]))
     return pd.concat([part[needed] for part in parts], ignore_index=True).dropna(subset=["x", "y"])
 
 

@@ -95,6 +95,9 @@ def _instead(column: pd.Series, value: str) -> str:
         return " together with the other conditions"
     known = sorted(_texts(column).unique())
     meant = "" if pd.api.types.is_numeric_dtype(column) else guess(value, known)
+    several = value.split(",")
+    if len(several) > 1 and set(several) <= set(known):
+        meant = f" (of several values each has its condition: {','.join(f'{column.name}={one}' for one in several)})"
     return f"{meant}; with the other conditions there is: {', '.join(known[:20])}"
 
 

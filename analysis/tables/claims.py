@@ -202,10 +202,13 @@ def _notes(made: Claims) -> tuple[str, ...]:
         f"{change.capitalize()}: of each side against its own dense network, mean."
     )
     verdicts = (
-        f"A claim holds, or does not hold, where the difference is clear of zero (t test, 5 %, Holm over the {judged} "
-        f"verdicts of this table). Both sides are equivalent where it is surely within ±{_margins(made)}; 'free' holds "
-        f"where a loss surely is. {inference.NEAR_NOTE} Seeds needed: so many in all would probably settle it."
+        "A claim holds, or does not hold, where the difference is clear of zero (t test, 5 %, Holm over the "
+        f"{judged} verdict{'s' if judged > 1 else ''} of this table). Both sides are equivalent where it is surely "
+        f"within ±{_margins(made)}; 'free' holds where a loss surely is. {inference.NEAR_NOTE} Seeds needed: so many "
+        "in all would probably settle it."
     )
+    if not judged:
+        verdicts = f"A verdict takes {inference.FEWEST_SEEDS} seeds that both sides have."
     counted = (
         f"Not counted: densities at which both sides have lost more than {paired.worst_loss(made.metric):g} {unit} on "
         "average, which is off the paper's figure, and those that not every seed has."

@@ -63,6 +63,8 @@ def test_a_misspelt_command_is_told_the_nearest(capsys: pytest.CaptureFixture[st
     ("words", "told"),
     [
         (["all", "--tracking-uri", "sqlite:///none.db"], "none.db not found in"),
+        (["list", "--tracking-uri", ""], "--tracking-uri '' is neither a database"),
+        (["list", "--tracking-uri", "."], "nor the address of a server, such as http://127.0.0.1:5000 (did you mean"),
         (["all", "--experiment", "study"], "has no experiment 'study'; it has pruneexp"),
         (["all", "--experiment", "prunexp"], "has no experiment 'prunexp' (did you mean pruneexp?); it has pruneexp"),
         (
@@ -72,6 +74,7 @@ def test_a_misspelt_command_is_told_the_nearest(capsys: pytest.CaptureFixture[st
         (["tradeoff", "--where", "mode=scratch_b"], "no point has mode=scratch_b (did you mean scratch_e?); with the"),
         (["tradeoff", "--where", "seed=0,reg=l1"], "no point has reg=l1; with the other conditions there is: l2."),
         (["tradeoff", "--where", "reg=l3"], "no point has reg=l3"),
+        (["compare", "reg=l2", " "], "a side is empty: name an experiment or a sweep, or give conditions such as"),
         (["sensitivity", "--where", "reg=l3"], "no scan has reg=l3"),
         (["sensitivity", "--where", "mode=prune"], "no 'mode' of a scan (did you mean model?); it knows model, data"),
         (["all", "--where", "reg"], "--where takes COLUMN=VALUE"),
@@ -89,7 +92,9 @@ def test_a_mistake_is_one_sentence(
     assert told in said.err
 
 
-@pytest.mark.parametrize("words", [[], ["tradeof"], ["tradeoff", "--split", "train"], ["list", "--split", "val"]])
+@pytest.mark.parametrize(
+    "words", [[], ["tradeof"], ["tradeoff", "--split", "train"], ["list", "--split", "val"], ["list", "--where"]]
+)
 def test_a_wrong_command_line_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(words)

@@ -139,6 +139,7 @@ def test_of_two_networks_there_is_a_table_and_no_figure(folder: Path, capsys: py
             "6 points are on both sides, reg=l1 and pruneexp: choose sides that exclude",
         ),
         (["reg=l1", "reg=l3"], "no point has reg=l3; with the other conditions there is: l1, l2."),
+        (["reg=l1", "reg=l1,l2"], "no point has reg=l1,l2 (of several values each has its condition: reg=l1,reg=l2);"),
         (["reg=l1", "rge=l2"], "--where knows no 'rge' of a point (did you mean reg?)"),
         (
             ["prunexp", "reg=l2"],

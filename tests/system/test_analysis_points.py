@@ -42,6 +42,8 @@ def test_what_is_not_there_is_one_sentence(store: str) -> None:
         points(store, where={"reg": "l9"})
     with pytest.raises(UserError, match="has no experiment 'prunexp'"):
         points(store, "prunexp")
+    with pytest.raises(UserError, match=r"^material='scan': it may be 'points' or 'points and trials'\.$"):
+        points(store, material="scan")  # type: ignore[arg-type]
 
 
 def test_what_failed_is_a_warning(tmp_path: Path) -> None:

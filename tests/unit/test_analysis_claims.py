@@ -105,6 +105,9 @@ def test_the_opposite_is_said() -> None:
 def test_one_or_two_seeds_have_no_verdict(seeds: int) -> None:
     points = [logged_ for logged_ in study() if logged_.point.identity.seed < seeds]
     assert set(verdicts(points).values()) == {f"n = {seeds}: no verdict"}
+    notes = " ".join(claims.sheet(made_of(points)).notes)
+    assert "A verdict takes 3 seeds" in notes
+    assert "Holm" not in notes
 
 
 def test_a_seed_is_one_number_of_the_densities_that_all_seeds_have() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -170,6 +171,11 @@ class TestCurves:
         assert made.colours == ("layer_std, L2", "random, L1")
         assert made.styles == ("iterative", "one-shot")
 
+    def test_budgets_may_be_panels(self) -> None:
+        made = data(logged(point(density=0.5), point(density=0.1)), facet="budget.value")
+        assert made.numbers.family.facets == ("budget value 0.1", "budget value 0.5")
+        assert "Marks: one seed each." in tradeoff.caption(made)
+
     def test_panels_are_values_of_a_column(self) -> None:
         made = data(study(), facet="schedule")
         assert made.numbers.family.facets == ("one-shot", "progressive")
@@ -259,6 +265,13 @@ class TestAxes:
         assert "1 point has no such number: left out." in tradeoff.caption(shown)
         assert sum(len(curve.marks) for curve in shown.curves) == 1
         assert "left out" not in tradeoff.caption(tradeoff.data(made))
+
+    def test_triangles_of_a_budget_pile_up_from_the_edge(self) -> None:
+        axes, _ = tradeoff.draw(data(study(), ylim="-0.7:1")).axes
+        at_edge = [line.get_xydata() for line in axes.lines if line.get_marker() == "v"]
+        piles = pd.DataFrame(np.concatenate(at_edge), columns=["x", "y"]).groupby("x")["y"]
+        assert piles.max().to_list() == pytest.approx([0.014 + 0.025 * (count - 1) for count in (2, 5, 5)])
+        assert piles.nunique().to_list() == piles.size().to_list() == [2, 5, 5]
 
     def test_marks_outside_of_the_limits_are_counted(self) -> None:
         made = data(study(), xlim="0:85")

@@ -144,6 +144,12 @@ def test_what_differs_and_what_is_left_out_is_told() -> None:
     assert left.startswith("Not compared: 12 points of A, of them those of 2 curves without a partner: ")
 
 
+def test_a_curve_without_a_partner_is_told_from_those_that_have_one() -> None:
+    made = _compared([*_curve("l1", MORE), *_curve("l1", MORE, criterion="random")], _curve("l2", MORE))
+    (left,) = (note for note in table.sheet(made).notes if note.startswith("Not compared"))
+    assert left == "Not compared: 6 points of A, of them those of 1 curve without a partner: random."
+
+
 def test_sides_of_long_names_are_letters() -> None:
     frame = sided([point(reg="l1")], [point()])
     frame["side"] = frame["side"].map({"A": "demo6,reg=l1,schedule=one_shot", "B": "demo6,reg=l2"})
