@@ -169,8 +169,7 @@ def _notes(made: TwoSides, names: Sequence[str]) -> tuple[str, ...]:
         notes.append(
             "One side is better where the difference is clear of zero (t test, 5 %, Holm over the "
             f"{several} verdict{'s' if several > 1 else ''} of this table), and both are equivalent where it is surely "
-            f"within ±{margins}. Near the line: one standard error more or less turns the verdict. In brackets: so "
-            "many seeds in all would probably settle it."
+            f"within ±{margins}. {inference.NEAR_NOTE} In brackets: so many seeds in all would probably settle it."
         )
     if made.out_of_range:
         worst = f"{paired.worst_loss(made.metric):g} {unit}"

@@ -12,7 +12,7 @@ from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
 from analysis.records import frames
 from analysis.statistics import scoring, selection, sparsest, test_sets
 from analysis.statistics.conditions import ABSENT, cell, joined, telling
-from analysis.statistics.inference import Verdict
+from analysis.statistics.inference import NEAR_NOTE, Verdict
 from analysis.statistics.sparsest import AS_MANY, CURVES, METHODS, SAME, STUDY, AllocationSet, MethodResult
 from pruneexp.errors import UserError
 from pruneexp.schema import Metric
@@ -205,7 +205,7 @@ def _notes(made: Allocations) -> Iterator[str]:
     yield (
         "Study / this: geometric mean over the seeds that have both, with its 95 % interval (t test of the logarithms, "
         f"5 %, Holm over the table); as many: surely within {100 * (AS_MANY - 1):.0f} %. Bold: surely fewer than every "
-        "other way. Near the line: one standard error more or less turns the verdict."
+        f"other way. {NEAR_NOTE}"
     )
     why = "which flatters a method the more, the more points it had to choose from"
     yield f"Both the choice and the target are on val, {why}; test {word} is that of the chosen points."

@@ -294,7 +294,7 @@ def _on_verdicts(made: PruneVsScratch) -> str:
         return "There is no verdict on fewer than three seeds that two columns share."
     margins = " or ".join(scoring.amount(made.metric, margin) for margin in sorted({of.margin for of in judged}))
     return (
-        f"Better, worse: paired by seed, t test, 5 %, Holm over the {len(judged)} comparisons of this table. "
+        f"Better, worse: paired by seed, t test, 5 %, Holm over the verdicts of this table, {len(judged)} in all. "
         f"Equivalent: surely within ±{margins}. In parentheses: so many seeds in all would "
         f"probably settle it. {inference.NEAR_NOTE}"
     )
