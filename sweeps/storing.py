@@ -56,7 +56,9 @@ def _journal(path: Path) -> BaseStorage:
             pass
     except OSError as error:
         raise UserError(f"the study storage {path} cannot be written: {error.strerror}") from error
-    return JournalStorage(JournalFileBackend(str(path)))
+    # Optuna's lock is a symbolic link to the journal. A relative one leads nowhere from the journal's folder, and the
+    # lock of a command that was killed while it held it is then never broken.
+    return JournalStorage(JournalFileBackend(str(path.absolute())))
 
 
 def _database(url: str) -> BaseStorage:

@@ -21,6 +21,16 @@ def test_folder_and_file_are_made(where: str | None, tmp_path: Path, monkeypatch
     assert (tmp_path / ("own" if where is None else "deep/er")).is_dir()
 
 
+def test_a_lock_that_a_killed_command_left_can_be_told_from_one_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    backend = open_storage(None, Path("studies/mine.journal"))._backend  # type: ignore[attr-defined]
+    backend._lock.acquire()
+    assert Path("studies/mine.journal.lock").stat().st_mtime == Path("studies/mine.journal").stat().st_mtime
+    backend._lock.release()
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
