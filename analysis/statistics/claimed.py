@@ -29,7 +29,7 @@ LOW_DENSITY = 0.125
 FREE_DENSITY = 0.1
 
 #: What the claims are about: two curves that are compared differ in one of these.
-PENALTY = ("reg", "reg_strength", "reg_retrain_strength", "reg_settings")
+PENALTY = ("reg", "reg_strength", "reg_retrain_strength", "reg_lr_factor", "reg_settings")
 SCHEDULE = ("schedule", "schedule_settings", "rounds", "path")
 #: What two curves that are compared must share.
 SAME = tuple(name for name in frames.CONDITIONS if name not in (*PENALTY, *SCHEDULE))

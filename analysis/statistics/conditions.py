@@ -33,6 +33,7 @@ RETRAINING = ("retrain_scope", "retrain_epochs", "retrain_lr_factor", "retrain_s
 _FOLLOWS = {
     "reg_strength": ("reg",),
     "reg_retrain_strength": ("reg",),
+    "reg_lr_factor": ("reg",),
     "rounds": ("schedule",),
     "path": ("schedule",),
     "min_keep": ("criterion",),

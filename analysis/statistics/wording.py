@@ -36,6 +36,7 @@ _PHRASES: Mapping[str, str] = {
     "reg_retrain_strength": "λ = {} in retraining",
     "train": "recipe {}",
     "train_lr": "rate {}",
+    "reg_lr_factor": "rate × {} under the penalty",
     "retrain_lr_factor": "first rate × {}",
     "batch_size": "batches of {}",
     "train_schedule": "{} rate",

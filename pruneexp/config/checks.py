@@ -85,7 +85,7 @@ _RANGES: tuple[tuple[float, float, OpenEnd, tuple[str, ...]], ...] = (
     (0, math.inf, "neither", ("train.epochs", "retrain.epochs", "reg.strength", "runtime.checkpoint_seconds")),
     (0, math.inf, "neither", ("runtime.job", "runtime.gpu_jobs")),
     (1, math.inf, "neither", ("train.batch_size", "runtime.threads", "runtime.cores")),
-    (0, math.inf, "low", ("train.lr", "train.clip", "retrain.lr_factor")),
+    (0, math.inf, "low", ("train.lr", "train.clip", "retrain.lr_factor", "reg.lr_factor")),
     (0, 1, "high", ("train.momentum", "train.warmup", "train.label_smoothing")),
     (0, 1, "low", ("train.gamma",)),
     (0, 2**31 - 1, "neither", ("seed",)),

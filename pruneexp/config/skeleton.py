@@ -96,11 +96,19 @@ class RetrainConfig:
 
 
 @dataclass
-class PenaltiesConfig:
-    """Strengths of the shipped penalties, which a recipe may set: the choices of ``reg`` take theirs from here."""
+class PenaltyConfig:
+    """How strong a shipped penalty is, and by what it multiplies the learning rate."""
 
-    l1: float = 1.0e-4
-    l2: float = 5.0e-4
+    strength: float = 0.0
+    lr_factor: float = 1.0
+
+
+@dataclass
+class PenaltiesConfig:
+    """The shipped penalties, as a recipe may set them: the choices of ``reg`` take their values from here."""
+
+    l1: PenaltyConfig = field(default_factory=lambda: PenaltyConfig(strength=1.0e-4))
+    l2: PenaltyConfig = field(default_factory=lambda: PenaltyConfig(strength=5.0e-4))
 
 
 @dataclass

@@ -165,6 +165,7 @@ def setting_of(spec: JobSpec, learner: Learner, dropout: NetworkDropout, *, in_h
 def recipes(spec: JobSpec) -> tuple[Part[Recipe], Part[Recipe]]:
     """How the dense network is trained, and how what pruning left is: as the dense one where it is not said."""
     values = {key: value for key, value in spec.values["train"].items() if key not in _NO_RECIPE}
+    values["lr"] *= spec.lr_factor
     retrain = spec.values["retrain"]
     changes = {key: retrain[key] for key in ("epochs", "schedule", "milestones")}
     try:

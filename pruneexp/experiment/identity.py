@@ -32,7 +32,8 @@ def identity(job: Job, budget: Budget, route: Route, by: AskedBy | None = None) 
     """
     told = labels(job, by)
     fingerprint, setting = job.setting.learner.fingerprint, job.setting
-    curve = stage_key("curve", 1, {"labels": told, "reg": job.spec.values["reg"]}, [], fingerprint)
+    reg = {key: value for key, value in job.spec.values["reg"].items() if key != "lr_factor" or value != 1}
+    curve = stage_key("curve", 1, {"labels": told, "reg": reg}, [], fingerprint)
     ends = (route.dense.key, route.mask.key, route.final.key)
     costs = {"costs": {name: cost.identity for name, cost in job.costs.items()}} if job.costs else {}
     point = stage_key("point", VERSION, {"budget": asdict(budget), **costs}, (curve, *ends))
@@ -98,13 +99,27 @@ def _strength(regime: Regime) -> float:
 
 
 def settings(job: Job) -> dict[str, str]:
-    """Short hashes of what the labels of a point stand for."""
+    """Short hashes of what the labels of a point stand for; the learning rates are those of the recipe.
+
+    What the penalty multiplies them by is told with the penalty, so that networks under two penalties share the rest.
+    """
     learner, cut = job.setting.learner, job.setting.cut
     dense, retraining = job.setting.dense.identity, job.setting.retraining.identity
+    rate: float = job.spec.values["train"]["lr"]
+    again = rate * job.spec.values["retrain"]["lr_factor"]
+    factor = {} if job.spec.lr_factor == 1 else {"lr_factor": job.spec.lr_factor}
     parts = {
-        "reg": {"train_penalty": dense["penalty"], "retrain_penalty": retraining["penalty"]},
-        "dense": {**learner.identity("initial"), "train": dense["train"], "dense_dropout": dense["dropout"]},
-        "prune": {"criterion": cut.identity, "retrain": retraining["retrain"], "dropout": retraining["dropout"]},
+        "reg": {"train_penalty": dense["penalty"], "retrain_penalty": retraining["penalty"], **factor},
+        "dense": {
+            **learner.identity("initial"),
+            "train": {**dense["train"], "lr": rate},
+            "dense_dropout": dense["dropout"],
+        },
+        "prune": {
+            "criterion": cut.identity,
+            "retrain": {**retraining["retrain"], "lr": again},
+            "dropout": retraining["dropout"],
+        },
         "schedule": job.schedule.identity,
         "mode": job.mode.identity,
     }
@@ -116,7 +131,8 @@ def _switches(job: Job) -> dict[str, Any]:
     train, retrain = job.setting.dense.recipe.value, job.setting.retraining.recipe.value
     once = 1 if job.spec.choices["schedule"] == "one_shot" else None
     return {
-        "train_lr": train.lr,
+        "train_lr": job.spec.values["train"]["lr"],
+        "reg_lr_factor": None if job.spec.lr_factor == 1 else job.spec.lr_factor,
         "batch_size": train.batch_size,
         "optimizer": train.optimizer,
         "momentum": train.momentum,

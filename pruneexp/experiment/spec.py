@@ -59,6 +59,11 @@ class JobSpec:
         return found
 
     @property
+    def lr_factor(self) -> float:
+        """What the penalty multiplies every learning rate by; a penalty that does not say leaves it as it is."""
+        return float(self.values["reg"].get("lr_factor", 1.0))
+
+    @property
     def allowed(self) -> tuple[str, ...]:
         """The packages that a ``_target_`` may name."""
         return (*checks.ALLOWED_TARGETS, *self.runtime.allow, *self.own)

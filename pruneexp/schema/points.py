@@ -19,7 +19,8 @@ class PointIdentity(JudgedByMetric):
     dense network, of pruning and retraining it, of both penalties, of the schedule, of the mode. Points that differ in
     one of these hashes, or in the data's fingerprint, never count as repetitions of each other. ``reg_strength`` and
     ``reg_retrain_strength`` are the strengths of the penalties of training and of retraining, 0 for a penalty without
-    one. ``retrain_epochs`` are the epochs of each retraining, both halves of a local one together.
+    one; ``reg_lr_factor`` is what the penalty multiplies the learning rate of the recipe by, where it does.
+    ``retrain_epochs`` are the epochs of each retraining, both halves of a local one together.
 
     Fields that may be None repeat single values of the hashed settings, so that users can filter by them; they are None
     where a choice has no such value and in records of earlier versions. ``path`` holds the budgets of the whole curve,
@@ -61,6 +62,7 @@ class PointIdentity(JudgedByMetric):
     retrain_epochs: int = 0
     retrain_lr_factor: float = 1.0
     train_lr: float | None = None
+    reg_lr_factor: float | None = None
     batch_size: int | None = None
     optimizer: str | None = None
     momentum: float | None = None

@@ -99,7 +99,8 @@ def _training(identity: Mapping[str, Any]) -> tuple[str, ...]:
     """How a network was trained, as far as it is known."""
     if identity.get("train_lr") is None:
         return ()
-    rate, epochs = float(identity["train_lr"]), f"{identity.get('train_epochs')} + {identity.get('retrain_epochs')}"
+    rate = float(identity["train_lr"]) * float(identity.get("reg_lr_factor") or 1)
+    epochs = f"{identity.get('train_epochs')} + {identity.get('retrain_epochs')}"
     return f"lr {rate:g}", f"batch {identity.get('batch_size')}", f"epochs {epochs}"
 
 

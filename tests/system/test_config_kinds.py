@@ -130,7 +130,7 @@ def check(choice: str, key: str, value: Any, folder: Path) -> None:
         assert first == second, key
         assert {of.dense_key for of in first}.isdisjoint(of.dense_key for of in third), key
     elif kind_of(key) == "default":  # the penalty of its name takes its strength from it
-        taken = f"{choice} reg={key.rpartition('.')[2]}"
+        taken = f"{choice} reg={key.split('.')[1]}"
         assert {of.point_key for of in flipped(taken, key, value)}.isdisjoint(of.point_key for of in points(taken)), key
     elif kind_of(key) == "place":
         assert flipped(choice, key, value) == before, key
