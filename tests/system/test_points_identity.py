@@ -139,3 +139,14 @@ def test_people_can_choose_by_what_the_hashes_cover() -> None:
     (scratch, *_) = points(("mode=scratch_b",), {"mode.cap": 2})
     assert (scratch.cap, scratch.scaled_init, scratch.rounds) == (2, "false", 1)
     assert of.cap is None
+
+
+def test_the_rate_of_a_penalty_is_a_rate_and_belongs_to_the_penalty() -> None:
+    (plain, *_) = points((), {"train.lr": 0.5})
+    (scaled, *_) = points((), {"train.lr": 1.0, "reg.lr_factor": 0.5})
+    assert (scaled.dense_key, scaled.final_key) == (plain.dense_key, plain.final_key)
+    assert (scaled.train_lr, scaled.reg_lr_factor, plain.reg_lr_factor) == (1.0, 0.5, None)
+    (whole, *_) = points((), {"train.lr": 1.0})
+    for name in ("dense_settings", "prune_settings"):
+        assert getattr(scaled, name) == getattr(whole, name) != getattr(plain, name)
+    assert scaled.reg_settings != whole.reg_settings == plain.reg_settings

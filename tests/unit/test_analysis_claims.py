@@ -95,6 +95,15 @@ def test_accuracies_are_compared_and_not_changes() -> None:
     assert of.changes == pytest.approx((0.0, -1.0))
 
 
+def test_a_penalty_may_have_a_learning_rate_of_its_own() -> None:
+    made = []
+    for seed, off in enumerate(SCATTER):
+        slower = one(L1, 0.5, seed, 94.0, 94.0)
+        made += [replace(slower, identity=replace(slower.identity, reg_lr_factor=0.5))]
+        made += [one(L2, 0.5, seed, 94.0, 96.0 + off)]
+    assert tried(logged(*made))[AFTER].difference.mean == pytest.approx(2.0)
+
+
 def test_the_opposite_is_said() -> None:
     points = [each for seed, off in enumerate(SCATTER)
               for each in (one(L1, 0.5, seed, 92.0 + off, 97.0), one(L2, 0.5, seed, 95.0, 95.0 + off))]  # fmt: skip

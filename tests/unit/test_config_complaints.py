@@ -40,6 +40,7 @@ COMPLAINTS = [
     ("criterion.min_keep=1.5", "criterion.min_keep=1.5: allowed is a whole number, 0 or more"),
     ("-m 'train.clip=choice(null, 1.0)'", "the command line cannot be read: TypeError while evaluating 'choice(null"),
     ("reg.strength=-1", "reg.strength=-1: allowed is 0 or more"),
+    ("reg.lr_factor=0", "reg.lr_factor=0: allowed is above 0"),
     ("curve.densities=[1.5]", "curve.densities holds 1.5: densities (kept / total weights) lie in (0, 1]"),
     ("curve.densities=[0.5,0]", "curve.densities holds 0: densities"),
     ("curve.densities=[]", "curve.densities is empty"),
