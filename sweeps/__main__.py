@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from pruneexp.config.complaints import complaint
+from pruneexp.config.misread import check_words
 from pruneexp.config.words import readable
 from pruneexp.errors import JobFailed, UserError
 from pruneexp.experiment import gpus
@@ -23,11 +24,13 @@ from sweeps import compose, files
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status."""
     replace_unwritable()
-    words = readable(sys.argv[1:] if arguments is None else arguments)
+    typed = sys.argv[1:] if arguments is None else arguments
+    words = readable(typed)
     if words and words[0].endswith((".yaml", ".yml")):
         return _run_file(words)
     wanted = os.environ.get("PRUNEEXP_TRACEBACK") or "runtime.traceback=true" in words
     try:
+        check_words(typed, compose.FLAGS)
         command = compose.read(words)
         if command.help is not None:
             print(command.help)
