@@ -32,9 +32,9 @@ endef
 
 define say_what_comes
 cat <<END
-Installing what pruneexp needs into .venv: about 90 packages. Nearly all of the 3 GB to download, and of the 6 GB on disk,
+Installing what pruneexp needs into .venv, by $$python: 130 packages, 3 GB to download and 6 GB on disk. Nearly all of it
 is PyTorch for NVIDIA GPUs. For CPUs alone 0.5 GB will do: stop here (Ctrl-C), look up the address of the CPU wheels on
-PyTorch's page "Start Locally", and give the command again as  PIP_EXTRA_INDEX_URL=ADDRESS make TARGET
+PyTorch's page "Start Locally", and give the command again with PIP_EXTRA_INDEX_URL=ADDRESS before it.
 Stopped halfway, the same command starts over, and pip keeps its downloads. What pip says goes to $(LOG).
 END
 endef
@@ -43,14 +43,16 @@ endef
 define show_progress
 {
     while sleep 1 && kill -0 $$$$ 2> /dev/null; do
-        awk -v seconds=$$SECONDS '
+        disk=
+        if grep -q '^Installing collected' $(LOG); then disk=$$(du -sm .venv | cut -f 1); fi
+        awk -v seconds=$$SECONDS -v disk="$$disk" '
             /^ *(Collecting|Processing) / { packages++ }
             /^ +(Downloading|Using cached) .*\([0-9.]+ [kMG]B\)/ {
                 size = substr($$(NF - 1), 2); megabytes += size * ($$NF == "GB)" ? 1000 : $$NF == "MB)" ? 1 : 0.001)
             }
-            /^Installing collected/ { doing = "unpacking" }
             END {
-                printf "\r  %s: %d packages, %.1f GB, %d s ", doing ? doing : "fetching", packages, megabytes / 1000, seconds
+                if (disk) printf "\r  unpacking: %.1f GB on disk, %d s          ", disk / 1000, seconds
+                else printf "\r  fetching: %d packages, %.1f GB, %d s ", packages, megabytes / 1000, seconds
             }' $(LOG) > /dev/tty
     done
 } 9>&- 2> /dev/null &

@@ -32,7 +32,7 @@ from pruneexp.experiment.owing import told_what_is_owed
 from pruneexp.jobs.folder import SweepFolder
 from pruneexp.jobs.state import JobNotNeeded, job_log
 from pruneexp.signals import INTERRUPTED, Stopped, StopRequest, handling_interrupts, handling_stop_signals
-from pruneexp.terminal import replace_unwritable
+from pruneexp.terminal import announce, replace_unwritable
 
 
 def job(composed: DictConfig) -> Mapping[str, float] | None:
@@ -91,6 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if wanted_help is not None:
             print(wanted_help)
         else:
+            announce("pruneexp", "loading torch")
             with handling_interrupts(), told_what_is_owed("pruneexp") as debt:
                 _run()
             return debt.status

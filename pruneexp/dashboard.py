@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from pruneexp.errors import SentenceParser, UserError
-from pruneexp.terminal import read_no_further, replace_unwritable
+from pruneexp.terminal import announce, read_no_further, replace_unwritable
 from pruneexp.tracking import default_uri, existing, opener
 
 
@@ -23,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     replace_unwritable()
     try:
         options = _parser().parse_args(arguments)
+        announce("pruneexp.dashboard", "loading MLflow")
         _provision(options.tracking_uri or default_uri(Path.cwd()), options.experiment or [])
     except UserError as error:
         print(f"pruneexp.dashboard: {error}", file=sys.stderr)

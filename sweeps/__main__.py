@@ -17,7 +17,7 @@ from pruneexp.errors import JobFailed, UserError
 from pruneexp.experiment import gpus
 from pruneexp.experiment.owing import told_what_is_owed
 from pruneexp.signals import INTERRUPTED, Stopped, StopRequest, handling_interrupts, handling_stop_signals
-from pruneexp.terminal import replace_unwritable
+from pruneexp.terminal import announce, replace_unwritable
 from sweeps import compose, files
 
 
@@ -67,6 +67,7 @@ def _run(command: compose.Command) -> None:
     sys.path += [folder for folder in command.folders if folder not in sys.path]
     if command.config.device.name != "cpu" and not command.config.plan:
         gpus.claim(command.config.runtime.gpu_jobs)
+    announce("sweeps", "loading torch and Optuna")
     from pruneexp.experiment.session import open_session
     from sweeps.studies import instantiated
 

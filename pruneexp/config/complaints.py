@@ -105,7 +105,7 @@ def _unreadable(error: OverrideParseException) -> str:
 def _unknown_key(key: str, node: DictConfig, said: str) -> str:
     parent, _, leaf = key.rpartition(".")
     known = sorted(str(each) for each in node if each not in ("_target_", *(["hydra"] * (not parent))))
-    typed = re.search(r"To append to your config use \+([^=\n]+)=(.*)", said)
+    typed = re.search(rf"To append to your config use \+({re.escape(key)}[^=\n]*)=(.*)", said)
     if key in meanings():
         return f"{key}: what is chosen has no such key; the keys of {parent} are {', '.join(known)}"
     if meant := meant_by(typed[1] if typed else key, typed[2] if typed else None, known):

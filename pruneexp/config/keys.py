@@ -51,12 +51,13 @@ def help_lines(values: Mapping[str, Any], meanings: Mapping[str, str], width: in
     """Lines of ``width`` columns for each key: how a command line sets it, and what it means."""
     for key, value in values.items():
         shown = setting(key, value)
-        text = textwrap.wrap(meanings.get(key, ""), max(width - _INDENT, 30)) or [""]
-        if len(shown) >= _INDENT:
+        text = textwrap.wrap(meanings.get(key, ""), max(width - _INDENT, 30))
+        if len(shown) >= _INDENT or not text:
             yield shown
             shown = ""
-        yield f"{shown:<{_INDENT}}{text[0]}".rstrip()
-        yield from (" " * _INDENT + line for line in text[1:])
+        for line in text:
+            yield f"{shown:<{_INDENT}}{line}"
+            shown = ""
 
 
 def setting(key: str, value: Any) -> str:

@@ -51,8 +51,7 @@ def meant_by(key: str, value: str | None, siblings: Iterable[str] = ()) -> str |
 
 
 def _named_so(above: str, leaf: str, siblings: Iterable[str]) -> list[str]:
-    studies = [comments(file, "study") for file in sorted((conf_folder() / "study").glob("*.yaml"))]
-    known = dict.fromkeys([*GROUPS, *meanings(), *(key for study in studies for key in study)])
+    known = dict.fromkeys([*GROUPS, *meanings()])
     if above in _OURS and (moved := f"{_OURS[above]}.{leaf}") in known:
         return [moved]
     if leaf in _OURS:
@@ -61,7 +60,12 @@ def _named_so(above: str, leaf: str, siblings: Iterable[str]) -> list[str]:
         return [f"{above}.{longer[0]}"]
     same = [each for each in known if each.rpartition(".")[2] == leaf and not each.startswith("data.info")]
     highest = min((each.count(".") for each in same), default=0)
-    return [each for each in same if each.count(".") == highest][:3]
+    return [each for each in same if each.count(".") == highest][:3] or _of_a_study(leaf)
+
+
+def _of_a_study(leaf: str) -> list[str]:
+    files = (conf_folder() / "study").glob("*.yaml")
+    return [f"study.{leaf}"] if any(f"study.{leaf}" in comments(file, "study") for file in files) else []
 
 
 def _set(key: str, value: str) -> str:

@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = SentenceParser(prog="python -m pruneexp.store", description=__doc__.splitlines()[0].strip("`."))
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    place = argparse.ArgumentParser(add_help=False)
+    place = SentenceParser(add_help=False)
     place.add_argument("--store", type=Path, default=STORE, metavar="FOLDER", help="runtime.store")
     commands.add_parser("ls", parents=[place], help="count and size of each kind of result")
     commands.add_parser("verify", parents=[place], help="read every file, and name those that are damaged")
