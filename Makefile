@@ -69,22 +69,33 @@ elif [ $(2) -nt pyproject.toml ] && [ $(2) -nt constraints.txt ]; then
     exit 0
 fi
 touch $(UNFINISHED)
+: > $(LOG)
 if [ ! -e $(PY) ]; then
     $(choose_python)
     $(say_what_comes)
-    "$$python" -m venv .venv
 fi
-$(PY) -m pip --version > /dev/null 2>&1 || $(PY) -m ensurepip
-: > $(LOG)
 watcher=
 if [ -t 1 ]; then
     $(show_progress)
 fi
 # By the environment, so that the tools that build packages are pinned too.
+export PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_PROGRESS_BAR=off
 failed=0
-PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_PROGRESS_BAR=off \
-    $(PY) -m pip install --editable '$(1)' > $(LOG) 2>&1 || failed=$$?
-if [ -n "$$watcher" ]; then kill $$watcher; wait $$watcher 2> /dev/null || true; echo; fi
+{
+    { [ -e $(PY) ] || "$$python" -m venv .venv; } &&
+    { $(PY) -m pip --version || $(PY) -m ensurepip; } &&
+    $(PY) -m pip install --editable '$(1)'
+} >> $(LOG) 2>&1 || failed=$$?
+if [ -n "$$watcher" ]; then
+    kill $$watcher 2> /dev/null || true
+    wait $$watcher 2> /dev/null || true
+    echo
+fi
+if grep -q 'cancelled by user' $(LOG); then
+    echo 'Stopped. The same command starts over.' >&2
+    exit 130
+fi
 if [ $$failed != 0 ]; then
     tail -n 25 $(LOG) >&2
     echo "pip could not install $(1); all it said is in $(LOG). The same command starts over." >&2

@@ -16,8 +16,8 @@ from analysis.commands import compare, listing, options
 from analysis.commands.making import Making
 from analysis.commands.reporting import SUMMARY, Reporting
 from analysis.publishing.catalogue import publications
-from pruneexp.errors import SentenceParser, UserError, guess
-from pruneexp.terminal import read_no_further, replace_unwritable
+from pruneexp.errors import SentenceParser, UserError, guess, redact
+from pruneexp.terminal import announce, read_no_further, replace_unwritable
 
 
 class AnalysisCommand(NamedTuple):
@@ -77,6 +77,8 @@ def _run(words: Sequence[str]) -> int:
         return 0
     if found.command not in known:
         _overview(known).error(_missing(found.command, list(known)))
+    if not found.help:
+        announce("analysis", f"reading {redact(found.tracking_uri)}")
     command = known[found.command]
     own = SentenceParser(
         prog=f"python -m analysis {found.command}",

@@ -35,7 +35,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Status 0 with a table; where the figure cannot be drawn, a note says why."""
-    options.announce_reading(given)
     from analysis.comparison.sides import Reading, sides
 
     reading = Reading(

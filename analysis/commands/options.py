@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 from analysis.publishing.catalogue import Material
 from analysis.records import COPIES, DEFAULT_URI
-from pruneexp.errors import UserError, redact
-from pruneexp.terminal import announce
+from pruneexp.errors import UserError
 
 if TYPE_CHECKING:
     from analysis.publishing.materials import Supply
@@ -74,18 +73,12 @@ def supply(given: argparse.Namespace, wanted: Iterable[Material], experiments: S
         UserError: the store cannot be read, has no experiment of that name, or a condition is none.
     """
     chosen = conditions(given.where)
-    announce_reading(given)
     from analysis.publishing import materials
 
     logged, notes = materials.read(given.tracking_uri, experiments, wanted, None if given.no_copy else COPIES)
     say_notes(notes)
     place = f"experiment {', '.join(experiments)}" if experiments else "the store"
     return materials.Supply(logged, chosen, given.tracking_uri, place, notes)
-
-
-def announce_reading(given: argparse.Namespace) -> None:
-    """Say on a terminal what is read, which takes seconds."""
-    announce("analysis", f"reading {redact(given.tracking_uri)}")
 
 
 def say_notes(sentences: Iterable[str]) -> None:

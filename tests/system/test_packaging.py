@@ -78,7 +78,7 @@ def test_constraints_pin_everything_that_is_needed() -> None:
     declared = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
     installed = closure([Requirement(text) for text in declared])
     assert {"torch", "mlflow", "pytest"} <= installed.keys()
-    # Where this fails: `make install`, and after a change of the requirements first `make constraints`.
+    # Where this fails: `make dev`, and after a change of the requirements first `make constraints`.
     assert {(name, pins().get(name)) for name in installed} == set(installed.items())
 
 

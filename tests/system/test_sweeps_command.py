@@ -81,7 +81,7 @@ TYPED = [
     ("sensitivity study.qualities=[1]",
      "study.densities and study.qualities: give one of them, and set the other to null"),
     ("sensitivity study.seeds=[]",
-     "study.seeds=[]: allowed are one or more seeds, each once, as in study.seeds=[0,1,2]"),
+     "study.seeds=[]: allowed are one or more seeds, each once, as in 'study.seeds=[0,1,2]'"),
     ("knee study.epsilon=-1", "study.epsilon=-1: allowed is 0 or more"),
     ("knee study.lowest=2", "study.lowest=2: allowed is above 0 and below 1"),
     ("knee criterion=layer_std curve.densities=null curve.qualities=[1]",
@@ -145,8 +145,14 @@ def test_help_lists_studies_and_options_without_loading_torch_or_optuna() -> Non
     done = subprocess.run(
         [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True, env=os.environ
     )
-    for line in (f"study: {choices('study')}", f"model: {choices('model')}", "  epsilon: 0.5", "  tolerance: 1.1"):
+    for line in (
+        f"study: {choices('study')}",
+        f"model: {choices('model')}",
+        "study.epsilon=0.5",
+        "study.tolerance=1.1",
+    ):
         assert line in done.stdout
+    assert "points of val accuracy, or % of another metric" in done.stdout  # its comment in the study's file
     assert json.loads(done.stdout.splitlines()[-1]) == []
 
 
