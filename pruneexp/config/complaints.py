@@ -91,6 +91,10 @@ def _unreadable(error: OverrideParseException) -> str:
         meant = "no value follows the last comma"
     elif value.startswith(("(", "{")) and is_list(key):
         meant = f"write {as_list(key, value)}"
+    elif chosen := re.fullmatch(r"choice\((.*)\)", value):
+        meant = f"write {key}={chosen[1].replace(' ', '')}"
+    elif value.startswith("{") and re.search(r"""['"] *:""", value):
+        meant = "names before a colon stand without quotes"
     elif value.count("[") != value.count("]"):
         meant = (
             f"a bracket is open or too many; write {as_list(key, value)}" if is_list(key) else "a bracket is missing"

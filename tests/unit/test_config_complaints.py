@@ -38,7 +38,7 @@ COMPLAINTS = [
     ("train.lr=interval(1,2)", "train.lr=interval(1,2): one command runs one job; add -m to run a job for each"),
     ("criterion.min_keep=all", "criterion.min_keep=all: allowed is a whole number, 0 or more"),
     ("criterion.min_keep=1.5", "criterion.min_keep=1.5: allowed is a whole number, 0 or more"),
-    ("-m 'train.clip=choice(null, 1.0)'", "train.clip=choice(null, 1.0): cannot be read: put values that"),
+    ("-m 'train.clip=choice(null, 1.0)'", "train.clip=choice(null, 1.0): cannot be read: write train.clip=null,1.0"),
     ("reg.strength=-1", "reg.strength=-1: allowed is 0 or more"),
     ("curve.densities=[1.5]", "curve.densities holds 1.5: densities (kept / total weights) lie in (0, 1]"),
     ("curve.densities=[0.5,0]", "curve.densities holds 0: densities"),
@@ -68,6 +68,9 @@ COMPLAINTS = [
     ("model.hidden=3", "model.hidden: what is chosen has no such key; the keys of model are channels, image_size"),
     ("hydra.sweeper=optuna", "hydra.sweeper=optuna: write hydra/sweeper=optuna"),
     ("hydra/sweeper=optuna", "hydra/sweeper=optuna: one command runs one job; add -m to run several by it"),
+    ("reg==l1", "reg==l1: cannot be read: write reg=l1"),
+    ("reg=l1,", "reg=l1,: cannot be read: no value follows the last comma"),
+    ("'runtime.tags={\"a\": 2}'", 'runtime.tags={"a": 2}: cannot be read: names before a colon stand without quotes'),
     ("--cfg nothing", "--cfg/-c: invalid choice: 'nothing' (choose from "),
     ("model=", "model=: no such choice; the choices of model are alexnet"),
     (
