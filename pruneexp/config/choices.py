@@ -20,6 +20,8 @@ from pruneexp.errors import UserError, guess
 #: Files that Hydra reads, below a folder that it looks in.
 _READ = ("config.yaml", "sweeps.yaml", *(f"{group}/**/*.yaml" for group in (*GROUPS, "hydra")))
 
+#: Choices of ``model`` that take any network of a library by its name.
+_LIBRARIES = ("torchvision", "timm")
 #: What others call a choice of a group, and choices that are values of a key here.
 _OTHER_NAMES = {
     ("mode", "finetune"): "prune",
@@ -149,6 +151,15 @@ def _choice_meant(group: str, choice: str, known: Sequence[str]) -> str:
         return f"; there is {there}"
     if elsewhere := [f"{other}={choice}" for other in NEEDED if choice in known_choices((), other)]:
         return f"; there is {' or '.join(elsewhere)}"
-    like = "" if "/" in choice or choice.endswith(".py") else guess(bare, known)
+    path = "/" in choice or choice.endswith(".py")
+    return ("" if path else guess(bare, known)) or _brought(group, choice, () if path else known)
+
+
+def _brought(group: str, choice: str, known: Sequence[str]) -> str:
+    """How a network is taken from a library, and what else from a folder of the user's, as the end of a sentence."""
+    libraries = [each for each in _LIBRARIES if group == "model" and each in known]
+    if libraries:
+        name = choice.rpartition(".")[2]
+        return f"; a network of {' or '.join(libraries)} is model={libraries[0]} model.name={name}"
     own = f"; one of your own is FOLDER/{group}/NAME.yaml, which --config-dir FOLDER adds"
-    return like or (own if group in ("model", "data") else "")
+    return own if group in ("model", "data") else ""

@@ -155,3 +155,8 @@ def test_settings_are_quoted_where_a_shell_reads_them() -> None:
     assert setting("curve.densities", [0.5, 0.1]) == "'curve.densities=[0.5,0.1]'"
     assert setting("runtime.tags", {"paper": "mine", "n": 1}) == "'runtime.tags={paper: mine,n: 1}'"
     assert (setting("train.clip", None), setting("plan", True)) == ("train.clip=null", "plan=true")
+
+
+def test_a_network_of_a_library_is_chosen_by_its_name() -> None:
+    said = unknown_choice("model", "torchvision.models.resnet18", ["torchvision", "timm"])
+    assert said.endswith("; a network of torchvision or timm is model=torchvision model.name=resnet18")
