@@ -16,8 +16,8 @@ from analysis.commands import compare, listing, options
 from analysis.commands.making import Making
 from analysis.commands.reporting import SUMMARY, Reporting
 from analysis.publishing.catalogue import publications
-from pruneexp.errors import UserError, guess
-from pruneexp.terminal import read_no_further, replace_unwritable
+from pruneexp.errors import SentenceParser, UserError, guess, redact
+from pruneexp.terminal import announce, read_no_further, replace_unwritable
 
 
 class AnalysisCommand(NamedTuple):
@@ -64,7 +64,7 @@ def commands(plugins: Path | None) -> dict[str, AnalysisCommand]:
 
 def _run(words: Sequence[str]) -> int:
     """Options may stand before and after the command: those of every command are taken first, the rest is its own."""
-    parser = argparse.ArgumentParser(
+    parser = SentenceParser(
         prog="python -m analysis", usage="%(prog)s COMMAND [options]", parents=[options.common()],
         add_help=False, allow_abbrev=False,
     )  # fmt: skip
@@ -77,8 +77,10 @@ def _run(words: Sequence[str]) -> int:
         return 0
     if found.command not in known:
         _overview(known).error(_missing(found.command, list(known)))
+    if not found.help:
+        announce("analysis", f"reading {redact(found.tracking_uri)}")
     command = known[found.command]
-    own = argparse.ArgumentParser(
+    own = SentenceParser(
         prog=f"python -m analysis {found.command}",
         description=command.summary,
         parents=[options.common()],
@@ -102,7 +104,7 @@ def _with_values(words: Sequence[str]) -> list[str]:
 def _overview(known: Mapping[str, AnalysisCommand]) -> argparse.ArgumentParser:
     """The parser of a command line without a command: its help, and its complaints."""
     names = "\n".join(f"  {name:<18}{command.summary}" for name, command in known.items())
-    return argparse.ArgumentParser(
+    return SentenceParser(
         prog="python -m analysis",
         usage="%(prog)s COMMAND [options]",
         description="Make figures, tables and comparisons of logged runs.",

@@ -11,16 +11,19 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from pruneexp.config import checks, skeleton
 from pruneexp.config.choices import choices_of, search_folders
 from pruneexp.config.complaints import complaint
+from pruneexp.config.misread import check_words
 from pruneexp.config.sweep import check_command, own_modules
 from pruneexp.config.words import readable
 from pruneexp.errors import JobFailed, UserError
@@ -29,7 +32,7 @@ from pruneexp.experiment.owing import told_what_is_owed
 from pruneexp.jobs.folder import SweepFolder
 from pruneexp.jobs.state import JobNotNeeded, job_log
 from pruneexp.signals import INTERRUPTED, Stopped, StopRequest, handling_interrupts, handling_stop_signals
-from pruneexp.terminal import replace_unwritable
+from pruneexp.terminal import announce, replace_unwritable
 
 
 def job(composed: DictConfig) -> Mapping[str, float] | None:
@@ -82,14 +85,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     skeleton.register()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # hand exceptions to us instead of printing them
     wanted = os.environ.get("PRUNEEXP_TRACEBACK") or "runtime.traceback=true" in sys.argv
-    entry: Any = hydra.main(version_base="1.3", config_path=str(skeleton.conf_folder()), config_name="config")(job)
     try:
+        check_words(words)
         wanted_help = check_command(sys.argv[1:])
         if wanted_help is not None:
             print(wanted_help)
         else:
+            announce("pruneexp", "loading torch")
             with handling_interrupts(), told_what_is_owed("pruneexp") as debt:
-                entry()
+                _run()
             return debt.status
     except Stopped as stopped:
         print(f"pruneexp: told to leave by {stopped}; all is saved, and the same command goes on here", file=sys.stderr)
@@ -106,6 +110,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _say(error, 2)
     return 0
+
+
+def _run() -> None:
+    """Have Hydra run the command line.
+
+    Raises:
+        Exception: what a single job raises, which Hydra itself would first announce in words of its own.
+    """
+    failures: list[Exception] = []
+
+    @wraps(job)
+    def task(composed: DictConfig) -> Mapping[str, float] | None:
+        try:
+            return job(composed)
+        except Exception as error:
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                raise
+            failures.append(error)
+            return None
+
+    entry: Any = hydra.main(version_base="1.3", config_path=str(skeleton.conf_folder()), config_name="config")(task)
+    entry()
+    if failures:
+        raise failures[0]
 
 
 def _say(error: Exception, status: int) -> int:

@@ -13,16 +13,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pruneexp.errors import UserError
-from pruneexp.terminal import read_no_further, replace_unwritable
+from pruneexp.errors import SentenceParser, UserError
+from pruneexp.terminal import announce, read_no_further, replace_unwritable
 from pruneexp.tracking import default_uri, existing, opener
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Provision the views of the experiments asked for, print their addresses, and return the exit status."""
     replace_unwritable()
-    options = _parser().parse_args(arguments)
     try:
+        options = _parser().parse_args(arguments)
+        announce("pruneexp.dashboard", "loading MLflow")
         _provision(options.tracking_uri or default_uri(Path.cwd()), options.experiment or [])
     except UserError as error:
         print(f"pruneexp.dashboard: {error}", file=sys.stderr)
@@ -49,7 +50,7 @@ def _provision(uri: str, names: Sequence[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m pruneexp.dashboard", description=__doc__.partition("\n")[0])
+    parser = SentenceParser(prog="python -m pruneexp.dashboard", description=__doc__.partition("\n")[0])
     parser.add_argument("--tracking-uri", metavar="URI", help="default: mlflow.db in the working folder")
     parser.add_argument(
         "--experiment", metavar="NAME", nargs="+", help="default: every experiment with runs of pruneexp"

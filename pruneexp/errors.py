@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import re
 from collections.abc import Sequence
+from typing import NoReturn
 
 #: After a user and a colon to the last @ of a word: people write passwords with a slash or an @ in them.
 _USER_INFO = re.compile(r"(?<=://)(?:[^/:\s'\"]*:[^\s'\"]*|[^/\s'\"]*)@")
@@ -39,8 +41,9 @@ def cause(error: BaseException) -> str:
 
 def guess(word: str, known: Sequence[str]) -> str:
     """What may have been meant by a misspelt word, in brackets; nothing where none of those known is like it."""
-    close = difflib.get_close_matches(word, known, n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    small = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(word.lower(), small, n=1)
+    return f" (did you mean {small[close[0]]}?)" if close else ""
 
 
 def without_driver(error: BaseException) -> str | None:
@@ -62,6 +65,21 @@ class ReportedError(Exception):
 
 class UserError(ReportedError):
     """A mistake or a state of the machine that the user can mend; shown as one sentence, without a traceback."""
+
+
+class SentenceParser(argparse.ArgumentParser):
+    """A parser of a command line that complains by a ``UserError``, in a sentence instead of a page of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        _, unknown, words = message.partition("unrecognized arguments: ")
+        if not unknown:
+            raise UserError(f"{message.removeprefix('argument ')}; {self.prog} --help tells more")
+        word = words.split()[0]
+        options = re.findall(r"--[a-z][\w-]*", self.format_usage())
+        meant = guess(word.partition("=")[0], options)
+        if "=" in word and not word.startswith("-") and "--where" in options:
+            meant = f" (did you mean --where {word}?)"
+        raise UserError(f"{word}: no such option; {self.prog} --help lists them{meant}")
 
 
 class Infeasible(UserError):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pruneexp.errors import ReportedError, UserError
+from pruneexp.errors import ReportedError, SentenceParser, UserError
 from pruneexp.jobs.folder import SweepFolder, sweeps_in
 from pruneexp.jobs.progress import detail, overview, progress, watch
 from pruneexp.places import SWEEPS
@@ -25,11 +25,11 @@ from pruneexp.terminal import LOG_WIDTH, read_no_further, replace_unwritable
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status."""
     replace_unwritable()
-    asked = _parser().parse_args(arguments)
     console = Console(highlight=False, soft_wrap=False)
     if not console.is_terminal:
         console.width = LOG_WIDTH
     try:
+        asked = _parser().parse_args(arguments)
         return _one(asked, console) if asked.name is not None else _all(asked, console)
     except KeyboardInterrupt:
         return 130
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m pruneexp.status", description="What sweeps have come to.")
+    parser = SentenceParser(prog="python -m pruneexp.status", description="What sweeps have come to.")
     parser.add_argument("name", nargs="?", help="a sweep; without it, all are listed, the newest first")
     parser.add_argument(
         "--sweeps", type=lambda text: Path(text).expanduser(), default=SWEEPS, metavar="FOLDER", help="where they lie"

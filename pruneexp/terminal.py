@@ -10,6 +10,8 @@ import sys
 
 #: Columns of a log file: enough for the table of points.
 LOG_WIDTH = 160
+#: Columns of a bar at most: the numbers at its ends belong together.
+BAR_WIDTH = 100
 #: Columns of text that a person reads: in a log, and at most.
 _LOG_PAGE, _WIDEST_PAGE = 100, 120
 
@@ -30,6 +32,12 @@ def duration(seconds: float) -> str:
 def page_width() -> int:
     """Columns for text that a person reads: those of the terminal, of which more than 120 are too many for a line."""
     return min(_WIDEST_PAGE, shutil.get_terminal_size((_LOG_PAGE, 24)).columns)
+
+
+def announce(program: str, what: str) -> None:
+    """Tell a person at a terminal, who waits, what takes the next seconds; a log or a pipe is told nothing."""
+    if sys.stderr.isatty():
+        print(f"{program}: {what}", file=sys.stderr, flush=True)
 
 
 def replace_unwritable() -> None:

@@ -11,23 +11,26 @@ import sys
 from collections.abc import Sequence
 
 from pruneexp.config.complaints import complaint
+from pruneexp.config.misread import check_words
 from pruneexp.config.words import readable
 from pruneexp.errors import JobFailed, UserError
 from pruneexp.experiment import gpus
 from pruneexp.experiment.owing import told_what_is_owed
 from pruneexp.signals import INTERRUPTED, Stopped, StopRequest, handling_interrupts, handling_stop_signals
-from pruneexp.terminal import replace_unwritable
+from pruneexp.terminal import announce, replace_unwritable
 from sweeps import compose, files
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status."""
     replace_unwritable()
-    words = readable(sys.argv[1:] if arguments is None else arguments)
+    typed = sys.argv[1:] if arguments is None else arguments
+    words = readable(typed)
     if words and words[0].endswith((".yaml", ".yml")):
         return _run_file(words)
     wanted = os.environ.get("PRUNEEXP_TRACEBACK") or "runtime.traceback=true" in words
     try:
+        check_words(typed, compose.FLAGS)
         command = compose.read(words)
         if command.help is not None:
             print(command.help)
@@ -64,6 +67,7 @@ def _run(command: compose.Command) -> None:
     sys.path += [folder for folder in command.folders if folder not in sys.path]
     if command.config.device.name != "cpu" and not command.config.plan:
         gpus.claim(command.config.runtime.gpu_jobs)
+    announce("sweeps", "loading torch and Optuna")
     from pruneexp.experiment.session import open_session
     from sweeps.studies import instantiated
 

@@ -35,7 +35,7 @@ def one_of(key: str, value: str, allowed: Collection[str]) -> None:
 def seeds(key: str, values: Sequence[int]) -> None:
     """Raise a ``UserError`` unless ``values`` are one or more different seeds."""
     if not isinstance(values, list | tuple) or not values or len(set(values)) < len(values):
-        raise UserError(f"{key}={values}: allowed are one or more seeds, each once, as in {key}=[0,1,2]")
+        raise UserError(f"{key}={values}: allowed are one or more seeds, each once, as in '{key}=[0,1,2]'")
     for value in values:
         whole(key, value, 0, 2**31 - 1)
 
@@ -43,11 +43,11 @@ def seeds(key: str, values: Sequence[int]) -> None:
 def groups(key: str, values: Sequence[Sequence[str]]) -> None:
     """Raise a ``UserError`` unless ``values`` are lists of names."""
     if not isinstance(values, list | tuple) or not all(isinstance(group, list | tuple) for group in values):
-        raise UserError(f"{key}={values}: allowed are groups of layers, as in {key}=[[conv1,conv2]]")
+        raise UserError(f"{key}={values}: allowed are groups of layers, as in '{key}=[[conv1,conv2]]'")
 
 
 def levels(key: str, values: Sequence[float], kind: BudgetKind) -> None:
     """Raise a ``UserError`` unless ``values`` are different levels of this kind, mildest or hardest first."""
     if not isinstance(values, list | tuple) or not all(isinstance(value, int | float) for value in values):
-        raise UserError(f"{key}={values}: allowed is a list of numbers, such as {key}=[0.5,0.1]")
+        raise UserError(f"{key}={values}: allowed is a list of numbers, such as '{key}=[0.5,0.1]'")
     ordered_levels(key, values, kind)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ from pruneexp.config import checks, skeleton
 from pruneexp.config.choices import search_folders
 from pruneexp.config.groups import GROUPS
 from pruneexp.config.sweep import checked, composed, help_text, refuse_sweeps
-from pruneexp.errors import UserError
+from pruneexp.errors import SentenceParser, UserError
 
 HELP = """\
 sweeps: a search over one experiment. Every trial is recorded, and every study goes on where it stopped.
@@ -23,10 +22,13 @@ Usage:  python -m sweeps study=CHOICE [--config-dir FOLDER] [GROUP=CHOICE ...] [
 
 The groups and keys are those of python -m pruneexp; study.KEY=VALUE sets the options of the study.
 
-  python -m sweeps study=sensitivity model=lenet5 study.seeds=[0,1,2]
+  python -m sweeps study=sensitivity model=lenet5 'study.seeds=[0,1,2]'
   python -m sweeps study=layer_thresholds model=lenet5 reg=l1 study.trials=100
   python -m sweeps study=knee model=lenet5 study.epsilon=0.5
 """
+
+#: Flags, and whether a value follows.
+FLAGS = {"--help": False, "-h": False, "--config-dir": True, "-cd": True}
 
 
 @dataclass
@@ -59,13 +61,11 @@ def read(arguments: Sequence[str]) -> Command:
         Exception: Hydra's own, where the overrides do not compose, or no study is chosen.
     """
     skeleton.register(StudyConfig)
-    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    parser = SentenceParser(prog="python -m sweeps", add_help=False, allow_abbrev=False)
     parser.add_argument("--help", "-h", action="store_true")
     parser.add_argument("--config-dir", "-cd")
     parser.add_argument("overrides", nargs="*")
-    asked, others = parser.parse_known_args(list(arguments))
-    if others:
-        raise UserError(f"{others[0]}: one command runs one study; its flags are --help and --config-dir")
+    asked = parser.parse_args(list(arguments))
     if asked.help:
         whole = composed("sweeps", ["study=sensitivity", *asked.overrides], asked.config_dir)
         return Command(DictConfig({}), DictConfig({}), {}, help=help_text(HELP, GROUPS, whole))
@@ -84,6 +84,12 @@ def read(arguments: Sequence[str]) -> Command:
 def _check_overrides(overrides: Sequence[str]) -> None:
     """Refuse what a study of one experiment cannot be asked for, before anything is composed."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))
+    for override in parsed:
+        key, _, values = str(override.input_line).partition("=")
+        if override.is_sweep_override() and key.startswith("study."):
+            raise UserError(
+                f"{override.input_line}: a list stands in brackets, '{key}=[{values}]'; nothing else is several"
+            )
     refuse_sweeps(parsed, "write a command for each")
     for override in parsed:
         if override.key_or_group.startswith(("hydra/launcher", "hydra.launcher", "hydra/sweeper", "hydra.sweeper")):

@@ -108,7 +108,7 @@ def carry_out(text: str) -> str:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     skeleton.register()
     try:
-        numbers = _run(job).return_value or {}
+        numbers = value_of(_run(job)) or {}
     except Exception as error:  # noqa: BLE001  told by the process that started the sweep
         return json.dumps({"failure": complaint(error), "partial": isinstance(error, JobFailed)})
     return json.dumps({"numbers": {name: float(number) for name, number in numbers.items()}})
@@ -133,6 +133,18 @@ def _run(job: SentJob) -> JobReturn:
             job_subdir_key="hydra.sweep.subdir",
             hydra_context=context,
         )
+
+
+def value_of(job: JobReturn) -> Any:
+    """What a job has returned; Hydra's own property would announce a failure in words of its own.
+
+    Raises:
+        Exception: what the job has raised.
+    """
+    value = job._return_value  # noqa: SLF001
+    if job.status == JobStatus.FAILED:
+        raise value
+    return value
 
 
 def returned(job: SentJob, result: Mapping[str, Any], log: Path | None = None) -> JobReturn:

@@ -21,6 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.trial import FrozenTrial
 
+from hydra_plugins.pruneexp_launchers._work import value_of
 from hydra_plugins.pruneexp_optuna_sweeper._space import text
 from pruneexp.config.checks import ALLOWED_TARGETS, check_number
 from pruneexp.config.choices import search_folders
@@ -101,7 +102,7 @@ class SearchedJobs:
 
     def _outcome(self, trial: optuna.Trial, job: JobReturn) -> TrialOutcome:
         try:
-            return _wanted(job.return_value, self.objectives)  # raises what the job has raised
+            return _wanted(value_of(job), self.objectives)  # raises what the job has raised
         except Exception as error:  # noqa: BLE001  one failed job must not end the sweep
             self.failures[trial.number] = error
             return TrialFailed(redact(first_line(error)))

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from omegaconf import DictConfig, OmegaConf
 
 from pruneexp.config.groups import NEEDED, TABLE
+from pruneexp.config.keys import setting
 from pruneexp.config.skeleton import Config
 from pruneexp.errors import UserError
 from pruneexp.schema import CURVE, MEASURES, SWEEP, Budget, BudgetKind
@@ -49,8 +50,11 @@ def budgets(config: DictConfig) -> tuple[Budget, ...]:
     lists = {kind: plain(config.curve[measure.plural]) for kind, measure in MEASURES.items()}
     given = {kind: values for kind, values in lists.items() if values is not None} or {"density": DEFAULT_DENSITIES}
     if len(given) > 1:
-        keys = " and ".join(f"curve.{MEASURES[kind].plural}" for kind in given)
-        raise UserError(f"{keys} are both given: set the one you do not want to null")
+        keys = [f"curve.{MEASURES[kind].plural}" for kind in given]
+        raise UserError(
+            f"{' and '.join(keys)} are both given, and a curve has one kind of budgets: {keys[0]}=null takes "
+            f"{' and '.join(keys[1:])}"
+        )
     [(kind, values)] = given.items()
     found = [Budget(kind, value) for value in levels(f"curve.{MEASURES[kind].plural}", values, kind)]
     return tuple(sorted(found, key=lambda budget: budget.severity))
@@ -63,12 +67,12 @@ def levels(name: str, values: Sequence[float], kind: BudgetKind) -> list[float]:
         UserError: it is empty or unsorted, or holds a value twice or one that is out of range.
     """
     if not values:
-        raise UserError(f"{name} is empty: give at least one value, such as {name}=[0.5]")
+        raise UserError(f"{name} is empty: give at least one value, such as '{name}=[0.5]'")
     if not all(math.isfinite(value) for value in values):
         raise UserError(f"{name}={list(values)} holds a value that is not a finite number")
     ascending = sorted(values)
     if list(values) not in (ascending, ascending[::-1]):
-        raise UserError(f"{name}={list(values)} is unsorted: write {name}={ascending[::-1]}")
+        raise UserError(f"{name}={list(values)} is unsorted: write {setting(name, ascending[::-1])}")
     for first, second in itertools.pairwise(ascending):
         if first == second:
             raise UserError(f"{name} holds {first:.15g} twice")
@@ -76,7 +80,8 @@ def levels(name: str, values: Sequence[float], kind: BudgetKind) -> list[float]:
         if Budget(kind, value).mistake:
             plural, says = MEASURES[kind].plural, MEASURES[kind].says
             allowed = f"{plural} ({says}) lie in (0, 1]" if MEASURES[kind].share else "quality parameters are 0 or more"
-            raise UserError(f"{name} holds {value:.15g}: {allowed}")
+            percent = f"; {value:.15g} % is {value / 100:.15g}" if MEASURES[kind].share and 2 <= value <= 100 else ""
+            raise UserError(f"{name} holds {value:.15g}: {allowed}{percent}")
     return ascending
 
 
@@ -127,11 +132,13 @@ def validate(config: DictConfig, own: Sequence[str] = ()) -> None:
 def _check_scope(criterion: Mapping[str, Any]) -> None:
     layers, exclude = criterion["layers"], criterion.get("exclude", [])
     if not isinstance(layers, list):
-        raise UserError(f"criterion.layers={layers}: allowed is a list of kinds, as in criterion.layers=[conv,linear]")
+        raise UserError(
+            f"criterion.layers={layers}: allowed is a list of kinds, as in 'criterion.layers=[conv,linear]'"
+        )
     if not isinstance(exclude, list) or not all(isinstance(pattern, str) for pattern in exclude):
         raise UserError(
             f"criterion.exclude={exclude}: allowed is a list of names or patterns of layers as text, as in "
-            "criterion.exclude=[head,'blocks.*','5']"
+            '\'criterion.exclude=[head,"blocks.*","5"]\''
         )
 
 
@@ -155,7 +162,8 @@ def check_number(
         return
     least = f"above {low}" if above else f"{low} or more"
     most = f" and below {high}" if below else f", and at most {high}"
-    allowed = f"{'a whole number, ' if whole else ''}{least}{most if math.isfinite(high) else ''}"
+    kind = "a whole number, " if whole else "" if isinstance(value, int | float) else "a number, "
+    allowed = f"{kind}{least}{most if math.isfinite(high) else ''}"
     shown = f"{value:.15g}" if isinstance(value, float) else value
     raise UserError(f"{key}={shown}: allowed is {allowed}")
 
@@ -188,7 +196,7 @@ def _check_tags(tags: Any) -> None:
         if not named or not isinstance(value, str | int | float):
             raise UserError(
                 f"runtime.tags={tags}: allowed are names of letters, digits and _, but not {CURVE} or {SWEEP}, with a "
-                f"word or number each: {{paper: han2015}}"
+                f"word or number each, as in 'runtime.tags={{paper: han2015}}'"
             )
 
 
@@ -246,7 +254,7 @@ def check_target(path: str, target: str, allowed: Sequence[str]) -> None:
         package = target.split(".", maxsplit=1)[0]
         raise UserError(
             f"{path}._target_={target} is not allowed: targets come from {', '.join(allowed)}; "
-            f"if you trust the package, add runtime.allow=[{package}]"
+            f"if you trust the package, add 'runtime.allow=[{package}]'"
         )
     if is_known(target) and any(part.startswith("_") for part in target.split(".")):
         raise UserError(f"{path}._target_={target} is not allowed: names with a leading '_' are not for use by others")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -19,6 +20,18 @@ from pruneexp.errors import UserError, guess
 #: Files that Hydra reads, below a folder that it looks in.
 _READ = ("config.yaml", "sweeps.yaml", *(f"{group}/**/*.yaml" for group in (*GROUPS, "hydra")))
 
+#: Choices of ``model`` that take any network of a library by its name.
+_LIBRARIES = ("torchvision", "timm")
+#: What others call a choice of a group, and choices that are values of a key here.
+_OTHER_NAMES = {
+    ("mode", "finetune"): "prune",
+    ("mode", "scratch"): "scratch_e or scratch_b",
+    ("criterion", "magnitude"): "global_magnitude",
+}
+_ELSEWHERE = {("train", name): f"train.optimizer={name}" for name in ("sgd", "adam", "adamw")} | {
+    ("schedule", name): f"train.schedule={name}" for name in ("constant", "step", "cosine")
+}
+
 
 def check_choices(loader: ConfigLoader, config: str, overrides: Sequence[str], folders: Iterable[str | Path]) -> None:
     """Refuse what gives a group no single choice, or one in another's place.
@@ -32,6 +45,8 @@ def check_choices(loader: ConfigLoader, config: str, overrides: Sequence[str], f
     """
     for override in OverridesParser.create(loader).parse_overrides(list(overrides)):
         group, value = override.key_or_group, override.value()
+        if group in GROUPS and isinstance(value, str) and value.endswith((".yaml", ".yml")):
+            raise UserError(unknown_choice(group, value, known_choices(folders, group)))
         named = override.is_sweep_override() or isinstance(value, str | dict)  # a mapping holds keys of the group
         left_out = override.is_delete() and group not in NEEDED
         if group in GROUPS and not named and not left_out:
@@ -117,4 +132,34 @@ def _no_choice(said: str, group: str, known: Sequence[str]) -> UserError:
 def unknown_choice(group: str, choice: str, choices: Iterable[str]) -> str:
     """The sentence for a choice that a group does not have."""
     known = sorted({*choices, *known_choices((), group)})  # Hydra does not list what lies in a folder of its own
-    return f"{group}={choice}: no such choice; the choices of {group} are {', '.join(known)}{guess(choice, known)}"
+    listed = f"the choices of {group} are {', '.join(known)}"
+    return f"{group}={choice}: no such choice; {listed}{_choice_meant(group, choice, known)}"
+
+
+def _choice_meant(group: str, choice: str, known: Sequence[str]) -> str:
+    """Which choice was meant, or where what was meant is chosen, as the end of a sentence."""
+    bare = re.sub(r"\.(ya?ml|py)$", "", choice.rpartition("/")[2])
+    if like := _OTHER_NAMES.get((group, choice)) or (bare if bare != choice and bare in known else None):
+        return f" (did you mean {like}?)"
+    parts = [each for each in known if choice.lower() in each.lower().split("/")]
+    if parts:
+        return f" (did you mean {' or '.join(parts)}?)" if len(parts) < 3 else ""
+    several = known if choice in ("all", "*") else re.split(r"[\s|+;&]+", choice)
+    if len(several) > 1 and set(several) <= set(known):
+        return f"; -m {group}={','.join(several)} runs a job for each"
+    if there := _ELSEWHERE.get((group, choice)):
+        return f"; there is {there}"
+    if elsewhere := [f"{other}={choice}" for other in NEEDED if choice in known_choices((), other)]:
+        return f"; there is {' or '.join(elsewhere)}"
+    path = "/" in choice or choice.endswith(".py")
+    return ("" if path else guess(bare, known)) or _brought(group, choice, () if path else known)
+
+
+def _brought(group: str, choice: str, known: Sequence[str]) -> str:
+    """How a network is taken from a library, and what else from a folder of the user's, as the end of a sentence."""
+    libraries = [each for each in _LIBRARIES if group == "model" and each in known]
+    if libraries:
+        name = choice.rpartition(".")[2]
+        return f"; a network of {' or '.join(libraries)} is model={libraries[0]} model.name={name}"
+    own = f"; one of your own is FOLDER/{group}/NAME.yaml, which --config-dir FOLDER adds"
+    return own if group in ("model", "data") else ""

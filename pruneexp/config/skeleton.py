@@ -2,7 +2,7 @@
 
 Groups that users swap (model, data, reg, ...) are free-form nodes with a ``_target_``; the rest is typed here, so that
 a misspelt key or a value of the wrong type fails while composing. Ranges are checked in ``checks``; what each key means
-stands in ``docs/configuration.md``.
+stands in ``docs/configuration.md``, where ``--help`` reads it.
 """
 
 from __future__ import annotations

@@ -7,10 +7,12 @@ of this project checks all of its jobs itself, before the first; here are the ot
 from __future__ import annotations
 
 import re
+import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.utils import get_args_parser
@@ -19,6 +21,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import DictConfig, OmegaConf
 
+from pruneexp import __version__
 from pruneexp.config.checks import check_plugins, check_study_name, validate
 from pruneexp.config.choices import (
     check_choices,
@@ -29,8 +32,11 @@ from pruneexp.config.choices import (
     search_folders,
 )
 from pruneexp.config.groups import GROUPS
+from pruneexp.config.keys import comments, help_lines, meanings
 from pruneexp.config.skeleton import conf_folder, search_path
-from pruneexp.errors import UserError
+from pruneexp.config.values import several_values
+from pruneexp.errors import SentenceParser, UserError
+from pruneexp.terminal import page_width
 
 HELP = """\
 pruneexp: one job prunes one network along one curve of densities, and records every trade-off point.
@@ -40,7 +46,7 @@ Usage:  python -m pruneexp [-m] [--config-dir FOLDER] [GROUP=CHOICE ...] [KEY=VA
 -m sweeps over comma-separated values; --config-dir adds choices of your own; --hydra-help tells of Hydra's own flags.
 
   python -m pruneexp -m model=alexnet reg=l1,l2
-  python -m pruneexp model=lenet5 mode=scratch_b curve.densities=[0.2,0.05] seed=1
+  python -m pruneexp model=lenet5 mode=scratch_b 'curve.densities=[0.2,0.05]' seed=1
   python -m pruneexp experiment=smoke plan=true     print what would be done, and stop
   python -m pruneexp --config-dir mine model=mine   your own network, from mine/model/mine.yaml
 """
@@ -53,7 +59,10 @@ def check_command(arguments: Sequence[str]) -> str | None:
         UserError: a value is not allowed.
         Exception: Hydra's own, where the overrides do not compose.
     """
-    asked = get_args_parser().parse_args(list(arguments))
+    if "--version" in arguments:
+        return f"pruneexp {__version__}"
+    parser = SentenceParser(prog="python -m pruneexp", parents=[get_args_parser()], add_help=False, allow_abbrev=False)
+    asked = parser.parse_args(list(arguments))
     if asked.help:
         groups = [group for group in (*GROUPS, "hydra/launcher") if group != "study"]
         return help_text(HELP, groups, composed("config", asked.overrides, asked.config_dir))
@@ -63,14 +72,16 @@ def check_command(arguments: Sequence[str]) -> str | None:
         flag = "--config-name" if asked.config_name else "--config-path"
         raise UserError(f"{flag}: what is composed starts from pruneexp's own; --config-dir adds")
     if studies := [word for word in asked.overrides if re.match(r"[+~]*study\b", word)]:
-        raise UserError(f"{studies[0]}: a study is run by python -m sweeps {studies[0]}")
+        raise UserError(f"{studies[0]}: a study is run by python -m sweeps {shlex.quote(studies[0])}")
     overrides = OverridesParser.create().parse_overrides(asked.overrides)
+    _check_plugin_keys(overrides)
     fixed = [str(each.input_line) for each in overrides if not each.is_sweep_override()]
     master = composed("config", fixed, asked.config_dir)
     check_plugins(master.hydra)
     check_study_name("hydra.sweeper.study", master.hydra.sweeper.get("study"))
     if not (asked.multirun or str(master.hydra.mode).endswith("MULTIRUN")):
-        refuse_sweeps(overrides, "-m runs a job for each")
+        refuse_sweeps(overrides, "add -m to run a job for each")
+        _refuse_idle_plugins(overrides)
         checked(master)
     elif not str(master.hydra.sweeper._target_).endswith(".JobsSweeper"):
         sample = composed("config", _sample(master, overrides), asked.config_dir)
@@ -110,14 +121,30 @@ def checked(whole: DictConfig) -> tuple[DictConfig, Mapping[str, str], list[str]
 
 
 def help_text(about: str, groups: Sequence[str], whole: DictConfig) -> str:
-    """What ``--help`` shows: groups with their choices, and keys with their values in ``whole``.
+    """What ``--help`` shows: groups with their choices, and keys with their values in ``whole`` and what they mean.
 
     Hydra's own lister of choices takes a second longer.
     """
     folders = search_folders(whole.hydra)
     listed = "\n".join(f"{group}: {', '.join(known_choices(folders, group))}" for group in groups)
-    keys = OmegaConf.to_yaml(OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"]))
-    return f"{about}\n== Groups and their choices ==\n{listed}\n\n== Keys and their values ==\n{keys}"
+    written = OmegaConf.to_container(
+        OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"]), enum_to_str=True
+    )
+    meant = dict(meanings())
+    if (study := whole.hydra.runtime.choices.get("study")) is not None:
+        meant |= comments(conf_folder() / "study" / f"{study}.yaml", "study")
+    keys = "\n".join(help_lines(dict(_leaves(written)), meant, page_width()))
+    return f"{about}\n== Groups and their choices ==\n{listed}\n\n== Keys, their values and what they mean ==\n{keys}"
+
+
+def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every key below a node with its value, but for the names of code."""
+    for key, value in node.items():
+        below = f"{path}.{key}" if path else str(key)
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, below)
+        elif key != "_target_":
+            yield below, value
 
 
 def refuse_sweeps(overrides: Sequence[Override], way: str) -> None:
@@ -126,8 +153,32 @@ def refuse_sweeps(overrides: Sequence[Override], way: str) -> None:
     Raises:
         UserError: names the override.
     """
-    for line in (override.input_line for override in overrides if override.is_sweep_override()):
-        raise UserError(f"{line}: one command runs one job; {way}")
+    for override in overrides:
+        if override.is_sweep_override():
+            line = str(override.input_line)
+            raise UserError(f"{line}: {several_values(*line.split('=', 1)) or f'one command runs one job; {way}'}")
+
+
+def _check_plugin_keys(overrides: Sequence[Override]) -> None:
+    """Refuse a name where Hydra's node of a plug-in is asked for.
+
+    Raises:
+        UserError: says how it is chosen.
+    """
+    for override in overrides:
+        if override.key_or_group in ("hydra.launcher", "hydra.sweeper") and not isinstance(override.value(), dict):
+            raise UserError(f"{override.input_line}: write {str(override.input_line).replace('hydra.', 'hydra/', 1)}")
+
+
+def _refuse_idle_plugins(overrides: Sequence[Override]) -> None:
+    """Refuse a launcher or a sweeper for one job, which needs neither.
+
+    Raises:
+        UserError: says what is missing.
+    """
+    for override in overrides:
+        if override.key_or_group in ("hydra/launcher", "hydra/sweeper") and override.value() not in ("basic", "jobs"):
+            raise UserError(f"{override.input_line}: one command runs one job; add -m to run several by it")
 
 
 def _sample(master: DictConfig, overrides: Sequence[Override]) -> list[str]:

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from pruneexp.experiment.plan import Plan
 from pruneexp.schema import TOP1, Metric, PointIdentity, TradeoffPoint, doubts
-from pruneexp.terminal import LOG_WIDTH
+from pruneexp.terminal import BAR_WIDTH, LOG_WIDTH
 from pruneexp.training.events import TrainingEvent
 
 #: Columns that no table needs.
@@ -70,6 +70,7 @@ class Display:
             TimeRemainingColumn(),
             TextColumn("{task.fields[detail]}"),
         )
+        self._notes.width = min(self._notes.width, BAR_WIDTH)
         with Progress(*columns, console=self._notes, transient=True, disable=not self._bars) as progress:
             self._progress = progress
             self._points = progress.add_task(what, total=points, detail="")

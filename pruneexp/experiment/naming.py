@@ -51,9 +51,9 @@ def _as_text(value: Any, hint: Any, layers: Collection[str], where: str) -> Any:
         if type(None) not in _kinds(hint):
             raise UserError(f"{where}=null: allowed is a list or a mapping of layers, [] or {{}} for none")
     elif value is not None and any(_arguments(hint, Mapping)):
-        raise UserError(f"{where}={value}: allowed is a mapping, as in {{{next(iter(layers))}: 0.5}}")
+        raise UserError(f"{where}={value}: allowed is a mapping, as in '{where}={{{next(iter(layers))}: 0.5}}'")
     elif value is not None and any(str in _kinds(each[0]) for each in _arguments(hint, Collection)):
-        raise UserError(f"{where}={value}: allowed is a list of names, as in {where}=[{value}]")
+        raise UserError(f"{where}={value}: allowed is a list of names, as in '{where}=[{value}]'")
     return value
 
 

@@ -17,7 +17,7 @@ from rich.filesize import decimal
 
 from pruneexp.cache.files import Paths
 from pruneexp.cache.inventory import Entry, damages, entries, remove, unused
-from pruneexp.errors import UserError
+from pruneexp.errors import SentenceParser, UserError
 from pruneexp.places import OWED, STORE
 from pruneexp.signals import INTERRUPTED
 from pruneexp.store import delivering
@@ -31,9 +31,8 @@ UNITS = {"m": 60, "h": 3600, "d": 86400}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status."""
     replace_unwritable()
-    asked = _parser().parse_args(arguments)
     try:
-        return _done(asked)
+        return _done(_parser().parse_args(arguments))
     except KeyboardInterrupt:
         print("pruneexp.store: interrupted; the same command goes on", file=sys.stderr)
         return INTERRUPTED
@@ -45,9 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m pruneexp.store", description=__doc__.splitlines()[0].strip("`."))
+    parser = SentenceParser(prog="python -m pruneexp.store", description=__doc__.splitlines()[0].strip("`."))
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    place = argparse.ArgumentParser(add_help=False)
+    place = SentenceParser(add_help=False)
     place.add_argument("--store", type=Path, default=STORE, metavar="FOLDER", help="runtime.store")
     commands.add_parser("ls", parents=[place], help="count and size of each kind of result")
     commands.add_parser("verify", parents=[place], help="read every file, and name those that are damaged")

@@ -42,7 +42,7 @@ def test_wheel_holds_the_packages_their_choices_and_their_numbers(wheel: Path) -
     choices = {f"pruneexp/{path.relative_to(ROOT).as_posix()}" for path in kept(ROOT / "conf")}
     assert "pruneexp/conf/config.yaml" in choices
     assert any(name.startswith("analysis/reference/") for name in code)
-    assert held == code | choices
+    assert held == code | choices | {"pruneexp/docs/configuration.md"}
 
 
 def kept(folder: Path) -> list[Path]:
@@ -58,6 +58,7 @@ def test_installed_wheel_finds_its_choices(wheel: Path, tmp_path: Path) -> None:
     process = subprocess.run(command, cwd=elsewhere, env=environment, capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr
     assert "lenet_300_100" in process.stdout
+    assert "seed=0                                seed of initial weights" in process.stdout
 
 
 def pins() -> dict[str, str]:
@@ -77,7 +78,7 @@ def test_constraints_pin_everything_that_is_needed() -> None:
     declared = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
     installed = closure([Requirement(text) for text in declared])
     assert {"torch", "mlflow", "pytest"} <= installed.keys()
-    # Where this fails: `make install`, and after a change of the requirements first `make constraints`.
+    # Where this fails: `make dev`, and after a change of the requirements first `make constraints`.
     assert {(name, pins().get(name)) for name in installed} == set(installed.items())
 
 

@@ -31,14 +31,16 @@ def said(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str, stat
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ("", "You must specify 'study', e.g, study=<OPTION>"),
+        ("", "study: choose one, study=knee or study=layer_thresholds or study=sensitivity"),
         ("study=sensitivty", f"study=sensitivty: no such choice; the choices of study are {choices('study')}"),
-        ("study=knee study.epsilom=1", "study.epsilom: no such key; the keys of study are _target_, confidence, eps"),
+        ("study=knee study.epsilom=1", "study.epsilom: no such key; the keys of study are confidence, epsilon, lowe"),
         ("study=knee modle=lenet5", "modle: no such key; the groups and keys are "),
         ("study=knee train.lr=0", "train.lr=0: allowed is above 0"),
-        ("-m study=knee", "-m: one command runs one study; its flags are --help and --config-dir"),
-        ("--cfg=job study=knee", "--cfg=job: one command runs one study; its flags are --help and --config-dir"),
-        ("study=knee --multirun", "--multirun: one command runs one study; its flags are --help and --config-dir"),
+        ("-m study=knee", "-m: no flag of this command, whose flags are --help, -h, --config-dir, -cd"),
+        ("--cfg=job study=knee", "--cfg=job: no such flag; there are --help, --config-dir"),
+        ("study=knee --multirun", "--multirun: no flag of this command, whose flags are --help, -h, --config-dir, -cd"),
+        ("study=knee study.seeds=0,1", "study.seeds=0,1: a list stands in brackets, 'study.seeds=[0,1]'"),
+        ("knee", "knee: write study=knee"),
         ("study=knee reg=l1,l2", "reg=l1,l2: one command runs one job; write a command for each"),
         ("study=knee hydra/launcher=ray", "hydra/launcher=ray: a study asks for its points itself, and runs in this "),
         ("study=knee hydra.launcher.n_jobs=2", "hydra.launcher.n_jobs=2: a study asks for its points itself, and run"),
@@ -79,7 +81,7 @@ TYPED = [
     ("sensitivity study.qualities=[1]",
      "study.densities and study.qualities: give one of them, and set the other to null"),
     ("sensitivity study.seeds=[]",
-     "study.seeds=[]: allowed are one or more seeds, each once, as in study.seeds=[0,1,2]"),
+     "study.seeds=[]: allowed are one or more seeds, each once, as in 'study.seeds=[0,1,2]'"),
     ("knee study.epsilon=-1", "study.epsilon=-1: allowed is 0 or more"),
     ("knee study.lowest=2", "study.lowest=2: allowed is above 0 and below 1"),
     ("knee criterion=layer_std curve.densities=null curve.qualities=[1]",
@@ -143,8 +145,14 @@ def test_help_lists_studies_and_options_without_loading_torch_or_optuna() -> Non
     done = subprocess.run(
         [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True, env=os.environ
     )
-    for line in (f"study: {choices('study')}", f"model: {choices('model')}", "  epsilon: 0.5", "  tolerance: 1.1"):
+    for line in (
+        f"study: {choices('study')}",
+        f"model: {choices('model')}",
+        "study.epsilon=0.5",
+        "study.tolerance=1.1",
+    ):
         assert line in done.stdout
+    assert "points of val accuracy, or % of another metric" in done.stdout  # its comment in the study's file
     assert json.loads(done.stdout.splitlines()[-1]) == []
 
 

@@ -64,4 +64,4 @@ def test_flags_stand_anywhere(words: list[str], home: Path, capsys: pytest.Captu
 
 @pytest.mark.parametrize("word", ["reg=[l1", "runtime.tags={a: ~}", "data.root=(~/x"])
 def test_what_cannot_be_read_is_said_as_it_was_typed(word: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "the command line cannot be read" in said(capsys, [word], 2)
+    assert f"{word}: cannot be read" in said(capsys, [word], 2)

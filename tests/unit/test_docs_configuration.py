@@ -13,6 +13,7 @@ import yaml
 from omegaconf import MISSING, OmegaConf
 
 from pruneexp.config import skeleton
+from pruneexp.config.keys import comments, help_lines, meanings
 
 PAGE = Path(__file__).parents[2] / "docs/configuration.md"
 GROUPS = ("model", "data", "reg", "dropout", "criterion", "schedule", "mode")
@@ -62,3 +63,24 @@ def test_a_row_tells_the_default_of_the_skeleton(key: str) -> None:
     default = typed()[key]
     text = default.name if isinstance(default, Enum) else default
     assert documented()[key] == (text if isinstance(text, str) else yaml.safe_dump(text).splitlines()[0])
+
+
+def test_help_reads_the_first_words_of_each_row() -> None:
+    assert meanings()["train.lr"] == "first learning rate, above 0"
+    assert meanings()["train.clip"] == "largest norm of the whole gradient, penalty included"
+    assert typed().keys() | chosen() <= meanings().keys()
+    assert [key for key, text in meanings().items() if not 12 <= len(text) <= 100] == []
+
+
+@pytest.mark.parametrize("path", sorted((skeleton.conf_folder() / "study").glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_study_says_what_each_of_its_keys_means(path: Path) -> None:
+    node = yaml.safe_load(path.read_text(encoding="utf-8"))
+    keys = {f"study.{key}" for key in node.get("study", node) if key not in ("_target_", "defaults")}
+    assert keys - comments(path, "study").keys() == set()
+
+
+def test_a_line_of_help_is_no_wider_than_asked() -> None:
+    lines = list(help_lines({"seed": 0, "a.long.key": ["x"] * 30}, {"seed": "word " * 40}, 80))
+    assert lines[0].startswith("seed=0" + " " * 32 + "word word")
+    assert lines[-1] == f"'a.long.key=[{','.join('x' * 30)}]'"
+    assert max(map(len, lines[:-1])) <= 80
