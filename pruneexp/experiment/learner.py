@@ -20,10 +20,11 @@ from pruneexp.cost.storage import beside_layers
 from pruneexp.data.dataset import Dataset
 from pruneexp.errors import UserError
 from pruneexp.experiment.instances import instantiated, part
-from pruneexp.experiment.network import NetworkFactory, weights_file
+from pruneexp.experiment.network import NetworkFactory
 from pruneexp.experiment.rehearsal import NetworkTask, check_copy, rehearsed
 from pruneexp.experiment.sources import described
 from pruneexp.experiment.spec import JobSpec
+from pruneexp.experiment.start import read_weights
 from pruneexp.models.adapt import adapt, input_shape_of
 from pruneexp.pruning.layers import prunable
 from pruneexp.stages.parts import Part, code_of
@@ -42,7 +43,9 @@ def made(spec: JobSpec) -> Learner:
         UserError: the data cannot be loaded or do not fit their task, or the file of weights cannot be read.
     """
     if spec.start_from:
-        weights_file(spec.start_from)  # a wrong path is said before anything is built
+        read_weights(spec.start_from)  # a wrong path is said before anything is built
+    elif spec.start_from_except:
+        raise UserError("train.start_from_except names what a file leaves fresh: name the file with train.start_from")
     learner = of_data(spec, _data(spec), _device(spec.values["device"]))
     learner.task.value.check(learner.data.value)
     return learner
@@ -51,11 +54,12 @@ def made(spec: JobSpec) -> Learner:
 def of_data(spec: JobSpec, data: Dataset, device: torch.device) -> Learner:
     """The learner of these data; what its network takes and costs is not known before one is built."""
     allow, model, start_from = spec.runtime.allow, spec.values["model"], spec.start_from
+    fresh = tuple(sorted(spec.start_from_except))
     make = partial(instantiated, allowed=spec.allowed)
     identity = described(numbers("data", spec.values["data"]), allow)
     task = _task(spec)
     example, _ = task.value.example(data, data.shape, 1, seeding.generator(0, "dtype"))
-    build = NetworkFactory(make, model, spec.seed, device, data.shape, example.dtype, start_from)
+    build = NetworkFactory(make, model, spec.seed, device, data.shape, example.dtype, start_from, fresh)
     if code := code_of(identity):
         data = replace(data, fingerprint=stage_key("data", 1, code, [], data.fingerprint))
     return Learner(
@@ -66,6 +70,7 @@ def of_data(spec: JobSpec, data: Dataset, device: torch.device) -> Learner:
         input_shape=data.shape,
         device=device,
         start_from=checksum(Path(start_from).expanduser()) if start_from else "",
+        start_from_except=fresh,
     )
 
 

@@ -12,6 +12,7 @@ import torch
 from pruneexp.cache.store import Store
 from pruneexp.experiment.build import Job
 from pruneexp.experiment.identity import identity
+from pruneexp.experiment.network import check_pretrained
 from pruneexp.stages.graph import Route, StageKind
 from pruneexp.stages.setting import Learner, Setting
 from pruneexp.terminal import duration
@@ -117,6 +118,9 @@ def make_plan(
     """Look up every stage of a job, or ``only`` those of these routes, in the store; a stored point needs no stage.
 
     ``timed`` is asked for an epoch's seconds if anything is to train.
+
+    Raises:
+        UserError: the dense network is to start from pretrained weights that are neither there nor can be fetched.
     """
     routes = only or job.routes
     asked = () if only else zip(job.budgets, job.routes, strict=True)
@@ -124,6 +128,8 @@ def make_plan(
     stages = {step.key: step for route in routes for step in route.steps}
     needed = {step.key for route in routes if route not in finished for step in route.steps}
     there = {key for key in stages if key not in needed or store.has(key)}
+    if any(route.dense.key not in there for route in routes):
+        check_pretrained(job.spec.values["model"])
     trains = any(stage.epochs for key, stage in stages.items() if key not in there)
     each = timed(job.setting) if trains else 0.0
     works = {key: Work(s.of, s.level, s.epochs, s.flop, s.epochs and s.epochs * each) for key, s in stages.items()}

@@ -59,6 +59,12 @@ class JobSpec:
         return found
 
     @property
+    def start_from_except(self) -> list[str]:
+        """Names of parameters, or beginnings of them, that do not start from that file."""
+        found: list[str] = self.values["train"]["start_from_except"]
+        return found
+
+    @property
     def allowed(self) -> tuple[str, ...]:
         """The packages that a ``_target_`` may name."""
         return (*checks.ALLOWED_TARGETS, *self.runtime.allow, *self.own)
