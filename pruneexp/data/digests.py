@@ -1,4 +1,4 @@
-"""SHA-256 digests of many files; a file is read once, and again only after its entry on the disk changes.
+"""Digests of many files, or other facts about each; a file is read once, and again only after its entry changes.
 
 Knows nothing of images.
 """
@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,9 +33,36 @@ _SILENT_SECONDS, _SAY_SECONDS = 3.0, 30.0  # before the first message, and betwe
 SETTLED_NS = 2_000_000_000
 
 
+#: Bytes of a SHA-256.
+DIGEST = 32
+
+
+class FileReader(Protocol):
+    """Reads one file to ``width`` bytes that say something of it; threads call it.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+
+    width: int
+
+    def __call__(self, path: Path) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Sha256:
+    """A ``FileReader``: the digest of the content."""
+
+    width: int = DIGEST
+
+    def __call__(self, path: Path) -> bytes:
+        with fetch.reading(path, "replace or delete it"), path.open("rb", buffering=0) as file:
+            return hashlib.file_digest(file, "sha256").digest()
+
+
 @dataclass(frozen=True)
 class _Read:
-    """Names (N,) of files, their entries on the disk, int64 (N, 4), and their digests, uint8 (N, 32)."""
+    """Names (N,) of files, their entries on the disk, int64 (N, 4), and what they hold, uint8 (N, width)."""
 
     files: NDArray[Any]
     entries: NDArray[np.int64]
@@ -45,28 +72,30 @@ class _Read:
         return _Read(self.files[chosen], self.entries[chosen], self.digests[chosen])
 
 
-def file_digests(root: Path, files: NDArray[Any], memory: Path) -> NDArray[np.uint8]:
-    """SHA-256 of each file, uint8 (N, 32); reports its progress on standard error if it takes long.
+def file_digests(root: Path, files: NDArray[Any], memory: Path, reader: FileReader | None = None) -> NDArray[np.uint8]:
+    """What ``reader`` says of each file, uint8 (N, width); reports its progress on standard error if it takes long.
 
     Args:
         root: folder that the names are relative to.
         files: names as bytes (N,), each once.
-        memory: file with the digests of earlier calls; without permission to write it, later calls read all files.
+        memory: file with what earlier calls read; without permission to write it, later calls read all files.
+        reader: what is read of a file, by default its SHA-256.
 
     Raises:
         UserError: a file cannot be read.
     """
+    reader = reader or Sha256()
     started = time.time_ns()
     entries = np.concatenate([np.empty((0, 4), np.int64), *_in_threads(partial(_entries, root), files)])
-    read = _Read(files, entries, np.zeros((len(files), 32), np.uint8))
-    keep = _recall(_stored(memory), read)
+    read = _Read(files, entries, np.zeros((len(files), reader.width), np.uint8))
+    keep = _recall(_stored(memory, reader.width), read)
     unread = np.flatnonzero(~keep)
     if len(unread) == 0:
         return read.digests
     settled = entries[:, 1:3].max(axis=1) < started - SETTLED_NS
     report, done = _ProgressReport(root, entries[unread, 0]), 0
     try:
-        for digests in _in_threads(partial(_hashes, root), files[unread]):
+        for digests in _in_threads(partial(_rows, root, reader), files[unread]):
             rows = unread[done : done + len(digests)]
             read.digests[rows], keep[rows] = digests, settled[rows]
             done += len(digests)
@@ -100,12 +129,10 @@ def _entries(root: Path, files: NDArray[Any]) -> NDArray[np.int64]:
     return found
 
 
-def _hashes(root: Path, files: NDArray[Any]) -> NDArray[np.uint8]:
-    found = np.empty((len(files), 32), np.uint8)
+def _rows(root: Path, reader: FileReader, files: NDArray[Any]) -> NDArray[np.uint8]:
+    found = np.empty((len(files), reader.width), np.uint8)
     for row, name in zip(found, files.tolist(), strict=True):
-        path = _path(root, name)
-        with fetch.reading(path, "replace or delete it"), path.open("rb", buffering=0) as file:
-            row[:] = np.frombuffer(hashlib.file_digest(file, "sha256").digest(), np.uint8)
+        row[:] = np.frombuffer(reader(_path(root, name)), np.uint8)
     return found
 
 
@@ -124,15 +151,15 @@ def _recall(before: _Read | None, read: _Read) -> NDArray[np.bool_]:
     return same
 
 
-def _stored(memory: Path) -> _Read | None:
-    """The digests of earlier calls; None where the file is missing, damaged or of another format."""
+def _stored(memory: Path, width: int) -> _Read | None:
+    """What earlier calls read; None where the file is missing, damaged or of another format."""
     try:
         with np.load(memory) as found:
             before = _Read(found["files"], found["entries"], found["digests"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     count = len(before.files)
-    right = before.entries.shape == (count, 4) and before.digests.shape == (count, 32)
+    right = before.entries.shape == (count, 4) and before.digests.shape == (count, width)
     return before if right and before.files.dtype.kind == "S" else None
 
 

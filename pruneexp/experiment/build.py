@@ -99,7 +99,7 @@ def build(spec: JobSpec, listeners: Sequence[Listener] = ()) -> Job:
     Raises:
         UserError: a part cannot be made, or does not fit the others.
     """
-    untried = made(spec)
+    spec, untried = made(spec)
     probe = untried.network("fresh")
     if spec.start_from:
         fitted(probe.state_dict(), read_weights(spec.start_from), spec.start_from, spec.start_from_except)

@@ -36,8 +36,10 @@ from pruneexp.training.layout import stays_contiguous
 from pruneexp.training.recipe import Recipe
 
 
-def made(spec: JobSpec) -> Learner:
+def made(spec: JobSpec) -> tuple[JobSpec, Learner]:
     """The learner that is asked for, untried: the data are loaded, and no network is built yet.
+
+    With it comes the job as it was asked for, classes of the data that were to be counted filled in.
 
     Raises:
         UserError: the data cannot be loaded or do not fit their task, or the file of weights cannot be read.
@@ -46,9 +48,13 @@ def made(spec: JobSpec) -> Learner:
         read_weights(spec.start_from)  # a wrong path is said before anything is built
     elif spec.start_from_except:
         raise UserError("train.start_from_except names what a file leaves fresh: name the file with train.start_from")
-    learner = of_data(spec, _data(spec), _device(spec.values["device"]))
-    learner.task.value.check(learner.data.value)
-    return learner
+    data = _data(spec)
+    if _info(spec).get("classes", 0) is None and data.classes is not None:
+        spec = spec.counting(data.classes)
+    _check_classes(spec, data)
+    learner = of_data(spec, data, _device(spec.values["device"]))
+    learner.task.value.check(data)
+    return spec, learner
 
 
 def of_data(spec: JobSpec, data: Dataset, device: torch.device) -> Learner:
@@ -116,13 +122,16 @@ def _data(spec: JobSpec) -> Dataset:
     data = instantiated("data", node, spec.allowed)
     if not isinstance(data, Dataset):
         raise UserError(f"data._target_={node['_target_']} returned a {type(data).__name__}, not a Dataset")
+    return data
+
+
+def _check_classes(spec: JobSpec, data: Dataset) -> None:
     classes = _info(spec).get("classes")
     if data.classes is not None and data.classes != classes:
         said = " is missing" if classes is None else f"={classes}"
         raise UserError(
             f"data.info.classes{said}, but {data.name} has {data.classes}: set data.info.classes={data.classes}"
         )
-    return data
 
 
 def _info(spec: JobSpec) -> dict[str, Any]:

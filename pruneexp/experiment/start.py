@@ -98,8 +98,9 @@ def _unreadable(path: str, error: Exception) -> UserError:
     said = str(error)
     if found := _CODE.search(said):
         return UserError(
-            f"train.start_from={path} holds more than tensors ({found[1] or found[2]}), which would have to run code: nothing of it "
-            "was run; save the weights alone, with torch.save(network.state_dict(), FILE) or as .safetensors"
+            f"train.start_from={path} holds more than tensors ({found[1] or found[2]}), which would have to run code: "
+            "nothing of it was run; save the weights alone, with torch.save(network.state_dict(), FILE) or as "
+            ".safetensors"
         )
     why = getattr(error, "strerror", None) or "it is damaged, or not written by torch.save"
     return UserError(f"train.start_from={path} is not a readable file of weights: {why}")

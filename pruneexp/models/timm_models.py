@@ -103,6 +103,6 @@ def _out_of_reach(name: str, settings: Any, problem: Exception) -> UserError:
 
     return UserError(
         f"the pretrained weights of {name} could not be read ({first_line(problem)}): "
-        f"'hf download {settings.hf_hub_id}' puts them into {constants.HF_HUB_CACHE}, which may be copied from a machine "
-        "that has them; or use model.pretrained=false"
+        f"'hf download {settings.hf_hub_id}' puts them into {constants.HF_HUB_CACHE}, a folder that may be copied from "
+        "another machine; or use model.pretrained=false"
     )
