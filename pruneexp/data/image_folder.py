@@ -111,7 +111,10 @@ def _given(root: Path, square: Square, skip_broken: bool) -> tuple[list[str], di
     folders = {split: name for split, name in found.items() if name} or {"train": "."}
     if "train" not in folders:
         raise UserError(f"data.root={root} has folders of classes in {', '.join(folders.values())}, but none in train")
-    names = {split: class_names(root / folder) for split, folder in folders.items()}
+    try:
+        names = {split: class_names(root / folder) for split, folder in folders.items()}
+    except UserError as error:
+        raise UserError(f"{error}; data.root=FOLDER names the folder of your pictures") from error
     classes = names["train"]
     for split, others in names.items():
         if odd := sorted({*classes} ^ {*others}):
@@ -169,7 +172,7 @@ def _three(given: dict[str, _Listed], shares: dict[str, float], seed: int) -> di
         return given
     sizes = [max(1, round(shares[split] * len(pool.labels))) for split in wanted]
     if sum(sizes) >= len(pool.labels):
-        raise UserError(f"{len(pool.labels)} pictures are too few to hold {' and '.join(wanted)} out of them")
+        raise UserError(f"{len(pool.labels)} is too few pictures to hold {' and '.join(wanted)} out of them")
     stay, *held = (pool.take(part) for part in stratified_split(pool.labels, sizes, seed=seed))
     return {**given, "train": stay, **dict(zip(wanted, held, strict=True))}
 

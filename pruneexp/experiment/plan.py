@@ -10,9 +10,13 @@ from dataclasses import dataclass
 import torch
 
 from pruneexp.cache.store import Store
+from pruneexp.errors import Infeasible
 from pruneexp.experiment.build import Job
 from pruneexp.experiment.identity import identity
 from pruneexp.experiment.network import check_pretrained
+from pruneexp.pruning.allowance import allowance
+from pruneexp.pruning.layers import prunable
+from pruneexp.pruning.masks import MaskSet
 from pruneexp.stages.graph import Route, StageKind
 from pruneexp.stages.setting import Learner, Setting
 from pruneexp.terminal import duration
@@ -40,7 +44,7 @@ class Work:
 class Plan:
     """``missing`` and ``stored`` hold each stage once, by its key, in the order they are needed.
 
-    ``overlooked`` says what the numbers of the points will leave out.
+    ``overlooked`` says what the numbers of the points will leave out, ``unreachable`` which points will fail.
     """
 
     points: int
@@ -49,6 +53,7 @@ class Plan:
     stored: Mapping[str, Work]
     places: tuple[tuple[str, str], ...]
     overlooked: str = ""
+    unreachable: tuple[str, ...] = ()
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """Label and text of each line that is shown."""
@@ -60,6 +65,8 @@ class Plan:
             yield "work", f"{sum(work.flop for work in missing):.2g} FLOP, about {duration(seconds)}"
         if self.overlooked:
             yield "warning", self.overlooked
+        for reason in self.unreachable:
+            yield "warning", reason
         yield from self.places
 
 
@@ -140,4 +147,21 @@ def make_plan(
         stored={key: work for key, work in works.items() if key in there},
         places=tuple(places),
         overlooked=job.overlooked,
+        unreachable=tuple(_unreachable(job)),
     )
+
+
+def _unreachable(job: Job) -> Iterator[str]:
+    """Why budgets cannot be met by any mask, where that follows from what the dense network costs."""
+    learner, cut = job.setting.learner, job.setting.cut.value
+    costly = [budget for budget in job.budgets if budget.kind in ("flop", "parameters", "bytes")]
+    if not costly:
+        return
+    network = learner.network("fresh")
+    weights = {name: layer.weight.detach().cpu() for name, layer in cut.scope(network).items()}
+    for budget in costly:
+        prices = learner.costs.prices(budget.kind, prunable(network), weights)
+        try:
+            allowance(budget, MaskSet.dense(weights), dict.fromkeys(weights, 1.0), prices, "weight")
+        except Infeasible as reason:
+            yield f"{budget.text} will fail: {reason}"

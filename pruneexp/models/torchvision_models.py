@@ -79,7 +79,11 @@ def find_pretrained(node: Mapping[str, Any]) -> None:
     Raises:
         UserError: they are not, or the file that is there is another one.
     """
-    weights = _weights(str(node.get("name", str(node["_target_"]).rpartition(".")[2])))
+    name = str(node.get("name", str(node["_target_"]).rpartition(".")[2]))
+    weights = _weights(name)
+    usual, size = int(weights.transforms().crop_size[0]), node.get("image_size")
+    if size not in (None, usual) and _arguments(name, usual):
+        raise _of_another_size(name, usual)
     try:
         if not _is_there(weights):
             check_reachable(weights.url)
@@ -107,8 +111,11 @@ def _pretrained(name: str, weights: WeightsEnum, arguments: Mapping[str, Any]) -
     except (OSError, RuntimeError) as problem:  # no network, no space, a wrong checksum, a truncated file
         raise _out_of_reach(weights, problem) from problem
     except ValueError as problem:
-        side = weights.transforms().crop_size[0]
-        raise UserError(f"the pretrained weights of {name} are for model.image_size={side} alone") from problem
+        raise _of_another_size(name, weights.transforms().crop_size[0]) from problem
+
+
+def _of_another_size(name: str, size: int) -> UserError:
+    return UserError(f"the pretrained weights of {name} are for model.image_size={size} alone")
 
 
 def _folder() -> Path:
