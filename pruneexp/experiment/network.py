@@ -5,7 +5,6 @@ What it computes is tried in ``rehearsal``.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, combinations
@@ -72,20 +71,6 @@ class NetworkFactory:
         if self.start_from:
             given = read_weights(self.start_from)
             network.load_state_dict(fitted(network.state_dict(), given, self.start_from, self.start_from_except))
-
-
-def check_pretrained(node: Mapping[str, Any]) -> None:
-    """Where a network is to be pretrained, ask its module whether these weights can be had; fetch nothing.
-
-    A module that knows this has a function ``find_pretrained(node)``.
-
-    Raises:
-        UserError: they cannot.
-    """
-    module = sys.modules.get(str(node["_target_"]).rpartition(".")[0])
-    find = getattr(module, "find_pretrained", None)
-    if node.get("pretrained") and find is not None:
-        find(node)
 
 
 def materialise(network: nn.Module, input_shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> None:

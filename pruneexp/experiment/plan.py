@@ -10,13 +10,9 @@ from dataclasses import dataclass
 import torch
 
 from pruneexp.cache.store import Store
-from pruneexp.errors import Infeasible
 from pruneexp.experiment.build import Job
+from pruneexp.experiment.foreseen import check_pretrained, unreachable
 from pruneexp.experiment.identity import identity
-from pruneexp.experiment.network import check_pretrained
-from pruneexp.pruning.allowance import allowance
-from pruneexp.pruning.layers import prunable
-from pruneexp.pruning.masks import MaskSet
 from pruneexp.stages.graph import Route, StageKind
 from pruneexp.stages.setting import Learner, Setting
 from pruneexp.terminal import duration
@@ -136,7 +132,7 @@ def make_plan(
     needed = {step.key for route in routes if route not in finished for step in route.steps}
     there = {key for key in stages if key not in needed or store.has(key)}
     if any(route.dense.key not in there for route in routes):
-        check_pretrained(job.spec.values["model"])
+        check_pretrained(job)
     trains = any(stage.epochs for key, stage in stages.items() if key not in there)
     each = timed(job.setting) if trains else 0.0
     works = {key: Work(s.of, s.level, s.epochs, s.flop, s.epochs and s.epochs * each) for key, s in stages.items()}
@@ -147,21 +143,5 @@ def make_plan(
         stored={key: work for key, work in works.items() if key in there},
         places=tuple(places),
         overlooked=job.overlooked,
-        unreachable=tuple(_unreachable(job)),
+        unreachable=tuple(unreachable(job)),
     )
-
-
-def _unreachable(job: Job) -> Iterator[str]:
-    """Why budgets cannot be met by any mask, where that follows from what the dense network costs."""
-    learner, cut = job.setting.learner, job.setting.cut.value
-    costly = [budget for budget in job.budgets if budget.kind in ("flop", "parameters", "bytes")]
-    if not costly:
-        return
-    network = learner.network("fresh")
-    weights = {name: layer.weight.detach().cpu() for name, layer in cut.scope(network).items()}
-    for budget in costly:
-        prices = learner.costs.prices(budget.kind, prunable(network), weights)
-        try:
-            allowance(budget, MaskSet.dense(weights), dict.fromkeys(weights, 1.0), prices, "weight")
-        except Infeasible as reason:
-            yield f"{budget.text} will fail: {reason}"
