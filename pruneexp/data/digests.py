@@ -44,7 +44,8 @@ class FileReader(Protocol):
         UserError: the file cannot be read.
     """
 
-    width: int
+    @property
+    def width(self) -> int: ...
 
     def __call__(self, path: Path) -> bytes: ...
 
