@@ -26,7 +26,6 @@ from pruneexp.data import fetch
 from pruneexp.terminal import duration
 
 _READERS = 16  # threads, most of which wait for the disk
-_AT_ONCE = 256  # files per task of a thread
 _SILENT_SECONDS, _SAY_SECONDS = 3.0, 30.0  # before the first message, and between two of them
 
 #: A file that changed less than this before it was read may change again without a new time in its entry.
@@ -38,7 +37,7 @@ DIGEST = 32
 
 
 class FileReader(Protocol):
-    """Reads one file to ``width`` bytes that say something of it; threads call it.
+    """Reads one file to ``width`` bytes that say something of it; threads call it, ``at_once`` files in a row.
 
     Raises:
         UserError: the file cannot be read.
@@ -46,6 +45,9 @@ class FileReader(Protocol):
 
     @property
     def width(self) -> int: ...
+
+    @property
+    def at_once(self) -> int: ...
 
     def __call__(self, path: Path) -> bytes: ...
 
@@ -55,6 +57,7 @@ class Sha256:
     """A ``FileReader``: the digest of the content."""
 
     width: int = DIGEST
+    at_once: int = 256
 
     def __call__(self, path: Path) -> bytes:
         with fetch.reading(path, "replace or delete it"), path.open("rb", buffering=0) as file:
@@ -87,7 +90,7 @@ def file_digests(root: Path, files: NDArray[Any], memory: Path, reader: FileRead
     """
     reader = reader or Sha256()
     started = time.time_ns()
-    entries = np.concatenate([np.empty((0, 4), np.int64), *_in_threads(partial(_entries, root), files)])
+    entries = np.concatenate([np.empty((0, 4), np.int64), *_in_threads(partial(_entries, root), files, reader.at_once)])
     read = _Read(files, entries, np.zeros((len(files), reader.width), np.uint8))
     keep = _recall(_stored(memory, reader.width), read)
     unread = np.flatnonzero(~keep)
@@ -96,7 +99,7 @@ def file_digests(root: Path, files: NDArray[Any], memory: Path, reader: FileRead
     settled = entries[:, 1:3].max(axis=1) < started - SETTLED_NS
     report, done = _ProgressReport(root, entries[unread, 0]), 0
     try:
-        for digests in _in_threads(partial(_rows, root, reader), files[unread]):
+        for digests in _in_threads(partial(_rows, root, reader), files[unread], reader.at_once):
             rows = unread[done : done + len(digests)]
             read.digests[rows], keep[rows] = digests, settled[rows]
             done += len(digests)
@@ -108,10 +111,12 @@ def file_digests(root: Path, files: NDArray[Any], memory: Path, reader: FileRead
     return read.digests
 
 
-def _in_threads(work: Callable[[NDArray[Any]], NDArray[Any]], files: NDArray[Any]) -> Iterator[NDArray[Any]]:
+def _in_threads(
+    work: Callable[[NDArray[Any]], NDArray[Any]], files: NDArray[Any], at_once: int
+) -> Iterator[NDArray[Any]]:
     pool = ThreadPoolExecutor(_READERS)
     try:
-        yield from pool.map(work, (files[start : start + _AT_ONCE] for start in range(0, len(files), _AT_ONCE)))
+        yield from pool.map(work, (files[start : start + at_once] for start in range(0, len(files), at_once)))
     finally:
         pool.shutdown(cancel_futures=True)
 

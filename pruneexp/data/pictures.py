@@ -58,6 +58,7 @@ class _Survey:
 
     square: Square
     width: int = DIGEST + 1 + 6 * _SUMS.itemsize
+    at_once: int = 8  # decoding takes long: after Ctrl-C, each thread ends its own
 
     def __call__(self, path: Path) -> bytes:
         try:

@@ -28,8 +28,8 @@ WRAPPINGS = (
 PREFIXES = ("module.", "model.", "_orig_mod.", "network.", "net.")
 
 #: What stands beside weights in the files of training scripts and holds numbers and texts alone: options, scores.
-_SCALAR = np.float64(0).__reduce__()[0]
-_PLAIN = (
+_SCALAR: Any = np.float64(0).__reduce__()[0]
+_PLAIN: tuple[Any, ...] = (
     argparse.Namespace,
     np.dtype,
     *((_SCALAR, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),

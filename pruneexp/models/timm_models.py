@@ -74,7 +74,8 @@ def _timm() -> ModuleType:
         import timm
     except ModuleNotFoundError as error:
         raise UserError("model=timm needs the library timm, which is missing: pip install 'pruneexp[hub]'") from error
-    return timm
+    library: ModuleType = timm
+    return library
 
 
 def _settings(name: str) -> Any:

@@ -95,7 +95,7 @@ def _weights(name: str) -> WeightsEnum:
     known = models.list_models(module=models)
     if name not in known:
         raise unknown(name, known, "image classifier of torchvision")
-    return models.get_model_weights(name).DEFAULT  # type: ignore[attr-defined]
+    return models.get_model_weights(name).DEFAULT
 
 
 def _arguments(name: str, size: int) -> dict[str, Any]:
@@ -107,11 +107,12 @@ def _arguments(name: str, size: int) -> dict[str, Any]:
 def _pretrained(name: str, weights: WeightsEnum, arguments: Mapping[str, Any]) -> nn.Module:
     try:
         _is_there(weights)
-        return models.get_model(name, weights=weights, **arguments)
+        network: nn.Module = models.get_model(name, weights=weights, **arguments)
     except (OSError, RuntimeError) as problem:  # no network, no space, a wrong checksum, a truncated file
         raise _out_of_reach(weights, problem) from problem
     except ValueError as problem:
         raise _of_another_size(name, weights.transforms().crop_size[0]) from problem
+    return network
 
 
 def _of_another_size(name: str, size: int) -> UserError:
