@@ -39,6 +39,10 @@ class _Listed(NamedTuple):
     def take(self, chosen: Tensor) -> _Listed:
         return _Listed(self.files[chosen.numpy()], self.labels[chosen], self.facts.take(chosen.numpy()))
 
+    def pictures(self, root: Path, square: Square) -> Pictures:
+        content = hashlib.sha256(self.facts.digests.tobytes() + self.files.tobytes()).hexdigest()
+        return Pictures(root, square, content, self.files)
+
 
 def image_folder(
     root: str,
@@ -74,22 +78,23 @@ def image_folder(
         UserError: folders are missing, empty or disagree, or a file cannot be read.
         ValueError: a number is out of range, or ``background`` no colour.
     """
-    if size < 1 or seed < 0:
-        raise ValueError(f"size is {size} and seed is {seed}; 1 or more, and 0 or more, are allowed")
-    if not (0 < val < 1 and 0 < test < 1 and val + test < 1):
-        raise ValueError(f"val is {val} and test is {test}; shares above 0, together below 1, are allowed")
+    _check(size, val, test, seed)
     folder, square = Path(root).expanduser(), Square(size, ImageColor.getrgb(background)[:3])
     classes, given = _given(folder, square, skip_broken)
     parts = _three(given, {"val": val, "test": test}, seed)
-    normalisation = parts["train"].facts.normalisation(square)
-    augmentation = CropAndFlip(max(1, size // 8), normalisation.black)
     resident = sum(len(part.files) for part in parts.values()) * 3 * size**2 <= memory_gib * 2**30
+    return _dataset(folder, square, classes, parts, None if resident else workers)
+
+
+def _dataset(root: Path, square: Square, classes: list[str], parts: dict[str, _Listed], workers: int | None) -> Dataset:
+    """The data set of these splits: streamed by so many ``workers``, in memory where that is None."""
+    normalisation = parts["train"].facts.normalisation(square)
+    augmentation = CropAndFlip(max(1, square.size // 8), normalisation.black)
 
     def source(split: str) -> Source:
         part, extra = parts[split], augmentation if split == "train" else None
-        content = hashlib.sha256(part.facts.digests.tobytes() + part.files.tobytes()).hexdigest()
-        pictures = Pictures(folder, square, content, part.files)
-        if resident:
+        pictures = part.pictures(root, square)
+        if workers is None:
             return ResidentSource(in_memory(pictures), part.labels, normalisation, extra)
         return StreamedSource(pictures, part.labels, normalisation, workers, extra)
 
@@ -97,12 +102,19 @@ def image_folder(
     return Dataset(
         name="image_folder",
         classes=len(classes),
-        shape=(3, size, size),
+        shape=(3, square.size, square.size),
         train=source("train"),
         val=source("val"),
         test=source("test"),
         fingerprint=_fingerprint(parts, facts | {"augmentation": repr(augmentation)}),
     )
+
+
+def _check(size: int, val: float, test: float, seed: int) -> None:
+    if size < 1 or seed < 0:
+        raise ValueError(f"size is {size} and seed is {seed}; 1 or more, and 0 or more, are allowed")
+    if not (0 < val < 1 and 0 < test < 1 and val + test < 1):
+        raise ValueError(f"val is {val} and test is {test}; shares above 0, together below 1, are allowed")
 
 
 def _given(root: Path, square: Square, skip_broken: bool) -> tuple[list[str], dict[str, _Listed]]:

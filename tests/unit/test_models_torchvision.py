@@ -68,7 +68,7 @@ def test_a_network_takes_images_of_its_weights_or_of_the_size_that_is_asked(
 def test_classifiers_for_training_alone_are_left_out(name: str, removed: str) -> None:
     with torch.device("meta"):
         network = torchvision_models.named(name, 4).train()
-        assert isinstance(network(torch.zeros(2, *input_shape_of(network, ()))), torch.Tensor)
+        assert isinstance(network(torch.zeros(2, *input_shape_of(network, (0, 0, 0)))), torch.Tensor)
     assert not [each for each in network.state_dict() if each.startswith(removed)]
 
 
@@ -92,7 +92,7 @@ def test_the_classifying_layer_is_made_anew_and_nothing_else(name: str) -> None:
         before = {key: tensor.shape for key, tensor in whole.state_dict().items()}
         replace_classifier(whole, 1000, 7)
         after = {key: tensor.shape for key, tensor in whole.state_dict().items()}
-        side = input_shape_of(torchvision_models.named(name, 7), ())
+        side = input_shape_of(torchvision_models.named(name, 7), (0, 0, 0))
         assert whole.eval()(torch.zeros(1, *side)).shape == (1, 7)
     changed = {key for key in before if before[key] != after[key]}
     assert before.keys() == after.keys()
