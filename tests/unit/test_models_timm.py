@@ -65,3 +65,12 @@ def test_weights_that_cannot_be_had_are_named_at_once(monkeypatch: pytest.Monkey
         timm_models.named("resnet18", pretrained=True)
     with pytest.raises(UserError, match="timm has no pretrained weights for mixer_s32_224"):
         timm_models.find_pretrained({"name": "mixer_s32_224"})
+
+
+def test_pretrained_weights_with_other_classes_keep_all_but_the_last_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = {name: torch.full_like(t, 0.5) for name, t in timm.create_model("test_resnet").state_dict().items()}
+    monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", lambda *args, **kwargs: dict(weights))
+    monkeypatch.setattr(timm_models, "_is_there", lambda settings: True)
+    own = timm_models.named("test_resnet", num_classes=3, pretrained=True).state_dict()
+    assert own["fc.weight"].shape[0] == 3
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in own.items() if not name.startswith("fc."))
