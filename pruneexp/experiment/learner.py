@@ -21,7 +21,7 @@ from pruneexp.data.dataset import Dataset
 from pruneexp.errors import UserError
 from pruneexp.experiment.instances import instantiated, part
 from pruneexp.experiment.network import NetworkFactory
-from pruneexp.experiment.rehearsal import NetworkTask, check_copy, rehearsed
+from pruneexp.experiment.rehearsal import NetworkTask, check_batch, check_copy, rehearsed
 from pruneexp.experiment.sources import described
 from pruneexp.experiment.spec import JobSpec
 from pruneexp.experiment.start import read_weights
@@ -90,6 +90,7 @@ def tried(learner: Learner, probe: nn.Module, recipe: Recipe) -> Learner:
     """
     task = _network_task(learner, probe, recipe)
     rehearsal = rehearsed(probe, task)
+    check_batch(probe, learner.data.value, task)
     if not str(learner.model.identity["_target_"]).startswith("pruneexp.models."):
         check_copy(probe, learner.network("initial"), task)
     build = learner.model.value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,13 @@ import torchvision
 from PIL import Image
 
 from pruneexp.__main__ import main
+from pruneexp.data.dataset import Dataset
+from pruneexp.data.synthetic import synthetic
+from pruneexp.data.tensors import TensorSource
+from pruneexp.errors import UserError
+from pruneexp.experiment.build import recipes
+from pruneexp.experiment.learner import of_data, tried
+from pruneexp.experiment.spec import read
 from pruneexp.models import torchvision_models
 from tests.contracts.composing import composed
 from tests.contracts.jobs import job_of, runs
@@ -126,3 +134,33 @@ def test_a_network_of_timm_is_planned(capfd: pytest.CaptureFixture[str]) -> None
     assert status == 0, text
     assert text.startswith("test_resnet · synthetic")
     assert torch.get_num_threads() >= 1
+
+
+def test_a_plan_refuses_images_of_more_colours_than_the_network_takes(capfd: pytest.CaptureFixture[str]) -> None:
+    words = ("data=synthetic", "data.channels=3", "data.image_size=28", "model=lenet5", "model.channels=1")
+    status, text = said(capfd, *words, "plan=true")
+    assert status == 2
+    assert "the images have 3 channels and the network takes 1" in text
+
+
+def with_train(inputs: torch.Tensor, targets: torch.Tensor) -> Dataset:
+    return replace(synthetic(image_size=12), train=TensorSource(inputs, targets))
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (with_train(torch.zeros(9, 1, 12, 12).double(), torch.zeros(9).long()),
+         r"gives inputs float64 of shape \(1, 12, 12\), where float32 of shape \(1, 12, 12\) are promised"),
+        (with_train(torch.zeros(9, 3, 12, 12), torch.zeros(9).long()),
+         r"gives inputs float32 of shape \(3, 12, 12\), where float32 of shape \(1, 12, 12\)"),
+        (with_train(torch.zeros(9, 1, 12, 12), torch.zeros(9).int()),
+         r"task 'classification' does not take the targets int32 of shape \(\) of data set 'synthetic'"),
+    ],
+    ids=["type", "shape", "targets"],
+)  # fmt: skip
+def test_data_that_are_not_what_they_say_are_refused_before_training(data: Dataset, sentence: str) -> None:
+    spec = read(*composed("data=synthetic", "model=lenet_300_100", "device=cpu"))
+    learner = of_data(spec, data, torch.device("cpu"))
+    with pytest.raises(UserError, match=sentence):
+        tried(learner, learner.network("fresh"), recipes(spec)[0].value)
