@@ -18,8 +18,8 @@ from typing import Any
 import pruneexp
 
 #: What changes numbers, or how they are recorded.
-PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pillow", "safetensors", "mlxtend", "hydra-core", "omegaconf",
-            "mlflow", "optuna")  # fmt: skip
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "pandas", "pillow", "safetensors", "mlxtend", "hydra-core",
+            "omegaconf", "mlflow", "optuna")  # fmt: skip
 
 
 def revision(folder: Path) -> dict[str, str | bool | None]:

@@ -53,7 +53,7 @@ KINDS: Mapping[Kind, tuple[str, ...]] = {
     "content": ("data.root", "train.start_from"),
     "default": ("penalties",),
     # Of a study: limits of the search, and where it is kept; asked again with others, it goes on.
-    "place": ("device", "plan", "runtime", "data.download", "data.workers",
+    "place": ("device", "plan", "runtime", "data.download", "data.workers", "data.memory_gib",
               "study.name", "study.trials", "study.minutes", "study.finalists", "study.lowest", "study.tolerance",
               "study.confidence", "study.storage", "study.stale_seconds", "study.memory_gib"),
 }  # fmt: skip

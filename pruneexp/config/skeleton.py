@@ -78,6 +78,7 @@ class TrainConfig:
     augment: bool = False
     precision: Precision = Precision.float32
     start_from: str | None = None
+    start_from_except: list[str] = field(default_factory=list)
     trainer: Any = "auto"
 
 

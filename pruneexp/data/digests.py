@@ -1,4 +1,4 @@
-"""SHA-256 digests of many files; a file is read once, and again only after its entry on the disk changes.
+"""Digests of many files, or other facts about each; a file is read once, and again only after its entry changes.
 
 Knows nothing of images.
 """
@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,16 +26,47 @@ from pruneexp.data import fetch
 from pruneexp.terminal import duration
 
 _READERS = 16  # threads, most of which wait for the disk
-_AT_ONCE = 256  # files per task of a thread
 _SILENT_SECONDS, _SAY_SECONDS = 3.0, 30.0  # before the first message, and between two of them
 
 #: A file that changed less than this before it was read may change again without a new time in its entry.
 SETTLED_NS = 2_000_000_000
 
 
+#: Bytes of a SHA-256.
+DIGEST = 32
+
+
+class FileReader(Protocol):
+    """Reads one file to ``width`` bytes that say something of it; threads call it, ``at_once`` files in a row.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def at_once(self) -> int: ...
+
+    def __call__(self, path: Path) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Sha256:
+    """A ``FileReader``: the digest of the content."""
+
+    width: int = DIGEST
+    at_once: int = 256
+
+    def __call__(self, path: Path) -> bytes:
+        with fetch.reading(path, "replace or delete it"), path.open("rb", buffering=0) as file:
+            return hashlib.file_digest(file, "sha256").digest()
+
+
 @dataclass(frozen=True)
 class _Read:
-    """Names (N,) of files, their entries on the disk, int64 (N, 4), and their digests, uint8 (N, 32)."""
+    """Names (N,) of files, their entries on the disk, int64 (N, 4), and what they hold, uint8 (N, width)."""
 
     files: NDArray[Any]
     entries: NDArray[np.int64]
@@ -45,28 +76,30 @@ class _Read:
         return _Read(self.files[chosen], self.entries[chosen], self.digests[chosen])
 
 
-def file_digests(root: Path, files: NDArray[Any], memory: Path) -> NDArray[np.uint8]:
-    """SHA-256 of each file, uint8 (N, 32); reports its progress on standard error if it takes long.
+def file_digests(root: Path, files: NDArray[Any], memory: Path, reader: FileReader | None = None) -> NDArray[np.uint8]:
+    """What ``reader`` says of each file, uint8 (N, width); reports its progress on standard error if it takes long.
 
     Args:
         root: folder that the names are relative to.
         files: names as bytes (N,), each once.
-        memory: file with the digests of earlier calls; without permission to write it, later calls read all files.
+        memory: file with what earlier calls read; without permission to write it, later calls read all files.
+        reader: what is read of a file, by default its SHA-256.
 
     Raises:
         UserError: a file cannot be read.
     """
+    reader = reader or Sha256()
     started = time.time_ns()
-    entries = np.concatenate([np.empty((0, 4), np.int64), *_in_threads(partial(_entries, root), files)])
-    read = _Read(files, entries, np.zeros((len(files), 32), np.uint8))
-    keep = _recall(_stored(memory), read)
+    entries = np.concatenate([np.empty((0, 4), np.int64), *_in_threads(partial(_entries, root), files, reader.at_once)])
+    read = _Read(files, entries, np.zeros((len(files), reader.width), np.uint8))
+    keep = _recall(_stored(memory, reader.width), read)
     unread = np.flatnonzero(~keep)
     if len(unread) == 0:
         return read.digests
     settled = entries[:, 1:3].max(axis=1) < started - SETTLED_NS
     report, done = _ProgressReport(root, entries[unread, 0]), 0
     try:
-        for digests in _in_threads(partial(_hashes, root), files[unread]):
+        for digests in _in_threads(partial(_rows, root, reader), files[unread], reader.at_once):
             rows = unread[done : done + len(digests)]
             read.digests[rows], keep[rows] = digests, settled[rows]
             done += len(digests)
@@ -78,10 +111,12 @@ def file_digests(root: Path, files: NDArray[Any], memory: Path) -> NDArray[np.ui
     return read.digests
 
 
-def _in_threads(work: Callable[[NDArray[Any]], NDArray[Any]], files: NDArray[Any]) -> Iterator[NDArray[Any]]:
+def _in_threads(
+    work: Callable[[NDArray[Any]], NDArray[Any]], files: NDArray[Any], at_once: int
+) -> Iterator[NDArray[Any]]:
     pool = ThreadPoolExecutor(_READERS)
     try:
-        yield from pool.map(work, (files[start : start + _AT_ONCE] for start in range(0, len(files), _AT_ONCE)))
+        yield from pool.map(work, (files[start : start + at_once] for start in range(0, len(files), at_once)))
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -100,12 +135,10 @@ def _entries(root: Path, files: NDArray[Any]) -> NDArray[np.int64]:
     return found
 
 
-def _hashes(root: Path, files: NDArray[Any]) -> NDArray[np.uint8]:
-    found = np.empty((len(files), 32), np.uint8)
+def _rows(root: Path, reader: FileReader, files: NDArray[Any]) -> NDArray[np.uint8]:
+    found = np.empty((len(files), reader.width), np.uint8)
     for row, name in zip(found, files.tolist(), strict=True):
-        path = _path(root, name)
-        with fetch.reading(path, "replace or delete it"), path.open("rb", buffering=0) as file:
-            row[:] = np.frombuffer(hashlib.file_digest(file, "sha256").digest(), np.uint8)
+        row[:] = np.frombuffer(reader(_path(root, name)), np.uint8)
     return found
 
 
@@ -124,15 +157,15 @@ def _recall(before: _Read | None, read: _Read) -> NDArray[np.bool_]:
     return same
 
 
-def _stored(memory: Path) -> _Read | None:
-    """The digests of earlier calls; None where the file is missing, damaged or of another format."""
+def _stored(memory: Path, width: int) -> _Read | None:
+    """What earlier calls read; None where the file is missing, damaged or of another format."""
     try:
         with np.load(memory) as found:
             before = _Read(found["files"], found["entries"], found["digests"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     count = len(before.files)
-    right = before.entries.shape == (count, 4) and before.digests.shape == (count, 32)
+    right = before.entries.shape == (count, 4) and before.digests.shape == (count, width)
     return before if right and before.files.dtype.kind == "S" else None
 
 

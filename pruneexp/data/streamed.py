@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from pruneexp.data.augment import Augmentation
 from pruneexp.data.dataset import visiting_order
 from pruneexp.data.normalisation import Normalisation
 from pruneexp.errors import UserError
@@ -51,8 +52,9 @@ class _Requests(Dataset[Tensor | _Unreadable]):
 class StreamedSource:
     """A ``Source`` over images that ``read`` reads one by one, in ``workers`` processes (0: in this one).
 
-    Each visit to an image has a seed of its own, drawn from the ``augment`` generator, so the number of workers
-    changes no number.
+    With an ``augmentation``, the device augments whole batches, as a ``ResidentSource`` does, and the readers get no
+    seeds. Without one, each visit to an image has a seed of its own, drawn from the ``augment`` generator. Either way
+    the number of workers changes no number.
 
     Raises:
         ValueError: ``workers`` is below 0.
@@ -62,6 +64,7 @@ class StreamedSource:
     labels: Tensor
     normalisation: Normalisation
     workers: int = 0
+    augmentation: Augmentation | None = None
 
     def __post_init__(self) -> None:
         if self.workers < 0:
@@ -92,7 +95,8 @@ class StreamedSource:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         if len(indices) == 0:
             return
-        seeds = None if augment is None else _seeds_ahead(len(indices), batch_size, augment)
+        seeded = augment if self.augmentation is None else None
+        seeds = None if seeded is None else _seeds_ahead(len(indices), batch_size, seeded)
         pinned = device.type == "cuda"
         loader = DataLoader(
             _Requests(self.read),
@@ -107,9 +111,12 @@ class StreamedSource:
         for images, classes in zip(loader, labels, strict=True):
             if isinstance(images, _Unreadable):
                 raise UserError(images.sentence)
-            if augment is not None:
-                _draw(len(classes), augment)  # the caller's generator follows the batches, not the workers
-            yield normalise(images.to(device, non_blocking=pinned)), classes
+            if seeded is not None:
+                _draw(len(classes), seeded)  # the caller's generator follows the batches, not the workers
+            batch = normalise(images.to(device, non_blocking=pinned))
+            if augment is not None and self.augmentation is not None:
+                batch = self.augmentation(batch, augment)
+            yield batch, classes
 
 
 def _draw(count: int, generator: torch.Generator) -> Tensor:

@@ -20,6 +20,7 @@ from pruneexp.experiment.instances import check_homes, part
 from pruneexp.experiment.learner import made, tried
 from pruneexp.experiment.naming import name_layers
 from pruneexp.experiment.spec import JobSpec
+from pruneexp.experiment.start import fitted, read_weights
 from pruneexp.experiment.threads import threads
 from pruneexp.experiment.trainers import check_trainers, gains_by_stacking, trainer_of
 from pruneexp.pruning.layers import PrunableLayer, prunable
@@ -37,7 +38,7 @@ from pruneexp.training.recipe import Recipe
 from pruneexp.training.seeding import generator
 
 #: Keys of ``train`` that are no part of a recipe.
-_NO_RECIPE = ("augment", "start_from", "trainer")
+_NO_RECIPE = ("augment", "start_from", "start_from_except", "trainer")
 
 
 class Schedule(Protocol):
@@ -98,8 +99,10 @@ def build(spec: JobSpec, listeners: Sequence[Listener] = ()) -> Job:
     Raises:
         UserError: a part cannot be made, or does not fit the others.
     """
-    untried = made(spec)
+    spec, untried = made(spec)
     probe = untried.network("fresh")
+    if spec.start_from:
+        fitted(probe.state_dict(), read_weights(spec.start_from), spec.start_from, spec.start_from_except)
     recipe, _ = recipes(spec)
     learner = tried(untried, probe, recipe.value)
     criterion = spec.values["criterion"]

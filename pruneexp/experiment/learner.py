@@ -20,10 +20,11 @@ from pruneexp.cost.storage import beside_layers
 from pruneexp.data.dataset import Dataset
 from pruneexp.errors import UserError
 from pruneexp.experiment.instances import instantiated, part
-from pruneexp.experiment.network import NetworkFactory, weights_file
-from pruneexp.experiment.rehearsal import NetworkTask, check_copy, rehearsed
+from pruneexp.experiment.network import NetworkFactory
+from pruneexp.experiment.rehearsal import NetworkTask, check_batch, check_copy, rehearsed
 from pruneexp.experiment.sources import described
 from pruneexp.experiment.spec import JobSpec
+from pruneexp.experiment.start import read_weights
 from pruneexp.models.adapt import adapt, input_shape_of
 from pruneexp.pruning.layers import prunable
 from pruneexp.stages.parts import Part, code_of
@@ -35,27 +36,36 @@ from pruneexp.training.layout import stays_contiguous
 from pruneexp.training.recipe import Recipe
 
 
-def made(spec: JobSpec) -> Learner:
+def made(spec: JobSpec) -> tuple[JobSpec, Learner]:
     """The learner that is asked for, untried: the data are loaded, and no network is built yet.
+
+    With it comes the job as it was asked for, classes of the data that were to be counted filled in.
 
     Raises:
         UserError: the data cannot be loaded or do not fit their task, or the file of weights cannot be read.
     """
     if spec.start_from:
-        weights_file(spec.start_from)  # a wrong path is said before anything is built
-    learner = of_data(spec, _data(spec), _device(spec.values["device"]))
-    learner.task.value.check(learner.data.value)
-    return learner
+        read_weights(spec.start_from)  # a wrong path is said before anything is built
+    elif spec.start_from_except:
+        raise UserError("train.start_from_except names what a file leaves fresh: name the file with train.start_from")
+    data = _data(spec)
+    if _info(spec).get("classes", 0) is None and data.classes is not None:
+        spec = spec.counting(data.classes)
+    _check_classes(spec, data)
+    learner = of_data(spec, data, _device(spec.values["device"]))
+    learner.task.value.check(data)
+    return spec, learner
 
 
 def of_data(spec: JobSpec, data: Dataset, device: torch.device) -> Learner:
     """The learner of these data; what its network takes and costs is not known before one is built."""
     allow, model, start_from = spec.runtime.allow, spec.values["model"], spec.start_from
+    fresh = tuple(sorted(spec.start_from_except))
     make = partial(instantiated, allowed=spec.allowed)
     identity = described(numbers("data", spec.values["data"]), allow)
     task = _task(spec)
     example, _ = task.value.example(data, data.shape, 1, seeding.generator(0, "dtype"))
-    build = NetworkFactory(make, model, spec.seed, device, data.shape, example.dtype, start_from)
+    build = NetworkFactory(make, model, spec.seed, device, data.shape, example.dtype, start_from, fresh)
     if code := code_of(identity):
         data = replace(data, fingerprint=stage_key("data", 1, code, [], data.fingerprint))
     return Learner(
@@ -66,6 +76,7 @@ def of_data(spec: JobSpec, data: Dataset, device: torch.device) -> Learner:
         input_shape=data.shape,
         device=device,
         start_from=checksum(Path(start_from).expanduser()) if start_from else "",
+        start_from_except=fresh,
     )
 
 
@@ -79,6 +90,7 @@ def tried(learner: Learner, probe: nn.Module, recipe: Recipe) -> Learner:
     """
     task = _network_task(learner, probe, recipe)
     rehearsal = rehearsed(probe, task)
+    check_batch(probe, learner.data.value, task)
     if not str(learner.model.identity["_target_"]).startswith("pruneexp.models."):
         check_copy(probe, learner.network("initial"), task)
     build = learner.model.value
@@ -111,13 +123,16 @@ def _data(spec: JobSpec) -> Dataset:
     data = instantiated("data", node, spec.allowed)
     if not isinstance(data, Dataset):
         raise UserError(f"data._target_={node['_target_']} returned a {type(data).__name__}, not a Dataset")
+    return data
+
+
+def _check_classes(spec: JobSpec, data: Dataset) -> None:
     classes = _info(spec).get("classes")
     if data.classes is not None and data.classes != classes:
         said = " is missing" if classes is None else f"={classes}"
         raise UserError(
             f"data.info.classes{said}, but {data.name} has {data.classes}: set data.info.classes={data.classes}"
         )
-    return data
 
 
 def _info(spec: JobSpec) -> dict[str, Any]:

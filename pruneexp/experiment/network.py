@@ -8,21 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, combinations
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from pruneexp.cache.tensors import STORABLE
 from pruneexp.errors import UserError, cause
+from pruneexp.experiment.start import fitted, read_weights
 from pruneexp.models.adapt import input_shape_of
 from pruneexp.pruning.layers import computed
 from pruneexp.stages.setting import Weights
-from pruneexp.stages.work import load
 from pruneexp.tracing.mode import evaluating
 from pruneexp.training.seeding import stream
 
@@ -32,7 +29,7 @@ class NetworkFactory:
     """Builds the network of a ``node`` by ``make``, in training mode on ``device``, any number of times.
 
     Lazy layers take their sizes from inputs of ``shape`` and ``dtype``. ``start_from`` is a file of initial weights, if
-    any.
+    any; parameters that ``start_from_except`` names keep those that they are made with.
     """
 
     make: Callable[[str, Any], Any]
@@ -42,6 +39,7 @@ class NetworkFactory:
     shape: tuple[int, ...]
     dtype: torch.dtype = torch.float32
     start_from: str | None = None
+    start_from_except: tuple[str, ...] = ()
 
     def __call__(self, start: Weights) -> nn.Module:
         """The network with its ``initial`` weights, or with ``fresh`` random ones.
@@ -60,17 +58,19 @@ class NetworkFactory:
             materialise(network, input_shape_of(network, self.shape), self.dtype)
         check_tensors(network)
         _make_dense(network)
-        if start == "initial" and self.start_from:
-            load(network, weights_file(self.start_from), f"train.start_from={self.start_from}")
+        if start == "initial":
+            self.start(network)
         return network.to(self.device).train()
 
+    def start(self, network: nn.Module) -> None:
+        """Load the file of initial weights, if there is one, into a network that has been made.
 
-def weights_file(path: str) -> dict[str, Tensor]:
-    """The tensors of ``train.start_from``; raises a ``UserError`` where they cannot be read."""
-    try:
-        return load_file(Path(path).expanduser())
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"train.start_from={path} is not a readable .safetensors file: {cause(error)}") from error
+        Raises:
+            UserError: it does not fit the network.
+        """
+        if self.start_from:
+            given = read_weights(self.start_from)
+            network.load_state_dict(fitted(network.state_dict(), given, self.start_from, self.start_from_except))
 
 
 def materialise(network: nn.Module, input_shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> None:

@@ -11,6 +11,7 @@ import torch
 
 from pruneexp.cache.store import Store
 from pruneexp.experiment.build import Job
+from pruneexp.experiment.foreseen import check_pretrained, unreachable
 from pruneexp.experiment.identity import identity
 from pruneexp.stages.graph import Route, StageKind
 from pruneexp.stages.setting import Learner, Setting
@@ -39,7 +40,7 @@ class Work:
 class Plan:
     """``missing`` and ``stored`` hold each stage once, by its key, in the order they are needed.
 
-    ``overlooked`` says what the numbers of the points will leave out.
+    ``overlooked`` says what the numbers of the points will leave out, ``unreachable`` which points will fail.
     """
 
     points: int
@@ -48,6 +49,7 @@ class Plan:
     stored: Mapping[str, Work]
     places: tuple[tuple[str, str], ...]
     overlooked: str = ""
+    unreachable: tuple[str, ...] = ()
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """Label and text of each line that is shown."""
@@ -59,6 +61,8 @@ class Plan:
             yield "work", f"{sum(work.flop for work in missing):.2g} FLOP, about {duration(seconds)}"
         if self.overlooked:
             yield "warning", self.overlooked
+        for reason in self.unreachable:
+            yield "warning", reason
         yield from self.places
 
 
@@ -117,6 +121,9 @@ def make_plan(
     """Look up every stage of a job, or ``only`` those of these routes, in the store; a stored point needs no stage.
 
     ``timed`` is asked for an epoch's seconds if anything is to train.
+
+    Raises:
+        UserError: the dense network is to start from pretrained weights that are neither there nor can be fetched.
     """
     routes = only or job.routes
     asked = () if only else zip(job.budgets, job.routes, strict=True)
@@ -124,6 +131,8 @@ def make_plan(
     stages = {step.key: step for route in routes for step in route.steps}
     needed = {step.key for route in routes if route not in finished for step in route.steps}
     there = {key for key in stages if key not in needed or store.has(key)}
+    if any(route.dense.key not in there for route in routes):
+        check_pretrained(job)
     trains = any(stage.epochs for key, stage in stages.items() if key not in there)
     each = timed(job.setting) if trains else 0.0
     works = {key: Work(s.of, s.level, s.epochs, s.flop, s.epochs and s.epochs * each) for key, s in stages.items()}
@@ -134,4 +143,5 @@ def make_plan(
         stored={key: work for key, work in works.items() if key in there},
         places=tuple(places),
         overlooked=job.overlooked,
+        unreachable=tuple(unreachable(job)),
     )

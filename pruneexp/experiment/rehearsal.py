@@ -15,7 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from pruneexp.cost.flops import DenseFlop, by_layer, dense_flop
+from pruneexp.data.dataset import Dataset
 from pruneexp.errors import UserError, cause
+from pruneexp.models.adapt import adapt
 from pruneexp.pruning.layers import weights
 from pruneexp.pruning.liveness import liveness
 from pruneexp.tasks.task import OutputForm, Task
@@ -86,6 +88,38 @@ def rehearsed(network: nn.Module, task: NetworkTask) -> Rehearsal:
     if not sum(by_layer(network, flop).values()):
         raise UserError("no FLOP can be counted, because the model multiplies nothing by any of its weights")
     return Rehearsal(trace, flop, unfollowed, contiguous)
+
+
+def check_batch(network: nn.Module, data: Dataset, task: NetworkTask) -> None:
+    """Send the first training examples the way that training does: into the shape that ``network`` takes, and the loss.
+
+    Raises:
+        UserError: the data are not what they say they are, or do not fit the network or the task.
+    """
+    count = min(2, task.batch, len(data.train))
+    try:
+        inputs, targets = next(iter(data.train.batches(count, task.device, order=torch.arange(count))))
+    except (UserError, *_MEMORY):
+        raise
+    except Exception as error:
+        raise UserError(f"data set '{data.name}' gives no batch: {cause(error)}") from error
+    given, wanted = (inputs.dtype, tuple(inputs.shape[1:])), (task.inputs.dtype, tuple(data.shape))
+    if given != wanted:
+        raise UserError(f"data set '{data.name}' gives inputs {_typed(*given)}, where {_typed(*wanted)} are promised")
+    fitting = inputs if task.shape == wanted[1] else adapt(inputs, task.shape)
+    try:
+        with seeding.forked(task.device), torch.no_grad():
+            network.train()  # a loss may take what the network gives in training alone
+            task.task.loss(network, fitting, targets)
+    except (UserError, *_MEMORY):
+        raise
+    except Exception as error:
+        what = f"targets {_typed(targets.dtype, tuple(targets.shape[1:]))} of data set '{data.name}'"
+        raise UserError(f"the loss of the task '{task.task.name}' does not take the {what}: {cause(error)}") from error
+
+
+def _typed(dtype: torch.dtype, shape: tuple[int, ...]) -> str:
+    return f"{str(dtype).removeprefix('torch.')} of shape {shape}"
 
 
 def check_copy(network: nn.Module, copy: nn.Module, task: NetworkTask) -> None:

@@ -64,13 +64,26 @@ class JobSpec:
         return float(self.values["reg"].get("lr_factor", 1.0))
 
     @property
+    def start_from_except(self) -> list[str]:
+        """Names of parameters, or beginnings of them, that do not start from that file."""
+        found: list[str] = self.values["train"]["start_from_except"]
+        return found
+
+    @property
     def allowed(self) -> tuple[str, ...]:
         """The packages that a ``_target_`` may name."""
         return (*checks.ALLOWED_TARGETS, *self.runtime.allow, *self.own)
 
     def seeded(self, seed: int) -> JobSpec:
         """The same job with another seed, wherever the configuration refers to it."""
-        config = OmegaConf.merge(OmegaConf.structured(Config), {**self.written, "seed": seed})
+        return self._with({"seed": seed})
+
+    def counting(self, classes: int) -> JobSpec:
+        """The same job with ``data.info.classes``, wherever the configuration refers to it."""
+        return self._with({"data": {"info": {"classes": classes}}})
+
+    def _with(self, changes: Mapping[str, Any]) -> JobSpec:
+        config = OmegaConf.merge(OmegaConf.structured(Config), self.written, changes)
         return read(cast(DictConfig, config), self.choices, self.own)
 
     def allocating(self, allocation: Mapping[str, Any]) -> JobSpec:
@@ -100,7 +113,13 @@ def read(config: DictConfig, choices: Mapping[str, str], own: Sequence[str] = ()
         values=values,
         runtime=cast(RuntimeConfig, OmegaConf.to_object(config.runtime)),
         budgets=checks.budgets(config),
-        choices=dict(choices),
+        choices={**choices, **_names(values)},
         own=tuple(own),
         written=cast(dict[Any, Any], OmegaConf.to_container(config, resolve=False)),
     )
+
+
+def _names(values: Mapping[str, Any]) -> dict[str, str]:
+    """What a network or a data set goes by in records where its choice leaves that open: its ``name``."""
+    named = {group: values[group].get("name") for group in ("model", "data")}
+    return {group: name for group, name in named.items() if isinstance(name, str) and name}

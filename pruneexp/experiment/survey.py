@@ -92,5 +92,6 @@ def _together(plans: Sequence[Plan]) -> Plan:
         missing={key: work for plan in plans for key, work in plan.missing.items()},
         stored={key: work for plan in plans for key, work in plan.stored.items()},
         places=tuple(dict.fromkeys(place for plan in plans for place in plan.places)),
+        unreachable=tuple(dict.fromkeys(reason for plan in plans for reason in plan.unreachable)),
         overlooked="; ".join(dict.fromkeys(plan.overlooked for plan in plans if plan.overlooked)),
     )

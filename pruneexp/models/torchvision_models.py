@@ -1,92 +1,155 @@
-"""torchvision's own AlexNet and VGG-16, with or without its ImageNet weights; layer names stay torchvision's.
+"""Every image classifier of torchvision, by its name, with or without its ImageNet weights.
 
-Its AlexNet is the single-tower variant (Krizhevsky 2014): no groups and no LRN, so its layers differ from Han et al.
-2015, Table 4. Initial weights are torchvision's. Knows nothing of training or pruning.
+Layer names and initial weights stay torchvision's. Its AlexNet is the single-tower variant (Krizhevsky 2014): no groups
+and no LRN, so its layers differ from Han et al. 2015, Table 4. Knows nothing of training or pruning.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import torch
-import torchvision
 from torch import nn
-from torchvision.models import AlexNet_Weights, VGG16_Weights, WeightsEnum
+from torchvision import models
+from torchvision.models import WeightsEnum
 
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, first_line
+from pruneexp.models.classifier import replace_classifier
+from pruneexp.models.names import unknown
+from pruneexp.models.pretrained import check_reachable
 from pruneexp.models.ranges import at_least
 
 IMAGENET_CLASSES = 1000
-INPUT_SHAPE = (3, 224, 224)
+
+#: Networks with further classifiers for training; with ImageNet weights, these rescale their inputs by themselves.
+_AUXILIARY = ("googlenet", "inception_v3")
+#: Argument with the side of the images, of networks that are built for one.
+_SIDE = {"vit_": "image_size", "maxvit_": "input_size"}
 
 
 def alexnet(num_classes: int = 1000, pretrained: bool = False) -> nn.Module:
-    """``torchvision.models.alexnet`` (61.1 M parameters), from (B, 3, 224, 224) to logits (B, num_classes).
-
-    With ``pretrained`` and other than 1000 classes, the last linear layer is a fresh one.
-
-    Raises:
-        ValueError: fewer than 2 classes.
-        UserError: the pretrained weights could not be fetched or read.
-    """
-    return _build(torchvision.models.alexnet, AlexNet_Weights.IMAGENET1K_V1 if pretrained else None, num_classes)
+    """``named("alexnet")``: 61.1 M parameters, from (B, 3, 224, 224) to logits (B, num_classes)."""
+    return named("alexnet", num_classes, pretrained)
 
 
 def vgg16(num_classes: int = 1000, pretrained: bool = False) -> nn.Module:
-    """``torchvision.models.vgg16`` (138.4 M parameters, no batch normalisation), from (B, 3, 224, 224) to logits.
+    """``named("vgg16")``: 138.4 M parameters, no batch normalisation, from (B, 3, 224, 224) to logits."""
+    return named("vgg16", num_classes, pretrained)
 
-    With ``pretrained`` and other than 1000 classes, the last linear layer is a fresh one.
+
+def named(name: str, num_classes: int = 1000, pretrained: bool = False, image_size: int | None = None) -> nn.Module:
+    """The classifier that torchvision calls ``name``, from (B, 3, image_size, image_size) to (B, num_classes).
+
+    ``image_size`` is by default the side of the crops that its ImageNet weights were made with: 224 px, of
+    ``inception_v3`` 299. With ``pretrained`` and other than 1000 classes, the classifying layer is a fresh one. Further
+    classifiers, which ``googlenet`` and ``inception_v3`` have for training alone, are left out.
 
     Raises:
-        ValueError: fewer than 2 classes.
-        UserError: the pretrained weights could not be fetched or read.
+        ValueError: fewer than 2 classes, or no image size.
+        UserError: there is no such network, none for this size, or its weights could not be fetched or read.
     """
-    return _build(torchvision.models.vgg16, VGG16_Weights.IMAGENET1K_V1 if pretrained else None, num_classes)
-
-
-def _build(constructor: Callable[..., nn.Module], weights: WeightsEnum | None, num_classes: int) -> nn.Module:
     at_least("num_classes", num_classes, 2)
-    if weights is None:
-        network = constructor(num_classes=num_classes)
-    else:
-        network = _pretrained(constructor, weights)
+    weights = _weights(name)
+    usual = int(weights.transforms().crop_size[0])
+    size = usual if image_size is None else image_size
+    at_least("image_size", size, 1)
+    arguments = _arguments(name, size) if size != usual else {}
+    if pretrained:
+        network = _pretrained(name, weights, arguments)
         if num_classes != IMAGENET_CLASSES:
-            _replace_last_linear(network, num_classes)
-    network.input_shape = INPUT_SHAPE  # type: ignore[assignment]
+            replace_classifier(network, IMAGENET_CLASSES, num_classes)
+    else:
+        fresh = {"init_weights": True} if name in _AUXILIARY else {}  # as by default, but without a warning
+        try:
+            network = models.get_model(name, num_classes=num_classes, **arguments, **fresh)
+        except Exception as error:
+            raise UserError(f"{name} cannot be built for image_size={size}: {first_line(error)}") from error
+    if name in _AUXILIARY:
+        _without_auxiliary(network)
+    network.input_shape = (3, size, size)  # type: ignore[assignment]
     return network
 
 
-def _pretrained(constructor: Callable[..., nn.Module], weights: WeightsEnum) -> nn.Module:
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
+def find_pretrained(node: Mapping[str, Any]) -> None:
+    """Check that the ImageNet weights for a node of the configuration are there, or can be fetched; fetch nothing.
+
+    Raises:
+        UserError: they are not, or the file that is there is another one.
+    """
+    name = str(node.get("name", str(node["_target_"]).rpartition(".")[2]))
+    weights = _weights(name)
+    usual, size = int(weights.transforms().crop_size[0]), node.get("image_size")
+    if size not in (None, usual) and _arguments(name, usual):
+        raise _of_another_size(name, usual)
     try:
-        _check_file(folder, weights)
-        return constructor(weights=weights)
+        if not _is_there(weights):
+            check_reachable(weights.url)
+    except OSError as problem:
+        raise _out_of_reach(weights, problem) from problem
+
+
+def _weights(name: str) -> WeightsEnum:
+    known = models.list_models(module=models)
+    if name not in known:
+        raise unknown(name, known, "image classifier of torchvision")
+    return models.get_model_weights(name).DEFAULT
+
+
+def _arguments(name: str, size: int) -> dict[str, Any]:
+    """What tells the constructor of a network that is built for one side of images another one."""
+    argument = next((each for prefix, each in _SIDE.items() if name.startswith(prefix)), None)
+    return {} if argument is None else {argument: (size, size) if argument == "input_size" else size}
+
+
+def _pretrained(name: str, weights: WeightsEnum, arguments: Mapping[str, Any]) -> nn.Module:
+    try:
+        _is_there(weights)
+        network: nn.Module = models.get_model(name, weights=weights, **arguments)
     except (OSError, RuntimeError) as problem:  # no network, no space, a wrong checksum, a truncated file
-        raise UserError(
-            f"the pretrained weights could not be read ({problem}): put the file of {weights.url} "
-            f"into {folder}, or use model.pretrained=false"
-        ) from problem
+        raise _out_of_reach(weights, problem) from problem
+    except ValueError as problem:
+        raise _of_another_size(name, weights.transforms().crop_size[0]) from problem
+    return network
 
 
-def _check_file(folder: Path, weights: WeightsEnum) -> None:
-    """Check that the SHA-256 of a file begins with the digits in which its name ends.
+def _of_another_size(name: str, size: int) -> UserError:
+    return UserError(f"the pretrained weights of {name} are for model.image_size={size} alone")
+
+
+def _folder() -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def _out_of_reach(weights: WeightsEnum, problem: Exception) -> UserError:
+    return UserError(
+        f"the pretrained weights could not be read ({problem}): put the file of {weights.url} "
+        f"into {_folder()}, or use model.pretrained=false"
+    )
+
+
+def _is_there(weights: WeightsEnum) -> bool:
+    """Whether the file has been fetched already; if so, its SHA-256 must begin with the digits its name ends in.
 
     torchvision checks this only when it fetches a file, not for a file that exists already; the file is a pickle, and
     may come from anywhere.
     """
-    file = folder / str(weights.url).rpartition("/")[2]
+    file = _folder() / str(weights.url).rpartition("/")[2]
     if not file.exists():
-        return
+        return False
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     if not digest.startswith(file.stem.rpartition("-")[2]):
         raise UserError(f"{file} is not the file of {weights.url} (its SHA-256 begins {digest[:8]}): delete it")
+    return True
 
 
-def _replace_last_linear(network: nn.Module, num_classes: int) -> None:
-    classifier = cast(nn.Sequential, network.classifier)
-    last = cast(nn.Linear, classifier[-1])
-    classifier[-1] = nn.Linear(last.in_features, num_classes)
+def _without_auxiliary(network: nn.Module) -> None:
+    """Leave out classifiers for training alone, and take inputs as pretrained weights do, so that all copies agree."""
+    network.aux_logits = False  # type: ignore[assignment]
+    for classifier in ("aux1", "aux2", "AuxLogits"):
+        if hasattr(network, classifier):
+            setattr(network, classifier, None)
+    network.transform_input = True  # type: ignore[assignment]

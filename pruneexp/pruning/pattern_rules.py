@@ -270,7 +270,7 @@ _RULES: dict[str, Rule] = {
     **_named("native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training", _batch_normalised),
     **_named("native_layer_norm _fused_rms_norm", _layer_normalised),
     **_named("_thnn_fused_lstm_cell _thnn_fused_gru_cell", _recurrent_cell),
-    **_named("_to_copy", _kept),
+    **_named("_to_copy hardswish", _kept),
     "native_group_norm": _group_normalised,
     "convolution": _convolved,
     "constant_pad_nd": _padded,

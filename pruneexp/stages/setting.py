@@ -41,7 +41,8 @@ class Learner:
     it, where the data have another. ``costs`` are those of the dense network. ``trace`` is the graph of a pass, None
     until one has run, ``unfollowed`` the operations in it through which dead units are not followed. ``matrices`` are
     the prunable weights beside those of convolutions and linear layers, and their kinds. ``start_from`` is the digest
-    of the file of weights that dense training starts from, empty where there is none.
+    of the file of weights that dense training starts from, empty where there is none; parameters that
+    ``start_from_except`` names do not.
     """
 
     model: Part[Callable[[Weights], nn.Module]]
@@ -55,6 +56,7 @@ class Learner:
     unfollowed: Collection[str] = ()
     matrices: Mapping[str, Kind] = field(default_factory=dict)
     start_from: str = ""
+    start_from_except: tuple[str, ...] = ()
 
     evaluation_batch: ClassVar[int] = 256
 
@@ -71,7 +73,8 @@ class Learner:
         Penalties act on its ``matrices``. Classification, the task of data sets that name none, has an empty identity,
         and stands in no key.
         """
-        file = {"start_from": self.start_from} if start == "initial" and self.start_from else {}
+        given = {"start_from": self.start_from, "start_from_except": list(self.start_from_except)}
+        file = {key: value for key, value in given.items() if start == "initial" and value}
         matrices = {"matrices": list(self.matrices)} if self.matrices else {}
         task = {"task": self.task.identity} if self.task.identity else {}
         return {"model": self.model.identity, **task, **file, **matrices}

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 #: Distributions whose import name is another one.
-IMPORTED_AS = {"hydra-core": "hydra", "pillow": "PIL", "pyyaml": "yaml"}
+IMPORTED_AS = {"huggingface-hub": "huggingface_hub", "hydra-core": "hydra", "pillow": "PIL", "pyyaml": "yaml"}
 
 PACKAGES = ("pruneexp", "sweeps", "analysis", "hydra_plugins")
 
@@ -98,8 +98,8 @@ def closure(wanted: list[Requirement]) -> dict[str, str]:
 
 
 def test_dependencies_are_those_that_are_imported() -> None:
-    launchers = (text for extra in ("slurm", "ray") for text in PROJECT["optional-dependencies"][extra])
-    declared = {canonicalize_name(Requirement(text).name) for text in (*PROJECT["dependencies"], *launchers)}
+    extras = (text for extra in ("slurm", "ray", "hub") for text in PROJECT["optional-dependencies"][extra])
+    declared = {canonicalize_name(Requirement(text).name) for text in (*PROJECT["dependencies"], *extras)}
     modules = {IMPORTED_AS.get(name, name) for name in declared - NEVER_IMPORTED}
     imported = {name for package in PACKAGES for name in imports_of(ROOT / package)}
     assert imported - sys.stdlib_module_names - {*PACKAGES} == modules

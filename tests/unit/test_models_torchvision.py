@@ -14,6 +14,8 @@ from torchvision.models import AlexNet_Weights
 
 from pruneexp.errors import UserError
 from pruneexp.models import torchvision_models
+from pruneexp.models.adapt import input_shape_of
+from pruneexp.models.classifier import replace_classifier
 from pruneexp.pruning.layers import prunable
 from tests.contracts.networks import NetworkContract
 
@@ -30,10 +32,84 @@ class TestAlexNet(NetworkContract):
         return lambda: torchvision_models.alexnet(num_classes=3)
 
 
+class TestSqueezeNet(NetworkContract):
+    classes = 3
+    layers = (
+        "features.0",
+        *(
+            f"features.{i}.{part}"
+            for i in (3, 4, 6, 7, 9, 10, 11, 12)
+            for part in ("squeeze", "expand1x1", "expand3x3")
+        ),
+        "classifier.1",
+    )
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def build(cls) -> Callable[[], nn.Module]:
+        return lambda: torchvision_models.named("squeezenet1_1", num_classes=3, image_size=40)
+
+
+@pytest.mark.parametrize(
+    ("name", "image_size", "side"),
+    [("resnet18", None, 224), ("resnet18", 32, 32), ("inception_v3", None, 299), ("vit_b_32", 64, 64),
+     ("maxvit_t", 448, 448)],
+)  # fmt: skip
+def test_a_network_takes_images_of_its_weights_or_of_the_size_that_is_asked(
+    name: str, image_size: int | None, side: int
+) -> None:
+    with torch.device("meta"):
+        network = torchvision_models.named(name, 5, image_size=image_size)
+        assert network.input_shape == (3, side, side)
+        assert network.eval()(torch.zeros(1, 3, side, side)).shape == (1, 5)
+
+
+@pytest.mark.parametrize(("name", "removed"), [("googlenet", "aux1"), ("inception_v3", "AuxLogits")])
+def test_classifiers_for_training_alone_are_left_out(name: str, removed: str) -> None:
+    with torch.device("meta"):
+        network = torchvision_models.named(name, 4).train()
+        assert isinstance(network(torch.zeros(2, *input_shape_of(network, (0, 0, 0)))), torch.Tensor)
+    assert not [each for each in network.state_dict() if each.startswith(removed)]
+
+
+def test_each_name_is_known_and_others_are_answered_with_the_nearest() -> None:
+    with pytest.raises(
+        UserError, match=r"model.name=resnet_18 is no image classifier .*: the nearest names are resnet18"
+    ):
+        torchvision_models.named("resnet_18")
+    with pytest.raises(UserError, match="fcn_resnet50 is no image classifier of torchvision"):  # it segments
+        torchvision_models.named("fcn_resnet50")
+    with pytest.raises(UserError, match="vit_b_32 cannot be built for image_size=50: Input shape indivisible"):
+        torchvision_models.named("vit_b_32", image_size=50)
+
+
+@pytest.mark.parametrize("name", ["squeezenet1_1", "vit_b_32", "mobilenet_v3_small", "googlenet"])
+def test_the_classifying_layer_is_made_anew_and_nothing_else(name: str) -> None:
+    with torch.device("meta"):
+        whole = torchvision.models.get_model(
+            name, num_classes=1000, **({"aux_logits": False, "init_weights": True} if name == "googlenet" else {})
+        )
+        before = {key: tensor.shape for key, tensor in whole.state_dict().items()}
+        replace_classifier(whole, 1000, 7)
+        after = {key: tensor.shape for key, tensor in whole.state_dict().items()}
+        side = input_shape_of(torchvision_models.named(name, 7), (0, 0, 0))
+        assert whole.eval()(torch.zeros(1, *side)).shape == (1, 7)
+    changed = {key for key in before if before[key] != after[key]}
+    assert before.keys() == after.keys()
+    assert {key.rpartition(".")[2] for key in changed} == {"weight", "bias"}
+    assert all(after[key][0] == 7 for key in changed)
+
+
+def test_a_network_without_such_a_layer_is_refused() -> None:
+    with pytest.raises(UserError, match="Linear has no layer with 1000 outputs"):
+        replace_classifier(nn.Linear(3, 2), 1000, 7)
+
+
 def test_vgg16_is_torchvisions() -> None:
     with torch.device("meta"):
         network = torchvision_models.vgg16()
-        assert network(torch.zeros(1, *torchvision_models.INPUT_SHAPE)).shape == (1, 1000)
+        assert network(torch.zeros(1, 3, 224, 224)).shape == (1, 1000)
+    assert network.input_shape == (3, 224, 224)
     assert type(network) is torchvision.models.VGG
     assert sum(p.numel() for p in network.parameters()) == 138_357_544
     assert len(prunable(network)) == 16
@@ -83,3 +159,23 @@ def test_a_failed_download_says_where_the_file_belongs(
     assert str(tmp_path / "hub" / "checkpoints") in said
     assert "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth" in said
     assert "model.pretrained=false" in said
+
+
+def test_a_plan_looks_for_pretrained_weights_and_fetches_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    asked: list[str] = []
+    monkeypatch.setattr(torchvision_models, "check_reachable", asked.append)
+    node = {"_target_": "pruneexp.models.torchvision_models.alexnet", "pretrained": True}
+    torchvision_models.find_pretrained(node)
+    torchvision_models.find_pretrained({**node, "name": "resnet18"})
+    assert [url.rpartition("/")[2] for url in asked] == ["alexnet-owt-7be5be79.pth", "resnet18-f37072fd.pth"]
+    assert not list(tmp_path.rglob("*.pth"))
+    with pytest.raises(UserError, match=r"the pretrained weights of vit_b_16 are for model\.image_size=224 alone"):
+        torchvision_models.find_pretrained({**node, "name": "vit_b_16", "image_size": 64})
+    monkeypatch.setattr(torchvision_models, "check_reachable", refuse)
+    with pytest.raises(UserError, match=r"no route.*: put the file of https://.*resnet18-f37072fd.pth into"):
+        torchvision_models.find_pretrained({**node, "name": "resnet18"})
+
+
+def refuse(url: str) -> None:
+    raise URLError("no route to host")

@@ -1,0 +1,43 @@
+"""What would stop a job or one of its points later, and can be told before anything is trained."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from pruneexp.errors import Infeasible
+from pruneexp.experiment.build import Job
+from pruneexp.pruning.allowance import allowance
+from pruneexp.pruning.layers import prunable
+from pruneexp.pruning.masks import MaskSet
+
+
+def check_pretrained(job: Job) -> None:
+    """Where the network is to be pretrained, ask its module whether these weights can be had; fetch nothing.
+
+    A module that knows this has a function ``find_pretrained(node)``.
+
+    Raises:
+        UserError: they cannot.
+    """
+    node = job.spec.values["model"]
+    module = sys.modules.get(str(node["_target_"]).rpartition(".")[0])
+    find = getattr(module, "find_pretrained", None)
+    if node.get("pretrained") and find is not None:
+        find(node)
+
+
+def unreachable(job: Job) -> Iterator[str]:
+    """Why budgets cannot be met by any mask, where that follows from what the dense network costs."""
+    learner, cut = job.setting.learner, job.setting.cut.value
+    costly = [budget for budget in job.budgets if budget.kind in ("flop", "parameters", "bytes")]
+    if not costly:
+        return
+    network = learner.network("fresh")
+    weights = {name: layer.weight.detach().cpu() for name, layer in cut.scope(network).items()}
+    for budget in costly:
+        prices = learner.costs.prices(budget.kind, prunable(network), weights)
+        try:
+            allowance(budget, MaskSet.dense(weights), dict.fromkeys(weights, 1.0), prices, "weight")
+        except Infeasible as reason:
+            yield f"{budget.text} will fail: {reason}"
