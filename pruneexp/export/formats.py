@@ -1,0 +1,154 @@
+"""Graphs of a network as files, for programs without its code: ONNX, and torch's own; each is held against the network.
+
+Knows neither records nor folders.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from pruneexp.errors import UserError, cause
+
+Run = Callable[[Tensor], Tensor]
+
+#: Two outputs that are this near to each other, relative to the largest, are a tie: rounding decides between them.
+TIE = 1e-4
+#: Bytes of weights from which on ONNX keeps them beside its file, which cannot hold more than two gigabytes.
+_BESIDE = 1_500_000_000
+_NEEDED = ("onnx", "onnxruntime", "onnxscript")
+
+
+class FormatError(UserError):
+    """A graph could not be written, or is not the network; other files are not touched by that."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How a graph answers what the network is asked: ``top1`` differs on so many of ``examples`` that are no ties.
+
+    ``largest_difference`` is of outputs. ``top1`` is None where outputs are no choice among classes.
+    """
+
+    examples: int
+    largest_difference: float
+    ties: int = 0
+    top1: int | None = None
+
+    @property
+    def text(self) -> str:
+        """In words; of one whose classes are right."""
+        same = (
+            "" if self.top1 is None else f"same top-1 on {self.examples - self.ties} of {self.examples} examples of val"
+        )
+        tied = f" ({self.ties} are ties)" if self.ties else ""
+        return f"{same}{tied}{', ' if same else ''}largest difference of outputs {self.largest_difference:.3g}"
+
+
+def check_installed() -> None:
+    """Raise a ``UserError`` where ONNX cannot be written or tried here."""
+    if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
+        raise UserError(
+            f"--onnx needs {', '.join(missing)}: pip install -e '.[export]' -c constraints.txt brings what is missing"
+        )
+
+
+def write_onnx(network: nn.Module, example: Tensor, path: Path) -> Run:
+    """Write an ONNX file that takes a batch of any size; the function that runs it.
+
+    Raises:
+        FormatError: the network cannot be traced or translated.
+    """
+    import onnxruntime
+
+    size = sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
+    with _failing("onnx"), _quiet():
+        torch.onnx.export(
+            network,
+            (example,),
+            path,
+            input_names=["inputs"],
+            output_names=["outputs"],
+            dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
+            dynamo=True,
+            external_data=size > _BESIDE,
+            verbose=False,
+        )
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return lambda inputs: torch.as_tensor(session.run(["outputs"], {"inputs": inputs.numpy()})[0])
+
+
+def write_program(network: nn.Module, example: Tensor, path: Path) -> Run:
+    """Write a program of ``torch.export`` that takes a batch of any size; the function that runs what was written.
+
+    Raises:
+        FormatError: the network cannot be traced.
+    """
+    with _failing("torch-export"), _quiet():
+        program = torch.export.export(network, (example,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+        torch.export.save(program, path)
+        loaded: Run = torch.export.load(path).module()
+    return loaded
+
+
+def agreement(network: nn.Module, run: Run, batches: Iterator[tuple[Tensor, Tensor]], *, classes: bool) -> Agreement:
+    """Compare the outputs of a graph with those of the network it was made of; both are on the CPU.
+
+    ``classes``: whether outputs are a choice among classes, along their last dimension.
+    """
+    examples = ties = others = 0
+    largest = 0.0
+    for inputs, _ in batches:
+        with torch.inference_mode():
+            expected, found = network(inputs).float(), run(inputs.clone()).float()
+        both = expected.isfinite() & found.isfinite()
+        apart = torch.where(both, (expected - found).abs(), 0.0)
+        apart[both.logical_not() & ~_alike(expected, found)] = torch.inf
+        largest = max(largest, float(apart.max()))
+        examples += len(inputs)
+        if classes:
+            tied, differ = _choices(expected.flatten(0, -2), found.flatten(0, -2))
+            ties += int((differ & tied).sum())
+            others += int((differ & ~tied).sum())
+    return Agreement(examples, largest, ties, others if classes else None)
+
+
+def _alike(one: Tensor, other: Tensor) -> Tensor:
+    return (one == other) | (one.isnan() & other.isnan())
+
+
+def _choices(expected: Tensor, found: Tensor) -> tuple[Tensor, Tensor]:
+    """Which rows (N, classes) are ties, and in which the two choose another class."""
+    best = expected.topk(min(2, expected.shape[1]), 1).values
+    gap = best[:, 0] - best[:, -1]
+    return ~(gap > TIE * expected.abs().amax(1).clamp(min=1.0)), expected.argmax(1) != found.argmax(1)
+
+
+@contextmanager
+def _failing(name: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise FormatError(f"{name}: the graph of the network cannot be written: {cause(error)}") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave out what torch's exporters log of their own ways."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        logging.disable(before)
