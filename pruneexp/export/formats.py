@@ -33,24 +33,25 @@ class FormatError(UserError):
 
 @dataclass(frozen=True)
 class Agreement:
-    """How a graph answers what the network is asked: ``top1`` differs on so many of ``examples`` that are no ties.
+    """How a graph answers what the network is asked: another class in ``other_top1`` of ``answers`` that are no ties.
 
-    ``largest_difference`` is of outputs. ``top1`` is None where outputs are no choice among classes.
+    An image has one answer, a window of text one for each place. ``ties`` are answers of another class that are ties.
+    ``largest_difference`` is of outputs. ``other_top1`` is None where outputs are no choice among classes.
     """
 
-    examples: int
+    answers: int
     largest_difference: float
     ties: int = 0
-    top1: int | None = None
+    other_top1: int | None = None
 
     @property
     def text(self) -> str:
         """In words; of one whose classes are right."""
-        same = (
-            "" if self.top1 is None else f"same top-1 on {self.examples - self.ties} of {self.examples} examples of val"
-        )
+        difference = f"largest difference of outputs {self.largest_difference:.3g}"
+        if self.other_top1 is None:
+            return difference
         tied = f" ({self.ties} are ties)" if self.ties else ""
-        return f"{same}{tied}{', ' if same else ''}largest difference of outputs {self.largest_difference:.3g}"
+        return f"same top-1 in {self.answers - self.ties} of {self.answers} answers on val{tied}, {difference}"
 
 
 def check_installed() -> None:
@@ -70,7 +71,7 @@ def write_onnx(network: nn.Module, example: Tensor, path: Path) -> Run:
     import onnxruntime
 
     size = sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
-    with _failing("onnx"), _quiet():
+    with failing("onnx", "written"), _quiet():
         torch.onnx.export(
             network,
             (example,),
@@ -94,7 +95,7 @@ def write_program(network: nn.Module, example: Tensor, path: Path) -> Run:
     Raises:
         FormatError: the network cannot be traced.
     """
-    with _failing("torch-export"), _quiet():
+    with failing("torch-export", "written"), _quiet():
         program = torch.export.export(network, (example,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
         torch.export.save(program, path)
         loaded: Run = torch.export.load(path).module()
@@ -106,25 +107,25 @@ def agreement(network: nn.Module, run: Run, batches: Iterator[tuple[Tensor, Tens
 
     ``classes``: whether outputs are a choice among classes, along their last dimension.
     """
-    examples = ties = others = 0
+    answers = ties = others = 0
     largest = 0.0
     for inputs, _ in batches:
         with torch.inference_mode():
             expected, found = network(inputs).float(), run(inputs.clone()).float()
-        both = expected.isfinite() & found.isfinite()
-        apart = torch.where(both, (expected - found).abs(), 0.0)
-        apart[both.logical_not() & ~_alike(expected, found)] = torch.inf
-        largest = max(largest, float(apart.max()))
-        examples += len(inputs)
+        largest = max(largest, float(_apart(expected, found).max()))
+        rows = (expected.flatten(0, -2), found.flatten(0, -2)) if classes else (expected, found)
+        answers += len(rows[0])
         if classes:
-            tied, differ = _choices(expected.flatten(0, -2), found.flatten(0, -2))
+            tied, differ = _choices(*rows)
             ties += int((differ & tied).sum())
             others += int((differ & ~tied).sum())
-    return Agreement(examples, largest, ties, others if classes else None)
+    return Agreement(answers, largest, ties, others if classes else None)
 
 
-def _alike(one: Tensor, other: Tensor) -> Tensor:
-    return (one == other) | (one.isnan() & other.isnan())
+def _apart(one: Tensor, other: Tensor) -> Tensor:
+    """How far outputs are from each other; what is no number in both, or the same infinity, is alike."""
+    alike = (one == other) | (one.isnan() & other.isnan())
+    return torch.where(alike, 0.0, (one - other).abs().nan_to_num(torch.inf, torch.inf))
 
 
 def _choices(expected: Tensor, found: Tensor) -> tuple[Tensor, Tensor]:
@@ -135,11 +136,12 @@ def _choices(expected: Tensor, found: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @contextmanager
-def _failing(name: str) -> Iterator[None]:
+def failing(name: str, done: str) -> Iterator[None]:
+    """Turn what an exporter or a graph raises into one sentence that says what could not be ``done``, and why."""
     try:
         yield
     except Exception as error:
-        raise FormatError(f"{name}: the graph of the network cannot be written: {cause(error)}") from error
+        raise FormatError(f"{name}: the graph of the network could not be {done}: {cause(error)}") from error
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -16,25 +16,35 @@ from pruneexp.errors import UserError
 _OF_HYDRA = ("_target_", "_args_", "_convert_", "_recursive_")
 
 
-def loading_lines(node: Mapping[str, Any], weights: str, *, lazy: tuple[int, ...] | None = None) -> list[str]:
+def loading_lines(
+    node: Mapping[str, Any], weights: str, *, own: Sequence[str] = (), lazy: tuple[int, ...] | None = None
+) -> list[str]:
     """The lines that make the network of a ``node`` and load the weights of the file ``weights``, an expression.
 
-    ``lazy`` is the shape of an input from which lazy layers take their sizes, None where there are none.
+    ``own`` are modules of the user's; ``lazy`` is the shape of an input from which lazy layers take their sizes, None
+    where there are none.
 
     Raises:
         UserError: a target of the node cannot be imported.
     """
     modules: dict[str, None] = {}
-    made = _call({**node, **({"pretrained": False} if node.get("pretrained") else {})}, modules)
-    sized = [f"network(torch.zeros(2, {', '.join(map(str, lazy))}))"] if lazy else []
+    made = _call(without_pretrained(node), modules)
+    remarks = {name: "  # yours: its folder belongs on PYTHONPATH" for name in modules if name.split(".")[0] in own}
+    if lazy:
+        modules["torch"] = None
     return [
-        *(f"import {module}" for module in dict.fromkeys([*modules, *(["torch"] if lazy else [])])),
+        *(f"import {name}{remarks.get(name, '')}" for name in modules),
         "from safetensors.torch import load_file",
         f"network = {made}",
-        *sized,
+        *([f"network(torch.zeros(2, {', '.join(map(str, lazy))}))"] if lazy else []),
         f"network.load_state_dict(load_file({weights}))",
         "network.eval()",
     ]
+
+
+def without_pretrained(node: Mapping[str, Any]) -> dict[str, Any]:
+    """The node of a network that is given its weights, and so need not fetch any."""
+    return {**node, **({"pretrained": False} if node.get("pretrained") else {})}
 
 
 def has_lazy_layers(network: nn.Module) -> bool:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import Any
 
 from pruneexp import schema
 from pruneexp.errors import UserError, guess
@@ -73,11 +72,12 @@ def find_point(words: Sequence[str], uri: str, experiments: Sequence[str]) -> Re
         raise UserError(_nearest(trackers, conditions, said))
     if len(distinct) > 1:
         raise UserError(_told_apart(list(distinct.values()), said))
-    [(_, only)] = distinct.items()
+    [only] = distinct.values()
+    [run] = only.tracker.find({"attributes.run_id": only.run.run_id})
     try:
-        return RecordedPoint(only.run, only.tracker, *schema.read_point(only.run.params, only.run.metrics))
+        return RecordedPoint(run, only.tracker, *schema.read_point(run.params, run.metrics))
     except (KeyError, ValueError) as error:
-        raise UserError(f"the record of the point {only.key[:8]} (run {only.run.run_id}) lacks {error}") from error
+        raise UserError(f"the record of the point {only.key[:8]} (run {run.run_id}) lacks {error}") from error
 
 
 # --- one word ---
@@ -107,7 +107,8 @@ def _of_run(tracker: Tracker, run: StoredRun) -> list[_Candidate]:
 
 
 def _points(trackers: Sequence[Tracker], where: Mapping[str, str]) -> list[_Candidate]:
-    return [_Candidate(run, tracker) for tracker in trackers for run in tracker.find({**_IS_POINT, **where})]
+    named = ("params", "tags")  # a point has some eighty metrics
+    return [_Candidate(run, tracker) for tracker in trackers for run in tracker.find({**_IS_POINT, **where}, named)]
 
 
 # --- conditions ---
@@ -158,7 +159,7 @@ def _equal(name: str, recorded: str, asked: str) -> bool:
 
 
 def _distance(name: str, recorded: str, asked: str) -> float:
-    """How far two values are from each other, 0 to 1 or 2: numbers relative to the larger one, texts by their letters."""
+    """How far two values are from each other, numbers relative to the larger one, texts by their letters."""
     try:
         one, other = (float(each) for each in (recorded, asked) if _TYPES.get(name) in (int, float))
     except ValueError:
@@ -193,15 +194,17 @@ def _told_apart(found: Sequence[_Candidate], said: str) -> str:
     """That there are several such points, and the values in which they differ."""
     names = [name for name in (*_TYPES, "sweep") if name not in _KEYS and len({each.value(name) for each in found}) > 1]
     plain = [name for name in names if not name.endswith("_settings")] or names
-    width = max(map(len, plain))
-    lines = [f"  {name:<{width}}  {_values({each.value(name): None for each in found})}" for name in plain[:_LINES]]
-    keys = _values({each.key[:8]: None for each in found})
+    kinds = {each.value("budget.kind") for each in found}
+    shown = {name: next(iter(kinds)) if name == "budget.value" and len(kinds) == 1 else name for name in plain[:_LINES]}
+    width = max(map(len, shown.values()))
+    lines = [f"  {text:<{width}}  {_values(each.value(name) for each in found)}" for name, text in shown.items()]
+    keys = _values(each.key[:8] for each in found)
     return "\n".join([f"{len(found)} recorded points have {said}; they differ in", *lines, f"  or by key: {keys}"])
 
 
-def _values(values: Mapping[str, Any]) -> str:
-    shown = sorted(values, key=lambda text: (len(text), text))
-    return ", ".join(shown[:_VALUES]) + (f", ... ({len(shown)})" if len(shown) > _VALUES else "")
+def _values(values: Iterable[str]) -> str:
+    shown = sorted(set(values), key=lambda text: (len(text), text))
+    return " | ".join(shown[:_VALUES]) + (f" | ... ({len(shown)})" if len(shown) > _VALUES else "")
 
 
 def _text(candidate: _Candidate, names: Sequence[str]) -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor, nn
 
 from pruneexp.cache.store import Artefact
 from pruneexp.errors import UserError
+from pruneexp.experiment.instances import instantiated
 from pruneexp.experiment.session import Session
+from pruneexp.export.loading import has_lazy_layers, without_pretrained
 from pruneexp.models.adapt import adapt
 from pruneexp.pruning.enforcement import masks_in
 from pruneexp.pruning.masks import MaskSet
@@ -52,6 +55,12 @@ class PrunedNetwork:
     def state(self) -> dict[str, Tensor]:
         """Its state dict, on the CPU."""
         return {name: tensor.detach().cpu() for name, tensor in self.network.state_dict().items()}
+
+    @cached_property
+    def lazy(self) -> bool:
+        """Whether its class leaves sizes to its first inputs."""
+        spec = self.session.spec
+        return has_lazy_layers(instantiated("model", without_pretrained(spec.values["model"]), spec.allowed))
 
     @property
     def differences(self) -> list[str]:

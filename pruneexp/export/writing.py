@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,9 @@ import torch
 import pruneexp
 from pruneexp.cache import tensors
 from pruneexp.errors import redact
-from pruneexp.experiment.instances import instantiated
 from pruneexp.export import folder
-from pruneexp.export.formats import Agreement, FormatError, Run, agreement, write_onnx, write_program
-from pruneexp.export.loading import has_lazy_layers, loading_lines
+from pruneexp.export.formats import Agreement, FormatError, Run, agreement, failing, write_onnx, write_program
+from pruneexp.export.loading import loading_lines
 from pruneexp.export.lookup import RecordedPoint
 from pruneexp.export.network import PrunedNetwork
 from pruneexp.pruning.keeping import MASKS_FILE
@@ -67,9 +66,8 @@ def write(draft: Path, point: RecordedPoint, pruned: PrunedNetwork, formats: Seq
 def lines_of(pruned: PrunedNetwork, weights: str) -> list[str]:
     """The lines of Python that load the network; ``weights`` is the expression for its file."""
     spec, learner = pruned.session.spec, pruned.session.job.setting.learner
-    node: Mapping[str, Any] = spec.values["model"]
-    fresh = instantiated("model", {**node, **({"pretrained": False} if "pretrained" in node else {})}, spec.allowed)
-    *made, last = loading_lines(node, weights, lazy=learner.input_shape if has_lazy_layers(fresh) else None)
+    lazy = learner.input_shape if pruned.lazy else None
+    *made, last = loading_lines(spec.values["model"], weights, own=spec.own, lazy=lazy)
     number = str(pruned.example(1).dtype).removeprefix("torch.")
     return [*made, f"{last}  # takes {number} (N, {', '.join(map(str, learner.input_shape))})"]
 
@@ -78,14 +76,12 @@ def _graph(name: str, pruned: PrunedNetwork, path: Path) -> Agreement:
     data, network = pruned.session.job.setting.learner.data.value, pruned.of_data()
     write_it = write_onnx if name == "onnx" else write_program
     run: Run = write_it(network, pruned.example(2), path)
-    try:
+    with failing(name, "run on val"):
         held = agreement(network, run, data.val.batches(256, torch.device("cpu")), classes=data.classes is not None)
-    except (RuntimeError, ValueError) as error:
-        raise FormatError(f"{name}: what was written does not run on val: {error}") from error
-    if held.top1:
+    if held.other_top1:
         raise FormatError(
-            f"{name}: what was written is not the network: it chooses another class for {held.top1} of {held.examples} "
-            f"examples of val (largest difference of outputs {held.largest_difference:.3g})"
+            f"{name}: what was written is not the network: it chooses another class in {held.other_top1} of "
+            f"{held.answers} answers on val (largest difference of outputs {held.largest_difference:.3g})"
         )
     return held
 

@@ -97,10 +97,10 @@ class Tracker:
         with explained(self.uri, "read"):
             return bulk.find(self._runs, {**of, "attributes.status": "FINISHED"}, ("tags",))
 
-    def find(self, where: Where) -> list[bulk.StoredRun]:
-        """Every run that meets the conditions, whole but for its files."""
+    def find(self, where: Where, contents: Sequence[str] = ("params", "metrics", "tags")) -> list[bulk.StoredRun]:
+        """Every run that meets the conditions, with these ``contents`` at least."""
         with explained(self.uri, "read"):
-            return bulk.find(self._runs, where)
+            return bulk.find(self._runs, where, contents)
 
     def text(self, run_id: str, file: str) -> str:
         """What stands in a file of a run."""
