@@ -203,8 +203,16 @@ def _told_apart(found: Sequence[_Candidate], said: str) -> str:
 
 
 def _values(values: Iterable[str]) -> str:
-    shown = sorted(set(values), key=lambda text: (len(text), text))
+    shown = sorted(set(values), key=_order)
     return " | ".join(shown[:_VALUES]) + (f" | ... ({len(shown)})" if len(shown) > _VALUES else "")
+
+
+def _order(text: str) -> tuple[float, str]:
+    """Numbers by their size, after texts by their letters."""
+    try:
+        return float(text), ""
+    except ValueError:
+        return -math.inf, text
 
 
 def _text(candidate: _Candidate, names: Sequence[str]) -> str:
