@@ -6,10 +6,11 @@ Knows neither records nor folders.
 from __future__ import annotations
 
 import importlib.util
+import io
 import logging
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +23,12 @@ Run = Callable[[Tensor], Tensor]
 
 #: Two outputs that are this near to each other, relative to the largest, are a tie: rounding decides between them.
 TIE = 1e-4
+#: Outputs of a graph that differ by more, relative to the largest, are not those of the network.
+NEAR = 1e-2
 #: Bytes of weights from which on ONNX keeps them beside its file, which cannot hold more than two gigabytes.
 _BESIDE = 1_500_000_000
+#: What torch says of a network that does not take batches of any size.
+_OF_BATCH = ("Constraints violated", "conflicts between user-specified ranges and inferred ranges")
 _NEEDED = ("onnx", "onnxruntime", "onnxscript")
 
 
@@ -36,13 +41,25 @@ class Agreement:
     """How a graph answers what the network is asked: another class in ``other_top1`` of ``answers`` that are no ties.
 
     An image has one answer, a window of text one for each place. ``ties`` are answers of another class that are ties.
-    ``largest_difference`` is of outputs. ``other_top1`` is None where outputs are no choice among classes.
+    ``largest_difference`` is of outputs, ``largest_output`` the largest of the network's. ``other_top1`` is None where
+    outputs are no choice among classes.
     """
 
     answers: int
     largest_difference: float
+    largest_output: float
     ties: int = 0
     other_top1: int | None = None
+
+    @property
+    def mistake(self) -> str:
+        """Why it is not the graph of the network, in words; empty where it is."""
+        if self.other_top1:
+            return f"it chooses another class in {self.other_top1} of {self.answers} answers on val"
+        if not self.largest_difference <= NEAR * max(1.0, self.largest_output):
+            far, largest = self.largest_difference, self.largest_output
+            return f"its outputs on val differ by {far:.3g}, where the largest is {largest:.3g}"
+        return ""
 
     @property
     def text(self) -> str:
@@ -108,18 +125,19 @@ def agreement(network: nn.Module, run: Run, batches: Iterator[tuple[Tensor, Tens
     ``classes``: whether outputs are a choice among classes, along their last dimension.
     """
     answers = ties = others = 0
-    largest = 0.0
+    largest = output = 0.0
     for inputs, _ in batches:
         with torch.inference_mode():
             expected, found = network(inputs).float(), run(inputs.clone()).float()
         largest = max(largest, float(_apart(expected, found).max()))
+        output = max(output, float(expected.abs().nan_to_num(0.0, 0.0).max()))
         rows = (expected.flatten(0, -2), found.flatten(0, -2)) if classes else (expected, found)
         answers += len(rows[0])
         if classes:
             tied, differ = _choices(*rows)
             ties += int((differ & tied).sum())
             others += int((differ & ~tied).sum())
-    return Agreement(answers, largest, ties, others if classes else None)
+    return Agreement(answers, largest, output, ties, others if classes else None)
 
 
 def _apart(one: Tensor, other: Tensor) -> Tensor:
@@ -141,16 +159,24 @@ def failing(name: str, done: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise FormatError(f"{name}: the graph of the network could not be {done}: {cause(error)}") from error
+        raise FormatError(f"{name}: the graph of the network could not be {done}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Why, in one line."""
+    said = cause(error)
+    if any(words in said for words in _OF_BATCH):
+        return "its code fixes the number of inputs in a batch, or branches on it"
+    return said.partition(" Failure message:")[0]
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Leave out what torch's exporters log of their own ways."""
-    before = logging.root.manager.disable
-    logging.disable(logging.ERROR)
+    """Leave out what torch's exporters log and print of their own ways."""
+    before, unread = logging.root.manager.disable, io.StringIO()
+    logging.disable(logging.CRITICAL)
     try:
-        with warnings.catch_warnings(action="ignore"):
+        with warnings.catch_warnings(action="ignore"), redirect_stdout(unread), redirect_stderr(unread):
             yield
     finally:
         logging.disable(before)

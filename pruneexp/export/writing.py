@@ -78,11 +78,8 @@ def _graph(name: str, pruned: PrunedNetwork, path: Path) -> Agreement:
     run: Run = write_it(network, pruned.example(2), path)
     with failing(name, "run on val"):
         held = agreement(network, run, data.val.batches(256, torch.device("cpu")), classes=data.classes is not None)
-    if held.other_top1:
-        raise FormatError(
-            f"{name}: what was written is not the network: it chooses another class in {held.other_top1} of "
-            f"{held.answers} answers on val (largest difference of outputs {held.largest_difference:.3g})"
-        )
+    if held.mistake:
+        raise FormatError(f"{name}: what was written is not the network: {held.mistake}")
     return held
 
 
