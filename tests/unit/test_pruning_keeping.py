@@ -190,6 +190,27 @@ def test_masks_are_found_by_layer_by_parameter_and_through_wrappers() -> None:
     assert pruned(wrapped.model.module, masks) == [0, 0, 0, 0]
 
 
+class Accelerated(Optimizer):
+    """As accelerate wraps an optimizer: it is one by its class alone, and hands each step on."""
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer = optimizer
+
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        self.optimizer.step(closure)  # type: ignore[arg-type]
+
+
+def test_the_optimizer_within_a_wrapper_is_the_one_that_is_watched() -> None:
+    net = network()
+    masks, inner = half(net), SGD(net.parameters(), lr=0.1, weight_decay=0.1)
+    trained(net, inner)
+    wrapper = Accelerated(inner)
+    pruneexp.keep(masks, net, wrapper)
+    loss_of(net, 0).backward()
+    wrapper.step()
+    assert pruned(net, masks) == [0, 0, 0, 0]
+
+
 @pytest.mark.parametrize("named", [".", "masks.safetensors"])
 def test_masks_are_read_from_an_export(tmp_path: Path, named: str) -> None:
     net = network()
