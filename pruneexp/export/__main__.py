@@ -27,10 +27,9 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status."""
     replace_unwritable()
-    asked = _parser().parse_args(arguments)
     try:
         with handling_interrupts():
-            return _export(asked)
+            return _export(_parser().parse_args(arguments))
     except Stopped as stopped:
         print(f"pruneexp.export: told to leave by {stopped}; the same command goes on here", file=sys.stderr)
         return 128 + stopped.signal

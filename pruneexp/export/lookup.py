@@ -17,10 +17,10 @@ from pruneexp.tracking.runs import PARENT
 _IS_POINT = {f"tags.{schema.KIND}": "point", "attributes.status": "FINISHED"}
 _TYPES = schema.flat_types(PointIdentity)
 _DEFAULTS = schema.flat_defaults(PointIdentity)
-#: What every point has as text, so that a tracking store can choose by it.
-_TEXTS = tuple(name for name, kind in _TYPES.items() if kind is str and name not in _DEFAULTS)
 #: Names that say nothing to a person.
 _KEYS = ("curve_key", "point_key", "dense_key", "mask_key", "final_key", "data_fingerprint")
+#: What every point has as text among its params, so that a tracking store can choose by it.
+_TEXTS = tuple(name for name, kind in _TYPES.items() if kind is str and name not in (*_DEFAULTS, *_KEYS))
 _LINES, _VALUES = 8, 8
 _SLACK = 1e-9  # of a number: 3 * 1e-5 and 3e-5 differ in their last bit
 
@@ -53,7 +53,13 @@ class _Candidate:
         if name == "sweep":
             return self.run.tags.get(schema.SWEEP, "none")
         default = _DEFAULTS.get(name)
-        return self.run.params.get(name, "none" if default is None else str(default))
+        return _flat_identity(self.run).get(name, "none" if default is None else str(default))
+
+
+def _flat_identity(run: StoredRun) -> dict[str, str]:
+    """The identity of a point: params of its run, and tags of the names that begin with ours."""
+    tags = {tag.removeprefix("pruneexp."): value for tag, value in run.tags.items() if tag.startswith("pruneexp.")}
+    return {**{name: value for name, value in tags.items() if name in _TYPES}, **run.params}
 
 
 def find_point(words: Sequence[str], uri: str, experiments: Sequence[str]) -> RecordedPoint:
@@ -75,7 +81,7 @@ def find_point(words: Sequence[str], uri: str, experiments: Sequence[str]) -> Re
     [only] = distinct.values()
     [run] = only.tracker.find({"attributes.run_id": only.run.run_id})
     try:
-        return RecordedPoint(run, only.tracker, *schema.read_point(run.params, run.metrics))
+        return RecordedPoint(run, only.tracker, *schema.read_point(_flat_identity(run), run.metrics))
     except (KeyError, ValueError) as error:
         raise UserError(f"the record of the point {only.key[:8]} (run {run.run_id}) lacks {error}") from error
 

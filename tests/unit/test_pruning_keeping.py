@@ -197,7 +197,7 @@ class Accelerated(Optimizer):
         self.optimizer = optimizer
 
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        self.optimizer.step(closure)  # type: ignore[arg-type]
+        self.optimizer.step(closure)
 
 
 def test_the_optimizer_within_a_wrapper_is_the_one_that_is_watched() -> None:
