@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     replace_unwritable()
     try:
         with handling_interrupts():
-            return _export(_parser().parse_args(arguments))
+            return _export(_parser().parse_intermixed_args(arguments))
     except Stopped as stopped:
         print(f"pruneexp.export: told to leave by {stopped}; the same command goes on here", file=sys.stderr)
         return 128 + stopped.signal

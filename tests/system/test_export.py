@@ -64,7 +64,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_files_are_the_network_of_the_record(folder: Path) -> None:
-    status, said, complained = exported(folder, "model=lenet_300_100", "density=0.1", "seed=0", "--to", "a/b", "--pt")
+    status, said, complained = exported(folder, "model=lenet_300_100", "--to", "a/b", "density=0.1", "--pt", "seed=0")
     assert (status, complained) == (0, "")
     to = folder / "a" / "b"
     assert sorted(path.name for path in to.iterdir()) == [
