@@ -8,7 +8,10 @@ happen under the store's lock; machines that write to one server do not see each
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pruneexp import schema
@@ -93,6 +96,17 @@ class Tracker:
         of = {f"tags.{KEYS[parent.kind]}": parent.key, _KIND: "point"}
         with explained(self.uri, "read"):
             return bulk.find(self._runs, {**of, "attributes.status": "FINISHED"}, ("tags",))
+
+    def find(self, where: Where, contents: Sequence[str] = ("params", "metrics", "tags")) -> list[bulk.StoredRun]:
+        """Every run that meets the conditions, with these ``contents`` at least."""
+        with explained(self.uri, "read"):
+            return bulk.find(self._runs, where, contents)
+
+    def text(self, run_id: str, file: str) -> str:
+        """What stands in a file of a run."""
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        with explained(self.uri, "read"), tempfile.TemporaryDirectory(prefix="pruneexp-") as folder:
+            return Path(self._runs.client.download_artifacts(run_id, file, folder)).read_text(encoding="utf-8")
 
     def record(self, new: NewRun, under: str | None = None, began: int | None = None) -> str | None:
         """Write the run of a point, a failure or a scan exactly once.

