@@ -7,6 +7,7 @@ is made.
 
 from pruneexp.tracking.artefacts import Parent
 from pruneexp.tracking.board import opener
+from pruneexp.tracking.live import ShownOn
 from pruneexp.tracking.models import Network
 from pruneexp.tracking.monitor import monitored
 from pruneexp.tracking.naming import curve_name, point_name
@@ -20,6 +21,7 @@ __all__ = [
     "Parent",
     "Place",
     "Recording",
+    "ShownOn",
     "Tracker",
     "counted",
     "curve_name",

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _KIND = f"tags.{schema.KIND}"
 _FINISHED = {_KIND: "point", "attributes.status": "FINISHED"}
 _FAILED = {_KIND: "point", "attributes.status": "FAILED"}
-#: The part of a contest's condition that a database can answer; hashes of settings say nearly everything.
-_CONDITION = ("dense_settings", "prune_settings", "reg_settings", "reg")
+#: The part of a contest's condition that a database can answer, of records of every version.
+_CONDITION = ("model", "data", "reg", "criterion", "schedule", "train_epochs", "train_lr")
 #: Points, with the id of the run above each.
 Points = list[tuple[str, "LoggedPoint"]]
 
@@ -137,7 +137,7 @@ def _logged(run: bulk.StoredRun) -> LoggedPoint | None:
     from pruneexp.schema.columns import LoggedPoint
 
     try:
-        identity, result = schema.read_point(run.params, run.metrics)
+        identity, result = schema.read_point(schema.with_hashes(run.params, run.tags), run.metrics)
     except (KeyError, ValueError):
         return None
     disconnected = run.tags.get(schema.DISCONNECTED) == "true"
@@ -161,7 +161,7 @@ def _series(points: Sequence[schema.TradeoffPoint]) -> Iterator[Value]:
     for point in points:
         numbers, step = {"density": point.result.density, **schema.derived(point)}, step_of(point.result.density)
         for name, number in numbers.items():
-            if name in ("density", schema.COMPRESSION) or schema.is_change(name):
+            if name in ("density", schema.COMPRESSION, schema.LOG2_COMPRESSION) or schema.is_change(name):
                 yield Value(name, number, step)
 
 

@@ -17,7 +17,7 @@ from pruneexp.summary.palette import colour
 from pruneexp.summary.seeds import curves
 from pruneexp.summary.spread import spread
 from pruneexp.tracking.naming import group_name
-from pruneexp.tracking.runs import NewRun, Value
+from pruneexp.tracking.runs import NewRun, Value, dataset_of
 
 if TYPE_CHECKING:
     from pruneexp.schema.columns import LoggedPoint
@@ -30,7 +30,7 @@ _SPREADS = (
     schema.change_name("val", "after", "{}"), schema.change_name("test", "after", "{}"),
     "val.after.{}", "test.after.{}",
 )  # fmt: skip
-_MEANS = ("density", schema.COMPRESSION, schema.SECONDS, "epochs")
+_MEANS = ("density", schema.COMPRESSION, schema.LOG2_COMPRESSION, schema.SECONDS, "epochs")
 #: Tables show every digit of a number: what a float adds to 0.2 is not worth a column's width.
 _DECIMALS = 6
 
@@ -80,9 +80,10 @@ def _summary(kind: Literal["curves", "points"], rows: Sequence[Row], common: Map
     """The content of one run; its digest tells whether it has changed."""
     points = [logged for row in rows for logged in row]
     of, budgeted = points[0].point.identity, kind == "points"
+    flat = schema.flatten(of)
     params = {
         name: str(value)
-        for name, value in schema.flatten(of).items()
+        for name, value in schema.without_hashes(flat).items()
         if name not in schema.REPEATED and (budgeted or not name.startswith("budget."))
     }
     name = group_name(params, len({logged.point.identity.seed for logged in points}))
@@ -96,7 +97,8 @@ def _summary(kind: Literal["curves", "points"], rows: Sequence[Row], common: Map
         schema.SCHEMA: schema.SCHEMA_VERSION,
     }
     content = json.dumps([name, sorted(params.items()), sorted(tags.items()), values])
-    return NewRun(name, {**tags, schema.DIGEST: hashlib.sha256(content.encode()).hexdigest()}, params, values)
+    tags[schema.DIGEST] = hashlib.sha256(content.encode()).hexdigest()
+    return NewRun(name, tags, params, values, dataset=dataset_of(flat))
 
 
 def _doubts(points: Row) -> dict[str, str]:
