@@ -33,8 +33,8 @@ class Trained:
 
     ``losses`` are the means of the epochs; FLOP those of the masked network, forward and backward, which the dense
     kernels that run it exceed; ``seconds`` are of training, the scores of its epochs included. ``edit`` is what became
-    of that of the beginning, None for fixed masks. ``scores`` on val and learning ``rates`` are those at the ends of the
-    epochs; there are none of trainings that began in an earlier version.
+    of that of the beginning, None for fixed masks. ``scores`` on val and learning ``rates`` are those at the ends of
+    the epochs.
     """
 
     losses: Sequence[float]

@@ -6,7 +6,7 @@ is made.
 """
 
 from pruneexp.tracking.artefacts import Parent
-from pruneexp.tracking.board import opener
+from pruneexp.tracking.board import PageLink, opener
 from pruneexp.tracking.live import ShownOn
 from pruneexp.tracking.models import Network
 from pruneexp.tracking.monitor import monitored
@@ -18,6 +18,7 @@ from pruneexp.tracking.tracker import Tracker, existing
 
 __all__ = [
     "Network",
+    "PageLink",
     "Parent",
     "Place",
     "Recording",

@@ -72,15 +72,15 @@ class RunHead(NamedTuple):
 def heads(runs: Runs, where: Where) -> list[RunHead]:
     """How every run stands that meets the conditions, the deleted ones included."""
     if not is_database(runs.uri):
-        found = ((run.info.run_id, run.info.status, run.info.lifecycle_stage) for run in runs.find(where, "all"))
-    else:
-        from mlflow.store.tracking.dbmodels.models import SqlRun
+        infos = (run.info for run in runs.find(where, "all"))
+        return [RunHead(info.run_id, info.status, info.lifecycle_stage == "active") for info in infos]
+    from mlflow.store.tracking.dbmodels.models import SqlRun
 
-        query = _heads(runs.experiment_id, where, deleted=True)
-        columns = query.with_only_columns(SqlRun.run_uuid, SqlRun.status, SqlRun.lifecycle_stage)
-        with connected(runs.uri) as connection:
-            found = iter(connection.execute(columns).tuples().all())
-    return [RunHead(run_id, status, stage == "active") for run_id, status, stage in found]
+    query = _heads(runs.experiment_id, where, deleted=True)
+    columns: tuple[Any, ...] = (SqlRun.run_uuid, SqlRun.status, SqlRun.lifecycle_stage)
+    with connected(runs.uri) as connection:
+        rows = connection.execute(query.with_only_columns(*columns)).all()
+    return [RunHead(run_id, status, stage == "active") for run_id, status, stage in rows]
 
 
 def replace(runs: Runs, outdated: Sequence[str], fresh: Sequence[NewRun]) -> None:
@@ -101,7 +101,9 @@ def replace(runs: Runs, outdated: Sequence[str], fresh: Sequence[NewRun]) -> Non
         for run_id in outdated:
             connection.execute(update(SqlRun).where(SqlRun.run_uuid == run_id).values(gone))
         ids = [uuid.uuid4().hex for _ in fresh]
-        _insert(connection, runs, _rows(runs, fresh, ids, now), [*zip(ids, (one.dataset for one in fresh), strict=True)])
+        _insert(
+            connection, runs, _rows(runs, fresh, ids, now), [*zip(ids, (one.dataset for one in fresh), strict=True)]
+        )
         connection.commit()
 
 
@@ -170,9 +172,7 @@ def _rows(runs: Runs, fresh: Sequence[NewRun], ids: Sequence[str], now: int) -> 
     return found
 
 
-def _rows_of(
-    runs: Runs, one: NewRun, run_id: str, began: int, ended: int, at: int
-) -> dict[Any, list[dict[str, Any]]]:
+def _rows_of(runs: Runs, one: NewRun, run_id: str, began: int, ended: int, at: int) -> dict[Any, list[dict[str, Any]]]:
     """What a run is in MLflow's tables, as its store writes them; its numbers are of the moment ``at``."""
     from mlflow.entities import LifecycleStage
     from mlflow.store.tracking.dbmodels.models import SqlParam, SqlRun, SqlTag

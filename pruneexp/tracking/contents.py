@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from pruneexp import schema
 from pruneexp.tracking import markdown
 from pruneexp.tracking.artefacts import Courses, Parent
+from pruneexp.tracking.colours import COLOUR, trial_colour
 from pruneexp.tracking.naming import curve_name, point_name, scan_name
 from pruneexp.tracking.runs import NewRun, Value, about, dataset_of, source
-from pruneexp.tracking.summaries import COLOUR, run_colour
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,7 +36,7 @@ KEYS = {
 def parent_run(parent: Parent) -> NewRun:
     """A curve or a study as it begins; its points carry its tags, but for those that they have of their own."""
     name = parent.name or curve_name(parent.params)
-    said = {COLOUR: run_colour(parent.params), **parent.tags, schema.CURVE: name, **source(parent.environment)}
+    said = {**parent.tags, schema.CURVE: name, **source(parent.environment)}
     tags = {**schema.hash_tags(parent.params), **said, **_own(parent.kind, parent.key)}
     files = about(parent.config_yaml, parent.environment)
     return NewRun(name, tags, schema.without_hashes(parent.params), files=files, dataset=dataset_of(parent.params))
@@ -63,9 +63,7 @@ def point_run(
 def begun_point(identity: Mapping[str, Any], tags: Mapping[str, str]) -> NewRun:
     """A point that is being trained, by its flat identity: what is known of it before it has numbers."""
     params, data = schema.without_hashes(identity), dataset_of(identity)
-    return NewRun(
-        point_name(identity), {**tags, **_own_of_point(identity)}, params, status="RUNNING", dataset=data
-    )
+    return NewRun(point_name(identity), {**tags, **_own_of_point(identity)}, params, status="RUNNING", dataset=data)
 
 
 def course_values(courses: Courses) -> list[Value]:
@@ -111,10 +109,10 @@ def _own(kind: str, key: str) -> dict[str, str]:
 
 
 def _own_of_point(identity: Mapping[str, Any]) -> dict[str, str]:
-    """The tags that a point is found by and drawn with, as far as is known of it."""
+    """The tags that a point is found by, as far as is known of it; it is drawn as its curve is."""
     curve = {schema.CURVE_KEY: str(identity["curve_key"])} if "curve_key" in identity else {}
     hashes, own = schema.hash_tags(identity), _own("point", str(identity["point_key"]))
-    return {**hashes, **own, **curve, COLOUR: run_colour(identity)}
+    return {**hashes, **own, **curve, **({COLOUR: trial_colour(identity)} if identity.get("study") else {})}
 
 
 def _remarks(point: schema.TradeoffPoint) -> dict[str, str]:

@@ -168,9 +168,7 @@ class Projection:
         if not points:
             return {}
         experiment = self._place.experiment
-        logged = [
-            (LoggedPoint(run.run_id, experiment, run.started, stored.point), run.ended) for run, stored in points
-        ]
+        logged = [(LoggedPoint(run.run_id, experiment, run.started, stored.point), run.ended) for run, stored in points]
         name = f"{schema.POINTS_FOLDER}/{store_id(self._store.root)}.parquet"
         return {name: contents.parquet(logged, self.tracker.experiment_id)}
 

@@ -10,20 +10,18 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pruneexp import schema
 from pruneexp.summary.palette import colour
 from pruneexp.summary.seeds import curves
 from pruneexp.summary.spread import spread
+from pruneexp.tracking.colours import COLOUR, look
 from pruneexp.tracking.naming import group_name
 from pruneexp.tracking.runs import NewRun, Value, dataset_of
 
 if TYPE_CHECKING:
     from pruneexp.schema.columns import LoggedPoint
-
-#: MLflow draws a run in the colour that this tag of its own holds.
-COLOUR = "mlflow.runColor"
 
 #: Numbers that a summary has with their spread; ``{}`` is the name of the primary metric.
 _SPREADS = (
@@ -41,15 +39,11 @@ _LARGEST = 1e100
 Row = Sequence["LoggedPoint"]
 
 
-def run_colour(identity: Mapping[str, Any]) -> str:
-    """The colour of a run by its flat identity, or as much of it as there is."""
-    reg, schedule, mode, criterion = (str(identity.get(name, "")) for name in ("reg", "schedule", "mode", "criterion"))
-    probed = identity.get("study") and str(identity.get("retrain_epochs", "0")) == "0"
-    return colour(reg, "before" if probed else schedule, mode, criterion)  # trials that were retrained stand out
+def summaries(points: Iterable[LoggedPoint], colours: Mapping[tuple[str, ...], str] | None = None) -> list[NewRun]:
+    """Every summary of these points, those of a curve first; trials of searches repeat nothing and are left out.
 
-
-def summaries(points: Iterable[LoggedPoint]) -> list[NewRun]:
-    """Every summary of these points, those of a curve first; trials of searches repeat nothing and are left out."""
+    ``colours`` are those of the points by their ``look``.
+    """
     found = sorted(curves(points), key=lambda rows: _order(rows[0][0]))
     origins: dict[str, set[bool]] = defaultdict(set)
     for rows in found:
@@ -59,7 +53,8 @@ def summaries(points: Iterable[LoggedPoint]) -> list[NewRun]:
     made: list[NewRun] = []
     for rows in found:
         of = rows[0][0].point.identity
-        tags = {schema.CONTEST: schema.contest_of(of), COLOUR: run_colour(schema.flatten(of))}
+        seen = look(schema.flatten(of))
+        tags = {schema.CONTEST: schema.contest_of(of), COLOUR: (colours or {}).get(seen) or colour(*seen)}
         if tags[schema.CONTEST] in compared:
             tags[schema.COMPARED] = "true"
         made += (_summary("curves", rows, tags), *(_summary("points", [row], tags) for row in rows))

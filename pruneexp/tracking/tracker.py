@@ -16,6 +16,7 @@ from pruneexp.errors import UserError, redact
 from pruneexp.tracking import bulk, contention, contents
 from pruneexp.tracking.artefacts import Parent
 from pruneexp.tracking.board import Board
+from pruneexp.tracking.colours import COLOUR, Colours
 from pruneexp.tracking.contents import KEYS
 from pruneexp.tracking.models import Network, log_network
 from pruneexp.tracking.naming import legal_key
@@ -49,6 +50,7 @@ class Tracker:
         self._above: dict[str, Mapping[str, str]] = {}  # the tags of runs that hold others
         with explained(self.uri, "asked for its experiments"):
             self._runs = Runs(client, self.uri, experiment)
+        self._colours = Colours(self._runs)
 
     @property
     def experiment_id(self) -> str:
@@ -74,6 +76,9 @@ class Tracker:
         new, where = contents.parent_run(parent), {f"tags.{KEYS[parent.kind]}": parent.key, _KIND: parent.kind}
         with explained(self.uri, "written"), self._runs.lock:
             run = min(self._runs.find(where), key=contention.rank, default=None)
+            if parent.kind == "curve":
+                colour = self._colours.of("curve", parent.params) if run is None else run.data.tags.get(COLOUR)
+                new = new._replace(tags={**({} if colour is None else {COLOUR: colour}), **new.tags})
             if run is None:
                 run = self._runs.create(new.name, new.tags, parent.recorded)
                 run = contention.agree(self._runs, where, run) if self._runs.shared else run
@@ -137,6 +142,8 @@ class Tracker:
         with explained(self.uri, "written"), self._runs.lock:
             if self._recorded(where, into):
                 return None
+            if new.tags[schema.KIND] == "scan":
+                new = new._replace(tags={**new.tags, COLOUR: self._colours.of("scan", new.params)})
             run_id = self._completed(into, new, began) or bulk.add(self._runs, new, began)
             if new.status == contention.WHOLE and self._runs.shared:
                 own = self._runs.client.get_run(run_id)
@@ -194,10 +201,9 @@ class Tracker:
         with explained(self.uri, "written"):
             self._runs.write(self._runs.client.get_run(run_id).info.artifact_uri, files)
 
-    @property
-    def board(self) -> Board:
-        """The pages of this experiment in MLflow's user interface."""
-        return Board(self._runs)
+    def board(self, port: int | None = None) -> Board:
+        """The pages of this experiment in MLflow's user interface, served on ``port`` or where it usually is."""
+        return Board(self._runs, port)
 
     def describe(self, run_id: str) -> None:
         """Put series and table on the run of a curve or a search, and renew the summaries over seeds."""

@@ -97,8 +97,8 @@ def fit(
 
     Order, augmentation and dropout of epoch ``e`` come from ``(seed, purpose, e)`` alone. The penalty acts on prunable
     weights, or on all parameters, that are not frozen. ``adapt`` turns inputs (B, ...) on the device into what the
-    network takes. ``listen`` is told of the beginning, of steps, of epochs, of each save and of the end. ``score`` is asked
-    after each epoch how good the network is, and changes nothing of it.
+    network takes. ``listen`` is told of the beginning, of steps, of epochs, of each save and of the end. ``score`` is
+    asked after each epoch how good the network is, and changes nothing of it.
 
     Raises:
         Diverged: an epoch ended with a loss or a weight that is not finite; the network stays as it then was.
