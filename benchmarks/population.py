@@ -25,10 +25,11 @@ from pruneexp import schema
 from pruneexp.experiment.session import OF_A_POINT
 from pruneexp.schema import Effort, Ledger, TradeoffPoint, derived, flatten
 from pruneexp.schema.columns import RESULT, LoggedPoint, with_layers
+from pruneexp.summary.palette import colour
 from pruneexp.tracking import Parent, Tracker, curve_name, default_uri, point_name
+from pruneexp.tracking.colours import COLOUR, look
 from pruneexp.tracking.contents import point_run
 from pruneexp.tracking.runs import PARENT
-from pruneexp.tracking.summaries import COLOUR, run_colour
 from tests.contracts.points import point
 
 EXPERIMENT = "pruneexp"
@@ -159,9 +160,10 @@ def _recorded(folder: Path) -> tuple[str, str]:
 def _texts(identity: Mapping[str, Any]) -> Row:
     """Params, and the tags that follow from them."""
     tags = {
+        **schema.hash_tags(identity),
         schema.POINT_KEY: identity["point_key"],
         schema.CURVE_KEY: identity["curve_key"],
-        COLOUR: run_colour(identity),
+        COLOUR: colour(*look(identity)),
     }
     return {**{key: str(value) for key, value in identity.items()}, **tags}
 

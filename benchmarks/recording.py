@@ -1,8 +1,9 @@
-"""Recording one trade-off point: ``Tracker.record`` against a user's code in MLflow's fluent API.
+"""Recording one trade-off point: ``Tracker.record`` against the three calls of MLflow's client that a run needs.
 
-Both write the same params, metrics, tags and layer table into the same fresh SQLite store, by turns. Prints medians
-and their ratio, and what comes before: the point's artefact in the result store, and the notes of what is owed and
-paid. Run as ``python -m benchmarks.recording``.
+By turns, into the same fresh SQLite store, both write the same params, metrics and tags; ours looks for the point
+first, and writes the table of its layers and its data set too. Prints medians and their ratio; the same of a user's
+code in MLflow's fluent API; what a training waits for, which is the note alone; and what else is kept of a point: its
+artefact in the result store, and its notes. Run as ``python -m benchmarks.recording``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pruneexp import schema
 from pruneexp.cache.store import Artefact, Store
@@ -21,8 +23,12 @@ from pruneexp.tracking.artefacts import of_point
 from pruneexp.tracking.contents import point_run
 from pruneexp.tracking.notes import Note
 
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
 POINTS = 40
-LIMIT_MS = 80.0
+#: Of ours to the three calls.
+LIMIT = 1.15
 #: Of the artefact and the notes of a point.
 KEPT_LIMIT_MS = 5.0
 
@@ -54,6 +60,23 @@ def example(number: int) -> schema.TradeoffPoint:
     )  # fmt: skip
 
 
+def bare(client: MlflowClient, experiment: str, point: schema.TradeoffPoint) -> None:
+    """The three calls that a run needs: made, filled, ended."""
+    from mlflow.entities import Metric, Param
+
+    new = point_run(point, {}, {})
+    tags = {
+        **new.tags,
+        schema.POINT_KEY: f"bare {point.identity.point_key}",
+    }  # else ours would find it, and write nothing
+    run = client.create_run(experiment, run_name=new.name, tags=tags)
+    moment = run.info.start_time
+    metrics = [Metric(value.name, float(value.value), moment, value.step) for value in new.values]
+    params = [Param(name, str(value)) for name, value in new.params.items() if value is not None]
+    client.log_batch(run.info.run_id, metrics=metrics, params=params)
+    client.set_terminated(run.info.run_id)
+
+
 def fluent(point: schema.TradeoffPoint) -> None:
     """Record a point as in MLflow's quick start; a parent run is active."""
     import mlflow
@@ -77,35 +100,43 @@ def keep(store: Store, place: Place, point: schema.TradeoffPoint) -> None:
 
 
 def main() -> int:
-    """Print both medians and the ratio; exit status 1 above the limit."""
+    """Print the medians and their ratios; exit status 1 above the limit."""
     with tempfile.TemporaryDirectory(prefix="pruneexp-benchmark-") as folder:
         tracker = Tracker(default_uri(Path(folder)), "recording")
         curve = tracker.begin(Parent("curve", "c" * 64, "ours", {}, {}, "", {}))
         import mlflow
+        from mlflow.tracking import MlflowClient
 
         mlflow.set_tracking_uri(tracker.uri)
         mlflow.set_experiment("recording")
         store, place = Store(Path(folder) / "store"), Place(Path(folder) / "store", tracker.uri, "recording")
+        recorded: list[str | None] = []
         ours: list[float] = []
+        calls: list[float] = []
         kept: list[float] = []
         theirs: list[float] = []
-        work: list[float] = []
+        waits: list[float] = []
+        client = MlflowClient(tracker.uri)
         with mlflow.start_run(run_name="fluent"):
             for number in range(-3, POINTS):  # three to warm up
                 point = example(number % 1_000_003)
-                began = time.process_time()
-                ours.append(_milliseconds(lambda: tracker.record(point_run(point, {}, {}), curve)))  # noqa: B023 (called at once)
-                work.append((time.process_time() - began) * 1000)
+                calls.append(_milliseconds(lambda: bare(client, tracker.experiment_id, point)))  # noqa: B023
+                ours.append(_milliseconds(lambda: recorded.append(tracker.record(point_run(point, {}, {}), curve))))  # noqa: B023 (called at once)
                 kept.append(_milliseconds(lambda: keep(store, place, point)))  # noqa: B023
                 theirs.append(_milliseconds(lambda: fluent(point)))  # noqa: B023
-    mine, fluent_ms, cpu, keeping = (statistics.median(values[3:]) for values in (ours, theirs, work, kept))
-    verdict = "met" if mine < LIMIT_MS else "MISSED"
-    print(f"record        {mine:7.1f} ms per point, {cpu:.1f} ms of it computing; under {LIMIT_MS:.0f} ms: {verdict}")
+                waits.append(_milliseconds(lambda: place.owe(Note("point", f"{number:064d}", {"under": "curve"}))))  # noqa: B023
+    assert None not in recorded
+    mine, three, keeping, fluent_ms, waiting = (
+        statistics.median(values[3:]) for values in (ours, calls, kept, theirs, waits)
+    )
+    print(f"three calls   {three:7.1f} ms per point")
+    verdict = "met" if mine <= LIMIT * three else "MISSED"
+    print(f"record        {mine:7.1f} ms per point; ratio {mine / three:.2f}, at most {LIMIT}: {verdict}")
+    print(f"mlflow fluent {fluent_ms:7.1f} ms per point; ratio {mine / fluent_ms:.2f}")
+    print(f"training waits{waiting:7.1f} ms per point")
     verdict = "met" if keeping < KEPT_LIMIT_MS else "MISSED"
     print(f"artefact, note{keeping:7.1f} ms per point; under {KEPT_LIMIT_MS:.0f} ms: {verdict}")
-    print(f"mlflow fluent {fluent_ms:7.1f} ms per point")
-    print(f"ratio         {fluent_ms / mine:7.2f}")
-    return int(mine >= LIMIT_MS)
+    return int(mine > LIMIT * three)
 
 
 def _milliseconds(action: Callable[[], object]) -> float:

@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parser().parse_args(arguments)
         announce("pruneexp.dashboard", "loading MLflow")
-        _provision(options.tracking_uri or default_uri(Path.cwd()), options.experiment or [])
+        _provision(options.tracking_uri or default_uri(Path.cwd()), options.experiment or [], options.port)
     except UserError as error:
         print(f"pruneexp.dashboard: {error}", file=sys.stderr)
         return 2
@@ -36,15 +36,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _provision(uri: str, names: Sequence[str]) -> None:
+def _provision(uri: str, names: Sequence[str], port: int | None) -> None:
     for tracker in existing(uri, names):
         name = tracker.experiment
         with Console(stderr=True).status(name) as status:  # on a terminal only, and gone when it is done
             count = tracker.describe_all(lambda step: status.update(f"{name}: {step}"))  # noqa: B023 (called at once)
         print(f"{name}: {count} summaries over seeds")
-        for link in tracker.board.provision():
+        for link in tracker.board(port).provision():
             print(f"  {link.title}\n    {link.address}")
-    command = opener(uri)
+    command = opener(uri, port)
     if command is not None:
         print(f"The addresses are those of: {command}")
 
@@ -54,6 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tracking-uri", metavar="URI", help="default: mlflow.db in the working folder")
     parser.add_argument(
         "--experiment", metavar="NAME", nargs="+", help="default: every experiment with runs of pruneexp"
+    )
+    parser.add_argument(
+        "--port", metavar="N", type=int, help="where mlflow ui is to listen (default: MLFLOW_PORT, or 5000)"
     )
     return parser
 

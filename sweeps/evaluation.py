@@ -98,7 +98,7 @@ class EarlyStopping:
             return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a resumed trial reports epochs that Optuna already has
-            self.trial.report(self.metric.loss(self.dense, event.val()), event.epoch)
+            self.trial.report(self.metric.loss(self.dense, event.val), event.epoch)
         if self.trial.should_prune():
             raise Abandoned(f"hopeless after epoch {event.epoch}")
 

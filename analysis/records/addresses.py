@@ -10,6 +10,9 @@ from analysis.records.stores import open_store
 from analysis.records.uris import sqlite_path
 from pruneexp.errors import redact
 
+#: Of the pages of runs; without it MLflow 3 shows them among those of language models.
+WORKFLOW = "?workflowType=machine_learning"
+
 
 def pages(uri: str) -> Mapping[str, str]:
     """By experiment the address that the id of a run, appended, makes that of its page; empty where no server is named.

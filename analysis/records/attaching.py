@@ -10,7 +10,7 @@ def attach(uri: str, experiment: str, sweep: str, run_id: str, name: str, text: 
     """Put a text file on the run of a sweep, which is made where there is none, or else on the run of this id.
 
     Returns:
-        Where it is to be seen: an address, or the command that serves the user interface and the run.
+        Where it is to be seen: an address, with the command that serves the user interface where no server does.
 
     Raises:
         UserError: the store cannot be written.
@@ -21,5 +21,5 @@ def attach(uri: str, experiment: str, sweep: str, run_id: str, name: str, text: 
     tracker = Tracker(uri if path is None else f"sqlite:///{path}", experiment)
     run_id = tracker.sweep(sweep) if sweep else run_id
     tracker.attach(run_id, {name: text})
-    page = addresses.pages(uri).get(experiment)
-    return f"{page}{run_id}/artifacts/{name}" if page else f"{name} of run {run_id} ({addresses.opener(uri)})"
+    command = "" if path is None else f" (after: {addresses.opener(uri)})"
+    return f"{tracker.board().page_of(run_id, name)}{command}"

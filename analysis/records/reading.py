@@ -26,6 +26,7 @@ from pruneexp.schema import (
     read_point,
     read_scan,
     unflatten,
+    with_hashes,
 )
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def _point(_: TrackingStore, run: RawRun) -> LoggedPoint:
     from pruneexp.schema.columns import LoggedPoint
 
     collapsed = names_of(run.tags.get(COLLAPSE, ""))
-    identity, result = read_point(run.params, run.metrics)
+    identity, result = read_point(with_hashes(run.params, run.tags), run.metrics)
     disconnected = run.tags.get(DISCONNECTED) == "true"
     point = TradeoffPoint(identity=identity, result=result, collapsed=collapsed, disconnected=disconnected)
     return LoggedPoint(run.run_id, run.experiment, run.started, point)
@@ -183,7 +184,7 @@ def _scan(store: TrackingStore, run: RawRun) -> LoggedScan:
         KeyError: a parameter or an entry of the file is missing.
         ValueError: the file is missing or no such table, or a parameter cannot be read.
     """
-    identity = unflatten(ScanIdentity, run.params)
+    identity = unflatten(ScanIdentity, with_hashes(run.params, run.tags))
     try:
         scan = read_scan(identity, json.loads(store.artefact(run.run_id, SENSITIVITY_FILE)))
     except (OSError, TypeError, ValueError) as error:

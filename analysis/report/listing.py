@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from analysis.records import frames, scan_frames
+from analysis.records.addresses import WORKFLOW
 from analysis.report.markup import Html, element, joined, link, table
 from analysis.report.subject import Subject
 from analysis.statistics import conditions, selection
@@ -82,5 +83,5 @@ def as_table(found: RunList, pages: Mapping[str, str]) -> Html:
 def _row(run: ListedRun, page: str | None) -> tuple[str, ...]:
     number = element("span", str(run.number), id=f"run-{run.number}")
     run_id = element("code", run.run_id)
-    address = link(run_id, f"{page}{run.run_id}") if page else run_id
+    address = link(run_id, f"{page}{run.run_id}{WORKFLOW}") if page else run_id
     return number, run.name, run.experiment, address

@@ -36,6 +36,11 @@ class Checkpoint:
         self._paths, self._key, self._every, self._say, self._stop = paths, key, every, on_event, stop
         self._saved = time.monotonic()
 
+    @property
+    def key(self) -> str:
+        """Of the result that is being computed."""
+        return self._key
+
     def due(self) -> bool:
         """Whether ``every`` seconds have passed since the last save or the start, or a stop is requested."""
         return self._stop.signal is not None or time.monotonic() - self._saved >= self._every

@@ -12,7 +12,7 @@ from pruneexp.config.skeleton import RuntimeConfig
 from pruneexp.errors import UserError
 from pruneexp.experiment.display import Display
 from pruneexp.experiment.session import Record, Session, recording_of
-from pruneexp.tracking import Recording, opener
+from pruneexp.tracking import PageLink, Recording, opener
 
 
 def show_record(session: Session, record: Record, view: str) -> None:
@@ -46,12 +46,12 @@ def _show(
         run_id = None if record is None else record.run_id()
         if run_id is not None:
             tracker.describe(run_id)
-        links = tracker.board.provision()
+        links = tracker.board().provision()
     except UserError as error:
         display.note(f"everything is recorded, but not the views of it: {error}")
         return
     if record is None or not _of_many(runtime):
-        link = next((link for link in links if view in (link.name, link.title)), links[-1])
+        link = next((link for link in links if _is_of(view, link)), links[-1])
         command = opener(recording.uri)
         display.say(f"dashboard {link.address}" + (f" (after: {command})" if command else ""))
 
@@ -60,3 +60,8 @@ def _of_many(runtime: RuntimeConfig) -> bool:
     """Whether this is a job of a sweep, or of any sweeper that runs it within its own process."""
     swept = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
     return runtime.job is not None or swept
+
+
+def _is_of(view: str, link: PageLink) -> bool:
+    """Whether a page is of a view; of one that there is for each network or search, the first is of the newest."""
+    return view in (link.name, link.title) or link.name.startswith(f"{view}-")

@@ -63,7 +63,7 @@ def _points(
 ) -> tuple[list[TradeoffPoint], list[str]]:
     points: list[TradeoffPoint] = []
     failures: list[str] = []
-    session.train_together(identities, session.job.routes)
+    session.train_together(curve, identities, session.job.routes)
     for of, route in zip(identities, session.job.routes, strict=True):
         try:
             points.append(session.point(curve, of, route))

@@ -16,6 +16,7 @@ from pruneexp.cache.store import Artefact, Checkpoint, Store
 from pruneexp.config.skeleton import RuntimeConfig
 from pruneexp.errors import Infeasible, UserError, redact
 from pruneexp.experiment.build import Job, build
+from pruneexp.experiment.courses import CourseListener, courses
 from pruneexp.experiment.display import Display
 from pruneexp.experiment.identity import AskedBy, identity
 from pruneexp.experiment.points import assemble
@@ -76,6 +77,7 @@ class Session:
     runner: Runner
     display: Display
     recording: Recording
+    live: CourseListener
 
     @property
     def spec(self) -> JobSpec:
@@ -147,14 +149,17 @@ class Session:
         gpu = torch.cuda.get_device_name() if self.job.setting.learner.device.type == "cuda" else None
         return environment(accelerator=gpu, threads=torch.get_num_threads())
 
-    def train_together(self, identities: Sequence[PointIdentity], routes: Sequence[Route]) -> None:
+    def train_together(self, record: Record, identities: Sequence[PointIdentity], routes: Sequence[Route]) -> None:
         """Train at once what several of these points lack, where a trainer gains by that; numbers are the same without.
 
         Raises:
             UserError: the request or the machine is at fault.
         """
-        asked = zip(identities, routes, strict=True)
-        train_together(self.runner, [route for of, route in asked if not self.store.has(of.point_key)])
+        pairs = zip(identities, routes, strict=True)
+        asked = [(of, route) for of, route in pairs if not self.store.has(of.point_key)]
+        for of, route in asked:
+            self.live.expect(record.name, of, route, self._tags_of_points())
+        train_together(self.runner, [route for _, route in asked])
 
     def point(
         self,
@@ -169,6 +174,7 @@ class Session:
             UserError: the request or the machine is at fault.
             PointFailed: this point cannot be computed; others may.
         """
+        self.live.expect(record.name, of, route, self._tags_of_points())
         try:
             point = self._stored(of, route, numbers or {})
         except Exception as error:  # a diverged training, too little memory, a bug in a user's network
@@ -177,6 +183,7 @@ class Session:
             if isinstance(error, Abandoned):
                 for step in route.steps:
                     self.store.discard(step.key)  # no worker goes on with it
+                record.recording.withdraw(of.point_key)
                 raise
             reason = f"{type(error).__name__}: {error}"
             record.recording.failure(record.name, schema.flatten(of), reason, self._tags_of_points())
@@ -189,7 +196,8 @@ class Session:
 
         def make(_: Checkpoint) -> Artefact:
             costs = {name: cost.value for name, cost in self.job.costs.items()}
-            return Artefact({}, of_point(assemble(of, route, self.runner, self.job.setting.learner, costs), numbers))
+            point = assemble(of, route, self.runner, self.job.setting.learner, costs)
+            return Artefact({}, of_point(point, numbers, courses(route, self.runner, of.primary)))
 
         ends = dict.fromkeys((of.dense_key, of.mask_key, of.final_key))
         made, _ = self.store.produce(of.point_key, "point", make, list(ends))
@@ -261,9 +269,10 @@ def open_session(
     spec = read(config, choices, own)
     shown, runtime = display or Display(bars=spec.runtime.progress), spec.runtime
     store = Store(Path(runtime.store), checkpoint_every=runtime.checkpoint_seconds, on_event=shown.note, stop=stop)
-    log = report or JobLog()
-    job = build(spec, (shown.training, lambda event: log.at(event.stage, event.epoch, event.total)))
-    return Session(job, store, Runner(store), shown, recording_of(runtime, store, shown))
+    log, recording = report or JobLog(), recording_of(runtime, store, shown)
+    live = CourseListener(recording)
+    job = build(spec, (shown.training, lambda event: log.at(event.stage, event.epoch, event.total), live))
+    return Session(job, store, Runner(store), shown, recording, live)
 
 
 def recording_of(runtime: RuntimeConfig, store: Store, display: Display) -> Recording:

@@ -17,6 +17,7 @@ from pruneexp.schema.derived import (
     group_of,
     undefined,
 )
+from pruneexp.schema.hashes import hash_tags, with_hashes, without_hashes
 from pruneexp.schema.metrics import TOP1, TOP5, Metric
 from pruneexp.schema.names import (
     CACHE_HITS,
@@ -37,12 +38,14 @@ from pruneexp.schema.names import (
     KIND,
     LAYERS_FILE,
     LEVEL,
+    LOG2_COMPRESSION,
     NETWORK_COMPRESSION,
     NETWORK_KEY,
     OVERLOOKED,
     POINT_KEY,
     POINTS_FOLDER,
     RECORDED,
+    RECORDED_AT,
     SCAN_KEY,
     SCHEMA,
     SCHEMA_VERSION,
@@ -94,6 +97,7 @@ __all__ = [
     "KIND",
     "LAYERS_FILE",
     "LEVEL",
+    "LOG2_COMPRESSION",
     "MEASURES",
     "NETWORK_COMPRESSION",
     "NETWORK_KEY",
@@ -102,6 +106,7 @@ __all__ = [
     "POINTS_FOLDER",
     "POINT_KEY",
     "RECORDED",
+    "RECORDED_AT",
     "REPEATED",
     "SCAN_KEY",
     "SCHEMA",
@@ -142,6 +147,7 @@ __all__ = [
     "flat_types",
     "flatten",
     "group_of",
+    "hash_tags",
     "is_change",
     "names_of",
     "names_text",
@@ -151,4 +157,6 @@ __all__ = [
     "score",
     "undefined",
     "unflatten",
+    "with_hashes",
+    "without_hashes",
 ]

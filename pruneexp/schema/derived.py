@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -42,8 +43,10 @@ def derived(point: TradeoffPoint) -> dict[str, float]:
     metric, result = point.identity.primary, point.result
     ledger = result.ledger
     efforts: Sequence[Effort] = (ledger.dense, ledger.prune, ledger.retrain, ledger.scratch)
+    compression = result.weights_total / max(1, result.weights_kept)
     numbers = {
-        names.COMPRESSION: result.weights_total / max(1, result.weights_kept),
+        names.COMPRESSION: compression,
+        names.LOG2_COMPRESSION: math.log2(compression),
         names.SECONDS: sum(effort.seconds for effort in efforts),
         names.STAGES: float(sum(effort.stages for effort in efforts)),
         names.CACHE_HITS: float(sum(effort.cached for effort in efforts)),

@@ -20,6 +20,7 @@ SUMMARY_KEY = "pruneexp.summary_key"
 SUMMARY_OF = "pruneexp.summary_of"  # "curves" or "points": the records whose mean over seeds a summary has
 CONTEST = "pruneexp.contest"  # a key that summaries share if they differ in the mode alone
 COMPARED = "pruneexp.compared"  # "true" if a contest has both pruned networks and networks from scratch
+RECORDED_AT = "pruneexp.recorded_at"  # of a point that was shown while it was trained: when it was done, in ms
 DIGEST = "pruneexp.digest"  # of the inputs of a summary, or of the description of a curve
 SCHEMA = "pruneexp.schema"  # version of this vocabulary
 SCHEMA_VERSION = "1"
@@ -37,6 +38,7 @@ SWEEP = "sweep"  # of curves and points: the sweep that recorded them first
 
 #: Metrics that follow from others, for MLflow's charts; readers of records do not need them.
 COMPRESSION = "compression"  # dense / kept weights
+LOG2_COMPRESSION = "compression_log2"  # for charts without a logarithmic axis: 3 is 8 times fewer weights
 NETWORK_COMPRESSION = "network_compression"  # the same of all numbers that a network ships
 SECONDS = "seconds"  # of all stages behind a point; a stage from the store counts with its original time
 STAGES = "stages"

@@ -60,7 +60,9 @@ def _in_halves(work: Train, parents: Parents, checkpoint: Checkpoint) -> Artefac
     trainings = SerialCheckpoint(checkpoint)
     done = [Trained(**earlier) for earlier in trainings.finished]
     for half in _halves(network, edit.masks if edit is not None else MaskSet({}))[len(done) :]:
-        done.append(train(work.learner, work.training(network, half.masks, half.frozen), trainings))
+        before = sum(len(earlier.losses) for earlier in done)
+        half_of = work.training(checkpoint.key, network, half.masks, half.frozen, before)
+        done.append(train(work.learner, half_of, trainings))
         trainings.finish({name: value for name, value in vars(done[-1]).items() if name != "edit"})
     if work.finish is not None:
         work.finish(network)

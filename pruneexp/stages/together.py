@@ -42,7 +42,7 @@ def _trained(
     group = GroupCheckpoint(checkpoint, [stage.key for stage in stages])
     chosen = [(stage, given) for stage, given in zip(stages, parents, strict=True) if stage.key in group.keys]
     works = [stage.make for stage, _ in chosen if isinstance(stage.make, Train)]
-    results = trained(works, [given for _, given in chosen], group)
+    results = trained(works, [given for _, given in chosen], group, [stage.key for stage, _ in chosen])
     return ((stage, result) for (stage, _), result in zip(chosen, results, strict=True))
 
 

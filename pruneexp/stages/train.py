@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 
 from torch import nn
 
@@ -18,7 +19,7 @@ from pruneexp.stages.setting import Learner, Regime
 from pruneexp.stages.work import Trained, artefact, masked_flop, val_value
 from pruneexp.training import dropout
 from pruneexp.training.events import Listener, TrainingEvent
-from pruneexp.training.fit import Diverged, Fitted
+from pruneexp.training.fit import Diverged, Fitted, unscored
 from pruneexp.training.snapshot import Checkpointer
 from pruneexp.training.trainer import SharedBatches, TrainWork
 
@@ -27,7 +28,11 @@ Parents = tuple[Artefact, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """One training within a stage; ``stage`` names it to people."""
+    """One training within a stage; ``stage`` names it to people.
+
+    ``key`` is that of the stage where the course of the training is recorded, and ``before`` counts the stage's epochs
+    that were trained before.
+    """
 
     stage: str
     network: nn.Module
@@ -36,6 +41,8 @@ class Training:
     listen: Listener
     edit: Edit | None = None
     frozen: Collection[str] = ()
+    key: str = ""
+    before: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +62,15 @@ class Train:
     finish: Callable[[nn.Module], None] | None = None
 
     def __call__(self, parents: Parents, checkpoint: Checkpoint) -> Artefact:
-        (made,) = trained([self], [parents], checkpoint)
+        (made,) = trained([self], [parents], checkpoint, [checkpoint.key])
         if isinstance(made, Diverged):
             raise made
         return made
 
-    def training(self, network: nn.Module, edit: Edit | None, frozen: Collection[str] = ()) -> Training:
-        """The training of a network that ``begin`` gave."""
+    def training(
+        self, key: str, network: nn.Module, edit: Edit | None, frozen: Collection[str] = (), before: int = 0
+    ) -> Training:
+        """The training of a network that ``begin`` gave, in the stage of this key."""
         return Training(
             stage=self.stage,
             network=network,
@@ -70,6 +79,8 @@ class Train:
             listen=self.listen,
             edit=edit,
             frozen=frozen,
+            key=key,
+            before=before,
         )
 
     @property
@@ -81,11 +92,15 @@ class Train:
 
 
 def trained(
-    works: Sequence[Train], parents: Sequence[Parents], checkpoint: Checkpointer
+    works: Sequence[Train], parents: Sequence[Parents], checkpoint: Checkpointer, keys: Sequence[str]
 ) -> Iterator[Artefact | Diverged]:
-    """The results of works of one ``group``, each scored when it is asked for; ``Diverged`` where there is none."""
+    """The results of works of one ``group``, each scored when it is asked for; ``Diverged`` where there is none.
+
+    ``keys`` are those of their stages.
+    """
     learner = works[0].learner
-    trainings = [work.training(*work.begin(given)) for work, given in zip(works, parents, strict=True)]
+    asked = zip(works, keys, parents, strict=True)
+    trainings = [work.training(key, *work.begin(given)) for work, key, given in asked]
     outcomes = train_several(learner, trainings, checkpoint)
     for work, training, done in zip(works, trainings, outcomes, strict=True):
         if isinstance(done, Diverged):
@@ -134,7 +149,7 @@ def train_several(
 
 def _work(learner: Learner, training: Training) -> TrainWork:
     def listen(event: TrainingEvent) -> None:
-        training.listen(replace(event, stage=training.stage, val=lambda: val_value(learner, training.network)))
+        training.listen(replace(event, stage=training.stage, key=training.key, before=training.before))
 
     return TrainWork(
         network=training.network,
@@ -143,6 +158,7 @@ def _work(learner: Learner, training: Training) -> TrainWork:
         penalty=training.regime.penalty.value,
         frozen=training.frozen,
         listen=listen,
+        score=partial(val_value, learner, training.network) if training.key else unscored,
     )
 
 
@@ -151,4 +167,5 @@ def _trained(learner: Learner, training: Training, done: Fitted | Diverged) -> T
         return done
     images = len(learner.data.value.train) * done.epochs
     changed = None if isinstance(done.edit, MaskSet) else done.edit
-    return Trained(done.losses, 3.0 * masked_flop(learner, done.edit.masks) * images, done.seconds, changed)
+    flop = 3.0 * masked_flop(learner, done.edit.masks) * images
+    return Trained(done.losses, flop, done.seconds, changed, done.scores, done.rates)

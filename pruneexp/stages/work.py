@@ -32,14 +32,17 @@ class Trained:
     """What one training came to, earlier sessions of an interrupted one included.
 
     ``losses`` are the means of the epochs; FLOP those of the masked network, forward and backward, which the dense
-    kernels that run it exceed; ``seconds`` are of training alone. ``edit`` is what became of that of the beginning,
-    None for fixed masks.
+    kernels that run it exceed; ``seconds`` are of training, the scores of its epochs included. ``edit`` is what became
+    of that of the beginning, None for fixed masks. ``scores`` on val and learning ``rates`` are those at the ends of
+    the epochs.
     """
 
     losses: Sequence[float]
     flop: float
     seconds: float
     edit: Edit | None = None
+    scores: Sequence[float] = ()
+    rates: Sequence[float] = ()
 
 
 def load(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
@@ -104,6 +107,8 @@ def artefact(learner: Learner, network: nn.Module, done: Sequence[Trained]) -> A
         **scores(learner, network),
         **activity(learner, network),
         "losses": losses,
+        "scores": [score for training in done for score in training.scores],
+        "rates": [rate for training in done for rate in training.rates],
         "effort": effort(epochs=len(losses), flop=flop, seconds=seconds),
     }
     tensors = {name: tensor.detach() for name, tensor in network.state_dict().items()}

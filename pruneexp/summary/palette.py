@@ -45,11 +45,17 @@ def colour(reg: str, when: str, mode: str = _MODE, criterion: str = _CRITERION) 
         mode: where the surviving weights come from.
         criterion: what scores the weights.
     """
-    moment = _MOMENTS.get(when, when)
-    paper = FIGURE_5.get((reg, moment))
-    if paper is not None and (mode, criterion) == (_MODE, _CRITERION):
-        return paper
-    hue = sum(_share(name) for name in (reg, moment, mode, criterion))
+    return of_paper(reg, when, mode, criterion) or other(reg, _MOMENTS.get(when, when), mode, criterion)
+
+
+def of_paper(reg: str, when: str, mode: str = _MODE, criterion: str = _CRITERION) -> str | None:
+    """The colour of a curve that is one of the paper's; the arguments are those of ``colour``."""
+    return FIGURE_5.get((reg, _MOMENTS.get(when, when))) if (mode, criterion) == (_MODE, _CRITERION) else None
+
+
+def other(*names: str) -> str:
+    """A colour that follows from names alone: where nothing is known of what stands beside it, or no level is left."""
+    hue = sum(_share(name) for name in names)
     parts = colorsys.hls_to_rgb(hue % 1.0, _LIGHTNESS, _SATURATION)
     return "#" + "".join(f"{round(255 * part):02x}" for part in parts)
 

@@ -6,8 +6,9 @@ is made.
 """
 
 from pruneexp.tracking.artefacts import Parent
-from pruneexp.tracking.board import opener
+from pruneexp.tracking.board import PageLink, opener
 from pruneexp.tracking.bulk import StoredRun
+from pruneexp.tracking.live import ShownOn
 from pruneexp.tracking.models import Network
 from pruneexp.tracking.monitor import monitored
 from pruneexp.tracking.naming import curve_name, point_name
@@ -18,9 +19,11 @@ from pruneexp.tracking.tracker import Tracker, existing
 
 __all__ = [
     "Network",
+    "PageLink",
     "Parent",
     "Place",
     "Recording",
+    "ShownOn",
     "StoredRun",
     "Tracker",
     "counted",

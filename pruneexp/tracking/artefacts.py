@@ -7,7 +7,7 @@ MLflow.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,15 +15,21 @@ from pruneexp import schema
 from pruneexp.errors import redact
 
 ParentKind = Literal["curve", "study"]
+#: The numbers of each epoch of the trainings of one kind (``dense``, ``retrain``, ``scratch``), by their names.
+Courses = Mapping[str, Mapping[str, Sequence[float]]]
 
 
 @dataclass(frozen=True)
 class StoredPoint:
-    """A point as it is stored: ``numbers`` are more metrics of it, ``recorded`` is in milliseconds since 1970."""
+    """A point as it is stored: ``numbers`` are more metrics of it, ``recorded`` is in milliseconds since 1970.
+
+    ``courses`` are those of the trainings behind it, which points of earlier versions lack.
+    """
 
     point: schema.TradeoffPoint
     numbers: Mapping[str, float]
     recorded: int
+    courses: Courses
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,9 @@ def now() -> int:
     return int(time.time() * 1000)
 
 
-def of_point(point: schema.TradeoffPoint, numbers: Mapping[str, float]) -> dict[str, Any]:
+def of_point(
+    point: schema.TradeoffPoint, numbers: Mapping[str, float], courses: Courses | None = None
+) -> dict[str, Any]:
     """The record of a point that is finished now."""
     found = {
         "identity": schema.flatten(point.identity),
@@ -58,6 +66,7 @@ def of_point(point: schema.TradeoffPoint, numbers: Mapping[str, float]) -> dict[
         "collapsed": list(point.collapsed),
         "disconnected": point.disconnected,
         "numbers": dict(numbers),
+        "courses": courses or {},
         "recorded": now(),
     }
     return {name: without_credentials(value) for name, value in found.items()}
@@ -78,7 +87,7 @@ def read_point(record: Mapping[str, Any]) -> StoredPoint:
         collapsed=tuple(record["collapsed"]),
         disconnected=record["disconnected"],
     )
-    return StoredPoint(point, record["numbers"], record["recorded"])
+    return StoredPoint(point, record["numbers"], record["recorded"], record.get("courses", {}))
 
 
 def of_parent(parent: Parent) -> dict[str, Any]:

@@ -7,8 +7,9 @@ A view that MLflow cannot read leaves the plain page of runs, which the same add
 show.
 
 Parts that are filled in: ``{each}`` is the value of a parameter that has a view for each of its newest values
-(``each``); what holds ``NAME/*`` is there once for each metric that begins so, and what holds ``{metric}`` once for
-each primary metric of the runs, by its name. A view with ``table`` opens as one, its charts one click away: beside
+(``each``); what holds ``NAME/*`` is there once for each metric that begins so, with ``{layer}`` for the part of its
+name that follows, and what holds ``{metric}`` once for each primary metric of the runs, by its name, with ``{title}``,
+``{unit}`` and, of its changes, ``{change}``. A view with ``table`` opens as one, its charts one click away: beside
 charts MLflow shows neither columns nor status.
 """
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +27,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from pruneexp.errors import redact
-from pruneexp.schema import SPREAD, TOP1, change_name
+from pruneexp.schema import SPREAD, TOP1, Metric, change_name
 from pruneexp.tracking.databases import is_database
 from pruneexp.tracking.runs import Runs
 from pruneexp.tracking.stores import explained
@@ -34,8 +36,10 @@ from pruneexp.tracking.summaries import metrics_of
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-#: Where ``mlflow ui`` listens unless told otherwise.
-LOCAL_UI = "http://127.0.0.1:5000"
+#: Where ``mlflow ui`` listens unless told otherwise; it reads the variable itself.
+_PORT, _PORT_VARIABLE = 5000, "MLFLOW_PORT"
+#: Of the pages of runs; without it MLflow 3 opens those on language models, which are empty.
+_WORKFLOW = "workflowType=machine_learning"
 #: Key of an experiment's tag, but for the view's own key; the address of the page names that.
 TAG_PREFIX = "mlflow.sharedViewState."
 _KEY_PREFIX = "pruneexp-"
@@ -43,8 +47,8 @@ _KEY_PREFIX = "pruneexp-"
 _LIMIT = 20_000
 _FOLDER = Path(__file__).parent / "views"
 _PAGE = "page.json"
-#: Values of a parameter that get a view each, the newest.
-_NEWEST = 5
+#: Values of a parameter that get a view each, the newest, and the runs among which they are looked for.
+_NEWEST, _OF_EACH = 5, 200
 #: Runs that are looked at for the metrics that they have: a few more than the ways in which they differ.
 _LOOKED_AT = 20
 
@@ -75,8 +79,8 @@ class BoardView(NamedTuple):
 class Board:
     """The pages of one experiment."""
 
-    def __init__(self, runs: Runs) -> None:
-        self._runs = runs
+    def __init__(self, runs: Runs, port: int | None = None) -> None:
+        self._runs, self._port = runs, port
 
     def provision(self) -> list[PageLink]:
         """Write every view for which something is recorded; the last link is the plain page of runs."""
@@ -95,11 +99,20 @@ class Board:
     @property
     def page(self) -> str:
         """The address of the plain page of runs."""
-        return f"{host(self._runs.uri)}/#/experiments/{self._runs.experiment_id}/runs"
+        return f"{self._runs_page}?{_WORKFLOW}"
+
+    def page_of(self, run_id: str, file: str) -> str:
+        """The address of a file of a run."""
+        return f"{self._runs_page}/{run_id}/artifacts/{quote(file)}?{_WORKFLOW}"
+
+    @property
+    def _runs_page(self) -> str:
+        return f"{host(self._runs.uri, self._port)}/#/experiments/{self._runs.experiment_id}/runs"
 
     def _link(self, view: BoardView) -> PageLink:
         mode = "" if view.table else "&compareRunsMode=CHART"
-        return PageLink(view.name, view.title, f"{self.page}?viewStateShareKey={_KEY_PREFIX}{quote(view.name)}{mode}")
+        key = f"viewStateShareKey={_KEY_PREFIX}{quote(view.name)}{mode}"
+        return PageLink(view.name, view.title, f"{self._runs_page}?{key}&{_WORKFLOW}")
 
     def _views(self) -> Iterator[BoardView]:
         for path in sorted(_FOLDER.glob("*.json")):
@@ -109,8 +122,11 @@ class Board:
             if "each" not in template:
                 yield from self._view(path.stem, template, "", ())
                 continue
-            for run in self._some(template["each"]["searchFilter"], _NEWEST):
-                value = run.data.params.get(template["each"]["param"], "")
+            above: dict[str, Run] = {}
+            each = template["each"]
+            for run in self._some(each["searchFilter"], _OF_EACH):
+                above.setdefault(run.data.params.get(each["param"], ""), run)
+            for value, run in list(above.items())[:_NEWEST]:
                 if value and "'" not in value:  # no query can hold a quote
                     # The name does not depend on which are the newest: an address keeps showing what it showed.
                     name = f"{path.stem}-{hashlib.sha256(value.encode()).hexdigest()[:8]}"
@@ -121,7 +137,9 @@ class Board:
         query = template["state"]["searchFilter"].replace("{each}", value)
         runs = self._some(query, _LOOKED_AT if template["state"].get("compareRunCharts") else 1)
         if runs:
-            yield filled(name, template, [name for run in (*runs, *above) for name in run.data.metrics], value)
+            units = {run.data.params.get("metric.name", TOP1.name): run.data.params.get("metric.unit", TOP1.unit)
+                     for run in runs}  # fmt: skip
+            yield filled(name, template, [name for run in (*runs, *above) for name in run.data.metrics], value, units)
 
     def _some(self, query: str, count: int) -> Sequence[Run]:
         """At most so many of the newest runs that match."""
@@ -129,7 +147,13 @@ class Board:
         return found
 
 
-def filled(name: str, template: Mapping[str, Any], metrics: Sequence[str], value: str = "") -> BoardView:
+def filled(
+    name: str,
+    template: Mapping[str, Any],
+    metrics: Sequence[str],
+    value: str = "",
+    units: Mapping[str, str] | None = None,
+) -> BoardView:
     """The view that a template gives.
 
     Args:
@@ -137,9 +161,10 @@ def filled(name: str, template: Mapping[str, Any], metrics: Sequence[str], value
         template: the content of a file of ``views/``.
         metrics: of the runs shown. MLflow would draw a bar chart of each that no chart is about, so these are hidden.
         value: what ``{each}`` stands for.
+        units: of the primary metrics, by their names; none where it is not said.
     """
     page = json.loads((_FOLDER / _PAGE).read_text(encoding="utf-8"))
-    given = _filled(template, list(dict.fromkeys(metrics)), value)
+    given = _filled(template, list(dict.fromkeys(metrics)), value, units or {TOP1.name: TOP1.unit})
     state, title = {**page["state"], **given["state"]}, given["title"]
     charts = state["compareRunCharts"]
     summed = {name for metric in _primaries(metrics) for name in metrics_of(metric)}
@@ -153,20 +178,20 @@ def filled(name: str, template: Mapping[str, Any], metrics: Sequence[str], value
     return BoardView(name, title, given.get("table", False), state)
 
 
-def _filled(part: Any, metrics: Sequence[str], value: str) -> Any:
+def _filled(part: Any, metrics: Sequence[str], value: str, units: Mapping[str, str]) -> Any:
     """Any part of a template, filled in."""
     if isinstance(part, dict):
-        return {key: _filled(inner, metrics, value) for key, inner in part.items()}
+        return {key: _filled(inner, metrics, value, units) for key, inner in part.items()}
     if isinstance(part, list):
-        return [_filled(one, metrics, value) for item in part for one in _repeated(item, metrics)]
+        return [_filled(one, metrics, value, units) for item in part for one in _repeated(item, metrics, units)]
     return part.replace("{each}", value) if isinstance(part, str) else part
 
 
-def _repeated(item: Any, metrics: Sequence[str]) -> list[Any]:
+def _repeated(item: Any, metrics: Sequence[str], units: Mapping[str, str]) -> list[Any]:
     """An item once for each primary metric, and for each metric whose beginning it names (not in a list of its own)."""
     whole = json.dumps(item)
     if "{metric}" in whole:
-        return [json.loads(whole.replace("{metric}", metric)) for metric in _primaries(metrics)]
+        return [json.loads(_measured(whole, Metric(name, units.get(name, "")))) for name in _primaries(metrics)]
     own = item.values() if isinstance(item, dict) else [item]
     beginning = next(
         (found for text in own if isinstance(text, str) for found in re.findall(r"\w+/(?=\*)", text)), None
@@ -174,10 +199,23 @@ def _repeated(item: Any, metrics: Sequence[str]) -> list[Any]:
     if beginning is None:
         return [item]
     return [
-        json.loads(whole.replace(f"{beginning}*", json.dumps(metric)[1:-1]))
+        json.loads(named.replace("{layer}", _layer(metric, beginning)))
         for metric in metrics
         if metric.startswith(beginning)
+        for named in [whole.replace(f"{beginning}*", json.dumps(metric)[1:-1])]
     ]
+
+
+def _measured(text: str, metric: Metric) -> str:
+    """A text with the name of a metric filled in, its title, and the units of its values and of their changes."""
+    for place, said in (("metric", metric.name), ("title", metric.title), ("change", metric.change_unit)):
+        text = text.replace(f"{{{place}}}", said)
+    return text.replace("{unit}", metric.unit or "as it is")
+
+
+def _layer(metric: str, beginning: str) -> str:
+    """The layer that a metric is of, as it stands in JSON; ``fc1`` of ``level/fc1``, of ``sensitivity/fc1/val...``."""
+    return json.dumps(metric.removeprefix(beginning).split("/")[0])[1:-1]
 
 
 def _primaries(metrics: Sequence[str]) -> list[str]:
@@ -187,16 +225,19 @@ def _primaries(metrics: Sequence[str]) -> list[str]:
     return sorted(name for name in found if not name.endswith(SPREAD)) or [TOP1.name]
 
 
-def host(uri: str) -> str:
-    """The address of the user interface of a store: the server itself, or a local one on its database."""
+def host(uri: str, port: int | None = None) -> str:
+    """The address of the user interface of a store: the server itself, or a local one on its database.
+
+    That listens on ``port``, by default on MLflow's.
+    """
     parts = urlsplit(uri)
     if parts.scheme not in ("http", "https"):
-        return LOCAL_UI
+        return f"http://127.0.0.1:{port or os.environ.get(_PORT_VARIABLE, _PORT)}"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
 
 
-def opener(uri: str) -> str | None:
+def opener(uri: str, port: int | None = None) -> str | None:
     """The command that serves these pages; ``None`` where a server does already."""
     if not is_database(uri):
         return None
-    return f"mlflow ui --backend-store-uri '{redact(uri)}'"
+    return f"mlflow ui --backend-store-uri '{redact(uri)}'" + ("" if port is None else f" --port {port}")

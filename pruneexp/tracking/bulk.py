@@ -8,19 +8,21 @@ the shape of runs and not what they mean.
 from __future__ import annotations
 
 import math
+import sys
 import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pruneexp.errors import redact
 from pruneexp.tracking.databases import connected, is_database
-from pruneexp.tracking.naming import PARAM_LIMIT, TAG_LIMIT, within
-from pruneexp.tracking.runs import NewRun, Runs, Value, Where, texts
+from pruneexp.tracking.naming import PARAM_LIMIT, TAG_LIMIT, legal_key, within
+from pruneexp.tracking.runs import DATASET_TAG, NewRun, Runs, UsedDataset, Value, Where, stored_dataset, texts
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
-    from sqlalchemy import Select
+    from sqlalchemy import Connection, Select
 
 
 class StoredRun(NamedTuple):
@@ -59,6 +61,28 @@ def find(runs: Runs, where: Where, contents: Iterable[str] = ("params", "metrics
     return list(found.values())
 
 
+class RunHead(NamedTuple):
+    """How a run stands; ``active`` is one that nobody has deleted."""
+
+    run_id: str
+    status: str
+    active: bool
+
+
+def heads(runs: Runs, where: Where) -> list[RunHead]:
+    """How every run stands that meets the conditions, the deleted ones included."""
+    if not is_database(runs.uri):
+        infos = (run.info for run in runs.find(where, "all"))
+        return [RunHead(info.run_id, info.status, info.lifecycle_stage == "active") for info in infos]
+    from mlflow.store.tracking.dbmodels.models import SqlRun
+
+    query = _heads(runs.experiment_id, where, deleted=True)
+    columns: tuple[Any, ...] = (SqlRun.run_uuid, SqlRun.status, SqlRun.lifecycle_stage)
+    with connected(runs.uri) as connection:
+        rows = connection.execute(query.with_only_columns(*columns)).all()
+    return [RunHead(run_id, status, stage == "active") for run_id, status, stage in rows]
+
+
 def replace(runs: Runs, outdated: Sequence[str], fresh: Sequence[NewRun]) -> None:
     """Delete runs, by id, and write others; a database shows all of it at once or nothing."""
     if not is_database(runs.uri):
@@ -69,16 +93,35 @@ def replace(runs: Runs, outdated: Sequence[str], fresh: Sequence[NewRun]) -> Non
         return
     from mlflow.entities import LifecycleStage
     from mlflow.store.tracking.dbmodels.models import SqlRun
-    from sqlalchemy import insert, update
+    from sqlalchemy import update
 
     now = int(time.time() * 1000)
     gone = {"lifecycle_stage": LifecycleStage.DELETED, "deleted_time": now}
     with connected(runs.uri) as connection:
         for run_id in outdated:
             connection.execute(update(SqlRun).where(SqlRun.run_uuid == run_id).values(gone))
-        for table, rows in _rows(runs, fresh, now).items():
-            connection.execute(insert(table), rows)
+        ids = [uuid.uuid4().hex for _ in fresh]
+        _insert(
+            connection, runs, _rows(runs, fresh, ids, now), [*zip(ids, (one.dataset for one in fresh), strict=True)]
+        )
         connection.commit()
+
+
+def add(runs: Runs, new: NewRun, began: int | None = None) -> str:
+    """Write one run, whole; its id. It ``began`` in milliseconds since 1970, by default now.
+
+    MLflow's client takes three transactions and as many looks at the run; here a database is asked for one.
+    """
+    if not is_database(runs.uri):
+        return str(runs.add(new, began).info.run_id)
+    run_id, now = uuid.uuid4().hex, int(time.time() * 1000)
+    start = now if began is None else began
+    runs.write(_folder(runs, run_id), new.files)
+    rows = _rows_of(runs, new, run_id, start, max(start, now), start)
+    with connected(runs.uri) as connection:
+        _insert(connection, runs, rows, [(run_id, new.dataset)])
+        connection.commit()
+    return run_id
 
 
 def measure(runs: Runs, numbers: Mapping[str, Sequence[Value]]) -> None:
@@ -99,17 +142,16 @@ def measure(runs: Runs, numbers: Mapping[str, Sequence[Value]]) -> None:
         connection.commit()
 
 
-def _heads(experiment_id: str, where: Where) -> Select[Any]:
-    """The query for the first fields of a ``StoredRun``."""
+def _heads(experiment_id: str, where: Where, *, deleted: bool = False) -> Select[Any]:
+    """The query for the first fields of a ``StoredRun``; whether of ``deleted`` ones too."""
     from mlflow.entities import LifecycleStage
     from mlflow.store.tracking.dbmodels.models import SqlParam, SqlRun, SqlTag
     from sqlalchemy import and_, select
     from sqlalchemy.orm import aliased
 
     columns: list[Any] = [SqlRun.run_uuid, SqlRun.name, SqlRun.status, SqlRun.start_time, SqlRun.end_time]
-    found: Select[Any] = select(*columns).where(
-        SqlRun.experiment_id == int(experiment_id), SqlRun.lifecycle_stage == LifecycleStage.ACTIVE
-    )
+    found: Select[Any] = select(*columns).where(SqlRun.experiment_id == int(experiment_id))
+    found = found if deleted else found.where(SqlRun.lifecycle_stage == LifecycleStage.ACTIVE)
     attributes = {"status": SqlRun.status, "run_id": SqlRun.run_uuid}
     for name, value in where.items():
         place, key = name.split(".", 1)
@@ -121,31 +163,89 @@ def _heads(experiment_id: str, where: Where) -> Select[Any]:
     return found
 
 
-def _rows(runs: Runs, fresh: Sequence[NewRun], now: int) -> dict[Any, list[dict[str, Any]]]:
-    """What these runs are in MLflow's tables, as its store writes them."""
+def _rows(runs: Runs, fresh: Sequence[NewRun], ids: Sequence[str], now: int) -> dict[Any, list[dict[str, Any]]]:
+    """What these runs are in MLflow's tables; they begin one after the other, because views are in that order."""
+    found: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+    for place, (run_id, one) in enumerate(zip(ids, fresh, strict=True), start=1 - len(fresh)):
+        for table, rows in _rows_of(runs, one, run_id, now + place, now, now).items():
+            found[table] += rows
+    return found
+
+
+def _rows_of(runs: Runs, one: NewRun, run_id: str, began: int, ended: int, at: int) -> dict[Any, list[dict[str, Any]]]:
+    """What a run is in MLflow's tables, as its store writes them; its numbers are of the moment ``at``."""
     from mlflow.entities import LifecycleStage
     from mlflow.store.tracking.dbmodels.models import SqlParam, SqlRun, SqlTag
     from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
-    artifacts = runs.client.get_experiment(runs.experiment_id).artifact_location.rstrip("/")
     found: dict[Any, list[dict[str, Any]]] = defaultdict(list)
-    for place, one in enumerate(fresh, start=1 - len(fresh)):  # views are in the order of beginning
-        run_id = uuid.uuid4().hex
-        found[SqlRun].append({
-            "run_uuid": run_id, "name": one.name, "experiment_id": int(runs.experiment_id), "user_id": "unknown",
-            "source_type": "UNKNOWN", "source_name": "", "entry_point_name": "", "source_version": "",
-            "status": "FINISHED", "start_time": now + place, "end_time": now, "lifecycle_stage": LifecycleStage.ACTIVE,
-            "artifact_uri": f"{artifacts}/{run_id}/artifacts",
-        })  # fmt: skip
-        tags, params = {**one.tags, MLFLOW_RUN_NAME: one.name}, texts(one.params)
-        found[SqlTag] += [
-            {"run_uuid": run_id, "key": key, "value": within(text, TAG_LIMIT)} for key, text in tags.items()
-        ]
-        found[SqlParam] += [
-            {"run_uuid": run_id, "key": key, "value": within(text, PARAM_LIMIT)} for key, text in params.items()
-        ]
-        _add_metrics(found, run_id, one.values, now)
+    found[SqlRun].append({
+        "run_uuid": run_id, "name": one.name, "experiment_id": int(runs.experiment_id), "user_id": "unknown",
+        "source_type": "UNKNOWN", "source_name": "", "entry_point_name": "", "source_version": "",
+        "status": one.status, "start_time": began, "end_time": ended, "lifecycle_stage": LifecycleStage.ACTIVE,
+        "artifact_uri": _folder(runs, run_id),
+    })  # fmt: skip
+    tags, params = {**one.tags, MLFLOW_RUN_NAME: one.name}, texts(one.params)
+    found[SqlTag] += [
+        {"run_uuid": run_id, "key": legal_key(key), "value": within(redact(str(text)), TAG_LIMIT)}
+        for key, text in tags.items()
+    ]
+    found[SqlParam] += [
+        {"run_uuid": run_id, "key": legal_key(key), "value": within(text, PARAM_LIMIT)} for key, text in params.items()
+    ]
+    _add_metrics(found, run_id, one.values, at)
     return found
+
+
+def _folder(runs: Runs, run_id: str) -> str:
+    """Where the files of a run lie, as MLflow says it."""
+    return f"{runs.artifacts}/{run_id}/artifacts"
+
+
+def _insert(
+    connection: Connection,
+    runs: Runs,
+    rows: Mapping[Any, list[dict[str, Any]]],
+    datasets: Sequence[tuple[str, UsedDataset | None]],
+) -> None:
+    """Add rows, by table, and which data set each run is of, by its id."""
+    from mlflow.store.tracking.dbmodels.models import SqlInput, SqlInputTag
+    from sqlalchemy import insert
+
+    added = {table: list(found) for table, found in rows.items()}
+    known: dict[UsedDataset, str] = {}
+    for run_id, dataset in datasets:
+        if dataset is not None:
+            if dataset not in known:
+                known[dataset] = _dataset_id(connection, runs, dataset)
+            link = uuid.uuid4().hex
+            added.setdefault(SqlInput, []).append({
+                "input_uuid": link, "source_type": "DATASET", "source_id": known[dataset],
+                "destination_type": "RUN", "destination_id": run_id,
+            })  # fmt: skip
+            name, value = DATASET_TAG
+            added.setdefault(SqlInputTag, []).append({"input_uuid": link, "name": name, "value": value})
+    for table, values in added.items():
+        if values:
+            connection.execute(insert(table), values)
+
+
+def _dataset_id(connection: Connection, runs: Runs, dataset: UsedDataset) -> str:
+    """The id of a data set, which is added where the experiment does not have it."""
+    from mlflow.store.tracking.dbmodels.models import SqlDataset
+    from sqlalchemy import insert, select
+
+    own, number = stored_dataset(dataset), int(runs.experiment_id)
+    same = (SqlDataset.experiment_id == number, SqlDataset.name == own.name, SqlDataset.digest == own.digest)
+    found = connection.execute(select(SqlDataset.dataset_uuid).where(*same)).scalar()
+    if found is not None:
+        return str(found)
+    made = uuid.uuid4().hex
+    connection.execute(insert(SqlDataset), [{
+        "dataset_uuid": made, "experiment_id": number, "name": own.name, "digest": own.digest,
+        "dataset_source_type": own.source_type, "dataset_source": own.source,
+    }])  # fmt: skip
+    return made
 
 
 def _add_metrics(rows: dict[Any, list[dict[str, Any]]], run_id: str, values: Sequence[Value], now: int) -> None:
@@ -155,9 +255,19 @@ def _add_metrics(rows: dict[Any, list[dict[str, Any]]], run_id: str, values: Seq
     last = {value.name: value for value in sorted(values, key=lambda value: value.step)}
     for table, ordered in ((SqlMetric, dict.fromkeys(values)), (SqlLatestMetric, last.values())):
         rows[table] += [
-            {"run_uuid": run_id, "key": key, "value": number, "step": step, "timestamp": now, "is_nan": False}
-            for key, number, step, _ in ordered
-        ]
+            {
+                "run_uuid": run_id, "key": legal_key(name), "value": _finite(number), "step": step,
+                "timestamp": now if at is None else at, "is_nan": math.isnan(number),
+            }
+            for name, number, step, at in ordered
+        ]  # fmt: skip
+
+
+def _finite(number: float) -> float:
+    """As MLflow stores it: 0 for what is no number, the largest one for an infinite one."""
+    if math.isnan(number):
+        return 0.0
+    return math.copysign(sys.float_info.max, number) if math.isinf(number) else float(number)
 
 
 def _of_client(run: Run) -> StoredRun:

@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from pruneexp import schema
 from pruneexp.tracking import markdown
-from pruneexp.tracking.artefacts import Parent
+from pruneexp.tracking.artefacts import Courses, Parent
+from pruneexp.tracking.colours import COLOUR, trial_colour
 from pruneexp.tracking.naming import curve_name, point_name, scan_name
-from pruneexp.tracking.runs import NewRun, Value, about, source
-from pruneexp.tracking.summaries import COLOUR, run_colour
+from pruneexp.tracking.runs import NewRun, Value, about, dataset_of, source
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from pruneexp.schema.columns import LoggedPoint
 
+#: The kind of training whose course is on the run of a curve or study.
+DENSE = "dense"
 #: Tag of the key of each kind of run.
 KEYS = {
     "curve": schema.CURVE_KEY,
@@ -34,40 +36,66 @@ KEYS = {
 def parent_run(parent: Parent) -> NewRun:
     """A curve or a study as it begins; its points carry its tags, but for those that they have of their own."""
     name = parent.name or curve_name(parent.params)
-    said = {COLOUR: run_colour(parent.params), **parent.tags, schema.CURVE: name, **source(parent.environment)}
-    tags = {**said, **_own(parent.kind, parent.key)}
-    return NewRun(name, tags, parent.params, files=about(parent.config_yaml, parent.environment))
+    said = {**parent.tags, schema.CURVE: name, **source(parent.environment)}
+    tags = {**schema.hash_tags(parent.params), **said, **_own(parent.kind, parent.key)}
+    files = about(parent.config_yaml, parent.environment)
+    return NewRun(name, tags, schema.without_hashes(parent.params), files=files, dataset=dataset_of(parent.params))
 
 
-def point_run(point: schema.TradeoffPoint, tags: Mapping[str, str], numbers: Mapping[str, float]) -> NewRun:
-    """A point: identity as params, numbers and what follows from them as metrics, the rows of the layers as a file."""
-    identity = schema.flatten(point.identity)
+def point_run(
+    point: schema.TradeoffPoint,
+    tags: Mapping[str, str],
+    numbers: Mapping[str, float],
+    courses: Courses | None = None,
+) -> NewRun:
+    """A point: choices as params, numbers and what follows from them as metrics, the rows of the layers as a file.
+
+    Beside the numbers stand the courses of the trainings that are the point's own: all but that of the dense network.
+    """
+    begun = begun_point(schema.flatten(point.identity), {**tags, **_remarks(point)})
     metrics = {**numbers, **schema.derived(point), **schema.flatten(point.result)}
-    return NewRun(
-        point_name(identity),
-        {**tags, **_remarks(point), **_own_of_point(identity)},
-        identity,
-        [Value(name, value) for name, value in metrics.items()],
-        {schema.LAYERS_FILE: json.dumps([schema.flatten(row) for row in point.layers], indent=1)},
-    )
+    own = {kind: course for kind, course in (courses or {}).items() if kind != DENSE}
+    values = [*(Value(name, value) for name, value in metrics.items()), *course_values(own)]
+    files = {schema.LAYERS_FILE: json.dumps([schema.flatten(row) for row in point.layers], indent=1)}
+    return begun._replace(values=values, files=files, status="FINISHED")
+
+
+def begun_point(identity: Mapping[str, Any], tags: Mapping[str, str]) -> NewRun:
+    """A point that is being trained, by its flat identity: what is known of it before it has numbers."""
+    params, data = schema.without_hashes(identity), dataset_of(identity)
+    return NewRun(point_name(identity), {**tags, **_own_of_point(identity)}, params, status="RUNNING", dataset=data)
+
+
+def course_values(courses: Courses) -> list[Value]:
+    """The numbers of trainings by epoch: ``retrain/loss``, ``retrain/val.top1``, ``retrain/lr``."""
+    return [
+        Value(f"{kind}/{name}", number, epoch)
+        for kind, course in courses.items()
+        for name, numbers in course.items()
+        for epoch, number in enumerate(numbers, start=1)
+    ]
 
 
 def failure_run(identity: Mapping[str, Any], reason: str, tags: Mapping[str, str]) -> NewRun:
     """A point that failed: as much of its flat identity as is known, and why, in one sentence."""
     notes = {**tags, schema.FAILURE: reason, markdown.TAG: reason}
-    return NewRun(point_name(identity), {**notes, **_own_of_point(identity)}, identity, status="FAILED")
+    return begun_point(identity, notes)._replace(status="FAILED")
 
 
 def scan_run(scan: schema.Scan, config_yaml: str, environment: Mapping[str, Any]) -> NewRun:
-    """A scan: each layer as a series of changes of the primary metric on val, over its pruned weights (permille).
+    """A scan: each layer as a series of changes of the primary metric on val, and the density at each of its steps.
+
+    A step is the weights of the layer that are pruned, in permille, because MLflow's steps are whole.
 
     The exact numbers are in ``sensitivity.json``.
     """
     identity = schema.flatten(scan.identity)
     doubt = {schema.UNDEFINED: scan.undefined} if scan.undefined else {}
     files = {**_scan_file(scan), **about(config_yaml, environment)}
-    tags = {**source(environment), **doubt, **_own("scan", scan.identity.scan_key)}
-    return NewRun(scan_name(identity), tags, identity, list(_scan_metrics(scan)), files)
+    own = _own("scan", scan.identity.scan_key)
+    tags = {**source(environment), **doubt, **schema.hash_tags(identity), **own}
+    params, values = schema.without_hashes(identity), list(_scan_metrics(scan))
+    return NewRun(scan_name(identity), tags, params, values, files, dataset=dataset_of(identity))
 
 
 def sweep_run(name: str) -> NewRun:
@@ -81,9 +109,10 @@ def _own(kind: str, key: str) -> dict[str, str]:
 
 
 def _own_of_point(identity: Mapping[str, Any]) -> dict[str, str]:
-    """The tags that a point is found by and drawn with, as far as is known of it."""
+    """The tags that a point is found by, as far as is known of it; it is drawn as its curve is."""
     curve = {schema.CURVE_KEY: str(identity["curve_key"])} if "curve_key" in identity else {}
-    return {**_own("point", str(identity["point_key"])), **curve, COLOUR: run_colour(identity)}
+    hashes, own = schema.hash_tags(identity), _own("point", str(identity["point_key"]))
+    return {**hashes, **own, **curve, **({COLOUR: trial_colour(identity)} if identity.get("study") else {})}
 
 
 def _remarks(point: schema.TradeoffPoint) -> dict[str, str]:
@@ -102,9 +131,13 @@ def _scan_metrics(scan: schema.Scan) -> Iterator[Value]:
     dense = scan.dense[metric.name]
     yield Value("images", scan.images)
     yield Value(f"dense.{metric.name}", dense)
+    densities: dict[int, float] = {}
     for row in scan.rows:
         change, pruned = metric.change(dense, row.val[metric.name]), round(1000 * (1 - row.density))
+        densities.setdefault(pruned, row.density)
         yield Value(f"sensitivity/{row.group}/val.change.{metric.name}", change, pruned)
+    for pruned, density in densities.items():
+        yield Value("density", density, pruned)
 
 
 def _scan_file(scan: schema.Scan) -> dict[str, str]:

@@ -22,22 +22,23 @@ _ILLEGAL = re.compile(r"[^\w\-./ ]")
 
 
 def curve_name(identity: Mapping[str, Any]) -> str:
-    """``lenet5 · l2 · one_shot · prune · seed 0`` from a flat identity; what is missing is left out."""
-    return _joined(*(identity.get(part) for part in ("model", "reg", "schedule", "mode")), _seed(identity))
+    """``l2 · one_shot · prune · layer_std · seed 0 · lenet5 · mnist5k`` from a flat identity, as far as it goes.
+
+    What tells curves of one experiment apart comes first: lists and legends cut the ends of names off.
+    """
+    return _joined(*_choices(identity), identity.get("criterion"), _seed(identity), *_subject(identity))
 
 
 def point_name(identity: Mapping[str, Any]) -> str:
-    """``l2 · one_shot · prune · d=0.10 · seed 0`` from a flat identity; ``q=1.50`` where the budget is a quality."""
+    """``d=0.10 · l2 · one_shot · prune · seed 0`` from a flat identity; ``q=1.50`` where the budget is a quality."""
     trial = f"trial {identity['trial']}" if identity.get("trial", -1) >= 0 else None
-    return _joined(
-        trial, *(identity.get(part) for part in ("reg", "schedule", "mode")), _budget(identity), _seed(identity)
-    )
+    return _joined(trial, _budget(identity), *_choices(identity), _seed(identity))
 
 
 def group_name(identity: Mapping[str, Any], seeds: int) -> str:
     """What repetitions have in common, with the numbers of each choice, by which a legend tells lines apart.
 
-    ``l2 0.0005 · iterative 5 · prune · d=0.10 · layer_std · lenet5 · lr 0.01 · batch 64 · epochs 20 + 10 · 3 seeds``.
+    ``d=0.10 · l2 0.0005 · iterative 5 · prune · layer_std · lenet5 · lr 0.01 · batch 64 · epochs 20 + 10 · 3 seeds``.
     """
     choices = [
         _with(identity, "reg", "{}", "reg_strength", _second_strength(identity)),
@@ -46,14 +47,14 @@ def group_name(identity: Mapping[str, Any], seeds: int) -> str:
     ]
     scaled = "scaled_init" if identity.get("scaled_init") == "true" else None
     return _joined(
-        *choices, scaled, _budget(identity), *(identity.get(part) for part in ("criterion", "model")),
+        _budget(identity), *choices, scaled, *(identity.get(part) for part in ("criterion", "model")),
         *_training(identity), "1 seed" if seeds == 1 else f"{seeds} seeds",
     )  # fmt: skip
 
 
 def scan_name(identity: Mapping[str, Any]) -> str:
-    """``sensitivity · lenet5 · mnist5k · l2 · seed 0`` from a flat identity."""
-    return _joined("sensitivity", *(identity.get(part) for part in ("model", "data", "reg")), _seed(identity))
+    """``lenet5 · l2 · seed 0 · mnist5k · sensitivity`` from a flat identity."""
+    return _joined(*map(identity.get, ("model", "reg")), _seed(identity), identity.get("data"), "sensitivity")
 
 
 def legal_key(key: str) -> str:
@@ -102,6 +103,14 @@ def _training(identity: Mapping[str, Any]) -> tuple[str, ...]:
     rate = float(identity["train_lr"]) * float(identity.get("reg_lr_factor") or 1)
     epochs = f"{identity.get('train_epochs')} + {identity.get('retrain_epochs')}"
     return f"lr {rate:g}", f"batch {identity.get('batch_size')}", f"epochs {epochs}"
+
+
+def _choices(identity: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(map(identity.get, ("reg", "schedule", "mode")))
+
+
+def _subject(identity: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(map(identity.get, ("model", "data")))
 
 
 def _budget(identity: Mapping[str, Any]) -> str | None:

@@ -6,16 +6,20 @@ is written already is found, and a note is paid only after its record is whole. 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from pruneexp import schema
 from pruneexp.cache.store import Store
 from pruneexp.errors import UserError
 from pruneexp.tracking import contents
-from pruneexp.tracking.artefacts import Parent, ParentKind, read_parent, read_point
+from pruneexp.tracking.artefacts import Parent, ParentKind, StoredPoint, read_parent, read_point
+from pruneexp.tracking.bulk import StoredRun
+from pruneexp.tracking.contents import DENSE
+from pruneexp.tracking.live import ShownOn
 from pruneexp.tracking.notes import RECORDS, Note, Place, store_id
+from pruneexp.tracking.runs import Value
 from pruneexp.tracking.stores import answers
 from pruneexp.tracking.tracker import Tracker
 
@@ -42,6 +46,7 @@ class Projection:
         self.tracker = tracker
         self._place, self._store = place, store
         self._runs: dict[str, str] = {}
+        self._shown: dict[str, str] = {}  # the runs of points that are being trained, by their keys
 
     def write_owed(self, say: Callable[[str], None]) -> Outcome:
         """Write everything that is owed. Ends early where the tracking store does not answer any more."""
@@ -82,7 +87,7 @@ class Projection:
             case "failure":
                 body, run = note.body, self._run_of(note.body["under"])
                 failure = contents.failure_run(body["identity"], body["reason"], body["tags"])
-                self.tracker.record(failure, run, body["noted"])
+                self.tracker.record(failure, run, body["noted"], self._shown.pop(note.key, None))
             case "scan":
                 self._write_scan(note)
             case "curve" | "study":
@@ -93,8 +98,8 @@ class Projection:
         stored = read_point(self._artefact(note.key, "point"))
         under = note.body["under"]
         run = self._run_of(under)
-        point = contents.point_run(stored.point, note.body["tags"], stored.numbers)
-        self.tracker.record(point, run, stored.recorded)
+        point = contents.point_run(stored.point, note.body["tags"], stored.numbers, stored.courses)
+        self.tracker.record(point, run, stored.recorded, self._shown.pop(note.key, None))
         if self._parent(under)[1] is not None:
             self._place.owe_again(under)  # its table of points misses this one
 
@@ -103,6 +108,22 @@ class Projection:
         scan = schema.read_scan(schema.unflatten(schema.ScanIdentity, note.body["identity"]), record)
         new = contents.scan_run(scan, note.body["config_yaml"], note.body["environment"])
         self.tracker.record(new, began=note.body["noted"])
+
+    def show(self, on: ShownOn, values: Sequence[Value]) -> None:
+        """Put epochs of a training on the run that shows it; raises as ``write`` does."""
+        run: str | None = self._run_of(on.under)
+        if on.identity is not None and run is not None:
+            if on.key not in self._shown:
+                begun = self.tracker.start(contents.begun_point(on.identity, on.tags or {}), run)
+                self._shown |= {} if begun is None else {on.key: begun}
+            run = self._shown.get(on.key)
+        if run is not None:
+            self.tracker.show(run, values)
+
+    def leave(self, status: Literal["FAILED", "KILLED"] | None, key: str | None = None) -> None:
+        """Say of the points that were being trained, or of one of them, that they are not any more."""
+        for name in list(self._shown) if key is None else [name for name in self._shown if name == key]:
+            self.tracker.leave(self._shown.pop(name), status)
 
     def run_of(self, under: str) -> str | None:
         """The run of a curve or study; None for one that the user has deleted with all its points.
@@ -122,24 +143,32 @@ class Projection:
         """
         run, ended = self.run_of(note.name), note.body["status"]
         if run is not None:
-            files = {} if ended is None else self._points_file(note.name)
-            self.tracker.update(run, ended or "RUNNING", note.body["numbers"], files, note.body["noted"])
+            points = [] if ended is None else self._points_of(note.name)
+            dense = next((stored.courses[DENSE] for _, stored in points if DENSE in stored.courses), {})
+            course = contents.course_values({DENSE: dense})
+            numbers, files = note.body["numbers"], self._points_file(points)
+            self.tracker.update(run, ended or "RUNNING", numbers, files, note.body["noted"], course)
 
-    def _points_file(self, under: str) -> dict[str, bytes]:
-        """The Parquet of a curve or study: all its points that this store has, and that are noted here."""
-        from pruneexp.schema.columns import LoggedPoint  # pyarrow takes 0.1 s
-
-        logged = []
-        for found in self.tracker.points_of(self._parent(under)[0]):
-            key = found.tags[schema.POINT_KEY]
+    def _points_of(self, under: str) -> list[tuple[StoredRun, StoredPoint]]:
+        """The points of a curve or study that are recorded of this store, and noted here."""
+        found = []
+        for run in self.tracker.points_of(self._parent(under)[0]):
+            key = run.tags[schema.POINT_KEY]
             record = self._store.record(key) if self._place.find("point", key) else None
             stored = None if record is None else read_point(record)
-            if stored is not None and stored.recorded == found.started:  # else its run is made of another store's point
-                logged.append(
-                    (LoggedPoint(found.run_id, self._place.experiment, found.started, stored.point), found.ended)
-                )
-        if not logged:
+            moment = int(run.tags.get(schema.RECORDED_AT, run.started))
+            if stored is not None and stored.recorded == moment:  # else the run is made of another store's point
+                found.append((run, stored))
+        return found
+
+    def _points_file(self, points: Sequence[tuple[StoredRun, StoredPoint]]) -> dict[str, bytes]:
+        """The Parquet of a curve or study."""
+        from pruneexp.schema.columns import LoggedPoint  # pyarrow takes 0.1 s
+
+        if not points:
             return {}
+        experiment = self._place.experiment
+        logged = [(LoggedPoint(run.run_id, experiment, run.started, stored.point), run.ended) for run, stored in points]
         name = f"{schema.POINTS_FOLDER}/{store_id(self._store.root)}.parquet"
         return {name: contents.parquet(logged, self.tracker.experiment_id)}
 

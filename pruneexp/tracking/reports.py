@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pruneexp import schema
 from pruneexp.summary.pareto import pareto_front
 from pruneexp.tracking import bulk, markdown
+from pruneexp.tracking.colours import COLOUR, look
 from pruneexp.tracking.runs import PARENT, NewRun, Runs, Value, Where
 from pruneexp.tracking.summaries import step_of, summaries
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 _KIND = f"tags.{schema.KIND}"
 _FINISHED = {_KIND: "point", "attributes.status": "FINISHED"}
 _FAILED = {_KIND: "point", "attributes.status": "FAILED"}
-#: The part of a contest's condition that a database can answer; hashes of settings say nearly everything.
-_CONDITION = ("dense_settings", "prune_settings", "reg_settings", "reg")
+#: The part of a contest's condition that a database can answer, of records of every version.
+_CONDITION = ("model", "data", "reg", "criterion", "schedule", "train_epochs", "train_lr")
 #: Points, with the id of the run above each.
 Points = list[tuple[str, "LoggedPoint"]]
 
@@ -79,16 +80,22 @@ class Reports:
         """Make the summaries of points that meet a condition, and of one contest only: their number, and the points."""
         existing = {_KIND: "summary", **({f"tags.{schema.CONTEST}": contest} if contest else {})}
         with self._runs.lock:
-            points = [(above, logged) for above, logged in self._points(alike)
+            colours: dict[tuple[str, ...], str] = {}
+            points = [(above, logged) for above, logged in self._points(alike, colours)
                       if contest in ("", schema.contest_of(logged.point.identity))]  # fmt: skip
-            wanted = summaries(logged for _, logged in points)
+            wanted = summaries((logged for _, logged in points), colours)
             self._replace(wanted, existing)
         return len(wanted), points
 
-    def _points(self, where: Where) -> Points:
-        """Points that can be read, with the id of the run above each; others are the business of publications."""
-        return [(run.tags.get(PARENT, ""), logged) for run in bulk.find(self._runs, where)
-                if (logged := _logged(run)) is not None]  # fmt: skip
+    def _points(self, where: Where, colours: dict[tuple[str, ...], str] | None = None) -> Points:
+        """Points that can be read, with the id of the run above each; others are the business of publications.
+
+        What is in ``colours`` afterwards are those of the points, by their look.
+        """
+        found = bulk.find(self._runs, where)
+        if colours is not None:
+            colours |= {look(run.params): run.tags[COLOUR] for run in found if COLOUR in run.tags}
+        return [(run.tags.get(PARENT, ""), logged) for run in found if (logged := _logged(run)) is not None]
 
     def _replace(self, wanted: Sequence[NewRun], existing: Where) -> None:
         """Write summaries that are missing or have changed, and delete others."""
@@ -137,7 +144,7 @@ def _logged(run: bulk.StoredRun) -> LoggedPoint | None:
     from pruneexp.schema.columns import LoggedPoint
 
     try:
-        identity, result = schema.read_point(run.params, run.metrics)
+        identity, result = schema.read_point(schema.with_hashes(run.params, run.tags), run.metrics)
     except (KeyError, ValueError):
         return None
     disconnected = run.tags.get(schema.DISCONNECTED) == "true"
@@ -161,7 +168,7 @@ def _series(points: Sequence[schema.TradeoffPoint]) -> Iterator[Value]:
     for point in points:
         numbers, step = {"density": point.result.density, **schema.derived(point)}, step_of(point.result.density)
         for name, number in numbers.items():
-            if name in ("density", schema.COMPRESSION) or schema.is_change(name):
+            if name in ("density", schema.COMPRESSION, schema.LOG2_COMPRESSION) or schema.is_change(name):
                 yield Value(name, number, step)
 
 

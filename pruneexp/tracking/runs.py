@@ -20,12 +20,14 @@ from pruneexp.tracking.naming import PARAM_LIMIT, TAG_LIMIT, legal_key, within
 from pruneexp.tracking.stores import PAGE, paged, sqlite_path, store_lock
 
 if TYPE_CHECKING:
-    from mlflow.entities import Experiment, Run
+    from mlflow.entities import Dataset, Experiment, Run
     from mlflow.tracking import MlflowClient
 
 #: The tag that puts a run under another one in the dashboard.
 PARENT = "mlflow.parentRunId"
 _COMMIT = "mlflow.source.git.commit"
+#: What a run uses its data set for.
+DATASET_TAG = ("mlflow.data.context", "training")
 #: Most metrics in one request.
 _BATCH = 1000
 
@@ -45,6 +47,13 @@ class Value(NamedTuple):
     at: int | None = None
 
 
+class UsedDataset(NamedTuple):
+    """The data set that a run is of: what MLflow's filter of data sets looks at."""
+
+    name: str
+    digest: str
+
+
 class NewRun(NamedTuple):
     """A run to be written, whole: ``params`` as they are known, ``files`` by name, and how it ended."""
 
@@ -54,6 +63,7 @@ class NewRun(NamedTuple):
     values: Sequence[Value] = ()
     files: Mapping[str, str] = {}
     status: str = "FINISHED"
+    dataset: UsedDataset | None = None
 
 
 class Runs:
@@ -77,6 +87,7 @@ class Runs:
                 f"restore --experiment-id {found.experiment_id}' or record under another name."
             )
         self.made, self.experiment_id = f"{found.experiment_id} {found.creation_time}", str(found.experiment_id)
+        self.artifacts = str(found.artifact_location).rstrip("/")
 
     def exists(self, made: str) -> bool:
         """Whether the store has the experiment of which an earlier ``made`` tells, by any name."""
@@ -109,6 +120,7 @@ class Runs:
     def add(self, new: NewRun, began: int | None = None) -> Run:
         """Make a run, fill it and say how it ended; it ``began`` in milliseconds since 1970, by default now."""
         run = self.create(new.name, new.tags, began)
+        self.use(run, new.dataset)
         self.fill(run, new.params, new.values, new.files, run.info.start_time)
         self.end(run, new.status)
         return run
@@ -128,7 +140,7 @@ class Runs:
         """
         from mlflow.entities import Metric, Param, RunTag
 
-        self.write(run, files)
+        self.write(run.info.artifact_uri, files)
         moment = int(time.time() * 1000) if at is None else at
         numbers = [Metric(legal_key(name), float(value), own or moment, step) for name, value, step, own in metrics]
         told = [Param(legal_key(key), within(text, PARAM_LIMIT)) for key, text in texts(params).items()]
@@ -136,6 +148,24 @@ class Runs:
         self.client.log_batch(run.info.run_id, metrics=numbers[:_BATCH], params=told, tags=notes)
         for start in range(_BATCH, len(numbers), _BATCH):
             self.client.log_batch(run.info.run_id, metrics=numbers[start : start + _BATCH])
+
+    def use(self, run: Run, dataset: UsedDataset | None) -> None:
+        """Say which data set a run is of; once, however often it is said."""
+        from mlflow.entities import DatasetInput, InputTag
+
+        if dataset is not None:
+            tags = [InputTag(*DATASET_TAG)]
+            self.client.log_inputs(run.info.run_id, [DatasetInput(stored_dataset(dataset), tags)])
+
+    def lacking(self, run: Run, values: Sequence[Value]) -> list[Value]:
+        """The numbers of series that a run does not have yet, by name and step."""
+        names = {value.name for value in values if legal_key(value.name) in run.data.metrics}
+        present = {
+            (name, metric.step)
+            for name in names
+            for metric in self.client.get_metric_history(run.info.run_id, legal_key(name))
+        }
+        return [value for value in values if (value.name, value.step) not in present]
 
     def end(self, run: Run, status: str) -> None:
         """Say how a run ended; never before it began, also where the clock was set back meanwhile."""
@@ -157,20 +187,33 @@ class Runs:
                 raise  # else another machine made it since we looked
             return made
 
-    def write(self, run: Run, files: Mapping[str, str | bytes]) -> None:
-        """Put files on a run, in place of those of the same name."""
+    def write(self, artifact_uri: str, files: Mapping[str, str | bytes]) -> None:
+        """Put files into the folder of a run, in place of those of the same name."""
         # Not client.log_text: it reads the whole run again to learn where its files go (5 of 11 ms).
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
         if not files:
             return
-        repository = get_artifact_repository(run.info.artifact_uri, tracking_uri=self.uri)
+        repository = get_artifact_repository(artifact_uri, tracking_uri=self.uri)
         with tempfile.TemporaryDirectory(prefix="pruneexp-") as folder:
             for name, content in files.items():
                 path = Path(folder, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content.encode() if isinstance(content, str) else content)
             repository.log_artifacts(folder)  # type: ignore[no-untyped-call]
+
+
+def dataset_of(identity: Mapping[str, Any]) -> UsedDataset | None:
+    """The data set of a flat identity; None of one that names none."""
+    name, fingerprint = identity.get("data"), identity.get("data_fingerprint")
+    return UsedDataset(str(name), str(fingerprint)[:16]) if name and fingerprint else None
+
+
+def stored_dataset(dataset: UsedDataset) -> Dataset:
+    """As MLflow stores it."""
+    from mlflow.entities import Dataset
+
+    return Dataset(dataset.name, dataset.digest, "pruneexp", json.dumps({"data": dataset.name}))
 
 
 def texts(values: Mapping[str, Any]) -> dict[str, str]:

@@ -10,27 +10,25 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pruneexp import schema
 from pruneexp.summary.palette import colour
 from pruneexp.summary.seeds import curves
 from pruneexp.summary.spread import spread
+from pruneexp.tracking.colours import COLOUR, look
 from pruneexp.tracking.naming import group_name
-from pruneexp.tracking.runs import NewRun, Value
+from pruneexp.tracking.runs import NewRun, Value, dataset_of
 
 if TYPE_CHECKING:
     from pruneexp.schema.columns import LoggedPoint
-
-#: MLflow draws a run in the colour that this tag of its own holds.
-COLOUR = "mlflow.runColor"
 
 #: Numbers that a summary has with their spread; ``{}`` is the name of the primary metric.
 _SPREADS = (
     schema.change_name("val", "after", "{}"), schema.change_name("test", "after", "{}"),
     "val.after.{}", "test.after.{}",
 )  # fmt: skip
-_MEANS = ("density", schema.COMPRESSION, schema.SECONDS, "epochs")
+_MEANS = ("density", schema.COMPRESSION, schema.LOG2_COMPRESSION, schema.SECONDS, "epochs")
 #: Tables show every digit of a number: what a float adds to 0.2 is not worth a column's width.
 _DECIMALS = 6
 
@@ -41,15 +39,11 @@ _LARGEST = 1e100
 Row = Sequence["LoggedPoint"]
 
 
-def run_colour(identity: Mapping[str, Any]) -> str:
-    """The colour of a run by its flat identity, or as much of it as there is."""
-    reg, schedule, mode, criterion = (str(identity.get(name, "")) for name in ("reg", "schedule", "mode", "criterion"))
-    probed = identity.get("study") and str(identity.get("retrain_epochs", "0")) == "0"
-    return colour(reg, "before" if probed else schedule, mode, criterion)  # trials that were retrained stand out
+def summaries(points: Iterable[LoggedPoint], colours: Mapping[tuple[str, ...], str] | None = None) -> list[NewRun]:
+    """Every summary of these points, those of a curve first; trials of searches repeat nothing and are left out.
 
-
-def summaries(points: Iterable[LoggedPoint]) -> list[NewRun]:
-    """Every summary of these points, those of a curve first; trials of searches repeat nothing and are left out."""
+    ``colours`` are those of the points by their ``look``.
+    """
     found = sorted(curves(points), key=lambda rows: _order(rows[0][0]))
     origins: dict[str, set[bool]] = defaultdict(set)
     for rows in found:
@@ -59,7 +53,8 @@ def summaries(points: Iterable[LoggedPoint]) -> list[NewRun]:
     made: list[NewRun] = []
     for rows in found:
         of = rows[0][0].point.identity
-        tags = {schema.CONTEST: schema.contest_of(of), COLOUR: run_colour(schema.flatten(of))}
+        seen = look(schema.flatten(of))
+        tags = {schema.CONTEST: schema.contest_of(of), COLOUR: (colours or {}).get(seen) or colour(*seen)}
         if tags[schema.CONTEST] in compared:
             tags[schema.COMPARED] = "true"
         made += (_summary("curves", rows, tags), *(_summary("points", [row], tags) for row in rows))
@@ -80,9 +75,10 @@ def _summary(kind: Literal["curves", "points"], rows: Sequence[Row], common: Map
     """The content of one run; its digest tells whether it has changed."""
     points = [logged for row in rows for logged in row]
     of, budgeted = points[0].point.identity, kind == "points"
+    flat = schema.flatten(of)
     params = {
         name: str(value)
-        for name, value in schema.flatten(of).items()
+        for name, value in schema.without_hashes(flat).items()
         if name not in schema.REPEATED and (budgeted or not name.startswith("budget."))
     }
     name = group_name(params, len({logged.point.identity.seed for logged in points}))
@@ -96,7 +92,8 @@ def _summary(kind: Literal["curves", "points"], rows: Sequence[Row], common: Map
         schema.SCHEMA: schema.SCHEMA_VERSION,
     }
     content = json.dumps([name, sorted(params.items()), sorted(tags.items()), values])
-    return NewRun(name, {**tags, schema.DIGEST: hashlib.sha256(content.encode()).hexdigest()}, params, values)
+    tags[schema.DIGEST] = hashlib.sha256(content.encode()).hexdigest()
+    return NewRun(name, tags, params, values, dataset=dataset_of(flat))
 
 
 def _doubts(points: Row) -> dict[str, str]:

@@ -18,17 +18,13 @@ TICK = 0.2
 EventKind = Literal["begin", "step", "epoch", "saved", "done"]
 
 
-def _unmeasured() -> float:
-    return math.nan
-
-
 @dataclass(frozen=True, kw_only=True)
 class TrainingEvent:
     """``epoch`` epochs of ``total`` are finished, and ``share`` of the next, in [0, 1].
 
-    An ``epoch`` tells the mean training loss without penalty, the learning rate of its last step and the seconds that
-    this process spent on it. The stage that trains adds its name, and ``val``, which measures the network's
-    primary metric on val at the moment it is called.
+    An ``epoch`` tells the mean training loss without penalty, the primary metric on val (NaN where it is not measured),
+    the learning rate of its last step and the seconds that this process spent on it. The stage that trains adds its
+    name, its ``key``, and how many epochs of it were trained ``before`` this training.
     """
 
     kind: EventKind
@@ -36,10 +32,12 @@ class TrainingEvent:
     total: int
     share: float = 0.0
     loss: float = math.nan
+    val: float = math.nan
     lr: float = math.nan
     seconds: float = 0.0
     stage: str = ""
-    val: Callable[[], float] = _unmeasured
+    key: str = ""
+    before: int = 0
 
 
 Listener = Callable[[TrainingEvent], None]

@@ -44,6 +44,11 @@ class TrainingData(Protocol):
     ) -> Iterator[tuple[Tensor, Tensor]]: ...
 
 
+def unscored() -> float:
+    """What a network scores that is not to be measured."""
+    return math.nan
+
+
 class Diverged(Exception):  # a state of the training, not a mistake in the program
     """The loss or a weight is no longer a finite number; the message names the epoch and its learning rate."""
 
@@ -52,10 +57,14 @@ class Diverged(Exception):  # a state of the training, not a mistake in the prog
 class Fitted:
     """A finished training: mean loss of each epoch (without penalty), optimizer steps, epochs, seconds.
 
-    The parts of the training before an interruption are included. ``edit`` is what became of that of the beginning.
+    ``scores`` are what the network scored after each epoch, NaN where that was not measured, ``rates`` the learning
+    rates of the epochs' last steps. The parts of the training before an interruption are included. ``edit`` is what
+    became of that of the beginning.
     """
 
     losses: tuple[float, ...]
+    scores: tuple[float, ...]
+    rates: tuple[float, ...]
     steps: int
     epochs: int
     seconds: float
@@ -77,6 +86,7 @@ def fit(
     adapt: Callable[[Tensor], Tensor] | None = None,
     checkpoint: Checkpointer | None = None,
     listen: Listener = unheard,
+    score: Callable[[], float] = unscored,
 ) -> Fitted:
     """Train ``network`` in place on ``device``, where it stays; its mode is as before, and no gradient is left.
 
@@ -87,7 +97,8 @@ def fit(
 
     Order, augmentation and dropout of epoch ``e`` come from ``(seed, purpose, e)`` alone. The penalty acts on prunable
     weights, or on all parameters, that are not frozen. ``adapt`` turns inputs (B, ...) on the device into what the
-    network takes. ``listen`` is told of the beginning, of steps, of epochs, of each save and of the end.
+    network takes. ``listen`` is told of the beginning, of steps, of epochs, of each save and of the end. ``score`` is
+    asked after each epoch how good the network is, and changes nothing of it.
 
     Raises:
         Diverged: an epoch ended with a loss or a weight that is not finite; the network stays as it then was.
@@ -99,8 +110,8 @@ def fit(
     with _prepared(network, task, recipe, penalty or NoPenalty(), edit, frozen, adapt, device) as step:
         snapshot = Snapshot(network, step.update.optimizer, Position.start(device), step.update.enforcement)
         size = EpochSize.of(len(data), recipe)
-        training = _Training(network, data, recipe, step, snapshot, size, seed, augment, device, checkpoint, listen)
-        return training.run()
+        how = (seed, augment, device, checkpoint, listen, score)
+        return _Training(network, data, recipe, step, snapshot, size, *how).run()
 
 
 @contextmanager
@@ -156,20 +167,42 @@ class EpochSize:
         """The learning rate of the next step."""
         return learning_rate(recipe, position.epoch * self.steps + position.step, self.total)
 
+    def last_rate(self, recipe: Recipe, epoch: int) -> float:
+        """The learning rate of the last step of an epoch, the first of which is 1."""
+        return learning_rate(recipe, epoch * self.steps - 1, self.total)
+
+    def fitted(self, recipe: Recipe, position: Position, seconds: float, edit: Edit) -> Fitted:
+        """What a training that ended at a position came to."""
+        return Fitted(
+            losses=tuple(position.losses),
+            scores=tuple(position.scores),
+            rates=tuple(self.last_rate(recipe, epoch + 1) for epoch in range(position.epoch)),
+            steps=position.epoch * self.steps,
+            epochs=position.epoch,
+            seconds=seconds,
+            edit=edit,
+        )
+
 
 def close_epoch(
-    network: nn.Module, enforcement: Enforcement, recipe: Recipe, size: EpochSize, position: Position, opened: float
+    network: nn.Module,
+    enforcement: Enforcement,
+    recipe: Recipe,
+    size: EpochSize,
+    position: Position,
+    opened: float,
+    score: Callable[[], float],
 ) -> TrainingEvent:
     """Check loss, weights and masks, and move on to the next epoch: here alone the host waits for the device.
 
-    ``opened`` is the monotonic time at which this process began with the epoch.
+    ``opened`` is the monotonic time at which this process began with the epoch. ``score`` says how good the network is.
 
     Raises:
         Diverged: the loss or a weight is not finite.
         RuntimeError: a pruned weight is not zero.
     """
     done = position.epoch + 1
-    lr = learning_rate(recipe, done * size.steps - 1, size.total)
+    lr = size.last_rate(recipe, done)
     loss = _finite(position.loss, network)
     if loss is None:
         raise Diverged(
@@ -178,12 +211,11 @@ def close_epoch(
         )
     assert_enforced(network, enforcement.edit.masks)
     position.losses.append(loss / size.images)
+    position.scores.append(score())
     position.loss.zero_()
     position.epoch, position.step = done, 0
-    seconds = time.monotonic() - opened
-    return TrainingEvent(
-        kind="epoch", epoch=done, total=recipe.epochs, loss=position.losses[-1], lr=lr, seconds=seconds
-    )
+    seconds, loss, val = time.monotonic() - opened, position.losses[-1], position.scores[-1]
+    return TrainingEvent(kind="epoch", epoch=done, total=recipe.epochs, loss=loss, val=val, lr=lr, seconds=seconds)
 
 
 @dataclass(frozen=True)
@@ -201,6 +233,7 @@ class _Training:
     device: torch.device
     checkpoint: Checkpointer | None
     listen: Listener
+    score: Callable[[], float]
 
     def run(self) -> Fitted:
         position, enforcement = self.snapshot.position, self.step.update.enforcement
@@ -215,14 +248,11 @@ class _Training:
                 resume_generators(states, generators)
                 states = None
             self._take_steps(generators, begin)
-            self.listen(
-                close_epoch(self.network, self.step.update.enforcement, self.recipe, self.size, position, opened)
-            )
+            of = (self.network, self.step.update.enforcement, self.recipe, self.size)
+            self.listen(close_epoch(*of, position, opened, self.score))
         self.step.update.enforcement.before_step(1.0)
         self._tell("done")
-        steps, seconds = position.epoch * self.size.steps, time.monotonic() - begin
-        losses = tuple(position.losses)
-        return Fitted(losses=losses, steps=steps, epochs=position.epoch, seconds=seconds, edit=enforcement.edit)
+        return self.size.fitted(self.recipe, position, time.monotonic() - begin, enforcement.edit)
 
     def _tell(self, kind: EventKind, share: float = 0.0) -> None:
         epoch = self.snapshot.position.epoch

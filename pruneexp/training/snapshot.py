@@ -5,6 +5,7 @@ Knows no files: a ``Checkpointer`` saves and loads the state.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -37,13 +38,15 @@ class Position:
     """Where a training stands: ``step`` steps of epoch ``epoch`` are done.
 
     ``loss`` is the loss summed over the examples of the epoch so far, float64 on the device; ``losses`` are the means
-    of the epochs before, ``seconds`` the time that earlier, interrupted processes spent.
+    of the epochs before and ``scores`` what the network scored after each, ``seconds`` the time that earlier,
+    interrupted processes spent.
     """
 
     loss: Tensor
     epoch: int = 0
     step: int = 0
     losses: list[float] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
     seconds: float = 0.0
 
     @classmethod
@@ -69,7 +72,8 @@ class Snapshot:
         tensors |= {f"random/{name}": generator.get_state() for name, generator in generators.items()}
         tensors["loss"] = self.position.loss
         here = self.position
-        state = {"epoch": here.epoch, "step": here.step, "losses": list(here.losses), "seconds": seconds}
+        told = {"losses": list(here.losses), "scores": list(here.scores)}
+        state = {"epoch": here.epoch, "step": here.step, **told, "seconds": seconds}
         return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, state
 
     def restore(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> Mapping[str, Tensor]:
@@ -81,6 +85,8 @@ class Snapshot:
         self.position.loss.copy_(tensors["loss"])
         self.position.epoch, self.position.step = state["epoch"], state["step"]
         self.position.losses, self.position.seconds = list(state["losses"]), state["seconds"]
+        # A save of an earlier version has no scores.
+        self.position.scores = list(state.get("scores", [math.nan] * len(state["losses"])))
         return under(tensors, "random/")
 
     def _moments(self) -> dict[str, Tensor]:

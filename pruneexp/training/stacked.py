@@ -26,7 +26,7 @@ from pruneexp.training import seeding
 from pruneexp.training.chain import chain_of
 from pruneexp.training.chain_gradients import ChainGradients
 from pruneexp.training.events import EventKind, StepEvents, TrainingEvent
-from pruneexp.training.fit import Diverged, EpochSize, Fitted, TrainingData, close_epoch
+from pruneexp.training.fit import Diverged, EpochSize, TrainingData, close_epoch
 from pruneexp.training.frozen import training_except
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.regularizers import NoPenalty
@@ -134,7 +134,8 @@ class _Point:
     def close(self, size: EpochSize, opened: float) -> None:
         work = self.work
         try:
-            epoch = close_epoch(work.network, self.update.enforcement, work.recipe, size, self.position, opened)
+            of = (work.network, self.update.enforcement, work.recipe, size)
+            epoch = close_epoch(*of, self.position, opened, work.score)
         except Diverged as diverged:
             self.ended = diverged
             return
@@ -148,14 +149,7 @@ class _Point:
         if self.ended is not None:
             return self.ended
         self.update.enforcement.before_step(1.0)
-        here = self.position
-        return Fitted(
-            losses=tuple(here.losses),
-            steps=here.epoch * size.steps,
-            epochs=here.epoch,
-            seconds=here.seconds,
-            edit=self.update.enforcement.edit,
-        )
+        return size.fitted(self.work.recipe, self.position, self.position.seconds, self.update.enforcement.edit)
 
 
 @contextmanager

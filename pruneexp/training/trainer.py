@@ -16,7 +16,7 @@ from pruneexp.pruning.edits.edit import Edit
 from pruneexp.tasks.classification import CLASSIFICATION
 from pruneexp.tasks.task import Task
 from pruneexp.training.events import Listener, unheard
-from pruneexp.training.fit import Diverged, Fitted, TrainingData
+from pruneexp.training.fit import Diverged, Fitted, TrainingData, unscored
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.regularizers import Penalty
 from pruneexp.training.snapshot import Checkpointer
@@ -34,6 +34,7 @@ class TrainWork:
     penalty: Penalty | None = None
     frozen: Collection[str] = ()
     listen: Listener = unheard
+    score: Callable[[], float] = unscored
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,7 +44,7 @@ def test_commands_side_by_side_share_a_study_from_nothing_on(tmp_path: Path) -> 
     assert [(trial.number, trial.state.name) for trial in told(tmp_path)][:20] == [(n, "COMPLETE") for n in range(20)]
     points = nested(tmp_path)
     assert {int(point.data.params["trial"]) for point in points if epochs(point) == 0} == set(range(20))
-    assert len({point.data.params["point_key"] for point in points}) == len(points)
+    assert len({point.data.tags["pruneexp.point_key"] for point in points}) == len(points)
     assert (len(runs(tmp_path, "study")), len(runs(tmp_path, "scan"))) == (1, 1)
 
 
@@ -62,4 +62,4 @@ def test_a_killed_command_is_gone_on_with_as_if_it_never_was(tmp_path: Path) -> 
         assert [trial for trial in told(tmp_path) if trial.state == TrialState.RUNNING]
     done(typed(tmp_path, *STUDY, "study.trials=6"))
     assert outcomes(told(tmp_path))[:6] == outcomes(told(whole))
-    assert len({point.data.params["point_key"] for point in nested(tmp_path)}) == len(nested(tmp_path))
+    assert len({point.data.tags["pruneexp.point_key"] for point in nested(tmp_path)}) == len(nested(tmp_path))

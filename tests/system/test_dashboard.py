@@ -48,10 +48,10 @@ def test_only_views_of_what_is_recorded_are_provisioned_and_linked(
     assert set(written) == {"pruneexp-tradeoff", "pruneexp-seeds", "pruneexp-health"}
     said = capsys.readouterr().out
     page = f"http://127.0.0.1:5000/#/experiments/{tracker.experiment_id}/runs"
-    assert f"{page}?viewStateShareKey=pruneexp-tradeoff&compareRunsMode=CHART\n" in said
+    assert f"{page}?viewStateShareKey=pruneexp-tradeoff&compareRunsMode=CHART&workflowType=machine_learning\n" in said
     for key in ("pruneexp-seeds", "pruneexp-health"):  # tables
-        assert f"{page}?viewStateShareKey={key}\n" in said
-    assert f"{page}\n" in said
+        assert f"{page}?viewStateShareKey={key}&workflowType=machine_learning\n" in said
+    assert f"{page}?workflowType=machine_learning\n" in said
     assert said.endswith(f"mlflow ui --backend-store-uri '{tracker.uri}'\n")
     assert said.count("study: 2 summaries over seeds") == 2
     assert state_of(written["pruneexp-tradeoff"])["runsHiddenMode"] == "SHOW_ALL"
@@ -103,6 +103,21 @@ def test_points_of_earlier_versions_get_their_changes(
 )
 def test_addresses_hold_no_credentials(uri: str, page: str, command: str | None) -> None:
     assert (host(uri), opener(uri)) == (page, command)
+
+
+def test_a_port_stands_in_addresses_and_in_the_command(
+    tracker: Tracker, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_point(tracker, curve_of(tracker), point())
+    assert dashboard.main(["--tracking-uri", tracker.uri, "--port", "5051"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("http://127.0.0.1:5051/#/experiments/") == said.count("http://") == 4
+    assert said.endswith(f"mlflow ui --backend-store-uri '{tracker.uri}' --port 5051\n")
+    monkeypatch.setenv("MLFLOW_PORT", "5052")  # mlflow ui reads it too
+    assert (host(tracker.uri), opener(tracker.uri)) == (
+        "http://127.0.0.1:5052",
+        f"mlflow ui --backend-store-uri '{tracker.uri}'",
+    )
 
 
 def test_what_cannot_be_shown_is_one_sentence(tracker: Tracker, capsys: pytest.CaptureFixture[str]) -> None:

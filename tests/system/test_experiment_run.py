@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from pruneexp import schema
 from pruneexp.errors import JobFailed, UserError
-from pruneexp.schema import PointIdentity, PointResult, unflatten
+from pruneexp.schema import PointIdentity, PointResult, unflatten, with_hashes
 from pruneexp.training.stacked import fit_stacked
 from pruneexp.training.trainer import TrainingOutcome, TrainWork
 from pruneexp.training.trainers import stacked
@@ -37,7 +37,7 @@ def test_every_point_is_recorded_whole(folder: Path) -> None:
     assert [run.info.status for run in points] == ["FINISHED"] * 2
     assert [run.info.status for run in curves] == ["FINISHED"]
     for run, density in zip(points, (0.5, 0.1), strict=True):
-        of = unflatten(PointIdentity, run.data.params)
+        of = unflatten(PointIdentity, with_hashes(run.data.params, run.data.tags))
         result = unflatten(PointResult, run.data.metrics)
         assert (of.model, of.data, of.mode, of.seed) == ("lenet_300_100", "synthetic", "prune", 0)
         assert of.budget.value == density == result.density_asked
@@ -228,4 +228,4 @@ def test_training_can_start_from_given_weights(tmp_path: Path) -> None:
     ran(tmp_path)
     [trained] = [path for path in (tmp_path / "store").rglob("*.safetensors") if "fc1.bias" in load_file(path)][:1]
     ran(tmp_path, f"train.start_from='{trained}'", "train.epochs=0", "curve.densities=[0.5]")
-    assert len({run.data.params["dense_key"] for run in runs(tmp_path)}) == 2
+    assert len({run.data.tags["pruneexp.dense_key"] for run in runs(tmp_path)}) == 2

@@ -77,8 +77,8 @@ def cost(folder: Folder) -> float:
     dense, epochs, each = set(), 0.0, 0.0
     for run in folder.client.search_runs([folder.experiment], "tags.`pruneexp.kind` = 'point'"):
         ledger = {name.removeprefix("ledger."): value for name, value in run.data.metrics.items()}
-        if run.data.params["dense_key"] not in dense:
-            dense.add(run.data.params["dense_key"])
+        if run.data.tags["pruneexp.dense_key"] not in dense:
+            dense.add(run.data.tags["pruneexp.dense_key"])
             epochs += ledger["dense.epochs"]
         epochs += ledger["retrain.epochs"] + ledger["scratch.epochs"]
         each = ledger["dense.flop"] / ledger["dense.epochs"]

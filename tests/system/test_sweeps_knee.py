@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pruneexp.experiment.session import PointFailed, Session
-from pruneexp.schema import PointIdentity, PointResult, unflatten
+from pruneexp.schema import PointIdentity, PointResult, unflatten, with_hashes
 from pruneexp.stages.graph import Runner
 from tests.contracts.jobs import runs
 from tests.contracts.studies import nested, recording, swept
@@ -28,7 +28,7 @@ def drops(folder: Path) -> dict[float, list[float]]:
     found: dict[float, list[float]] = {}
     for run in nested(folder):
         val = unflatten(PointResult, run.data.metrics).val
-        density = unflatten(PointIdentity, run.data.params).budget.value
+        density = unflatten(PointIdentity, with_hashes(run.data.params, run.data.tags)).budget.value
         found.setdefault(density, []).append(val.dense["top1"] - val.after["top1"])
     return found
 
@@ -52,7 +52,7 @@ def test_every_measurement_is_a_retrained_point_of_every_seed(folder: Path) -> N
     assert all(run.info.status == "FINISHED" for run in points)
     assert {run.data.params["study"] for run in points} == {study.info.run_name}
     assert {run.data.params["retrain_epochs"] for run in points} == {"1"}
-    densities = [unflatten(PointIdentity, run.data.params).budget for run in points]
+    densities = [unflatten(PointIdentity, with_hashes(run.data.params, run.data.tags)).budget for run in points]
     assert sorted((run.data.params["seed"], of.value) for run, of in zip(points, densities, strict=True)) == sorted(
         (seed, density) for seed in "01" for density in drops(folder)
     )

@@ -156,7 +156,7 @@ def test_interrupted_and_asked_for_more_it_equals_one_go(
 
 def test_other_finalists_and_another_retraining_are_no_other_search(folder: Path) -> None:
     def finals() -> set[str]:
-        return {point.data.params["final_key"] for point in nested(folder) if epochs(point) > 0}
+        return {point.data.tags["pruneexp.final_key"] for point in nested(folder) if epochs(point) > 0}
 
     before, trials = finals(), outcomes(told(folder))
     assert swept(folder, *STUDY, "study.trials=6", "study.finalists=1") == 0
@@ -243,4 +243,4 @@ def test_a_finalist_of_densities_too(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Runner, "_made", None)
     shares = {name: level / overall for name, level in levels(finalist).items()}
     point = again(tmp_path, "criterion=layer_magnitude", scale(shares), f"curve.densities=[{overall!r}]")
-    assert point.data.params["final_key"] == finalist.data.params["final_key"]
+    assert point.data.tags["pruneexp.final_key"] == finalist.data.tags["pruneexp.final_key"]

@@ -14,7 +14,7 @@ from mlflow.tracking import MlflowClient
 from pruneexp import schema
 from pruneexp.cache.store import Store
 from pruneexp.experiment.display import Display
-from pruneexp.schema import LayerSensitivity, ScanIdentity, unflatten
+from pruneexp.schema import LayerSensitivity, ScanIdentity, unflatten, with_hashes
 from pruneexp.tracking import default_uri
 from pruneexp.training.events import TrainingEvent
 from tests.contracts.jobs import built, runs
@@ -47,7 +47,7 @@ def test_a_scan_is_recorded_whole(folder: Path) -> None:
     [run] = runs(folder, "scan")
     assert run.info.status == "FINISHED"
     assert run.info.run_name == "sensitivity · lenet_300_100 · synthetic · l2 · seed 0"
-    of = unflatten(ScanIdentity, run.data.params)
+    of = unflatten(ScanIdentity, with_hashes(run.data.params, run.data.tags))
     assert (of.model, of.data, of.criterion, of.levels) == ("lenet_300_100", "synthetic", "global_magnitude", "density")
     assert (of.seed, of.retrain_epochs, of.scan_key) == (0, 0, run.data.tags[schema.SCAN_KEY])
     found = table(folder, run)
@@ -91,7 +91,7 @@ def test_each_seed_and_each_grid_has_a_scan_of_its_own(folder: Path) -> None:
     assert swept(folder, *SMALL_GRID, "study.seeds=[0,1]") == 0
     quality = ("study.densities=null", "study.qualities=[1,2]", "study.coupled=[[fc1,fc2]]")
     assert swept(folder, *SMALL_GRID, *quality) == 0
-    scans = [unflatten(ScanIdentity, run.data.params) for run in runs(folder, "scan")]
+    scans = [unflatten(ScanIdentity, with_hashes(run.data.params, run.data.tags)) for run in runs(folder, "scan")]
     assert [(of.seed, of.levels) for of in scans] == [(0, "density"), (1, "density"), (0, "quality")]
     assert scans[0].dense_key == scans[2].dense_key != scans[1].dense_key
     assert scans[0].scan_settings == scans[1].scan_settings != scans[2].scan_settings
@@ -107,7 +107,11 @@ def test_each_seed_and_each_grid_has_a_scan_of_its_own(folder: Path) -> None:
 
 def test_scans_of_networks_under_other_penalties_are_no_repetitions(folder: Path, tmp_path: Path) -> None:
     assert swept(recording(tmp_path), *SMALL_GRID, "reg.train.strength=0.02") == 0
-    usual, other = (unflatten(ScanIdentity, runs(place, "scan")[0].data.params) for place in (folder, tmp_path))
+    usual, other = (
+        unflatten(ScanIdentity, with_hashes(run.data.params, run.data.tags))
+        for place in (folder, tmp_path)
+        for run in runs(place, "scan")[:1]
+    )
     assert (usual.reg_strength, other.reg_strength) == (5e-4, 0.02)
     assert usual.dense_key != other.dense_key
     assert usual.reg_settings != other.reg_settings
@@ -142,7 +146,7 @@ def test_killed_while_it_retrains_the_scan_is_the_same(
     assert seen - 100 <= 8 - (epochs - 1)  # what was finished is not trained again
     [one], [two] = runs(retrained, "scan"), runs(tmp_path, "scan")
     assert table(retrained, one) == table(tmp_path, two)
-    assert unflatten(ScanIdentity, two.data.params).retrain_epochs == 2
+    assert unflatten(ScanIdentity, with_hashes(two.data.params, two.data.tags)).retrain_epochs == 2
     assert one.data.params == two.data.params
 
 

@@ -93,7 +93,7 @@ class Reported:
 
 
 def epoch(index: int, top1: float, stage: str = "retrain") -> TrainingEvent:
-    return TrainingEvent(kind="epoch", epoch=index, total=2, stage=stage, val=lambda: top1)
+    return TrainingEvent(kind="epoch", epoch=index, total=2, stage=stage, val=top1)
 
 
 def test_early_stopping_watches_retraining_only_and_ends_it() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pruneexp.schema import PointIdentity, ScanIdentity, unflatten
+from pruneexp.schema import PointIdentity, ScanIdentity, unflatten, with_hashes
 from tests.contracts.commands import called
 from tests.contracts.jobs import runs
 from tests.contracts.records import fresh_store
@@ -36,7 +36,7 @@ def test_points_are_judged_by_perplexity(folder: Path) -> None:
     found = runs(folder)
     assert len(found) == 4
     for run in found:
-        of = unflatten(PointIdentity, run.data.params)
+        of = unflatten(PointIdentity, with_hashes(run.data.params, run.data.tags))
         assert (of.task, of.primary.name, of.primary.direction) == ("language_model", "perplexity", "minimize")
         metrics = run.data.metrics
         for moment in ("dense", "after"):
@@ -71,7 +71,7 @@ def test_a_scan_measures_what_each_layer_costs(folder: Path) -> None:
     done = called(folder, *SMALL, *grid, program="sweeps")
     assert done.returncode == 0, done.stderr
     [run] = runs(folder, "scan")
-    assert unflatten(ScanIdentity, run.data.params).primary.name == "perplexity"
+    assert unflatten(ScanIdentity, with_hashes(run.data.params, run.data.tags)).primary.name == "perplexity"
     done = called(folder, "sensitivity", "--out", "reports", program="analysis")
     assert done.returncode == 0, done.stderr
 

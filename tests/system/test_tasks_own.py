@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pruneexp import schema
-from pruneexp.schema import PointIdentity, unflatten
+from pruneexp.schema import PointIdentity, unflatten, with_hashes
 from tests.contracts.commands import called
 from tests.contracts.jobs import runs
 from tests.contracts.own_code import write
@@ -95,7 +95,7 @@ def test_points_are_judged_by_the_metric_of_the_task(folder: Path) -> None:
     found = runs(folder)
     assert len(found) == 2
     for run in found:
-        of = unflatten(PointIdentity, run.data.params)
+        of = unflatten(PointIdentity, with_hashes(run.data.params, run.data.tags))
         assert (of.task, of.primary.name, of.primary.direction, of.primary.unit) == (
             "regression",
             "mse",
@@ -108,7 +108,7 @@ def test_points_are_judged_by_the_metric_of_the_task(folder: Path) -> None:
 
 
 def test_a_value_of_the_task_and_its_code_are_identity(folder: Path) -> None:
-    (dense,) = {run.data.params["dense_key"] for run in runs(folder)}
+    (dense,) = {run.data.tags["pruneexp.dense_key"] for run in runs(folder)}
     done = called(folder, *OWN, "+data.info.task.scale=2.0", "plan=true")
     assert "2 asked, 0 in the store" in done.stdout + done.stderr
     path = folder / "mine" / "own_regression.py"
@@ -119,7 +119,7 @@ def test_a_value_of_the_task_and_its_code_are_identity(folder: Path) -> None:
     path.write_text(before)
     done = called(folder, *OWN, "plan=true")
     assert "2 asked, 2 in the store" in done.stdout + done.stderr
-    assert {run.data.params["dense_key"] for run in runs(folder)} == {dense}
+    assert {run.data.tags["pruneexp.dense_key"] for run in runs(folder)} == {dense}
 
 
 def test_its_figure_is_drawn(folder: Path) -> None:

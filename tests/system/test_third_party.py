@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pruneexp.cache.store import Store
-from pruneexp.schema import PointIdentity, PointResult, unflatten
+from pruneexp.schema import PointIdentity, PointResult, unflatten, with_hashes
 from tests.contracts.commands import called
 from tests.contracts.jobs import runs
 from tests.contracts.records import fresh_store
@@ -33,7 +33,10 @@ def test_its_points_are_recorded(folder: Path) -> None:
     found = runs(folder)
     assert len(found) == 2
     for run in found:
-        of, result = unflatten(PointIdentity, run.data.params), unflatten(PointResult, run.data.metrics)
+        of, result = (
+            unflatten(PointIdentity, with_hashes(run.data.params, run.data.tags)),
+            unflatten(PointResult, run.data.metrics),
+        )
         assert (of.task, of.primary.name, of.trainer) == ("regression", "mse", "small_parts.InTurn")
         assert (of.model, of.data, of.reg, of.criterion) == ("small", "sums", "cubic", "tiles")
         assert (of.schedule, of.mode) == ("halfway", "averaged")
@@ -74,7 +77,7 @@ def test_its_edit_holds_in_the_network_that_is_stored(folder: Path) -> None:
     done = called(folder, *USED, *words, "runtime.experiment=ternary")
     assert done.returncode == 0, done.stderr
     (run,) = runs(folder, experiment="ternary")
-    stored = Store(folder / ".pruneexp/store").load(run.data.params["final_key"])
+    stored = Store(folder / ".pruneexp/store").load(run.data.tags["pruneexp.final_key"])
     assert stored is not None
     for layer in ("0", "2"):
         sizes = stored.tensors[f"{layer}.weight"].abs().unique()
@@ -91,7 +94,7 @@ def test_an_auxiliary_head_is_trained_by_its_task(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     (run,) = runs(folder, experiment="heads")
     assert run.data.metrics["val.dense.top1"] > 50  # of four classes
-    stored = Store(folder / ".pruneexp/store").load(run.data.params["dense_key"])
+    stored = Store(folder / ".pruneexp/store").load(run.data.tags["pruneexp.dense_key"])
     other = called(folder, *USED, "data=synthetic", "model=branched", "train.epochs=5", "plan=true")
     assert stored is not None
     assert "the model gives a tuple in training mode" in other.stderr  # which classification does not take

@@ -93,7 +93,7 @@ def test_runs_written_at_once_begin_one_after_the_other(tracker: Tracker) -> Non
 def test_what_a_database_does_not_take_leaves_it_as_it_was(tracker: Tracker) -> None:
     bulk.replace(tracker._runs, [], [NEW])
     (before,) = bulk.find(tracker._runs, {f"tags.{schema.KIND}": "summary"})
-    broken = NEW._replace(values=(Value("n", None),))  # type: ignore[arg-type]
+    broken = NEW._replace(values=(Value("n", 1.0, None),))  # type: ignore[arg-type]
     with pytest.raises(Exception, match="NOT NULL"):
         bulk.replace(tracker._runs, [before.run_id], [broken])
     assert bulk.find(tracker._runs, {f"tags.{schema.KIND}": "summary"}) == [before]

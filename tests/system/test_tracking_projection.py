@@ -276,7 +276,7 @@ def test_a_renamed_experiment_keeps_what_it_has(tmp_path: Path) -> None:
     tracker = Tracker(Job(tmp_path).uri, "first")
     client_of(tracker).rename_experiment(tracker.experiment_id, "archive")
     asked_again(tmp_path, "more")
-    assert [run.data.params["point_key"] for run in points(Tracker(Job(tmp_path).uri, "first"))] == [digest("more")]
+    assert [run.data.tags[schema.POINT_KEY] for run in points(Tracker(Job(tmp_path).uri, "first"))] == [digest("more")]
     assert len(points(Tracker(Job(tmp_path).uri, "archive"))) == 2
     asked_again(tmp_path, "p")  # asked for by name, it is recorded here too
     assert len(points(Tracker(Job(tmp_path).uri, "first"))) == 2

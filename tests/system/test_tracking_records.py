@@ -13,7 +13,7 @@ import pytest
 
 from pruneexp import schema
 from pruneexp.errors import UserError
-from pruneexp.tracking import Parent, Tracker
+from pruneexp.tracking import Parent, Tracker, bulk
 from pruneexp.tracking import runs as runs_module
 from pruneexp.tracking.runs import PARENT, Runs
 from tests.contracts.records import (
@@ -57,7 +57,7 @@ def test_a_point_is_read_back_equal(tracker: Tracker, top5: float | None) -> Non
     assert run.info.run_id == run_id
     rows = json.loads(artefact(run, schema.LAYERS_FILE))
     read = schema.TradeoffPoint(
-        identity=schema.unflatten(schema.PointIdentity, run.data.params),
+        identity=schema.unflatten(schema.PointIdentity, schema.with_hashes(run.data.params, run.data.tags)),
         result=schema.unflatten(schema.PointResult, run.data.metrics),
         layers=tuple(schema.unflatten(schema.LayerRow, row) for row in rows),
         collapsed=schema.names_of(run.data.tags[schema.COLLAPSE]),
@@ -69,7 +69,7 @@ def test_a_point_is_named_tagged_and_nested(tracker: Tracker) -> None:
     curve = curve_of(tracker)
     log_point(tracker, curve, point("p"), {"batch_norm": "re-estimated"})
     (run,) = points(tracker)
-    assert run.info.run_name == "l2 · one_shot · prune · d=0.10 · seed 3"
+    assert run.info.run_name == "d=0.10 · l2 · one_shot · prune · seed 3"
     assert run.info.status == "FINISHED"
     assert run.info.end_time >= run.info.start_time
     expected = {
@@ -149,15 +149,21 @@ def test_a_point_is_logged_once(tracker: Tracker, uri: str) -> None:
     assert len(points(tracker)) == 1
 
 
-@pytest.mark.parametrize("step", ["write", "fill", "end"])
-def test_a_point_killed_half_way_is_written_again(tracker: Tracker, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+@pytest.mark.parametrize(
+    ("place", "step", "begun"),
+    [(Runs, "write", 0), (bulk, "_insert", 0), (Runs, "use", 1), (Runs, "fill", 1), (Runs, "end", 1)],
+)
+def test_a_point_killed_half_way_is_written_again(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch, place: object, step: str, begun: int
+) -> None:
     curve = curve_of(tracker)
     with monkeypatch.context() as patched:
-        patched.setattr(Runs, step, _killed)
+        patched.setattr(bulk, "is_database", lambda uri: not begun)  # a database shows all of a run at once
+        patched.setattr(place, step, _killed)
         with pytest.raises(KeyboardInterrupt):
             log_point(tracker, curve, point("p"))
     assert logged(tracker, curve) == set()
-    assert len(points(tracker)) == 1
+    assert len(points(tracker)) == begun
     assert log_point(tracker, curve, point("p")) is not None
     (run,) = points(tracker)
     assert schema.unflatten(schema.PointResult, run.data.metrics) == point("p").result
@@ -170,7 +176,7 @@ def test_a_failed_point_says_why_and_gives_way_to_its_success(tracker: Tracker) 
         log_failure(tracker, curve, known, "the loss was NaN in epoch 3")
     (run,) = points(tracker)
     assert run.info.status == "FAILED"
-    assert run.info.run_name == "prune · q=1.50"
+    assert run.info.run_name == "q=1.50 · prune"
     assert run.data.tags[schema.FAILURE] == run.data.tags["mlflow.note.content"] == "the loss was NaN in epoch 3"
     assert run.data.params["budget.value"] == "1.5"
     assert logged(tracker, curve) == set()

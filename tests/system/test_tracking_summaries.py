@@ -35,7 +35,7 @@ def test_mean_standard_deviation_and_n_of_three_seeds() -> None:
     losses = {0: 1.0, 1: 2.0, 2: 6.0}
     curve, row = summaries(recorded(*(point(seed=seed, after=97.0 - loss) for seed, loss in losses.items())))
     assert (kind(curve), kind(row)) == ("curves", "points")
-    assert row.name == "l2 0.0005 · one_shot · prune · d=0.10 · layer_magnitude · lenet5 · 3 seeds"
+    assert row.name == "d=0.10 · l2 0.0005 · one_shot · prune · layer_magnitude · lenet5 · 3 seeds"
     found = values(row)
     assert found[schema.SEEDS] == 3
     assert found["val.change_after.top1"] == pytest.approx(-3.0)
@@ -151,8 +151,8 @@ def test_jobs_renew_summaries_that_readers_of_points_never_count(tracker: Tracke
     record(tracker, point(seed=1), point(seed=1, density=0.5))
     found = numbers(tracker)
     assert len(found) == 5
-    assert found["l2 0.0005 · one_shot · prune · d=0.10 · layer_magnitude · lenet5 · 2 seeds"][schema.SEEDS] == 2
-    assert found["l1 5e-05 · one_shot · prune · d=0.10 · layer_magnitude · lenet5 · 1 seed"][schema.SEEDS] == 1
+    assert found["d=0.10 · l2 0.0005 · one_shot · prune · layer_magnitude · lenet5 · 2 seeds"][schema.SEEDS] == 2
+    assert found["d=0.10 · l1 5e-05 · one_shot · prune · layer_magnitude · lenet5 · 1 seed"][schema.SEEDS] == 1
     read = read_points(tracker.uri)
     assert [len(part) for part in (read.records, read.unreadable, read.failed)] == [5, 0, 0]
     assert read.records[0].point.result in [one.result for one in (point(), point(density=0.5))]
@@ -180,4 +180,4 @@ def test_the_command_finds_nothing_to_change_after_the_jobs(tracker: Tracker) ->
     for run in runs(tracker, f"tags.`{schema.KIND}` = 'point' and params.mode = 'scratch_e'"):
         client.delete_run(run.info.run_id)
     assert opened.describe_all() == 2
-    assert [name.split(" · ")[2] for name in numbers(tracker)] == ["prune", "prune"]
+    assert [found["mode"] for found in numbers(tracker).values()] == ["prune", "prune"]

@@ -90,4 +90,4 @@ class _Runs:
 
     def search_runs(self, experiments: list[str], query: str, max_results: int) -> list[Any]:
         assert (experiments, query) == (["1"], "metrics.loss < 1")
-        return [type("Found", (), {"data": type("Data", (), {"metrics": {"loss": 0.5}})})][:max_results]
+        return [type("Found", (), {"data": type("Data", (), {"metrics": {"loss": 0.5}, "params": {}})})][:max_results]

@@ -90,7 +90,7 @@ def test_finalists_are_on_the_front_of_perplexity() -> None:
 def test_epochs_report_the_loss() -> None:
     study = optuna.create_study()
     stopping = EarlyStopping(study.ask(), PERPLEXITY, 5.0)
-    stopping(TrainingEvent(kind="epoch", epoch=1, total=2, stage="retrain", val=lambda: 6.0))
+    stopping(TrainingEvent(kind="epoch", epoch=1, total=2, stage="retrain", val=6.0))
     assert study.trials[0].intermediate_values == {1: pytest.approx(20.0)}
 
 

@@ -48,6 +48,7 @@ def test_a_scan_is_a_series_of_relative_changes() -> None:
         "images": 200,
         "dense.perplexity": 5.0,
         "sensitivity/fc1/val.change.perplexity": pytest.approx(6.0),
+        "density": 0.5,
     }
 
 

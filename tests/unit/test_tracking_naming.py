@@ -16,7 +16,9 @@ IDENTITY = {"model": "lenet5", "reg": "l2", "schedule": "one_shot", "mode": "pru
 
 
 def test_a_curve_is_named_by_what_tells_curves_apart() -> None:
-    assert curve_name(IDENTITY) == "lenet5 · l2 · one_shot · prune · seed 0"
+    assert curve_name(IDENTITY) == "l2 · one_shot · prune · seed 0 · lenet5"
+    whole = {**IDENTITY, "criterion": "layer_std", "data": "mnist5k"}
+    assert curve_name(whole) == "l2 · one_shot · prune · layer_std · seed 0 · lenet5 · mnist5k"
 
 
 @pytest.mark.parametrize(
@@ -33,7 +35,7 @@ def test_a_curve_is_named_by_what_tells_curves_apart() -> None:
 )
 def test_a_point_is_named_by_its_budget(kind: str, value: object, shown: str) -> None:
     identity = {**IDENTITY, "budget.kind": kind, "budget.value": value}
-    assert point_name(identity) == f"l2 · one_shot · prune · {shown} · seed 0"
+    assert point_name(identity) == f"{shown} · l2 · one_shot · prune · seed 0"
 
 
 def test_what_is_not_known_is_left_out_of_a_name() -> None:

@@ -55,6 +55,7 @@ class Single:
                 adapt=batches.adapt,
                 checkpoint=checkpoint,
                 listen=work.listen,
+                score=work.score,
             )
         except Diverged as diverged:
             return [diverged]
