@@ -181,13 +181,16 @@ ifeq ($(shell $(PY) -c 'print("runs")' 2> /dev/null),)
 .PHONY: $(READY) $(READY_DEV)
 endif
 
+# What the fast tests need: tools, and the extras that they try.
+FOR_TESTS := .[dev,hub,export]
+
 # While the installation is unfinished a file beside .venv says so, and the next run starts over; pip keeps downloads.
 # The lock makes a second `make` wait for the first and then find the work done.
 $(READY): pyproject.toml constraints.txt
 	@$(call install_into_venv,.,$(READY))
 
 $(READY_DEV): pyproject.toml constraints.txt
-	@$(call install_into_venv,.[dev],$(READY_DEV))
+	@$(call install_into_venv,$(FOR_TESTS),$(READY_DEV))
 	touch $(READY)
 
 .PHONY: lint
@@ -216,7 +219,7 @@ constraints: ## Resolve constraints.txt anew from pyproject.toml
 	rm -rf build/resolver
 	"$$python" -m venv build/resolver
 	build/resolver/bin/python -m pip install --quiet --upgrade pip
-	build/resolver/bin/python -m pip install --quiet --dry-run --ignore-installed --report build/resolved.json '.[dev,slurm,ray,dashboard]'
+	build/resolver/bin/python -m pip install --quiet --dry-run --ignore-installed --report build/resolved.json '.[dev,slurm,ray,dashboard,hub,export]'
 	build/resolver/bin/python - <<'END' > build/constraints.txt
 	import json, pathlib
 	found = json.loads(pathlib.Path("build/resolved.json").read_text())["install"]

@@ -143,6 +143,7 @@ class Recording:
         if self._place.find("scan", identity.scan_key) is None:
             body = {"config_yaml": config_yaml, "environment": dict(environment)}
             self._send(Note("scan", identity.scan_key, {"identity": schema.flatten(identity), **body}))
+            self.wait()
 
     def summarise(self, under: str, numbers: Mapping[str, float]) -> None:
         """Put numbers on the run of a study: what it has come to so far."""

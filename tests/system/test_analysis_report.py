@@ -200,7 +200,7 @@ def test_a_page_is_put_on_the_one_run_of_the_sweep(
     (run,) = runs(recorded, f"tags.`{schema.KIND}` = 'sweep'")
     assert (run.info.run_name, run.info.status, run.data.tags["sweep"]) == ("mine", "FINISHED", "mine")
     assert artefact(run, "report.html") == (tmp_path / "reports/report.html").read_text(encoding="utf-8")
-    assert f"on sweep mine: report.html of run {run.info.run_id}" in capsys.readouterr().out
+    assert f"runs/{run.info.run_id}/artifacts/report.html?workflowType=machine_learning" in capsys.readouterr().out
     assert main(["list"]) == 0
     assert "pruneexp: 3 points\n" in capsys.readouterr().out  # it is no record
 

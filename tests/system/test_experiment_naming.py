@@ -87,7 +87,10 @@ def test_a_name_is_text_as_it_was_typed(tmp_path: Path, typed: str, meant: str) 
         ),
         ("criterion.allocation.exempt=13", "criterion.allocation.exempt=13: allowed is a list of names, as in"),
         ("criterion.allocation.exempt='13'", "criterion.allocation.exempt=13: allowed is a list of names, as in"),
-        ("criterion.allocation.scale=13", "criterion.allocation.scale=13: allowed is a mapping, as in {1: 0.5}"),
+        (
+            "criterion.allocation.scale=13",
+            "criterion.allocation.scale=13: allowed is a mapping, as in 'criterion.allocation.scale={1: 0.5}'",
+        ),
     ],
 )
 def test_what_names_no_layer_is_said(tmp_path: Path, word: str, told: str) -> None:

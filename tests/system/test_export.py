@@ -102,7 +102,7 @@ def test_its_five_lines_load_it(folder: Path) -> None:
 def test_a_point_goes_by_its_run_by_its_key_and_by_conditions(folder: Path) -> None:
     wanted = {"mode": "prune", "budget.value": "0.5", "seed": "1"}
     (run,) = (run for run in runs(folder) if wanted.items() <= run.data.params.items())
-    key = run.data.params["point_key"]
+    key = run.data.tags["pruneexp.point_key"]
     for words in (
         [run.info.run_id],
         [key],

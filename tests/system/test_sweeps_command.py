@@ -152,7 +152,9 @@ def test_help_lists_studies_and_options_without_loading_torch_or_optuna() -> Non
         "study.tolerance=1.1",
     ):
         assert line in done.stdout
-    assert "points of val accuracy, or % of another metric" in done.stdout  # its comment in the study's file
+    assert "points of val accuracy, or % of another metric" in " ".join(
+        done.stdout.split()
+    )  # its comment in the study's file
     assert json.loads(done.stdout.splitlines()[-1]) == []
 
 

@@ -11,7 +11,7 @@ from mlflow.entities import Run
 from optuna.trial import TrialState
 
 from pruneexp.experiment.run import run
-from pruneexp.schema import PointResult, unflatten
+from pruneexp.schema import PointResult, unflatten, with_hashes
 from pruneexp.stages.graph import Runner
 from sweeps.trials import Bench
 from tests.contracts.composing import SMALL, composed
@@ -55,7 +55,7 @@ def test_every_trial_is_a_point_under_the_study(folder: Path) -> None:
         assert [result.val.after["top1"], result.density] == trial.values
         assert result.val.before == result.val.after
         assert result.val.dense["top1"] > 90
-        assert point.info.run_name.startswith(f"trial {trial.number} · l2")
+        assert point.info.run_name.startswith(f"trial {trial.number} · q=")
 
 
 def test_the_last_line_is_the_address_of_the_search_s_own_page(
@@ -217,13 +217,17 @@ def again(folder: Path, *overrides: str) -> Run:
     return point
 
 
+def identity_of(point: Run) -> dict[str, str]:
+    return with_hashes(point.data.params, point.data.tags)
+
+
 def test_a_finalist_is_computed_again_under_the_same_keys(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     finalist = next(point for point in nested(folder) if epochs(point) == 2)
     monkeypatch.setattr(Runner, "_made", None)
     quality = ("criterion=layer_std", scale(levels(finalist)), "curve.qualities=[1.0]")
     point = again(folder, *quality, "retrain.epochs=2")
     for name in ("dense_key", "mask_key", "final_key", "budget.kind", "budget.value"):
-        assert point.data.params[name] == finalist.data.params[name]
+        assert identity_of(point)[name] == identity_of(finalist)[name]
     shared = {name for name in finalist.data.metrics if name.startswith(("val.", "test.", "density"))}
     assert {name: point.data.metrics[name] for name in shared} == {name: finalist.data.metrics[name] for name in shared}
     assert point.data.params["study"] == ""

@@ -46,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_scan_is_recorded_whole(folder: Path) -> None:
     [run] = runs(folder, "scan")
     assert run.info.status == "FINISHED"
-    assert run.info.run_name == "sensitivity · lenet_300_100 · synthetic · l2 · seed 0"
+    assert run.info.run_name == "lenet_300_100 · l2 · seed 0 · synthetic · sensitivity"
     of = unflatten(ScanIdentity, with_hashes(run.data.params, run.data.tags))
     assert (of.model, of.data, of.criterion, of.levels) == ("lenet_300_100", "synthetic", "global_magnitude", "density")
     assert (of.seed, of.retrain_epochs, of.scan_key) == (0, 0, run.data.tags[schema.SCAN_KEY])

@@ -95,7 +95,7 @@ def test_runs_are_numbered_and_told_apart() -> None:
     } <= names
     assert len(names) == 14
     table = listing.as_table(found, {"pruneexp": "http://a/#/experiments/1/runs/"})
-    assert f'<a href="http://a/#/experiments/1/runs/{1:032x}"' in table
+    assert f'<a href="http://a/#/experiments/1/runs/{1:032x}?workflowType=machine_learning"' in table
     assert '<span id="run-14">14</span>' in table
 
 

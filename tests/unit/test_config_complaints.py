@@ -20,7 +20,7 @@ COMPLAINTS = [
     ("train=sgdd", "train=sgdd: no such choice"),
     ("regg=l1", "regg: no such key; the groups and keys are criterion"),
     ("retrain.epoch=3", "retrain.epoch: no such key; the keys of retrain are epochs, lr_factor"),
-    ("reg.p=3", "reg.p: no such key; the keys of reg are retrain, strength, train"),
+    ("reg.p=3", "reg.p: no such key; the keys of reg are lr_factor, retrain, strength, train"),
     ("+foo=1", "foo: no such key; the groups and keys are criterion"),
     ("+retrain.epoch=1", "retrain.epoch: no such key; the keys of retrain are epochs"),
     ("++train.foo=1", "train.foo: no such key; the keys of train are augment"),
@@ -76,7 +76,7 @@ COMPLAINTS = [
     ("model=", "model=: no such choice; the choices of model are alexnet"),
     (
         "'reg={strenght: 1}'",
-        "reg.strenght: no such key; the keys of reg are retrain, strength, train (did you mean strength?)",
+        "reg.strenght: no such key; the keys of reg are lr_factor, retrain, strength, train (did you mean strength?)",
     ),
     ("train.schedule=step train.milestones=[0.9,0.5]", "train.milestones=[0.9, 0.5]: milestones are ascending"),
     ("model._target_=os.system", "model._target_=os.system is not allowed"),

@@ -69,11 +69,11 @@ def test_what_is_shipped_is_allowed(study: str) -> None:
         ("sensitivity", {"memory_gib": -1}, "study.memory_gib=-1: allowed is 0 or more"),
         ("sensitivity", {"coupled": ["fc1", "fc2"]}, "study.coupled=['fc1', 'fc2']: allowed are groups of layers"),
         ("sensitivity", {"coupled": None}, "study.coupled=None: allowed are groups of layers"),
-        ("knee", {"epsilon": "x"}, "study.epsilon=x: allowed is 0 or more"),
+        ("knee", {"epsilon": "x"}, "study.epsilon=x: allowed is a number, 0 or more"),
         ("knee", {"lowest": 0}, "study.lowest=0: allowed is above 0 and below 1"),
         ("knee", {"tolerance": 1}, "study.tolerance=1: allowed is above 1 and below 10"),
         ("knee", {"confidence": 1}, "study.confidence=1: allowed is above 0 and below 1"),
-        ("knee", {"seeds": 0}, "study.seeds=0: allowed are one or more seeds, each once, as in study.seeds=[0,1,2]"),
+        ("knee", {"seeds": 0}, "study.seeds=0: allowed are one or more seeds, each once, as in 'study.seeds=[0,1,2]'"),
         ("knee", {"seeds": None}, "study.seeds=None: allowed are one or more seeds"),
     ],
     ids=str,
@@ -109,9 +109,9 @@ def test_an_option_that_is_not_there_is_said() -> None:
 @pytest.mark.parametrize(
     ("values", "kind", "sentence"),
     [
-        (3, "quality", "key=3: allowed is a list of numbers, such as key=[0.5,0.1]"),
-        ([2, 1], "density", "key holds 2: densities (kept / total weights) lie in (0, 1]"),
-        ([0.5, "x"], "density", "key=[0.5, 'x']: allowed is a list of numbers, such as key=[0.5,0.1]"),
+        (3, "quality", "key=3: allowed is a list of numbers, such as 'key=[0.5,0.1]'"),
+        ([2, 1], "density", "key holds 2: densities (kept / total weights) lie in (0, 1]; 2 % is 0.02"),
+        ([0.5, "x"], "density", "key=[0.5, 'x']: allowed is a list of numbers, such as 'key=[0.5,0.1]'"),
         ([0.5, INF], "quality", "key=[0.5, inf] holds a value that is not a finite number"),
     ],
 )
