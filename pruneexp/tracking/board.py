@@ -9,8 +9,9 @@ show.
 Parts that are filled in: ``{each}`` is the value of a parameter that has a view for each of its newest values
 (``each``); what holds ``NAME/*`` is there once for each metric that begins so, with ``{layer}`` for the part of its
 name that follows, and what holds ``{metric}`` once for each primary metric of the runs, by its name, with ``{title}``,
-``{unit}`` and, of its changes, ``{change}``. A view with ``table`` opens as one, its charts one click away: beside
-charts MLflow shows neither columns nor status.
+``{unit}`` and, of its changes, ``{change}``. MLflow titles a chart by its metric alone: a chart with a ``section``
+stands below a heading of its own, which says units and split. A view with ``table`` opens as one, its charts one click
+away: beside charts MLflow shows neither columns nor status.
 """
 
 from __future__ import annotations
@@ -170,11 +171,19 @@ def filled(
     summed = {name for metric in _primaries(metrics) for name in metrics_of(metric)}
     hidden = {*metrics, *summed} - {chart.get("metricKey") for chart in charts}
     charts += [{"type": "BAR", "metricKey": metric, "deleted": True, "isGenerated": True} for metric in sorted(hidden)]
+    first = page["section"]["uuid"]
+    headed = [(chart, chart.pop("section", title)) for chart in charts if not chart.get("deleted")]
+    headings = dict.fromkeys([heading for _, heading in headed] or [title])
+    ids = {heading: f"{first} {place}" if place else first for place, heading in enumerate(headings)}
+    for chart, heading in headed:
+        chart["metricSectionId"] = ids[heading]
     state["compareRunCharts"] = [
         {"uuid": f"chart {place}", **page["chart"], **page["charts"][chart["type"]], **chart}
         for place, chart in enumerate(charts)
     ]
-    state["compareRunSections"] = [{**page["section"], "name": title, **given.get("section", {})}]
+    state["compareRunSections"] = [
+        {**page["section"], **given.get("section", {}), "name": heading, "uuid": uuid} for heading, uuid in ids.items()
+    ]
     return BoardView(name, title, given.get("table", False), state)
 
 

@@ -52,6 +52,5 @@ class Colours:
         for run in bulk.find(self._runs, {**of_kind, **alike}, ("tags",)):
             if COLOUR in run.tags:
                 return run.tags[COLOUR]
-        taken = {run.tags.get(COLOUR) for run in bulk.find(self._runs, of_kind, ("tags",))}
-        free = (level for level in palette.LEVELS if level not in taken)
-        return next(free, palette.other(*seen))
+        taken = {run.tags[COLOUR] for run in bulk.find(self._runs, of_kind, ("tags",)) if COLOUR in run.tags}
+        return palette.free(taken, *seen)

@@ -31,6 +31,17 @@ def test_a_study_has_a_level_for_each_layer_and_its_name_in_title_and_search() -
     assert charts(view)[-1]["selectedMetrics"] == ["level/fc2", "level/fc1", "density", "val.change_after.top1"]
 
 
+def test_charts_of_one_metric_stand_below_headings_that_differ() -> None:
+    change = "val.change_after.top1"
+    view = board.filled("tradeoff", TEMPLATES["tradeoff"], [change], units={"top1": "%"})
+    headings = {one["uuid"]: one["name"] for one in view.state["compareRunSections"]}
+    drawn = [(headings[chart["metricSectionId"]], chart["metricKey"]) for chart in charts(view)]
+    assert len(set(drawn)) == len(headings) == 4
+    assert drawn[0] == ("Val over density (change, points)", change)
+    assert all(len(heading) <= 38 for heading in headings.values())  # MLflow cuts longer ones
+    assert all("section" not in chart for chart in view.state["compareRunCharts"])
+
+
 def test_a_scan_has_a_chart_for_each_group_of_layers() -> None:
     names = ['sensitivity/a"b/val.change.top1', "images", "sensitivity/fc/val.change.top1"]
     view = board.filled("sensitivity", TEMPLATES["sensitivity"], names)
