@@ -19,6 +19,7 @@ from pruneexp.cost.network import NetworkCosts
 from pruneexp.cost.storage import beside_layers
 from pruneexp.data.dataset import Dataset
 from pruneexp.errors import UserError
+from pruneexp.experiment.alike import ANEW, Alike
 from pruneexp.experiment.instances import instantiated, part
 from pruneexp.experiment.network import NetworkFactory, weights_file
 from pruneexp.experiment.rehearsal import NetworkTask, check_copy, rehearsed
@@ -35,7 +36,7 @@ from pruneexp.training.layout import stays_contiguous
 from pruneexp.training.recipe import Recipe
 
 
-def made(spec: JobSpec) -> Learner:
+def made(spec: JobSpec, alike: Alike = ANEW) -> Learner:
     """The learner that is asked for, untried: the data are loaded, and no network is built yet.
 
     Raises:
@@ -43,7 +44,7 @@ def made(spec: JobSpec) -> Learner:
     """
     if spec.start_from:
         weights_file(spec.start_from)  # a wrong path is said before anything is built
-    learner = of_data(spec, _data(spec), _device(spec.values["device"]))
+    learner = of_data(spec, _data(spec, alike), _device(spec.values["device"]))
     learner.task.value.check(learner.data.value)
     return learner
 
@@ -69,7 +70,7 @@ def of_data(spec: JobSpec, data: Dataset, device: torch.device) -> Learner:
     )
 
 
-def tried(learner: Learner, probe: nn.Module, recipe: Recipe) -> Learner:
+def tried(learner: Learner, probe: nn.Module, recipe: Recipe, alike: Alike = ANEW) -> Learner:
     """The learner with what is known once a few inputs have run through its network, as training by ``recipe`` would.
 
     ``probe`` is its network with fresh weights, one that nothing else is done with.
@@ -78,7 +79,8 @@ def tried(learner: Learner, probe: nn.Module, recipe: Recipe) -> Learner:
         UserError: the network does not fit the data, or cannot be trained.
     """
     task = _network_task(learner, probe, recipe)
-    rehearsal = rehearsed(probe, task)
+    decisive = [learner.model.identity, learner.data.identity, task.batch, task.half, str(task.device)]
+    rehearsal = alike.once(["rehearsal", *decisive], lambda: rehearsed(probe, task))
     if not str(learner.model.identity["_target_"]).startswith("pruneexp.models."):
         check_copy(probe, learner.network("initial"), task)
     build = learner.model.value
@@ -106,9 +108,9 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _data(spec: JobSpec) -> Dataset:
+def _data(spec: JobSpec, alike: Alike) -> Dataset:
     node = {key: value for key, value in spec.values["data"].items() if key != "info"}
-    data = instantiated("data", node, spec.allowed)
+    data = alike.once(["data", node], lambda: instantiated("data", node, spec.allowed))
     if not isinstance(data, Dataset):
         raise UserError(f"data._target_={node['_target_']} returned a {type(data).__name__}, not a Dataset")
     classes = _info(spec).get("classes")

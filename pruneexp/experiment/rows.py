@@ -40,7 +40,7 @@ def row(points: Sequence[TradeoffPoint]) -> tuple[str, ...]:
         rate_text(density),
         cell(_before),
         cell(lambda point: point.result.val.after[point.identity.primary.name]),
-        cell(lambda point: point.result.test and point.result.test.after[point.identity.primary.name]),
+        cell(_test_after),
         cell(_test_change, "+.2f"),
         _mean_share(points, lambda point: point.result.flop_effective / point.result.flop_dense),
         _mean_share(points, lambda point: point.result.bytes_sparse / point.result.bytes_dense),
@@ -60,6 +60,11 @@ def rate_text(density: float) -> str:
 def _before(point: TradeoffPoint) -> float | None:
     before = point.result.val.before
     return None if before is None else before[point.identity.primary.name]
+
+
+def _test_after(point: TradeoffPoint) -> float | None:
+    test = point.result.test
+    return None if test is None else test.after[point.identity.primary.name]
 
 
 def _test_change(point: TradeoffPoint) -> float | None:

@@ -15,6 +15,7 @@ from pruneexp import schema
 from pruneexp.cache.store import Artefact, Checkpoint, Store
 from pruneexp.config.skeleton import RuntimeConfig
 from pruneexp.errors import Infeasible, UserError, redact
+from pruneexp.experiment.alike import ANEW, Alike
 from pruneexp.experiment.build import Job, build
 from pruneexp.experiment.display import Display
 from pruneexp.experiment.identity import AskedBy, identity
@@ -249,11 +250,12 @@ def open_session(
     display: Display | None = None,
     stop: StopRequest | None = None,
     report: JobLog | None = None,
+    alike: Alike = ANEW,
 ) -> Session:
     """Build the job of a configuration. ``own`` are modules of the user's that a ``_target_`` may name.
 
     After ``notice`` nothing more is begun, and what is being trained is saved. ``report`` is told of every training,
-    as the display is.
+    as the display is; what a plan made for other jobs ``alike`` is not made again.
 
     Raises:
         UserError: a part cannot be made, or does not fit the others, or the store cannot be used.
@@ -262,7 +264,7 @@ def open_session(
     shown, runtime = display or Display(bars=spec.runtime.progress), spec.runtime
     store = Store(Path(runtime.store), checkpoint_every=runtime.checkpoint_seconds, on_event=shown.note, stop=stop)
     log = report or JobLog()
-    job = build(spec, (shown.training, lambda event: log.at(event.stage, event.epoch, event.total)))
+    job = build(spec, (shown.training, lambda event: log.at(event.stage, event.epoch, event.total)), alike)
     return Session(job, store, Runner(store), shown, recording_of(runtime, store, shown))
 
 

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from pruneexp.config.skeleton import Device
 from pruneexp.errors import UserError
+from pruneexp.experiment.alike import Alike
 from pruneexp.experiment.display import Display
 from pruneexp.experiment.gpus import present
 from pruneexp.experiment.pace import Paces, seconds_per_epoch
@@ -51,13 +52,13 @@ def survey(jobs: Sequence[tuple[DictConfig, Mapping[str, str], Sequence[str]]], 
     Raises:
         UserError: the tracking URI is none.
     """
-    timed, untimed = Paces(seconds_per_epoch), Paces(lambda _: math.nan)
+    timed, untimed, alike = Paces(seconds_per_epoch), Paces(lambda _: math.nan), Alike(keeps=True)
 
     def surveyed(config: DictConfig, choices: Mapping[str, str], own: Sequence[str]) -> JobPlan:
         on_cpu = config.copy()
         on_cpu.device = Device.cpu  # CUDA must not start: a job takes its GPU before it does, and GPUs may be elsewhere
         try:
-            session = open_session(on_cpu, choices, own, display)
+            session = open_session(on_cpu, choices, own, display, alike=alike)
         except UserError as problem:  # its data may lie on another machine, or its GPU
             return JobPlan(problem=problem)
         asked = zip(session.job.budgets, session.job.routes, strict=True)

@@ -50,7 +50,7 @@ def room(cores_of_jobs: Collection[int | None]) -> int:
     each = [cores for cores in cores_of_jobs if cores is not None]
     if not each or len(each) < len(cores_of_jobs):
         return 1
-    busy = min(cpu_count(), _said() or _present()) // max(each)
+    busy = min(int(cpu_count()), _said() or _present()) // max(each)
     needed = _JOB_MEMORY * 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return max(1, min(busy, len(each), int(free_memory() / needed)))
 

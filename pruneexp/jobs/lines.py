@@ -38,7 +38,8 @@ def ended(over: int, jobs: int, choices: str, state: JobState, log: str) -> str:
     if state.state == "done":
         came = f"{state.done} point{'s' * (state.done != 1)}{SEPARATOR}{seconds}"
     else:
-        came = f"{state.state} after {seconds}: {state.reason} (log: {log})"
+        where = f" (log: {log})" if state.state != "stopped" else ""
+        came = f"{state.state} after {seconds}: {state.reason}{where}"
     return SEPARATOR.join(filter(None, [f"job {over}/{jobs}", choices, came]))
 
 

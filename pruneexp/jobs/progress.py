@@ -16,6 +16,7 @@ from rich.text import Text
 
 from pruneexp.errors import UserError
 from pruneexp.jobs.folder import Jobs, SweepFolder, sweeps_in
+from pruneexp.jobs.lines import labels
 from pruneexp.jobs.state import JobState, State, read_state
 from pruneexp.terminal import duration
 
@@ -193,15 +194,11 @@ def _filled(table: Table) -> Table:
 
 def view(sweep: SweepProgress, now: float, listed: Sequence[State] = _LISTED) -> RenderableType:
     """The same for a display that is kept up to date: text, which wraps in a narrow terminal, where tables are cut."""
-    shared = set.intersection(*map(set, sweep.jobs)) if len(sweep.jobs) > 1 else set()
-    lines = _counts(sweep, now)
+    lines, told = _counts(sweep, now), labels(sweep.jobs)
     for number in (number for state in listed for number in sweep.numbers(state)):
         state, attempt, _, seconds, points, doing = _cells(sweep.states[number], now)
-        asks = escape(" ".join(line for line in sweep.jobs[number] if line not in shared))
         again = f"attempt {attempt}, " if attempt != "1" else ""
-        lines.append(
-            f"  {sweep.states[number].state:<9} job {number} {asks}: {points} points, {seconds}, {again}{doing}"
-        )
+        lines.append(f"  {state:<9} job {number}, {escape(told[number])}: {points} points, {seconds}, {again}{doing}")
     return Text.from_markup("\n".join(lines))
 
 

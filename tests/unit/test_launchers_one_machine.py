@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from hydra_plugins.pruneexp_launchers import _work
 from hydra_plugins.pruneexp_launchers._work import threads_said
-from hydra_plugins.pruneexp_launchers.joblib_launcher import OneMachineLauncher, cores_said, shared
+from hydra_plugins.pruneexp_launchers.local_launcher import LocalLauncher, cores_said, shared
 from pruneexp.__main__ import main
 from pruneexp.config import skeleton
 from pruneexp.config.sweep import check_command
@@ -65,7 +65,7 @@ def test_what_a_job_says_itself_stands_after_what_a_launcher_says() -> None:
 
 def test_no_job_at_a_time_is_refused() -> None:
     with pytest.raises(UserError, match="n_jobs=0: give the number"):
-        OneMachineLauncher(n_jobs=0).setup(hydra_context=None, task_function=print, config=OmegaConf.create({}))  # type: ignore[arg-type]
+        LocalLauncher(n_jobs=0).setup(hydra_context=None, task_function=print, config=OmegaConf.create({}))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("name", "package"), [("slurm", "submitit"), ("ray", "ray")])
