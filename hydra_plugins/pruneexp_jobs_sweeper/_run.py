@@ -6,6 +6,7 @@ import contextlib
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol, runtime_checkable
 
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
@@ -27,6 +28,18 @@ from pruneexp.places import SWEEPS
 
 #: What each job is told: it writes what it says into its log, and the command says what came of it.
 _SILENT = ("++runtime.progress=false", "++runtime.log=true")
+
+
+@runtime_checkable
+class SharesMachine(Protocol):
+    """A launcher that runs jobs on this machine: ``room`` for so many at a time, as it is told, is what it ``shares``.
+
+    A protocol, as Hydra executes the module of a launcher a second time, and has another class then.
+    """
+
+    room: int
+
+    def shares(self, jobs: int) -> tuple[int, int]: ...
 
 
 def run(sweep: ListedSweep, config: DictConfig, launcher: Launcher, words: Sequence[str], *, retry: bool) -> None:
@@ -79,10 +92,10 @@ def _planned(sweep: ListedSweep, display: Display, launcher: Launcher) -> list[J
 def _at_once(launcher: Launcher, plans: Sequence[JobPlan]) -> int:
     """How many jobs will run at a time on this machine; 1 where that is not known, as on a cluster."""
     left = [plan for plan in plans if not plan.done and plan.problem is None]
-    if not hasattr(launcher, "room"):  # not ours: which others run where is theirs to know
+    if not isinstance(launcher, SharesMachine):
         return 1
     launcher.room = room([plan.cores for plan in left])
-    return int(launcher.shares(max(1, len(left)))[0])
+    return launcher.shares(max(1, len(left)))[0]
 
 
 def _todo(folder: SweepFolder, plans: Sequence[JobPlan], retry: bool) -> list[int]:

@@ -52,7 +52,7 @@ def room(cores_of_jobs: Collection[int | None]) -> int:
         return 1
     busy = min(int(cpu_count()), _said() or _present()) // max(each)
     needed = _JOB_MEMORY * 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return max(1, min(busy, len(each), int(free_memory() / needed)))
+    return max(1, int(min(busy, len(each), free_memory() / needed)))
 
 
 def free_memory(root: Path = Path("/")) -> float:
