@@ -81,9 +81,8 @@ def test_jobs_are_told_of_as_they_end_and_their_sentences_once(folder: SweepFold
         raise ValueError("broken")
     follower.look()
     follower.look()
-    log = folder.log(1)
     assert out.getvalue().splitlines()[1:] == [
-        f"job 3/3 · l2 · seed 0 · failed after 0 s: ValueError: broken (log: {log})"
+        f"job 3/3 · l2 · seed 0 · failed after 0 s: ValueError: broken (log: {folder.log(1)})"
     ]
     assert err.getvalue() == "pruneexp: the server is away\n"
 
