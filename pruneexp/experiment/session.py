@@ -15,6 +15,7 @@ from pruneexp import schema
 from pruneexp.cache.store import Artefact, Checkpoint, Store
 from pruneexp.config.skeleton import RuntimeConfig
 from pruneexp.errors import Infeasible, UserError, redact
+from pruneexp.experiment.alike import ANEW, Alike
 from pruneexp.experiment.build import Job, build
 from pruneexp.experiment.courses import CourseListener, courses
 from pruneexp.experiment.display import Display
@@ -257,11 +258,12 @@ def open_session(
     display: Display | None = None,
     stop: StopRequest | None = None,
     report: JobLog | None = None,
+    alike: Alike = ANEW,
 ) -> Session:
     """Build the job of a configuration. ``own`` are modules of the user's that a ``_target_`` may name.
 
     After ``notice`` nothing more is begun, and what is being trained is saved. ``report`` is told of every training,
-    as the display is.
+    as the display is; what a plan made for other jobs ``alike`` is not made again.
 
     Raises:
         UserError: a part cannot be made, or does not fit the others, or the store cannot be used.
@@ -271,7 +273,7 @@ def open_session(
     store = Store(Path(runtime.store), checkpoint_every=runtime.checkpoint_seconds, on_event=shown.note, stop=stop)
     log, recording = report or JobLog(), recording_of(runtime, store, shown)
     live = CourseListener(recording)
-    job = build(spec, (shown.training, lambda event: log.at(event.stage, event.epoch, event.total), live))
+    job = build(spec, (shown.training, lambda event: log.at(event.stage, event.epoch, event.total), live), alike)
     return Session(job, store, Runner(store), shown, recording, live)
 
 
