@@ -22,7 +22,7 @@ from pruneexp.experiment.survey import JobPlan, in_waves, plan_lines, survey
 from pruneexp.experiment.threads import room
 from pruneexp.jobs.folder import SweepFolder
 from pruneexp.jobs.following import following
-from pruneexp.jobs.progress import progress
+from pruneexp.jobs.progress import STATES, progress
 from pruneexp.jobs.state import reason_of, write_state
 from pruneexp.places import SWEEPS
 
@@ -136,9 +136,9 @@ def conclude(folder: SweepFolder, cause: Exception | None, display: Display) -> 
         return
     if isinstance(cause, UserError) and not came.numbers("done", "running"):
         raise cause
-    counted = ", ".join(f"{count} {state}" for state, count in came.counts.items())
     where = "" if folder.root == SWEEPS else f" --sweeps {folder.root}"
-    sentence = f"sweep {came.name}: of {len(came.jobs)} jobs {counted}; python -m pruneexp.status {came.name}{where}"
+    counted = f"of {len(came.jobs)} jobs {came.counted(STATES)}"
+    sentence = f"sweep {came.name}: {counted}; python -m pruneexp.status {came.name}{where}"
     if not came.left and not came.numbers("failed"):
         display.note(f"{sentence} shows how far those are that run elsewhere")
         return

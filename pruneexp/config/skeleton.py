@@ -147,6 +147,7 @@ class RuntimeConfig:
     store: str = str(places.STORE)
     allow: list[str] = field(default_factory=list)
     checkpoint_seconds: float = 60.0
+    epoch_scores: bool = True
     threads: int | None = None
     cores: int | None = None
     gpu_jobs: int = 1

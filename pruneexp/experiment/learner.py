@@ -78,6 +78,7 @@ def of_data(spec: JobSpec, data: Dataset, device: torch.device) -> Learner:
         device=device,
         start_from=checksum(Path(start_from).expanduser()) if start_from else "",
         start_from_except=fresh,
+        scores_epochs=spec.runtime.epoch_scores,
     )
 
 

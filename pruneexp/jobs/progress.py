@@ -32,6 +32,9 @@ _UNLIMITED = 1_000_000
 #: States of the jobs that are listed one by one, in this order.
 _LISTED: tuple[State, ...] = ("failed", "lost", "stopped", "running")
 
+#: All states, in the order in which they are counted.
+STATES: tuple[State, ...] = ("done", *_LISTED, "waiting")
+
 
 @dataclass(frozen=True)
 class SweepProgress:
@@ -58,6 +61,10 @@ class SweepProgress:
     @property
     def counts(self) -> Counter[State]:
         return Counter(state.state for state in self.states)
+
+    def counted(self, states: Sequence[State]) -> str:
+        """How many jobs are in which of these states: ``3 done, 1 lost``; not those that no job is in."""
+        return ", ".join(f"{self.counts[state]} {state}" for state in states if self.counts[state])
 
     @property
     def points(self) -> int | None:
@@ -139,12 +146,10 @@ def detail(sweep: SweepProgress, now: float) -> RenderableType:
 
 def _counts(sweep: SweepProgress, now: float) -> list[str]:
     """How many jobs are in which state, how many points are done, and when everything should be."""
-    counts = sweep.counts
-    states = [f"{counts[state]} {state}" for state in (*_LISTED, "waiting") if counts[state]]
-    asked = f"{len(sweep.jobs)} asked, {counts['done']} done"
+    asked = f"{len(sweep.jobs)} asked, {sweep.counts['done']} done"
     return [
         f"[bold]sweep {escape(sweep.name)}[/]",
-        f"  jobs      {', '.join([asked, *states])}",
+        f"  jobs      {', '.join(filter(None, [asked, sweep.counted(STATES[1:])]))}",
         f"  points    {_of(sweep.points_done, sweep.points)} done",
         f"  ends      {sweep.end(now)}",
     ]

@@ -48,7 +48,7 @@ def test_small_jobs_run_side_by_side_unasked_to_the_same_bits(tmp_path: Path) ->
     for done in (unasked_for, alone, joblib):
         lines = [line for line in done.stdout.splitlines() if line.startswith("job ")]
         assert [line.split(" · ")[0] for line in lines] == [f"job {number}/4" for number in (1, 2, 3, 4)]
-        assert len(re.findall(r"^job \d/4 · l[12] · seed [01] · 2 points · \d+ s$", done.stdout, re.M)) == 4
+        assert len(re.findall(r"^job \d/4 · seed [01] · l[12] · 2 points · \d+ s$", done.stdout, re.M)) == 4
         assert done.stdout.count(" budget ") == 1  # one table, and no plan or table of a job
         assert done.stdout.count(" threads ") == 1
     tables = [[line for line in done.stdout.splitlines() if line.startswith(("  0", "  1"))] for done in
