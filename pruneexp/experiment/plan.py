@@ -57,8 +57,10 @@ class Plan:
         yield "points", f"{self.points} asked, {self.points_stored} in the store"
         yield from stage_lines(missing, self.stored.values())
         if missing:
+            low, high = self.seconds()
+            lasting = "" if math.isnan(low) else f", about {between(low, high)}"
             at_once = f", {self.at_once} jobs at a time" if self.at_once > 1 else ""
-            yield "work", f"{sum(work.flop for work in missing):.2g} FLOP, about {between(*self.seconds())}{at_once}"
+            yield "work", f"{sum(work.flop for work in missing):.2g} FLOP{lasting}{at_once}"
         if self.overlooked:
             yield "warning", self.overlooked
         for reason in self.unreachable:
@@ -76,8 +78,6 @@ class Plan:
 
 def between(low: float, high: float) -> str:
     """A range of durations in the unit of its longer end: ``2 to 4 min``; one of them where both read alike."""
-    if math.isnan(low) or math.isnan(high):
-        return duration(math.nan)
     unit = 1.0 if high < 90 else 60.0 if high < 5400 else 3600.0
     first, last = duration(low), duration(high)
     if unit > 1.0:

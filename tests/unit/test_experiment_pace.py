@@ -25,7 +25,6 @@ def paces(guess: float = 2.0) -> Paces:
         (20.0, 120.0, "0 to 2 min"),
         (121.0, 122.0, "2 min"),
         (3000.0, 9000.0, "0.8 to 2.5 h"),
-        (math.nan, 3.0, "? s"),
     ],
 )
 def test_a_range_has_one_unit(low: float, high: float, expected: str) -> None:
@@ -62,3 +61,8 @@ def test_what_is_missing_is_shared_by_the_jobs_that_run_at_once() -> None:
     both = Plan(1, 0, missing, {}, (), paces=paces(3.0), at_once=2)
     assert both.seconds() == pytest.approx(tuple(seconds / 2 for seconds in alone.seconds()))
     assert dict(both.lines())["work"].endswith("2 jobs at a time")
+
+
+def test_a_job_that_does_not_know_how_long_says_nothing_of_it() -> None:
+    missing = {"a": Work(DENSE, 0, 10, 1e9, ("dense", "small"))}
+    assert dict(Plan(1, 0, missing, {}, (), paces=paces(math.nan)).lines())["work"] == "1e+09 FLOP"
