@@ -38,6 +38,11 @@ def swept(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return done
 
 
+def rows(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """Those of the table of points, which begin with the seed."""
+    return re.findall(r"^ +[01] .*$", done.stdout, re.M)
+
+
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="jobs run side by side on two cores or more")
 def test_small_jobs_run_side_by_side_unasked_to_the_same_bits(tmp_path: Path) -> None:
     unasked_for, alone = swept(tmp_path / "unasked"), swept(tmp_path / "alone", "hydra/launcher=basic")
@@ -51,8 +56,7 @@ def test_small_jobs_run_side_by_side_unasked_to_the_same_bits(tmp_path: Path) ->
         assert len(re.findall(r"^job \d/4 · seed [01] · l[12] · 2 points · \d+ s$", done.stdout, re.M)) == 4
         assert done.stdout.count(" budget ") == 1  # one table, and no plan or table of a job
         assert done.stdout.count(" threads ") == 1
-    tables = [[line for line in done.stdout.splitlines() if line.startswith(("  0", "  1"))] for done in
-              (unasked_for, alone, joblib)]  # fmt: skip
+    tables = [rows(done) for done in (unasked_for, alone, joblib)]
     assert tables[0] == tables[1] == tables[2] != []
     assert numbers(tmp_path / "unasked") == numbers(tmp_path / "alone") == numbers(tmp_path / "joblib")
     curve = runs(tmp_path / "unasked", "curve")[0]
@@ -62,7 +66,7 @@ def test_small_jobs_run_side_by_side_unasked_to_the_same_bits(tmp_path: Path) ->
          f"runtime.store={tmp_path}/alone/store", f"runtime.tracking_uri=sqlite:///{tmp_path}/alone/mlflow.db"],
         cwd=tmp_path / "alone", env=unasked(), capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert [line for line in again.stdout.splitlines() if line.startswith(("  0", "  1"))] == tables[0]
+    assert rows(again) == tables[0]
     assert "at a time" not in again.stdout + again.stderr
 
 
