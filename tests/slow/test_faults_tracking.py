@@ -46,7 +46,7 @@ def test_a_server_killed_in_mid_sweep_gets_every_point_once_it_is_back(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     shown = Display.point_done
-    seconds = []
+    seconds: list[float] = []
 
     def point_done(self: Display, *arguments: str) -> None:
         shown(self, *arguments)
