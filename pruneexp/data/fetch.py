@@ -56,5 +56,7 @@ def reading(path: Path, remedy: str) -> Iterator[None]:
 
 
 def sentence(error: BaseException) -> str:
-    """Return the error's message on one line, or the name of its type where it has none."""
+    """The error's message on one line, of the system's without number and path; its type where it has none."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
     return " ".join(str(error).split()) or type(error).__name__
