@@ -49,7 +49,8 @@ def he_fan_out_(network: nn.Module, gamma: float = 1.0, linear_std: float | None
             nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Linear) and linear_std is not None:
             nn.init.normal_(module.weight, 0.0, linear_std)
-            nn.init.zeros_(module.bias)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
 
 
 def _draw_(network: nn.Module, nonlinearity: Literal["linear", "relu"]) -> None:

@@ -21,7 +21,7 @@ def above_zero(name: str, value: float) -> None:
 
 
 def channels_of_stages(name: str, stages: Sequence[Sequence[int]], depths: Sequence[int] | None = None) -> None:
-    """Raise a ``ValueError`` unless ``stages`` are lists of numbers of channels, of ``depths`` where these are given."""
+    """Raise a ``ValueError`` unless ``stages`` are lists of numbers of channels, as long as ``depths`` say."""
     lists = isinstance(stages, (list, tuple)) and all(isinstance(stage, (list, tuple)) for stage in stages)
     if not lists or not stages or not all(stages):
         raise ValueError(f"{name} is {stages}, must be a list with one list of channels for each stage")

@@ -68,7 +68,7 @@ class CifarResNet(nn.Module):
 
 
 class BasicBlock(nn.Module):
-    """Two 3 x 3 convolutions with batch normalisation beside a shortcut without parameters, and a ReLU after the sum."""
+    """Two 3 x 3 convolutions with batch normalisation beside a shortcut without parameters; a ReLU after the sum."""
 
     def __init__(self, inputs: int, inner: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ def _stage(inputs: int, outputs: int, inner: Sequence[int], stride: int) -> nn.S
 
 
 def _shortcut(x: Tensor, outputs: int, stride: int) -> Tensor:
-    """``x`` (B, C, H, W) at every ``stride``-th pixel, with channels of zeros at its end; fewer ``outputs`` leave out the last."""
+    """``x`` (B, C, H, W) at every ``stride``-th pixel, with zeros for the channels it lacks; too many are cut off."""
     if stride > 1:
         x = x[:, :, ::stride, ::stride]
     missing = outputs - x.shape[1]

@@ -18,11 +18,11 @@ class CifarVGG(nn.Module):
     """Stages of 3 x 3 convolutions, each with batch normalisation and ReLU; pooling between stages, one linear layer.
 
     ``widths`` has the channels of each convolution, one list for each stage; its default is VGG-16. The last maps are
-    averaged over all their positions, as an average pooling of 2 x 2 does at 32 px. A pooling that would leave less than
-    2 x 2 pixels is left out, at 28 px the fourth and at 14 px the third, too: on a single pixel, eight of the nine
-    weights of a kernel would see nothing but padding. ``hidden`` adds a linear layer of so many
-    units, with batch normalisation and ReLU, before the last one: the form in which Liu et al. 2019 prune VGG-16 by the
-    L1 norm of filters. ``gamma`` is the first scale of batch normalisation.
+    averaged over all their positions, as an average pooling of 2 x 2 does at 32 px. A pooling that would leave less
+    than 2 x 2 pixels is left out, at 28 px the fourth and at 14 px the third, too: on a single pixel, eight of the nine
+    weights of a kernel would see nothing but padding. ``hidden`` adds a linear layer of so many units, with batch
+    normalisation and ReLU, before the last one: the form in which Liu et al. 2019 prune VGG-16 by the L1 norm of
+    filters, without the bias that its normalisation takes away. ``gamma`` is the first scale of batch normalisation.
 
     Takes images of shape (B, channels, image_size, image_size), gives logits of shape (B, num_classes).
 
@@ -59,7 +59,7 @@ class CifarVGG(nn.Module):
                 inputs = outputs
         self.hidden: nn.Module | None = None
         if hidden is not None:
-            self.hidden = nn.Linear(inputs, hidden)
+            self.hidden = nn.Linear(inputs, hidden, bias=False)
             self.hidden_norm = nn.BatchNorm1d(hidden)
             inputs = hidden
         self.fc = nn.Linear(inputs, num_classes)
