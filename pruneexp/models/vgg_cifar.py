@@ -20,7 +20,7 @@ class CifarVGG(nn.Module):
     ``widths`` has the channels of each convolution, one list for each stage; its default is VGG-16. The last maps are
     averaged over all their positions, as an average pooling of 2 x 2 does at 32 px. A pooling that would leave less
     than 2 x 2 pixels is left out, at 28 px the fourth and at 14 px the third, too: on a single pixel, eight of the nine
-    weights of a kernel would see nothing but padding. ``hidden`` adds a linear layer of so many units, with batch
+    weights of a kernel would see nothing but padding. ``hidden_units`` adds a linear layer of so many units, with batch
     normalisation and ReLU, before the last one: the form in which Liu et al. 2019 prune VGG-16 by the L1 norm of
     filters, without the bias that its normalisation takes away. ``gamma`` is the first scale of batch normalisation.
 
@@ -36,14 +36,14 @@ class CifarVGG(nn.Module):
         channels: int = 3,
         image_size: int = 32,
         widths: Sequence[Sequence[int]] = VGG16_WIDTHS,
-        hidden: int | None = None,
+        hidden_units: int | None = None,
         gamma: float = 0.5,
     ) -> None:
         super().__init__()
         at_least("num_classes", num_classes, 2)
         at_least("channels", channels, 1)
         at_least("image_size", image_size, 1)
-        at_least("hidden", 1 if hidden is None else hidden, 1)
+        at_least("hidden_units", 1 if hidden_units is None else hidden_units, 1)
         above_zero("gamma", gamma)
         channels_of_stages("widths", widths)
         self.input_shape = (channels, image_size, image_size)
@@ -58,10 +58,10 @@ class CifarVGG(nn.Module):
                 self.add_module(f"norm{stage}_{position}", nn.BatchNorm2d(outputs))
                 inputs = outputs
         self.hidden: nn.Module | None = None
-        if hidden is not None:
-            self.hidden = nn.Linear(inputs, hidden, bias=False)
-            self.hidden_norm = nn.BatchNorm1d(hidden)
-            inputs = hidden
+        if hidden_units is not None:
+            self.hidden = nn.Linear(inputs, hidden_units, bias=False)
+            self.hidden_norm = nn.BatchNorm1d(hidden_units)
+            inputs = hidden_units
         self.fc = nn.Linear(inputs, num_classes)
         he_fan_out_(self, gamma, LINEAR_STD)
 

@@ -24,7 +24,7 @@ EPOCHS = 160  # of dense training on CIFAR in Liu et al. 2019
 CIFAR = {
     "VGG (small)": ("vgg_small",),
     "VGG-16": ("vgg16_cifar",),
-    "VGG-16, hidden layer": ("vgg16_cifar", "model.hidden=512"),
+    "VGG-16, hidden layer": ("vgg16_cifar", "model.hidden_units=512"),
     "VGG-16-A": ("vgg16_cifar_a",),
     "VGG-19": ("vgg19_cifar",),
     "ResNet-20": ("resnet20",),

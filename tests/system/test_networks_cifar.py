@@ -17,7 +17,7 @@ from tests.contracts.jobs import built, job_of
 #: A narrow network of each family, by its overrides.
 FAMILIES = (
     ("model=vgg_small", "model.widths=[[4],[6],[8]]"),
-    ("model=vgg16_cifar", "model.widths=[[4,4],[6],[8]]", "model.hidden=8"),
+    ("model=vgg16_cifar", "model.widths=[[4,4],[6],[8]]", "model.hidden_units=8"),
     ("model=resnet20", "model.depth=8", "model.widths=[4,6,8]"),
     ("model=resnet56_a", "model.depth=8", "model.inner=[[9],[20],[40]]"),
     ("model=preresnet110", "model.depth=11", "model.widths=[2,3,4]"),

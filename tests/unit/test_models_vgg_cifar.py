@@ -32,7 +32,7 @@ class TestCifarVGGWithAHiddenLayer(NetworkContract):
     @pytest.fixture(scope="class")
     @classmethod
     def build(cls) -> Callable[[], nn.Module]:
-        return lambda: CifarVGG(3, 3, 32, THREE, hidden=5)
+        return lambda: CifarVGG(3, 3, 32, THREE, hidden_units=5)
 
 
 def test_vgg_16_has_the_convolutions_of_figure_3() -> None:
@@ -68,7 +68,7 @@ def test_it_starts_as_in_the_code_of_liu() -> None:
         ({"num_classes": 1}, "num_classes is 1, must be at least 2"),
         ({"channels": 0}, "channels is 0, must be at least 1"),
         ({"image_size": 0}, "image_size is 0, must be at least 1"),
-        ({"hidden": 0}, "hidden is 0, must be at least 1"),
+        ({"hidden_units": 0}, "hidden_units is 0, must be at least 1"),
         ({"gamma": 0.0}, "gamma is 0.0, must be above 0"),
         ({"widths": [64, 64]}, r"widths is \[64, 64\], must be a list with one list of channels for each stage"),
         ({"widths": []}, "widths is .*, must be a list with one list"),
