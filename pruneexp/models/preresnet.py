@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from pruneexp.models.initialization import he_fan_out_
-from pruneexp.models.ranges import above_zero, at_least, blocks_of_depth, channels_of_stages
+from pruneexp.models.ranges import above_zero, at_least, blocks_of_depth, channels_of_layers
 
 WIDTHS = (16, 32, 64)
 EXPANSION = 4  # channels of a block's output for each of its bottleneck
@@ -45,7 +45,7 @@ class PreResNet(nn.Module):
         at_least("image_size", image_size, 1)
         above_zero("gamma", gamma)
         blocks = blocks_of_depth(depth, 9, 2)
-        channels_of_stages("widths", [widths], [3])
+        channels_of_layers("widths", widths, 3)
         self.input_shape = (channels, image_size, image_size)
         self.relu = nn.ReLU(inplace=True)
         self.conv1 = nn.Conv2d(channels, widths[0], 3, padding=1, bias=False)

@@ -20,16 +20,20 @@ def above_zero(name: str, value: float) -> None:
         raise ValueError(f"{name} is {value}, must be above 0")
 
 
-def channels_of_stages(name: str, stages: Sequence[Sequence[int]], depths: Sequence[int] | None = None) -> None:
-    """Raise a ``ValueError`` unless ``stages`` are lists of numbers of channels, as long as ``depths`` say."""
-    lists = isinstance(stages, (list, tuple)) and all(isinstance(stage, (list, tuple)) for stage in stages)
-    if not lists or not stages or not all(stages):
-        raise ValueError(f"{name} is {stages}, must be a list with one list of channels for each stage")
-    if wrong := [each for stage in stages for each in stage if not isinstance(each, int) or each < 1]:
-        raise ValueError(f"{name} has {wrong[0]} channels in a layer, must be a whole number, at least 1")
-    found = [len(stage) for stage in stages]
-    if depths is not None and found != list(depths):
-        raise ValueError(f"{name} has lists of {found} numbers, must have lists of {list(depths)}")
+def channels_of_layers(name: str, channels: Sequence[int], count: int) -> None:
+    """Raise a ``ValueError`` unless ``channels`` are ``count`` whole numbers, each at least 1."""
+    if not _whole_numbers(channels) or len(channels) != count:
+        raise ValueError(f"{name} is {channels}, must be a list of {count} whole numbers, each at least 1")
+
+
+def channels_of_stages(name: str, stages: Sequence[Sequence[int]]) -> None:
+    """Raise a ``ValueError`` unless ``stages`` are lists of whole numbers, each at least 1, and there is one."""
+    if not isinstance(stages, Sequence) or not stages or not all(_whole_numbers(stage) for stage in stages):
+        raise ValueError(f"{name} is {stages}, must be a list of lists of whole numbers, each at least 1")
+
+
+def _whole_numbers(values: Sequence[int]) -> bool:
+    return isinstance(values, Sequence) and len(values) > 0 and all(isinstance(v, int) and v >= 1 for v in values)
 
 
 def blocks_of_depth(depth: int, layers: int, beside: int) -> int:

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pruneexp.models.initialization import he_fan_out_
-from pruneexp.models.ranges import above_zero, at_least, blocks_of_depth, channels_of_stages
+from pruneexp.models.ranges import above_zero, at_least, blocks_of_depth, channels_of_layers
 
 WIDTHS = (16, 32, 64)
+STAGES = len(WIDTHS)
 
 
 class CifarResNet(nn.Module):
@@ -47,9 +48,12 @@ class CifarResNet(nn.Module):
         at_least("image_size", image_size, 1)
         above_zero("gamma", gamma)
         blocks = blocks_of_depth(depth, 6, 2)
-        channels_of_stages("widths", [widths], [3])
+        channels_of_layers("widths", widths, STAGES)
         within = [[width] * blocks for width in widths] if inner is None else inner
-        channels_of_stages("inner", within, [blocks] * 3)
+        if not isinstance(within, Sequence) or len(within) != STAGES:
+            raise ValueError(f"inner is {within}, must be {STAGES} lists of channels")
+        for stage in within:
+            channels_of_layers("a list of inner", stage, blocks)
         self.input_shape = (channels, image_size, image_size)
         self.relu = nn.ReLU(inplace=True)
         self.conv1 = nn.Conv2d(channels, widths[0], 3, padding=1, bias=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ FAMILIES = (
 IMAGES = ("data.image_size=14", "data.samples=120", "train.epochs=1", "train.lr=0.1")
 
 
-def finished(folder: Path, *overrides: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def finished(folder: Path, *overrides: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """The records of the mask and of the result of a job of one point, whose numbers must leave nothing out."""
     found = built(*IMAGES, *overrides)
     assert found.overlooked == ""

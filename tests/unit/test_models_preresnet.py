@@ -52,7 +52,7 @@ def test_other_images(channels: int, size: int) -> None:
     ("arguments", "said"),
     [
         ({"depth": 57}, "depth is 57, must be 9 n . 2: 11, 20, 29, ..."),
-        ({"widths": [16, 32, 64, 128]}, "widths has lists of .4. numbers, must have lists of .3."),
+        ({"widths": [16, 32, 64, 128]}, "widths is .*, must be a list of 3 whole numbers, each at least 1"),
         ({"gamma": 0}, "gamma is 0, must be above 0"),
         ({"image_size": 0}, "image_size is 0, must be at least 1"),
     ],

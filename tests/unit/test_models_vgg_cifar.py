@@ -57,9 +57,10 @@ def test_a_pooling_leaves_at_least_two_by_two_pixels(size: int, poolings: int) -
 def test_it_starts_as_in_the_code_of_liu() -> None:
     torch.manual_seed(0)
     network = CifarVGG(widths=[[64], [64]])
-    assert set(network.norm1_1.weight.detach().tolist()) == {0.5}
-    assert float(network.conv2_1.weight.detach().std()) == pytest.approx((2 / (9 * 64)) ** 0.5, rel=0.02)
-    assert float(network.fc.weight.detach().std()) == pytest.approx(0.01, rel=0.1)
+    state = network.state_dict()
+    assert set(state["norm1_1.weight"].tolist()) == {0.5}
+    assert float(state["conv2_1.weight"].std()) == pytest.approx((2 / (9 * 64)) ** 0.5, rel=0.02)
+    assert float(state["fc.weight"].std()) == pytest.approx(0.01, rel=0.1)
 
 
 @pytest.mark.parametrize(
@@ -70,10 +71,12 @@ def test_it_starts_as_in_the_code_of_liu() -> None:
         ({"image_size": 0}, "image_size is 0, must be at least 1"),
         ({"hidden_units": 0}, "hidden_units is 0, must be at least 1"),
         ({"gamma": 0.0}, "gamma is 0.0, must be above 0"),
-        ({"widths": [64, 64]}, r"widths is \[64, 64\], must be a list with one list of channels for each stage"),
-        ({"widths": []}, "widths is .*, must be a list with one list"),
-        ({"widths": [[64], []]}, "widths is .*, must be a list with one list"),
-        ({"widths": [[64], [0.5]]}, "widths has 0.5 channels in a layer, must be a whole number, at least 1"),
+        ({"widths": [64, 64]}, r"widths is \[64, 64\], must be a list of lists of whole numbers, each at least 1"),
+        ({"widths": 64}, "widths is 64, must be a list of lists"),
+        ({"widths": []}, r"widths is \[\], must be a list of lists"),
+        ({"widths": [[64], []]}, "widths is .*, must be a list of lists"),
+        ({"widths": [[64], [0.5]]}, "widths is .*, must be a list of lists"),
+        ({"widths": [[64], [0]]}, "widths is .*, must be a list of lists"),
     ],
 )
 def test_wrong_arguments(arguments: dict[str, object], said: str) -> None:
