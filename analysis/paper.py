@@ -19,7 +19,7 @@ CONFIRMED = ("verified", "digitised", "derived")
 
 #: Of Liu et al. 2019, Table 6, by their names here; its VGG-16 on ImageNet has batch norm.
 RETHINKING_MODELS = {
-    "vgg19": "VGG-19",
+    "vgg19_cifar": "VGG-19",
     "preresnet110": "PreResNet-110",
     "densenet_bc_100": "DenseNet-BC-100",
     "vgg16_bn": "VGG-16",

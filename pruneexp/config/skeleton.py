@@ -110,6 +110,7 @@ class PenaltiesConfig:
 
     l1: PenaltyConfig = field(default_factory=lambda: PenaltyConfig(strength=1.0e-4))
     l2: PenaltyConfig = field(default_factory=lambda: PenaltyConfig(strength=5.0e-4))
+    weight_decay: PenaltyConfig = field(default_factory=lambda: PenaltyConfig(strength=5.0e-4))
 
 
 @dataclass

@@ -133,7 +133,9 @@ def test_nothing_to_compare_is_said() -> None:
 
 
 def test_the_papers_row_stands_below_ours() -> None:
-    points = logged(*(point(model="vgg19", data="cifar10", density=0.7, mode=mode) for mode in ("prune", "scratch_b")))
+    points = logged(
+        *(point(model="vgg19_cifar", data="cifar10", density=0.7, mode=mode) for mode in ("prune", "scratch_b"))
+    )
     *_, paper = _sheet(points)
     assert paper == (
         "",
@@ -151,7 +153,9 @@ def test_the_papers_row_stands_below_ours() -> None:
 
 def test_recalled_numbers_are_not_shown() -> None:
     assert {number.confidence for number in paper_numbers("rethinking_table6_unstructured")} == {"verified"}
-    points = logged(*(point(model="vgg19", data="cifar10", density=0.05, mode=mode) for mode in ("prune", "scratch_b")))
+    points = logged(
+        *(point(model="vgg19_cifar", data="cifar10", density=0.05, mode=mode) for mode in ("prune", "scratch_b"))
+    )
     assert len(_sheet(points)) == 2
 
 

@@ -1,0 +1,57 @@
+"""Parameters and FLOP of the networks that we ship: those that papers print, and those of docs/networks.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.shipped_networks import (
+    CIFAR,
+    PRUNED,
+    cifar_table,
+    cost_of,
+    epochs_of_scratch_b,
+    other_table,
+    printed,
+    savings,
+    scratch_table,
+)
+
+PAGE = Path(__file__).parents[2] / "docs/networks.md"
+
+
+def cut(value: float, like: str, rounding: str) -> str:
+    """A number with as many digits as the printed one."""
+    return str(Decimal(value).quantize(Decimal(like), rounding))
+
+
+@pytest.mark.parametrize("name", [name for name, metric in printed() if metric == "parameters"])
+def test_parameters_are_those_that_papers_print(name: str) -> None:
+    """Some papers round, and others leave digits out."""
+    own, said = cost_of(*CIFAR[name]).parameters / 1e6, printed()[name, "parameters"]
+    assert said in {cut(own, said, rounding) for rounding in (ROUND_DOWN, ROUND_HALF_UP)}
+
+
+@pytest.mark.parametrize("name", [name for name, metric in printed() if metric == "flops"])
+def test_flop_are_those_that_papers_print(name: str) -> None:
+    """Li et al. 2017 call a multiply-add one FLOP."""
+    said = printed()[name, "flops"]
+    assert cut(cost_of(*CIFAR[name]).flop / 2e9, said, ROUND_HALF_UP) == said
+
+
+@pytest.mark.parametrize(("name", "dense"), PRUNED.items())
+def test_scratch_b_has_the_epochs_of_liu_by_both_rules(name: str, dense: str) -> None:
+    own, theirs = savings(name, dense)
+    said = printed()[name, "flops_ratio_dense_over_pruned"]
+    assert cut(theirs, said, ROUND_HALF_UP) == said
+    assert str(epochs_of_scratch_b(own)) == str(epochs_of_scratch_b(theirs)) == printed()[name, "epochs"]
+
+
+@pytest.mark.parametrize("table", [cifar_table, scratch_table, other_table])
+def test_the_page_has_the_tables_of_these_networks(table: Callable[[], Iterator[str]]) -> None:
+    """Where a network is new or another, put the lines of this table in the place of those of the page."""
+    lines = list(table())
+    assert "\n".join(lines) in PAGE.read_text(encoding="utf-8")
