@@ -1,0 +1,41 @@
+"""SNIP: connection sensitivity, what the loss's gradient says of each weight (Lee et al. 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from pruneexp.pruning.informed import Statistic, Statistics
+from pruneexp.pruning.ranking import precise
+from pruneexp.pruning.select import Criterion
+
+
+@dataclass(frozen=True)
+class Snip:
+    """Score |g w|, g being the gradient of the mean loss over all calibration batches (eq. 5, without its norm).
+
+    The paper scores a network at its initialisation: ``train.epochs=0``.
+
+    Raises:
+        ValueError: ``batches`` is below 1.
+    """
+
+    batches: int = 4
+
+    statistics: ClassVar[tuple[Statistic, ...]] = ("gradients",)
+
+    def __post_init__(self) -> None:
+        if self.batches < 1:
+            raise ValueError(f"batches is {self.batches}, must be at least 1")
+
+    def informed(self, statistics: Statistics) -> Criterion:
+        gradients = statistics["gradients"]
+
+        def scored(weights: Mapping[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
+            return {name: (precise(weight.detach()) * gradients[name]).abs() for name, weight in weights.items()}
+
+        return scored

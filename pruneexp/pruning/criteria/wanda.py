@@ -1,0 +1,41 @@
+"""Wanda: magnitude times the norm of the inputs that a weight meets (Sun et al. 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from pruneexp.pruning.informed import Statistic, Statistics
+from pruneexp.pruning.ranking import precise
+from pruneexp.pruning.select import Criterion
+
+
+@dataclass(frozen=True)
+class Wanda:
+    """Score |w| ||x||, x being all values of the weight's input in the calibration batches (eq. 1).
+
+    The paper has linear layers; of a convolution, x are all values of the weight's input channel.
+
+    Raises:
+        ValueError: ``batches`` is below 1.
+    """
+
+    batches: int = 4
+
+    statistics: ClassVar[tuple[Statistic, ...]] = ("input_norms",)
+
+    def __post_init__(self) -> None:
+        if self.batches < 1:
+            raise ValueError(f"batches is {self.batches}, must be at least 1")
+
+    def informed(self, statistics: Statistics) -> Criterion:
+        norms = statistics["input_norms"]
+
+        def scored(weights: Mapping[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
+            return {name: precise(weight.detach()).abs() * norms[name] for name, weight in weights.items()}
+
+        return scored
