@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -100,23 +101,22 @@ class _InputSums:
             for module in network.modules() if wanted else ():
                 if isinstance(module, _ConvNd | nn.Linear) and (name := names.get(id(module.weight))):
                     self._groups[name] = module.groups if isinstance(module, _ConvNd) else 1
-                    handle = module.register_forward_pre_hook(lambda m, given, name=name: self._add(m, given, name))
+                    dimension = -1 if isinstance(module, nn.Linear) else 1 - module.weight.ndim
+                    handle = module.register_forward_pre_hook(partial(self._add, name, dimension))
                     stack.callback(handle.remove)
             yield
 
-    def _add(self, module: nn.Module, given: tuple[Any, ...], name: str) -> None:
-        features = given[0].detach()
-        dimension = -1 if isinstance(module, nn.Linear) else 1 - module.weight.ndim
-        squares = features.double().square().movedim(dimension, 0).flatten(1).sum(1)
+    def _add(self, name: str, dimension: int, module: nn.Module, given: tuple[Any, ...]) -> None:
+        squares = given[0].detach().double().square().movedim(dimension, 0).flatten(1).sum(1)
         self._sums[name] = self._sums.get(name, torch.zeros_like(squares)) + squares
 
     def norms(self) -> dict[str, Tensor]:
         """In shapes that broadcast to the weights."""
         if unseen := [name for name in self._layers if name not in self._sums]:
             raise UserError(
-                f"the criterion needs the inputs of the layers that it prunes, and sees none of {', '.join(unseen)}: it "
-                "sees those of convolutions and linear layers that are called; leave others out with criterion.exclude "
-                "or criterion.layers"
+                f"the criterion needs the inputs of the layers that it prunes, and sees none of {', '.join(unseen)}: "
+                "it sees those of convolutions and linear layers that are called; leave others out with "
+                "criterion.exclude or criterion.layers"
             )
         return {name: self._shaped(name, total.sqrt().float().cpu()) for name, total in self._sums.items()}
 
