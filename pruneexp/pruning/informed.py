@@ -36,3 +36,9 @@ class InformedCriterion(Protocol):
     def informed(self, statistics: Statistics) -> Criterion:
         """The criterion that these tell of; its weights are those of the network that they were measured on."""
         ...
+
+
+def check_batches(batches: object) -> None:
+    """Raise a ``ValueError`` for what is no number of batches."""
+    if not isinstance(batches, int) or isinstance(batches, bool) or batches < 1:
+        raise ValueError(f"batches is {batches}, must be a whole number of at least 1")

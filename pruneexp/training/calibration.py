@@ -86,6 +86,10 @@ def _differentiable(network: nn.Module, weights: list[nn.Parameter]) -> Iterator
                 weight.requires_grad_(False)
 
 
+#: How many layers a message names.
+_NAMED = 3
+
+
 class _InputSums:
     """The sums of squares of what convolutions and linear layers are given, by feature or by channel."""
 
@@ -113,10 +117,12 @@ class _InputSums:
     def norms(self) -> dict[str, Tensor]:
         """In shapes that broadcast to the weights."""
         if unseen := [name for name in self._layers if name not in self._sums]:
+            more = f" and {len(unseen) - _NAMED} others" if len(unseen) > _NAMED else ""
             raise UserError(
-                f"the criterion needs the inputs of the layers that it prunes, and sees none of {', '.join(unseen)}: "
-                "it sees those of convolutions and linear layers that are called; leave others out with "
-                "criterion.exclude or criterion.layers"
+                f"the criterion needs the inputs of the layers that it prunes, and sees none of "
+                f"{', '.join(unseen[:_NAMED])}{more}: it sees those of convolutions and linear layers that are called; "
+                "leave others out with criterion.exclude, as in 'criterion.exclude=[\"*attention*\"]', or "
+                "criterion.layers"
             )
         return {name: self._shaped(name, total.sqrt().float().cpu()) for name, total in self._sums.items()}
 

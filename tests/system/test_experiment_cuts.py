@@ -77,26 +77,26 @@ def test_budgets_of_every_measure_are_mildest_first(key: str, kind: str) -> None
         (("+criterion.edit={_target_: os.system}",), r"criterion.edit._target_=os.system is not allowed"),
         (
             ("criterion=n_of_m", HALF),
-            r"layer conv1 has 1 inputs, no multiple of criterion.allocation.m=4: leave it out",
+            r"no multiple of criterion.allocation.m=4: conv1 has 1; leave",
         ),
         (
             ("criterion=n_of_m", NO_CONV, "curve.densities=[0.5,0.3]"),
-            r"density 0.3 asked for, but 2 of every 4 weights",
+            r"density 0.3 asked for, but 2 of every 4",
         ),
         (("criterion=n_of_m", NO_CONV, HALF, "schedule=iterative"), r"density 0.87.* asked for, .*schedule=one_shot"),
         (("criterion=n_of_m", NO_CONV, "curve.flops=[0.5]"), r"flop 0.5 asked for, but 2 of every 4 weights"),
         (("criterion=n_of_m", NO_CONV, HALF, BLOCKS), r"2 of every 4 weights are kept, and criterion.unit is a block"),
         (
             ("criterion=n_of_m", NO_CONV, HALF, GRADUAL),
-            r"criterion.edit chooses .* and criterion.allocation keeps them",
+            r"criterion.edit chooses .* criterion.allocation keeps",
         ),
         (("criterion=global_magnitude", GRADUAL, BLOCKS), r"criterion.edit chooses .*, and criterion.unit keeps them"),
         (("criterion=erk", BLOCKS), r"follow from the shapes of weights, and criterion.unit is a block"),
         (
             ("criterion=taylor", "criterion.score.batches=99"),
-            r"calibration data run out: .*=99, of train.batch_size=64",
+            r"calibration data run out: .*=99, of train.batch_size",
         ),
-        (("criterion=taylor", "criterion.score.batches=0"), r"criterion.score: batches is 0, must be at least 1"),
+        (("criterion=taylor", "criterion.score.batches=0"), r"criterion.score: batches is 0, must be a whole number"),
         (("criterion=taylor", SNIP), r"criterion.score and criterion.proportions ask for 2 and 4 batches"),
     ],
 )

@@ -8,12 +8,16 @@ import torch
 from pruneexp.pruning.criteria.geometric_median import GeometricMedian
 from pruneexp.pruning.criteria.magnitude import Magnitude
 from pruneexp.pruning.criteria.random import Random
+from pruneexp.pruning.criteria.snip import Snip
 from pruneexp.pruning.criteria.squared_magnitude import SquaredMagnitude
 from pruneexp.pruning.criteria.stochastic_magnitude import StochasticMagnitude
+from pruneexp.pruning.criteria.taylor import Taylor
+from pruneexp.pruning.criteria.wanda import Wanda
+from pruneexp.pruning.informed import Statistic
 from pruneexp.pruning.ranking import best
 from pruneexp.pruning.units.row import Row
 from pruneexp.pruning.units.unit import Grouping
-from tests.contracts.criteria import CriterionContract
+from tests.contracts.criteria import CriterionContract, some_weights
 
 
 class TestMagnitude(CriterionContract):
@@ -78,6 +82,21 @@ class TestSquaredMagnitude(CriterionContract):
         for criterion, order in ((Magnitude(), 1), (SquaredMagnitude(), 2)):
             norms = torch.linalg.vector_norm(weight.double(), order, dim=(1, 2, 3))
             torch.testing.assert_close(of_rows(criterion, weight), norms**order / 36)
+
+
+@pytest.mark.parametrize(
+    ("kind", "statistic"), [(Taylor, "squared_gradients"), (Snip, "gradients"), (Wanda, "input_norms")]
+)
+def test_informed_criteria_score_magnitude_where_all_statistics_are_one(
+    kind: type[Taylor | Snip | Wanda], statistic: Statistic
+) -> None:
+    weights = some_weights()
+    ones = {name: torch.ones(1, weight.shape[1], *[1] * (weight.ndim - 2)) for name, weight in weights.items()}
+    found = kind().informed({statistic: ones})(weights, torch.Generator())
+    for name, weight in weights.items():
+        torch.testing.assert_close(found[name], weight.square() if kind is Taylor else weight.abs())
+        assert found[name].data_ptr() != weight.data_ptr()
+    assert kind().statistics == (statistic,)
 
 
 class TestGeometricMedian(CriterionContract):

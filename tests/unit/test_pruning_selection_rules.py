@@ -181,7 +181,7 @@ class TestNOfM:
             (
                 Budget("density", 0.5),
                 (2, 6),
-                r"layer fc has 6 inputs, no multiple of .*m=4: .*exclude=\[fc\]",
+                r"no multiple of .*m=4: fc has 6; .*exclude=\[fc\]",
             ),
         ],
     )

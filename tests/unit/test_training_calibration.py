@@ -147,6 +147,7 @@ class TestScores:
             assert score.shape == prunable(net)[name].weight.shape
 
     @pytest.mark.parametrize("kind", [Taylor, Snip, Wanda])
-    def test_there_is_a_batch(self, kind: type[Taylor]) -> None:
-        with pytest.raises(ValueError, match="batches is 0, must be at least 1"):
-            kind(batches=0)
+    def test_batches_are_counted(self, kind: type[Taylor]) -> None:
+        for wrong in (0, 2.5, True):
+            with pytest.raises(ValueError, match=rf"batches is {wrong}, must be a whole number of at least 1"):
+                kind(batches=wrong)  # type: ignore[arg-type]

@@ -48,12 +48,12 @@ class NOfM:
             self._check_budget(budget)
         if all(budget.prunes_nothing for budget in budgets):
             return
-        for name, weight in weights.items():
-            if weight.shape[1] % self.m:
-                raise UserError(
-                    f"layer {name} has {weight.shape[1]} inputs, no multiple of criterion.allocation.m={self.m}: leave "
-                    f"it out with 'criterion.exclude=[{name}]'"
-                )
+        if unfit := {name: weight.shape[1] for name, weight in weights.items() if weight.shape[1] % self.m}:
+            counts = ", ".join(f"{name} has {inputs}" for name, inputs in unfit.items())
+            raise UserError(
+                f"the inputs of these layers are no multiple of criterion.allocation.m={self.m}: {counts}; leave them "
+                f"out with 'criterion.exclude=[{','.join(unfit)}]'"
+            )
 
     def _check_budget(self, budget: Budget) -> None:
         fits = math.isclose(budget.value, self.n / self.m, rel_tol=0, abs_tol=_ROUNDING)

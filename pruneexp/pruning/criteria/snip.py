@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from pruneexp.pruning.informed import Statistic, Statistics
+from pruneexp.pruning.informed import Statistic, Statistics, check_batches
 from pruneexp.pruning.ranking import precise
 from pruneexp.pruning.select import Criterion
 
@@ -21,7 +21,7 @@ class Snip:
     The paper scores a network at its initialisation: ``train.epochs=0``.
 
     Raises:
-        ValueError: ``batches`` is below 1.
+        ValueError: ``batches`` is no whole number of at least 1.
     """
 
     batches: int = 4
@@ -29,8 +29,7 @@ class Snip:
     statistics: ClassVar[tuple[Statistic, ...]] = ("gradients",)
 
     def __post_init__(self) -> None:
-        if self.batches < 1:
-            raise ValueError(f"batches is {self.batches}, must be at least 1")
+        check_batches(self.batches)
 
     def informed(self, statistics: Statistics) -> Criterion:
         gradients = statistics["gradients"]

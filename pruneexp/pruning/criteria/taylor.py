@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from pruneexp.pruning.informed import Statistic, Statistics
+from pruneexp.pruning.informed import Statistic, Statistics, check_batches
 from pruneexp.pruning.ranking import precise
 from pruneexp.pruning.select import Criterion
 
@@ -22,7 +22,7 @@ class Taylor:
     weights and one batch the order is that of |g w|.
 
     Raises:
-        ValueError: ``batches`` is below 1.
+        ValueError: ``batches`` is no whole number of at least 1.
     """
 
     batches: int = 4
@@ -30,8 +30,7 @@ class Taylor:
     statistics: ClassVar[tuple[Statistic, ...]] = ("squared_gradients",)
 
     def __post_init__(self) -> None:
-        if self.batches < 1:
-            raise ValueError(f"batches is {self.batches}, must be at least 1")
+        check_batches(self.batches)
 
     def informed(self, statistics: Statistics) -> Criterion:
         squares = statistics["squared_gradients"]
