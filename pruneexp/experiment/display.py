@@ -48,7 +48,7 @@ class Display:
     def plan(self, of: PointIdentity, plan: Plan) -> None:
         self._out.print(f"[bold]{escape(curve_text(of))}[/]")
         lines = list(plan.lines())
-        width = max(9, *(len(name) for name, _ in lines))
+        width = max([9, *(len(name) for name, _ in lines)])
         for name, text in lines:
             self._out.print(f"  {name:<{width}} {escape(text)}")
 

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from torch.ao.pruning import WeightNormSparsifier
+from torch.ao.pruning.sparsifier.weight_norm_sparsifier import WeightNormSparsifier
 
 from pruneexp.errors import UserError
 from pruneexp.pruning.allocations.erk import Erk
@@ -155,13 +155,13 @@ class TestNOfM:
 
     @pytest.mark.parametrize(("n", "m"), [(2, 4), (1, 4), (1, 2), (3, 8)])
     def test_as_torch_sparsifies_a_linear_layer(self, n: int, m: int) -> None:
-        network = nn.Sequential(nn.Linear(24, 7, bias=False))
-        nn.init.normal_(network[0].weight, generator=torch.Generator().manual_seed(m))
-        expected = pattern(network[0].weight.detach().clone(), n, m)
+        layer = nn.Linear(24, 7, bias=False)
+        nn.init.normal_(layer.weight, generator=torch.Generator().manual_seed(m))
+        expected, network = pattern(layer.weight.detach().clone(), n, m), nn.Sequential(layer)
         sparsifier = WeightNormSparsifier(1.0, (1, m), m - n)
         sparsifier.prepare(network, [{"tensor_fqn": "0.weight"}])
         sparsifier.step()
-        assert torch.equal(network[0].parametrizations.weight[0].mask.bool(), expected)
+        assert torch.equal(network.get_submodule("0.parametrizations.weight.0").get_buffer("mask").bool(), expected)
 
     def test_channels_are_the_inputs_of_a_convolution(self) -> None:
         weight = torch.tensor([4.0, 1, 3, 2, 1, 4, 2, 3]).view(1, 4, 2, 1)  # channels by places of the kernel

@@ -109,3 +109,12 @@ def test_a_mode_that_lists_no_statistics_can_be_signed() -> None:
 def test_too_few_examples_are_told_before_training() -> None:
     with pytest.raises(UserError, match=r"batches=9, of train.batch_size=64 images each, are 576, and train has"):
         built(*TAYLOR, "criterion.score.batches=9")
+
+
+def test_a_control_keeps_as_many_as_what_it_is_a_control_of(tmp_path: Path) -> None:
+    runner = Runner(Store(tmp_path))
+    choices = ("criterion=global_magnitude", "criterion=random_global", "criterion=random")
+    routes = [built(choice, "train.epochs=1", "curve.densities=[0.3]").routes[0] for choice in choices]
+    original, control, plain = (MaskSet.from_tensors(runner.artefact(route.mask).tensors) for route in routes)
+    assert control.kept_per_layer == original.kept_per_layer != plain.kept_per_layer
+    assert control != original

@@ -29,6 +29,18 @@ def network() -> nn.Sequential:
     return net
 
 
+def layer(net: nn.Sequential, name: str) -> nn.Parameter:
+    """The weight of a layer."""
+    return prunable(net)[name].weight
+
+
+def features(net: nn.Sequential, given: Batches) -> Tensor:
+    """What the last layer is given, of all batches."""
+    with torch.no_grad():
+        made: Tensor = nn.Sequential(*list(net)[:4]).eval()(torch.cat([images for images, _ in given]))
+    return made
+
+
 def batches(count: int = 3) -> Batches:
     draws = torch.Generator().manual_seed(9)
     return [
@@ -40,15 +52,16 @@ def statistics(net: nn.Module, given: Batches) -> dict[str, dict[str, Tensor]]:
     return calibrated(net, given, CLASSIFICATION, prunable(net), STATISTICS)
 
 
-def gradients(net: nn.Module, given: Batches) -> list[dict[str, Tensor]]:
+def gradients(net: nn.Sequential, given: Batches) -> list[dict[str, Tensor]]:
     """The gradients of each batch, by backward passes of torch alone."""
     found = []
     net.eval()
     for images, labels in given:
         net.zero_grad()
         cross_entropy(net(images), labels).backward()
-        found.append({"0": net[0].weight.grad.clone(), "4": net[4].weight.grad.clone()})  # type: ignore[index]
-    return found
+        found.append({name: layer(net, name).grad for name in ("0", "4")})
+    net.zero_grad()
+    return [{name: grad for name, grad in each.items() if grad is not None} for each in found]
 
 
 def test_gradients_are_those_of_autograd() -> None:
@@ -69,9 +82,7 @@ def test_norms_are_those_of_the_inputs_that_a_weight_meets() -> None:
     assert found["0"].shape == (6, 2, 1, 1)
     for output in range(6):  # the first three see channels 0 and 1, the others 2 and 3
         torch.testing.assert_close(found["0"][output].flatten(), channels[:2] if output < 3 else channels[2:])
-    with torch.no_grad():
-        features = net[:4].eval()(images)
-    torch.testing.assert_close(found["4"], features.norm(dim=0)[None])
+    torch.testing.assert_close(found["4"], features(net, given).norm(dim=0)[None])
 
 
 def test_of_text_every_place_counts() -> None:
@@ -83,11 +94,11 @@ def test_of_text_every_place_counts() -> None:
 
 def test_the_network_is_left_as_it_was() -> None:
     net, state = network().train(), torch.get_rng_state()
-    net[4].weight.requires_grad_(False)
+    layer(net, "4").requires_grad_(False)
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     found = statistics(net, batches())
     assert found["gradients"]["4"].any()  # frozen weights have gradients for a while
-    assert not net[4].weight.requires_grad
+    assert not layer(net, "4").requires_grad
     assert net.training
     assert all(parameter.grad is None for parameter in net.parameters())
     assert all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items())
@@ -111,18 +122,18 @@ def scores(criterion: InformedCriterion, net: nn.Module, given: Batches) -> Mapp
 class TestScores:
     def test_taylor_is_the_mean_of_what_batches_say(self) -> None:
         net, given = network(), batches()
-        found, each, weight = scores(Taylor(), net, given), gradients(net, given), net[4].weight.detach()
-        torch.testing.assert_close(found["4"], sum((one["4"] * weight).square() for one in each) / 3)
+        found, each, weight = scores(Taylor(), net, given), gradients(net, given), layer(net, "4").detach()
+        torch.testing.assert_close(found["4"], torch.stack([(one["4"] * weight).square() for one in each]).mean(0))
 
     def test_snip_is_of_the_mean_gradient(self) -> None:
         net, given = network(), batches()
-        found, each, weight = scores(Snip(), net, given), gradients(net, given), net[0].weight.detach()
-        torch.testing.assert_close(found["0"], (sum(one["0"] for one in each) / 3 * weight).abs())
+        found, each, weight = scores(Snip(), net, given), gradients(net, given), layer(net, "0").detach()
+        torch.testing.assert_close(found["0"], (torch.stack([one["0"] for one in each]).mean(0) * weight).abs())
 
     def test_taylor_foresees_the_change_of_the_loss(self) -> None:
         net, given = network().double().eval(), [(images.double(), labels) for images, labels in batches(1)]
         images, labels = given[0]
-        weight, small = net[4].weight, 1e-4
+        weight, small = layer(net, "4"), 1e-4
         with torch.no_grad():
             before = cross_entropy(net(images), labels)
             old = float(weight[1, 2])
@@ -133,11 +144,8 @@ class TestScores:
 
     def test_wanda_weighs_by_norms(self) -> None:
         net, given = network(), batches()
-        with torch.no_grad():
-            features = net[:4].eval()(torch.cat([images for images, _ in given]))
-        torch.testing.assert_close(
-            scores(Wanda(), net, given)["4"], net[4].weight.detach().abs() * features.norm(dim=0)
-        )
+        expected = layer(net, "4").detach().abs() * features(net, given).norm(dim=0)
+        torch.testing.assert_close(scores(Wanda(), net, given)["4"], expected)
 
     @pytest.mark.parametrize("criterion", [Taylor(), Snip(), Wanda()])
     def test_scores_carry_no_gradient(self, criterion: InformedCriterion) -> None:
