@@ -50,9 +50,12 @@ def _check_statistics(setting: Setting, layers: Mapping[str, PrunableLayer], pro
     with seeding.forked(learner.device):
         found = calibrated(probe, [learner.example(2, "calibration")], learner.task.value, layers, wanted)
     weights = {name: layer.weight.detach().cpu() for name, layer in layers.items()}
-    for criterion in (cut.score, cut.proportions):
+    for key, criterion in (("score", cut.score), ("proportions", cut.proportions)):
         if isinstance(criterion, InformedCriterion):
-            check_fit(informed(criterion, found)(weights, torch.Generator().manual_seed(0)), weights)
+            try:
+                check_fit(informed(criterion, found)(weights, torch.Generator().manual_seed(0)), weights)
+            except Exception as error:
+                raise UserError(f"criterion.{key} does not fit the model: {cause(error)}") from error
 
 
 def _check_edit(cut: Cut, weights: Mapping[str, Tensor], probe: nn.Module) -> None:

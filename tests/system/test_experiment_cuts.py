@@ -10,7 +10,9 @@ from torch import Tensor
 
 from pruneexp.errors import UserError
 from pruneexp.experiment.build import Job
+from pruneexp.pruning.informed import Statistics
 from pruneexp.pruning.masks import MaskSet
+from pruneexp.pruning.select import Criterion
 from pruneexp.schema import Budget
 from tests.contracts.composing import composed
 from tests.contracts.jobs import job_of
@@ -19,6 +21,7 @@ SMALL = ("data=synthetic", "model=lenet5", "data.image_size=28", "device=cpu")
 BLOCKS = "+criterion.unit={_target_: pruneexp.pruning.units.block.Block, shape: [2, 2]}"
 UNFIT, OURS = "{_target_: tests.system.test_experiment_cuts.Unfit}", "runtime.allow=[tests]"
 GRADUAL = "+criterion.edit={_target_: pruneexp.pruning.edits.gradual.Gradual}"
+CURVATURE = "{_target_: tests.system.test_experiment_cuts.Curvature}"
 SNIP = "+criterion.proportions={_target_: pruneexp.pruning.criteria.snip.Snip, batches: 2}"
 NO_CONV, HALF = "criterion.exclude=[conv1]", "curve.densities=[0.5]"
 
@@ -43,6 +46,16 @@ class Unfit:
         for weight in weights.values():
             _, _ = weight.shape
         return masks
+
+
+class Curvature:
+    """A criterion that looks for what it did not ask for."""
+
+    statistics, batches = ("gradients",), 1
+
+    def informed(self, statistics: Statistics) -> Criterion:
+        squares = statistics["squared_gradients"]
+        return lambda weights, generator: dict(squares)
 
 
 @pytest.mark.parametrize("said", [BLOCKS, GRADUAL])
@@ -97,6 +110,7 @@ def test_budgets_of_every_measure_are_mildest_first(key: str, kind: str) -> None
             r"calibration data run out: .*=99, of train.batch_size",
         ),
         (("criterion=taylor", "criterion.score.batches=0"), r"criterion.score: batches is 0, must be a whole number"),
+        ((f"criterion.score={CURVATURE}", OURS), r"criterion.score does not fit the model: .*squared_gradients"),
         (("criterion=taylor", SNIP), r"criterion.score and criterion.proportions ask for 2 and 4 batches"),
     ],
 )

@@ -20,7 +20,7 @@ class Erk:
     """The density of a layer is ``factor * (n_in + n_out + k_h + k_w) / (n_in * n_out * k_h * k_w)``, at most 1.
 
     The ratio is the sum of the sizes of a weight's dimensions over their product; the factor is the one that spends the
-    budget (Evci et al. 2020, section 3). Each layer rounds to whole weights by itself.
+    budget. Each layer rounds to whole weights by itself.
 
     Raises:
         UserError: the budget is a quality parameter, or the units are no single weights.

@@ -15,7 +15,7 @@ from pruneexp.pruning.masks import MaskSet
 
 @dataclass(frozen=True)
 class Lamp:
-    """The LAMP score of a weight is its square over the sum of the squares of its layer that are no smaller (eq. 3).
+    """The LAMP score of a weight is its square over the sum of the squares of its layer that are no smaller.
 
     Each layer keeps as many units as it has among the highest LAMP scores of all survivors: at least one, for its
     largest weight has the score 1. A criterion other than magnitude changes which weights a layer keeps, not how many.

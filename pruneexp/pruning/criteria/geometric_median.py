@@ -13,7 +13,7 @@ _ROWS = 1024  # of which distances are computed at a time
 
 @dataclass(frozen=True)
 class GeometricMedian:
-    """Score the sum of the Euclidean distances of a row of weights to all rows of its layer (eq. 6); draws nothing.
+    """Score the sum of the Euclidean distances of a row of weights to all rows of its layer; draws nothing.
 
     The row nearest to the geometric median has the smallest. All weights of a row have its score, so the criterion is
     for units that are rows or made of them.

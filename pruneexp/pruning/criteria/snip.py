@@ -16,9 +16,9 @@ from pruneexp.pruning.select import Criterion
 
 @dataclass(frozen=True)
 class Snip:
-    """Score |g w|, g being the gradient of the mean loss over all calibration batches (eq. 5, without its norm).
+    """Score |g w|, g being the gradient of the mean loss over all calibration batches.
 
-    The paper scores a network at its initialisation: ``train.epochs=0``.
+    The paper divides the scores by their sum, which changes no order, and it scores a network at its initialisation: ``train.epochs=0``.
 
     Raises:
         ValueError: ``batches`` is no whole number of at least 1.

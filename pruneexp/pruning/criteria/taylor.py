@@ -1,4 +1,4 @@
-"""First-order Taylor: what the loss would change by without a weight, squared (Molchanov et al. 2019, eq. 7)."""
+"""First-order Taylor: what the loss would change by without a weight, squared (Molchanov et al. 2019)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pruneexp.pruning.select import Criterion
 class Taylor:
     """Score the mean over calibration batches of (g w)^2, g being the gradient of a batch's mean loss.
 
-    A unit has the mean of its weights' scores, which orders units of one size as their sum does (eq. 9). Of single
+    A unit has the mean of its weights' scores, which orders units of one size as their sum does. Of single
     weights and one batch the order is that of |g w|.
 
     Raises:

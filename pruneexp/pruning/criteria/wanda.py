@@ -16,7 +16,7 @@ from pruneexp.pruning.select import Criterion
 
 @dataclass(frozen=True)
 class Wanda:
-    """Score |w| ||x||, x being all values of the weight's input in the calibration batches (eq. 1).
+    """Score |w| ||x||, x being all values of the weight's input in the calibration batches.
 
     The paper has linear layers; of a convolution, x are all values of the weight's input channel.
 
