@@ -18,7 +18,8 @@ from pruneexp.pruning.select import Criterion
 class Snip:
     """Score |g w|, g being the gradient of the mean loss over all calibration batches.
 
-    The paper divides the scores by their sum, which changes no order, and it scores a network at its initialisation: ``train.epochs=0``.
+    The paper divides the scores by their sum, which changes no order, and scores a network at its initialisation:
+    ``train.epochs=0``.
 
     Raises:
         ValueError: ``batches`` is no whole number of at least 1.
