@@ -84,8 +84,10 @@ def _planned(sweep: ListedSweep, display: Display, launcher: Launcher) -> list[J
     if (problem := plans[0].problem) is not None and all(plan.problem is not None for plan in plans):
         raise problem
     display.say(f"sweep {sweep.folder.name}")
-    for label, text in plan_lines(plans, _at_once(launcher, plans)):
-        display.say(f"  {label:<9} {text}")
+    lines = list(plan_lines(plans, _at_once(launcher, plans)))
+    width = max([9, *(len(label) for label, _ in lines)])
+    for label, text in lines:
+        display.say(f"  {label:<{width}} {text}")
     return plans
 
 

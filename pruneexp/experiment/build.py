@@ -15,8 +15,9 @@ from torch import nn
 
 from pruneexp.cost.cost import Cost
 from pruneexp.cost.overlooked import overlooked
-from pruneexp.errors import UserError, cause
+from pruneexp.errors import UserError
 from pruneexp.experiment.alike import ANEW, Alike
+from pruneexp.experiment.cuts import check_cut
 from pruneexp.experiment.instances import check_homes, part
 from pruneexp.experiment.learner import made, tried
 from pruneexp.experiment.naming import name_layers
@@ -24,10 +25,11 @@ from pruneexp.experiment.spec import JobSpec
 from pruneexp.experiment.start import fitted, read_weights
 from pruneexp.experiment.threads import threads
 from pruneexp.experiment.trainers import check_trainers, gains_by_stacking, trainer_of
-from pruneexp.pruning.layers import PrunableLayer, prunable
+from pruneexp.pruning.criteria.magnitude import Magnitude
+from pruneexp.pruning.informed import InformedCriterion
+from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import select
-from pruneexp.pruning.units.unit import Grouping
 from pruneexp.schema import Budget, nothing
 from pruneexp.stages.graph import Route
 from pruneexp.stages.parts import Part, code_of
@@ -120,8 +122,10 @@ def build(spec: JobSpec, listeners: Sequence[Listener] = (), alike: Alike = ANEW
     setting = replace(bare, listeners=tuple(listeners))
     check_trainers(spec, setting, probe)
     _check_selection(setting, layers, spec.budgets[0])
-    _check_cut(setting.cut.value, layers, probe)
-    return job_of(spec, setting, left_out)
+    job = job_of(spec, setting, left_out)
+    rounds = (budget for each in job.budgets for budget in job.schedule.value.path(each, job.budgets))
+    check_cut(setting, layers, list(dict.fromkeys(rounds)), probe)
+    return job
 
 
 def job_of(spec: JobSpec, setting: Setting, left_out: str = "") -> Job:
@@ -184,17 +188,19 @@ def _cut(spec: JobSpec, learner: Learner) -> Part[Cut]:
     """What masks are made by. Kinds of layers that came later count only where the network has such layers."""
     node: dict[str, Any] = spec.values["criterion"]
     score, allocation = (part(spec, f"criterion.{name}", node[name]) for name in ("score", "allocation"))
+    proportions = part(spec, "criterion.proportions", node["proportions"]) if node.get("proportions") else None
     kinds = ("conv", "linear", *learner.matrices.values())
     layers, exclude = [kind for kind in node["layers"] if kind in kinds], list(node.get("exclude", []))
     unit = part(spec, "criterion.unit", node["unit"]) if node.get("unit") else None
     editor = part(spec, "criterion.edit", node["edit"]) if node.get("edit") else None
-    ways = (unit.value if unit else None, editor.value if editor else None)
+    ways = tuple(way.value if way else None for way in (unit, editor, proportions))
     cut = Cut(score.value, allocation.value, layers, node["min_keep"], exclude, *ways)
     identity = {**node, "score": score.identity, "allocation": allocation.identity, "layers": layers}
     said = {
         "exclude": exclude,
         "unit": unit and unit.identity,
         "edit": editor and editor.identity,
+        "proportions": proportions and proportions.identity,
     }  # what is not said is no part of the identity
     return Part(cut, {key: value for key, value in {**identity, **said}.items() if key not in said or value})
 
@@ -211,23 +217,6 @@ def _in_halves(network: nn.Module) -> bool:
     return len({layer.kind == "conv" for layer in prunable(network).values()}) == 2
 
 
-def _check_cut(cut: Cut, layers: Mapping[str, PrunableLayer], probe: nn.Module) -> None:
-    """Look for units and make an edit in a network with fresh weights, so that what does not fit is found now.
-
-    Raises:
-        UserError: a layer has no such units, or the edit does not fit its weights.
-    """
-    if cut.unit is not None:
-        for name, layer in layers.items():
-            Grouping(cut.unit, {name: layer.weight.detach().cpu()})
-    try:
-        cut.edited(probe, MaskSet.dense({name: layer.weight for name, layer in layers.items()}))
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(f"criterion.edit does not fit the model: {cause(error)}") from error
-
-
 def _check_selection(setting: Setting, layers: Collection[str], budget: Budget) -> None:
     """Let the criterion choose among a few weights per layer, so that a wrong layer name is found before training."""
     draws, cut = torch.Generator().manual_seed(0), setting.cut.value
@@ -235,7 +224,7 @@ def _check_selection(setting: Setting, layers: Collection[str], budget: Budget) 
     select(
         scope,
         nothing("quality" if budget.kind == "quality" else "density"),  # only names are looked at
-        cut.score,
+        Magnitude() if isinstance(cut.score, InformedCriterion) else cut.score,
         cut.allocation,
         survivors=MaskSet.dense(scope),
         min_keep=cut.min_keep,

@@ -48,8 +48,10 @@ class Display:
 
     def plan(self, of: PointIdentity, plan: Plan) -> None:
         self._out.print(f"[bold]{escape(curve_text(of))}[/]")
-        for name, text in plan.lines():
-            self._out.print(f"  {name:<9} {escape(text)}")
+        lines = list(plan.lines())
+        width = max([9, *(len(name) for name, _ in lines)])
+        for name, text in lines:
+            self._out.print(f"  {name:<{width}} {escape(text)}")
 
     def warn(self, overlooked: str) -> None:
         """Say below a table what its numbers leave out, if anything."""

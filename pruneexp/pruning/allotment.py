@@ -2,19 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from torch import Tensor
 
 from pruneexp.errors import UserError
 from pruneexp.pruning.allowance import Allowance
+from pruneexp.schema import Budget
+
+
+class InputGroups(NamedTuple):
+    """Of ``size`` consecutive weights ``keep`` stay: along the inputs of one output, place after place of a kernel."""
+
+    size: int
+    keep: int
 
 
 @dataclass(frozen=True)
 class Allotment:
-    """Weights kept per layer; ``qualities`` holds each layer's q_l where thresholds in standard deviations decided."""
+    """Weights kept per layer; ``qualities`` holds each layer's q_l where thresholds in standard deviations decided.
+
+    A layer with ``groups`` keeps the best of each of its groups instead of its best, without regard to ``min_keep``.
+    """
 
     keep: Mapping[str, int]
     qualities: Mapping[str, float] = field(default_factory=dict)
+    groups: Mapping[str, InputGroups] = field(default_factory=dict)
+
+
+@runtime_checkable
+class CheckedAllocation(Protocol):
+    """An allocation that does not take all layers, budgets or units, which it is asked before anything is trained.
+
+    ``grouped`` says that its allotments have groups.
+    """
+
+    @property
+    def grouped(self) -> bool: ...
+
+    def check(self, weights: Mapping[str, Tensor], budgets: Sequence[Budget], unit: str) -> None:
+        """Look at the shapes of the weights in scope, and at the budgets of all rounds; ``unit`` as in ``Allowance``.
+
+        Raises:
+            UserError: says what does not fit, and what to set.
+        """
+
+
+def check_single(unit: str, reason: str) -> None:
+    """Refuse units of several weights.
+
+    Raises:
+        UserError: begins with the ``reason``.
+    """
+    if unit != "weight":
+        raise UserError(f"{reason}, and criterion.unit is a {unit}: leave criterion.unit out")
 
 
 def share_of(allowance: Allowance) -> float:

@@ -31,6 +31,22 @@ def best(scores: Tensor, allowed: Tensor, count: int) -> Tensor:
     return mask.reshape(scores.shape)
 
 
+def best_of_each(scores: Tensor, allowed: Tensor, size: int, count: int) -> Tensor:
+    """Boolean tensor in the shape of ``scores``: of every ``size`` consecutive ones the ``count`` highest allowed.
+
+    Scores are consecutive along the second dimension, then along those after it, then along the first.
+
+    Raises:
+        ValueError: their number is no multiple of ``size``.
+    """
+    if scores.numel() % size:
+        raise ValueError(f"{scores.numel()} scores are no groups of {size}")
+    moved = precise(scores.detach()).masked_fill(~allowed, -torch.inf).movedim(1, -1)
+    order = moved.reshape(-1, size).argsort(dim=1, descending=True, stable=True)
+    chosen = torch.zeros(order.shape, dtype=torch.bool, device=scores.device).scatter_(1, order[:, :count], True)
+    return chosen.reshape(moved.shape).movedim(-1, 1) & allowed
+
+
 def best_counts(scores: Mapping[str, Tensor], survivors: MaskSet, count: int) -> dict[str, int]:
     """How many of the ``count`` highest scores of all survivors together lie in each layer.
 

@@ -16,8 +16,8 @@ from pruneexp.errors import UserError
 from pruneexp.pruning.allotment import Allotment
 from pruneexp.pruning.allowance import Allowance, Prices, allowance
 from pruneexp.pruning.masks import MaskSet
-from pruneexp.pruning.ranking import best
-from pruneexp.pruning.units.unit import Grouping, Unit
+from pruneexp.pruning.ranking import best, best_of_each
+from pruneexp.pruning.units.unit import Grouping, Unit, unit_name
 from pruneexp.schema import Budget
 
 
@@ -62,14 +62,16 @@ def select(
     survivors: MaskSet | None = None,
     min_keep: int = 1,
     prices: Prices | None = None,
+    proportions: Criterion | None = None,
     generator: torch.Generator,
 ) -> Selection:
     """Choose the weights to keep, each by itself or in groups by ``unit``.
 
-    A budget is relative to all ``weights``, also where ``survivors`` excludes some of them already; ``prices`` are
-    those in its measure, and not needed for shares of weights or units. A layer that would keep fewer than ``min_keep``
-    weights (or units) keeps its best ``min_keep`` survivors on top of the budget and is listed as collapsed; a layer
-    with fewer survivors keeps them all.
+    ``criterion`` chooses within layers. How many each layer keeps follows from its scores, too, or from those of
+    ``proportions`` where it is given. A budget is relative to all ``weights``, also where ``survivors`` excludes some
+    of them already; ``prices`` are those in its measure, and not needed for shares of weights or units. A layer that
+    would keep fewer than ``min_keep`` weights (or units) keeps its best ``min_keep`` survivors on top of the budget and
+    is listed as collapsed; a layer with fewer survivors keeps them all.
 
     Raises:
         UserError: a budget is out of range or of the wrong kind, a layer is unknown or has no such units, or weights
@@ -82,23 +84,28 @@ def select(
         raise ValueError(f"min_keep is {min_keep}, must be at least 0")
     alive = MaskSet.dense(weights) if survivors is None else _fitting(survivors, weights)
     scores = _checked(criterion(weights, generator), weights)
+    sharing = scores if proportions is None else _checked(proportions(weights, generator), weights)
     if unit is None:
         allowed = allowance(budget, alive, dict.fromkeys(weights, 1.0), prices, "weight")
-        return _chosen(scores, alive, allocation(weights, scores, alive, allowed), min_keep)
+        return _chosen(scores, alive, allocation(weights, sharing, alive, allowed), min_keep)
     groups = Grouping(unit, weights)
-    scores, magnitudes = groups.means(scores), groups.means({name: w.abs() for name, w in weights.items()})
+    magnitudes = groups.means({name: w.abs() for name, w in weights.items()})
     living = MaskSet({name: groups.alive(name, alive[name]) for name in weights})
-    allowed = allowance(budget, living, groups.sizes, prices, type(unit).__name__.lower())
-    chosen = _chosen(scores, living, allocation(magnitudes, scores, living, allowed), min_keep)
+    allowed = allowance(budget, living, groups.sizes, prices, unit_name(unit))
+    allotment = allocation(magnitudes, groups.means(sharing), living, allowed)
+    chosen = _chosen(groups.means(scores), living, allotment, min_keep)
     masks = {name: groups.spread(name, kept) & alive[name] for name, kept in chosen.masks.items()}
     return replace(chosen, masks=MaskSet(masks))
 
 
 def _chosen(scores: Mapping[str, Tensor], alive: MaskSet, allotment: Allotment, min_keep: int) -> Selection:
-    """The highest scores of each layer, as many as it keeps."""
+    """The highest scores of each layer, as many as it keeps, or of each of its groups."""
     masks: dict[str, Tensor] = {}
     collapsed: list[str] = []
     for name, score in scores.items():
+        if name in allotment.groups:
+            masks[name] = best_of_each(score, alive[name], *allotment.groups[name])
+            continue
         least = min(min_keep, alive.kept_per_layer[name])
         if allotment.keep[name] < least:
             collapsed.append(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -115,3 +116,33 @@ def _metric(task: TaskByExample, metric: str, values: Tensor) -> float:
     if values.dtype == torch.bool:
         return 100 * (int(values.count_nonzero()) / values.numel())
     return float(task.of_mean(metric, values.double().mean()))
+
+
+def packed(found: Answers) -> dict[str, Any]:
+    """Plain numbers for the record of a part of a scan."""
+    values = {metric: _plain(values) for metric, values in found.values.items()}
+    return {"loss": found.loss.tolist(), "undefined": _plain(found.undefined), **values}
+
+
+def unpacked(part: Mapping[str, Any]) -> Answers:
+    """The answers in the record of a part of a scan, which says what it cost, too."""
+    values = {name: _tensor(part[name]) for name in part if name not in _BESIDE_VALUES and part[name] is not None}
+    return Answers(_tensor(part["loss"]), values, _tensor(part["undefined"]))
+
+
+#: What stands in the record of a part beside the values of metrics.
+_BESIDE_VALUES = ("loss", "undefined", "epochs", "flop", "seconds")
+
+
+def _plain(values: Tensor) -> str | list[float]:
+    """Booleans as a word of 1 and 0, numbers as they are."""
+    if values.dtype == torch.bool:
+        return "".join("1" if value else "0" for value in values.tolist())
+    numbers: list[float] = values.tolist()
+    return numbers
+
+
+def _tensor(plain: str | list[float]) -> Tensor:
+    if isinstance(plain, str):
+        return torch.tensor([bit == "1" for bit in plain])
+    return torch.tensor(plain, dtype=torch.float32)

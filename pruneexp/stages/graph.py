@@ -105,7 +105,8 @@ class Route:
         made: dict[str, Stage] = {}
         for step in self.steps:
             config = step.config if step is self.dense else {**step.config, SOURCES: dict(code)}
-            made[step.key] = replace(step, config=config, parents=tuple(made[parent.key] for parent in step.parents))
+            parents = tuple(made.get(parent.key, parent) for parent in step.parents)
+            made[step.key] = replace(step, config=config, parents=parents)
         return Route(tuple(made.values()))
 
 

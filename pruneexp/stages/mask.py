@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -16,6 +17,7 @@ from pruneexp.pruning.select import Selection, select
 from pruneexp.schema import Budget
 from pruneexp.stages.graph import Stage, StageKind
 from pruneexp.stages.setting import Setting
+from pruneexp.stages.statistics import criteria, statistics
 from pruneexp.stages.work import EDIT, activity, counted, effort, load, recalibrate, scores, val_score
 from pruneexp.training.seeding import generator
 
@@ -31,13 +33,15 @@ def prune(setting: Setting, source: Stage, budget: Budget, previous: Stage | Non
     The scores before retraining are those of the masked network as it is, or with re-estimated BatchNorm statistics
     where the setting says so.
     """
+    cut_of = (source,) if previous is None else (source, previous)
 
     def make(parents: tuple[Artefact, ...], checkpoint: Checkpoint) -> Artefact:
-        survivors = _survivors(*parents) if previous is not None else None
-        network, selection, record = _cut(setting, source, parents[0], budget, survivors)
+        survivors = _survivors(*parents[:2]) if previous is not None else None
+        told = parents[len(cut_of) :]
+        network, selection, record = _cut(setting, source, parents[0], budget, survivors, told)
         return Artefact(selection.masks.to_tensors(), {**scores(setting.learner, network), **record})
 
-    parents = (source,) if previous is None else (source, previous)
+    parents = (*cut_of, *statistics(setting, source))
     return Stage(MASK, VERSION, _identity(setting, budget), setting.learner.fingerprint, make, parents)
 
 
@@ -49,11 +53,12 @@ def probe(setting: Setting, source: Stage, budget: Budget) -> Stage:
     """
 
     def make(parents: tuple[Artefact, ...], checkpoint: Checkpoint) -> Artefact:
-        network, _, record = _cut(setting, source, parents[0], budget, None)
+        network, _, record = _cut(setting, source, parents[0], budget, None, parents[1:])
         learner = setting.learner
         return Artefact({}, {**val_score(learner, network), **activity(learner, network), **record})
 
-    return Stage(PROBE, VERSION, _identity(setting, budget), setting.learner.fingerprint, make, (source,))
+    parents = (source, *statistics(setting, source))
+    return Stage(PROBE, VERSION, _identity(setting, budget), setting.learner.fingerprint, make, parents)
 
 
 def _survivors(source: Artefact, mask: Artefact) -> MaskSet:
@@ -72,23 +77,30 @@ def _identity(setting: Setting, budget: Budget) -> dict[str, Any]:
 
 
 def _cut(
-    setting: Setting, source: Stage, weights_of_source: Artefact, budget: Budget, survivors: MaskSet | None
+    setting: Setting,
+    source: Stage,
+    weights_of_source: Artefact,
+    budget: Budget,
+    survivors: MaskSet | None,
+    measured: Sequence[Artefact],
 ) -> tuple[nn.Module, Selection, dict[str, Any]]:
     """The masked network, what was selected, and what a record says of it."""
     learner, cut = setting.learner, setting.cut.value
     started = time.perf_counter()
+    score, proportions = criteria(setting, measured)
     network = load(learner.network("fresh"), weights_of_source.tensors, f"the stored {source.kind} network")
     # On the CPU, so that every device cuts the same mask out of the same weights.
     scope = {name: layer.weight.detach().cpu() for name, layer in cut.scope(network).items()}
     selection = select(
         scope,
         budget,
-        cut.score,
+        score,
         cut.allocation,
         unit=cut.unit,
         survivors=survivors,
         min_keep=cut.min_keep,
         prices=learner.costs.prices(budget.kind, prunable(network), scope),
+        proportions=proportions,
         generator=generator(setting.seed, "criterion"),
     )
     edit = cut.edited(network, selection.masks.to(learner.device))

@@ -14,15 +14,17 @@ from pruneexp.cache.store import Artefact, Checkpoint
 from pruneexp.errors import UserError
 from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
+from pruneexp.pruning.select import Criterion
 from pruneexp.schema import Budget, LayerSensitivity, Metric, flatten
 from pruneexp.sensitivity.bootstrap import Change, intervals
 from pruneexp.sensitivity.groups import Group, groups, weights_of
 from pruneexp.sensitivity.levels import levels
-from pruneexp.sensitivity.outcomes import Outcomes, joined, on_cpu, score_of
+from pruneexp.sensitivity.outcomes import Outcomes, joined, on_cpu, packed, score_of, unpacked
 from pruneexp.sensitivity.scan import scan as scan_without_retraining
 from pruneexp.stages.graph import Stage, StageKind
 from pruneexp.stages.serial import SerialCheckpoint
 from pruneexp.stages.setting import Learner, Regime, Setting
+from pruneexp.stages.statistics import criteria, statistics
 from pruneexp.stages.train import Training, train
 from pruneexp.stages.work import effort, load
 from pruneexp.tasks.task import Answers, TaskByExample
@@ -63,8 +65,9 @@ def scan(setting: Setting, dense: Stage, grid: Grid, *, memory: int) -> Stage:
     def make(parents: tuple[Artefact, ...], checkpoint: Checkpoint) -> Artefact:
         network = load(learner.network("fresh"), parents[0].tensors, f"the stored {dense.kind} network")
         cut = groups(network, choice.layers, grid.coupled, choice.exclude)
+        score, _ = criteria(setting, parents[1:])
         if grid.epochs:
-            return _artefact(setting, grid, network, cut, *_retrained(setting, grid, network, cut, checkpoint))
+            return _artefact(setting, grid, network, cut, *_retrained(setting, grid, network, cut, score, checkpoint))
         started = time.perf_counter()
         setting.tell(TrainingEvent(kind="begin", epoch=0, total=1, stage=SCAN.name))
 
@@ -76,7 +79,7 @@ def scan(setting: Setting, dense: Stage, grid: Grid, *, memory: int) -> Stage:
             network,
             cut,
             grid.budgets,
-            choice.score,
+            score,
             learner.data.value.val,
             generator=generator(setting.seed, "criterion"),
             device=learner.device,
@@ -88,7 +91,8 @@ def scan(setting: Setting, dense: Stage, grid: Grid, *, memory: int) -> Stage:
         )
         return _artefact(setting, grid, network, cut, outcomes, effort(seconds=time.perf_counter() - started))
 
-    return Stage(SCAN, VERSION, _identity(setting, grid), learner.fingerprint, make, (dense,))
+    parents = (dense, *statistics(setting, dense))
+    return Stage(SCAN, VERSION, _identity(setting, grid), learner.fingerprint, make, parents)
 
 
 def _identity(setting: Setting, grid: Grid) -> dict[str, Any]:
@@ -205,14 +209,14 @@ def _tensors(learner: Learner, outcomes: Outcomes) -> dict[str, Tensor]:
 
 
 def _retrained(
-    setting: Setting, grid: Grid, network: nn.Module, cut: Sequence[Group], checkpoint: Checkpoint
+    setting: Setting, grid: Grid, network: nn.Module, cut: Sequence[Group], score: Criterion, checkpoint: Checkpoint
 ) -> tuple[Outcomes, Mapping[str, Any]]:
     """Every cut retrained, one after the other; each starts from the dense weights."""
     dense = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-    learner, regime, score = setting.learner, _retraining(setting, grid), setting.cut.value.score
+    learner, regime = setting.learner, _retraining(setting, grid)
     dense_answers = _answers(learner, network)
     trainings = SerialCheckpoint(checkpoint)
-    found: list[Answers] = [_unpacked(part) for part in trainings.finished]
+    found: list[Answers] = [unpacked(part) for part in trainings.finished]
     spent = [(part["epochs"], part["flop"], part["seconds"]) for part in trainings.finished]
     kept, totals = [], []
     for group in cut:
@@ -231,7 +235,7 @@ def _retrained(
             found.append(_answers(learner, network))
             spent.append((len(done.losses), done.flop, done.seconds))
             cost = {"epochs": len(done.losses), "flop": done.flop, "seconds": done.seconds}
-            trainings.finish({**_packed(found[-1]), **cost})
+            trainings.finish({**packed(found[-1]), **cost})
     network.load_state_dict(dense)
     shape = (len(cut), len(grid.budgets), -1)
     together = joined(found)
@@ -269,32 +273,3 @@ def _answers(learner: Learner, network: nn.Module) -> Answers:
         parts.append(on_cpu(task.per_example(network(arrange(adapted)), targets)))
     network.train()
     return joined(parts)
-
-
-def _packed(found: Answers) -> dict[str, Any]:
-    """Plain numbers for the record of a part."""
-    values = {metric: _plain(values) for metric, values in found.values.items()}
-    return {"loss": found.loss.tolist(), "undefined": _plain(found.undefined), **values}
-
-
-def _unpacked(part: Mapping[str, Any]) -> Answers:
-    values = {name: _tensor(part[name]) for name in part if name not in _BESIDE_VALUES and part[name] is not None}
-    return Answers(_tensor(part["loss"]), values, _tensor(part["undefined"]))
-
-
-#: What stands in the record of a part beside the values of metrics.
-_BESIDE_VALUES = ("loss", "undefined", "epochs", "flop", "seconds")
-
-
-def _plain(values: Tensor) -> str | list[float]:
-    """Booleans as a word of 1 and 0, numbers as they are."""
-    if values.dtype == torch.bool:
-        return "".join("1" if value else "0" for value in values.tolist())
-    numbers: list[float] = values.tolist()
-    return numbers
-
-
-def _tensor(plain: str | list[float]) -> Tensor:
-    if isinstance(plain, str):
-        return torch.tensor([bit == "1" for bit in plain])
-    return torch.tensor(plain, dtype=torch.float32)

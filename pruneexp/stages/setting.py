@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from pruneexp.cost.network import NetworkCosts
 from pruneexp.data.dataset import Dataset
 from pruneexp.pruning.edits.edit import Edit, Editor
+from pruneexp.pruning.informed import InformedCriterion
 from pruneexp.pruning.layers import Kind, PrunableLayer, prunable
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import Allocation, Criterion
@@ -156,16 +157,18 @@ class Cut:
     """What a mask is made by: only ``layers`` of these kinds lose weights, and each keeps at least ``min_keep``.
 
     Layers whose names match a pattern of ``exclude`` lose none. Weights are kept or pruned one by one, or by ``unit``.
-    ``editor`` says what becomes of those that are kept; without one, nothing does.
+    ``editor`` says what becomes of those that are kept; without one, nothing does. Layers share the budget by the
+    scores of ``proportions``; without one, by ``score``.
     """
 
-    score: Criterion
+    score: Criterion | InformedCriterion
     allocation: Allocation
     layers: Collection[str]
     min_keep: int
     exclude: Collection[str] = ()
     unit: Unit | None = None
     editor: Editor | None = None
+    proportions: Criterion | InformedCriterion | None = None
 
     def edited(self, network: nn.Module, masks: MaskSet) -> Edit:
         """The edit of a network with the weights that were cut; the masks themselves where there is no ``editor``."""

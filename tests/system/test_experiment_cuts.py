@@ -10,7 +10,9 @@ from torch import Tensor
 
 from pruneexp.errors import UserError
 from pruneexp.experiment.build import Job
+from pruneexp.pruning.informed import Statistics
 from pruneexp.pruning.masks import MaskSet
+from pruneexp.pruning.select import Criterion
 from pruneexp.schema import Budget
 from tests.contracts.composing import composed
 from tests.contracts.jobs import job_of
@@ -19,6 +21,9 @@ SMALL = ("data=synthetic", "model=lenet5", "data.image_size=28", "device=cpu")
 BLOCKS = "+criterion.unit={_target_: pruneexp.pruning.units.block.Block, shape: [2, 2]}"
 UNFIT, OURS = "{_target_: tests.system.test_experiment_cuts.Unfit}", "runtime.allow=[tests]"
 GRADUAL = "+criterion.edit={_target_: pruneexp.pruning.edits.gradual.Gradual}"
+CURVATURE = "{_target_: tests.system.test_experiment_cuts.Curvature}"
+SNIP = "+criterion.proportions={_target_: pruneexp.pruning.criteria.snip.Snip, batches: 2}"
+NO_CONV, HALF = "criterion.exclude=[conv1]", "curve.densities=[0.5]"
 
 
 def job(*words: str) -> Job:
@@ -41,6 +46,16 @@ class Unfit:
         for weight in weights.values():
             _, _ = weight.shape
         return masks
+
+
+class Curvature:
+    """A criterion that looks for what it did not ask for."""
+
+    statistics, batches = ("gradients",), 1
+
+    def informed(self, statistics: Statistics) -> Criterion:
+        squares = statistics["squared_gradients"]
+        return lambda weights, generator: dict(squares)
 
 
 @pytest.mark.parametrize("said", [BLOCKS, GRADUAL])
@@ -73,6 +88,30 @@ def test_budgets_of_every_measure_are_mildest_first(key: str, kind: str) -> None
         ((f"+criterion.unit={UNFIT}", OURS), r"layer conv1 is no matrix"),
         ((f"+criterion.edit={UNFIT}", OURS), r"criterion.edit does not fit the model: too many values to unpack"),
         (("+criterion.edit={_target_: os.system}",), r"criterion.edit._target_=os.system is not allowed"),
+        (
+            ("criterion=n_of_m", HALF),
+            r"no multiple of criterion.allocation.m=4: conv1 has 1; leave",
+        ),
+        (
+            ("criterion=n_of_m", NO_CONV, "curve.densities=[0.5,0.3]"),
+            r"density 0.3 asked for, but 2 of every 4",
+        ),
+        (("criterion=n_of_m", NO_CONV, HALF, "schedule=iterative"), r"density 0.87.* asked for, .*schedule=one_shot"),
+        (("criterion=n_of_m", NO_CONV, "curve.flops=[0.5]"), r"flop 0.5 asked for, but 2 of every 4 weights"),
+        (("criterion=n_of_m", NO_CONV, HALF, BLOCKS), r"2 of every 4 weights are kept, and criterion.unit is a block"),
+        (
+            ("criterion=n_of_m", NO_CONV, HALF, GRADUAL),
+            r"criterion.edit chooses .* criterion.allocation keeps",
+        ),
+        (("criterion=global_magnitude", GRADUAL, BLOCKS), r"criterion.edit chooses .*, and criterion.unit keeps them"),
+        (("criterion=erk", BLOCKS), r"follow from the shapes of weights, and criterion.unit is a block"),
+        (
+            ("criterion=taylor", "criterion.score.batches=99"),
+            r"calibration data run out: .*=99, of train.batch_size",
+        ),
+        (("criterion=taylor", "criterion.score.batches=0"), r"criterion.score: batches is 0, must be a whole number"),
+        ((f"criterion.score={CURVATURE}", OURS), r"criterion.score does not fit the model: .*squared_gradients"),
+        (("criterion=taylor", SNIP), r"criterion.score and criterion.proportions ask for 2 and 4 batches"),
     ],
 )
 def test_what_does_not_go_together_is_said(words: tuple[str, ...], sentence: str) -> None:

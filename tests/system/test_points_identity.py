@@ -28,6 +28,9 @@ OTHERS: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("mode=scratch_b", "criterion=stochastic_magnitude"): ("mode", "criterion"),
     ("mode=scratch_e", "criterion=random"): ("mode", "criterion"),
     ("mode=rewind", "criterion=layer_std"): ("mode", "criterion"),
+    ("criterion=taylor",): ("criterion",),
+    ("criterion=random_global",): ("criterion",),
+    ("criterion=n_of_m", "curve.densities=[0.5]"): ("criterion",),
 }
 #: Values that have a meaning somewhere, by the type of the value that they replace.
 VALUES: Mapping[type, Sequence[Any]] = {

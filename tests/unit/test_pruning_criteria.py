@@ -5,11 +5,19 @@ from __future__ import annotations
 import pytest
 import torch
 
+from pruneexp.pruning.criteria.geometric_median import GeometricMedian
 from pruneexp.pruning.criteria.magnitude import Magnitude
 from pruneexp.pruning.criteria.random import Random
+from pruneexp.pruning.criteria.snip import Snip
+from pruneexp.pruning.criteria.squared_magnitude import SquaredMagnitude
 from pruneexp.pruning.criteria.stochastic_magnitude import StochasticMagnitude
+from pruneexp.pruning.criteria.taylor import Taylor
+from pruneexp.pruning.criteria.wanda import Wanda
+from pruneexp.pruning.informed import Statistic
 from pruneexp.pruning.ranking import best
-from tests.contracts.criteria import CriterionContract
+from pruneexp.pruning.units.row import Row
+from pruneexp.pruning.units.unit import Grouping
+from tests.contracts.criteria import CriterionContract, some_weights
 
 
 class TestMagnitude(CriterionContract):
@@ -58,3 +66,49 @@ class TestStochasticMagnitude(CriterionContract):
     def test_refuses_temperature(self, temperature: float) -> None:
         with pytest.raises(ValueError, match=r"temperature is .*above 0"):
             StochasticMagnitude(temperature=temperature)
+
+
+def of_rows(criterion: Magnitude | SquaredMagnitude | GeometricMedian, weight: torch.Tensor) -> torch.Tensor:
+    """The score of each filter."""
+    return Grouping(Row(), {"conv": weight}).means(criterion({"conv": weight}, torch.Generator()))["conv"]
+
+
+class TestSquaredMagnitude(CriterionContract):
+    def criterion(self) -> SquaredMagnitude:
+        return SquaredMagnitude()
+
+    def test_filters_are_ordered_by_their_norms(self) -> None:
+        weight = torch.randn(9, 4, 3, 3, generator=torch.Generator().manual_seed(0))
+        for criterion, order in ((Magnitude(), 1), (SquaredMagnitude(), 2)):
+            norms = torch.linalg.vector_norm(weight.double(), order, dim=(1, 2, 3))
+            torch.testing.assert_close(of_rows(criterion, weight), norms**order / 36)
+
+
+@pytest.mark.parametrize(
+    ("kind", "statistic"), [(Taylor, "squared_gradients"), (Snip, "gradients"), (Wanda, "input_norms")]
+)
+def test_informed_criteria_score_magnitude_where_all_statistics_are_one(
+    kind: type[Taylor | Snip | Wanda], statistic: Statistic
+) -> None:
+    weights = some_weights()
+    ones = {name: torch.ones(1, weight.shape[1], *[1] * (weight.ndim - 2)) for name, weight in weights.items()}
+    found = kind().informed({statistic: ones})(weights, torch.Generator())
+    for name, weight in weights.items():
+        torch.testing.assert_close(found[name], weight.square() if kind is Taylor else weight.abs())
+        assert found[name].data_ptr() != weight.data_ptr()
+    assert kind().statistics == (statistic,)
+
+
+class TestGeometricMedian(CriterionContract):
+    def criterion(self) -> GeometricMedian:
+        return GeometricMedian()
+
+    def test_worked_by_hand(self) -> None:
+        points = torch.tensor([[0.0, 0.0], [3.0, 4.0], [0.0, 4.0]])  # distances 5, 4 and 3
+        assert of_rows(GeometricMedian(), points).tolist() == pytest.approx([9, 8, 7])
+
+    def test_the_filter_that_others_stand_for_goes_first(self) -> None:
+        weight = torch.randn(1500, 2, 3, 3, generator=torch.Generator().manual_seed(0))
+        rows = weight.double().flatten(1)
+        expected = torch.stack([(rows - row).norm(dim=1).sum() for row in rows])
+        torch.testing.assert_close(of_rows(GeometricMedian(), weight), expected, rtol=1e-6, atol=0)

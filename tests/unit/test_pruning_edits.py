@@ -63,6 +63,15 @@ class TestGradual:
         assert halfway.at({"fc": weight}, 0.3) is halfway
         assert halfway.at({"fc": weight}, 0.5).masks["fc"].flatten().nonzero()[0] == 80  # the 20 largest stay
 
+    @pytest.mark.parametrize("share", [0.0, 0.1, 0.25, 0.4, 0.5, 0.9])
+    def test_sparsity_is_that_of_the_paper(self, share: float) -> None:
+        weight, until, cuts, final = torch.arange(1.0, 4001).view(40, 100), 0.5, 10, 0.9
+        edit = Gradual(until=until, cuts=cuts).edit({"fc": weight}, MaskSet({"fc": weight > 4000 * final}))
+        step = until / cuts  # s_t = s_f + (s_i - s_f) (1 - (t - t_0) / (n dt))^3, with s_i = 0 and t_0 = 0
+        t = min(int(share / step + 1e-9), cuts) * step
+        sparsity = final + (0 - final) * (1 - t / (cuts * step)) ** 3
+        assert edit.at({"fc": weight}, share).masks.density == pytest.approx(1 - sparsity, abs=0.5 / 4000)
+
     def test_what_is_cut_never_comes_back(self) -> None:
         draws = torch.Generator().manual_seed(0)
         edit = Gradual(cuts=10).edit({"fc": torch.ones(8, 8)}, MaskSet({"fc": torch.rand(8, 8, generator=draws) < 0.2}))

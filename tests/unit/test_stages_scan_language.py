@@ -10,7 +10,7 @@ import torch
 from pruneexp.cache.store import Store
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.schema import Budget, LayerSensitivity, Metric, unflatten
-from pruneexp.sensitivity.outcomes import Outcomes
+from pruneexp.sensitivity.outcomes import Outcomes, packed, unpacked
 from pruneexp.stages import scan as stage
 from pruneexp.stages.dense import train_dense
 from pruneexp.stages.graph import Runner
@@ -64,15 +64,15 @@ def test_answers_survive_an_interruption() -> None:
     found = Answers(
         torch.tensor([0.5, math.nan]), {"perplexity": torch.tensor([0.5, 2.0])}, torch.tensor([False, True])
     )
-    part = {**stage._packed(found), "epochs": 2, "flop": 1.0, "seconds": 3.0}
-    again = stage._unpacked(part)
+    part = {**packed(found), "epochs": 2, "flop": 1.0, "seconds": 3.0}
+    again = unpacked(part)
     assert torch.equal(again.loss.nan_to_num(9.0), found.loss.nan_to_num(9.0))
     assert torch.equal(again.values["perplexity"], found.values["perplexity"])
     assert torch.equal(again.undefined, found.undefined)
     classified = Answers(torch.zeros(2), {"top1": torch.tensor([True, False])}, torch.tensor([False, False]))
-    assert stage._packed(classified) == {"loss": [0.0, 0.0], "undefined": "00", "top1": "10"}
+    assert packed(classified) == {"loss": [0.0, 0.0], "undefined": "00", "top1": "10"}
     before = {"loss": [0.0, 0.0], "top1": "10", "top5": None, "undefined": "00"}  # as earlier versions wrote it
-    assert stage._unpacked(before).values.keys() == {"top1"}
+    assert unpacked(before).values.keys() == {"top1"}
 
 
 def test_changes_that_are_not_numbers_have_no_bounds(setting: Setting) -> None:

@@ -1,4 +1,4 @@
-"""Gradual pruning: masks that tighten while the network trains (Zhu and Gupta 2017)."""
+"""Gradual pruning: masks that tighten by the cubic schedule while the network trains (Zhu and Gupta 2017)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,12 @@ class GradualMasks:
         return self.masks.of_gradients(gradients)
 
     def at(self, weights: Mapping[str, Tensor], share: float) -> GradualMasks:
-        """After each cut, a layer keeps its largest weights: ``s_f + (1 - s_f) (1 - t)^3`` of them (equation 1)."""
+        """After cut k of K, a layer keeps its largest weights: a share of ``d_f + (1 - d_f) (1 - k / K)^3``.
+
+        That is equation 1 of the paper, ``s_t = s_f + (s_i - s_f) (1 - (t - t_0) / (n dt))^3``, in densities d = 1 - s,
+        with s_i = 0 and t_0 = 0: sparsity rises fast at first, and the n = K cuts lie dt = ``until / K`` of the
+        training apart.
+        """
         cuts = min(self.of.cuts, int(self.of.cuts * share / self.of.until))
         if cuts <= self.cuts:
             return self

@@ -26,6 +26,11 @@ class Unit(Protocol):
         ...
 
 
+def unit_name(unit: Unit | None) -> str:
+    """What people call a unit: ``weight`` of single weights, else its class in small letters."""
+    return "weight" if unit is None else type(unit).__name__.lower()
+
+
 class Grouping:
     """The units of some layers: from weights to units and back.
 

@@ -1,0 +1,44 @@
+"""Criteria that need to know what a network does with training data. Knows neither networks nor data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol, get_args, runtime_checkable
+
+from torch import Tensor
+
+from pruneexp.pruning.select import Criterion
+
+#: Over some batches, the mean of the loss's ``gradients``, the mean of their squares, and the norms of the inputs that
+#: each weight meets, sqrt(sum of x^2): of a linear layer by feature, of a convolution by channel.
+Statistic = Literal["gradients", "squared_gradients", "input_norms"]
+
+STATISTICS: tuple[Statistic, ...] = get_args(Statistic)
+
+#: By statistic, then by layer: tensors in the shape of its weight, or in one that broadcasts to it.
+Statistics = Mapping[str, Mapping[str, Tensor]]
+
+
+@runtime_checkable
+class InformedCriterion(Protocol):
+    """Says which ``statistics`` of how many calibration ``batches`` of train it needs, and makes a criterion of them.
+
+    The network is the one that is cut, in evaluation mode; the batches have the size of those of training, and are
+    drawn from (seed, "calibration").
+    """
+
+    @property
+    def statistics(self) -> Sequence[Statistic]: ...
+
+    @property
+    def batches(self) -> int: ...
+
+    def informed(self, statistics: Statistics) -> Criterion:
+        """The criterion that these tell of; its weights are those of the network that they were measured on."""
+        ...
+
+
+def check_batches(batches: object) -> None:
+    """Raise a ``ValueError`` for what is no number of batches."""
+    if not isinstance(batches, int) or isinstance(batches, bool) or batches < 1:
+        raise ValueError(f"batches is {batches}, must be a whole number of at least 1")
