@@ -204,6 +204,14 @@ def test_finalists_are_on_the_front_above_twice_the_cliff_and_spread_out() -> No
     assert chosen(scores, finalists=0) == []
 
 
+def test_baselines_are_retrained_beside_the_front_unless_they_are_hopeless() -> None:
+    scores = [(90.0, 0.3), (70.0, 0.1), (96.0, 0.4), (95.0, 0.2), (91.0, 0.05)]  # the first two are of a baseline
+    beside = {"baselines": ["global"], "baseline_densities": [0.3, 0.1]}
+    assert chosen(scores, finalists=1, **beside) == [0, 3]
+    assert chosen(scores, finalists=0, **beside) == []
+    assert chosen(scores, objective="smallest", finalists=1, **beside) == [3]
+
+
 def test_of_equal_networks_one_is_retrained() -> None:
     assert chosen([(96.0, 0.5), (96.0, 0.5), (95.0, 0.3)]) == [0, 2]
 
