@@ -57,8 +57,24 @@ def handling_stop_signals(stop: StopRequest) -> AbstractContextManager[None]:
     return _handled_by(stop.receive, [signal.SIGTERM, signal.SIGUSR2])
 
 
+def raising_stops() -> AbstractContextManager[None]:
+    """Within, the same two raise ``Stopped`` at once: for a process that waits for others, with nothing to save."""
+    return _handled_by(_stop, [signal.SIGTERM, signal.SIGUSR2])
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise Stopped(number)
+
+
+def ignoring_interrupts() -> AbstractContextManager[None]:
+    """Within, SIGINT does nothing; a process that is started here never hears it."""
+    return _handled_by(signal.SIG_IGN, [signal.SIGINT])
+
+
 @contextmanager
-def _handled_by(handler: Callable[[int, FrameType | None], None], signals: Sequence[signal.Signals]) -> Iterator[None]:
+def _handled_by(
+    handler: Callable[[int, FrameType | None], None] | signal.Handlers, signals: Sequence[signal.Signals]
+) -> Iterator[None]:
     """Python allows handlers in the main thread alone; elsewhere nothing changes."""
     in_main_thread = threading.current_thread() is threading.main_thread()
     before = {number: signal.signal(number, handler) for number in signals if in_main_thread}

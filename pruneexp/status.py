@@ -17,7 +17,7 @@ from rich.console import Console
 
 from pruneexp.errors import ReportedError, SentenceParser, UserError
 from pruneexp.jobs.folder import SweepFolder, sweeps_in
-from pruneexp.jobs.progress import detail, overview, progress, watch
+from pruneexp.jobs.progress import detail, overview, progress, shown_whole, watch
 from pruneexp.places import SWEEPS
 from pruneexp.terminal import LOG_WIDTH, read_no_further, replace_unwritable
 
@@ -60,7 +60,7 @@ def _one(asked: argparse.Namespace, console: Console) -> int:
         watch(folder, console)
         found = progress(folder)
     else:
-        console.print(detail(found, time.time()))
+        shown_whole(detail(found, time.time()), console)
     return 1 if found.stuck else 0
 
 
@@ -74,7 +74,7 @@ def _all(asked: argparse.Namespace, console: Console) -> int:
         except UserError as error:
             print(f"pruneexp.status: {error}", file=sys.stderr)
             status = 2
-    console.print(overview(sweeps, time.time()) if sweeps or status else f"no sweep lies in {asked.sweeps}")
+    shown_whole(overview(sweeps, time.time()) if sweeps or status else f"no sweep lies in {asked.sweeps}", console)
     return status or int(any(sweep.stuck for sweep in sweeps))
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
-from pruneexp.experiment.display import Display, rate_text
+from pruneexp.experiment.display import Display
+from pruneexp.experiment.rows import rate_text
 from pruneexp.schema import Metric
 from sweeps.driver import Worker
 

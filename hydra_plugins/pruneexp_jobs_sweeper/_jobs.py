@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
 from pruneexp.config.choices import check_choices, check_own_sweep, search_folders
@@ -57,10 +60,9 @@ def listed(
     name = grid.text(folder.name)
     for chosen in {tuple(line for line in job if line.lstrip("+~").partition("=")[0] in GROUPS) for job in jobs}:
         check_choices(loader, "config", [*config.hydra.overrides.hydra, *chosen], search_folders(config.hydra))
-    composed = [
-        _composed(config, loader, [*job, f"++runtime.sweep={name}", f"++runtime.job={number}"])
-        for number, job in enumerate(jobs)
-    ]
+    compositions = Compositions(config, loader)
+    numbered = [[*job, f"++runtime.sweep={name}", f"++runtime.job={number}"] for number, job in enumerate(jobs)]
+    composed = [_composed(config, compositions(lines), lines) for lines in numbered]
     return ListedSweep(folder, wanted, tuple(composed))
 
 
@@ -84,9 +86,39 @@ def _of_file(loader: ConfigLoader, file: Path, arguments: Sequence[str]) -> list
     return [[*grid.overrides(job), *typed.values()] for job in jobs]
 
 
-def _composed(config: DictConfig, loader: ConfigLoader, overrides: Sequence[str]) -> ComposedJob:
+class Compositions:
+    """Compositions of jobs: one for all that differ in values alone, which are set in copies of it.
+
+    A copy takes a fifth of the time of a composition from files.
+    """
+
+    def __init__(self, config: DictConfig, loader: ConfigLoader) -> None:
+        self._config, self._loader = config, loader
+        self._parser = OverridesParser.create(config_loader=loader)
+        self._composed: dict[tuple[str, ...], DictConfig] = {}
+
+    def __call__(self, lines: Sequence[str]) -> DictConfig:
+        """As ``load_sweep_config`` composes them, but that Hydra's own node repeats another job's overrides."""
+        parsed = self._parser.parse_overrides(list(lines))
+        alike = tuple(str(each.get_key_element()) if _is_value(each) else str(each.input_line) for each in parsed)
+        if alike not in self._composed:
+            self._composed[alike] = self._loader.load_sweep_config(self._config, list(lines))
+        whole = copy.deepcopy(self._composed[alike])
+        values = [each for each in parsed if _is_value(each)]
+        ConfigLoaderImpl._apply_overrides_to_config(values, whole)  # noqa: SLF001  as Hydra itself does at the end
+        return whole
+
+
+def _is_value(override: Override) -> bool:
+    """Whether an override sets a key, and chooses no file of a group."""
+    key = override.key_or_group
+    names_file = key in GROUPS or "/" in key or key.startswith("hydra")
+    merges = isinstance(override.value(), dict)  # into what another job's override has left
+    return not (override.is_add() or override.is_delete() or names_file or merges)
+
+
+def _composed(config: DictConfig, whole: DictConfig, overrides: Sequence[str]) -> ComposedJob:
     """A job, checked."""
-    whole = loader.load_sweep_config(config, list(overrides))
     check_own_sweep(whole, config)
     job, choices, own = checked(whole)
     return ComposedJob(tuple(overrides), job, choices, tuple(own))

@@ -6,6 +6,7 @@ import contextlib
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol, runtime_checkable
 
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
@@ -14,20 +15,35 @@ from hydra_plugins.pruneexp_jobs_sweeper._jobs import ListedSweep
 from pruneexp.config.choices import search_folders
 from pruneexp.errors import JobFailed, UserError
 from pruneexp.experiment.display import Display
+from pruneexp.experiment.numbers import show_numbers
 from pruneexp.experiment.pages import show_sweep
 from pruneexp.experiment.session import check_records
-from pruneexp.experiment.survey import JobPlan, plan_lines, survey
+from pruneexp.experiment.survey import JobPlan, in_waves, plan_lines, survey
+from pruneexp.experiment.threads import room
 from pruneexp.jobs.folder import SweepFolder
-from pruneexp.jobs.progress import progress, watched
+from pruneexp.jobs.following import following
+from pruneexp.jobs.progress import STATES, progress
 from pruneexp.jobs.state import reason_of, write_state
 from pruneexp.places import SWEEPS
 
-#: What a job is told that is watched in a view of all jobs.
+#: What each job is told: it writes what it says into its log, and the command says what came of it.
 _SILENT = ("++runtime.progress=false", "++runtime.log=true")
 
 
+@runtime_checkable
+class SharesMachine(Protocol):
+    """A launcher that runs jobs on this machine: ``room`` for so many at a time, as it is told, is what it ``shares``.
+
+    A protocol, as Hydra executes the module of a launcher a second time, and has another class then.
+    """
+
+    room: int
+
+    def shares(self, jobs: int) -> tuple[int, int]: ...
+
+
 def run(sweep: ListedSweep, config: DictConfig, launcher: Launcher, words: Sequence[str], *, retry: bool) -> None:
-    """Show the plan; unless that is all that is wanted, run what is missing and say what came of it.
+    """Show the plan; unless that is all that is wanted, run what is missing, and show the numbers of the whole sweep.
 
     Raises:
         UserError: nothing could be started.
@@ -36,7 +52,7 @@ def run(sweep: ListedSweep, config: DictConfig, launcher: Launcher, words: Seque
     sys.path += [folder for folder in search_folders(config.hydra) if folder not in sys.path]
     display, folder = Display(bars=config.runtime.progress), sweep.folder
     stores = {(job.config.runtime.tracking_uri, job.config.runtime.experiment): job.config for job in sweep.jobs}
-    plans = _planned(sweep, display)
+    plans = _planned(sweep, display, launcher)
     if config.plan:
         return
     for job in stores.values():
@@ -44,11 +60,12 @@ def run(sweep: ListedSweep, config: DictConfig, launcher: Launcher, words: Seque
     folder.claim(sweep.definition)
     with contextlib.suppress(OSError):
         folder.remember(words)
-    todo = _todo(folder, plans, retry)
-    elsewhere = not config.hydra.launcher._target_.endswith(".BasicLauncher")
-    with watched(folder, wanted=elsewhere and config.runtime.progress and bool(todo)) as shown:
-        jobs = [[*sweep.jobs[number].overrides, *(_SILENT if shown else ())] for number in todo]
-        cause = launch(launcher, jobs, todo[0]) if todo else None
+    todo = in_waves(_todo(folder, plans, retry), plans)
+    cause = None
+    if todo:
+        with following(folder, live=config.runtime.progress):
+            cause = launch(launcher, [[*sweep.jobs[number].overrides, *_SILENT] for number in todo], todo[0])
+    show_numbers(sweep.definition, plans, display)
     try:
         conclude(folder, cause, display)
     finally:
@@ -57,8 +74,8 @@ def run(sweep: ListedSweep, config: DictConfig, launcher: Launcher, words: Seque
                 show_sweep(job.runtime, display)
 
 
-def _planned(sweep: ListedSweep, display: Display) -> list[JobPlan]:
-    """Look at every job, and print what they ask for together.
+def _planned(sweep: ListedSweep, display: Display, launcher: Launcher) -> list[JobPlan]:
+    """Look at every job, tell the launcher how many fit side by side, and print what the jobs ask for together.
 
     Raises:
         UserError: not one of the jobs can be made here.
@@ -67,9 +84,18 @@ def _planned(sweep: ListedSweep, display: Display) -> list[JobPlan]:
     if (problem := plans[0].problem) is not None and all(plan.problem is not None for plan in plans):
         raise problem
     display.say(f"sweep {sweep.folder.name}")
-    for label, text in plan_lines(plans):
+    for label, text in plan_lines(plans, _at_once(launcher, plans)):
         display.say(f"  {label:<9} {text}")
     return plans
+
+
+def _at_once(launcher: Launcher, plans: Sequence[JobPlan]) -> int:
+    """How many jobs will run at a time on this machine; 1 where that is not known, as on a cluster."""
+    left = [plan for plan in plans if not plan.done and plan.problem is None]
+    if not isinstance(launcher, SharesMachine):
+        return 1
+    launcher.room = room([plan.cores for plan in left])
+    return launcher.shares(max(1, len(left)))[0]
 
 
 def _todo(folder: SweepFolder, plans: Sequence[JobPlan], retry: bool) -> list[int]:
@@ -110,9 +136,9 @@ def conclude(folder: SweepFolder, cause: Exception | None, display: Display) -> 
         return
     if isinstance(cause, UserError) and not came.numbers("done", "running"):
         raise cause
-    counted = ", ".join(f"{count} {state}" for state, count in came.counts.items())
     where = "" if folder.root == SWEEPS else f" --sweeps {folder.root}"
-    sentence = f"sweep {came.name}: of {len(came.jobs)} jobs {counted}; python -m pruneexp.status {came.name}{where}"
+    counted = f"of {len(came.jobs)} jobs {came.counted(STATES)}"
+    sentence = f"sweep {came.name}: {counted}; python -m pruneexp.status {came.name}{where}"
     if not came.left and not came.numbers("failed"):
         display.note(f"{sentence} shows how far those are that run elsewhere")
         return

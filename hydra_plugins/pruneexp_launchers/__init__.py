@@ -1,1 +1,1 @@
-"""Where the jobs of a sweep run: ``hydra/launcher=joblib`` (one machine), ``slurm`` and ``ray`` (many)."""
+"""Where the jobs of a sweep run: ``hydra/launcher=local`` (one machine), ``slurm`` and ``ray`` (many)."""

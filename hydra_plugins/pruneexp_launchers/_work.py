@@ -54,29 +54,26 @@ def check_installed(launcher: str, package: str) -> None:
         )
 
 
-def launched(
-    config: DictConfig,
-    jobs: Sequence[Sequence[str]],
-    first: int,
-    threads: int,
-    run: Callable[[Sequence[SentJob]], Generator[JobResult]],
-) -> list[JobReturn]:
+def launched(sent: Sequence[SentJob], run: Callable[[Sequence[SentJob]], Generator[JobResult]]) -> list[JobReturn]:
     """What a launcher hands to Hydra, in the order of its jobs.
 
     ``run`` submits them, yields each as it ends, and takes back what is left when it is closed, as by an exception.
     """
-    sent = to_send(config, jobs, first, threads)
     with closing(run(sent)) as results:
         done = {job.number: returned(job, result, log) for job, result, log in results}
     return [done[job.number] for job in sent]
 
 
-def to_send(config: DictConfig, jobs: Sequence[Sequence[str]], first: int, threads: int) -> list[SentJob]:
-    """The jobs of a sweep that ``config`` composes, for a batch system that shares out cores and GPUs itself."""
+def to_send(config: DictConfig, jobs: Sequence[Sequence[str]], first: int, said: Sequence[str]) -> list[SentJob]:
+    """The jobs of a sweep that ``config`` composes; what the launcher has ``said`` of each yields to its own words."""
     hydra = [str(line) for line in config.hydra.overrides.hydra if not str(line).startswith("hydra.searchpath=")]
-    search = skeleton.search_path(search_folders(config.hydra))
-    shared = [*search, *hydra, "runtime.gpu_jobs=0", *threads_said(config, threads)]
+    shared = [*skeleton.search_path(search_folders(config.hydra)), *hydra, *said]
     return [SentJob(_number(job, first + at), [*shared, *job], os.getcwd()) for at, job in enumerate(jobs)]
+
+
+def shared_out(config: DictConfig, threads: int) -> list[str]:
+    """What a batch system that shares out cores and GPUs itself says of each job."""
+    return ["runtime.gpu_jobs=0", *threads_said(config, threads)]
 
 
 def threads_said(config: DictConfig, threads: int) -> list[str]:
@@ -150,7 +147,7 @@ def value_of(job: JobReturn) -> Any:
 def returned(job: SentJob, result: Mapping[str, Any], log: Path | None = None) -> JobReturn:
     """What a launcher hands to Hydra, from what ``carry_out`` returned, or from the ``failure`` to get that.
 
-    A failure is said at once, for Hydra tells only the first, and after all jobs.
+    The latter is said at once: the job itself has said nothing.
     """
     done = JobReturn(overrides=list(job.overrides), working_dir=job.home)
     failure = result.get("failure")
@@ -158,8 +155,9 @@ def returned(job: SentJob, result: Mapping[str, Any], log: Path | None = None) -
         done.status, done.return_value = JobStatus.COMPLETED, result["numbers"]
         return done
     error = JobFailed(failure) if result.get("partial") else UserError(failure)
-    where = f" (log: {log})" if log is not None else ""
-    print(f"pruneexp: job {job.number}: {failure}{where}", file=sys.stderr, flush=True)
+    if "partial" not in result:
+        where = f" (log: {log})" if log is not None else ""
+        print(f"pruneexp: job {job.number}: {failure}{where}", file=sys.stderr, flush=True)
     error.said = True
     done.status, done.return_value = JobStatus.FAILED, error
     return done

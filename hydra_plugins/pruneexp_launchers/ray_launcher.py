@@ -17,7 +17,15 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from hydra_plugins.pruneexp_launchers._work import JobResult, SentJob, carry_out, check_installed, launched
+from hydra_plugins.pruneexp_launchers._work import (
+    JobResult,
+    SentJob,
+    carry_out,
+    check_installed,
+    launched,
+    shared_out,
+    to_send,
+)
 from pruneexp.errors import UserError, first_line
 from pruneexp.signals import Stopped
 
@@ -59,8 +67,8 @@ class RayLauncher(Launcher):
         self.config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        threads = max(1, int(self.num_cpus))
-        return launched(self.config, job_overrides, initial_job_idx, threads, self._run)
+        said = shared_out(self.config, max(1, int(self.num_cpus)))
+        return launched(to_send(self.config, job_overrides, initial_job_idx, said), self._run)
 
     def _run(self, jobs: Sequence[SentJob]) -> Generator[JobResult]:
         ray = _connected(self.address)

@@ -21,7 +21,15 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from hydra_plugins.pruneexp_launchers._work import JobResult, SentJob, carry_out, check_installed, launched
+from hydra_plugins.pruneexp_launchers._work import (
+    JobResult,
+    SentJob,
+    carry_out,
+    check_installed,
+    launched,
+    shared_out,
+    to_send,
+)
 from pruneexp.errors import UserError
 from pruneexp.signals import Stopped
 
@@ -72,7 +80,8 @@ class SlurmLauncher(Launcher):
         self.config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        return launched(self.config, job_overrides, initial_job_idx, self.cores, self._run)
+        said = shared_out(self.config, self.cores)
+        return launched(to_send(self.config, job_overrides, initial_job_idx, said), self._run)
 
     def _run(self, jobs: Sequence[SentJob]) -> Generator[JobResult]:
         submitted = self._submit(jobs)

@@ -93,6 +93,12 @@ class Store:
             if mine:
                 shutil.rmtree(self._paths.checkpoints(key), ignore_errors=True)
 
+    def remove(self, key: str) -> None:
+        """Remove a result that is to be made anew; not where another process computes it."""
+        with files.explained(self.root), shared_files.free(self._paths.lock(checked(key))) as mine:
+            if mine:
+                shutil.rmtree(self._paths.artefact(key), ignore_errors=True)
+
     def produce(
         self, key: str, kind: str, make: Callable[[Checkpoint], Artefact], parents: Sequence[str] = ()
     ) -> tuple[Artefact, bool]:

@@ -147,6 +147,7 @@ class RuntimeConfig:
     store: str = str(places.STORE)
     allow: list[str] = field(default_factory=list)
     checkpoint_seconds: float = 60.0
+    epoch_scores: bool = True
     threads: int | None = None
     cores: int | None = None
     gpu_jobs: int = 1
@@ -183,15 +184,14 @@ class Config:
 def register(node: type[Config] = Config) -> None:
     """Make the skeleton, or one with more in it, known to Hydra by the name that ``conf/config.yaml`` starts from.
 
-    ``hydra/launcher=joblib`` then names our launcher, which runs the published one of that name. A file in ``conf``
+    ``hydra/launcher=joblib`` is our launcher of this machine by the name that the published one has. A file in ``conf``
     would not do: Hydra warns of a file that is named like what a plug-in has registered.
     """
     store = ConfigStore.instance()
     store.store(name="skeleton", node=node)
-    Plugins.instance()  # registers the published launcher; what is stored later wins
-    joblib = store.load("hydra/launcher/joblib.yaml").node
-    joblib._target_ = "hydra_plugins.pruneexp_launchers.joblib_launcher.OneMachineLauncher"
-    joblib.batch_size = "1"  # a process takes one job at a time
+    Plugins.instance()  # registers ours, and the published one where it is installed; what is stored later wins
+    joblib = store.load("hydra/launcher/local.yaml").node
+    joblib.n_jobs = -1
     store.store(group="hydra/launcher", name="joblib", node=joblib, provider="pruneexp")
 
 

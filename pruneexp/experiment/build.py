@@ -16,6 +16,7 @@ from torch import nn
 from pruneexp.cost.cost import Cost
 from pruneexp.cost.overlooked import overlooked
 from pruneexp.errors import UserError
+from pruneexp.experiment.alike import ANEW, Alike
 from pruneexp.experiment.cuts import check_cut
 from pruneexp.experiment.instances import check_homes, part
 from pruneexp.experiment.learner import made, tried
@@ -95,18 +96,18 @@ class Job:
         return self.mode.value.route(self.setting, path).signed(code_of(self.mode.identity))
 
 
-def build(spec: JobSpec, listeners: Sequence[Listener] = ()) -> Job:
+def build(spec: JobSpec, listeners: Sequence[Listener] = (), alike: Alike = ANEW) -> Job:
     """Instantiate everything a job needs and check that the parts fit each other; sets torch's number of threads.
 
     Raises:
         UserError: a part cannot be made, or does not fit the others.
     """
-    spec, untried = made(spec)
+    spec, untried = made(spec, alike)
     probe = untried.network("fresh")
     if spec.start_from:
         fitted(probe.state_dict(), read_weights(spec.start_from), spec.start_from, spec.start_from_except)
     recipe, _ = recipes(spec)
-    learner = tried(untried, probe, recipe.value)
+    learner = tried(untried, probe, recipe.value, alike)
     criterion = spec.values["criterion"]
     layers = prunable(probe, criterion["layers"], criterion.get("exclude", []))
     # Now, as it reads gradients, which the trainers' checks remove.

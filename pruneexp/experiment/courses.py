@@ -5,6 +5,7 @@ Knows stages and records, and neither how networks are trained nor how a trackin
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -49,13 +50,15 @@ class CourseListener:
         shown = self._of.get(event.key)
         if event.kind == "epoch" and shown is not None:
             numbers = {"loss": event.loss, f"val.{shown.metric.name}": event.val, "lr": event.lr}
+            if math.isnan(event.val):  # it was not measured
+                del numbers[f"val.{shown.metric.name}"]
             self.recording.epoch(shown.on, shown.kind, shown.before + event.before + event.epoch, numbers)
 
 
 def courses(route: Route, runner: Runner, metric: Metric) -> dict[str, dict[str, list[float]]]:
     """The numbers of each epoch of the trainings of a route, those of all rounds in a row; of stages in the store.
 
-    Stages of earlier versions tell their losses alone.
+    Stages of earlier versions tell their losses alone, and those without ``runtime.epoch_scores`` no scores.
     """
     found: dict[str, dict[str, list[float]]] = {}
     for kind in (_DENSE, *_OWN):

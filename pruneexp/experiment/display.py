@@ -14,7 +14,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from pruneexp.experiment.plan import Plan
-from pruneexp.schema import TOP1, Metric, PointIdentity, TradeoffPoint, doubts
+from pruneexp.experiment.rows import dense_row, headings, remarks, row
+from pruneexp.schema import PointIdentity, TradeoffPoint
 from pruneexp.terminal import BAR_WIDTH, LOG_WIDTH
 from pruneexp.training.events import TrainingEvent
 
@@ -107,59 +108,24 @@ class Display:
             self._progress.update(self._points, completed=count, detail=detail)
 
     def table(self, points: Sequence[TradeoffPoint]) -> None:
-        """The primary metric of each; ``test change`` is against the dense network of the same seed.
+        """The primary metric of each after that of the dense network, which ``test change`` is against.
 
         What else must be known of a point stands below, on a line of its own.
         """
-        metric = points[0].identity.primary if points else TOP1
-        self.sheet(columns_of_points(metric), [_cells(point) for point in points])
+        if not points:
+            return
+        self.sheet(headings(points[0].identity.primary), [dense_row(points[:1]), *(row([point]) for point in points)])
         for point in points:
-            if remarks := "; ".join(_flags(point)):
-                self.say(f"  {point.identity.budget.text}: {remarks}")
+            if said := remarks(point):
+                self.say(f"  {point.identity.budget.text}: {said}")
 
     def sheet(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A plain table, right-aligned; no cell of it is cut or folded, however narrow the terminal or the log is."""
         table = Table(box=None, header_style="bold", pad_edge=False)
         for name in columns:
             table.add_column(name, justify="right", no_wrap=True)
-        for row in rows:
-            table.add_row(*map(escape, row))
+        for cells in rows:
+            table.add_row(*map(escape, cells))
         needed = self._out.measure(table, options=self._out.options.update_width(_UNLIMITED)).maximum
         self._out.width = max(self._out.width, needed)  # rich would replace the ends of numbers by an ellipsis
         self._out.print(table)
-
-
-def columns_of_points(metric: Metric) -> tuple[str, ...]:
-    """The headings of a table of points that are judged by a metric; accuracy, in percent, needs no name."""
-    moments = metric.heading("val", "before"), metric.heading("val", "after"), metric.heading("test", "after")
-    return ("budget", "density", "rate", *moments, metric.change_heading("test"), "FLOP", "bytes")
-
-
-def _cells(point: TradeoffPoint) -> tuple[str, ...]:
-    result, metric = point.result, point.identity.primary
-    name, before, test = metric.name, result.val.before, result.test
-    share = result.bytes_sparse / result.bytes_dense
-    return (
-        point.identity.budget.text,
-        f"{result.density:.4f}",
-        rate_text(result.density),
-        "" if before is None else f"{before[name]:.2f}",
-        f"{result.val.after[name]:.2f}",
-        "" if test is None else f"{test.after[name]:.2f}",
-        "" if test is None else f"{metric.change(test.dense[name], test.after[name]):+.2f}",
-        f"{result.flop_effective / result.flop_dense:.1%}",
-        f"{share:.1%}",
-    )
-
-
-def rate_text(density: float) -> str:
-    """``9.8x``, dense over kept weights; of a network that lost them all, that it did."""
-    return f"{1 / density:.1f}x" if density else "all gone"
-
-
-def _flags(point: TradeoffPoint) -> Iterator[str]:
-    yield from doubts(point)
-    if point.collapsed:
-        yield "collapse: " + ", ".join(point.collapsed)
-    if point.density_missed:
-        yield f"asked {point.result.density_asked:g}, kept {point.result.density_scope:.4g}"

@@ -19,6 +19,7 @@ from pruneexp.cost.network import NetworkCosts
 from pruneexp.cost.storage import beside_layers
 from pruneexp.data.dataset import Dataset
 from pruneexp.errors import UserError
+from pruneexp.experiment.alike import ANEW, Alike
 from pruneexp.experiment.instances import instantiated, part
 from pruneexp.experiment.network import NetworkFactory
 from pruneexp.experiment.rehearsal import NetworkTask, check_batch, check_copy, rehearsed
@@ -36,7 +37,7 @@ from pruneexp.training.layout import stays_contiguous
 from pruneexp.training.recipe import Recipe
 
 
-def made(spec: JobSpec) -> tuple[JobSpec, Learner]:
+def made(spec: JobSpec, alike: Alike = ANEW) -> tuple[JobSpec, Learner]:
     """The learner that is asked for, untried: the data are loaded, and no network is built yet.
 
     With it comes the job as it was asked for, classes of the data that were to be counted filled in.
@@ -48,7 +49,7 @@ def made(spec: JobSpec) -> tuple[JobSpec, Learner]:
         read_weights(spec.start_from)  # a wrong path is said before anything is built
     elif spec.start_from_except:
         raise UserError("train.start_from_except names what a file leaves fresh: name the file with train.start_from")
-    data = _data(spec)
+    data = _data(spec, alike)
     if _info(spec).get("classes", 0) is None and data.classes is not None:
         spec = spec.counting(data.classes)
     _check_classes(spec, data)
@@ -77,10 +78,11 @@ def of_data(spec: JobSpec, data: Dataset, device: torch.device) -> Learner:
         device=device,
         start_from=checksum(Path(start_from).expanduser()) if start_from else "",
         start_from_except=fresh,
+        scores_epochs=spec.runtime.epoch_scores,
     )
 
 
-def tried(learner: Learner, probe: nn.Module, recipe: Recipe) -> Learner:
+def tried(learner: Learner, probe: nn.Module, recipe: Recipe, alike: Alike = ANEW) -> Learner:
     """The learner with what is known once a few inputs have run through its network, as training by ``recipe`` would.
 
     ``probe`` is its network with fresh weights, one that nothing else is done with.
@@ -89,7 +91,8 @@ def tried(learner: Learner, probe: nn.Module, recipe: Recipe) -> Learner:
         UserError: the network does not fit the data, or cannot be trained.
     """
     task = _network_task(learner, probe, recipe)
-    rehearsal = rehearsed(probe, task)
+    decisive = [learner.model.identity, learner.data.identity, task.batch, task.half, str(task.device)]
+    rehearsal = alike.once(["rehearsal", *decisive], lambda: rehearsed(probe, task))
     check_batch(probe, learner.data.value, task)
     if not str(learner.model.identity["_target_"]).startswith("pruneexp.models."):
         check_copy(probe, learner.network("initial"), task)
@@ -118,9 +121,9 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _data(spec: JobSpec) -> Dataset:
+def _data(spec: JobSpec, alike: Alike) -> Dataset:
     node = {key: value for key, value in spec.values["data"].items() if key != "info"}
-    data = instantiated("data", node, spec.allowed)
+    data = alike.once(["data", node], lambda: instantiated("data", node, spec.allowed))
     if not isinstance(data, Dataset):
         raise UserError(f"data._target_={node['_target_']} returned a {type(data).__name__}, not a Dataset")
     return data

@@ -3,44 +3,42 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-
-import torch
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pruneexp.cache.store import Store
 from pruneexp.experiment.build import Job
 from pruneexp.experiment.foreseen import check_pretrained, unreachable
 from pruneexp.experiment.identity import identity
+from pruneexp.experiment.pace import BESIDE, Paces, seconds_per_epoch
 from pruneexp.stages.graph import Route, StageKind
-from pruneexp.stages.setting import Learner, Setting
 from pruneexp.terminal import duration
-from pruneexp.training import seeding
-
-#: Timed training steps; the first, which allocates, is not counted.
-TIMED_STEPS = 3
-
-#: FLOP of one of them at most: half a second on a slow core, and still a batch of AlexNet at 67 px.
-TIMED_FLOP = 2e10
 
 
 @dataclass(frozen=True)
 class Work:
-    """A stage as a plan sees it, without the networks and data that the stage itself holds on to."""
+    """A stage as a plan sees it, without the networks and data that the stage itself holds on to.
+
+    ``pace`` is the kind of training that its epochs are of, None where it trains nothing.
+    """
 
     of: StageKind
     level: int
     epochs: float
     flop: float
-    seconds: float
+    pace: tuple[str, str] | None = None
+
+
+def _untimed() -> Paces:
+    return Paces(lambda _: math.nan)
 
 
 @dataclass(frozen=True)
 class Plan:
     """``missing`` and ``stored`` hold each stage once, by its key, in the order they are needed.
 
-    ``overlooked`` says what the numbers of the points will leave out, ``unreachable`` which points will fail.
+    ``paces`` say how long epochs take, and ``at_once`` how many jobs run side by side. ``overlooked`` says what the
+    numbers of the points will leave out, ``unreachable`` which points will fail.
     """
 
     points: int
@@ -50,6 +48,8 @@ class Plan:
     places: tuple[tuple[str, str], ...]
     overlooked: str = ""
     unreachable: tuple[str, ...] = ()
+    paces: Paces = field(default_factory=_untimed)
+    at_once: int = 1
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """Label and text of each line that is shown."""
@@ -57,13 +57,34 @@ class Plan:
         yield "points", f"{self.points} asked, {self.points_stored} in the store"
         yield from stage_lines(missing, self.stored.values())
         if missing:
-            seconds = sum(work.seconds for work in missing)
-            yield "work", f"{sum(work.flop for work in missing):.2g} FLOP, about {duration(seconds)}"
+            low, high = self.seconds()
+            lasting = "" if math.isnan(low) else f", about {between(low, high)}"
+            at_once = f", {self.at_once} jobs at a time" if self.at_once > 1 else ""
+            yield "work", f"{sum(work.flop for work in missing):.2g} FLOP{lasting}{at_once}"
         if self.overlooked:
             yield "warning", self.overlooked
         for reason in self.unreachable:
             yield "warning", reason
         yield from self.places
+
+    def seconds(self) -> tuple[float, float]:
+        """Seconds that what is missing takes, at best and at worst."""
+        pairs = [self.paces.seconds(work.pace) for work in self.missing.values() if work.pace is not None]
+        epochs = [work.epochs for work in self.missing.values() if work.pace is not None]
+        low, high = (sum(e * p[end] for e, p in zip(epochs, pairs, strict=True)) for end in (0, 1))
+        beside = BESIDE * len(self.missing)
+        return (low + beside) / self.at_once, (high + 2 * beside) / self.at_once
+
+
+def between(low: float, high: float) -> str:
+    """A range of durations in the unit of its longer end: ``2 to 4 min``; one of them where both read alike."""
+    unit = 1.0 if high < 90 else 60.0 if high < 5400 else 3600.0
+    first, last = duration(low), duration(high)
+    if unit > 1.0:
+        number, name = last.split()
+        first = f"{max(low / unit, 0):.{1 if '.' in number else 0}f} {name}"
+    first, name = first.split()
+    return last if f"{first} {name}" == last else f"{first} to {last}"
 
 
 def stage_lines(missing: Collection[Work], stored: Collection[Work]) -> Iterator[tuple[str, str]]:
@@ -79,52 +100,21 @@ def stage_lines(missing: Collection[Work], stored: Collection[Work]) -> Iterator
         yield kind.name, f"{len(open_ones)} {kind.verb}{lasting}, {there} in the store"
 
 
-def seconds_per_epoch(setting: Setting) -> float:
-    """Extrapolated from a few steps on noise, not a number where they fail; a plan does not need more.
-
-    At least two examples where a step of training has as many: batch normalisation may not take a single one.
-    """
-    learner = setting.learner
-    affordable = int(TIMED_FLOP / (3 * learner.costs.flop_total))
-    count = min(setting.dense.recipe.value.batch_size, max(2, affordable))
-    with seeding.forked(learner.device):  # dropout draws
-        try:
-            return _seconds_per_example(learner, count) * len(learner.data.value.train)
-        except RuntimeError:  # such as too little memory, which other work on the device may need now
-            return math.nan
-
-
-def _seconds_per_example(learner: Learner, count: int) -> float:
-    network = learner.network("fresh")
-    inputs, targets = learner.example(count, "plan")
-    started = 0.0
-    for step in range(1 + TIMED_STEPS):
-        if step == 1:
-            started = _now(learner.device)
-        learner.task.value.loss(network, inputs, targets)[0].backward()
-    return (_now(learner.device) - started) / TIMED_STEPS / count
-
-
-def _now(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()
-
-
 def make_plan(
     job: Job,
     store: Store,
     places: Sequence[tuple[str, str]],
-    timed: Callable[[Setting], float] = seconds_per_epoch,
+    paces: Paces | None = None,
     only: Sequence[Route] = (),
 ) -> Plan:
     """Look up every stage of a job, or ``only`` those of these routes, in the store; a stored point needs no stage.
 
-    ``timed`` is asked for an epoch's seconds if anything is to train.
+    ``paces`` learn from what is stored, and are asked to try out what is to train.
 
     Raises:
         UserError: the dense network is to start from pretrained weights that are neither there nor can be fetched.
     """
+    paces = paces or Paces(seconds_per_epoch)
     routes = only or job.routes
     asked = () if only else zip(job.budgets, job.routes, strict=True)
     finished = {route for budget, route in asked if store.has(identity(job, budget, route).point_key)}
@@ -133,9 +123,14 @@ def make_plan(
     there = {key for key in stages if key not in needed or store.has(key)}
     if any(route.dense.key not in there for route in routes):
         check_pretrained(job)
-    trains = any(stage.epochs for key, stage in stages.items() if key not in there)
-    each = timed(job.setting) if trains else 0.0
-    works = {key: Work(s.of, s.level, s.epochs, s.flop, s.epochs and s.epochs * each) for key, s in stages.items()}
+    works = {}
+    for key, stage in stages.items():
+        pace = paces.kind(stage, job.setting) if stage.epochs else None
+        if pace is not None and key not in there:
+            paces.guess(pace, job.setting)
+        elif pace is not None and (record := store.record(key)) is not None:
+            paces.learn(pace, record)
+        works[key] = Work(stage.of, stage.level, stage.epochs, stage.flop, pace)
     return Plan(
         points=len(routes),
         points_stored=sum(all(step.key in there for step in route.steps) for route in routes),
@@ -144,4 +139,5 @@ def make_plan(
         places=tuple(places),
         overlooked=job.overlooked,
         unreachable=tuple(unreachable(job)),
+        paces=paces,
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from omegaconf import DictConfig
 
 from pruneexp.errors import JobFailed
+from pruneexp.experiment.pace import Paces
 from pruneexp.experiment.pages import show_record
 from pruneexp.experiment.plan import make_plan
 from pruneexp.experiment.served import log_networks
@@ -40,7 +42,8 @@ def run(
     session = open_session(config, choices, own, stop=stop, report=report)
     job, display = session.job, session.display
     identities = [session.identity(*pair) for pair in zip(job.budgets, job.routes, strict=True)]
-    plan = make_plan(job, session.store, session.places)
+    in_sweep = session.spec.runtime.job is not None  # whose plan has the times of all jobs
+    plan = make_plan(job, session.store, session.places, Paces(lambda _: math.nan) if in_sweep else None)
     display.plan(identities[0], plan)
     if session.spec.plan:
         return None

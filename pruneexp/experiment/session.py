@@ -15,6 +15,7 @@ from pruneexp import schema
 from pruneexp.cache.store import Artefact, Checkpoint, Store
 from pruneexp.config.skeleton import RuntimeConfig
 from pruneexp.errors import Infeasible, UserError, redact
+from pruneexp.experiment.alike import ANEW, Alike
 from pruneexp.experiment.build import Job, build
 from pruneexp.experiment.courses import CourseListener, courses
 from pruneexp.experiment.display import Display
@@ -257,11 +258,12 @@ def open_session(
     display: Display | None = None,
     stop: StopRequest | None = None,
     report: JobLog | None = None,
+    alike: Alike = ANEW,
 ) -> Session:
     """Build the job of a configuration. ``own`` are modules of the user's that a ``_target_`` may name.
 
     After ``notice`` nothing more is begun, and what is being trained is saved. ``report`` is told of every training,
-    as the display is.
+    as the display is; what a plan made for other jobs ``alike`` is not made again.
 
     Raises:
         UserError: a part cannot be made, or does not fit the others, or the store cannot be used.
@@ -271,15 +273,16 @@ def open_session(
     store = Store(Path(runtime.store), checkpoint_every=runtime.checkpoint_seconds, on_event=shown.note, stop=stop)
     log, recording = report or JobLog(), recording_of(runtime, store, shown)
     live = CourseListener(recording)
-    job = build(spec, (shown.training, lambda event: log.at(event.stage, event.epoch, event.total), live))
+    job = build(spec, (shown.training, lambda event: log.at(event.stage, event.epoch, event.total), live), alike)
     return Session(job, store, Runner(store), shown, recording, live)
 
 
 def recording_of(runtime: RuntimeConfig, store: Store, display: Display) -> Recording:
     """The way to the tracking store that the working folder and ``runtime`` name; it opens nothing yet."""
     uri, marks = runtime.tracking_uri or default_uri(Path.cwd()), Path.cwd() / OWED
-    patient = runtime.spool or runtime.job is not None  # a sweep that has begun goes on without its tracking store
-    return Recording(uri, runtime.experiment, store, marks, patient=patient, say=display.note)
+    in_sweep = runtime.job is not None  # one that has begun goes on without its tracking store
+    patient = runtime.spool or in_sweep
+    return Recording(uri, runtime.experiment, store, marks, say=display.note, patient=patient, beside=in_sweep)
 
 
 def check_records(config: DictConfig, display: Display) -> None:

@@ -69,21 +69,34 @@ def find_point(words: Sequence[str], uri: str, experiments: Sequence[str]) -> Re
         UserError: they mean none, or several; the message says what is near, or what tells them apart. Or the tracking
             store cannot be read.
     """
+    distinct = _distinct(words, uri, experiments)
+    if len(distinct) > 1:
+        raise UserError(_told_apart(distinct, " ".join(words)))
+    return _read(distinct[0])
+
+
+def find_points(words: Sequence[str], uri: str, experiments: Sequence[str]) -> list[RecordedPoint]:
+    """The points that ``words`` mean, oldest first; raises as ``find_point`` does, but not for several."""
+    return [_read(each) for each in _distinct(words, uri, experiments)]
+
+
+def _distinct(words: Sequence[str], uri: str, experiments: Sequence[str]) -> list[_Candidate]:
+    """One run of each of these points, the newest."""
     conditions = _conditions(words)
     trackers = existing(uri, experiments)
     found = _matching(trackers, conditions) if conditions else _named(trackers, words[0])
     distinct = {each.key: each for each in sorted(found, key=lambda each: each.run.started)}
-    said = " ".join(words)
     if not distinct:
-        raise UserError(_nearest(trackers, conditions, said))
-    if len(distinct) > 1:
-        raise UserError(_told_apart(list(distinct.values()), said))
-    [only] = distinct.values()
-    [run] = only.tracker.find({"attributes.run_id": only.run.run_id})
+        raise UserError(_nearest(trackers, conditions, " ".join(words)))
+    return list(distinct.values())
+
+
+def _read(candidate: _Candidate) -> RecordedPoint:
+    [run] = candidate.tracker.find({"attributes.run_id": candidate.run.run_id})
     try:
-        return RecordedPoint(run, only.tracker, *schema.read_point(_flat_identity(run), run.metrics))
+        return RecordedPoint(run, candidate.tracker, *schema.read_point(_flat_identity(run), run.metrics))
     except (KeyError, ValueError) as error:
-        raise UserError(f"the record of the point {only.key[:8]} (run {run.run_id}) lacks {error}") from error
+        raise UserError(f"the record of the point {candidate.key[:8]} (run {run.run_id}) lacks {error}") from error
 
 
 # --- one word ---

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,9 +12,11 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from pruneexp.errors import UserError
 from pruneexp.jobs.folder import Jobs, SweepFolder, sweeps_in
+from pruneexp.jobs.lines import labels
 from pruneexp.jobs.state import JobState, State, read_state
 from pruneexp.terminal import duration
 
@@ -26,8 +26,14 @@ EVERY = 1.0
 #: Seconds for which nothing may run although jobs wait: between two jobs of a process, or in a short queue.
 IDLE = 30.0
 
+#: Columns that no table needs.
+_UNLIMITED = 1_000_000
+
 #: States of the jobs that are listed one by one, in this order.
 _LISTED: tuple[State, ...] = ("failed", "lost", "stopped", "running")
+
+#: All states, in the order in which they are counted.
+STATES: tuple[State, ...] = ("done", *_LISTED, "waiting")
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,10 @@ class SweepProgress:
     @property
     def counts(self) -> Counter[State]:
         return Counter(state.state for state in self.states)
+
+    def counted(self, states: Sequence[State]) -> str:
+        """How many jobs are in which of these states: ``3 done, 1 lost``; not those that no job is in."""
+        return ", ".join(f"{self.counts[state]} {state}" for state in states if self.counts[state])
 
     @property
     def points(self) -> int | None:
@@ -117,20 +127,12 @@ def overview(sweeps: Sequence[SweepProgress], now: float) -> Table:
         numbers = (len(each.jobs), counts["done"], counts["running"], counts["failed"], counts["lost"],
                    counts["waiting"] + counts["stopped"])  # fmt: skip
         table.add_row(each.name, *map(str, numbers), _of(each.points_done, each.points), each.end(now))
-    return table
+    return _filled(table)
 
 
 def detail(sweep: SweepProgress, now: float) -> RenderableType:
     """Everything about one sweep: counts, when it should end, which process runs what, what failed and why."""
-    counts = sweep.counts
-    states = [f"{counts[state]} {state}" for state in (*_LISTED, "waiting") if counts[state]]
-    asked = f"{len(sweep.jobs)} asked, {counts['done']} done"
-    parts: list[RenderableType] = [
-        f"[bold]sweep {escape(sweep.name)}[/]",
-        f"  jobs      {', '.join([asked, *states])}",
-        f"  points    {_of(sweep.points_done, sweep.points)} done",
-        f"  ends      {sweep.end(now)}",
-    ]
+    parts: list[RenderableType] = list(_counts(sweep, now))
     listed = [number for state in _LISTED for number in sweep.numbers(state)]
     if listed:
         table = _table("job", "state", "attempt", "on", "for", "points", "now", "asks for")
@@ -138,8 +140,19 @@ def detail(sweep: SweepProgress, now: float) -> RenderableType:
         for number in listed:
             asks = " ".join(line for line in sweep.jobs[number] if line not in shared)
             table.add_row(str(number), *_cells(sweep.states[number], now), escape(asks))
-        parts.append(table)
+        parts.append(_filled(table))
     return Group(*parts)
+
+
+def _counts(sweep: SweepProgress, now: float) -> list[str]:
+    """How many jobs are in which state, how many points are done, and when everything should be."""
+    asked = f"{len(sweep.jobs)} asked, {sweep.counts['done']} done"
+    return [
+        f"[bold]sweep {escape(sweep.name)}[/]",
+        f"  jobs      {', '.join(filter(None, [asked, sweep.counted(STATES[1:])]))}",
+        f"  points    {_of(sweep.points_done, sweep.points)} done",
+        f"  ends      {sweep.end(now)}",
+    ]
 
 
 def _cells(job: JobState, now: float) -> tuple[str, ...]:
@@ -160,6 +173,13 @@ def _of(done: int, points: int | None) -> str:
     return f"{done} of {'?' if points is None else points}"
 
 
+def shown_whole(what: RenderableType, console: Console) -> None:
+    """Print with the columns that its numbers need: in a narrower terminal lines wrap, and no number is cut."""
+    needed = console.measure(what, options=console.options.update_width(_UNLIMITED)).minimum
+    console.width = max(console.width, needed)
+    console.print(what)
+
+
 def _table(*columns: str) -> Table:
     """Texts are folded where a line is too short for all; names and numbers are not."""
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
@@ -168,32 +188,34 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def watch(folder: SweepFolder, console: Console, over: threading.Event | None = None) -> None:
-    """Keep ``detail`` up to date until the sweep is ``over``; without that event, until nothing runs any more."""
+def _filled(table: Table) -> Table:
+    """The table once it has its rows: columns that are not folded are as wide as what is in them."""
+    for column in table.columns:
+        if column.no_wrap:
+            texts = [str(column.header), *(str(cell) for cell in column.cells)]
+            column.min_width = max(len(text) for text in texts)
+    return table
+
+
+def view(sweep: SweepProgress, now: float, listed: Sequence[State] = _LISTED) -> RenderableType:
+    """The same for a display that is kept up to date: text, which wraps in a narrow terminal, where tables are cut."""
+    lines, told = _counts(sweep, now), labels(sweep.jobs)
+    for number in (number for state in listed for number in sweep.numbers(state)):
+        state, attempt, _, seconds, points, doing = _cells(sweep.states[number], now)
+        again = f"attempt {attempt}, " if attempt != "1" else ""
+        lines.append(f"  {state:<9} job {number}, {escape(told[number])}: {points} points, {seconds}, {again}{doing}")
+    return Text.from_markup("\n".join(lines))
+
+
+def watch(folder: SweepFolder, console: Console) -> None:
+    """Keep ``view`` up to date until nothing runs any more."""
     ran, jobs = time.monotonic(), folder.jobs()
-    with Live(console=console, auto_refresh=False, transient=over is not None) as live:
-        while over is None or not over.is_set():
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
             found = progress(folder, jobs)
-            live.update(detail(found, time.time()), refresh=True)
+            live.update(view(found, time.time()), refresh=True)
             if found.numbers("running"):
                 ran = time.monotonic()
-            elif over is None and (not found.numbers("waiting") or time.monotonic() - ran >= IDLE):
+            elif not found.numbers("waiting") or time.monotonic() - ran >= IDLE:
                 return
             time.sleep(EVERY)
-
-
-@contextmanager
-def watched(folder: SweepFolder, *, wanted: bool) -> Iterator[bool]:
-    """Show the sweep on standard error while the block runs; whether it is shown: in a terminal only."""
-    console = Console(stderr=True, highlight=False)
-    if not wanted or not console.is_terminal:
-        yield False
-        return
-    over = threading.Event()
-    thread = threading.Thread(target=watch, args=(folder, console, over), daemon=True)
-    thread.start()
-    try:
-        yield True
-    finally:
-        over.set()
-        thread.join()

@@ -43,7 +43,8 @@ class Learner:
     until one has run, ``unfollowed`` the operations in it through which dead units are not followed. ``matrices`` are
     the prunable weights beside those of convolutions and linear layers, and their kinds. ``start_from`` is the digest
     of the file of weights that dense training starts from, empty where there is none; parameters that
-    ``start_from_except`` names do not.
+    ``start_from_except`` names do not. Where ``scores_epochs``, what listens to a training is told the score on val
+    after each epoch.
     """
 
     model: Part[Callable[[Weights], nn.Module]]
@@ -58,6 +59,7 @@ class Learner:
     matrices: Mapping[str, Kind] = field(default_factory=dict)
     start_from: str = ""
     start_from_except: tuple[str, ...] = ()
+    scores_epochs: bool = True
 
     evaluation_batch: ClassVar[int] = 256
 

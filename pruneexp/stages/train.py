@@ -151,6 +151,7 @@ def _work(learner: Learner, training: Training) -> TrainWork:
     def listen(event: TrainingEvent) -> None:
         training.listen(replace(event, stage=training.stage, key=training.key, before=training.before))
 
+    scored = learner.scores_epochs and training.key  # a training that nobody follows has none
     return TrainWork(
         network=training.network,
         recipe=training.regime.recipe.value,
@@ -158,7 +159,7 @@ def _work(learner: Learner, training: Training) -> TrainWork:
         penalty=training.regime.penalty.value,
         frozen=training.frozen,
         listen=listen,
-        score=partial(val_value, learner, training.network) if training.key else unscored,
+        score=partial(val_value, learner, training.network) if scored else unscored,
     )
 
 

@@ -107,10 +107,11 @@ def artefact(learner: Learner, network: nn.Module, done: Sequence[Trained]) -> A
         **scores(learner, network),
         **activity(learner, network),
         "losses": losses,
-        "scores": [score for training in done for score in training.scores],
         "rates": [rate for training in done for rate in training.rates],
         "effort": effort(epochs=len(losses), flop=flop, seconds=seconds),
     }
+    if learner.scores_epochs:
+        record["scores"] = [score for training in done for score in training.scores]
     tensors = {name: tensor.detach() for name, tensor in network.state_dict().items()}
     edit = done[-1].edit if done else None
     if edit is not None:

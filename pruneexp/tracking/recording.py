@@ -33,18 +33,28 @@ Status = Literal["FINISHED", "FAILED", "KILLED"]
 class Recording:
     """Records of one result store in one experiment of one tracking store; nothing is opened before it is needed.
 
-    ``patient`` starts work although the tracking store does not answer. ``say`` is told what a person should know. In
-    ``marks`` a word is left where something stays owed. A curve or study is told by the name of its note.
+    ``patient`` starts work although the tracking store does not answer. One ``beside`` others, such as that of a job of
+    a sweep, leaves what is owed when it is opened to those: it may be being written. ``say`` is told what a person
+    should know. In ``marks`` a word is left where something stays owed. A curve or study is told by the name of its
+    note.
 
     Raises:
         UserError: the tracking URI is none.
     """
 
     def __init__(
-        self, uri: str, experiment: str, store: Store, marks: Path, *, say: Callable[[str], None], patient: bool = False
+        self,
+        uri: str,
+        experiment: str,
+        store: Store,
+        marks: Path,
+        *,
+        say: Callable[[str], None],
+        patient: bool = False,
+        beside: bool = False,
     ) -> None:
         self.uri, self._store, self._marks = resolved(uri), store, marks
-        self._patient, self._say = patient, say
+        self._patient, self._beside, self._say = patient, beside, say
         self._place = Place(store.root, self.uri, experiment)
         self._projection: Projection | None = None
         self._opened = self._held = self._restored = False
@@ -66,7 +76,7 @@ class Recording:
                 raise Unreachable(f"{error} With runtime.spool=true records wait for it instead.") from error
             self._hold(str(error))
         self._opened = True
-        if not self._held and self._place.records():
+        if not self._held and not self._beside and self._place.records():
             self._catch_up()
 
     def write_owed(self) -> Outcome:

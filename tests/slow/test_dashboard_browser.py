@@ -38,8 +38,10 @@ VIEWS = {
 }
 REASON = "NaN in epoch 3"
 
-#: What tables must show besides: columns, and a value.
+#: What must be read besides: headings of charts, columns of tables, and a value.
 WORDS = {
+    "tradeoff": ("Val over density (change, points)", "Val over log2 compression (points)"),
+    "study": ("Level of each layer",),
     "seeds": ("val.change_after.top1_std", "test.change_after.top1_std", "reg"),
     "health": ("cache_hits", "seconds", "points_failed", "search"),
     "failures": (REASON,),
@@ -67,7 +69,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str,
 
 @pytest.fixture(scope="module")
 def page(server: tuple[str, str, str]) -> Iterator[Chrome]:
-    with browser(1500, 1060) as driver:
+    with browser(1500, 2600) as driver:  # MLflow draws no chart that is not on the screen
         mlflow_opened(driver, server[0])
         yield driver
 

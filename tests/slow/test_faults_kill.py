@@ -28,8 +28,8 @@ PLACES: dict[Place, int] = {
     "artefact": 8,
     "run": 4,
     "batch": 6,
-    "termination": 5,
-    "point": 4,
+    "termination": 4,  # of two curves: points are written whole
+    "point": 5,
     "curve": 3,
     "epoch": 2,
     "file": 6,

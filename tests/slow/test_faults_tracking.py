@@ -19,6 +19,7 @@ from pruneexp.experiment.display import Display
 from pruneexp.experiment.run import run
 from pruneexp.store.__main__ import main as store
 from pruneexp.tracking import Parent, Place, recording
+from tests.contracts.commands import until
 from tests.contracts.composing import SMALL, composed
 from tests.contracts.jobs import numbers, ran, runs
 from tests.contracts.records import CURVE, ENVIRONMENT, Job, digest, fresh_store
@@ -45,21 +46,23 @@ def test_a_server_killed_in_mid_sweep_gets_every_point_once_it_is_back(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     shown = Display.point_done
-    seconds = []
+    seconds: list[float] = []
 
     def point_done(self: Display, *arguments: str) -> None:
         shown(self, *arguments)
+        if not seconds:
+            until(lambda: len(numbers(tmp_path)) == 1 and place.records() == 0, "the first point is recorded")
         seconds.append(time.monotonic())
         server.kill()  # after the first point; nobody is there to be killed after the others
 
     with tracking_server(tmp_path) as server:
         job = composed(*SMALL, *THREE, f"runtime.tracking_uri={server.address}")
+        place = Place(tmp_path / STORE, server.address, "pruneexp")
         with monkeypatch.context() as patch:
             patch.setattr(Display, "point_done", point_done)
             assert run(*job) is not None
         said = capsys.readouterr().err
         assert said.count("The work goes on; its records wait in") == 1
-        place = Place(tmp_path / STORE, server.address, "pruneexp")
         assert place.records() == 2
         assert seconds[-1] - seconds[0] < 60  # MLflow's own client tries for four minutes, for each request
         assert len(numbers(tmp_path)) == 1

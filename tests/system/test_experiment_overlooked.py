@@ -10,7 +10,7 @@ import pytest
 from torch import nn
 
 from pruneexp.__main__ import main
-from pruneexp.experiment import plan
+from pruneexp.experiment import pace
 from sweeps.__main__ import main as sweeps
 from tests.contracts import brought
 from tests.contracts.composing import SMALL
@@ -71,8 +71,8 @@ def test_every_plan_says_it(words: list[str], tmp_path: Path, capfd: pytest.Capt
 
 
 def test_a_plan_times_two_images_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "TIMED_FLOP", 1.0)
-    assert 0 < plan.seconds_per_epoch(built(*brought.overrides(brought.Neck)).setting) < 60
+    monkeypatch.setattr(pace, "TIMED_FLOP", 1.0)
+    assert 0 < pace.seconds_per_epoch(built(*brought.overrides(brought.Neck)).setting) < 60
 
 
 def test_a_plan_whose_steps_fail_says_that_the_time_is_unknown(

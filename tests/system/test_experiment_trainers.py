@@ -114,8 +114,8 @@ def test_threads_follow_from_network_and_batch(
     learner = built().setting.learner
     assert sum(learner.costs.layer_flop.values()) == 147_200
     assert threads.threads(RuntimeConfig(threads=said), learner, batch) == expected
-    monkeypatch.setenv("OMP_NUM_THREADS", "7")  # as joblib shares cores out
     assert threads.threads(RuntimeConfig(threads=said, cores=1), learner, batch) == expected
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
     assert threads.threads(RuntimeConfig(threads=said), learner, batch) == (said or 7)
 
 

@@ -11,7 +11,15 @@ from hydra import compose, initialize_config_dir
 from hydra.core.utils import JobStatus
 
 from hydra_plugins.pruneexp_launchers import slurm_launcher
-from hydra_plugins.pruneexp_launchers._work import JobResult, SentJob, carry_out, launched, returned, to_send
+from hydra_plugins.pruneexp_launchers._work import (
+    JobResult,
+    SentJob,
+    carry_out,
+    launched,
+    returned,
+    shared_out,
+    to_send,
+)
 from pruneexp.config import skeleton
 from pruneexp.errors import JobFailed, UserError
 from tests.contracts.composing import SMALL, composed
@@ -46,13 +54,16 @@ def test_a_failure_comes_back_as_its_sentence(
     assert result == {"failure": "train.lr=-1: allowed is above 0", "partial": False}
     capsys.readouterr()
     job = returned(sent(tmp_path), {"failure": "1 of 2 points failed", "partial": True}, Path("a/log"))
-    assert capsys.readouterr().err == "pruneexp: job 7: 1 of 2 points failed (log: a/log)\n"
+    assert capsys.readouterr().err == ""  # the job has said it
     assert job.status == JobStatus.FAILED
     with pytest.raises(JobFailed, match="1 of 2 points failed") as caught:
         assert job.return_value
     assert caught.value.said
+    capsys.readouterr()
+    lost = returned(sent(tmp_path), {"failure": "Slurm ended 3_0"}, Path("a/log"))
+    assert capsys.readouterr().err == "pruneexp: job 7: Slurm ended 3_0 (log: a/log)\n"
     with pytest.raises(UserError, match="Slurm ended 3_0"):
-        assert returned(sent(tmp_path), {"failure": "Slurm ended 3_0"}).return_value
+        assert lost.return_value
 
 
 def test_what_crosses_is_json_of_strings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +72,7 @@ def test_what_crosses_is_json_of_strings(tmp_path: Path, monkeypatch: pytest.Mon
     skeleton.register()
     with initialize_config_dir(str(skeleton.conf_folder()), version_base="1.3"):
         config = compose("config", overrides=["seed=1"], return_hydra_config=True)
-    (job,) = to_send(config, [["seed=1", "++runtime.job=5"]], 9, 2)
+    (job,) = to_send(config, [["seed=1", "++runtime.job=5"]], 9, shared_out(config, 2))
     assert json.loads(job.text()) == {
         "number": 5,
         "overrides": ["runtime.gpu_jobs=0", "runtime.threads=2", "seed=1", "++runtime.job=5"],
@@ -85,11 +96,11 @@ def test_results_come_back_in_the_order_of_the_jobs_and_what_is_left_is_taken_ba
         finally:
             left.append(-1)  # as a batch system is told
 
-    done = launched(config, [["a"], ["b"], ["c"]], 4, 1, run)
+    done = launched(to_send(config, [["a"], ["b"], ["c"]], 4, []), run)
     assert [job.return_value for job in done] == [{"density": 4.0}, {"density": 5.0}, {"density": 6.0}]
     assert left == [-1]
     with pytest.raises(KeyboardInterrupt):
-        launched(config, [["a"], ["interrupted"], ["c"]], 4, 1, run)
+        launched(to_send(config, [["a"], ["interrupted"], ["c"]], 4, []), run)
     assert left == [4, -1]
 
 

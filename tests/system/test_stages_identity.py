@@ -43,6 +43,7 @@ def changed(*overrides: str) -> set[str]:
         ("dropout=fixed", set()),  # this network has no dropout
         ("runtime.experiment=other", set()),
         ("runtime.checkpoint_seconds=1", set()),
+        ("runtime.epoch_scores=false", set()),
         ("curve.densities=[0.5,0.01]", set()),  # the first budget is the same
     ],
 )

@@ -34,11 +34,23 @@ def test_a_sweep_is_planned_run_and_resumed(folder: Folder, capfd: pytest.Captur
     assert {tags[schema.SWEEP] for tags in points.values()} == {"mine"}
     assert {tags[schema.SWEEP] for tags in recorded(folder.client, "curve").values()} == {"mine"}
     *_, ended, page = said = capfd.readouterr().out.splitlines()
+    lines = [line for line in said if line.startswith("job ")]
+    told = ["l1 · seed 0", "l2 · seed 1", "l2 · seed 1 · scratch_e"]
+    assert [re.sub(r" · \d+ s$", "", line) for line in lines] == [
+        f"job {number}/3 · {choices} · 2 points" for number, choices in enumerate(told, 1)
+    ]
+    assert said[said.index(lines[-1]) + 1].split()[:5] == ["reg", "seed", "mode", "budget", "density"]
+    rows = [line.split() for line in said[said.index(lines[-1]) + 2 :][:9]]
+    assert [row[:3] for row in rows[:3]] == [["l1", "0", budget] for budget in ("dense", "d=0.5", "d=0.1")]
+    assert [float(value) for value in rows[0][3:4]] == [1.0]
+    assert said.count(lines[0]) == sum("budget" in line for line in said) == 1  # no table of each job
     assert ended == "sweep mine: all 3 jobs are done, 6 points"
     assert page.startswith("dashboard http://127.0.0.1:5000/#/experiments/")
     assert "viewStateShareKey=pruneexp-tradeoff&" in page
     assert sum(line.startswith("dashboard") for line in said) == 1
-    assert re.search(rf"^  work      {re.escape(f'{cost(folder):.2g}')} FLOP, about \d\S* \S+$", planned, re.M)
+    assert re.search(
+        rf"^  work      {re.escape(f'{cost(folder):.2g}')} FLOP, about \d\S*( to \d\S*)? \S+$", planned, re.M
+    )
 
     trained = folder.trained()
     gone = next(run for run, tags in points.items() if tags[schema.JOB] == "1")

@@ -184,9 +184,8 @@ def test_a_disk_that_refuses_ends_the_study_and_leaves_the_trial(
 
 def chosen(scores: Sequence[tuple[float, float]], **options: Any) -> list[int]:
     """Numbers of the finalists among trials of these accuracies and densities; the dense network has 97 %."""
-    study = instantiated(
-        shipped("layer_thresholds", max_drop=2.0, cliff=10.0, baselines=[], **{"finalists": 3, **options})
-    )
+    given = {"max_drop": 2.0, "cliff": 10.0, "baselines": [], "finalists": 3, **options}
+    study = instantiated(shipped("layer_thresholds", **given))
     assert isinstance(study, LayerThresholds)
     trials = []
     for number, (val, density) in enumerate(scores):

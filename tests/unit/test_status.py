@@ -138,21 +138,6 @@ def test_a_sweep_is_left_some_time_after_its_last_job_has_run(
     assert clock.now == 99 + looking.IDLE  # it was last seen running a second before its end
 
 
-def test_jobs_are_shown_in_a_terminal_only(folder: SweepFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looking, "EVERY", 0.01)
-    for terminal, wanted, expected in ((False, True, False), (True, False, False), (True, True, True)):
-        screen = io.StringIO()
-        console = Console(file=screen, force_terminal=terminal, width=120, highlight=False)
-        monkeypatch.setattr(looking, "Console", lambda console=console, **_: console)
-        with looking.watched(folder, wanted=wanted) as seen:
-            assert seen is expected
-            deadline = time.monotonic() + 60
-            while seen and "2 waiting" not in screen.getvalue():
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
-        assert ("2 asked" in screen.getvalue()) is expected
-
-
 # --- exit status ------------------------------------------------------------------------------------------------------
 
 

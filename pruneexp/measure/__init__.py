@@ -1,0 +1,1 @@
+"""What pruning gains on this machine: recorded points, timed side by side in every form that could run them."""

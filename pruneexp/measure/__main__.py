@@ -1,0 +1,133 @@
+"""The command ``python -m pruneexp.measure POINT...``: seconds of recorded points in every form that can run here.
+
+Exit status: 0 done; 2 the request or the machine is at fault; 130 interrupted, 143 told to leave by SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pruneexp.errors import UserError
+from pruneexp.export.lookup import RecordedPoint, find_points
+from pruneexp.places import STORE
+from pruneexp.signals import INTERRUPTED, Stopped, StopRequest, handling_interrupts, handling_stop_signals
+from pruneexp.terminal import read_no_further, replace_unwritable
+from pruneexp.tracking import default_uri
+
+if TYPE_CHECKING:
+    from pruneexp.measure.measuring import Measured, MeasureRequest
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit status."""
+    replace_unwritable()
+    try:
+        with handling_interrupts():
+            return _measure(_parser().parse_intermixed_args(arguments))
+    except Stopped as stopped:
+        print(f"pruneexp.measure: told to leave by {stopped}; the same command goes on here", file=sys.stderr)
+        return 128 + stopped.signal
+    except KeyboardInterrupt:
+        print("pruneexp.measure: interrupted; the same command goes on", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        return read_no_further()
+    except (UserError, OSError) as error:
+        print(f"pruneexp.measure: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pruneexp.measure",
+        description="Latency and training step of recorded points, in every form that can run on this machine.",
+        epilog="POINT: the id of a run, the beginning of a key, or conditions that points meet: model=lenet5 seed=0",
+    )
+    parser.add_argument("point", nargs="+", metavar="POINT", help="a run, a key, or conditions that points meet")
+    parser.add_argument("--form", action="append", default=[], metavar="FORM", help="repeatable; default: all")
+    parser.add_argument(
+        "--batch", action="append", type=int, default=[], metavar="N", help="repeatable; default: 1 and 64"
+    )
+    parser.add_argument("--seconds", type=float, default=1.0, metavar="S", help="for each form and batch; default: 1")
+    parser.add_argument("--no-step", action="store_true", help="leave the step of a training out")
+    parser.add_argument("--again", action="store_true", help="measure anew what was measured on this machine")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table there too")
+    parser.add_argument("--tracking-uri", metavar="URI", help="default: mlflow.db in the working folder")
+    parser.add_argument(
+        "--experiment", action="append", default=[], metavar="NAME", help="may be repeated; default: all experiments"
+    )
+    parser.add_argument("--store", type=Path, metavar="FOLDER", help=f"runtime.store; default: {STORE}")
+    parser.add_argument("--config-dir", type=Path, metavar="FOLDER", help="the folder with your own code")
+    parser.add_argument("--allow", action="append", default=[], metavar="PACKAGE", help="as runtime.allow; repeatable")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="what has moved, such as data.root=FOLDER"
+    )
+    return parser
+
+
+def _measure(asked: argparse.Namespace) -> int:
+    if asked.store is not None and not asked.store.expanduser().is_dir():
+        raise UserError(f"There is no result store in {asked.store}: name its folder with --store.")
+    if unfit := [batch for batch in asked.batch if batch < 1]:
+        raise UserError(f"--batch {unfit[0]}: a batch holds 1 input or more")
+    if not asked.seconds > 0:
+        raise UserError(f"--seconds {asked.seconds:g}: give more than 0")
+    points = find_points(asked.point, asked.tracking_uri or default_uri(Path.cwd()), asked.experiment)
+    from pruneexp.measure.forms import FORMS, check_forms  # torch is loaded here
+    from pruneexp.measure.measuring import MeasureRequest
+
+    check_forms(asked.form)
+    request = MeasureRequest(
+        tuple(asked.form or FORMS), tuple(asked.batch or (1, 64)), asked.seconds, not asked.no_step
+    )
+    found = [(point, _measured(point, request, asked)) for point in points]
+    _tell(found, asked.csv)
+    return 0
+
+
+def _measured(point: RecordedPoint, request: MeasureRequest, asked: argparse.Namespace) -> Measured:
+    """Measure one point, and put its numbers on its run."""
+    from pruneexp.experiment.recorded import Surroundings, open_recorded
+    from pruneexp.export.network import pruned_network
+    from pruneexp.measure import gained
+    from pruneexp.measure.measuring import measured
+
+    around = Surroundings(asked.store or STORE, asked.config_dir, asked.allow, asked.set)
+    stop = StopRequest()
+    with handling_stop_signals(stop):
+        session = open_recorded(point.configuration(), point.identity, around, stop)
+        pruned = pruned_network(session, point.identity, point.result)
+        found = measured(pruned, point.identity, request, again=asked.again)
+    point.tracker.update(point.run.run_id, None, gained.metrics(found))
+    return found
+
+
+def _tell(found: Sequence[tuple[RecordedPoint, Measured]], file: Path | None) -> None:
+    from pruneexp.experiment.display import Display, curve_text
+    from pruneexp.measure import gained
+
+    display = Display(bars=False)
+    rows = [row for point, measured in found for row in gained.rows(point.identity, point.result, measured)]
+    display.sheet(gained.HEADINGS, [row.cells for row in rows])
+    if file is not None:
+        with file.expanduser().open("w", newline="", encoding="utf-8") as out:
+            table = csv.DictWriter(out, [column.name for column in fields(gained.FormRow)])
+            table.writeheader()
+            table.writerows(map(asdict, rows))
+    for point, measured in found:
+        display.say(f"{curve_text(point.identity)} · {point.identity.budget.text}")
+        display.say(f"  {gained.sentence(point.result, measured)}")
+        for form, why in measured.left_out.items():
+            display.note(f"{form} is left out: {why}")
+        if doubt := gained.doubt(measured):
+            display.note(doubt)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""The measurement of one recorded point on this machine: a result of the store, which no other machine shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any
+
+import torch
+
+from pruneexp.cache.identity import stage_key
+from pruneexp.cache.store import Artefact, Checkpoint
+from pruneexp.data.tensors import TensorSource
+from pruneexp.export.network import PrunedNetwork
+from pruneexp.measure.clock import Timing, by_turns, watching
+from pruneexp.measure.forms import FORMS, NoSuchForm
+from pruneexp.pruning.edits.edit import Edit
+from pruneexp.schema import PointIdentity
+from pruneexp.stages.setting import Regime
+from pruneexp.training.trainer import SharedBatches, TrainWork
+
+#: Part of the key: raised where what is timed, or how, changes.
+VERSION = 1
+
+#: Steps of a training that are timed at once.
+_STEPS = 4
+
+
+@dataclass(frozen=True)
+class MeasureRequest:
+    """The ``forms`` to time, at each of these ``batches``, each for so many ``seconds``; ``step``: training as well."""
+
+    forms: tuple[str, ...]
+    batches: tuple[int, ...]
+    seconds: float
+    step: bool
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was found: timings by form and batch, of a training step by form, and why forms are left out.
+
+    ``memory`` is the peak of a GPU's memory in bytes, by form and batch. Other processes kept ``others`` cores busy.
+    """
+
+    latency: Mapping[str, Mapping[int, Timing]]
+    step: Mapping[str, Timing]
+    memory: Mapping[str, Mapping[int, int]]
+    left_out: Mapping[str, str]
+    others: float
+    threads: int
+    machine: Mapping[str, Any]
+
+
+def measured(pruned: PrunedNetwork, of: PointIdentity, asked: MeasureRequest, *, again: bool = False) -> Measured:
+    """The measurement of a point: that of the store, or one made now; ``again`` makes it anew."""
+    session = pruned.session
+    machine = _machine(session.environment())
+    config = {**asdict(asked), "forms": list(asked.forms), "batches": list(asked.batches), "machine": machine}
+    parents = list(dict.fromkeys([of.final_key, of.mask_key]))
+    key = stage_key("measure", VERSION, config, parents, session.job.setting.learner.fingerprint)
+
+    def make(_: Checkpoint) -> Artefact:
+        return Artefact({}, _record(_timed(pruned, asked, machine)))
+
+    if again:
+        session.store.remove(key)
+    artefact, _ = session.store.produce(key, "measure", make, parents)
+    return _read(artefact.record)
+
+
+def _machine(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides how long a computation takes, as far as a process can tell."""
+    found, packages = environment["machine"], environment["packages"]
+    names = ("processor", "cpus", "threads", "accelerator")
+    return {**{name: found[name] for name in names}, "torch": packages.get("torch")}
+
+
+def _timed(pruned: PrunedNetwork, asked: MeasureRequest, machine: Mapping[str, Any]) -> Measured:
+    device = pruned.session.job.setting.learner.device
+    runs: dict[str, Callable[[torch.Tensor], object]] = {}
+    left_out: dict[str, str] = {}
+    for name in asked.forms:
+        try:
+            runs[name] = FORMS[name](pruned)
+        except NoSuchForm as error:
+            left_out[name] = str(error)
+    latency: dict[str, dict[int, Timing]] = {name: {} for name in runs}
+    memory: dict[str, dict[int, int]] = {name: {} for name in runs}
+    with watching() as busy:
+        for batch in asked.batches:
+            inputs = pruned.example(batch).to(device)
+            calls = {name: partial(run, inputs) for name, run in runs.items()}
+            for name, timing in by_turns(calls, partial(_wait, device), seconds=asked.seconds).items():
+                latency[name][batch] = timing
+            for name, call in calls.items():
+                if device.type == "cuda":
+                    memory[name][batch] = _peak(call, device)
+        step = _steps(pruned, asked.seconds) if asked.step else {}
+    return Measured(latency, step, memory, left_out, busy.cores, torch.get_num_threads(), machine)
+
+
+def _peak(call: Callable[[], object], device: torch.device) -> int:
+    torch.cuda.reset_peak_memory_stats(device)
+    call()
+    _wait(device)
+    return torch.cuda.max_memory_allocated(device)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _steps(pruned: PrunedNetwork, seconds: float) -> dict[str, Timing]:
+    """A step of the dense network's training, and one of retraining under the masks, at the batch of the recipe."""
+    setting = pruned.session.job.setting
+    both: Sequence[tuple[str, Regime, Edit | None]] = (
+        ("dense", setting.dense, None),
+        ("masked", setting.retraining, pruned.masks),
+    )
+    calls = {name: _training(pruned, regime, edit) for name, regime, edit in both}
+    taken = by_turns(calls, partial(_wait, setting.learner.device), seconds=seconds)
+    return {
+        name: Timing(each.median / _STEPS, each.low / _STEPS, each.high / _STEPS, each.calls)
+        for name, each in taken.items()
+    }
+
+
+def _training(pruned: PrunedNetwork, regime: Regime, edit: Edit | None) -> Callable[[], object]:
+    """A few steps by the trainer of a regime, on noise."""
+    learner = pruned.session.job.setting.learner
+    recipe = replace(regime.recipe.value, epochs=1)
+    batches = SharedBatches(
+        task=learner.task.value,
+        data=TensorSource(*learner.example(recipe.batch_size * _STEPS, "measure")),
+        seed=0,
+        device=learner.device,
+    )
+    network = learner.network("fresh")
+
+    def train() -> object:
+        work = TrainWork(network=network, recipe=recipe, edit=edit, penalty=regime.penalty.value)
+        return regime.trainer.value.train([work], batches, None)
+
+    return train
+
+
+def _record(found: Measured) -> dict[str, Any]:
+    latency = {form: {str(n): asdict(timing) for n, timing in of.items()} for form, of in found.latency.items()}
+    memory = {form: {str(n): peak for n, peak in of.items()} for form, of in found.memory.items()}
+    return {**asdict(found), "latency": latency, "memory": memory, "machine": dict(found.machine)}
+
+
+def _read(record: Mapping[str, Any]) -> Measured:
+    return Measured(
+        latency={form: {int(n): Timing(**each) for n, each in of.items()} for form, of in record["latency"].items()},
+        step={form: Timing(**each) for form, each in record["step"].items()},
+        memory={form: {int(n): peak for n, peak in of.items()} for form, of in record["memory"].items()},
+        left_out=record["left_out"],
+        others=record["others"],
+        threads=record["threads"],
+        machine=record["machine"],
+    )

@@ -1,0 +1,134 @@
+"""``python -m pruneexp.measure``: recorded points, timed in each form; each form is the network of the point."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+from pruneexp.errors import UserError
+from pruneexp.experiment.recorded import Surroundings, open_recorded
+from pruneexp.export.lookup import find_point
+from pruneexp.export.network import PrunedNetwork, pruned_network
+from pruneexp.measure import __main__ as command
+from pruneexp.measure import measuring
+from pruneexp.measure.clock import watching
+from pruneexp.measure.forms import FORMS, NoSuchForm
+from pruneexp.signals import StopRequest
+from tests.contracts.jobs import ran, runs
+
+QUICK = ("--seconds", "0.01")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("measured")
+    ran(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def pruned(folder: Path) -> PrunedNetwork:
+    found = find_point(["density=0.1"], f"sqlite:///{folder}/mlflow.db", [])
+    session = open_recorded(found.configuration(), found.identity, Surroundings(folder / "store"), StopRequest())
+    return pruned_network(session, found.identity, found.result)
+
+
+def measure(folder: Path, *words: str) -> int:
+    places = ("--tracking-uri", f"sqlite:///{folder}/mlflow.db", "--store", str(folder / "store"))
+    return command.main([*words, *places, *QUICK])
+
+
+@pytest.mark.parametrize("form", [name for name in FORMS if name != "dense"])
+def test_every_form_computes_what_the_pruned_network_does(pruned: PrunedNetwork, form: str) -> None:
+    inputs = pruned.example(5)
+    try:
+        found = FORMS[form](pruned)(inputs)
+    except NoSuchForm as left_out:
+        assert "is not installed" in str(left_out)  # noqa: PT017  the extra, of onnxruntime alone
+        return
+    with torch.inference_mode():
+        expected = pruned.of_data()(inputs)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_other_processes_are_noticed() -> None:
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as other:
+        try:
+            with watching() as busy:
+                time.sleep(1.5)
+        finally:
+            other.kill()
+    assert busy.cores > 0.2
+
+
+def test_compressed_rows_hold_the_weights_that_are_kept(pruned: PrunedNetwork) -> None:
+    FORMS["csr"](pruned)
+    state = pruned.network.state_dict()  # the point's own network stays as it is
+    assert all(state[f"{name}.weight"].layout == torch.strided for name in pruned.masks)
+
+
+def test_points_are_measured_once_and_their_runs_say_so(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "times.csv"
+    words = ("seed=0", "--form", "dense", "--form", "masked", "--batch", "2", "--csv", str(table))
+    assert measure(folder, *words) == 0
+    said = capsys.readouterr().out
+    assert "10 % of the weights; masked: " in said
+    assert "50 % of the weights; masked: " in said
+    with table.open() as lines:
+        rows = list(csv.DictReader(lines))
+    assert len(rows) == 2 * (2 + 2)
+    assert {(row["form"], row["batch"]) for row in rows} == {(f, b) for f in ("dense", "masked") for b in ("2", "")}
+    assert all(0 < float(row["low_ms"]) <= float(row["median_ms"]) <= float(row["high_ms"]) for row in rows)
+    for run in runs(folder):
+        assert {"latency/dense.batch2", "latency/masked.batch2", "step/masked"} <= run.data.metrics.keys()
+    timed: list[int] = []
+
+    def timing(real: Callable[..., object]) -> Callable[..., object]:
+        def count(*given: object) -> object:
+            timed.append(1)
+            return real(*given)
+
+        return count
+
+    monkeypatch.setattr(measuring, "_timed", timing(measuring._timed))
+    assert measure(folder, *words) == 0
+    assert capsys.readouterr().out == said
+    assert timed == []
+    assert measure(folder, *words, "--again") == 0
+    assert len(timed) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("density=0.1", "--form", "sparse"), "--form sparse: the forms are dense, masked, csr, onnxruntime"),
+        (("density=0.1", "--batch", "0"), "--batch 0: a batch holds 1 input or more"),
+        (("density=0.1", "--seconds", "0"), "--seconds 0: give more than 0"),
+        (("density=0.7",), "no recorded point has density=0.7; the nearest have"),
+    ],
+)
+def test_what_cannot_be_measured_is_said(
+    words: Sequence[str], sentence: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = ("--tracking-uri", f"sqlite:///{folder}/mlflow.db", "--store", str(folder / "store"))
+    assert command.main([*words, *places]) == 2
+    assert f"pruneexp.measure: {sentence}" in capsys.readouterr().err
+
+
+def test_a_network_without_pruned_linear_layers_has_no_compressed_rows(tmp_path: Path) -> None:
+    ran(tmp_path, "model=lenet5", "data.image_size=16", "criterion.layers=[conv]", "curve.densities=[0.5]")
+    found = find_point(["seed=0"], f"sqlite:///{tmp_path}/mlflow.db", [])
+    session = open_recorded(found.configuration(), found.identity, Surroundings(tmp_path / "store"), StopRequest())
+    with pytest.raises(NoSuchForm, match="no linear layer of the network is pruned"):
+        FORMS["csr"](pruned_network(session, found.identity, found.result))
+    with pytest.raises(UserError):
+        find_point(["seed=1"], f"sqlite:///{tmp_path}/mlflow.db", [])
