@@ -42,6 +42,12 @@ class Space:
         ends = {name: sorted((self.mildest[name], self.hardest[name])) for name in self.mildest}
         return {name: min(max(levels[name], low), high) for name, (low, high) in ends.items()}
 
+    def holding(self, choices: Sequence[Levels]) -> Space:
+        """The space, wider where one of these choices lies outside."""
+        hardest = max if self.kind == "quality" else min
+        wider = {name: hardest([level, *(each[name] for each in choices)]) for name, level in self.hardest.items()}
+        return Space(self.kind, self.mildest, wider)
+
 
 def curves_of(scan: Scan) -> Curves:
     """The scan's curves, mildest level first; all layers of a coupled group have the curve of the group."""

@@ -23,6 +23,7 @@ from pruneexp.places import journal
 from pruneexp.schema import Metric, Scan
 from pruneexp.stages.dense import train_dense
 from sweeps import checks, report, sampling, space
+from sweeps.baselines import BASELINES, baselines
 from sweeps.driver import Definition, Direction, Worker
 from sweeps.evaluation import FinalistEvaluator, TrialEvaluator
 from sweeps.scans import DENSITIES, QUALITIES, scan_once
@@ -56,6 +57,8 @@ class LayerThresholds:
     sampler: str
     pruner: str
     seed: int
+    baselines: Sequence[str]
+    baseline_densities: Sequence[float]
     starts: int
     cliff: float
     levels: Sequence[float] | None
@@ -76,6 +79,9 @@ class LayerThresholds:
             checks.whole(f"study.{name}", getattr(self, name), 0)
         for name in ("max_drop", "margin"):
             checks.at_least(f"study.{name}", getattr(self, name), 0)
+        for name in self.baselines:
+            checks.one_of("study.baselines", name, BASELINES)
+        checks.levels("study.baseline_densities", self.baseline_densities, "density")
         checks.within("study.cliff", self.cliff, 0, math.inf)
         if self.minutes is not None:
             checks.within("study.minutes", self.minutes, 0, math.inf)
@@ -107,7 +113,8 @@ class LayerThresholds:
             curves = space.curves_of(scan)
             bounds = space.bounded(curves, kind, self.cliff)
             metric = scan.identity.primary
-            worker = self._worker(session, metric, curves, bounds, dense.key)
+            beaten = baselines(session, self._baselines, self.baseline_densities, kind)
+            worker = self._worker(session, metric, curves, bounds, beaten, dense.key)
             worker.prepare()
             record = self._record(session, worker.definition, dense.key)
             with record.closing():
@@ -126,13 +133,33 @@ class LayerThresholds:
         of = session.identity(session.job.budgets[0], session.job.routes[0])
         display.plan(of, make_plan(session.job, session.store, places, only=session.dense_only()))
         each = f"{self.epochs} epochs of retraining each" if self.epochs else "one evaluation each"
+        beside = self._beside if self.objective == "pareto" and self.finalists else 0
+        more = f" and up to {beside} baselines" if beside else ""
         display.say(
-            f"  trials    {self.trials} in total, {each}; then {self.finalists} finalists, {_full(session)} epochs each"
+            f"  trials    {self.trials} in total, {each}; then {self.finalists} finalists{more}, "
+            f"{_full(session)} epochs each"
         )
 
+    @property
+    def _baselines(self) -> Sequence[str]:
+        """None for the paper's own procedure, which is tried by itself."""
+        return () if self.sampler == "greedy" else self.baselines
+
+    @property
+    def _beside(self) -> int:
+        """How many trials are of baselines; they have the first numbers."""
+        return len(self._baselines) * len(self.baseline_densities)
+
     def _worker(
-        self, session: Session, metric: Metric, curves: space.Curves, bounds: space.Space, dense_key: str
+        self,
+        session: Session,
+        metric: Metric,
+        curves: space.Curves,
+        bounds: space.Space,
+        beaten: Sequence[space.Levels],
+        dense_key: str,
     ) -> Worker:
+        first, bounds = [*beaten, *self._first(curves, bounds)], bounds.holding(beaten)
         about = self._about(session, curves, bounds, dense_key)
         labels = (session.choices[group] for group in ("model", "data", "reg"))
         digest = short(stage_key("study", 1, about, [dense_key]))
@@ -142,7 +169,7 @@ class LayerThresholds:
         if not varied:
             cliff = f"study.cliff={self.cliff:g} {metric.change_unit}"
             raise UserError(f"no layer can be pruned before it costs {cliff}: nothing to search")
-        chosen = self._sampler(len(varied), self._first(curves, bounds))
+        chosen = self._sampler(len(varied), first)
         storage = open_storage(self.storage, Path(self._storage(name)))
         definition = Definition(name, _objectives(self.objective, metric), about)
         pruner, stop_if_requested = _PRUNERS[self.pruner](), session.store.stop_if_requested
@@ -164,6 +191,8 @@ class LayerThresholds:
             "bounds": {name: [bounds.mildest[name], bounds.hardest[name]] for name in bounds.mildest},
             "sampler": self.sampler,
             "seed": self.seed,
+            "baselines": list(self._baselines),
+            "baseline_densities": list(self.baseline_densities) if self._baselines else [],
             "starts": None if self.sampler == "greedy" else self.starts,
             "epochs": self.epochs,
             "max_drop": self.max_drop if self.objective == "smallest" else None,
@@ -221,8 +250,11 @@ class LayerThresholds:
             return [complete[n] for n in sorted(best)]
         merits = {n: (metric.merit(dense, val), density) for n, (val, density) in scored.items()}
         own = metric.merit(dense, dense)
-        front = space.front(merits, own - 2 * self.cliff, own)
-        return [complete[n] for n in space.spread_out(front, self.finalists)]
+        floor = own - 2 * self.cliff
+        best = space.spread_out(space.front(merits, floor, own), self.finalists)
+        count = self._beside if self.finalists else 0
+        beside = [number for number in range(count) if number in merits and merits[number][0] >= floor]
+        return [complete[n] for n in sorted({*best, *beside})]
 
 
 def _objectives(objective: Objective, metric: Metric) -> Mapping[str, Direction]:

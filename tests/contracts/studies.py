@@ -21,7 +21,10 @@ from tests.contracts.jobs import runs
 from tests.contracts.records import fresh_store
 
 #: A search whose trials are told under the name ``mine``.
-STUDY = ("study=layer_thresholds", "study.name=mine", "study.starts=4", "study.finalists=3", "retrain.epochs=2")
+STUDY = (
+    "study=layer_thresholds", "study.name=mine", "study.baselines=[]", "study.starts=4", "study.finalists=3",
+    "retrain.epochs=2",
+)  # fmt: skip
 LAYERS = ("fc1", "fc2", "fc3")
 
 

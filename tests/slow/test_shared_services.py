@@ -24,7 +24,14 @@ from tests.contracts.tracking_server import tracking_server
 pytestmark = pytest.mark.slow
 
 GRID = ("reg=l1,l2", "seed=0,1")
-STUDY = ("study=layer_thresholds", "study.name=shared", "study.trials=9", "study.starts=4", "study.finalists=3")
+STUDY = (
+    "study=layer_thresholds",
+    "study.name=shared",
+    "study.baselines=[]",
+    "study.trials=9",
+    "study.starts=4",
+    "study.finalists=3",
+)
 
 
 @dataclass(frozen=True)

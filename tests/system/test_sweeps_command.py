@@ -69,7 +69,7 @@ def test_what_does_not_compose_is_one_sentence(
 TYPED = [
     ("layer_thresholds study.trials=0", "study.trials=0: allowed is a whole number, 1 or more"),
     ("layer_thresholds study.sampler=grid",
-     "study.sampler=grid: no such choice; there are tpe, nsga2, random, cmaes, greedy"),
+     "study.sampler=grid: no such choice; there are tpe, gp, nsga2, random, cmaes, greedy"),
     ("layer_thresholds study.sampler=cmaes",
      "sampler=cmaes: CMA-ES takes a single objective; choose tpe, nsga2 or random for several"),
     ("layer_thresholds mode=scratch_e",
@@ -161,7 +161,10 @@ def test_help_lists_studies_and_options_without_loading_torch_or_optuna() -> Non
 def test_a_plan_computes_and_records_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for study, line in (
         ("sensitivity", "scans     1, 14 levels per layer, without retraining"),
-        ("layer_thresholds", "trials    60 in total, one evaluation each; then 8 finalists, 1 epochs each"),
+        (
+            "layer_thresholds",
+            "trials    80 in total, one evaluation each; then 8 finalists and up to 12 baselines, 1 epochs each",
+        ),
         ("knee", "densities about 7, 3 seeds each"),
     ):
         assert swept(tmp_path, f"study={study}", "plan=true") == 0

@@ -235,7 +235,7 @@ def test_a_finalist_is_computed_again_under_the_same_keys(folder: Path, monkeypa
 
 def test_a_finalist_of_densities_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recording(tmp_path)
-    command = ("study=layer_thresholds", "criterion=layer_magnitude", "study.levels=[0.5,0.2]")
+    command = ("study=layer_thresholds", "criterion=layer_magnitude", "study.baselines=[]", "study.levels=[0.5,0.2]")
     assert swept(tmp_path, *command, "study.trials=3", "study.finalists=1") == 0
     [finalist] = [point for point in nested(tmp_path) if epochs(point) == 1]
     result = unflatten(PointResult, finalist.data.metrics)
@@ -248,3 +248,37 @@ def test_a_finalist_of_densities_too(tmp_path: Path, monkeypatch: pytest.MonkeyP
     shares = {name: level / overall for name, level in levels(finalist).items()}
     point = again(tmp_path, "criterion=layer_magnitude", scale(shares), f"curve.densities=[{overall!r}]")
     assert point.data.tags["pruneexp.final_key"] == finalist.data.tags["pruneexp.final_key"]
+
+
+# --- what the search has to beat --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("criterion", ["layer_std", "layer_magnitude"])
+def test_baselines_are_the_first_trials_with_the_weights_that_they_keep(criterion: str, tmp_path: Path) -> None:
+    place = recording(tmp_path)
+    beaten = ("study.baselines=[global,erk,lamp]", "study.baseline_densities=[0.3,0.05]", "study.trials=7")
+    kept = ("study.finalists=1", "study.short_epochs=0", "study.cliff=50")  # all of them may win
+    assert swept(place, *STUDY, *beaten, *kept, f"criterion={criterion}") == 0
+    by_hand = {}
+    for other in ("global_magnitude", "erk", "lamp"):
+        run(*composed(*SMALL, f"criterion={other}", "curve.densities=[0.3,0.05]", *others(place, other)))
+        for point in runs(place, experiment=other):
+            by_hand[other, float(point.data.params["budget.value"])] = point.data.metrics
+    probes = [point for point in nested(place) if epochs(point) == 0]
+    order = [(name, density) for density in (0.3, 0.05) for name in ("global_magnitude", "erk", "lamp")]
+    for probe, which in zip(probes, order, strict=False):
+        assert probe.data.metrics["weights_kept"] == by_hand[which]["weights_kept"]
+        assert probe.data.metrics["val.after.top1"] == by_hand[which]["val.before.top1"]
+    retrained = {int(point.data.params["trial"]) for point in nested(place) if epochs(point) == 2}
+    assert set(range(6)) <= retrained  # beside the best one of the front
+
+
+def others(place: Path, experiment: str) -> tuple[str, ...]:
+    return (*places(place), f"runtime.experiment={experiment}", "train.epochs=2", "retrain.epochs=1")
+
+
+def test_the_papers_own_way_has_no_baselines(tmp_path: Path) -> None:
+    place = recording(tmp_path)
+    words = ("study.sampler=greedy", "study.baselines=[global]", "study.trials=2", "study.finalists=0")
+    assert swept(place, *STUDY, *words) == 0
+    assert len([point for point in nested(place) if epochs(point) == 0]) == 2

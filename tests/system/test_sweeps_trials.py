@@ -33,7 +33,13 @@ def test_the_smallest_network_is_sought_with_retraining_and_hopeless_ones_are_gi
 ) -> None:
     beside_the_bar: list[str] = []
     monkeypatch.setattr(Display, "points_done", lambda self, count, detail="": beside_the_bar.append(detail))
-    search = ("study=layer_thresholds", "study.name=small", "study.objective=smallest", "study.epochs=2")
+    search = (
+        "study=layer_thresholds",
+        "study.name=small",
+        "study.baselines=[]",
+        "study.objective=smallest",
+        "study.epochs=2",
+    )
     few = ("study.max_drop=5", "study.trials=7", "study.starts=7", "study.finalists=1", "retrain.epochs=2")
     assert swept(recording(tmp_path), *search, *few, "runtime.checkpoint_seconds=0") == 0
     assert not any((tmp_path / ".pruneexp/store/work").iterdir())  # no worker resumes a pruned trial
@@ -64,7 +70,14 @@ def test_the_smallest_network_is_sought_with_retraining_and_hopeless_ones_are_gi
 
 
 def test_a_pareto_search_with_retraining_gives_up_what_others_beat_before_it(tmp_path: Path) -> None:
-    search = ("study=layer_thresholds", "study.name=rungs", "study.epochs=1", "study.trials=6", "study.starts=6")
+    search = (
+        "study=layer_thresholds",
+        "study.name=rungs",
+        "study.baselines=[]",
+        "study.epochs=1",
+        "study.trials=6",
+        "study.starts=6",
+    )
     more = ("study.finalists=0", "study.margin=0.5")
     assert swept(recording(tmp_path), *search, *more) == 0
     trials = told(tmp_path, "rungs")
@@ -171,7 +184,8 @@ def test_a_disk_that_refuses_ends_the_study_and_leaves_the_trial(
 
 def chosen(scores: Sequence[tuple[float, float]], **options: Any) -> list[int]:
     """Numbers of the finalists among trials of these accuracies and densities; the dense network has 97 %."""
-    study = instantiated(shipped("layer_thresholds", max_drop=2.0, cliff=10.0, **{"finalists": 3, **options}))
+    given = {"max_drop": 2.0, "cliff": 10.0, "baselines": [], "finalists": 3, **options}
+    study = instantiated(shipped("layer_thresholds", **given))
     assert isinstance(study, LayerThresholds)
     trials = []
     for number, (val, density) in enumerate(scores):
@@ -187,6 +201,14 @@ def test_finalists_are_on_the_front_above_twice_the_cliff_and_spread_out() -> No
     assert chosen(scores, finalists=9) == [0, 1, 2, 4]  # 3 is beaten by 2, and 5 lies below 77
     assert chosen(scores, finalists=3) == [0, 2, 4]
     assert chosen(scores, finalists=0) == []
+
+
+def test_baselines_are_retrained_beside_the_front_unless_they_are_hopeless() -> None:
+    scores = [(90.0, 0.3), (70.0, 0.1), (96.0, 0.4), (95.0, 0.2), (91.0, 0.05)]  # the first two are of a baseline
+    beside = {"baselines": ["global"], "baseline_densities": [0.3, 0.1]}
+    assert chosen(scores, finalists=1, **beside) == [0, 3]
+    assert chosen(scores, finalists=0, **beside) == []
+    assert chosen(scores, objective="smallest", finalists=1, **beside) == [3]
 
 
 def test_of_equal_networks_one_is_retrained() -> None:

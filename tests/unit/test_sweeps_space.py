@@ -201,3 +201,11 @@ def test_spread_out_keeps_the_ends_and_the_count(densities: list[int], count: in
     if front and count >= 2:
         by_density = sorted(front, key=lambda pair: pair[1])
         assert {by_density[0][0], by_density[-1][0]} <= set(chosen)
+
+
+def test_a_space_is_wider_for_choices_beyond_it_and_never_narrower() -> None:
+    densities = Space("density", {"a": 1.0, "b": 1.0}, {"a": 0.2, "b": 0.4})
+    assert densities.holding([{"a": 0.3, "b": 0.1}, {"a": 0.25, "b": 0.5}]).hardest == {"a": 0.2, "b": 0.1}
+    qualities = Space("quality", {"a": 0.0}, {"a": 1.5})
+    assert qualities.holding([{"a": 2.0}]).hardest == {"a": 2.0}
+    assert qualities.holding([]) == qualities

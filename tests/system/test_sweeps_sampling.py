@@ -96,7 +96,7 @@ def test_a_trial_that_was_stopped_between_two_parameters_draws_the_second_as_eve
 @pytest.mark.parametrize(
     ("name", "objectives", "dimensions", "sentence"),
     [
-        ("grid", 1, 2, "sampler=grid: no such sampler; there are tpe, nsga2, random, cmaes"),
+        ("grid", 1, 2, "sampler=grid: no such sampler; there are tpe, gp, nsga2, random, cmaes"),
         ("cmaes", 2, 2, "sampler=cmaes: CMA-ES takes a single objective; choose tpe, nsga2 or random for several"),
         ("cmaes", 1, 1, "sampler=cmaes: CMA-ES needs two dimensions or more; choose tpe or random"),
     ],
