@@ -10,6 +10,7 @@ import torch
 from pruneexp.cache.store import Store
 from pruneexp.errors import UserError
 from pruneexp.experiment.identity import identity
+from pruneexp.experiment.pace import Paces
 from pruneexp.experiment.plan import make_plan
 from pruneexp.experiment.points import assemble
 from pruneexp.pruning.masks import MaskSet
@@ -67,7 +68,7 @@ def test_masks_are_cut_by_the_gradients_of_the_network_that_is_cut(tmp_path: Pat
 
 def test_it_is_planned_and_booked_under_pruning(tmp_path: Path) -> None:
     job, store = built(*TAYLOR), Store(tmp_path)
-    lines = dict(make_plan(job, store, (), lambda _: 0.0).lines())
+    lines = dict(make_plan(job, store, (), Paces(lambda _: 0.0)).lines())
     assert list(lines)[1:5] == ["dense", "statistics", "mask", "retrain"]
     assert lines["statistics"] == "1 to measure, 0 in the store"
     (budget,), (route,) = job.budgets, job.routes
