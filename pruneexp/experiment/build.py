@@ -23,10 +23,11 @@ from pruneexp.experiment.spec import JobSpec
 from pruneexp.experiment.start import fitted, read_weights
 from pruneexp.experiment.threads import threads
 from pruneexp.experiment.trainers import check_trainers, gains_by_stacking, trainer_of
+from pruneexp.pruning.allowance import allowance
 from pruneexp.pruning.layers import PrunableLayer, prunable
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import select
-from pruneexp.pruning.units.unit import Grouping
+from pruneexp.pruning.units.unit import Grouping, Unit
 from pruneexp.schema import Budget, nothing
 from pruneexp.stages.graph import Route
 from pruneexp.stages.parts import Part, code_of
@@ -119,8 +120,8 @@ def build(spec: JobSpec, listeners: Sequence[Listener] = ()) -> Job:
     setting = replace(bare, listeners=tuple(listeners))
     check_trainers(spec, setting, probe)
     _check_selection(setting, layers, spec.budgets[0])
-    _check_cut(setting.cut.value, layers, probe)
-    return job_of(spec, setting, left_out)
+    staying = _check_cut(setting.cut.value, layers, probe, learner)
+    return job_of(spec, setting, "; ".join(filter(None, (left_out, staying))))
 
 
 def job_of(spec: JobSpec, setting: Setting, left_out: str = "") -> Job:
@@ -210,21 +211,30 @@ def _in_halves(network: nn.Module) -> bool:
     return len({layer.kind == "conv" for layer in prunable(network).values()}) == 2
 
 
-def _check_cut(cut: Cut, layers: Mapping[str, PrunableLayer], probe: nn.Module) -> None:
+def _check_cut(cut: Cut, layers: Mapping[str, PrunableLayer], probe: nn.Module, learner: Learner) -> str:
     """Look for units and make an edit in a network with fresh weights, so that what does not fit is found now.
+
+    Says which channels stay, where there are such.
 
     Raises:
         UserError: a layer has no such units, or the edit does not fit its weights.
     """
-    if cut.unit is not None:
+    units, staying = cut.units(probe, learner.trace), ""
+    if isinstance(units, Unit):
         for name, layer in layers.items():
-            Grouping(cut.unit, {name: layer.weight.detach().cpu()})
+            Grouping(units, {name: layer.weight.detach().cpu()})
+    elif units is not None:
+        ones = {name: torch.ones_like(sizes) for name, sizes in units.sizes.items()}
+        alive = MaskSet.dense(ones)
+        cut.allocation(ones, ones, alive, allowance(nothing("units"), alive, units.sizes, None, units.name))
+        staying = units.staying
     try:
-        cut.edited(probe, MaskSet.dense({name: layer.weight for name, layer in layers.items()}))
+        cut.edited(probe, MaskSet.dense({name: layer.weight for name, layer in cut.scope(probe).items()}))
     except UserError:
         raise
     except Exception as error:
         raise UserError(f"criterion.edit does not fit the model: {cause(error)}") from error
+    return staying
 
 
 def _check_selection(setting: Setting, layers: Collection[str], budget: Budget) -> None:

@@ -5,19 +5,19 @@ Knows nothing of networks: weights and masks are mappings by layer name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from pruneexp.errors import UserError
+from pruneexp.errors import Infeasible, UserError
 from pruneexp.pruning.allotment import Allotment
 from pruneexp.pruning.allowance import Allowance, Prices, allowance
 from pruneexp.pruning.masks import MaskSet
-from pruneexp.pruning.ranking import best
-from pruneexp.pruning.units.unit import Grouping, Unit
+from pruneexp.pruning.ranking import best, count_for
+from pruneexp.pruning.units.unit import Grouping, Unit, Units
 from pruneexp.schema import Budget
 
 
@@ -51,6 +51,9 @@ class Selection:
     qualities: dict[str, float]
 
 
+_ROUNDING = 1e-9  # of a limit, which floats may miss
+
+
 @torch.no_grad()
 def select(
     weights: Mapping[str, Tensor],
@@ -58,13 +61,13 @@ def select(
     criterion: Criterion,
     allocation: Allocation,
     *,
-    unit: Unit | None = None,
+    unit: Unit | Units | None = None,
     survivors: MaskSet | None = None,
     min_keep: int = 1,
     prices: Prices | None = None,
     generator: torch.Generator,
 ) -> Selection:
-    """Choose the weights to keep, each by itself or in groups by ``unit``.
+    """Choose the weights to keep, each by itself or in groups by ``unit``, or in units that were found before.
 
     A budget is relative to all ``weights``, also where ``survivors`` excludes some of them already; ``prices`` are
     those in its measure, and not needed for shares of weights or units. A layer that would keep fewer than ``min_keep``
@@ -85,13 +88,60 @@ def select(
     if unit is None:
         allowed = allowance(budget, alive, dict.fromkeys(weights, 1.0), prices, "weight")
         return _chosen(scores, alive, allocation(weights, scores, alive, allowed), min_keep)
-    groups = Grouping(unit, weights)
-    scores, magnitudes = groups.means(scores), groups.means({name: w.abs() for name, w in weights.items()})
-    living = MaskSet({name: groups.alive(name, alive[name]) for name in weights})
-    allowed = allowance(budget, living, groups.sizes, prices, type(unit).__name__.lower())
-    chosen = _chosen(scores, living, allocation(magnitudes, scores, living, allowed), min_keep)
-    masks = {name: groups.spread(name, kept) & alive[name] for name, kept in chosen.masks.items()}
-    return replace(chosen, masks=MaskSet(masks))
+    units = Grouping(unit, weights) if isinstance(unit, Unit) else unit
+    scores, magnitudes = units.means(scores), units.means({name: w.abs() for name, w in weights.items()})
+    living = units.living(alive)
+
+    def cut(asked: Budget) -> Selection:
+        allowed = allowance(asked, living, units.sizes, prices, units.name)
+        chosen = _chosen(scores, living, allocation(magnitudes, scores, living, allowed), min_keep)
+        return replace(chosen, masks=units.masks(chosen.masks, alive))
+
+    if units.additive or budget.kind in ("units", "quality"):
+        return cut(budget)
+    return _most(cut, living.total, budget, _costs(budget, prices, alive.total))
+
+
+def _costs(budget: Budget, prices: Prices | None, weights: int) -> Callable[[MaskSet], float]:
+    """The cost of masks as a share of what the budget allows.
+
+    Raises:
+        UserError: the budget needs prices, and there are none.
+    """
+    if budget.kind == "density":
+        return lambda masks: masks.kept / max(1, count_for(budget.value, weights))
+    if prices is None:
+        raise UserError(f"{budget.kind} {budget.value:g} asked for, but single layers are pruned to densities here.")
+    limit = budget.value * prices.whole
+
+    def share(masks: MaskSet) -> float:
+        return (prices.beside + sum(prices.each[name] * kept for name, kept in masks.kept_per_layer.items())) / limit
+
+    return share
+
+
+def _most(
+    cut: Callable[[Budget], Selection], units: int, budget: Budget, cost: Callable[[MaskSet], float]
+) -> Selection:
+    """The largest share of units whose masks fit a budget; what units cost together is no sum.
+
+    Raises:
+        Infeasible: not even the fewest units fit.
+    """
+    found, few, many = cut(Budget("units", 0.0)), 0, units + 1
+    if (least := cost(found.masks)) > 1 + _ROUNDING:
+        raise Infeasible(
+            f"{budget.kind} {budget.value:g} cannot be reached: what stays, with the fewest units that every layer "
+            f"keeps, takes {least * budget.value:.4g} of the network's."
+        )
+    while many - few > 1:
+        middle = (few + many) // 2
+        tried = cut(Budget("units", middle / units))
+        if cost(tried.masks) <= 1 + _ROUNDING:
+            found, few = tried, middle
+        else:
+            many = middle
+    return found
 
 
 def _chosen(scores: Mapping[str, Tensor], alive: MaskSet, allotment: Allotment, min_keep: int) -> Selection:

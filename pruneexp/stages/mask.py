@@ -85,7 +85,7 @@ def _cut(
         budget,
         cut.score,
         cut.allocation,
-        unit=cut.unit,
+        unit=cut.units(network, learner.trace),
         survivors=survivors,
         min_keep=cut.min_keep,
         prices=learner.costs.prices(budget.kind, prunable(network), scope),

@@ -1,0 +1,145 @@
+"""Channels taken out of a network: a smaller one of the same classes that computes what the masked one does.
+
+Knows how torch's modules say their sizes; what code of a network says of sizes beside them it cannot know, so the small
+network is tried.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.modules.rnn import RNNBase, RNNCellBase
+
+from pruneexp.errors import UserError, cause
+from pruneexp.pruning.coupling_rules import loses_whole_groups
+from pruneexp.pruning.couplings import ChannelSet, couplings
+from pruneexp.pruning.layers import prunable
+from pruneexp.pruning.masks import MaskSet
+from pruneexp.tracing.mode import evaluating
+from pruneexp.tracing.trace import Trace, traced
+
+#: What is left of a network: the kept indices of each dimension that lost some, by the names of parameters and buffers.
+Kept = Mapping[str, Mapping[int, Tensor]]
+
+#: Outputs of both networks differ by less, relative to the largest: they are sums in another order.
+_NEAR = 1e-4
+
+
+def removed(network: nn.Module, masks: MaskSet, example: Tensor) -> nn.Module:
+    """A copy of a network without the channels that no kept weight reads; where masks cut channels, those that they cut.
+
+    It computes what the network with these masks does, in evaluation mode; a layer keeps one channel at least. Other
+    pruned weights are zero in it. ``example`` is a batch (N, ...) of inputs on the device of the network, by which both
+    are tried.
+
+    Raises:
+        UserError: the masks do not fit, or the code of the network needs the sizes that it was made with.
+    """
+    masked = copy.deepcopy(network)
+    masks.to(example.device).apply_(masked)
+    small = copy.deepcopy(masked)
+    shrink_(small, kept_indices(traced(network, example), network, masks))
+    _check(masked, small, example)
+    return small
+
+
+def kept_indices(trace: Trace, network: nn.Module, masks: MaskSet) -> dict[str, dict[int, Tensor]]:
+    """What is left of a network without the channels that no kept weight reads, by the graph of a pass."""
+    layers = prunable(network)
+    stays: dict[tuple[str, int], Tensor] = {}
+    for channels in couplings(trace, network, layers).sets.values():
+        read = _read(channels, {layer.parameter: (name, masks.get(name)) for name, layer in layers.items()})
+        for dimension, place in channels.members.items():
+            kept = (place < 0) | read[place.clamp(min=0)]
+            stays[dimension] = stays.get(dimension, kept) & kept
+    found: dict[str, dict[int, Tensor]] = {}
+    for (tensor, dim), kept in stays.items():
+        if not bool(kept.all()):
+            found.setdefault(tensor, {})[dim] = kept.nonzero().flatten()
+    return found
+
+
+def _read(channels: ChannelSet, layers: Mapping[str, tuple[str, Tensor | None]]) -> Tensor:
+    """Which channels of a set some kept weight reads; the first where none is read, as no layer can be without any."""
+    read = torch.zeros(channels.channels, dtype=torch.bool)
+    for (tensor, dim), place in channels.members.items():
+        name, mask = layers.get(tensor, (None, None))
+        if name is not None and channels.producers.get(name) != dim:
+            others = [] if mask is None else [each for each in range(mask.ndim) if each != dim]
+            reads = torch.ones_like(place, dtype=torch.bool) if mask is None else mask.cpu().any(others)
+            read[place[reads & (place >= 0)]] = True
+    if not bool(read.any()):
+        read[0] = True
+    return read
+
+
+def shrink_(network: nn.Module, kept: Kept) -> None:
+    """Leave of every parameter and buffer what is kept, in place, and tell the modules their new sizes.
+
+    Optimizers and hooks of parameters of before are of no use after it.
+    """
+    small: dict[int, nn.Parameter] = {}
+    for prefix, module in network.named_modules():
+        for name, parameter in list(module.named_parameters(recurse=False)):
+            indices = kept.get(f"{prefix}.{name}" if prefix else name)
+            if indices is not None:
+                small[id(parameter)] = nn.Parameter(_cut(parameter.detach(), indices), parameter.requires_grad)
+            if id(parameter) in small:  # one that several modules share goes by the first of its names
+                setattr(module, name, small[id(parameter)])
+        for name, buffer in list(module.named_buffers(recurse=False)):
+            indices = kept.get(f"{prefix}.{name}" if prefix else name)
+            if indices is not None:
+                setattr(module, name, _cut(buffer, indices))
+        _tell_sizes(module)
+
+
+def _cut(tensor: Tensor, indices: Mapping[int, Tensor]) -> Tensor:
+    for dim, kept in indices.items():
+        tensor = tensor.index_select(dim, kept.to(tensor.device))
+    return tensor.clone()
+
+
+def _tell_sizes(module: nn.Module) -> None:
+    """Make the sizes that torch's modules keep those of their tensors."""
+    if isinstance(module, _ConvTransposeNd):
+        module.in_channels, module.out_channels = module.weight.shape[0], module.weight.shape[1] * module.groups
+    elif isinstance(module, _ConvNd):
+        outputs, inputs = module.weight.shape[:2]
+        if module.groups > 1 and loses_whole_groups(module.groups, inputs):
+            module.groups = outputs * module.groups // module.out_channels
+        module.out_channels, module.in_channels = outputs, inputs * module.groups
+    elif isinstance(module, nn.Linear):
+        module.out_features, module.in_features = module.weight.shape
+    elif isinstance(module, nn.Embedding):
+        module.embedding_dim = module.weight.shape[1]
+    elif isinstance(module, nn.PReLU):
+        module.num_parameters = module.weight.numel()
+    elif isinstance(module, _NormBase):
+        numbers = next((each for each in (module.weight, module.running_mean) if each is not None), None)
+        module.num_features = module.num_features if numbers is None else numbers.numel()
+    elif isinstance(module, RNNBase):
+        module.hidden_size, module.input_size = module.weight_hh_l0.shape[1], module.weight_ih_l0.shape[1]
+    elif isinstance(module, RNNCellBase):
+        module.hidden_size, module.input_size = module.weight_hh.shape[1], module.weight_ih.shape[1]
+
+
+def _check(masked: nn.Module, small: nn.Module, example: Tensor) -> None:
+    try:
+        with evaluating(masked), evaluating(small), torch.no_grad():
+            wanted, found = masked(example), small(example)
+    except Exception as error:
+        raise UserError(
+            f"channels cannot be taken out of {type(small).__name__}, as its code needs the sizes it was made with: "
+            f"{cause(error)}"
+        ) from error
+    apart = float((wanted - found).abs().max()) if wanted.shape == found.shape else float("inf")
+    if not apart <= _NEAR * max(1.0, float(wanted.abs().max())):
+        raise UserError(
+            f"channels cannot be taken out of {type(small).__name__}: without them its outputs differ by {apart:.3g}, as "
+            "its code depends on the sizes it was made with"
+        )
