@@ -5,8 +5,9 @@ A weight belongs to the channel that it helps to make and to the one that it rea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
+from math import prod
 
 import torch
 from torch import Tensor
@@ -40,7 +41,8 @@ class ChannelGrouping:
     @cached_property
     def sizes(self) -> dict[str, Tensor]:
         """The number of weights that make each channel, by set."""
-        return self._sums({name: torch.ones(shape) for name, shape in self._shapes.items() if name in self._producing})
+        rows = {name: shape.numel() for name, shape in self._shapes.items()}
+        return self._summed(lambda layer, dim: torch.tensor(rows[layer] / self._shapes[layer][dim]))
 
     def means(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The mean of the values of the weights that make each channel, in all layers that do, by set."""
@@ -54,36 +56,61 @@ class ChannelGrouping:
         """The weights of all layers that lie between kept channels, as far as they are ``alive``."""
         masks = {}
         for name, mask in alive.items():
-            for dim in range(mask.ndim):
-                stays = self._stays(self._parameters[name], dim, kept, mask.shape[dim])
-                if stays is not None:
-                    mask = mask & stays.view(*(-1 if each == dim else 1 for each in range(mask.ndim)))
+            for dim, stays in self._stays(name, kept).items():
+                mask = mask & stays.view(*(-1 if each == dim else 1 for each in range(mask.ndim)))
             masks[name] = mask
         return MaskSet(masks)
 
-    @property
-    def _producing(self) -> set[str]:
-        return {layer for channels in self.of.sets.values() for layer in channels.producers}
+    def counts(self, kept: Mapping[str, Tensor], alive: MaskSet) -> dict[str, int]:
+        """How many weights ``masks`` keeps of each layer."""
+        found = {}
+        for name, mask in alive.items():
+            stays = self._stays(name, kept)
+            if alive.kept_per_layer[name] == mask.numel():
+                sizes = [int(stays[dim].sum()) if dim in stays else size for dim, size in enumerate(mask.shape)]
+                found[name] = prod(sizes)
+            else:
+                for dim, indices in stays.items():
+                    mask = mask.index_select(dim, indices.nonzero().flatten())
+                found[name] = int(mask.count_nonzero())
+        return found
 
-    def _stays(self, parameter: str, dim: int, kept: Mapping[str, Tensor], size: int) -> Tensor | None:
-        stays = torch.ones(size, dtype=torch.bool)
-        touched = False
+    def _stays(self, layer: str, kept: Mapping[str, Tensor]) -> dict[int, Tensor]:
+        """Which indices of a weight stay, along each of its dimensions that belongs to channels."""
+        stays: dict[int, Tensor] = {}
+        for name, dim, place in self._places[layer]:
+            here = (place < 0) | kept[name][place.clamp(min=0)]
+            stays[dim] = stays.get(dim, here) & here
+        return stays
+
+    @cached_property
+    def _places(self) -> dict[str, list[tuple[str, int, Tensor]]]:
+        """By layer, the channel of each index of its dimensions, set by set."""
+        found: dict[str, list[tuple[str, int, Tensor]]] = {layer: [] for layer in self._parameters}
+        layers = {parameter: layer for layer, parameter in self._parameters.items()}
         for name, channels in self.of.sets.items():
-            place = channels.members.get((parameter, dim))
-            if place is not None:
-                touched = True
-                stays &= (place < 0) | kept[name][place.clamp(min=0)]
-        return stays if touched else None
+            for (tensor, dim), place in channels.members.items():
+                if tensor in layers:
+                    found[layers[tensor]].append((name, dim, place))
+        return found
 
     def _sums(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The sum over the weights that make each channel, by set."""
+
+        def rows(layer: str, dim: int) -> Tensor:
+            value = values[layer].transpose(0, dim).flatten(1)
+            # Rows of floats one by one: no copy in double precision of weights that fill half of the memory.
+            return torch.stack([row.sum(dtype=torch.float64) for row in value])
+
+        return self._summed(rows)
+
+    def _summed(self, of_rows: Callable[[str, int], Tensor]) -> dict[str, Tensor]:
         found = {}
         for name, channels in self.of.sets.items():
             sums = torch.zeros(channels.channels + 1, dtype=torch.float64)
             for layer, dim in channels.producers.items():
-                others = [each for each in range(values[layer].ndim) if each != dim]
-                each_row = values[layer].sum(others, dtype=torch.float64)
-                sums.index_add_(0, channels.members[self._parameters[layer], dim] % len(sums), each_row)  # -1: the last
+                place = channels.members[self._parameters[layer], dim]
+                sums.index_add_(0, place % len(sums), of_rows(layer, dim).double().expand(len(place)))  # -1: the last
             found[name] = sums[:-1]
         return found
 

@@ -116,10 +116,12 @@ def _cuttable(atoms: Atoms, labels: Tensor) -> Tensor:
 def _convolved(atoms: Atoms, node: fx.Node, arguments: Arguments) -> Labels:
     images, weight, groups = arguments["input"], arguments["weight"], arguments["groups"]
     transposed = bool(arguments["transposed"])
-    if not isinstance(images, Tensor) or not isinstance(weight, OfParameter) or (transposed and groups > 1):
+    if not isinstance(images, Tensor | None) or not isinstance(weight, OfParameter) or (transposed and groups > 1):
         return _held(atoms, node, arguments, "a convolution by computed weights, or transposed in groups")
-    read, made = _channels(atoms, images, 1), along(weight[transposed], int(transposed))
-    inputs = along(weight[not transposed], int(not transposed))
+    made, inputs = along(weight[transposed], int(transposed)), along(weight[not transposed], int(not transposed))
+    if images is None:
+        return _made(atoms, node, made, 1, arguments["bias"])
+    read = _channels(atoms, images, 1)
     if groups == 1:
         atoms.join(read, inputs)
     elif loses_whole_groups(groups, len(inputs)):
@@ -147,11 +149,12 @@ def _made(atoms: Atoms, node: fx.Node, made: Tensor, dim: int, bias: Labels) -> 
 def _matrix_product(atoms: Atoms, node: fx.Node, arguments: Arguments) -> Labels:
     first, second = (("mat1", "mat2") if "mat1" in arguments else ("self", "mat2"))
     rows, matrix = arguments[first], arguments[second]
-    if not isinstance(rows, Tensor) or not isinstance(matrix, OfParameter):
+    if not isinstance(rows, Tensor | None) or not isinstance(matrix, OfParameter):
         return _held(atoms, node, arguments, "a product of activations, as in attention")
     for made, inputs in permutations(matrix, 2):
         if not varies(made, 0) and not varies(inputs, 1):
-            atoms.join(_channels(atoms, rows, 1), along(inputs, 0))
+            if rows is not None:  # of a first state of zeros nothing is read
+                atoms.join(_channels(atoms, rows, 1), along(inputs, 0))
             return _made(atoms, node, along(made, 1), 1, arguments["self"] if first == "mat1" else None)
     return _held(atoms, node, arguments, "a matrix that is rearranged")
 

@@ -110,7 +110,7 @@ def _tell_sizes(module: nn.Module) -> None:
         module.in_channels, module.out_channels = module.weight.shape[0], module.weight.shape[1] * module.groups
     elif isinstance(module, _ConvNd):
         outputs, inputs = module.weight.shape[:2]
-        if module.groups > 1 and loses_whole_groups(module.groups, inputs):
+        if module.groups > 1 and loses_whole_groups(module.groups, module.in_channels // module.groups):
             module.groups = outputs * module.groups // module.out_channels
         module.out_channels, module.in_channels = outputs, inputs * module.groups
     elif isinstance(module, nn.Linear):

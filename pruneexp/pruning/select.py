@@ -92,43 +92,42 @@ def select(
     scores, magnitudes = units.means(scores), units.means({name: w.abs() for name, w in weights.items()})
     living = units.living(alive)
 
-    def cut(asked: Budget) -> Selection:
+    def kept(asked: Budget) -> Selection:
         allowed = allowance(asked, living, units.sizes, prices, units.name)
-        chosen = _chosen(scores, living, allocation(magnitudes, scores, living, allowed), min_keep)
-        return replace(chosen, masks=units.masks(chosen.masks, alive))
+        return _chosen(scores, living, allocation(magnitudes, scores, living, allowed), min_keep)
 
     if units.additive or budget.kind in ("units", "quality"):
-        return cut(budget)
-    return _most(cut, living.total, budget, _costs(budget, prices, alive.total))
+        chosen = kept(budget)
+    else:
+        cost = _cost(budget, prices, alive.total)
+        chosen = _most(kept, living.total, budget, lambda found: cost(units.counts(found, alive)))
+    return replace(chosen, masks=units.masks(chosen.masks, alive))
 
 
-def _costs(budget: Budget, prices: Prices | None, weights: int) -> Callable[[MaskSet], float]:
-    """The cost of masks as a share of what the budget allows.
+def _cost(budget: Budget, prices: Prices | None, weights: int) -> Callable[[Mapping[str, int]], float]:
+    """What kept weights, by layer, cost as a share of what the budget allows.
 
     Raises:
         UserError: the budget needs prices, and there are none.
     """
     if budget.kind == "density":
-        return lambda masks: masks.kept / max(1, count_for(budget.value, weights))
+        limit = count_for(budget.value, weights)
+        return lambda kept: sum(kept.values()) / max(1, limit)
     if prices is None:
         raise UserError(f"{budget.kind} {budget.value:g} asked for, but single layers are pruned to densities here.")
-    limit = budget.value * prices.whole
-
-    def share(masks: MaskSet) -> float:
-        return (prices.beside + sum(prices.each[name] * kept for name, kept in masks.kept_per_layer.items())) / limit
-
-    return share
+    each, beside, whole = prices
+    return lambda kept: (beside + sum(each[name] * count for name, count in kept.items())) / (budget.value * whole)
 
 
 def _most(
-    cut: Callable[[Budget], Selection], units: int, budget: Budget, cost: Callable[[MaskSet], float]
+    kept: Callable[[Budget], Selection], units: int, budget: Budget, cost: Callable[[MaskSet], float]
 ) -> Selection:
-    """The largest share of units whose masks fit a budget; what units cost together is no sum.
+    """The largest share of units that fits a budget, where what units cost together is no sum.
 
     Raises:
         Infeasible: not even the fewest units fit.
     """
-    found, few, many = cut(Budget("units", 0.0)), 0, units + 1
+    found, few, many = kept(Budget("units", 0.0)), 0, units + 1
     if (least := cost(found.masks)) > 1 + _ROUNDING:
         raise Infeasible(
             f"{budget.kind} {budget.value:g} cannot be reached: what stays, with the fewest units that every layer "
@@ -136,7 +135,7 @@ def _most(
         )
     while many - few > 1:
         middle = (few + many) // 2
-        tried = cut(Budget("units", middle / units))
+        tried = kept(Budget("units", middle / units))
         if cost(tried.masks) <= 1 + _ROUNDING:
             found, few = tried, middle
         else:

@@ -64,6 +64,10 @@ class Units(Protocol):
         """The masks of the weights of kept units, as far as those are alive."""
         ...
 
+    def counts(self, kept: Mapping[str, Tensor], alive: MaskSet) -> Mapping[str, int]:
+        """How many weights these masks keep of each layer."""
+        ...
+
 
 @runtime_checkable
 class NetworkUnit(Protocol):
@@ -103,6 +107,10 @@ class Grouping:
     def masks(self, kept: Mapping[str, Tensor], alive: MaskSet) -> MaskSet:
         """A value per unit, given to each of its surviving weights."""
         return MaskSet({name: units[self.members[name]] & alive[name] for name, units in kept.items()})
+
+    def counts(self, kept: Mapping[str, Tensor], alive: MaskSet) -> dict[str, int]:
+        """How many weights these masks keep of each layer."""
+        return self.masks(kept, alive).kept_per_layer
 
     def _sums(self, name: str, values: Tensor) -> Tensor:
         members = self.members[name].reshape(-1)
