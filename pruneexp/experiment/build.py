@@ -109,7 +109,7 @@ def build(spec: JobSpec, listeners: Sequence[Listener] = ()) -> Job:
     criterion = spec.values["criterion"]
     layers = prunable(probe, criterion["layers"], criterion.get("exclude", []))
     # Now, as it reads gradients, which the trainers' checks remove.
-    left_out = overlooked(probe, layers, learner.costs.layer_flop, learner.unfollowed)
+    left_out = overlooked(probe, _cut(spec, learner).value.scope(probe), learner.costs.layer_flop, learner.unfollowed)
     torch.set_num_threads(threads(spec.runtime, learner, recipe.value.batch_size))
     spec = _naming(spec, layers)
     policy: Part[DropoutPolicy] = part(spec, "dropout", spec.values["dropout"])

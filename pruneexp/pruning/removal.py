@@ -7,7 +7,10 @@ network is tried.
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +33,16 @@ Kept = Mapping[str, Mapping[int, Tensor]]
 _NEAR = 1e-4
 
 
-def removed(network: nn.Module, masks: MaskSet, example: Tensor) -> nn.Module:
+@dataclass(frozen=True, eq=False)
+class SmallNetwork:
+    """A network without channels, what is ``kept`` of the one that had them, and the masks of what it has."""
+
+    network: nn.Module
+    kept: Kept
+    masks: MaskSet
+
+
+def removed(network: nn.Module, masks: MaskSet, example: Tensor) -> SmallNetwork:
     """A copy of a network without the channels that no kept weight reads; where masks cut channels, those that they cut.
 
     It computes what the network with these masks does, in evaluation mode; a layer keeps one channel at least. Other
@@ -42,10 +54,12 @@ def removed(network: nn.Module, masks: MaskSet, example: Tensor) -> nn.Module:
     """
     masked = copy.deepcopy(network)
     masks.to(example.device).apply_(masked)
-    small = copy.deepcopy(masked)
-    shrink_(small, kept_indices(traced(network, example), network, masks))
+    kept, small = kept_indices(traced(network, example), network, masks), copy.deepcopy(masked)
+    shrink_(small, kept)
     _check(masked, small, example)
-    return small
+    names = {name: layer.parameter for name, layer in prunable(network).items()}
+    left = {name: _cut(mask, kept.get(names[name], {})) for name, mask in masks.items()}
+    return SmallNetwork(small, kept, MaskSet(left))
 
 
 def kept_indices(trace: Trace, network: nn.Module, masks: MaskSet) -> dict[str, dict[int, Tensor]]:
@@ -76,6 +90,29 @@ def _read(channels: ChannelSet, layers: Mapping[str, tuple[str, Tensor | None]])
     if not bool(read.any()):
         read[0] = True
     return read
+
+
+def write_kept(path: Path, kept: Kept) -> None:
+    """Write as JSON what is left, from which ``shrink_`` makes a network small again without the weights that went.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    plain = {name: {str(dim): indices.tolist() for dim, indices in each.items()} for name, each in kept.items()}
+    path.write_text(json.dumps({"kept": plain}), encoding="utf-8")
+
+
+def read_kept(path: str | Path) -> dict[str, dict[int, Tensor]]:
+    """Inverse of ``write_kept``.
+
+    Raises:
+        UserError: the file is none that it wrote.
+    """
+    try:
+        plain = json.loads(Path(path).read_text(encoding="utf-8"))["kept"]
+        return {name: {int(dim): torch.tensor(indices) for dim, indices in each.items()} for name, each in plain.items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise UserError(f"the kept channels in {path} cannot be read: {cause(error)}") from error
 
 
 def shrink_(network: nn.Module, kept: Kept) -> None:

@@ -51,7 +51,7 @@ def apart(network: nn.Module, masks: MaskSet, shape: tuple[int, ...]) -> tuple[f
     generator = torch.Generator().manual_seed(2)
     masked = copy.deepcopy(network)
     masks.apply_(masked)
-    small = removed(network, masks, torch.randn(2, *shape, generator=generator)).eval()
+    small = removed(network, masks, torch.randn(2, *shape, generator=generator)).network
     inputs = torch.randn(3, *shape, generator=generator)
     with torch.no_grad():
         wanted, found = masked(inputs), small(inputs)

@@ -118,7 +118,7 @@ def test_the_language_model_loses_hidden_units_and_embedding() -> None:
         masks[name].select(dim, gone).fill_(False)
     masks["layers.1.weight_hh_l0"][:, 5] = False
     masks["layers.0.weight_ih_l0"][:, 1] = False
-    small = removed(network, masks, tokens)
+    small = removed(network, masks, tokens).network
     assert isinstance(small, LanguageLSTM)
     assert (small.embedding.embedding_dim, small.head.in_features) == (3, 5)
     assert [layer.hidden_size for layer in small.layers] == [5, 5]  # type: ignore[union-attr]
@@ -127,11 +127,11 @@ def test_the_language_model_loses_hidden_units_and_embedding() -> None:
 def test_single_weights_that_are_pruned_stay_zero_in_it_and_a_layer_keeps_one_channel() -> None:
     network = restless(nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3)))
     masks = {"0": torch.rand(4, 5) < 0.5, "2": torch.zeros(3, 4, dtype=torch.bool)}
-    small = removed(network, MaskSet(masks), torch.randn(2, 5))
+    small = removed(network, MaskSet(masks), torch.randn(2, 5)).network
     assert [tuple(weight.shape) for weight in weights(small).values()] == [(1, 5), (3, 1)]
     assert torch.equal(small(torch.randn(2, 5)), network[2].bias.expand(2, 3))
     masks["2"] = torch.tensor([[True, False, True, False]]).expand(3, 4)
-    small = removed(network, MaskSet(masks), torch.randn(2, 5))
+    small = removed(network, MaskSet(masks), torch.randn(2, 5)).network
     assert torch.equal(small.get_parameter("0.weight") != 0, masks["0"][[0, 2]])
 
 
