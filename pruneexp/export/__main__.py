@@ -51,7 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("point", nargs="+", metavar="POINT", help="a run, a key, or conditions that one point meets")
     parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="new, or an export of the same point")
-    parser.add_argument("--removed", action="store_true", help="without the channels that no kept weight reads, smaller")
+    parser.add_argument(
+        "--removed", action="store_true", help="without the channels that no kept weight reads, smaller"
+    )
     parser.add_argument("--pt", action="store_true", help="the state dict as a file of torch.save, too")
     parser.add_argument("--onnx", action="store_true", help="the graph as ONNX, held against the network on val")
     parser.add_argument("--torch-export", action="store_true", help="the graph as a program of torch.export")

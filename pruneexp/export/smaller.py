@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from torch import nn
-
-from pruneexp.cost.flops import dense_flop
+from pruneexp.cost.smaller import costs_of
 from pruneexp.errors import UserError
 from pruneexp.export.network import PrunedNetwork, Smaller, scores_of
 from pruneexp.pruning.removal import removed
-from pruneexp.tracing.trace import traced
 
 
 def without_channels(pruned: PrunedNetwork) -> PrunedNetwork:
@@ -27,14 +24,8 @@ def without_channels(pruned: PrunedNetwork) -> PrunedNetwork:
             "--removed: some kept weight reads every channel of the network, so that none can go; masks of "
             "criterion=channel_magnitude cut whole channels"
         )
-    costs = Smaller(
-        small.kept,
-        (_parameters(pruned.network), _parameters(small.network)),
-        (learner.costs.flop_total, dense_flop(traced(small.network, example)).total),
-    )
+    assert learner.trace is not None
+    (then, flop), (now, less) = (costs_of(each, learner.trace).values() for each in (pruned.network, small.network))
+    costs = Smaller(small.kept, (int(then), int(now)), (flop, less))
     scores = scores_of(learner, small.network)
     return replace(pruned, network=small.network.eval(), masks=small.masks, scores=scores, smaller=costs)
-
-
-def _parameters(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())

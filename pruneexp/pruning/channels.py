@@ -6,8 +6,9 @@ A weight belongs to the channel that it helps to make and to the one that it rea
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, reduce
 from math import prod
+from operator import and_
 
 import torch
 from torch import Tensor
@@ -55,24 +56,23 @@ class ChannelGrouping:
     def masks(self, kept: Mapping[str, Tensor], alive: MaskSet) -> MaskSet:
         """The weights of all layers that lie between kept channels, as far as they are ``alive``."""
         masks = {}
-        for name, mask in alive.items():
-            for dim, stays in self._stays(name, kept).items():
-                mask = mask & stays.view(*(-1 if each == dim else 1 for each in range(mask.ndim)))
-            masks[name] = mask
+        for name, survivors in alive.items():
+            stays = self._stays(name, kept)
+            shapes = {dim: [-1 if each == dim else 1 for each in range(survivors.ndim)] for dim in stays}
+            masks[name] = reduce(and_, (each.view(shapes[dim]) for dim, each in stays.items()), survivors)
         return MaskSet(masks)
 
     def counts(self, kept: Mapping[str, Tensor], alive: MaskSet) -> dict[str, int]:
         """How many weights ``masks`` keeps of each layer."""
         found = {}
-        for name, mask in alive.items():
+        for name, survivors in alive.items():
             stays = self._stays(name, kept)
-            if alive.kept_per_layer[name] == mask.numel():
-                sizes = [int(stays[dim].sum()) if dim in stays else size for dim, size in enumerate(mask.shape)]
-                found[name] = prod(sizes)
+            if alive.kept_per_layer[name] == survivors.numel():
+                found[name] = prod(int(stays[d].sum()) if d in stays else n for d, n in enumerate(survivors.shape))
             else:
-                for dim, indices in stays.items():
-                    mask = mask.index_select(dim, indices.nonzero().flatten())
-                found[name] = int(mask.count_nonzero())
+                between = [(dim, indices.nonzero().flatten()) for dim, indices in stays.items()]
+                left = reduce(lambda mask, each: mask.index_select(*each), between, survivors)
+                found[name] = int(left.count_nonzero())
         return found
 
     def _stays(self, layer: str, kept: Mapping[str, Tensor]) -> dict[int, Tensor]:

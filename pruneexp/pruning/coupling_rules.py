@@ -147,7 +147,7 @@ def _made(atoms: Atoms, node: fx.Node, made: Tensor, dim: int, bias: Labels) -> 
 
 
 def _matrix_product(atoms: Atoms, node: fx.Node, arguments: Arguments) -> Labels:
-    first, second = (("mat1", "mat2") if "mat1" in arguments else ("self", "mat2"))
+    first, second = ("mat1", "mat2") if "mat1" in arguments else ("self", "mat2")
     rows, matrix = arguments[first], arguments[second]
     if not isinstance(rows, Tensor | None) or not isinstance(matrix, OfParameter):
         return _held(atoms, node, arguments, "a product of activations, as in attention")

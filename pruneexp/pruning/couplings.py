@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, fx, nn
 from torch.fx.node import map_arg
 
+from pruneexp.pruning.coupling_rules import coupled
 from pruneexp.pruning.labels import Atoms, Labels, OfParameter, expanded
 from pruneexp.pruning.layers import prunable
-from pruneexp.pruning.coupling_rules import coupled
 from pruneexp.tracing.trace import Trace
 
 #: Why channels stay that nothing else holds.

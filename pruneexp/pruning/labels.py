@@ -1,4 +1,4 @@
-"""Labels of channels and what is known of them: which are the same channel, and which must stay. Knows no operations."""
+"""Labels of channels, and what is known of them: which are the same channel, which must stay. Knows no operations."""
 
 from __future__ import annotations
 

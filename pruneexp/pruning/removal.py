@@ -43,7 +43,7 @@ class SmallNetwork:
 
 
 def removed(network: nn.Module, masks: MaskSet, example: Tensor) -> SmallNetwork:
-    """A copy of a network without the channels that no kept weight reads; where masks cut channels, those that they cut.
+    """A network without the channels that no kept weight reads: those that masks cut, where they cut channels.
 
     It computes what the network with these masks does, in evaluation mode; a layer keeps one channel at least. Other
     pruned weights are zero in it. ``example`` is a batch (N, ...) of inputs on the device of the network, by which both
@@ -110,7 +110,9 @@ def read_kept(path: str | Path) -> dict[str, dict[int, Tensor]]:
     """
     try:
         plain = json.loads(Path(path).read_text(encoding="utf-8"))["kept"]
-        return {name: {int(dim): torch.tensor(indices) for dim, indices in each.items()} for name, each in plain.items()}
+        return {
+            name: {int(dim): torch.tensor(indices) for dim, indices in each.items()} for name, each in plain.items()
+        }
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise UserError(f"the kept channels in {path} cannot be read: {cause(error)}") from error
 
@@ -160,7 +162,8 @@ def _tell_sizes(module: nn.Module) -> None:
         numbers = next((each for each in (module.weight, module.running_mean) if each is not None), None)
         module.num_features = module.num_features if numbers is None else numbers.numel()
     elif isinstance(module, RNNBase):
-        module.hidden_size, module.input_size = module.weight_hh_l0.shape[1], module.weight_ih_l0.shape[1]
+        hidden, inputs = module.get_parameter("weight_hh_l0"), module.get_parameter("weight_ih_l0")
+        module.hidden_size, module.input_size = hidden.shape[1], inputs.shape[1]
     elif isinstance(module, RNNCellBase):
         module.hidden_size, module.input_size = module.weight_hh.shape[1], module.weight_ih.shape[1]
 
@@ -177,6 +180,6 @@ def _check(masked: nn.Module, small: nn.Module, example: Tensor) -> None:
     apart = float((wanted - found).abs().max()) if wanted.shape == found.shape else float("inf")
     if not apart <= _NEAR * max(1.0, float(wanted.abs().max())):
         raise UserError(
-            f"channels cannot be taken out of {type(small).__name__}: without them its outputs differ by {apart:.3g}, as "
-            "its code depends on the sizes it was made with"
+            f"channels cannot be taken out of {type(small).__name__}: without them its outputs differ by {apart:.3g}, "
+            "as its code depends on the sizes it was made with"
         )

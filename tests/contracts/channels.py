@@ -37,12 +37,12 @@ def cut(
 
 
 def restless(network: nn.Module) -> nn.Module:
-    """The network in evaluation mode with biases and statistics that are not zero, so that dead channels give constants."""
+    """The network in evaluation mode, with biases and statistics by which dead channels give constants beside zero."""
     generator = torch.Generator().manual_seed(1)
     for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
         if tensor.ndim == 1:
             drawn = torch.rand(tensor.shape, generator=generator)
-            tensor.data.copy_(drawn + 0.5 if "var" in name else drawn)
+            tensor.data.copy_(drawn / 2 + 0.7 if "var" in name or "weight" in name else drawn / 2)
     return network.eval()
 
 

@@ -54,7 +54,9 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     ),
     "dense": lambda: Joining(body(nn.Conv2d(8, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU()), beside, 22),
     "depthwise": lambda: Joining(
-        body(nn.Conv2d(8, 16, 3, padding=1, groups=8), nn.BatchNorm2d(16), nn.ReLU6(), nn.Conv2d(16, 8, 1)), torch.add, 8
+        body(nn.Conv2d(8, 16, 3, padding=1, groups=8), nn.BatchNorm2d(16), nn.ReLU6(), nn.Conv2d(16, 8, 1)),
+        torch.add,
+        8,
     ),
     "few groups": lambda: Joining(
         body(nn.Conv2d(8, 12, 3, padding=1, groups=2), nn.ReLU(), nn.Conv2d(12, 4, 1)), beside, 20
@@ -106,7 +108,7 @@ def test_hidden_units_of_recurrent_layers_go(kind: type[nn.LSTM | nn.GRU]) -> No
     assert difference < 1e-5
     assert isinstance(small, Rows)
     assert small.rows.hidden_size == 3
-    assert small.rows.weight_hh_l1_reverse.shape == (3 * len(network.rows.weight_hh_l0) // 6, 3)
+    assert small.rows.weight_hh_l1_reverse.shape == (3 * len(network.get_parameter("rows.weight_hh_l0")) // 6, 3)
 
 
 def test_the_language_model_loses_hidden_units_and_embedding() -> None:
@@ -121,7 +123,7 @@ def test_the_language_model_loses_hidden_units_and_embedding() -> None:
     small = removed(network, masks, tokens).network
     assert isinstance(small, LanguageLSTM)
     assert (small.embedding.embedding_dim, small.head.in_features) == (3, 5)
-    assert [layer.hidden_size for layer in small.layers] == [5, 5]  # type: ignore[union-attr]
+    assert [layer.hidden_size for layer in small.layers] == [5, 5]
 
 
 def test_single_weights_that_are_pruned_stay_zero_in_it_and_a_layer_keeps_one_channel() -> None:
@@ -129,7 +131,7 @@ def test_single_weights_that_are_pruned_stay_zero_in_it_and_a_layer_keeps_one_ch
     masks = {"0": torch.rand(4, 5) < 0.5, "2": torch.zeros(3, 4, dtype=torch.bool)}
     small = removed(network, MaskSet(masks), torch.randn(2, 5)).network
     assert [tuple(weight.shape) for weight in weights(small).values()] == [(1, 5), (3, 1)]
-    assert torch.equal(small(torch.randn(2, 5)), network[2].bias.expand(2, 3))
+    assert torch.equal(small(torch.randn(2, 5)), network.get_parameter("2.bias").expand(2, 3))
     masks["2"] = torch.tensor([[True, False, True, False]]).expand(3, 4)
     small = removed(network, MaskSet(masks), torch.randn(2, 5)).network
     assert torch.equal(small.get_parameter("0.weight") != 0, masks["0"][[0, 2]])

@@ -1,4 +1,4 @@
-"""Channels: what is coupled through a whole network and can be taken out of it, a filter with all that depends on it."""
+"""Channels: a filter with all that is coupled to it through a whole network, and can be taken out of that."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from pruneexp.tracing.trace import Trace
 
 @dataclass(frozen=True)
 class Channel:
-    """A channel with the rows that make it and the weights that read it, in all layers that additions and the like couple.
+    """A channel with the rows that make it and the weights that read it, in all layers that additions couple.
 
-    Rows alone are scored (Li et al. 2017, section 3.1: a filter by the sum of its magnitudes; where several layers make
-    one channel, all of their rows together).
+    Rows alone are scored: a filter by the mean of its magnitudes, which ranks as their sum in Li et al. 2017, section
+    3.1; where several layers make one channel, all of their rows together.
     """
 
     def grouping(self, trace: Trace, network: nn.Module, scope: Collection[str]) -> ChannelGrouping:
@@ -32,7 +32,7 @@ class Channel:
         if not found.sets:
             why = ", ".join(f"{name} ({reason})" for name, reason in list(found.held.items())[:3])
             raise UserError(
-                f"criterion.unit=channel: {type(network).__name__} has no channels that can go, for each must stay: {why}"
+                f"criterion.unit: {type(network).__name__} has no channels that can go, as all must stay whole: {why}"
             )
         layers = prunable(network)
         return ChannelGrouping(
