@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import copy
-
 from torch import nn
 
 from pruneexp.cost.flops import dense_flop
 from pruneexp.errors import UserError
 from pruneexp.pruning.masks import MaskSet
-from pruneexp.pruning.removal import kept_indices, shrink_
+from pruneexp.pruning.removal import shrunk
 from pruneexp.tracing.trace import Trace, traced
 
 
 def smaller_costs(trace: Trace, network: nn.Module, masks: MaskSet) -> dict[str, float]:
-    """The ``parameters`` of the small network and its ``flop`` for one input; nothing where its code does not run so.
+    """The ``parameters`` of the small network of a masked one, and its ``flop`` for one input.
 
-    ``trace`` is the graph of a pass of the whole network.
+    Nothing where its code does not run so. ``trace`` is the graph of a pass of the whole network.
     """
-    small = copy.deepcopy(network)
-    shrink_(small, kept_indices(trace, network, masks))
     try:
-        return costs_of(small, trace)
+        return costs_of(shrunk(trace, network, masks).network, trace)
     except UserError:
         return {}
 

@@ -41,11 +41,11 @@ def loading_lines(
         modules["torch"] = None
     return [
         *(f"import {name}{remarks.get(name, '')}" for name in modules),
-        *(["from pruneexp.pruning.removal import read_kept, shrink_"] if architecture else []),
+        *(["from pruneexp.pruning.removal import read_architecture, shrink_"] if architecture else []),
         "from safetensors.torch import load_file",
         f"network = {made}",
         *([f"network(torch.zeros(2, {', '.join(map(str, lazy))}))"] if lazy else []),
-        *([f"shrink_(network, read_kept({architecture}))"] if architecture else []),
+        *([f"shrink_(network, read_architecture({architecture}))"] if architecture else []),
         f"network.load_state_dict(load_file({weights}))",
         "network.eval()",
     ]

@@ -17,7 +17,7 @@ from pruneexp.export.loading import has_lazy_layers, without_pretrained
 from pruneexp.models.adapt import adapt
 from pruneexp.pruning.enforcement import masks_in
 from pruneexp.pruning.masks import MaskSet
-from pruneexp.pruning.removal import Kept
+from pruneexp.pruning.removal import Architecture
 from pruneexp.schema import PointIdentity, PointResult, flatten
 from pruneexp.stages.graph import Route, Stage
 from pruneexp.stages.setting import Learner
@@ -42,9 +42,9 @@ class Resized(nn.Module):
 
 @dataclass(frozen=True)
 class Smaller:
-    """What is ``kept`` of a network without channels, and what it costs: before and now, FLOP of one input."""
+    """The ``architecture`` of a network without channels, and what it costs: before and now, FLOP of one input."""
 
-    kept: Kept
+    architecture: Architecture
     parameters: tuple[int, int]
     flop: tuple[float, float]
 

@@ -19,13 +19,13 @@ def without_channels(pruned: PrunedNetwork) -> PrunedNetwork:
     learner = pruned.session.job.setting.learner
     example, _ = learner.example(2, "removal")
     small = removed(pruned.network, pruned.masks, example)
-    if not small.kept:
+    if not small.architecture.kept:
         raise UserError(
             "--removed: some kept weight reads every channel of the network, so that none can go; masks of "
             "criterion=channel_magnitude cut whole channels"
         )
     assert learner.trace is not None
     (then, flop), (now, less) = (costs_of(each, learner.trace).values() for each in (pruned.network, small.network))
-    costs = Smaller(small.kept, (int(then), int(now)), (flop, less))
+    costs = Smaller(small.architecture, (int(then), int(now)), (flop, less))
     scores = scores_of(learner, small.network)
     return replace(pruned, network=small.network.eval(), masks=small.masks, scores=scores, smaller=costs)

@@ -19,7 +19,7 @@ from pruneexp.export.loading import loading_lines
 from pruneexp.export.lookup import RecordedPoint
 from pruneexp.export.network import PrunedNetwork, Smaller
 from pruneexp.pruning.keeping import MASKS_FILE
-from pruneexp.pruning.removal import write_kept
+from pruneexp.pruning.removal import write_architecture
 from pruneexp.schema import flatten
 
 #: The formats that are written where they are asked for, and their files.
@@ -45,7 +45,7 @@ def write(draft: Path, point: RecordedPoint, pruned: PrunedNetwork, formats: Seq
     state = tensors.packed(pruned.state)
     tensors.write(draft / folder.WEIGHTS, state)
     if pruned.smaller is not None:
-        write_kept(draft / folder.ARCHITECTURE, pruned.smaller.kept)
+        write_architecture(draft / folder.ARCHITECTURE, pruned.smaller.architecture)
     tensors.write(draft / MASKS_FILE, pruned.masks.to_tensors())
     if "pt" in formats:
         torch.save(state, draft / folder.PICKLED)

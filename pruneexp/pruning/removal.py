@@ -19,6 +19,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.modules.rnn import RNNBase, RNNCellBase
 
 from pruneexp.errors import UserError, cause
+from pruneexp.pruning.constants import ConstantInputs, constant_inputs
 from pruneexp.pruning.coupling_rules import loses_whole_groups
 from pruneexp.pruning.couplings import ChannelSet, couplings
 from pruneexp.pruning.layers import prunable
@@ -26,48 +27,67 @@ from pruneexp.pruning.masks import MaskSet
 from pruneexp.tracing.mode import evaluating
 from pruneexp.tracing.trace import Trace, traced
 
-#: What is left of a network: the kept indices of each dimension that lost some, by the names of parameters and buffers.
-Kept = Mapping[str, Mapping[int, Tensor]]
-
 #: Outputs of both networks differ by less, relative to the largest: they are sums in another order.
 _NEAR = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
+class Architecture:
+    """What is left of a network: the ``kept`` indices of each dimension that lost some, by parameter or buffer.
+
+    ``biases`` are the modules without a bias that got one, for what channels that are gone added to their outputs.
+    """
+
+    kept: Mapping[str, Mapping[int, Tensor]]
+    biases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class SmallNetwork:
-    """A network without channels, what is ``kept`` of the one that had them, and the masks of what it has."""
+    """A network without channels, its architecture, and the masks of what it has."""
 
     network: nn.Module
-    kept: Kept
+    architecture: Architecture
     masks: MaskSet
 
 
 def removed(network: nn.Module, masks: MaskSet, example: Tensor) -> SmallNetwork:
     """A network without the channels that no kept weight reads: those that masks cut, where they cut channels.
 
-    It computes what the network with these masks does, in evaluation mode; a layer keeps one channel at least. Other
-    pruned weights are zero in it. ``example`` is a batch (N, ...) of inputs on the device of the network, by which both
-    are tried.
+    It computes what the network with these masks does, in evaluation mode. A layer keeps one channel at least, and
+    other pruned weights are zero in it. A channel that no input changes goes, too, where all layers that read it can
+    have what it adds in their bias, which they cannot behind padding (``constants``). ``example`` is a batch (N, ...)
+    of inputs on the device of the network, by which both are tried.
 
     Raises:
         UserError: the masks do not fit, or the code of the network needs the sizes that it was made with.
     """
     masked = copy.deepcopy(network)
     masks.to(example.device).apply_(masked)
-    kept, small = kept_indices(traced(network, example), network, masks), copy.deepcopy(masked)
-    shrink_(small, kept)
-    _check(masked, small, example)
-    names = {name: layer.parameter for name, layer in prunable(network).items()}
+    small = shrunk(traced(network, example), masked, masks)
+    _check(masked, small.network, example)
+    return small
+
+
+def shrunk(trace: Trace, masked: nn.Module, masks: MaskSet) -> SmallNetwork:
+    """As ``removed``, untried, by the graph of a pass of the network; ``masked`` has zeros where the masks prune."""
+    small, constants = copy.deepcopy(masked), constant_inputs(trace, masked, masks)
+    kept = _kept(trace, masked, masks, constants)
+    architecture = Architecture(kept, _fold(small, kept, constants))
+    shrink_(small, architecture)
+    names = {name: layer.parameter for name, layer in prunable(masked).items()}
     left = {name: _cut(mask, kept.get(names[name], {})) for name, mask in masks.items()}
-    return SmallNetwork(small, kept, MaskSet(left))
+    return SmallNetwork(small, architecture, MaskSet(left))
 
 
-def kept_indices(trace: Trace, network: nn.Module, masks: MaskSet) -> dict[str, dict[int, Tensor]]:
-    """What is left of a network without the channels that no kept weight reads, by the graph of a pass."""
+def _kept(
+    trace: Trace, network: nn.Module, masks: MaskSet, constants: Mapping[str, ConstantInputs]
+) -> dict[str, dict[int, Tensor]]:
     layers = prunable(network)
+    readers = {layer.parameter: (name, masks.get(name)) for name, layer in layers.items()}
     stays: dict[tuple[str, int], Tensor] = {}
     for channels in couplings(trace, network, layers).sets.values():
-        read = _read(channels, {layer.parameter: (name, masks.get(name)) for name, layer in layers.items()})
+        read = _read(channels, readers, constants)
         for dimension, place in channels.members.items():
             kept = (place < 0) | read[place.clamp(min=0)]
             stays[dimension] = stays.get(dimension, kept) & kept
@@ -78,51 +98,88 @@ def kept_indices(trace: Trace, network: nn.Module, masks: MaskSet) -> dict[str, 
     return found
 
 
-def _read(channels: ChannelSet, layers: Mapping[str, tuple[str, Tensor | None]]) -> Tensor:
-    """Which channels of a set some kept weight reads; the first where none is read, as no layer can be without any."""
+def _read(
+    channels: ChannelSet, layers: Mapping[str, tuple[str, Tensor | None]], constants: Mapping[str, ConstantInputs]
+) -> Tensor:
+    """Which channels of a set some kept weight reads that no bias can stand for; one, where it is none."""
     read = torch.zeros(channels.channels, dtype=torch.bool)
     for (tensor, dim), place in channels.members.items():
         name, mask = layers.get(tensor, (None, None))
         if name is not None and channels.producers.get(name) != dim:
             others = [] if mask is None else [each for each in range(mask.ndim) if each != dim]
             reads = torch.ones_like(place, dtype=torch.bool) if mask is None else mask.cpu().any(others)
+            if tensor in constants and dim == 1:
+                reads &= ~constants[tensor].same
             read[place[reads & (place >= 0)]] = True
     if not bool(read.any()):
         read[0] = True
     return read
 
 
-def write_kept(path: Path, kept: Kept) -> None:
+def _fold(
+    network: nn.Module, kept: dict[str, dict[int, Tensor]], constants: Mapping[str, ConstantInputs]
+) -> tuple[str, ...]:
+    """Add to biases what inputs that go add, in place; the modules that had no bias."""
+    made = []
+    for weight, constant in constants.items():
+        gone = torch.ones(len(constant.same), dtype=torch.bool)
+        gone[kept.get(weight, {}).get(1, slice(None))] = False
+        added, name = constant.added[:, gone].sum(1), weight.rpartition(".")[0]
+        if bool(added.any()):
+            module = network.get_submodule(name)
+            if module.bias is None:
+                made.append(name)
+                if 0 in kept.get(weight, {}):
+                    kept[f"{name}.bias".lstrip(".")] = {0: kept[weight][0]}
+            _bias(module).data.add_(added)
+    return tuple(made)
+
+
+def _bias(module: nn.Module) -> Tensor:
+    """The bias of a convolution or linear layer, zeros where it has none yet."""
+    if module.bias is None:
+        weight = module.get_parameter("weight")
+        module.bias = nn.Parameter(weight.new_zeros(len(weight)), weight.requires_grad)
+    return module.get_parameter("bias")
+
+
+def write_architecture(path: Path, architecture: Architecture) -> None:
     """Write as JSON what is left, from which ``shrink_`` makes a network small again without the weights that went.
 
     Raises:
         OSError: the disk refuses.
     """
-    plain = {name: {str(dim): indices.tolist() for dim, indices in each.items()} for name, each in kept.items()}
-    path.write_text(json.dumps({"kept": plain}), encoding="utf-8")
+    kept = architecture.kept.items()
+    plain = {name: {str(dim): indices.tolist() for dim, indices in each.items()} for name, each in kept}
+    path.write_text(json.dumps({"kept": plain, "biases": architecture.biases}), encoding="utf-8")
 
 
-def read_kept(path: str | Path) -> dict[str, dict[int, Tensor]]:
-    """Inverse of ``write_kept``.
+def read_architecture(path: str | Path) -> Architecture:
+    """Inverse of ``write_architecture``.
 
     Raises:
         UserError: the file is none that it wrote.
     """
     try:
-        plain = json.loads(Path(path).read_text(encoding="utf-8"))["kept"]
-        return {
-            name: {int(dim): torch.tensor(indices) for dim, indices in each.items()} for name, each in plain.items()
+        read = json.loads(Path(path).read_text(encoding="utf-8"))
+        kept = {
+            name: {int(dim): torch.tensor(indices) for dim, indices in each.items()}
+            for name, each in read["kept"].items()
         }
+        return Architecture(kept, tuple(read["biases"]))
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise UserError(f"the kept channels in {path} cannot be read: {cause(error)}") from error
+        raise UserError(f"the architecture in {path} cannot be read: {cause(error)}") from error
 
 
-def shrink_(network: nn.Module, kept: Kept) -> None:
+def shrink_(network: nn.Module, architecture: Architecture) -> None:
     """Leave of every parameter and buffer what is kept, in place, and tell the modules their new sizes.
 
     Optimizers and hooks of parameters of before are of no use after it.
     """
     small: dict[int, nn.Parameter] = {}
+    kept = architecture.kept
+    for name in architecture.biases:
+        _bias(network.get_submodule(name))
     for prefix, module in network.named_modules():
         for name, parameter in list(module.named_parameters(recurse=False)):
             indices = kept.get(f"{prefix}.{name}" if prefix else name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from pruneexp.models.lstm import LanguageLSTM
 from pruneexp.pruning.allocations.global_threshold import GlobalThreshold
 from pruneexp.pruning.layers import weights
 from pruneexp.pruning.masks import MaskSet
-from pruneexp.pruning.removal import removed
+from pruneexp.pruning.removal import read_architecture, removed, shrink_, write_architecture
 from pruneexp.schema import Budget
 from tests.contracts.channels import apart, cut, restless
 
@@ -160,3 +161,63 @@ def test_code_that_needs_its_own_sizes_is_refused() -> None:
     network = restless(Fixed())
     with pytest.raises(UserError, match=r"channels cannot be taken out of Fixed.*sizes it was made with"):
         removed(network, cut(network, (2, 3, 3), Budget("units", 0.5)).masks, torch.randn(2, 2, 3, 3))
+
+
+class TestConstants:
+    def rows(self, network: nn.Module, *names: str) -> MaskSet:
+        """Masks that prune the first two rows of these layers, and nothing that reads them."""
+        masks = MaskSet.dense(weights(network))
+        for name in names:
+            masks[name][:2] = False
+        return masks
+
+    def test_what_a_dead_channel_gives_goes_into_the_bias_of_what_reads_it(self) -> None:
+        torch.manual_seed(0)
+        network = restless(
+            nn.Sequential(
+                nn.Conv2d(2, 5, 3, padding=1),
+                nn.BatchNorm2d(5),
+                nn.ReLU(),
+                nn.Conv2d(5, 6, 3, bias=False),
+                nn.BatchNorm2d(6),
+                nn.ReLU(),
+                nn.Flatten(),
+                nn.Linear(54, 3),
+            )
+        )
+        network.get_parameter("1.bias").data[:2] = 0.3  # constants of which ReLU leaves something
+        network.get_buffer("1.running_mean")[:2] = network.get_parameter("0.bias").data[:2]
+        network.get_parameter("4.bias").data[:2] = 0.4
+        difference, small = apart(network, self.rows(network, "0", "3"), SHAPE)
+        assert difference < 1e-5
+        assert [tuple(weight.shape[:2]) for weight in weights(small).values()] == [(3, 2), (4, 3), (3, 36)]
+        wanted = network.get_parameter("3.weight")[2:, :2].sum((1, 2, 3)) * 0.3
+        assert torch.allclose(small.get_parameter("3.bias"), wanted, atol=1e-6)
+
+    def test_behind_padding_it_stays_unless_it_is_zero(self) -> None:
+        torch.manual_seed(0)
+        network = restless(nn.Sequential(nn.Conv2d(2, 5, 1), nn.ReLU(), nn.Conv2d(5, 3, 3, padding=1), nn.Flatten()))
+        network.get_parameter("0.bias").data[:2] = torch.tensor([0.5, -0.5])
+        difference, small = apart(network, self.rows(network, "0"), SHAPE)
+        assert difference < 1e-5
+        assert small.get_parameter("0.weight").shape[0] == 4
+        assert small.get_parameter("0.bias")[0] == 0.5
+
+    def test_the_architecture_is_read_as_it_was_written(self, tmp_path: Path) -> None:
+        torch.manual_seed(0)
+        network = restless(nn.Sequential(nn.Conv2d(2, 5, 1, bias=False), nn.ReLU(), nn.Conv2d(5, 3, 1, bias=False)))
+        network.insert(1, nn.BatchNorm2d(5))  # type: ignore[attr-defined]
+        network.get_parameter("1.bias").data[:] = 0.3
+        small = removed(network.eval(), self.rows(network, "0"), torch.randn(2, *SHAPE))
+        assert small.architecture.biases == ("3",)
+        write_architecture(tmp_path / "architecture.json", small.architecture)
+        fresh = nn.Sequential(
+            nn.Conv2d(2, 5, 1, bias=False), nn.BatchNorm2d(5), nn.ReLU(), nn.Conv2d(5, 3, 1, bias=False)
+        )
+        shrink_(fresh, read_architecture(tmp_path / "architecture.json"))
+        fresh.load_state_dict(small.network.state_dict())
+        inputs = torch.randn(2, *SHAPE)
+        assert torch.equal(fresh.eval()(inputs), small.network(inputs))
+        (tmp_path / "architecture.json").write_text("[]")
+        with pytest.raises(UserError, match=r"the architecture in .* cannot be read"):
+            read_architecture(tmp_path / "architecture.json")
