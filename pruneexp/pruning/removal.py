@@ -80,6 +80,11 @@ def shrunk(trace: Trace, masked: nn.Module, masks: MaskSet) -> SmallNetwork:
     return SmallNetwork(small, architecture, MaskSet(left))
 
 
+def architecture_of(trace: Trace, network: nn.Module, masks: MaskSet) -> Architecture:
+    """What masks leave of a network whatever its weights are: all channels but those that no kept weight reads."""
+    return Architecture(_kept(trace, network, masks, {}))
+
+
 def _kept(
     trace: Trace, network: nn.Module, masks: MaskSet, constants: Mapping[str, ConstantInputs]
 ) -> dict[str, dict[int, Tensor]]:
