@@ -17,7 +17,7 @@ from pruneexp.stages.setting import Setting
 class ScratchE:
     """``scaled_init`` widens the initial weights of sparse layers, as the code of Liu et al. does.
 
-    ``small_init`` draws those of the network without the channels that the mask cuts, by the rule of the network itself.
+    ``small_init`` draws those of the network without the channels that the mask cuts, by the rules of its class.
 
     Raises:
         ValueError: both are asked for.

@@ -26,7 +26,7 @@ _SAME = 1e-5
 
 @dataclass(frozen=True, eq=False)
 class ConstantInputs:
-    """What one layer reads: ``same`` marks inputs that add the same to its outputs whatever the network is given.
+    """What one layer reads: ``same`` marks inputs that add the same to its outputs for all inputs of the network.
 
     ``added`` has what each such input adds to each output, (outputs, inputs), and zeros for all others.
     """

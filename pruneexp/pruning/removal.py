@@ -81,7 +81,7 @@ def shrunk(trace: Trace, masked: nn.Module, masks: MaskSet) -> SmallNetwork:
 
 
 def architecture_of(trace: Trace, network: nn.Module, masks: MaskSet) -> Architecture:
-    """What masks leave of a network whatever its weights are: all channels but those that no kept weight reads."""
+    """What masks leave of a network with any weights: all channels but those that no kept weight reads."""
     return Architecture(_kept(trace, network, masks, {}))
 
 
@@ -132,7 +132,7 @@ def _fold(
         added, name = constant.added[:, gone].sum(1), weight.rpartition(".")[0]
         if bool(added.any()):
             module = network.get_submodule(name)
-            if module.bias is None:
+            if "bias" not in dict(module.named_parameters(recurse=False)):
                 made.append(name)
                 if 0 in kept.get(weight, {}):
                     kept[f"{name}.bias".lstrip(".")] = {0: kept[weight][0]}
@@ -142,7 +142,7 @@ def _fold(
 
 def _bias(module: nn.Module) -> Tensor:
     """The bias of a convolution or linear layer, zeros where it has none yet."""
-    if module.bias is None:
+    if "bias" not in dict(module.named_parameters(recurse=False)):
         weight = module.get_parameter("weight")
         module.bias = nn.Parameter(weight.new_zeros(len(weight)), weight.requires_grad)
     return module.get_parameter("bias")
@@ -227,7 +227,8 @@ def _tell_sizes(module: nn.Module) -> None:
         hidden, inputs = module.get_parameter("weight_hh_l0"), module.get_parameter("weight_ih_l0")
         module.hidden_size, module.input_size = hidden.shape[1], inputs.shape[1]
     elif isinstance(module, RNNCellBase):
-        module.hidden_size, module.input_size = module.weight_hh.shape[1], module.weight_ih.shape[1]
+        hidden, inputs = module.get_parameter("weight_hh"), module.get_parameter("weight_ih")
+        module.hidden_size, module.input_size = hidden.shape[1], inputs.shape[1]
 
 
 def _check(masked: nn.Module, small: nn.Module, example: Tensor) -> None:

@@ -104,6 +104,12 @@ def select(
     return replace(chosen, masks=units.masks(chosen.masks, alive))
 
 
+def least_share(units: Units, budget: Budget, alive: MaskSet, prices: Prices | None, min_keep: int) -> float:
+    """What the fewest units that may stay take, in the measure of a budget; about so, where their sizes differ."""
+    fewest = {name: torch.arange(len(sizes)) < min_keep for name, sizes in units.sizes.items()}
+    return _cost(budget, prices, alive.total)(units.counts(fewest, alive)) * budget.value
+
+
 def _cost(budget: Budget, prices: Prices | None, weights: int) -> Callable[[Mapping[str, int]], float]:
     """What kept weights, by layer, cost as a share of what the budget allows.
 

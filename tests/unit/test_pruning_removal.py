@@ -205,19 +205,20 @@ class TestConstants:
 
     def test_the_architecture_is_read_as_it_was_written(self, tmp_path: Path) -> None:
         torch.manual_seed(0)
-        network = restless(nn.Sequential(nn.Conv2d(2, 5, 1, bias=False), nn.ReLU(), nn.Conv2d(5, 3, 1, bias=False)))
-        network.insert(1, nn.BatchNorm2d(5))  # type: ignore[attr-defined]
-        network.get_parameter("1.bias").data[:] = 0.3
-        small = removed(network.eval(), self.rows(network, "0"), torch.randn(2, *SHAPE))
+
+        def build() -> nn.Module:
+            first, last = nn.Conv2d(2, 5, 1, bias=False), nn.Conv2d(5, 3, 1, bias=False)
+            return nn.Sequential(first, nn.BatchNorm2d(5), nn.ReLU(), last).eval()
+
+        network, fresh = restless(build()), build()
+        network.get_parameter("1.bias").data[:] = 0.8
+        small = removed(network, self.rows(network, "0"), torch.randn(2, *SHAPE))
         assert small.architecture.biases == ("3",)
         write_architecture(tmp_path / "architecture.json", small.architecture)
-        fresh = nn.Sequential(
-            nn.Conv2d(2, 5, 1, bias=False), nn.BatchNorm2d(5), nn.ReLU(), nn.Conv2d(5, 3, 1, bias=False)
-        )
         shrink_(fresh, read_architecture(tmp_path / "architecture.json"))
         fresh.load_state_dict(small.network.state_dict())
         inputs = torch.randn(2, *SHAPE)
-        assert torch.equal(fresh.eval()(inputs), small.network(inputs))
+        assert torch.equal(fresh(inputs), small.network(inputs))
         (tmp_path / "architecture.json").write_text("[]")
         with pytest.raises(UserError, match=r"the architecture in .* cannot be read"):
             read_architecture(tmp_path / "architecture.json")

@@ -29,6 +29,7 @@ class Unit(Protocol):
         ...
 
 
+@runtime_checkable
 class Units(Protocol):
     """All units of some weights, from weights to units and back.
 
