@@ -42,7 +42,7 @@ def unreachable(job: Job) -> Iterator[str]:
     units = cut.units(network, learner.trace)
     for budget in costly:
         prices = learner.costs.prices(budget.kind, prunable(network), weights)
-        if isinstance(cut.unit, NetworkUnit) and isinstance(units, Units):
+        if isinstance(units, Units):
             least = least_share(units, budget, MaskSet.dense(weights), prices, cut.min_keep)
             if least > budget.value:
                 yield f"{budget.text} will fail: what stays with {cut.min_keep} channels of each set takes {least:.4g}"

@@ -159,6 +159,24 @@ def _matrix_product(atoms: Atoms, node: fx.Node, arguments: Arguments) -> Labels
     return _held(atoms, node, arguments, "a matrix that is rearranged")
 
 
+def _recurrent_cell(atoms: Atoms, node: fx.Node, arguments: Arguments) -> Labels:
+    """A step of a recurrent layer as CUDA has it, in one operation: the gates of a unit go with its state."""
+    given = [_one(atoms, arguments.get(name)) for name in ("input_gates", "hidden_gates", "input_bias", "hidden_bias")]
+    gates = [each for each in given if each is not None]
+    whole = gates[0].expand(*_shape(node)[:-1], -1)
+    for each in gates[1:]:
+        atoms.join(whole, each)
+    by_gate = whole.unflatten(-1, (-1, _shape(node)[-1]))
+    state = by_gate[..., 0, :]
+    atoms.join(by_gate, state.unsqueeze(-2))
+    for name in ("cx", "hx"):
+        before = _one(atoms, arguments.get(name))
+        if before is not None:
+            atoms.join(state, before)
+    value = node.meta["val"]
+    return [state if each.shape == state.shape else None for each in value]
+
+
 def _looked_up(atoms: Atoms, node: fx.Node, arguments: Arguments) -> Labels:
     """An embedding: the second dimension of its table are its outputs."""
     table = arguments["weight"]
@@ -201,7 +219,8 @@ def _same_channels(atoms: Atoms, node: fx.Node, arguments: Arguments) -> Labels:
     if not dims:
         return _whole(node, labels[(slice(0, 1),) * labels.ndim].expand(shape))
     if len(dims) > 1 or labels.shape[dims[0]] != shape[dims[0]]:
-        return _held(atoms, node, arguments, f"{name_of(node.target)} over channels")
+        name = name_of(node.target)
+        return _held(atoms, node, arguments, f"{_WORDS.get(name, name)} over channels")
     return _whole(node, placed(along(labels, dims[0]), dims[0], shape))
 
 
@@ -289,7 +308,7 @@ def _unknown(atoms: Atoms, node: fx.Node, arguments: Arguments) -> Labels:
 #: What people call operations that hold channels.
 _WORDS = {
     "native_layer_norm": "LayerNorm", "_fused_rms_norm": "RMSNorm", "native_group_norm": "GroupNorm",
-    "bmm": "a product of activations, as in attention", "baddbmm": "a product of activations, as in attention",
+    "constant_pad_nd": "padding", "bmm": "a product of activations, as in attention", "baddbmm": "a product of activations, as in attention",
 }  # fmt: skip
 
 
@@ -301,6 +320,7 @@ _RULES: dict[str, Rule] = {
     "convolution": _convolved,
     **_named("mm addmm", _matrix_product),
     "embedding": _looked_up,
+    **_named("_thnn_fused_lstm_cell _thnn_fused_gru_cell", _recurrent_cell),
     **_named("native_batch_norm _native_batch_norm_legit_no_training", _batch_normalised),
     **_named("clone _to_copy alias detach lift_fresh_copy view _unsafe_view reshape permute transpose t", _moved),
     **_named("expand squeeze unsqueeze unbind flip pixel_shuffle pixel_unshuffle channel_shuffle", _moved),
