@@ -20,7 +20,7 @@ from torch.nn.modules.rnn import RNNBase, RNNCellBase
 
 from pruneexp.errors import UserError, cause
 from pruneexp.pruning.constants import ConstantInputs, constant_inputs
-from pruneexp.pruning.coupling_rules import loses_whole_groups
+from pruneexp.pruning.coupling_layers import loses_whole_groups
 from pruneexp.pruning.couplings import ChannelSet, couplings
 from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from pruneexp.errors import Infeasible, UserError
 from pruneexp.pruning.allocations.global_threshold import GlobalThreshold
 from pruneexp.pruning.allowance import Prices
+from pruneexp.pruning.coupling_rules import coupled
 from pruneexp.pruning.couplings import couplings
 from pruneexp.pruning.criteria.magnitude import Magnitude
+from pruneexp.pruning.labels import Atoms, OfParameter
 from pruneexp.pruning.layers import prunable, weights
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import select
@@ -195,3 +197,17 @@ class TestBudgets:
     def test_a_quality_needs_single_weights(self) -> None:
         with pytest.raises(UserError, match=r"Quality 1"):
             cut(Residual(), SHAPE, Budget("quality", 1.0))
+
+
+def test_a_recurrent_cell_in_one_operation_couples_gates_and_states() -> None:
+    atoms, graph = Atoms(), torch.fx.Graph()
+    node = graph.call_function(torch.ops.aten._thnn_fused_lstm_cell.default)
+    node.meta["val"] = (torch.empty(1, 3), torch.empty(1, 3), torch.empty(1, 12))
+    given, hidden, bias, before = atoms.fresh(12), atoms.fresh(12), atoms.fresh(12), atoms.fresh(3)
+    labels = {"input_gates": given.view(1, 12), "hidden_gates": hidden.view(1, 12), "cx": before.view(1, 3)}
+    state, cell, rest = coupled(atoms, node, {**labels, "input_bias": OfParameter([bias])})  # type: ignore[misc]
+    assert rest is None
+    assert torch.equal(state, cell)
+    roots = atoms.roots()
+    assert roots.tolist() == roots[state[0]].tolist() * 13
+    assert len(roots.unique()) == 3
