@@ -107,6 +107,7 @@ def convolved(atoms: Atoms, node: fx.Node, arguments: Arguments) -> Labels:
         return _made(atoms, node, made, 1, arguments["bias"])
     read = channels_of(atoms, images, 1)
     if groups == 1:
+        atoms.read.append(inputs)
         atoms.join(read, inputs)
     elif loses_whole_groups(groups, len(inputs)):
         made_by_group = made.view(groups, -1)
@@ -114,6 +115,7 @@ def convolved(atoms: Atoms, node: fx.Node, arguments: Arguments) -> Labels:
         atoms.join(read.view(groups, -1), made_by_group[:, :1])
     else:
         atoms.join(made.view(groups, -1), made.view(groups, -1)[:1])
+        atoms.read.append(inputs)
         atoms.join(read.view(groups, -1), inputs)
     return _made(atoms, node, made, 1, arguments["bias"])
 
@@ -139,6 +141,7 @@ def matrix_product(atoms: Atoms, node: fx.Node, arguments: Arguments) -> Labels:
     for made, inputs in permutations(matrix, 2):
         if not varies(made, 0) and not varies(inputs, 1):
             if rows is not None:  # of a first state of zeros nothing is read
+                atoms.read.append(along(inputs, 0))
                 atoms.join(channels_of(atoms, rows, 1), along(inputs, 0))
             return _made(atoms, node, along(made, 1), 1, arguments["self"] if first == "mat1" else None)
     return held(atoms, node, arguments, "a matrix that is rearranged")

@@ -33,11 +33,13 @@ class ChannelSet:
     """Channels that the same layers produce, each of which can go without the others.
 
     ``members`` has, for every dimension that loses indices with them, the channel of each index, -1 where it has none
-    of this set; ``producers`` are those of them that are outputs of layers, by the layers' names.
+    of this set; ``producers`` are those of them that are outputs of layers, by the layers' names, and ``readers`` those
+    that are inputs.
     """
 
     channels: int
     producers: Mapping[str, int]
+    readers: frozenset[Dimension]
     members: Mapping[Dimension, Tensor]
 
 
@@ -109,9 +111,11 @@ class _Search:
 
     def couplings(self, scope: Collection[str]) -> Couplings:
         roots, layers = self._atoms.roots(), prunable(self._network)
-        holders, produced = self._atoms.reasons(roots), roots.new_zeros(len(roots), dtype=torch.bool)
-        for atoms in self._atoms.produced:
-            produced[atoms] = True
+        holders, produced, read = self._atoms.reasons(roots), *self._atoms.uses()
+        weights = {layer.parameter for layer in layers.values()}
+        for (tensor, _), atoms in self._dimensions.items():
+            if tensor not in weights and bool(read[atoms].any()):
+                holders |= dict.fromkeys(roots[atoms].tolist(), "a matrix that is no layer")
         producers: dict[int, dict[str, int]] = {}
         for name, layer in layers.items():
             for dim in range(layer.weight.ndim):
@@ -141,8 +145,10 @@ class _Search:
                 if index >= 0:
                     members[index][dimension] = number[roots[atoms]].masked_fill(sets != index, -1)
         found: dict[str, ChannelSet] = {}
+        _, read = self._atoms.uses()
         for (made_by, channels), places in zip(alike.items(), members, strict=True):
-            found[_free(made_by[0][0], found)] = ChannelSet(len(channels), dict(made_by), places)
+            readers = frozenset(each for each in places if bool(read[self._dimensions[each]].any()))
+            found[_free(made_by[0][0], found)] = ChannelSet(len(channels), dict(made_by), readers, places)
         return found
 
 

@@ -19,13 +19,17 @@ Labels = Tensor | OfParameter | list["Labels"] | None
 
 
 class Atoms:
-    """Indices of tensors by number, and which of them go together."""
+    """Indices of tensors by number, and which of them go together.
+
+    ``produced`` are those of outputs of layers, ``read`` those of inputs that weights of their own multiply.
+    """
 
     def __init__(self) -> None:
         self._count = 0
         self._pairs: list[Tensor] = []
         self._holders: dict[str, Tensor] = {}
         self.produced: list[Tensor] = []
+        self.read: list[Tensor] = []
 
     def fresh(self, count: int) -> Tensor:
         """Atoms that belong to nothing yet."""
@@ -64,6 +68,14 @@ class Atoms:
             if torch.equal(moved, root):
                 return root
             root = moved
+
+    def uses(self) -> tuple[Tensor, Tensor]:
+        """Which atoms are produced, and which are read."""
+        produced, read = torch.zeros(2, self._count, dtype=torch.bool)
+        for flags, given in ((produced, self.produced), (read, self.read)):
+            for atoms in given:
+                flags[atoms] = True
+        return produced, read
 
     def reasons(self, roots: Tensor) -> dict[int, str]:
         """Why what goes together with these roots must stay; the first reason of several, normalisations before all."""

@@ -89,10 +89,10 @@ def _kept(
     trace: Trace, network: nn.Module, masks: MaskSet, constants: Mapping[str, ConstantInputs]
 ) -> dict[str, dict[int, Tensor]]:
     layers = prunable(network)
-    readers = {layer.parameter: (name, masks.get(name)) for name, layer in layers.items()}
+    by_tensor = {layer.parameter: masks[name] for name, layer in layers.items() if name in masks}
     stays: dict[tuple[str, int], Tensor] = {}
     for channels in couplings(trace, network, layers).sets.values():
-        read = _read(channels, readers, constants)
+        read = _read(channels, by_tensor, constants)
         for dimension, place in channels.members.items():
             kept = (place < 0) | read[place.clamp(min=0)]
             stays[dimension] = stays.get(dimension, kept) & kept
@@ -103,19 +103,16 @@ def _kept(
     return found
 
 
-def _read(
-    channels: ChannelSet, layers: Mapping[str, tuple[str, Tensor | None]], constants: Mapping[str, ConstantInputs]
-) -> Tensor:
+def _read(channels: ChannelSet, masks: Mapping[str, Tensor], constants: Mapping[str, ConstantInputs]) -> Tensor:
     """Which channels of a set some kept weight reads that no bias can stand for; one, where it is none."""
     read = torch.zeros(channels.channels, dtype=torch.bool)
-    for (tensor, dim), place in channels.members.items():
-        name, mask = layers.get(tensor, (None, None))
-        if name is not None and channels.producers.get(name) != dim:
-            others = [] if mask is None else [each for each in range(mask.ndim) if each != dim]
-            reads = torch.ones_like(place, dtype=torch.bool) if mask is None else mask.cpu().any(others)
-            if tensor in constants and dim == 1:
-                reads &= ~constants[tensor].same
-            read[place[reads & (place >= 0)]] = True
+    for tensor, dim in channels.readers:
+        place, mask = channels.members[tensor, dim], masks.get(tensor)
+        others = [] if mask is None else [each for each in range(mask.ndim) if each != dim]
+        reads = torch.ones_like(place, dtype=torch.bool) if mask is None else mask.cpu().any(others)
+        if tensor in constants and dim == 1:
+            reads &= ~constants[tensor].same
+        read[place[reads & (place >= 0)]] = True
     if not bool(read.any()):
         read[0] = True
     return read
@@ -224,11 +221,11 @@ def _tell_sizes(module: nn.Module) -> None:
         numbers = next((each for each in (module.weight, module.running_mean) if each is not None), None)
         module.num_features = module.num_features if numbers is None else numbers.numel()
     elif isinstance(module, RNNBase):
-        hidden, inputs = module.get_parameter("weight_hh_l0"), module.get_parameter("weight_ih_l0")
-        module.hidden_size, module.input_size = hidden.shape[1], inputs.shape[1]
+        state, given = module.get_parameter("weight_hh_l0"), module.get_parameter("weight_ih_l0")
+        module.hidden_size, module.input_size = state.shape[1], given.shape[1]
     elif isinstance(module, RNNCellBase):
-        hidden, inputs = module.get_parameter("weight_hh"), module.get_parameter("weight_ih")
-        module.hidden_size, module.input_size = hidden.shape[1], inputs.shape[1]
+        state, given = module.get_parameter("weight_hh"), module.get_parameter("weight_ih")
+        module.hidden_size, module.input_size = state.shape[1], given.shape[1]
 
 
 def _check(masked: nn.Module, small: nn.Module, example: Tensor) -> None:

@@ -52,6 +52,7 @@ def test_an_addition_couples_what_it_adds_and_a_flattening_repeats_it() -> None:
     rows = [("stem.weight", 0), ("stem.bias", 0), ("outer.weight", 0), ("outer.bias", 0), ("act.weight", 0)]
     norm = [(f"norm.{name}", 0) for name in ("weight", "bias", "running_mean", "running_var")]
     assert stem.members.keys() == {*rows, *norm, ("inner.weight", 1), ("head.weight", 1)}
+    assert stem.readers == {("inner.weight", 1), ("head.weight", 1)}
     assert inner.members.keys() == {("inner.weight", 0), ("inner.bias", 0), ("outer.weight", 1)}
     assert stem.members["outer.weight", 0].tolist() == list(range(6))
     assert stem.members["head.weight", 1].tolist() == [channel for channel in range(6) for _ in range(9)]
@@ -207,6 +208,8 @@ def test_a_recurrent_cell_in_one_operation_couples_gates_and_states() -> None:
     labels = {"input_gates": given.view(1, 12), "hidden_gates": hidden.view(1, 12), "cx": before.view(1, 3)}
     state, cell, rest = coupled(atoms, node, {**labels, "input_bias": OfParameter([bias])})  # type: ignore[misc]
     assert rest is None
+    assert isinstance(state, Tensor)
+    assert isinstance(cell, Tensor)
     assert torch.equal(state, cell)
     roots = atoms.roots()
     assert roots.tolist() == roots[state[0]].tolist() * 13

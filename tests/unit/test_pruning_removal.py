@@ -222,3 +222,38 @@ class TestConstants:
         (tmp_path / "architecture.json").write_text("[]")
         with pytest.raises(UserError, match=r"the architecture in .* cannot be read"):
             read_architecture(tmp_path / "architecture.json")
+
+
+def test_a_table_that_is_a_matrix_too_loses_what_no_row_of_it_has() -> None:
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table, self.inner = nn.Embedding(7, 5), nn.Linear(5, 5)
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            x = self.table(tokens)
+            logits: Tensor = (x + self.inner(x)) @ self.table.weight.t()
+            return logits
+
+    torch.manual_seed(0)
+    network, tokens = restless(Tied()), torch.randint(7, (2, 4))
+    masks = MaskSet.dense(weights(network))
+    masks["inner"][:, 2] = False
+    assert removed(network, masks, tokens).architecture.kept == {}  # the table reads it
+    masks["table"][:, 2] = False
+    small = removed(network, masks, tokens).network
+    assert small.get_parameter("table.weight").shape == (7, 4)
+    assert small.get_parameter("inner.weight").shape == (4, 4)
+
+
+def test_a_vector_that_activations_are_multiplied_by_holds_what_it_reads() -> None:
+    class Pointing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.vector = nn.Linear(3, 6), nn.Parameter(torch.randn(6, 1))
+
+        def forward(self, rows: Tensor) -> Tensor:
+            return self.first(rows).relu() @ self.vector
+
+    with pytest.raises(UserError, match=r"no channels that can go.*first \(a matrix that is no layer\)"):
+        cut(Pointing(), (3,), Budget("units", 0.5))
