@@ -253,7 +253,8 @@ def test_a_vector_that_activations_are_multiplied_by_holds_what_it_reads() -> No
             self.first, self.vector = nn.Linear(3, 6), nn.Parameter(torch.randn(6, 1))
 
         def forward(self, rows: Tensor) -> Tensor:
-            return self.first(rows).relu() @ self.vector
+            logits: Tensor = self.first(rows).relu() @ self.vector
+            return logits
 
     with pytest.raises(UserError, match=r"no channels that can go.*first \(a matrix that is no layer\)"):
         cut(Pointing(), (3,), Budget("units", 0.5))
