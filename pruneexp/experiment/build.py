@@ -111,7 +111,7 @@ def build(spec: JobSpec, listeners: Sequence[Listener] = (), alike: Alike = ANEW
     criterion = spec.values["criterion"]
     layers = prunable(probe, criterion["layers"], criterion.get("exclude", []))
     # Now, as it reads gradients, which the trainers' checks remove.
-    left_out = overlooked(probe, layers, learner.costs.layer_flop, learner.unfollowed)
+    left_out = overlooked(probe, _cut(spec, learner).value.scope(probe), learner.costs.layer_flop, learner.unfollowed)
     torch.set_num_threads(threads(spec.runtime, learner, recipe.value.batch_size))
     spec = _naming(spec, layers)
     policy: Part[DropoutPolicy] = part(spec, "dropout", spec.values["dropout"])
@@ -124,8 +124,8 @@ def build(spec: JobSpec, listeners: Sequence[Listener] = (), alike: Alike = ANEW
     _check_selection(setting, layers, spec.budgets[0])
     job = job_of(spec, setting, left_out)
     rounds = (budget for each in job.budgets for budget in job.schedule.value.path(each, job.budgets))
-    check_cut(setting, layers, list(dict.fromkeys(rounds)), probe)
-    return job
+    staying = check_cut(setting, layers, list(dict.fromkeys(rounds)), probe)
+    return replace(job, overlooked="; ".join(filter(None, (left_out, staying))))
 
 
 def job_of(spec: JobSpec, setting: Setting, left_out: str = "") -> Job:

@@ -9,12 +9,13 @@ from torch import Tensor, nn
 
 from pruneexp.errors import UserError, cause
 from pruneexp.pruning.allotment import CheckedAllocation
+from pruneexp.pruning.allowance import allowance
 from pruneexp.pruning.informed import InformedCriterion
 from pruneexp.pruning.layers import PrunableLayer
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import check_fit
-from pruneexp.pruning.units.unit import Grouping, unit_name
-from pruneexp.schema import Budget
+from pruneexp.pruning.units.unit import Grouping, Unit, Units, unit_name
+from pruneexp.schema import Budget, nothing
 from pruneexp.stages.setting import Cut, Setting
 from pruneexp.stages.statistics import check_calibration, informed, wanted_statistics
 from pruneexp.training import seeding
@@ -23,24 +24,39 @@ from pruneexp.training.calibration import calibrated
 
 def check_cut(
     setting: Setting, layers: Mapping[str, PrunableLayer], budgets: Sequence[Budget], probe: nn.Module
-) -> None:
+) -> str:
     """Ask the allocation about layers and budgets, look for units, measure statistics of noise, and make an edit.
 
-    ``budgets`` are those of all rounds. ``probe`` is a network that nothing else is done with.
+    ``budgets`` are those of all rounds. ``probe`` is a network that nothing else is done with. Says which channels
+    stay, where there are such.
 
     Raises:
         UserError: a layer has no such units, the allocation does not take the budgets, the edit does not fit the
             weights, or statistics cannot be measured.
     """
     cut, weights = setting.cut.value, {name: layer.weight.detach() for name, layer in layers.items()}
-    if cut.unit is not None:
-        for name, weight in weights.items():
-            Grouping(cut.unit, {name: weight.cpu()})
+    staying = _check_units(cut, weights, cut.units(probe, setting.learner.trace))
     if isinstance(cut.allocation, CheckedAllocation):
         cut.allocation.check(weights, budgets, unit_name(cut.unit))
     check_calibration(setting)
-    _check_statistics(setting, layers, probe)
-    _check_edit(cut, weights, probe)
+    scope = cut.scope(probe)
+    _check_statistics(setting, scope, probe)
+    _check_edit(cut, {name: layer.weight.detach() for name, layer in scope.items()}, probe)
+    return staying
+
+
+def _check_units(cut: Cut, weights: Mapping[str, Tensor], units: Unit | Units | None) -> str:
+    """Look for units, those of a network through its allocation; which channels stay."""
+    if units is None:
+        return ""
+    if isinstance(units, Unit):
+        for name, weight in weights.items():
+            Grouping(units, {name: weight.cpu()})
+        return ""
+    ones = {name: torch.ones_like(sizes) for name, sizes in units.sizes.items()}
+    alive = MaskSet.dense(ones)
+    cut.allocation(ones, ones, alive, allowance(nothing("units"), alive, units.sizes, None, units.name))
+    return units.staying
 
 
 def _check_statistics(setting: Setting, layers: Mapping[str, PrunableLayer], probe: nn.Module) -> None:

@@ -10,6 +10,8 @@ from pruneexp.experiment.build import Job
 from pruneexp.pruning.allowance import allowance
 from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
+from pruneexp.pruning.select import least_share
+from pruneexp.pruning.units.unit import NetworkUnit, Units
 
 
 def check_pretrained(job: Job) -> None:
@@ -31,12 +33,20 @@ def unreachable(job: Job) -> Iterator[str]:
     """Why budgets cannot be met by any mask, where that follows from what the dense network costs."""
     learner, cut = job.setting.learner, job.setting.cut.value
     costly = [budget for budget in job.budgets if budget.kind in ("flop", "parameters", "bytes")]
+    if isinstance(cut.unit, NetworkUnit):
+        costly = [budget for budget in job.budgets if budget.kind not in ("units", "quality")]
     if not costly:
         return
     network = learner.network("fresh")
     weights = {name: layer.weight.detach().cpu() for name, layer in cut.scope(network).items()}
+    units = cut.units(network, learner.trace)
     for budget in costly:
         prices = learner.costs.prices(budget.kind, prunable(network), weights)
+        if isinstance(units, Units):
+            least = least_share(units, budget, MaskSet.dense(weights), prices, cut.min_keep)
+            if least > budget.value:
+                yield f"{budget.text} will fail: what stays with {cut.min_keep} channels of each set takes {least:.4g}"
+            continue
         try:
             allowance(budget, MaskSet.dense(weights), dict.fromkeys(weights, 1.0), prices, "weight")
         except Infeasible as reason:

@@ -146,6 +146,7 @@ def _switches(job: Job) -> dict[str, Any]:
         "rounds": _number(job.schedule.identity.get("rounds", once)),
         "cap": _number(job.mode.identity.get("cap")),
         "scaled_init": _switch(job.mode.identity.get("scaled_init")),
+        "small_init": _switch(job.mode.identity.get("small_init")),
         "trainer": _trainer(job.setting.retraining),
     }
 

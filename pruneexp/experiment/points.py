@@ -33,7 +33,7 @@ def assemble(
         [LayerCount(**count) for count in final.get("counts", mask["counts"])], learner.costs.layer_flop, measured
     )
     inherited = route.final.of.inherits
-    whole = totals(rows, measured)
+    whole, removed = totals(rows, measured), mask.get("removed", {})
     result = PointResult(
         **asdict(whole),
         flop_total=learner.costs.flop_total,
@@ -42,6 +42,8 @@ def assemble(
         network_bytes_dense=whole.bytes_dense + learner.costs.bytes_beside,
         network_bytes_sparse=whole.bytes_sparse + learner.costs.bytes_beside,
         test_examples=len(learner.data.value.test) if "test" in final else None,
+        removed_parameters=removed.get("parameters"),
+        removed_flop=removed.get("flop"),
         density_asked=of.budget.value if of.budget.kind == "density" else None,
         density_scope=mask["density_scope"],
         val=_scores("val", dense, mask if inherited else None, final),

@@ -51,6 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("point", nargs="+", metavar="POINT", help="a run, a key, or conditions that one point meets")
     parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="new, or an export of the same point")
+    parser.add_argument(
+        "--removed", action="store_true", help="without the channels that no kept weight reads, smaller"
+    )
     parser.add_argument("--pt", action="store_true", help="the state dict as a file of torch.save, too")
     parser.add_argument("--onnx", action="store_true", help="the graph as ONNX, held against the network on val")
     parser.add_argument("--torch-export", action="store_true", help="the graph as a program of torch.export")
@@ -83,6 +86,10 @@ def _export(asked: argparse.Namespace) -> int:
     from pruneexp.export.writing import write
 
     pruned = _network(point, asked)
+    if asked.removed:
+        from pruneexp.export.smaller import without_channels
+
+        pruned = without_channels(pruned)
     with filled(target, point.identity.point_key) as draft:
         done = write(draft, point, pruned, formats)
     _tell(point, pruned, done, asked.to)
@@ -102,17 +109,19 @@ def _network(point: RecordedPoint, asked: argparse.Namespace) -> PrunedNetwork:
 
 def _tell(point: RecordedPoint, pruned: PrunedNetwork, done: Written, target: Path) -> None:
     from pruneexp.experiment.display import curve_text
-    from pruneexp.export.folder import OURS, WEIGHTS
+    from pruneexp.export.folder import OURS
     from pruneexp.export.writing import lines_of
 
     of, masks = point.identity, pruned.masks
     print(f"{curve_text(of)} · {of.budget.text}")
     print(f"  weights: {masks.kept:,} of {masks.total:,} kept")
+    if pruned.smaller is not None:
+        print(f"  removed: {pruned.smaller.text}")
     print(f"  scores: {', '.join(f'{name} {value:.6g}' for name, value in pruned.scores.items())}")
     for name, held in done.agreements.items():
         print(f"  {name}: {held.text}")
     print(f"  files: {', '.join(name for name in OURS if (target / name).exists())} in {target}")
-    print("\n".join(["", *lines_of(pruned, repr(str(target / WEIGHTS)))]), flush=True)
+    print("\n".join(["", *lines_of(pruned, lambda name: repr(str(target / name)))]), flush=True)
     for sentence in (*pruned.differences, *done.failures):
         print(f"pruneexp.export: {sentence}", file=sys.stderr)
 

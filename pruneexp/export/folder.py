@@ -18,7 +18,9 @@ ABOUT = "export.json"
 WEIGHTS, PICKLED, GRAPH, PROGRAM, LOADER = "weights.safetensors", "weights.pt", "network.onnx", "network.pt2", "load.py"
 #: Large networks have their weights beside their ONNX file.
 BESIDE_GRAPH = f"{GRAPH}.data"
-OURS = (WEIGHTS, PICKLED, MASKS_FILE, GRAPH, BESIDE_GRAPH, PROGRAM, LOADER, ABOUT)
+#: What is left of each dimension of a network without channels.
+ARCHITECTURE = "architecture.json"
+OURS = (WEIGHTS, ARCHITECTURE, PICKLED, MASKS_FILE, GRAPH, BESIDE_GRAPH, PROGRAM, LOADER, ABOUT)
 
 
 def check_target(target: Path, point_key: str) -> None:

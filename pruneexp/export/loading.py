@@ -17,9 +17,16 @@ _OF_HYDRA = ("_target_", "_args_", "_convert_", "_recursive_")
 
 
 def loading_lines(
-    node: Mapping[str, Any], weights: str, *, own: Sequence[str] = (), lazy: tuple[int, ...] | None = None
+    node: Mapping[str, Any],
+    weights: str,
+    *,
+    own: Sequence[str] = (),
+    lazy: tuple[int, ...] | None = None,
+    architecture: str | None = None,
 ) -> list[str]:
     """The lines that make the network of a ``node`` and load the weights of the file ``weights``, an expression.
+
+    ``architecture`` is that of the file which says what is left of a network without channels.
 
     ``own`` are modules of the user's; ``lazy`` is the shape of an input from which lazy layers take their sizes, None
     where there are none.
@@ -34,9 +41,11 @@ def loading_lines(
         modules["torch"] = None
     return [
         *(f"import {name}{remarks.get(name, '')}" for name in modules),
+        *(["from pruneexp.pruning.removal import read_architecture, shrink_"] if architecture else []),
         "from safetensors.torch import load_file",
         f"network = {made}",
         *([f"network(torch.zeros(2, {', '.join(map(str, lazy))}))"] if lazy else []),
+        *([f"shrink_(network, read_architecture({architecture}))"] if architecture else []),
         f"network.load_state_dict(load_file({weights}))",
         "network.eval()",
     ]

@@ -17,8 +17,10 @@ from pruneexp.export.loading import has_lazy_layers, without_pretrained
 from pruneexp.models.adapt import adapt
 from pruneexp.pruning.enforcement import masks_in
 from pruneexp.pruning.masks import MaskSet
+from pruneexp.pruning.removal import Architecture
 from pruneexp.schema import PointIdentity, PointResult, flatten
 from pruneexp.stages.graph import Route, Stage
+from pruneexp.stages.setting import Learner
 from pruneexp.stages.work import EDIT, load, scores
 from pruneexp.training.seeding import generator
 
@@ -39,10 +41,26 @@ class Resized(nn.Module):
 
 
 @dataclass(frozen=True)
+class Smaller:
+    """The ``architecture`` of a network without channels, and what it costs: before and now, FLOP of one input."""
+
+    architecture: Architecture
+    parameters: tuple[int, int]
+    flop: tuple[float, float]
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        parts = (("parameters", self.parameters), ("FLOP", self.flop))
+        return ", ".join(f"{now:,.0f} of {then:,.0f} {name}" for name, (then, now) in parts)
+
+
+@dataclass(frozen=True)
 class PrunedNetwork:
     """The network of a point in evaluation mode, on the device of the session; pruned weights are zero.
 
-    ``scores`` are those of the record and of this network, by split and metric.
+    ``recorded`` and ``scores`` are those of the record and of this network, by split and metric. ``smaller`` says what
+    was taken out of it, None where nothing was to be.
     """
 
     session: Session
@@ -50,6 +68,7 @@ class PrunedNetwork:
     masks: MaskSet
     recorded: Mapping[str, float]
     scores: Mapping[str, float]
+    smaller: Smaller | None = None
 
     @property
     def state(self) -> dict[str, Tensor]:
@@ -96,9 +115,13 @@ def pruned_network(session: Session, of: PointIdentity, result: PointResult) -> 
     tensors, masks = _tensors(session, of)
     network = load(learner.network("fresh"), tensors, f"the network of the point {of.point_key[:8]}").eval()
     masks.to(learner.device).apply_(network)
+    return PrunedNetwork(session, network, masks, _recorded(result), scores_of(learner, network))
+
+
+def scores_of(learner: Learner, network: nn.Module) -> dict[str, float]:
+    """The scores of a network on val and test, by split and metric."""
     found: Mapping[str, Mapping[str, Any]] = scores(learner, network)
-    now = {f"{split}.{name}": float(value) for split, score in found.items() for name, value in score.items()}
-    return PrunedNetwork(session, network, masks, _recorded(result), now)
+    return {f"{split}.{name}": float(value) for split, score in found.items() for name, value in score.items()}
 
 
 def _recorded(result: PointResult) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from pruneexp.export import folder
 from pruneexp.export.formats import Agreement, FormatError, Run, agreement, failing, write_onnx, write_program
 from pruneexp.export.loading import loading_lines
 from pruneexp.export.lookup import RecordedPoint
-from pruneexp.export.network import PrunedNetwork
+from pruneexp.export.network import PrunedNetwork, Smaller
 from pruneexp.pruning.keeping import MASKS_FILE
+from pruneexp.pruning.removal import write_architecture
 from pruneexp.schema import flatten
 
 #: The formats that are written where they are asked for, and their files.
@@ -43,6 +44,8 @@ def write(draft: Path, point: RecordedPoint, pruned: PrunedNetwork, formats: Seq
     """
     state = tensors.packed(pruned.state)
     tensors.write(draft / folder.WEIGHTS, state)
+    if pruned.smaller is not None:
+        write_architecture(draft / folder.ARCHITECTURE, pruned.smaller.architecture)
     tensors.write(draft / MASKS_FILE, pruned.masks.to_tensors())
     if "pt" in formats:
         torch.save(state, draft / folder.PICKLED)
@@ -55,19 +58,20 @@ def write(draft: Path, point: RecordedPoint, pruned: PrunedNetwork, formats: Seq
                 done.failures.append(str(error))
                 for left in (file, f"{file}.data"):
                     (draft / left).unlink(missing_ok=True)
-    here = f'Path(__file__).with_name("{folder.WEIGHTS}")'
-    lines = ["from pathlib import Path", *lines_of(pruned, here)]
+    lines = ["from pathlib import Path", *lines_of(pruned, lambda name: f'Path(__file__).with_name("{name}")')]
     (draft / folder.LOADER).write_text("\n".join([f'"""{_title(point)}."""', "", *lines, ""]), encoding="utf-8")
     about = json.dumps(_about(point, pruned, done), indent=1, default=str)
     (draft / folder.ABOUT).write_text(about, encoding="utf-8")
     return done
 
 
-def lines_of(pruned: PrunedNetwork, weights: str) -> list[str]:
-    """The lines of Python that load the network; ``weights`` is the expression for its file."""
+def lines_of(pruned: PrunedNetwork, file: Callable[[str], str]) -> list[str]:
+    """The lines of Python that load the network; ``file`` gives the expression for a file of the folder."""
     spec, learner = pruned.session.spec, pruned.session.job.setting.learner
     lazy = learner.input_shape if pruned.lazy else None
-    *made, last = loading_lines(spec.values["model"], weights, own=spec.own, lazy=lazy)
+    small = None if pruned.smaller is None else file(folder.ARCHITECTURE)
+    node, weights = spec.values["model"], file(folder.WEIGHTS)
+    *made, last = loading_lines(node, weights, own=spec.own, lazy=lazy, architecture=small)
     number = str(pruned.example(1).dtype).removeprefix("torch.")
     return [*made, f"{last}  # takes {number} (N, {', '.join(map(str, learner.input_shape))})"]
 
@@ -102,6 +106,7 @@ def _about(point: RecordedPoint, pruned: PrunedNetwork, done: Written) -> dict[s
         "tracking_uri": redact(point.tracker.uri),
         "identity": flatten(point.identity),
         "weights": {"kept": masks.kept, "total": masks.total, "density": masks.density},
+        **_removed(pruned.smaller),
         "scores": {"recorded": dict(pruned.recorded), "exported": dict(pruned.scores)},
         "differences": pruned.differences,
         "inputs": {
@@ -116,3 +121,10 @@ def _about(point: RecordedPoint, pruned: PrunedNetwork, done: Written) -> dict[s
         "failed": done.failures,
         "versions": {"pruneexp": pruneexp.__version__, "torch": torch.__version__},
     }
+
+
+def _removed(smaller: Smaller | None) -> dict[str, Any]:
+    if smaller is None:
+        return {}
+    (parameters, fewer), (flop, less) = smaller.parameters, smaller.flop
+    return {"removed": {"parameters": fewer, "parameters_dense": parameters, "flop": less, "flop_dense": flop}}

@@ -9,7 +9,7 @@ from pruneexp.schema import Budget
 from pruneexp.stages.graph import Route
 from pruneexp.stages.retrain import retrain
 from pruneexp.stages.rounds import prune_in_rounds
-from pruneexp.stages.scratch import equal_compute, train_scratch
+from pruneexp.stages.scratch import check_switches, equal_compute, train_scratch
 from pruneexp.stages.setting import Setting
 
 
@@ -17,17 +17,22 @@ from pruneexp.stages.setting import Setting
 class ScratchB:
     """``cap`` limits the epochs to that multiple of the dense ones; Liu et al. use 2 on ImageNet.
 
+    ``scaled_init`` and ``small_init`` are as those of Scratch-E.
+
     Raises:
-        ValueError: ``cap`` is below 1.
+        ValueError: ``cap`` is below 1, or both ways to draw weights are asked for.
     """
 
     cap: float | None = None
     scaled_init: bool = False
+    small_init: bool = False
 
     def __post_init__(self) -> None:
+        check_switches(self.scaled_init, self.small_init)
         if self.cap is not None and not self.cap >= 1:
             raise ValueError(f"cap={self.cap}: allowed is 1 or more, or null for none")
 
     def route(self, setting: Setting, path: Sequence[Budget]) -> Route:
         steps = prune_in_rounds(setting, path, recover=retrain)
-        return Route((*steps, train_scratch(setting, steps[-1], equal_compute(self.cap), scaled_init=self.scaled_init)))
+        fresh = {"scaled_init": self.scaled_init, "small_init": self.small_init}
+        return Route((*steps, train_scratch(setting, steps[-1], equal_compute(self.cap), **fresh)))

@@ -9,16 +9,27 @@ from pruneexp.schema import Budget
 from pruneexp.stages.graph import Route
 from pruneexp.stages.retrain import retrain
 from pruneexp.stages.rounds import prune_in_rounds
-from pruneexp.stages.scratch import equal_epochs, train_scratch
+from pruneexp.stages.scratch import check_switches, equal_epochs, train_scratch
 from pruneexp.stages.setting import Setting
 
 
 @dataclass(frozen=True)
 class ScratchE:
-    """``scaled_init`` widens the initial weights of sparse layers, as the code of Liu et al. does."""
+    """``scaled_init`` widens the initial weights of sparse layers, as the code of Liu et al. does.
+
+    ``small_init`` draws those of the network without the channels that the mask cuts, by the rules of its class.
+
+    Raises:
+        ValueError: both are asked for.
+    """
 
     scaled_init: bool = False
+    small_init: bool = False
+
+    def __post_init__(self) -> None:
+        check_switches(self.scaled_init, self.small_init)
 
     def route(self, setting: Setting, path: Sequence[Budget]) -> Route:
         steps = prune_in_rounds(setting, path, recover=retrain)
-        return Route((*steps, train_scratch(setting, steps[-1], equal_epochs(), scaled_init=self.scaled_init)))
+        fresh = {"scaled_init": self.scaled_init, "small_init": self.small_init}
+        return Route((*steps, train_scratch(setting, steps[-1], equal_epochs(), **fresh)))

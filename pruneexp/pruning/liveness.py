@@ -10,7 +10,7 @@ counts as effective, as where all scores of a softmax change alike. Knows nothin
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,11 +55,30 @@ def liveness(trace: Trace, tensors: Mapping[str, Tensor], kept: Mapping[str, Ten
     return Liveness(found, frozenset(run.unfollowed))
 
 
+def watched_pass(
+    trace: Trace,
+    tensors: Mapping[str, Tensor],
+    kept: Mapping[str, Tensor],
+    watch: Callable[[fx.Node, OperationCall], None],
+) -> None:
+    """Follow a pass as ``liveness`` does, and have ``watch`` see each operation with the patterns that it takes."""
+    ones = {name: torch.ones_like(tensors[name], dtype=torch.float32) for name in trace.parameters.values()}
+    leaves = {name: kept[name].to(one) if name in kept else one for name, one in ones.items()}
+    with torch.no_grad():
+        _Run(trace, leaves, tensors, watch).outputs()
+
+
 class _Run:
     """One pass through the graph; a pattern is given up after its last use."""
 
-    def __init__(self, trace: Trace, leaves: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
-        self._trace = trace
+    def __init__(
+        self,
+        trace: Trace,
+        leaves: Mapping[str, Tensor],
+        tensors: Mapping[str, Tensor],
+        watch: Callable[[fx.Node, OperationCall], None] = lambda node, call: None,
+    ) -> None:
+        self._trace, self._watch = trace, watch
         self._known: dict[fx.Node, Any] = {
             trace.images: Pattern(torch.ones_like(trace.example, dtype=torch.float32), trace.example, True),
             **{node: Pattern(leaves[name], tensors[name].detach(), False) for node, name in trace.parameters.items()},
@@ -90,6 +109,7 @@ class _Run:
         if draws(node):  # draws: any number may come
             return constant(torch.ones_like(node.meta["val"], device=self._trace.example.device))
         call = _call(function, args, kwargs)
+        self._watch(node, call)
         parts = call.patterns
         depends = call.varies or any(part.ones.requires_grad for part in parts)
         if not depends or name_of(function) in SHAPED:

@@ -5,19 +5,19 @@ Knows nothing of networks: weights and masks are mappings by layer name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from pruneexp.errors import UserError
+from pruneexp.errors import Infeasible, UserError
 from pruneexp.pruning.allotment import Allotment
 from pruneexp.pruning.allowance import Allowance, Prices, allowance
 from pruneexp.pruning.masks import MaskSet
-from pruneexp.pruning.ranking import best, best_of_each
-from pruneexp.pruning.units.unit import Grouping, Unit, unit_name
+from pruneexp.pruning.ranking import best, best_of_each, count_for
+from pruneexp.pruning.units.unit import Grouping, Unit, Units
 from pruneexp.schema import Budget
 
 
@@ -51,6 +51,9 @@ class Selection:
     qualities: dict[str, float]
 
 
+_ROUNDING = 1e-9  # of a limit, which floats may miss
+
+
 @torch.no_grad()
 def select(
     weights: Mapping[str, Tensor],
@@ -58,14 +61,14 @@ def select(
     criterion: Criterion,
     allocation: Allocation,
     *,
-    unit: Unit | None = None,
+    unit: Unit | Units | None = None,
     survivors: MaskSet | None = None,
     min_keep: int = 1,
     prices: Prices | None = None,
     proportions: Criterion | None = None,
     generator: torch.Generator,
 ) -> Selection:
-    """Choose the weights to keep, each by itself or in groups by ``unit``.
+    """Choose the weights to keep, each by itself or in groups by ``unit``, or in units that were found before.
 
     ``criterion`` chooses within layers. How many each layer keeps follows from its scores, too, or from those of
     ``proportions`` where it is given. A budget is relative to all ``weights``, also where ``survivors`` excludes some
@@ -88,14 +91,66 @@ def select(
     if unit is None:
         allowed = allowance(budget, alive, dict.fromkeys(weights, 1.0), prices, "weight")
         return _chosen(scores, alive, allocation(weights, sharing, alive, allowed), min_keep)
-    groups = Grouping(unit, weights)
-    magnitudes = groups.means({name: w.abs() for name, w in weights.items()})
-    living = MaskSet({name: groups.alive(name, alive[name]) for name in weights})
-    allowed = allowance(budget, living, groups.sizes, prices, unit_name(unit))
-    allotment = allocation(magnitudes, groups.means(sharing), living, allowed)
-    chosen = _chosen(groups.means(scores), living, allotment, min_keep)
-    masks = {name: groups.spread(name, kept) & alive[name] for name, kept in chosen.masks.items()}
-    return replace(chosen, masks=MaskSet(masks))
+    units = Grouping(unit, weights) if isinstance(unit, Unit) else unit
+    magnitudes = units.means({name: w.abs() for name, w in weights.items()})
+    scores, sharing = units.means(scores), units.means(sharing)
+    living = units.living(alive)
+
+    def kept(asked: Budget) -> Selection:
+        allowed = allowance(asked, living, units.sizes, prices, units.name)
+        return _chosen(scores, living, allocation(magnitudes, sharing, living, allowed), min_keep)
+
+    if units.additive or budget.kind in ("units", "quality"):
+        chosen = kept(budget)
+    else:
+        cost = _cost(budget, prices, alive.total)
+        chosen = _most(kept, living.total, budget, lambda found: cost(units.counts(found, alive)))
+    return replace(chosen, masks=units.masks(chosen.masks, alive))
+
+
+def least_share(units: Units, budget: Budget, alive: MaskSet, prices: Prices | None, min_keep: int) -> float:
+    """What the fewest units that may stay take, in the measure of a budget; about so, where their sizes differ."""
+    fewest = {name: torch.arange(len(sizes)) < min_keep for name, sizes in units.sizes.items()}
+    return _cost(budget, prices, alive.total)(units.counts(fewest, alive)) * budget.value
+
+
+def _cost(budget: Budget, prices: Prices | None, weights: int) -> Callable[[Mapping[str, int]], float]:
+    """What kept weights, by layer, cost as a share of what the budget allows.
+
+    Raises:
+        UserError: the budget needs prices, and there are none.
+    """
+    if budget.kind == "density":
+        limit = count_for(budget.value, weights)
+        return lambda kept: sum(kept.values()) / max(1, limit)
+    if prices is None:
+        raise UserError(f"{budget.kind} {budget.value:g} asked for, but single layers are pruned to densities here.")
+    each, beside, whole = prices
+    return lambda kept: (beside + sum(each[name] * count for name, count in kept.items())) / (budget.value * whole)
+
+
+def _most(
+    kept: Callable[[Budget], Selection], units: int, budget: Budget, cost: Callable[[MaskSet], float]
+) -> Selection:
+    """The largest share of units that fits a budget, where what units cost together is no sum.
+
+    Raises:
+        Infeasible: not even the fewest units fit.
+    """
+    found, few, many = kept(Budget("units", 0.0)), 0, units + 1
+    if (least := cost(found.masks)) > 1 + _ROUNDING:
+        raise Infeasible(
+            f"{budget.kind} {budget.value:g} cannot be reached: what stays, with the fewest units that every layer "
+            f"keeps, takes {least * budget.value:.4g} of the network's."
+        )
+    while many - few > 1:
+        middle = (few + many) // 2
+        tried = kept(Budget("units", middle / units))
+        if cost(tried.masks) <= 1 + _ROUNDING:
+            found, few = tried, middle
+        else:
+            many = middle
+    return found
 
 
 def _chosen(scores: Mapping[str, Tensor], alive: MaskSet, allotment: Allotment, min_keep: int) -> Selection:

@@ -77,6 +77,7 @@ class PointIdentity(JudgedByMetric):
     path: str | None = None
     cap: float | None = None
     scaled_init: str | None = None
+    small_init: str | None = None
     trainer: str | None = None
     study: str = ""
     trial: int = -1
@@ -160,7 +161,8 @@ class PointResult:
     dense network, attention's own included. ``network_total`` and ``network_kept`` count all numbers that the network
     ships, biases, normalisations and buffers too, and ``network_bytes_dense`` and ``network_bytes_sparse`` are their
     sizes. ``test_examples`` are those that ``test`` is the score of, unless it is None. These six are None in records
-    of earlier versions.
+    of earlier versions. ``removed_parameters`` and ``removed_flop`` are those of the smaller network that is left once
+    the channels that masks cut are taken out, None where no unit cuts channels.
     """
 
     density_asked: float | None = None
@@ -185,6 +187,8 @@ class PointResult:
     network_bytes_dense: int | None = None
     network_bytes_sparse: int | None = None
     test_examples: int | None = None
+    removed_parameters: int | None = None
+    removed_flop: float | None = None
     ledger: Ledger = Ledger()
     cost: OwnCosts = OwnCosts()
 

@@ -10,10 +10,12 @@ from typing import Any
 from torch import nn
 
 from pruneexp.cache.store import Artefact, Checkpoint
+from pruneexp.cost.smaller import smaller_costs
 from pruneexp.pruning.enforcement import Enforcement, masks_in
 from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import Selection, select
+from pruneexp.pruning.units.unit import NetworkUnit
 from pruneexp.schema import Budget
 from pruneexp.stages.graph import Stage, StageKind
 from pruneexp.stages.setting import Setting
@@ -96,7 +98,7 @@ def _cut(
         budget,
         score,
         cut.allocation,
-        unit=cut.unit,
+        unit=cut.units(network, learner.trace),
         survivors=survivors,
         min_keep=cut.min_keep,
         prices=learner.costs.prices(budget.kind, prunable(network), scope),
@@ -118,4 +120,6 @@ def _cut(
         "counts": counts,
         "effort": effort(seconds=seconds),
     }
+    if isinstance(cut.unit, NetworkUnit) and learner.trace is not None:
+        record["removed"] = smaller_costs(learner.trace, network, selection.masks)
     return network, selection, record

@@ -11,6 +11,8 @@ from torch import nn
 from pruneexp.cache.store import Artefact, Checkpoint
 from pruneexp.errors import Infeasible
 from pruneexp.pruning.masks import MaskSet
+from pruneexp.pruning.removal import architecture_of
+from pruneexp.pruning.small_init import initial_values, place_
 from pruneexp.pruning.sparse_init import widen_
 from pruneexp.stages.graph import Stage, StageKind
 from pruneexp.stages.setting import Learner, Setting, Weights
@@ -50,17 +52,31 @@ def equal_compute(cap: float | None) -> EpochRule:
     return EpochRule(name, lambda epochs, saving: int(epochs * min(saving, limit)), by_mask=True)
 
 
-def train_scratch(setting: Setting, mask: Stage, epochs: EpochRule, *, scaled_init: bool) -> Stage:
-    """Train the architecture that ``mask`` describes from fresh random weights."""
-    return _train(setting, mask, epochs, "fresh", scaled_init)
+def check_switches(scaled_init: bool, small_init: bool) -> None:
+    """Raise a ``ValueError`` where both ways to draw weights are asked for."""
+    if scaled_init and small_init:
+        raise ValueError("scaled_init and small_init are both true: allowed is one of them")
+
+
+def train_scratch(
+    setting: Setting, mask: Stage, epochs: EpochRule, *, scaled_init: bool, small_init: bool = False
+) -> Stage:
+    """Train the architecture that ``mask`` describes from fresh random weights.
+
+    With ``small_init`` they are those of the network without the channels that the mask cuts, drawn for its sizes. It
+    is trained where it stands in the whole network, which computes the same.
+    """
+    return _train(setting, mask, epochs, "fresh", scaled_init, small_init)
 
 
 def train_rewound(setting: Setting, mask: Stage) -> Stage:
     """Train the survivors of ``mask`` from the values that the dense network started from."""
-    return _train(setting, mask, equal_epochs(), "initial", False)
+    return _train(setting, mask, equal_epochs(), "initial", False, False)
 
 
-def _train(setting: Setting, mask: Stage, epochs: EpochRule, start: Weights, scaled_init: bool) -> Stage:
+def _train(
+    setting: Setting, mask: Stage, epochs: EpochRule, start: Weights, scaled_init: bool, small_init: bool
+) -> Stage:
     learner, regime = setting.learner, setting.dense
 
     def begin(parents: Parents) -> tuple[nn.Module, MaskSet]:
@@ -68,6 +84,10 @@ def _train(setting: Setting, mask: Stage, epochs: EpochRule, start: Weights, sca
         network = learner.network(start)
         if scaled_init:
             widen_(network, masks, derive(setting.seed, "scaled init"))
+        if small_init:
+            assert learner.trace is not None
+            architecture = architecture_of(learner.trace, network, masks)
+            place_(network, initial_values(partial(learner.network, start), architecture), architecture)
         if not masks.kept or not masked_flop(learner, masks):
             raise Infeasible("this budget leaves no weight that could be trained from scratch")
         return network, masks
@@ -88,6 +108,7 @@ def _train(setting: Setting, mask: Stage, epochs: EpochRule, start: Weights, sca
         "start": start,
         "epochs": epochs.name,
         "scaled_init": scaled_init,
+        **({"small_init": True} if small_init else {}),
     }
     count = epochs.rule(regime.epochs, _foreseen_saving(learner, mask))
     return Stage(SCRATCH, VERSION, config, learner.fingerprint, make, (mask,), count, count * learner.epoch_flop)

@@ -19,7 +19,7 @@ from pruneexp.pruning.informed import InformedCriterion
 from pruneexp.pruning.layers import Kind, PrunableLayer, prunable
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import Allocation, Criterion
-from pruneexp.pruning.units.unit import Unit
+from pruneexp.pruning.units.unit import NetworkUnit, Unit, Units
 from pruneexp.stages.parts import Part
 from pruneexp.tasks.task import Task
 from pruneexp.tracing.trace import Trace
@@ -156,9 +156,10 @@ class Regime:
 class Cut:
     """What a mask is made by: only ``layers`` of these kinds lose weights, and each keeps at least ``min_keep``.
 
-    Layers whose names match a pattern of ``exclude`` lose none. Weights are kept or pruned one by one, or by ``unit``.
-    ``editor`` says what becomes of those that are kept; without one, nothing does. Layers share the budget by the
-    scores of ``proportions``; without one, by ``score``.
+    Layers whose names match a pattern of ``exclude`` lose none. Weights are kept or pruned one by one, or by ``unit``:
+    by one of a whole network, these layers alone lose outputs, and any layer what reads them. ``editor`` says what
+    becomes of those that are kept; without one, nothing does. Layers share the budget by the scores of ``proportions``;
+    without one, by ``score``.
     """
 
     score: Criterion | InformedCriterion
@@ -166,7 +167,7 @@ class Cut:
     layers: Collection[str]
     min_keep: int
     exclude: Collection[str] = ()
-    unit: Unit | None = None
+    unit: Unit | NetworkUnit | None = None
     editor: Editor | None = None
     proportions: Criterion | InformedCriterion | None = None
 
@@ -177,7 +178,20 @@ class Cut:
 
     def scope(self, network: nn.Module) -> dict[str, PrunableLayer]:
         """The layers of a network that lose weights."""
+        if isinstance(self.unit, NetworkUnit):
+            return prunable(network)
         return prunable(network, self.layers, self.exclude)
+
+    def units(self, network: nn.Module, trace: Trace | None) -> Unit | Units | None:
+        """What is kept or pruned as a whole in a network, of which this is the graph of a pass.
+
+        Raises:
+            UserError: it has no such units.
+        """
+        if not isinstance(self.unit, NetworkUnit):
+            return self.unit
+        assert trace is not None
+        return self.unit.grouping(trace, network, prunable(network, self.layers, self.exclude))
 
 
 @dataclass(frozen=True)

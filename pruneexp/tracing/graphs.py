@@ -67,11 +67,18 @@ def _graph(run: Callable[..., Any], values: Sequence[Tensor]) -> fx.GraphModule:
 
 @contextmanager
 def _attributes_kept(network: nn.Module) -> Iterator[None]:
-    """Put back what a pass leaves in a module's attributes: here, tensors without content."""
-    before = [(module, dict(module.__dict__)) for module in network.modules()]
+    """Put back what a pass leaves in a module's attributes: here, tensors without content.
+
+    Torch itself leaves such parameters in a module that the network has under two names.
+    """
+    before = [
+        (held, dict(held))
+        for module in network.modules()
+        for held in (module.__dict__, module._parameters, module._buffers)  # noqa: SLF001  no other way to all of them
+    ]
     try:
         yield
     finally:
-        for module, attributes in before:
-            module.__dict__.clear()
-            module.__dict__.update(attributes)
+        for held, contents in before:
+            held.clear()
+            held.update(contents)

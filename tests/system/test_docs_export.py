@@ -47,7 +47,7 @@ def kept(network: object, folder: Path) -> bool:
 
 
 def test_the_page_has_these_examples() -> None:
-    assert [len(commands(block)) for block in BLOCKS] == [2, 3, 1, 0, 0, 0]
+    assert [len(commands(block)) for block in BLOCKS] == [2, 3, 1, 0, 2, 0, 0]
 
 
 def test_graphs_run_without_the_network(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,6 +58,14 @@ def test_graphs_run_without_the_network(folder: Path, monkeypatch: pytest.Monkey
     assert done.returncode == 0, done.stderr
     logits = run(folder, monkeypatch, PYTHON[0])["logits"]
     assert getattr(logits, "shape", None) == (5, 10)
+
+
+def test_channels_are_taken_out(folder: Path) -> None:
+    for program, *words in commands(BLOCKS[4]):
+        done = called(folder, *words, program=program)
+        assert done.returncode == 0, done.stderr
+    sizes = {len(tensor) for name, tensor in load_file(folder / "small" / "weights.safetensors").items()}
+    assert sizes == {10, 25, 250}  # of 20, 50 and 500, and ten classes
 
 
 def test_masks_are_kept_in_a_plain_loop(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

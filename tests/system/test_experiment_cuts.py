@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pruneexp.errors import UserError
 from pruneexp.experiment.build import Job
+from pruneexp.experiment.foreseen import unreachable
 from pruneexp.pruning.informed import Statistics
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import Criterion
@@ -58,6 +59,26 @@ class Curvature:
         return lambda weights, generator: dict(squares)
 
 
+def test_weights_drawn_for_a_small_network_make_another_result_of_the_same_masks() -> None:
+    words = ("criterion=channel_magnitude", "mode=scratch_b")
+    assert keys(*words) == keys(*words, "+mode.small_init=false")
+    plain, other = keys(*words), keys(*words, "+mode.small_init=true")
+    assert plain[:-1] == other[:-1]
+    assert plain[-1] != other[-1]
+
+
+def test_plans_say_which_densities_no_channels_reach() -> None:
+    (said,) = unreachable(job("criterion=channel_magnitude", "curve.densities=[0.5,0.0001]"))
+    assert said.startswith("d=0.0001 will fail: what stays with 1 channels of each set takes 0.0001")
+
+
+def test_layers_whose_channels_stay_are_told() -> None:
+    words = ("data=topics", "model=transformer", "criterion=channel_magnitude", "device=cpu")
+    told = job_of(*composed(*words)).overlooked
+    assert "channels that stay whole: embedding and 4 more (LayerNorm)" in told
+    assert job("criterion=channel_magnitude").overlooked == ""
+
+
 @pytest.mark.parametrize("said", [BLOCKS, GRADUAL])
 def test_a_unit_or_an_edit_makes_other_masks_of_the_same_dense_network(said: str) -> None:
     plain, other = keys(), keys(said)
@@ -87,6 +108,12 @@ def test_budgets_of_every_measure_are_mildest_first(key: str, kind: str) -> None
         ),
         ((f"+criterion.unit={UNFIT}", OURS), r"layer conv1 is no matrix"),
         ((f"+criterion.edit={UNFIT}", OURS), r"criterion.edit does not fit the model: too many values to unpack"),
+        (("criterion=channel_magnitude", "criterion.exclude=[conv1,conv2,fc1]"), r"LeNet5 has no channels that can go"),
+        (
+            ("criterion=channel_magnitude", "criterion.allocation.exempt=[fc2]"),
+            r"exempt names unknown layers fc2; layers are conv1, conv2, fc1",
+        ),
+        (("mode=scratch_e", "+mode.small_init=true", "mode.scaled_init=true"), r"mode: .*allowed is one of them"),
         (("+criterion.edit={_target_: os.system}",), r"criterion.edit._target_=os.system is not allowed"),
         (
             ("criterion=n_of_m", HALF),

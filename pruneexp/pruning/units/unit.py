@@ -1,19 +1,22 @@
-"""What a unit is: weights of one layer that are kept or pruned together, scored by the mean of their scores."""
+"""What a unit is: weights that are kept or pruned together, scored by the mean of their scores."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Collection, Mapping
+from typing import Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pruneexp.errors import UserError
+from pruneexp.pruning.masks import MaskSet
+from pruneexp.tracing.trace import Trace
 
 #: By layer, the number of weights (or what they cost) of each of its units; one number where all are equal.
 UnitSizes = Mapping[str, Tensor | float]
 
 
+@runtime_checkable
 class Unit(Protocol):
     """Says which weights of a layer belong together. A criterion scores single weights and need not know of units."""
 
@@ -26,19 +29,76 @@ class Unit(Protocol):
         ...
 
 
-def unit_name(unit: Unit | None) -> str:
+def unit_name(unit: Unit | NetworkUnit | None) -> str:
     """What people call a unit: ``weight`` of single weights, else its class in small letters."""
     return "weight" if unit is None else type(unit).__name__.lower()
 
 
+@runtime_checkable
+class Units(Protocol):
+    """All units of some weights, from weights to units and back.
+
+    Units lie in layers, or in what stands in their place where units span several: sets of channels. ``additive``:
+    whether the cost of some units is the sum of the costs of each; else it is that of their masks.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def additive(self) -> bool: ...
+
+    @property
+    def staying(self) -> str:
+        """Which weights belong to no unit, and why, in words; empty where nothing need be said."""
+        ...
+
+    @property
+    def sizes(self) -> Mapping[str, Tensor]:
+        """The number of weights of each unit, flat, layer by layer."""
+        ...
+
+    def means(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The mean of the values of each unit's weights, flat."""
+        ...
+
+    def living(self, alive: MaskSet) -> MaskSet:
+        """Which units have a surviving weight, flat."""
+        ...
+
+    def masks(self, kept: Mapping[str, Tensor], alive: MaskSet) -> MaskSet:
+        """The masks of the weights of kept units, as far as those are alive."""
+        ...
+
+    def counts(self, kept: Mapping[str, Tensor], alive: MaskSet) -> Mapping[str, int]:
+        """How many weights these masks keep of each layer."""
+        ...
+
+
+@runtime_checkable
+class NetworkUnit(Protocol):
+    """Says which weights of a whole network belong together, through the layers that a pass connects."""
+
+    def grouping(self, trace: Trace, network: nn.Module, scope: Collection[str]) -> Units:
+        """The units of a network, by the graph of a pass; ``scope`` are the layers that may lose outputs.
+
+        Raises:
+            UserError: it has no such units.
+        """
+        ...
+
+
 class Grouping:
-    """The units of some layers: from weights to units and back.
+    """Units of single layers.
 
     Raises:
         UserError: a layer has no such units, or a unit does not say for every weight where it belongs.
     """
 
+    additive, staying = True, ""
+
     def __init__(self, unit: Unit, weights: Mapping[str, Tensor]) -> None:
+        self.name = unit_name(unit)
         self.members = {name: _checked(unit.members(name, weight), name, weight) for name, weight in weights.items()}
         self.sizes = {name: torch.bincount(members.reshape(-1)).double() for name, members in self.members.items()}
 
@@ -46,13 +106,17 @@ class Grouping:
         """The mean of the values of each unit's weights, flat."""
         return {name: self._sums(name, value.double()) / self.sizes[name] for name, value in values.items()}
 
-    def alive(self, name: str, survivors: Tensor) -> Tensor:
+    def living(self, alive: MaskSet) -> MaskSet:
         """Which units have a surviving weight, flat."""
-        return self._sums(name, survivors.double()) > 0
+        return MaskSet({name: self._sums(name, alive[name].double()) > 0 for name in self.members})
 
-    def spread(self, name: str, units: Tensor) -> Tensor:
-        """A value per unit, given to each of its weights."""
-        return units[self.members[name]]
+    def masks(self, kept: Mapping[str, Tensor], alive: MaskSet) -> MaskSet:
+        """A value per unit, given to each of its surviving weights."""
+        return MaskSet({name: units[self.members[name]] & alive[name] for name, units in kept.items()})
+
+    def counts(self, kept: Mapping[str, Tensor], alive: MaskSet) -> dict[str, int]:
+        """How many weights these masks keep of each layer."""
+        return self.masks(kept, alive).kept_per_layer
 
     def _sums(self, name: str, values: Tensor) -> Tensor:
         members = self.members[name].reshape(-1)
