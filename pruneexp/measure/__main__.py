@@ -21,7 +21,7 @@ from pruneexp.terminal import read_no_further, replace_unwritable
 from pruneexp.tracking import default_uri
 
 if TYPE_CHECKING:
-    from pruneexp.measure.measuring import Measured, MeasureRequest
+    from pruneexp.measure.measuring import FormTimes, MeasureRequest
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,7 +91,7 @@ def _measure(asked: argparse.Namespace) -> int:
     return 0
 
 
-def _measured(point: RecordedPoint, request: MeasureRequest, asked: argparse.Namespace) -> Measured:
+def _measured(point: RecordedPoint, request: MeasureRequest, asked: argparse.Namespace) -> FormTimes:
     """Measure one point, and put its numbers on its run."""
     from pruneexp.experiment.recorded import Surroundings, open_recorded
     from pruneexp.export.network import pruned_network
@@ -108,7 +108,7 @@ def _measured(point: RecordedPoint, request: MeasureRequest, asked: argparse.Nam
     return found
 
 
-def _tell(found: Sequence[tuple[RecordedPoint, Measured]], file: Path | None) -> None:
+def _tell(found: Sequence[tuple[RecordedPoint, FormTimes]], file: Path | None) -> None:
     from pruneexp.experiment.display import Display, curve_text
     from pruneexp.measure import gained
 

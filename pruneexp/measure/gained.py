@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pruneexp.measure.clock import Timing
-from pruneexp.measure.measuring import Measured
+from pruneexp.measure.measuring import FormTimes
 from pruneexp.schema import PointIdentity, PointResult
 
 #: Of a table of forms.
@@ -47,7 +47,7 @@ class FormRow:
         return (self.budget, f"{self.density:.4f}", form, batch, f"{self.median_ms:.3g} ms", spread, gain)
 
 
-def rows(of: PointIdentity, result: PointResult, found: Measured) -> Iterator[FormRow]:
+def rows(of: PointIdentity, result: PointResult, found: FormTimes) -> Iterator[FormRow]:
     """A row for each batch and form, then for each form of a training step."""
     batches: list[int | None] = list(next(iter(found.latency.values()), {}))
     for batch in (*batches, None):
@@ -58,7 +58,7 @@ def rows(of: PointIdentity, result: PointResult, found: Measured) -> Iterator[Fo
             yield FormRow(of.point_key, of.budget.text, result.density, form, batch, *times, dense / each.median)
 
 
-def metrics(found: Measured) -> dict[str, float]:
+def metrics(found: FormTimes) -> dict[str, float]:
     """Numbers for the run of the point, by names that MLflow's pages put below a heading each; milliseconds."""
     latency = {
         f"latency/{form}.batch{batch}": 1e3 * timing.median
@@ -68,7 +68,7 @@ def metrics(found: Measured) -> dict[str, float]:
     return latency | {f"step/{form}": 1e3 * timing.median for form, timing in found.step.items()}
 
 
-def sentence(result: PointResult, found: Measured) -> str:
+def sentence(result: PointResult, found: FormTimes) -> str:
     """What was gained at the first batch: ``10 % of the weights; masked: same latency; csr: 1.6x as fast``."""
     share = f"{100 * result.density:.3g} % of the weights"
     dense = found.latency.get("dense", {})
@@ -81,7 +81,7 @@ def sentence(result: PointResult, found: Measured) -> str:
     return f"{'; '.join([share, *said])} (batch {batch}, {threads}, {_place(found)})"
 
 
-def _place(found: Measured) -> str:
+def _place(found: FormTimes) -> str:
     return str(found.machine.get("accelerator") or found.machine.get("processor"))
 
 
@@ -93,7 +93,7 @@ def _against(dense: Timing, form: Timing) -> str:
     return f"{ratio:.2g}x as fast" if ratio > 1 else f"{1 / ratio:.2g}x slower"
 
 
-def doubt(found: Measured) -> str:
+def doubt(found: FormTimes) -> str:
     """Why the times are not to be trusted; empty where nothing speaks against them."""
     if math.isnan(found.others) or found.others <= _QUIET:
         return ""

@@ -38,7 +38,7 @@ class MeasureRequest:
 
 
 @dataclass(frozen=True)
-class Measured:
+class FormTimes:
     """What was found: timings by form and batch, of a training step by form, and why forms are left out.
 
     ``memory`` is the peak of a GPU's memory in bytes, by form and batch. Other processes kept ``others`` cores busy.
@@ -53,7 +53,7 @@ class Measured:
     machine: Mapping[str, Any]
 
 
-def measured(pruned: PrunedNetwork, of: PointIdentity, asked: MeasureRequest, *, again: bool = False) -> Measured:
+def measured(pruned: PrunedNetwork, of: PointIdentity, asked: MeasureRequest, *, again: bool = False) -> FormTimes:
     """The measurement of a point: that of the store, or one made now; ``again`` makes it anew."""
     session = pruned.session
     machine = _machine(session.environment())
@@ -77,7 +77,7 @@ def _machine(environment: Mapping[str, Any]) -> dict[str, Any]:
     return {**{name: found[name] for name in names}, "torch": packages.get("torch")}
 
 
-def _timed(pruned: PrunedNetwork, asked: MeasureRequest, machine: Mapping[str, Any]) -> Measured:
+def _timed(pruned: PrunedNetwork, asked: MeasureRequest, machine: Mapping[str, Any]) -> FormTimes:
     device = pruned.session.job.setting.learner.device
     runs: dict[str, Callable[[torch.Tensor], object]] = {}
     left_out: dict[str, str] = {}
@@ -98,7 +98,7 @@ def _timed(pruned: PrunedNetwork, asked: MeasureRequest, machine: Mapping[str, A
                 if device.type == "cuda":
                     memory[name][batch] = _peak(call, device)
         step = _steps(pruned, asked.seconds) if asked.step else {}
-    return Measured(latency, step, memory, left_out, busy.cores, torch.get_num_threads(), machine)
+    return FormTimes(latency, step, memory, left_out, busy.cores, torch.get_num_threads(), machine)
 
 
 def _peak(call: Callable[[], object], device: torch.device) -> int:
@@ -147,14 +147,14 @@ def _training(pruned: PrunedNetwork, regime: Regime, edit: Edit | None) -> Calla
     return train
 
 
-def _record(found: Measured) -> dict[str, Any]:
+def _record(found: FormTimes) -> dict[str, Any]:
     latency = {form: {str(n): asdict(timing) for n, timing in of.items()} for form, of in found.latency.items()}
     memory = {form: {str(n): peak for n, peak in of.items()} for form, of in found.memory.items()}
     return {**asdict(found), "latency": latency, "memory": memory, "machine": dict(found.machine)}
 
 
-def _read(record: Mapping[str, Any]) -> Measured:
-    return Measured(
+def _read(record: Mapping[str, Any]) -> FormTimes:
+    return FormTimes(
         latency={form: {int(n): Timing(**each) for n, each in of.items()} for form, of in record["latency"].items()},
         step={form: Timing(**each) for form, each in record["step"].items()},
         memory={form: {int(n): peak for n, peak in of.items()} for form, of in record["memory"].items()},

@@ -93,19 +93,24 @@ def select(
         return _chosen(scores, alive, allocation(weights, sharing, alive, allowed), min_keep)
     units = Grouping(unit, weights) if isinstance(unit, Unit) else unit
     magnitudes = units.means({name: w.abs() for name, w in weights.items()})
-    scores, sharing = units.means(scores), units.means(sharing)
-    living = units.living(alive)
+    scores, sharing, living = units.means(scores), units.means(sharing), units.living(alive)
 
     def kept(asked: Budget) -> Selection:
         allowed = allowance(asked, living, units.sizes, prices, units.name)
         return _chosen(scores, living, allocation(magnitudes, sharing, living, allowed), min_keep)
 
-    if units.additive or budget.kind in ("units", "quality"):
-        chosen = kept(budget)
-    else:
-        cost = _cost(budget, prices, alive.total)
-        chosen = _most(kept, living.total, budget, lambda found: cost(units.counts(found, alive)))
+    chosen = _within(kept, units, budget, prices, alive)
     return replace(chosen, masks=units.masks(chosen.masks, alive))
+
+
+def _within(
+    kept: Callable[[Budget], Selection], units: Units, budget: Budget, prices: Prices | None, alive: MaskSet
+) -> Selection:
+    """The units that are kept by a budget; where their costs are no sum, the largest share of units that fits it."""
+    if units.additive or budget.kind in ("units", "quality"):
+        return kept(budget)
+    cost, count = _cost(budget, prices, alive.total), units.living(alive).total
+    return _most(kept, count, budget, lambda found: cost(units.counts(found, alive)))
 
 
 def least_share(units: Units, budget: Budget, alive: MaskSet, prices: Prices | None, min_keep: int) -> float:

@@ -9,7 +9,7 @@ import pytest
 
 from pruneexp.measure.clock import Timing
 from pruneexp.measure.gained import doubt, metrics, rows, sentence
-from pruneexp.measure.measuring import Measured
+from pruneexp.measure.measuring import FormTimes
 from tests.contracts.points import point
 
 
@@ -17,7 +17,7 @@ def around(median: float) -> Timing:
     return Timing(median, 0.98 * median, 1.02 * median, 20)
 
 
-FOUND = Measured(
+FOUND = FormTimes(
     latency={
         "dense": {1: around(2e-3), 64: around(10e-3)},
         "masked": {1: around(2.01e-3), 64: around(10e-3)},

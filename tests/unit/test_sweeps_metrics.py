@@ -54,7 +54,7 @@ class _Bench:
 def test_a_study_minimises_what_is_to_be_small() -> None:
     storage = optuna.storages.InMemoryStorage()
     ours = worker(storage, objectives=_objectives("pareto", PERPLEXITY))
-    study = instantiated(shipped("layer_thresholds", epochs=0))
+    study = instantiated(shipped("layer_thresholds", epochs=0, baselines=[]))
     assert isinstance(study, LayerThresholds)
     evaluator = TrialEvaluator(_Bench(), study, PERPLEXITY, 7.0, ours)  # type: ignore[arg-type]
     ours.work(4, evaluator.evaluate)
@@ -68,7 +68,8 @@ def test_a_study_minimises_what_is_to_be_small() -> None:
 @pytest.mark.parametrize(("max_drop", "feasible"), [(10.0, [0]), (100.0, [0, 1]), (900.0, [0, 1, 2])])
 def test_the_smallest_within_a_loss_in_per_cent(max_drop: float, feasible: list[int]) -> None:
     scores = [(5.2, 0.8), (9.0, 0.3), (40.0, 0.1)]  # against 5: 4 %, 80 % and 700 % more
-    study = instantiated(shipped("layer_thresholds", objective="smallest", max_drop=max_drop, finalists=9))
+    given = {"objective": "smallest", "max_drop": max_drop, "finalists": 9, "baselines": []}
+    study = instantiated(shipped("layer_thresholds", **given))
     assert isinstance(study, LayerThresholds)
     made = [create_trial(value=density, user_attrs={"val": val, "density": density}) for val, density in scores]
     for number, trial in enumerate(made):
@@ -79,7 +80,7 @@ def test_the_smallest_within_a_loss_in_per_cent(max_drop: float, feasible: list[
 
 def test_finalists_are_on_the_front_of_perplexity() -> None:
     scores = [(4.9, 0.9), (5.1, 0.5), (5.2, 0.6), (5.9, 0.2), (9.0, 0.1)]  # the last is 80 % worse: beyond twice 20 %
-    study = instantiated(shipped("layer_thresholds", cliff=20.0, finalists=9))
+    study = instantiated(shipped("layer_thresholds", cliff=20.0, finalists=9, baselines=[]))
     assert isinstance(study, LayerThresholds)
     made = [create_trial(value=density, user_attrs={"val": val, "density": density}) for val, density in scores]
     for number, trial in enumerate(made):
