@@ -110,10 +110,10 @@ def build(spec: JobSpec, listeners: Sequence[Listener] = (), alike: Alike = ANEW
     learner = tried(untried, probe, recipe.value, alike)
     criterion = spec.values["criterion"]
     layers = prunable(probe, criterion["layers"], criterion.get("exclude", []))
+    spec = _naming(spec, layers)
     # Now, as it reads gradients, which the trainers' checks remove.
     left_out = overlooked(probe, _cut(spec, learner).value.scope(probe), learner.costs.layer_flop, learner.unfollowed)
     torch.set_num_threads(threads(spec.runtime, learner, recipe.value.batch_size))
-    spec = _naming(spec, layers)
     policy: Part[DropoutPolicy] = part(spec, "dropout", spec.values["dropout"])
     calls = calls_of(probe, policy.value, learner.example(2, "dropout uses")[0])
     dropout = NetworkDropout(policy, calls, rates(probe, policy.value, "train", {}, calls))
