@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from pruneexp.errors import UserError
 from pruneexp.export.formats import FormatError, write_onnx
 from pruneexp.export.network import PrunedNetwork, Resized
+from pruneexp.export.smaller import without_channels
 
 Run = Callable[[Tensor], object]
 
@@ -82,12 +83,32 @@ def onnxruntime(pruned: PrunedNetwork) -> Run:
     return run
 
 
+def removed(pruned: PrunedNetwork) -> Run:
+    """The network without the channels that no kept weight reads."""
+    small = _small(pruned)
+    return _of_data(small, small.network)
+
+
+def removed_onnxruntime(pruned: PrunedNetwork) -> Run:
+    """The same as a graph of ONNX, run by onnxruntime."""
+    return onnxruntime(_small(pruned))
+
+
+def _small(pruned: PrunedNetwork) -> PrunedNetwork:
+    try:
+        return without_channels(pruned)
+    except UserError as error:
+        raise NoSuchForm(str(error).removeprefix("--removed: ")) from error
+
+
 #: By the name that records and the command have for each.
 FORMS: Mapping[str, Callable[[PrunedNetwork], Run]] = {
     "dense": dense,
     "masked": masked,
     "csr": csr,
     "onnxruntime": onnxruntime,
+    "removed": removed,
+    "removed_onnxruntime": removed_onnxruntime,
 }
 
 

@@ -34,7 +34,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def pruned(folder: Path) -> PrunedNetwork:
+def pruned(tmp_path_factory: pytest.TempPathFactory) -> PrunedNetwork:
+    folder = tmp_path_factory.mktemp("channels")
+    ran(folder, "criterion=channel_magnitude", "curve.densities=[0.1]")
     found = find_point(["density=0.1"], f"sqlite:///{folder}/mlflow.db", [])
     session = open_recorded(found.configuration(), found.identity, Surroundings(folder / "store"), StopRequest())
     return pruned_network(session, found.identity, found.result)
@@ -110,7 +112,10 @@ def test_points_are_measured_once_and_their_runs_say_so(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("density=0.1", "--form", "sparse"), "--form sparse: the forms are dense, masked, csr, onnxruntime"),
+        (
+            ("density=0.1", "--form", "sparse"),
+            "--form sparse: the forms are dense, masked, csr, onnxruntime, removed",
+        ),
         (("density=0.1", "--batch", "0"), "--batch 0: a batch holds 1 input or more"),
         (("density=0.1", "--seconds", "0"), "--seconds 0: give more than 0"),
         (("density=0.7",), "no recorded point has density=0.7; the nearest have"),
@@ -122,6 +127,14 @@ def test_what_cannot_be_measured_is_said(
     places = ("--tracking-uri", f"sqlite:///{folder}/mlflow.db", "--store", str(folder / "store"))
     assert command.main([*words, *places]) == 2
     assert f"pruneexp.measure: {sentence}" in capsys.readouterr().err
+
+
+def test_where_every_channel_is_read_none_is_removed(tmp_path: Path) -> None:
+    ran(tmp_path, "curve.densities=[0.9]")
+    found = find_point(["seed=0"], f"sqlite:///{tmp_path}/mlflow.db", [])
+    session = open_recorded(found.configuration(), found.identity, Surroundings(tmp_path / "store"), StopRequest())
+    with pytest.raises(NoSuchForm, match="some kept weight reads every channel of the network"):
+        FORMS["removed"](pruned_network(session, found.identity, found.result))
 
 
 def test_a_network_without_pruned_linear_layers_has_no_compressed_rows(tmp_path: Path) -> None:

@@ -37,6 +37,13 @@ def test_the_sentence_is_of_the_first_batch() -> None:
     assert sentence(point(density=0.1).result, FOUND) == expected
 
 
+def test_what_another_program_gains_by_itself_is_no_gain_of_pruning() -> None:
+    times = {"dense": 8e-3, "onnxruntime": 2e-3, "removed": 4e-3, "removed_onnxruntime": 1e-3}
+    both = replace(FOUND, latency={form: {1: around(seconds)} for form, seconds in times.items()})
+    said = sentence(point(density=0.1).result, both)
+    assert "onnxruntime: 4x as fast; removed: 2x as fast; removed_onnxruntime: 2x as fast as onnxruntime" in said
+
+
 def test_what_is_faster_is_said_so() -> None:
     quick = replace(FOUND, latency={"dense": {8: around(9e-3)}, "csr": {8: around(3e-3)}}, threads=1)
     assert sentence(point(density=0.25).result, quick).startswith("25 % of the weights; csr: 3x as fast (batch 8, 1 ")
