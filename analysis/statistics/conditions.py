@@ -39,6 +39,7 @@ _FOLLOWS = {
     "min_keep": ("criterion",),
     "cap": ("mode",),
     "scaled_init": ("mode",),
+    "rewind_epoch": ("mode",),
     "metric.name": ("task",),
     "metric.unit": ("metric.name",),
     "metric.direction": ("metric.name",),

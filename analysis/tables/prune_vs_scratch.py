@@ -21,7 +21,14 @@ from pruneexp.errors import UserError
 from pruneexp.schema import OF_A_MODE, TOP1, Metric
 from pruneexp.summary.spread import Spread, spread
 
-COLUMNS = {"prune": "Fine-tuned", "scratch_e": "Scratch-E", "scratch_b": "Scratch-B", "rewind": "Rewound"}
+COLUMNS = {
+    "prune": "Fine-tuned",
+    "scratch_e": "Scratch-E",
+    "scratch_b": "Scratch-B",
+    "rewind": "Rewound",
+    "lr_rewind": "LR rewound",
+}
+_WHERE_LOGGED = ("lr_rewind",)  # a column only where it is logged
 _METHOD = ("reg", "criterion", "schedule")  # told for every table, as columns or below it
 #: What the modes of one row have in common; each mode's own switches are not.
 SHARED = tuple(name for name in frames.CONDITIONS if name not in OF_A_MODE)
@@ -169,7 +176,7 @@ def _with_columns(points: pd.DataFrame) -> tuple[pd.DataFrame, tuple[tuple[str, 
         for key, rows in found:
             columns.append((", ".join(filter(None, (name, words(key, needed)))), mode))
             names[rows.index] = columns[-1][0]
-        if not found:
+        if not found and mode not in _WHERE_LOGGED:
             columns.append((name, mode))
     return points.assign(column=names), tuple(columns)
 
@@ -279,8 +286,11 @@ def _notes(made: PruneVsScratch, partial: bool) -> tuple[str, ...]:
     note = (
         f"Density: kept share of {of}. Mean ± sample standard deviation over n seeds; bold: better than every other "
         f"column of its row; {MISSING}: not logged. Scratch-E trains for the epochs of the dense network, Scratch-B "
-        "for its compute; Rewound retrains from the initial weights."
+        "for its compute; Rewound trains again from the initial weights, or from those that the dense network had at "
+        "the epoch that is named."
     )
+    if any(mode == "lr_rewind" for _, mode in made.columns):
+        note += " LR rewound repeats the learning rates of the dense network on the weights that were kept."
     same = dict(made.entries[0].conditions)
     common = ", ".join(f"{name} {same[name]}" for name in _METHOD if name not in made.varying)
     left_out = f"Not shown: {made.left_out} points of curves in one mode alone." if made.left_out else ""

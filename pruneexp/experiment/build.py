@@ -126,8 +126,16 @@ def build(spec: JobSpec, listeners: Sequence[Listener] = (), alike: Alike = ANEW
 
 def job_of(spec: JobSpec, setting: Setting, left_out: str = "") -> Job:
     """The job of a setting, with the schedule and the mode that were asked for; ``left_out`` is its ``overlooked``."""
-    schedule, mode = (part(spec, group, spec.values[group]) for group in ("schedule", "mode"))
-    return Job(spec, setting, schedule, mode, _costs(spec), left_out)
+    schedule: Part[Schedule] = part(spec, "schedule", spec.values["schedule"])
+    return Job(spec, setting, schedule, _mode(spec), _costs(spec), left_out)
+
+
+def _mode(spec: JobSpec) -> Part[Mode]:
+    """The mode; epoch 0, from which training starts unless something else is said, is no part of its identity."""
+    mode: Part[Mode] = part(spec, "mode", spec.values["mode"])
+    ours = str(mode.identity["_target_"]).startswith("pruneexp.modes.")
+    unsaid = ours and mode.identity.get("epoch") == 0
+    return replace(mode, identity={k: v for k, v in mode.identity.items() if k != "epoch"}) if unsaid else mode
 
 
 def _costs(spec: JobSpec) -> dict[str, Part[Cost]]:
@@ -176,8 +184,13 @@ def recipes(spec: JobSpec) -> tuple[Part[Recipe], Part[Recipe]]:
         both = Recipe(**values), Recipe(**{**values, **changes, "lr": values["lr"] * retrain["lr_factor"]})
     except ValueError as error:
         raise UserError(f"train or retrain: {error}") from error
-    first, second = (Part(recipe, asdict(recipe)) for recipe in both)
+    first, second = (Part(recipe, _whole(recipe)) for recipe in both)
     return first, second
+
+
+def _whole(recipe: Recipe) -> dict[str, Any]:
+    """The identity of a recipe that is no part of a longer training."""
+    return {key: value for key, value in asdict(recipe).items() if key not in ("first", "course")}
 
 
 def _cut(spec: JobSpec, learner: Learner) -> Part[Cut]:

@@ -77,6 +77,7 @@ class PointIdentity(JudgedByMetric):
     path: str | None = None
     cap: float | None = None
     scaled_init: str | None = None
+    rewind_epoch: int | None = None
     trainer: str | None = None
     study: str = ""
     trial: int = -1

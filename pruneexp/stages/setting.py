@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from pruneexp.cost.network import NetworkCosts
 from pruneexp.data.dataset import Dataset
+from pruneexp.errors import UserError
 from pruneexp.pruning.edits.edit import Edit, Editor
 from pruneexp.pruning.layers import Kind, PrunableLayer, prunable
 from pruneexp.pruning.masks import MaskSet
@@ -149,6 +150,31 @@ class Regime:
     def lasting(self, epochs: int) -> Regime:
         """The same regime with another number of epochs."""
         return replace(self, recipe=self.recipe.changed(epochs=epochs))
+
+    def until(self, epoch: int) -> Regime:
+        """The regime of the first epochs of this course; raises as ``since`` does."""
+        return self._part(0, self._inside(epoch))
+
+    def since(self, epoch: int) -> Regime:
+        """The regime of what follows the first epochs of this course; the whole course since epoch 0.
+
+        Raises:
+            UserError: nothing follows.
+        """
+        return self if epoch == 0 else self._part(self._inside(epoch), self.recipe.value.epochs)
+
+    def _inside(self, epoch: int) -> int:
+        whole = self.recipe.value.epochs
+        if not isinstance(epoch, int) or not 0 <= epoch < whole:
+            raise UserError(
+                f"mode.epoch={epoch}: dense training has {whole} epochs (train.epochs), "
+                f"so that allowed is a whole number from 0 to {max(0, whole - 1)}"
+            )
+        return epoch
+
+    def _part(self, begin: int, end: int) -> Regime:
+        course = self.recipe.value.epochs
+        return replace(self, recipe=self.recipe.changed(epochs=end - begin, first=begin, course=course))
 
 
 @dataclass(frozen=True)
