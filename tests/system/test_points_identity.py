@@ -28,6 +28,7 @@ OTHERS: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("mode=scratch_b", "criterion=stochastic_magnitude"): ("mode", "criterion"),
     ("mode=scratch_e", "criterion=random"): ("mode", "criterion"),
     ("mode=rewind", "criterion=layer_std"): ("mode", "criterion"),
+    ("mode=lr_rewind", "reg=l1"): ("mode",),
 }
 #: Values that have a meaning somewhere, by the type of the value that they replace.
 VALUES: Mapping[type, Sequence[Any]] = {
