@@ -33,6 +33,7 @@ from pruneexp.stages.graph import Route
 from pruneexp.stages.parts import Part, code_of
 from pruneexp.stages.setting import Cut, Learner, NetworkDropout, Regime, Setting
 from pruneexp.tasks.classification import Classification
+from pruneexp.training.distillation import Distillation
 from pruneexp.training.dropout import DropoutPolicy, calls_of, rates
 from pruneexp.training.events import Listener
 from pruneexp.training.recipe import Recipe
@@ -160,18 +161,34 @@ def setting_of(spec: JobSpec, learner: Learner, dropout: NetworkDropout, *, in_h
     local = in_halves and spec.values["retrain"]["scope"] == "local"
     if local and spec.values["criterion"].get("edit"):
         raise UserError("retrain.scope=local keeps masks alone, and criterion.edit is more: use retrain.scope=whole")
+    distillation = _distillation(spec, learner)
     first = trainer_of(spec, train.value, device, stacks=stacks)
-    again = trainer_of(spec, retrain.value, device, stacks=stacks, local=local)
+    again = trainer_of(spec, retrain.value, device, stacks=stacks, alone=local or distillation is not None)
     return Setting(
         learner=learner,
         dense=Regime("train", train, augment, part(spec, "reg.train", reg["train"]), dropout, first),
         retraining=Regime(
-            "retrain", retrain, augment, part(spec, "reg.retrain", reg["retrain"]), dropout, again, local
+            "retrain", retrain, augment, part(spec, "reg.retrain", reg["retrain"]), dropout, again, local, distillation
         ),
         cut=_cut(spec, learner),
         recalibrate_batchnorm=spec.values["curve"]["recalibrate_batchnorm"],
         seed=spec.seed,
     )
+
+
+def _distillation(spec: JobSpec, learner: Learner) -> Distillation | None:
+    node = spec.values["retrain"].get("distillation") or {}
+    if not node.get("weight"):
+        return None
+    key = f"retrain.distillation.weight={node['weight']:g}"
+    if not isinstance(learner.task.value, Classification):
+        raise UserError(f"{key}: classifiers are distilled, and the task of the data is {learner.task.value.name}")
+    if spec.values["train"]["trainer"] == "stacked":
+        raise UserError(f"{key}: train.trainer=stacked cannot distil; use train.trainer=auto, or single")
+    try:
+        return Distillation(**node)
+    except ValueError as error:
+        raise UserError(f"retrain.distillation: {error}") from error
 
 
 def recipes(spec: JobSpec) -> tuple[Part[Recipe], Part[Recipe]]:

@@ -6,7 +6,7 @@ A stage reads what it identifies itself by off the parts, and combines it; no pa
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -23,6 +23,7 @@ from pruneexp.pruning.units.unit import Unit
 from pruneexp.stages.parts import Part
 from pruneexp.tasks.task import Task
 from pruneexp.tracing.trace import Trace
+from pruneexp.training.distillation import Distillation
 from pruneexp.training.dropout import DropoutPolicy, Phase
 from pruneexp.training.dropout_calls import DropoutCall
 from pruneexp.training.events import Listener, TrainingEvent
@@ -121,7 +122,7 @@ class Regime:
     """How networks are trained in one phase: the dense one and those from scratch, or what pruning left.
 
     ``local`` retrains linear layers and convolutions one after the other; it is of networks that have both. The
-    identity of ``trainer`` is empty where that is ``single``.
+    identity of ``trainer`` is empty where that is ``single``. With a ``distillation`` the dense network teaches.
     """
 
     phase: Phase
@@ -131,6 +132,7 @@ class Regime:
     dropout: NetworkDropout
     trainer: Part[Trainer]
     local: bool = False
+    distillation: Distillation | None = None
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -138,9 +140,15 @@ class Regime:
         recipe = {**self.recipe.identity, "augment": self.augment}
         if self.phase == "retrain":
             recipe["local"] = self.local
+        if self.distillation is not None:
+            recipe["distillation"] = asdict(self.distillation)
         if self.trainer.identity:
             recipe["trainer"] = self.trainer.identity
         return {self.phase: recipe, "penalty": self.penalty.identity, "dropout": self.dropout.identity(self.phase)}
+
+    def teaching_flop(self, flop: float) -> float:
+        """What the teacher costs where a pass of the dense network costs ``flop``: one pass for each input."""
+        return flop if self.distillation is not None else 0.0
 
     @property
     def epochs(self) -> int:

@@ -79,10 +79,11 @@ class Recipe:
 
 
 def learning_rate(recipe: Recipe, step: int, total: int) -> float:
-    """The learning rate of step ``step`` (from 0) of ``total``, those of the course: a plain number, so no step waits for the device.
+    """The learning rate of step ``step`` (from 0) of the ``total`` of a course.
 
-    Warm-up rises linearly and reaches the full rate at its last step; a cosine falls to 0 from there; a step schedule
-    multiplies by ``gamma`` from the step at ``round(milestone * total)`` on.
+    It is a plain number, so no step waits for the device. Warm-up rises linearly and reaches the full rate at its last
+    step; a cosine falls to 0 from there; a step schedule multiplies by ``gamma`` from the step at
+    ``round(milestone * total)`` on.
     """
     warm = round(recipe.warmup * total)
     if step < warm:
