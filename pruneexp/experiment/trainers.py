@@ -44,8 +44,8 @@ def trainer_of(
 ) -> Part[Trainer]:
     """The trainer of one phase.
 
-    ``stacks``: whether the network gains by it; ``alone``: whether it is trained as no stack can, with parts of it frozen
-    in turn or by a teacher. What else is to be trained has no say, so that a network has the same numbers alone and in
+    ``stacks``: whether the network gains by it; ``alone``: whether it is trained as no stack can, with parts frozen in
+    turn or by a teacher. What else is to be trained has no say, so that a network has the same numbers alone and in
     company.
 
     Raises:

@@ -55,7 +55,7 @@ def test_a_training_is_that_of_a_plain_loop() -> None:
     with torch.no_grad():
         for parameter in plain.parameters():
             assert parameter.grad is not None
-            parameter -= 0.1 * parameter.grad
+            parameter.sub_(0.1 * parameter.grad)
     for name, parameter in plain.named_parameters():
         torch.testing.assert_close(student.get_parameter(name), parameter)
 
@@ -107,7 +107,7 @@ def test_local_retraining_is_taught_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("data=topics", "model=lstm"), "classifiers are distilled, and the task of the data is language model"),
+        (("data=topics", "model=lstm"), "classifiers are distilled, and the task of the data is language_model"),
         (("train.trainer=stacked",), "train.trainer=stacked cannot distil; use train.trainer=auto, or single"),
     ],
 )
