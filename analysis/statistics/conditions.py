@@ -40,6 +40,7 @@ _FOLLOWS = {
     "cap": ("mode",),
     "scaled_init": ("mode",),
     "small_init": ("mode",),
+    "rewind_epoch": ("mode",),
     "metric.name": ("task",),
     "metric.unit": ("metric.name",),
     "metric.direction": ("metric.name",),

@@ -47,6 +47,7 @@ _PHRASES: Mapping[str, str] = {
     "prunable": "{} pruned",
     "exclude": "{} spared",
     "rounds": "{} rounds",
+    "rewind_epoch": "from epoch {}",
     "path": "budgets {}",
     "trainer": "{} trainer",
     "levels": "levels of {}",

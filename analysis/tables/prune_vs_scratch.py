@@ -22,6 +22,7 @@ from pruneexp.schema import OF_A_MODE, TOP1, Metric
 from pruneexp.summary.spread import Spread, spread
 
 COLUMNS = {"prune": "Fine-tuned", "scratch_e": "Scratch-E", "scratch_b": "Scratch-B", "rewind": "Rewound"}
+_MODES = {**COLUMNS, "lr_rewind": "LR rewound"}  # those of COLUMNS have a column even where they are not logged
 _METHOD = ("reg", "criterion", "schedule")  # told for every table, as columns or below it
 #: What the modes of one row have in common; each mode's own switches are not.
 SHARED = tuple(name for name in frames.CONDITIONS if name not in OF_A_MODE)
@@ -53,8 +54,7 @@ class PruneVsScratch(NamedTuple):
     """The table; ``varying`` names the conditions that tell its rows apart.
 
     ``columns`` are those of the pruned networks with their mode: several of a mode whose switches differ. The others
-    are compared with ``reference``, the first of them.
-    ``left_out`` counts the points of curves that nothing can be compared with: logged in one mode alone.
+    are compared with ``reference``, the first of them. ``left_out`` counts the points of curves in one mode alone.
     """
 
     split: Split
@@ -119,14 +119,14 @@ def data(
     setting = [*frames.SUBJECT, *SHARED]
     needed = [*setting, *frames.BUDGET, *OF_A_MODE, "dense_key", "density", "density_scope", "run_id", "seed",
               "test_examples", *scores]  # fmt: skip
-    everything = frame[frame["mode"].isin(list(COLUMNS))]
+    everything = frame[frame["mode"].isin(list(_MODES))]
     points = everything[needed].rename(columns=scores).dropna(subset=["after"])
     if points.empty:
-        raise UserError(f"no point with a {chosen.title} is logged in the modes {', '.join(COLUMNS)}.")
+        raise UserError(f"no point with a {chosen.title} is logged in the modes {', '.join(_MODES)}.")
     modes = points.groupby([*setting, *frames.BUDGET], dropna=False)["mode"].transform("nunique")
     compared = points[modes.groupby([points[name] for name in setting], dropna=False).transform("max") > 1]
     if compared.empty:
-        alone = ", ".join(f"mode={mode}" for mode in COLUMNS if mode in set(points["mode"]))
+        alone = ", ".join(f"mode={mode}" for mode in _MODES if mode in set(points["mode"]))
         raise UserError(f"no budget is logged in two modes under the same conditions (there is {alone}).")
     compared, columns = _with_columns(compared)
     found = list(selection.groups(compared, (*setting, *frames.BUDGET)))
@@ -163,13 +163,13 @@ def _with_columns(points: pd.DataFrame) -> tuple[pd.DataFrame, tuple[tuple[str, 
     """The points with the ``column`` that each belongs to, and every column with its mode."""
     names = pd.Series("", index=points.index)
     columns: list[tuple[str, str]] = []
-    for mode, name in COLUMNS.items():
+    for mode, name in _MODES.items():
         found = list(selection.groups(points[points["mode"] == mode], SWITCHES))
         needed = telling([key for key, _ in found], SWITCHES) if found else ()
         for key, rows in found:
             columns.append((", ".join(filter(None, (name, words(key, needed)))), mode))
             names[rows.index] = columns[-1][0]
-        if not found:
+        if not found and mode in COLUMNS:
             columns.append((name, mode))
     return points.assign(column=names), tuple(columns)
 
@@ -249,7 +249,7 @@ def sheet(made: PruneVsScratch) -> TableSheet:
         lines.append((*map(Cell, start), *_cells(cells, entry.best, made.columns), Cell(beside.said(entry.against))))
         if entry.paper:
             blank = ["", "Liu et al. 2019", *[""] * (len(start) - 2)]
-            first = {COLUMNS[mode]: column for column, mode in reversed(made.columns)}
+            first = {_MODES[mode]: column for column, mode in reversed(made.columns)}
             printed = {first.get(column, column): value for column, value in entry.paper}
             lines.append((*map(Cell, blank), *_cells(printed, (), made.columns), Cell("")))
     numbers = len(made.columns) + 3 + partial
@@ -279,7 +279,7 @@ def _notes(made: PruneVsScratch, partial: bool) -> tuple[str, ...]:
     note = (
         f"Density: kept share of {of}. Mean ± sample standard deviation over n seeds; bold: better than every other "
         f"column of its row; {MISSING}: not logged. Scratch-E trains for the epochs of the dense network, Scratch-B "
-        "for its compute; Rewound retrains from the initial weights."
+        "for its compute; Rewound trains again from the initial weights, or from those of the epoch that is named."
     )
     same = dict(made.entries[0].conditions)
     common = ", ".join(f"{name} {same[name]}" for name in _METHOD if name not in made.varying)

@@ -93,6 +93,8 @@ _RANGES: tuple[tuple[float, float, OpenEnd, tuple[str, ...]], ...] = (
     (0, math.inf, "low", ("train.lr", "train.clip", "retrain.lr_factor", "reg.lr_factor")),
     (0, 1, "high", ("train.momentum", "train.warmup", "train.label_smoothing")),
     (0, 1, "low", ("train.gamma",)),
+    (0, 1, "neither", ("retrain.distillation.weight",)),
+    (0, math.inf, "low", ("retrain.distillation.temperature",)),
     (0, 2**31 - 1, "neither", ("seed",)),
 )
 

@@ -83,6 +83,14 @@ class TrainConfig:
 
 
 @dataclass
+class DistillationConfig:
+    """What retraining learns from the dense network's answers (Hinton et al. 2015); a weight of 0 is none of it."""
+
+    weight: float = 0.0
+    temperature: float = 4.0
+
+
+@dataclass
 class RetrainConfig:
     """How survivors are retrained; what is not said here is as in training.
 
@@ -94,6 +102,7 @@ class RetrainConfig:
     schedule: LearningRate = LearningRate.constant
     milestones: list[float] = field(default_factory=list)
     scope: Scope = Scope.whole
+    distillation: DistillationConfig = field(default_factory=DistillationConfig)
 
 
 @dataclass

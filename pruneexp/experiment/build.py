@@ -35,6 +35,7 @@ from pruneexp.stages.graph import Route
 from pruneexp.stages.parts import Part, code_of
 from pruneexp.stages.setting import Cut, Learner, NetworkDropout, Regime, Setting
 from pruneexp.tasks.classification import Classification
+from pruneexp.training.distillation import Distillation
 from pruneexp.training.dropout import DropoutPolicy, calls_of, rates
 from pruneexp.training.events import Listener
 from pruneexp.training.recipe import Recipe
@@ -130,8 +131,16 @@ def build(spec: JobSpec, listeners: Sequence[Listener] = (), alike: Alike = ANEW
 
 def job_of(spec: JobSpec, setting: Setting, left_out: str = "") -> Job:
     """The job of a setting, with the schedule and the mode that were asked for; ``left_out`` is its ``overlooked``."""
-    schedule, mode = (part(spec, group, spec.values[group]) for group in ("schedule", "mode"))
-    return Job(spec, setting, schedule, mode, _costs(spec), left_out)
+    schedule: Part[Schedule] = part(spec, "schedule", spec.values["schedule"])
+    return Job(spec, setting, schedule, _mode(spec), _costs(spec), left_out)
+
+
+def _mode(spec: JobSpec) -> Part[Mode]:
+    """The mode; epoch 0, from which training starts unless something else is said, is no part of its identity."""
+    mode: Part[Mode] = part(spec, "mode", spec.values["mode"])
+    ours = str(mode.identity["_target_"]).startswith("pruneexp.modes.")
+    unsaid = ours and mode.identity.get("epoch") == 0
+    return replace(mode, identity={k: v for k, v in mode.identity.items() if k != "epoch"}) if unsaid else mode
 
 
 def _costs(spec: JobSpec) -> dict[str, Part[Cost]]:
@@ -156,18 +165,34 @@ def setting_of(spec: JobSpec, learner: Learner, dropout: NetworkDropout, *, in_h
     local = in_halves and spec.values["retrain"]["scope"] == "local"
     if local and spec.values["criterion"].get("edit"):
         raise UserError("retrain.scope=local keeps masks alone, and criterion.edit is more: use retrain.scope=whole")
+    distillation = _distillation(spec, learner)
     first = trainer_of(spec, train.value, device, stacks=stacks)
-    again = trainer_of(spec, retrain.value, device, stacks=stacks, local=local)
+    again = trainer_of(spec, retrain.value, device, stacks=stacks, alone=local or distillation is not None)
     return Setting(
         learner=learner,
         dense=Regime("train", train, augment, part(spec, "reg.train", reg["train"]), dropout, first),
         retraining=Regime(
-            "retrain", retrain, augment, part(spec, "reg.retrain", reg["retrain"]), dropout, again, local
+            "retrain", retrain, augment, part(spec, "reg.retrain", reg["retrain"]), dropout, again, local, distillation
         ),
         cut=_cut(spec, learner),
         recalibrate_batchnorm=spec.values["curve"]["recalibrate_batchnorm"],
         seed=spec.seed,
     )
+
+
+def _distillation(spec: JobSpec, learner: Learner) -> Distillation | None:
+    node = spec.values["retrain"].get("distillation") or {}
+    if not node.get("weight"):
+        return None
+    key = f"retrain.distillation.weight={node['weight']:g}"
+    if not isinstance(learner.task.value, Classification):
+        raise UserError(f"{key}: classifiers are distilled, and the task of the data is {learner.task.value.name}")
+    if spec.values["train"]["trainer"] == "stacked":
+        raise UserError(f"{key}: train.trainer=stacked cannot distil; use train.trainer=auto, or single")
+    try:
+        return Distillation(**node)
+    except ValueError as error:
+        raise UserError(f"retrain.distillation: {error}") from error
 
 
 def recipes(spec: JobSpec) -> tuple[Part[Recipe], Part[Recipe]]:
@@ -180,8 +205,13 @@ def recipes(spec: JobSpec) -> tuple[Part[Recipe], Part[Recipe]]:
         both = Recipe(**values), Recipe(**{**values, **changes, "lr": values["lr"] * retrain["lr_factor"]})
     except ValueError as error:
         raise UserError(f"train or retrain: {error}") from error
-    first, second = (Part(recipe, asdict(recipe)) for recipe in both)
+    first, second = (Part(recipe, _whole(recipe)) for recipe in both)
     return first, second
+
+
+def _whole(recipe: Recipe) -> dict[str, Any]:
+    """The identity of a recipe that is no part of a longer training."""
+    return {key: value for key, value in asdict(recipe).items() if key not in ("first", "course")}
 
 
 def _cut(spec: JobSpec, learner: Learner) -> Part[Cut]:

@@ -6,7 +6,7 @@ Knows stages and records, and neither how networks are trained nor how a trackin
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pruneexp.schema import Metric, PointIdentity, flatten
@@ -40,7 +40,7 @@ class CourseListener:
         point = ShownOn(under, of.point_key, flatten(of), tags)
         before = 0
         for step in route.steps:
-            if step.of.column == _DENSE:
+            if step is route.dense:
                 self._of.setdefault(step.key, _Shown(ShownOn(under), _DENSE, 0, of.primary))
             elif step.of.column in _OWN:
                 self._of.setdefault(step.key, _Shown(point, step.of.column, before, of.primary))
@@ -62,7 +62,7 @@ def courses(route: Route, runner: Runner, metric: Metric) -> dict[str, dict[str,
     """
     found: dict[str, dict[str, list[float]]] = {}
     for kind in (_DENSE, *_OWN):
-        records = [runner.record(step) for step in _of_kind(route.steps, kind)]
+        records = [runner.record(step) for step in _of_kind(route, kind)]
         of_kind = {
             name.format(metric.name): [number for record in records for number in record[told]]
             for name, told in _COURSE.items()
@@ -72,5 +72,6 @@ def courses(route: Route, runner: Runner, metric: Metric) -> dict[str, dict[str,
     return found
 
 
-def _of_kind(steps: Sequence[Stage], kind: str) -> list[Stage]:
-    return [step for step in steps if step.of.column == kind]
+def _of_kind(route: Route, kind: str) -> list[Stage]:
+    """The trainings of a kind; of the dense network the whole one, which an early state of it would repeat."""
+    return [route.dense] if kind == _DENSE else [step for step in route.steps if step.of.column == kind]

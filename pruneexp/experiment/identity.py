@@ -71,6 +71,8 @@ def labels(job: Job, by: AskedBy | None = None) -> dict[str, Any]:
     }
     if exclude := setting.cut.value.exclude:
         told["exclude"] = ",".join(exclude)
+    if epoch := job.mode.identity.get("epoch"):
+        told["rewind_epoch"] = _number(epoch)
     if by is not None:
         told["study"] = by.study
     elif path := job.path:

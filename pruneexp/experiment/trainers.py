@@ -40,12 +40,13 @@ def gains_by_stacking(network: nn.Module) -> bool:
 
 
 def trainer_of(
-    spec: JobSpec, recipe: Recipe, device: torch.device, *, stacks: bool, local: bool = False
+    spec: JobSpec, recipe: Recipe, device: torch.device, *, stacks: bool, alone: bool = False
 ) -> Part[Trainer]:
     """The trainer of one phase.
 
-    ``stacks``: whether the network gains by it; ``local``: whether parts of it are frozen in turn. What else is to be
-    trained has no say, so that a network has the same numbers alone and in company.
+    ``stacks``: whether the network gains by it; ``alone``: whether it is trained as no stack can, with parts frozen in
+    turn or by a teacher. What else is to be trained has no say, so that a network has the same numbers alone and in
+    company.
 
     Raises:
         UserError: there is no such trainer, or one of the user's cannot be made.
@@ -53,7 +54,7 @@ def trainer_of(
     asked = spec.values["train"]["trainer"]
     check_trainer(asked)
     if asked == AUTOMATIC:
-        stacked = stacks and not local and device.type == "cpu" and recipe.precision == "float32"
+        stacked = stacks and not alone and device.type == "cpu" and recipe.precision == "float32"
         asked = "stacked" if stacked else "single"
     if isinstance(asked, dict):
         return part(spec, "train.trainer", asked)

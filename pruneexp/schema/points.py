@@ -78,6 +78,7 @@ class PointIdentity(JudgedByMetric):
     cap: float | None = None
     scaled_init: str | None = None
     small_init: str | None = None
+    rewind_epoch: int | None = None
     trainer: str | None = None
     study: str = ""
     trial: int = -1

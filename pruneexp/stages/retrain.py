@@ -11,11 +11,14 @@ from pruneexp.cache.store import Artefact, Checkpoint
 from pruneexp.pruning.edits.edit import Edit
 from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
+from pruneexp.stages.dense import train_dense
 from pruneexp.stages.graph import Stage, StageKind
 from pruneexp.stages.serial import SerialCheckpoint
 from pruneexp.stages.setting import Setting
 from pruneexp.stages.train import Parents, Train, train
 from pruneexp.stages.work import Trained, artefact, load, recalibrate
+from pruneexp.tasks.task import Task
+from pruneexp.training.distillation import DistilledClassification
 from pruneexp.training.seeding import derive
 
 VERSION = 2
@@ -28,8 +31,10 @@ def retrain(setting: Setting, mask: Stage) -> Stage:
 
     Local retraining (section 3.3) prunes and retrains the linear layers, and all others, while convolutions are frozen,
     then prunes and retrains the convolutions while the others are frozen; each half takes the whole number of epochs.
+    With a distillation the dense network, before any cut, is the teacher.
     """
     source, learner, regime = mask.parents[0], setting.learner, setting.retraining
+    how = regime.distillation
 
     def begin(parents: Parents) -> tuple[nn.Module, Edit]:
         network = load(learner.network("fresh"), parents[1].tensors, f"the stored {source.kind} network")
@@ -39,6 +44,11 @@ def retrain(setting: Setting, mask: Stage) -> Stage:
         if setting.recalibrate_batchnorm and not regime.epochs:  # the same network as before retraining
             recalibrate(learner, network, setting.seed)
 
+    def distilled(parents: Parents) -> Task:
+        assert how is not None
+        teacher = load(learner.network("fresh"), parents[2].tensors, "the stored dense network")
+        return DistilledClassification(teacher, how)
+
     work = Train(
         stage=RETRAIN.name,
         learner=learner,
@@ -47,11 +57,13 @@ def retrain(setting: Setting, mask: Stage) -> Stage:
         listen=setting.tell,
         begin=begin,
         finish=finish,
+        learn=None if how is None else distilled,
     )
     make = partial(_in_halves, work) if regime.local else work
     config = {**learner.identity("fresh"), **regime.identity, "seed": setting.seed}
-    flop = regime.epochs * learner.epoch_flop
-    return Stage(RETRAIN, VERSION, config, learner.fingerprint, make, (mask, source), regime.epochs, flop)
+    parents = (mask, source) if how is None else (mask, source, train_dense(setting))
+    flop = regime.epochs * (learner.epoch_flop + regime.teaching_flop(learner.epoch_flop / 3.0))
+    return Stage(RETRAIN, VERSION, config, learner.fingerprint, make, parents, regime.epochs, flop)
 
 
 def _in_halves(work: Train, parents: Parents, checkpoint: Checkpoint) -> Artefact:
@@ -61,7 +73,7 @@ def _in_halves(work: Train, parents: Parents, checkpoint: Checkpoint) -> Artefac
     done = [Trained(**earlier) for earlier in trainings.finished]
     for half in _halves(network, edit.masks if edit is not None else MaskSet({}))[len(done) :]:
         before = sum(len(earlier.losses) for earlier in done)
-        half_of = work.training(checkpoint.key, network, half.masks, half.frozen, before)
+        half_of = work.training(checkpoint.key, parents, network, half.masks, half.frozen, before)
         done.append(train(work.learner, half_of, trainings))
         trainings.finish({name: value for name, value in vars(done[-1]).items() if name != "edit"})
     if work.finish is not None:

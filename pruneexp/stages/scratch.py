@@ -1,4 +1,4 @@
-"""Training of a pruned architecture from other weights than its trained ones: fresh ones, or the initial ones."""
+"""Training of a pruned architecture from other weights than its trained ones: fresh, initial or early ones."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pruneexp.pruning.removal import architecture_of
 from pruneexp.pruning.small_init import initial_values, place_
 from pruneexp.pruning.sparse_init import widen_
 from pruneexp.stages.graph import Stage, StageKind
-from pruneexp.stages.setting import Learner, Setting, Weights
+from pruneexp.stages.setting import Learner, Regime, Setting, Weights
 from pruneexp.stages.train import Parents, Train
-from pruneexp.stages.work import masked_flop
+from pruneexp.stages.work import load, masked_flop
 from pruneexp.training.seeding import derive
 
 VERSION = 3
@@ -66,22 +66,39 @@ def train_scratch(
     With ``small_init`` they are those of the network without the channels that the mask cuts, drawn for its sizes. It
     is trained where it stands in the whole network, which computes the same.
     """
-    return _train(setting, mask, epochs, "fresh", scaled_init, small_init)
+    return _train(setting, setting.dense, mask, epochs, "fresh", scaled_init=scaled_init, small_init=small_init)
 
 
-def train_rewound(setting: Setting, mask: Stage) -> Stage:
-    """Train the survivors of ``mask`` from the values that the dense network started from."""
-    return _train(setting, mask, equal_epochs(), "initial", False, False)
+def train_rewound(setting: Setting, mask: Stage, early: Stage | None = None, epoch: int = 0) -> Stage:
+    """Train the survivors of ``mask`` from the values that the dense network started from.
+
+    With ``early``, the dense network after ``epoch`` epochs, from its values, as the dense network went on: by its
+    recipe from that epoch on, but with an optimizer that starts without moments.
+
+    Raises:
+        UserError: dense training does not last longer.
+    """
+    return _train(setting, setting.dense.since(epoch), mask, equal_epochs(), "initial", early)
 
 
 def _train(
-    setting: Setting, mask: Stage, epochs: EpochRule, start: Weights, scaled_init: bool, small_init: bool
+    setting: Setting,
+    regime: Regime,
+    mask: Stage,
+    epochs: EpochRule,
+    start: Weights,
+    early: Stage | None = None,
+    *,
+    scaled_init: bool = False,
+    small_init: bool = False,
 ) -> Stage:
-    learner, regime = setting.learner, setting.dense
+    learner = setting.learner
 
     def begin(parents: Parents) -> tuple[nn.Module, MaskSet]:
         masks = MaskSet.from_tensors(parents[0].tensors).to(learner.device)
         network = learner.network(start)
+        if early is not None:
+            load(network, parents[1].tensors, f"the stored {early.kind} network")
         if scaled_init:
             widen_(network, masks, derive(setting.seed, "scaled init"))
         if small_init:
@@ -111,7 +128,8 @@ def _train(
         **({"small_init": True} if small_init else {}),
     }
     count = epochs.rule(regime.epochs, _foreseen_saving(learner, mask))
-    return Stage(SCRATCH, VERSION, config, learner.fingerprint, make, (mask,), count, count * learner.epoch_flop)
+    parents = (mask,) if early is None else (mask, early)
+    return Stage(SCRATCH, VERSION, config, learner.fingerprint, make, parents, count, count * learner.epoch_flop)
 
 
 def _lasting(work: Train, epochs: EpochRule, parents: Parents, checkpoint: Checkpoint) -> Artefact:

@@ -6,7 +6,7 @@ A stage reads what it identifies itself by off the parts, and combines it; no pa
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from pruneexp.cost.network import NetworkCosts
 from pruneexp.data.dataset import Dataset
+from pruneexp.errors import UserError
 from pruneexp.pruning.edits.edit import Edit, Editor
 from pruneexp.pruning.informed import InformedCriterion
 from pruneexp.pruning.layers import Kind, PrunableLayer, prunable
@@ -23,6 +24,7 @@ from pruneexp.pruning.units.unit import NetworkUnit, Unit, Units
 from pruneexp.stages.parts import Part
 from pruneexp.tasks.task import Task
 from pruneexp.tracing.trace import Trace
+from pruneexp.training.distillation import Distillation
 from pruneexp.training.dropout import DropoutPolicy, Phase
 from pruneexp.training.dropout_calls import DropoutCall
 from pruneexp.training.events import Listener, TrainingEvent
@@ -121,7 +123,7 @@ class Regime:
     """How networks are trained in one phase: the dense one and those from scratch, or what pruning left.
 
     ``local`` retrains linear layers and convolutions one after the other; it is of networks that have both. The
-    identity of ``trainer`` is empty where that is ``single``.
+    identity of ``trainer`` is empty where that is ``single``. With a ``distillation`` the dense network teaches.
     """
 
     phase: Phase
@@ -131,6 +133,7 @@ class Regime:
     dropout: NetworkDropout
     trainer: Part[Trainer]
     local: bool = False
+    distillation: Distillation | None = None
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -138,9 +141,15 @@ class Regime:
         recipe = {**self.recipe.identity, "augment": self.augment}
         if self.phase == "retrain":
             recipe["local"] = self.local
+        if self.distillation is not None:
+            recipe["distillation"] = asdict(self.distillation)
         if self.trainer.identity:
             recipe["trainer"] = self.trainer.identity
         return {self.phase: recipe, "penalty": self.penalty.identity, "dropout": self.dropout.identity(self.phase)}
+
+    def teaching_flop(self, flop: float) -> float:
+        """What the teacher costs where a pass of the dense network costs ``flop``: one pass for each input."""
+        return flop if self.distillation is not None else 0.0
 
     @property
     def epochs(self) -> int:
@@ -150,6 +159,31 @@ class Regime:
     def lasting(self, epochs: int) -> Regime:
         """The same regime with another number of epochs."""
         return replace(self, recipe=self.recipe.changed(epochs=epochs))
+
+    def until(self, epoch: int) -> Regime:
+        """The regime of the first epochs of this course; raises as ``since`` does."""
+        return self._part(0, self._inside(epoch))
+
+    def since(self, epoch: int) -> Regime:
+        """The regime of what follows the first epochs of this course; the whole course since epoch 0.
+
+        Raises:
+            UserError: nothing follows.
+        """
+        return self if epoch == 0 else self._part(self._inside(epoch), self.recipe.value.epochs)
+
+    def _inside(self, epoch: int) -> int:
+        whole = self.recipe.value.epochs
+        if not isinstance(epoch, int) or not 0 <= epoch < whole:
+            raise UserError(
+                f"mode.epoch={epoch}: dense training has {whole} epochs (train.epochs), "
+                f"so that allowed is a whole number from 0 to {max(0, whole - 1)}"
+            )
+        return epoch
+
+    def _part(self, begin: int, end: int) -> Regime:
+        course = self.recipe.value.epochs
+        return replace(self, recipe=self.recipe.changed(epochs=end - begin, first=begin, course=course))
 
 
 @dataclass(frozen=True)

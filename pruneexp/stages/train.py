@@ -17,6 +17,7 @@ from pruneexp.pruning.edits.edit import Edit
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.stages.setting import Learner, Regime
 from pruneexp.stages.work import Trained, artefact, masked_flop, val_value
+from pruneexp.tasks.task import Task
 from pruneexp.training import dropout
 from pruneexp.training.events import Listener, TrainingEvent
 from pruneexp.training.fit import Diverged, Fitted, unscored
@@ -31,7 +32,7 @@ class Training:
     """One training within a stage; ``stage`` names it to people.
 
     ``key`` is that of the stage where the course of the training is recorded, and ``before`` counts the stage's epochs
-    that were trained before.
+    that were trained before. ``task`` is what is learned, where that is not the learner's own.
     """
 
     stage: str
@@ -43,6 +44,7 @@ class Training:
     frozen: Collection[str] = ()
     key: str = ""
     before: int = 0
+    task: Task | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,7 @@ class Train:
     """The work of a stage that trains one network, as data that shows which stages can be trained together.
 
     ``begin`` makes the network and its edit of the stage's parents; ``finish`` is given the trained network. Called,
-    it does the work of its stage alone.
+    it does the work of its stage alone. ``learn`` makes what is learned, where that is not the learner's task.
     """
 
     stage: str
@@ -60,6 +62,7 @@ class Train:
     listen: Listener
     begin: Callable[[Parents], tuple[nn.Module, Edit | None]]
     finish: Callable[[nn.Module], None] | None = None
+    learn: Callable[[Parents], Task] | None = None
 
     def __call__(self, parents: Parents, checkpoint: Checkpoint) -> Artefact:
         (made,) = trained([self], [parents], checkpoint, [checkpoint.key])
@@ -68,7 +71,13 @@ class Train:
         return made
 
     def training(
-        self, key: str, network: nn.Module, edit: Edit | None, frozen: Collection[str] = (), before: int = 0
+        self,
+        key: str,
+        parents: Parents,
+        network: nn.Module,
+        edit: Edit | None,
+        frozen: Collection[str] = (),
+        before: int = 0,
     ) -> Training:
         """The training of a network that ``begin`` gave, in the stage of this key."""
         return Training(
@@ -81,6 +90,7 @@ class Train:
             frozen=frozen,
             key=key,
             before=before,
+            task=None if self.learn is None else self.learn(parents),
         )
 
     @property
@@ -88,7 +98,8 @@ class Train:
         """What is equal of trainings that can be trained together; None where the trainer takes one at a time."""
         trainer = self.regime.trainer.value
         recipe = replace(self.regime.recipe.value, lr=1.0)
-        return (id(self.learner), self.seed, id(trainer), recipe, self.regime.augment) if trainer.joins else None
+        together = trainer.joins and self.learn is None
+        return (id(self.learner), self.seed, id(trainer), recipe, self.regime.augment) if together else None
 
 
 def trained(
@@ -100,7 +111,7 @@ def trained(
     """
     learner = works[0].learner
     asked = zip(works, keys, parents, strict=True)
-    trainings = [work.training(key, *work.begin(given)) for work, key, given in asked]
+    trainings = [work.training(key, given, *work.begin(given)) for work, key, given in asked]
     outcomes = train_several(learner, trainings, checkpoint)
     for work, training, done in zip(works, trainings, outcomes, strict=True):
         if isinstance(done, Diverged):
@@ -126,10 +137,10 @@ def train(learner: Learner, training: Training, checkpoint: Checkpointer) -> Tra
 def train_several(
     learner: Learner, trainings: Sequence[Training], checkpoint: Checkpointer
 ) -> list[Trained | Diverged]:
-    """Train several networks in place; they share seed, augmentation and trainer."""
+    """Train several networks in place; they share seed, augmentation, task and trainer."""
     regime, seed = trainings[0].regime, trainings[0].seed
     batches = SharedBatches(
-        task=learner.task.value,
+        task=trainings[0].task or learner.task.value,
         data=learner.data.value.train,
         seed=seed,
         device=learner.device,
@@ -168,5 +179,6 @@ def _trained(learner: Learner, training: Training, done: Fitted | Diverged) -> T
         return done
     images = len(learner.data.value.train) * done.epochs
     changed = None if isinstance(done.edit, MaskSet) else done.edit
-    flop = 3.0 * masked_flop(learner, done.edit.masks) * images
+    taught = training.regime.teaching_flop(learner.costs.flop_total)
+    flop = (3.0 * masked_flop(learner, done.edit.masks) + taught) * images
     return Trained(done.losses, flop, done.seconds, changed, done.scores, done.rates)

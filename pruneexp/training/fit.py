@@ -139,6 +139,7 @@ def _prepared(
 class EpochSize:
     """Images and steps of an epoch, and steps of the whole training, on data of ``length`` images.
 
+    ``first`` counts the epochs of its course that the training leaves out.
     A last batch of a single image, which batch normalisation cannot take, is left out.
     """
 
@@ -147,29 +148,33 @@ class EpochSize:
     images: int
     steps: int
     total: int
+    first: int
 
     @classmethod
     def of(cls, length: int, recipe: Recipe) -> EpochSize:
         alone = length > 1 and length % recipe.batch_size == 1 and recipe.batch_size > 1
         images = length - alone
         steps = math.ceil(images / recipe.batch_size)
-        return cls(length, recipe.batch_size, images, steps, steps * recipe.epochs)
+        return cls(length, recipe.batch_size, images, steps, steps * recipe.epochs, recipe.first)
 
     def order(self, seed: int, position: Position) -> Tensor:
         """The images that the present epoch still visits: all of them in an order of its own, less those of its steps.
 
         None are left where the last save followed the last step of an epoch.
         """
-        order = torch.randperm(self.length, generator=seeding.generator(seed, "order", position.epoch))
+        order = torch.randperm(self.length, generator=seeding.generator(seed, "order", self.first + position.epoch))
         return order[position.step * self.batch : self.images]
 
     def rate(self, recipe: Recipe, position: Position) -> float:
         """The learning rate of the next step."""
-        return learning_rate(recipe, position.epoch * self.steps + position.step, self.total)
+        return self._rate(recipe, position.epoch * self.steps + position.step)
 
     def last_rate(self, recipe: Recipe, epoch: int) -> float:
         """The learning rate of the last step of an epoch, the first of which is 1."""
-        return learning_rate(recipe, epoch * self.steps - 1, self.total)
+        return self._rate(recipe, epoch * self.steps - 1)
+
+    def _rate(self, recipe: Recipe, step: int) -> float:
+        return learning_rate(recipe, self.first * self.steps + step, recipe.whole * self.steps)
 
     def fitted(self, recipe: Recipe, position: Position, seconds: float, edit: Edit) -> Fitted:
         """What a training that ended at a position came to."""
@@ -260,7 +265,7 @@ class _Training:
 
     def _open(self) -> Generators:
         """Put the global generators, which only dropout draws from, and the augmentation at the start of an epoch."""
-        device, epoch = self.device, self.snapshot.position.epoch
+        device, epoch = self.device, self.size.first + self.snapshot.position.epoch
         seeding.seed_global(device, self.seed, "dropout", epoch)
         generators = {str(i): each for i, each in enumerate(seeding.global_generators(device))}
         if self.augment:

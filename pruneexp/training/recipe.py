@@ -25,6 +25,9 @@ class Recipe:
     the weights directly, times the learning rate, and bypasses the moments (Loshchilov & Hutter 2019, algorithm 2).
     ``clip`` bounds the norm of the whole gradient, penalty included. A recipe of 0 epochs trains nothing.
 
+    A training may be a part of a longer one, the ``course``, whose ``first`` epochs it leaves out: learning rates and
+    draws are those that the course has in these epochs. The optimizer starts without moments.
+
     Raises:
         ValueError: a value is out of its range; the message names the value and the range.
     """
@@ -42,6 +45,8 @@ class Recipe:
     clip: float | None = None
     precision: Precision = "float32"
     label_smoothing: float = 0.0
+    first: int = 0
+    course: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "milestones", tuple(self.milestones))  # YAML gives a list
@@ -61,15 +66,24 @@ class Recipe:
         inside = all(0 < milestone < 1 for milestone in self.milestones)
         rising = all(a < b for a, b in zip(self.milestones, self.milestones[1:], strict=False))
         _check("milestones", self.milestones, inside and rising, "rising fractions of the training, between 0 and 1")
+        _check("first", self.first, self.first >= 0, "a whole number >= 0")
+        fits = self.course is None or self.course >= self.first + self.epochs
+        _check("course", self.course, fits, f"{self.first + self.epochs} epochs or more")
         given = self.schedule != "step" or bool(self.milestones)
         _check("milestones", self.milestones, given, "at least one with schedule 'step'")
 
+    @property
+    def whole(self) -> int:
+        """Epochs of the course."""
+        return self.first + self.epochs if self.course is None else self.course
+
 
 def learning_rate(recipe: Recipe, step: int, total: int) -> float:
-    """The learning rate of step ``step`` (from 0) of ``total``: a plain number, so no step waits for the device.
+    """The learning rate of step ``step`` (from 0) of the ``total`` of a course.
 
-    Warm-up rises linearly and reaches the full rate at its last step; a cosine falls to 0 from there; a step schedule
-    multiplies by ``gamma`` from the step at ``round(milestone * total)`` on.
+    It is a plain number, so no step waits for the device. Warm-up rises linearly and reaches the full rate at its last
+    step; a cosine falls to 0 from there; a step schedule multiplies by ``gamma`` from the step at
+    ``round(milestone * total)`` on.
     """
     warm = round(recipe.warmup * total)
     if step < warm:

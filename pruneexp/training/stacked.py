@@ -39,9 +39,9 @@ from pruneexp.training.trainer import TrainingOutcome, TrainWork
 _BLOCK = 16
 
 
-def stack_of(recipe: Recipe) -> tuple[int, int]:
-    """What the recipes of one stack agree in: epochs and batch size. All else may differ."""
-    return recipe.epochs, recipe.batch_size
+def stack_of(recipe: Recipe) -> tuple[int, int, int]:
+    """What the recipes of one stack agree in: epochs, batch size, first epoch. All else may differ."""
+    return recipe.epochs, recipe.batch_size, recipe.first
 
 
 def fit_stacked(
@@ -96,7 +96,7 @@ def _check_recipes(recipes: Sequence[Recipe]) -> None:
     if not recipes:
         raise ValueError("a stack of 0 trainings; allowed is 1 or more")
     if len(agreed := {stack_of(recipe) for recipe in recipes}) > 1:
-        raise ValueError(f"the recipes have (epochs, batch_size) {sorted(agreed)}; a stack allows one pair")
+        raise ValueError(f"the recipes have (epochs, batch_size, first) {sorted(agreed)}; a stack allows one of them")
     if any(recipe.precision != "float32" for recipe in recipes):
         raise ValueError("a recipe has another precision than float32, which alone is allowed in a stack")
 
@@ -200,7 +200,7 @@ class _Stack:
 
     def _open(self, going: list[_Point]) -> torch.Generator | None:
         """Put the generators of dropout and augmentation at the start of an epoch."""
-        epoch = going[0].position.epoch
+        epoch = self.size.first + going[0].position.epoch
         for point in going:
             point.draws = seeding.generator(self.seed, "dropout", epoch, device=self.device)
         return seeding.generator(self.seed, "augment", epoch, device=self.device) if self.augment else None

@@ -27,7 +27,7 @@ def check_mode(mode: Mode) -> None:
 
     other = mode.route(setting, [MILD])
     assert other.dense.key == one.dense.key
-    assert {step.key for step in other.steps[1:]}.isdisjoint(known)
+    assert {step.key for step in other.steps if step.parents}.isdisjoint(known)  # what no mask is cut of is shared
 
     rounds = mode.route(setting, [MILD, STRONG])
     assert [step.kind for step in rounds.steps].count("mask") == 2

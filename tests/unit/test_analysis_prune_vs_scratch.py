@@ -166,3 +166,9 @@ def test_every_reference_names_a_known_source() -> None:
         if path.stem != "sources":
             for number in paper_numbers(path.stem):
                 assert {part.split()[0] for part in number.source.split("; ")} <= known
+
+
+def test_learning_rate_rewinding_has_a_column_where_it_is_logged() -> None:
+    header, *rows = _sheet(logged(point(), point(mode="lr_rewind", after=95.5)))
+    assert header[4:9] == ("Fine-tuned", "Scratch-E", "Scratch-B", "Rewound", "LR rewound")
+    assert rows[0][8] == "95.50 ± 0.00"

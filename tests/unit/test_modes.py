@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pruneexp.experiment.build import Mode
+from pruneexp.modes.lr_rewind import LrRewind
 from pruneexp.modes.prune import Prune
 from pruneexp.modes.rewind import Rewind
 from pruneexp.modes.scratch_b import ScratchB
@@ -15,17 +16,19 @@ from tests.contracts.jobs import built
 from tests.contracts.modes import STRONG, check_mode
 
 
-@pytest.mark.parametrize("mode", [Prune(), ScratchE(), ScratchB(), ScratchB(cap=2.0), Rewind()], ids=str)
+@pytest.mark.parametrize(
+    "mode", [Prune(), ScratchE(), ScratchB(), ScratchB(cap=2.0), Rewind(), Rewind(1), LrRewind(1)], ids=str
+)
 def test_contract(mode: Mode) -> None:
     check_mode(mode)
 
 
 def test_all_modes_share_dense_network_and_mask() -> None:
     setting = built().setting
-    routes = [mode.route(setting, [STRONG]) for mode in (Prune(), ScratchE(), ScratchB(), Rewind())]
+    routes = [mode.route(setting, [STRONG]) for mode in (Prune(), ScratchE(), ScratchB(), Rewind(), LrRewind(1))]
     assert len({route.dense.key for route in routes}) == 1
     assert len({route.mask.key for route in routes}) == 1
-    assert len({route.final.key for route in routes}) == 4
+    assert len({route.final.key for route in routes}) == 5
 
 
 def test_scratch_e_and_b_differ_by_one_value() -> None:

@@ -245,7 +245,9 @@ def test_what_a_stack_refuses() -> None:
     with pytest.raises(ValueError, match="a stack of 0 trainings"):
         fit_stacked([], digits(), seed=0, device=CPU)
     other = Choice(replace(SGD, batch_size=4)).work()
-    with pytest.raises(ValueError, match=r"\(epochs, batch_size\) \[\(3, 4\), \(3, 8\)\]; a stack allows one pair"):
+    with pytest.raises(
+        ValueError, match=r"\(epochs, batch_size, first\) \[\(3, 4, 0\), \(3, 8, 0\)\]; a stack allows one"
+    ):
         fit_stacked([CHOICES[0].work(), other], digits(), seed=0, device=CPU)
     with pytest.raises(ValueError, match="another precision than float32"):
         fit_stacked([Choice(replace(SGD, precision="bfloat16")).work()], digits(), seed=0, device=CPU)
