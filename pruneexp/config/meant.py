@@ -18,6 +18,7 @@ _OTHER_NAMES = {
     "reg": ("regularization", "regularisation", "regularizer", "regulariser", "penalty"),
     "plan": ("dry_run", "dryrun"),
     "retrain": ("finetune", "fine_tune", "finetuning"),
+    "train.epochs": ("epoch",),
     "train.lr": ("learning_rate",),
     "train.optimizer": ("optim", "optimiser"),
     "train.batch_size": ("batch", "bs"),
@@ -54,6 +55,8 @@ def _named_so(above: str, leaf: str, siblings: Iterable[str]) -> list[str]:
     known = dict.fromkeys([*GROUPS, *meanings()])
     if above in _OURS and (moved := f"{_OURS[above]}.{leaf}") in known:
         return [moved]
+    if above and f"{leaf}s" in siblings:
+        return []  # a slip, which the keys that there are set right
     if leaf in _OURS:
         return [_OURS[leaf]]
     if longer := [each for each in siblings if above and each.startswith(f"{leaf}_")]:
