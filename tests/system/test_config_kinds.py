@@ -119,8 +119,13 @@ def flipped(choice: str, key: str, value: Any) -> tuple[PointIdentity, ...]:
     raise AssertionError(f"{choice}: no other value of {key} means anything")
 
 
+#: Keys that count only beside another one.
+BESIDE = {"retrain.distillation.temperature": "retrain.distillation.weight=0.5"}
+
+
 def check(choice: str, key: str, value: Any, folder: Path) -> None:
     """A key of a job is what it is declared to be."""
+    choice = f"{choice} {BESIDE.get(key, '')}".strip()
     before = points(choice)
     if kind_of(key) == "content":
         one, same, other = (folder / name for name in ("one", "same", "other"))
