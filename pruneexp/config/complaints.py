@@ -111,7 +111,8 @@ def _unknown_key(key: str, node: DictConfig, said: str) -> str:
     known = sorted(str(each) for each in node if each not in ("_target_", *(["hydra"] * (not parent))))
     typed = re.search(rf"To append to your config use \+({re.escape(key)}[^=\n]*)=(.*)", said)
     if key in meanings():
-        return f"{key}: what is chosen has no such key; the keys of {parent} are {', '.join(known)}"
+        theirs = f"the keys of {parent} are {', '.join(known)}" if known else f"{parent} has no key at all then"
+        return f"{key}: what is chosen has no such key; {theirs}"
     if meant := meant_by(typed[1] if typed else key, typed[2] if typed else None, known):
         return f"{key}: no such key; write {meant}"
     where = f"the keys of {parent}" if parent else "the groups and keys"
