@@ -12,12 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pruneexp.errors import UserError
+from pruneexp.export.commands import add_places, exit_status, opened, records_of
 from pruneexp.export.lookup import RecordedPoint, find_point
-from pruneexp.places import STORE
-from pruneexp.signals import INTERRUPTED, Stopped, StopRequest, handling_interrupts, handling_stop_signals
-from pruneexp.terminal import read_no_further, replace_unwritable
-from pruneexp.tracking import default_uri
 
 if TYPE_CHECKING:
     from pruneexp.export.network import PrunedNetwork
@@ -26,21 +22,9 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status."""
-    replace_unwritable()
-    try:
-        with handling_interrupts():
-            return _export(_parser().parse_intermixed_args(arguments))
-    except Stopped as stopped:
-        print(f"pruneexp.export: told to leave by {stopped}; the same command goes on here", file=sys.stderr)
-        return 128 + stopped.signal
-    except KeyboardInterrupt:
-        print("pruneexp.export: interrupted; nothing is in the folder, the same command goes on", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        return read_no_further()
-    except (UserError, OSError) as error:
-        print(f"pruneexp.export: {error}", file=sys.stderr)
-        return 2
+    asked = _parser()
+    left = "nothing is in the folder, "
+    return exit_status("pruneexp.export", lambda: _export(asked.parse_intermixed_args(arguments)), interrupted=left)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,25 +41,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pt", action="store_true", help="the state dict as a file of torch.save, too")
     parser.add_argument("--onnx", action="store_true", help="the graph as ONNX, held against the network on val")
     parser.add_argument("--torch-export", action="store_true", help="the graph as a program of torch.export")
-    parser.add_argument("--tracking-uri", metavar="URI", help="default: mlflow.db in the working folder")
-    parser.add_argument(
-        "--experiment", action="append", default=[], metavar="NAME", help="may be repeated; default: all experiments"
-    )
-    parser.add_argument("--store", type=Path, metavar="FOLDER", help=f"runtime.store; default: {STORE}")
-    parser.add_argument("--config-dir", type=Path, metavar="FOLDER", help="the folder with your own code")
-    parser.add_argument("--allow", action="append", default=[], metavar="PACKAGE", help="as runtime.allow; repeatable")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="what has moved, such as data.root=FOLDER"
-    )
+    add_places(parser)
     return parser
 
 
 def _export(asked: argparse.Namespace) -> int:
     formats = [name for name in ("pt", "onnx", "torch-export") if getattr(asked, name.replace("-", "_"))]
-    if asked.store is not None and not asked.store.expanduser().is_dir():
-        raise UserError(f"There is no result store in {asked.store}: name its folder with --store.")
-    target = asked.to.expanduser().absolute()
-    point = find_point(asked.point, asked.tracking_uri or default_uri(Path.cwd()), asked.experiment)
+    target, uri = asked.to.expanduser().absolute(), records_of(asked)
+    point = find_point(asked.point, uri, asked.experiment)
     from pruneexp.export.folder import check_target, filled  # torch is loaded here
 
     check_target(target, point.identity.point_key)
@@ -85,7 +58,8 @@ def _export(asked: argparse.Namespace) -> int:
         check_installed()
     from pruneexp.export.writing import write
 
-    pruned = _network(point, asked)
+    with opened(point, asked) as found:
+        pruned = found
     if asked.removed:
         from pruneexp.export.smaller import without_channels
 
@@ -94,17 +68,6 @@ def _export(asked: argparse.Namespace) -> int:
         done = write(draft, point, pruned, formats)
     _tell(point, pruned, done, asked.to)
     return 1 if done.failures else 0
-
-
-def _network(point: RecordedPoint, asked: argparse.Namespace) -> PrunedNetwork:
-    from pruneexp.experiment.recorded import Surroundings, open_recorded
-    from pruneexp.export.network import pruned_network
-
-    around = Surroundings(asked.store or STORE, asked.config_dir, asked.allow, asked.set)
-    stop = StopRequest()
-    with handling_stop_signals(stop):
-        session = open_recorded(point.configuration(), point.identity, around, stop)
-        return pruned_network(session, point.identity, point.result)
 
 
 def _tell(point: RecordedPoint, pruned: PrunedNetwork, done: Written, target: Path) -> None:

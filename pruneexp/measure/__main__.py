@@ -14,11 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pruneexp.errors import UserError
+from pruneexp.export.commands import add_places, exit_status, opened, records_of
 from pruneexp.export.lookup import RecordedPoint, find_points
-from pruneexp.places import STORE
-from pruneexp.signals import INTERRUPTED, Stopped, StopRequest, handling_interrupts, handling_stop_signals
-from pruneexp.terminal import read_no_further, replace_unwritable
-from pruneexp.tracking import default_uri
 
 if TYPE_CHECKING:
     from pruneexp.measure.measuring import FormTimes, MeasureRequest
@@ -26,21 +23,8 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status."""
-    replace_unwritable()
-    try:
-        with handling_interrupts():
-            return _measure(_parser().parse_intermixed_args(arguments))
-    except Stopped as stopped:
-        print(f"pruneexp.measure: told to leave by {stopped}; the same command goes on here", file=sys.stderr)
-        return 128 + stopped.signal
-    except KeyboardInterrupt:
-        print("pruneexp.measure: interrupted; the same command goes on", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        return read_no_further()
-    except (UserError, OSError) as error:
-        print(f"pruneexp.measure: {error}", file=sys.stderr)
-        return 2
+    asked = _parser()
+    return exit_status("pruneexp.measure", lambda: _measure(asked.parse_intermixed_args(arguments)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,27 +42,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-step", action="store_true", help="leave the step of a training out")
     parser.add_argument("--again", action="store_true", help="measure anew what was measured on this machine")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table there too")
-    parser.add_argument("--tracking-uri", metavar="URI", help="default: mlflow.db in the working folder")
-    parser.add_argument(
-        "--experiment", action="append", default=[], metavar="NAME", help="may be repeated; default: all experiments"
-    )
-    parser.add_argument("--store", type=Path, metavar="FOLDER", help=f"runtime.store; default: {STORE}")
-    parser.add_argument("--config-dir", type=Path, metavar="FOLDER", help="the folder with your own code")
-    parser.add_argument("--allow", action="append", default=[], metavar="PACKAGE", help="as runtime.allow; repeatable")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="what has moved, such as data.root=FOLDER"
-    )
+    add_places(parser)
     return parser
 
 
 def _measure(asked: argparse.Namespace) -> int:
-    if asked.store is not None and not asked.store.expanduser().is_dir():
-        raise UserError(f"There is no result store in {asked.store}: name its folder with --store.")
+    uri = records_of(asked)
     if unfit := [batch for batch in asked.batch if batch < 1]:
         raise UserError(f"--batch {unfit[0]}: a batch holds 1 input or more")
     if not asked.seconds > 0:
         raise UserError(f"--seconds {asked.seconds:g}: give more than 0")
-    points = find_points(asked.point, asked.tracking_uri or default_uri(Path.cwd()), asked.experiment)
+    points = find_points(asked.point, uri, asked.experiment)
     from pruneexp.measure.forms import FORMS, check_forms  # torch is loaded here
     from pruneexp.measure.measuring import MeasureRequest
 
@@ -93,16 +67,10 @@ def _measure(asked: argparse.Namespace) -> int:
 
 def _measured(point: RecordedPoint, request: MeasureRequest, asked: argparse.Namespace) -> FormTimes:
     """Measure one point, and put its numbers on its run."""
-    from pruneexp.experiment.recorded import Surroundings, open_recorded
-    from pruneexp.export.network import pruned_network
     from pruneexp.measure import gained
     from pruneexp.measure.measuring import measured
 
-    around = Surroundings(asked.store or STORE, asked.config_dir, asked.allow, asked.set)
-    stop = StopRequest()
-    with handling_stop_signals(stop):
-        session = open_recorded(point.configuration(), point.identity, around, stop)
-        pruned = pruned_network(session, point.identity, point.result)
+    with opened(point, asked) as pruned:
         found = measured(pruned, point.identity, request, again=asked.again)
     point.tracker.update(point.run.run_id, None, gained.metrics(found))
     return found
