@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -54,8 +56,17 @@ def write(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 
 def read(path: Path) -> dict[str, Tensor]:
-    """Tensors on the CPU in the order they were written in, from a file whose checksum was compared."""
-    with safetensors.safe_open(path, framework="pt") as file:
-        order = json.loads(file.metadata()["order"])
-        # Cloned out of the memory map: fresh, aligned memory, as after computing, and no tie to the file.
-        return {name: file.get_tensor(name).clone() for name in order}
+    """Tensors on the CPU in the order they were written in, from a file whose checksum was compared.
+
+    Raises:
+        FileNotFoundError: another process has removed it since.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            order = json.loads(file.metadata()["order"])
+            # Cloned out of the memory map: fresh, aligned memory, as after computing, and no tie to the file.
+            return {name: file.get_tensor(name).clone() for name in order}
+    except RuntimeError as error:  # torch, which opens it a second time, has no other for that
+        if path.exists():
+            raise
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from error

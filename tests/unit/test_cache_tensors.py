@@ -114,3 +114,20 @@ def test_what_cannot_be_stored_is_refused_by_name_and_leaves_nothing(
     with pytest.raises(ValueError, match=words):
         store.produce(KEY, "dense", lambda _: artefact)
     assert not any(path.is_file() for path in store.root.rglob("*"))
+
+
+@pytest.mark.parametrize("removed", [True, False])
+def test_a_file_that_is_removed_while_it_is_opened_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, removed: bool
+) -> None:
+    path = tmp_path / TENSORS
+    tensor_files.write(path, {"w": torch.ones(2)})
+
+    def opened(*_: object, **__: object) -> None:
+        if removed:
+            path.unlink()
+        raise RuntimeError("unable to open file")
+
+    monkeypatch.setattr("safetensors.safe_open", opened)
+    with pytest.raises(FileNotFoundError if removed else RuntimeError, match="No such file" if removed else "unable"):
+        tensor_files.read(path)
