@@ -24,6 +24,7 @@ from pruneexp.pruning.coupling_layers import loses_whole_groups
 from pruneexp.pruning.couplings import ChannelSet, couplings
 from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
+from pruneexp.tracing.graphs import tensors_of
 from pruneexp.tracing.mode import evaluating
 from pruneexp.tracing.trace import Trace, traced
 
@@ -177,7 +178,11 @@ def shrink_(network: nn.Module, architecture: Architecture) -> None:
     """Leave of every parameter and buffer what is kept, in place, and tell the modules their new sizes.
 
     Optimizers and hooks of parameters of before are of no use after it.
+
+    Raises:
+        UserError: the architecture is of another network.
     """
+    _check_fit(network, architecture)
     small: dict[int, nn.Parameter] = {}
     kept = architecture.kept
     for name in architecture.biases:
@@ -194,6 +199,24 @@ def shrink_(network: nn.Module, architecture: Architecture) -> None:
             if indices is not None:
                 setattr(module, name, _cut(buffer, indices))
         _tell_sizes(module)
+
+
+def _check_fit(network: nn.Module, architecture: Architecture) -> None:
+    """Check that a network has what is to be cut; that its weights fit is left to the loading of them."""
+    there, modules = tensors_of(network), dict(network.named_modules())
+    for name, indices in architecture.kept.items():
+        module = name.rpartition(".")[0]
+        if name not in there and module in architecture.biases and module in modules:
+            continue  # a bias that is made first
+        shape = there[name].shape if name in there else ()
+        if any(dim >= len(shape) or max(kept.tolist(), default=0) >= shape[dim] for dim, kept in indices.items()):
+            found = f"is {' x '.join(map(str, shape))} here" if shape else "it has not"
+            raise UserError(
+                f"this architecture is not of {type(network).__name__}: it cuts {name}, which {found}; make "
+                "the network of the class and with the arguments that the export's load.py names"
+            )
+    if missing := [name for name in architecture.biases if name not in modules]:
+        raise UserError(f"this architecture is not of {type(network).__name__}, which has no {missing[0]}")
 
 
 def _cut(tensor: Tensor, indices: Mapping[int, Tensor]) -> Tensor:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torchvision.models import resnet18
 
 from pruneexp.errors import UserError
 from pruneexp.models.lstm import LanguageLSTM
@@ -219,6 +220,11 @@ class TestConstants:
         fresh.load_state_dict(small.network.state_dict())
         inputs = torch.randn(2, *SHAPE)
         assert torch.equal(fresh(inputs), small.network(inputs))
+        with pytest.raises(UserError, match=r"not of ResNet: it cuts .*, which it has not"):
+            shrink_(resnet18(), small.architecture)
+        narrow = nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3), nn.ReLU(), nn.Conv2d(3, 3, 1))
+        with pytest.raises(UserError, match=r"not of Sequential: it cuts 0\.weight, which is .* here"):
+            shrink_(narrow, small.architecture)
         (tmp_path / "architecture.json").write_text("[]")
         with pytest.raises(UserError, match=r"the architecture in .* cannot be read"):
             read_architecture(tmp_path / "architecture.json")
