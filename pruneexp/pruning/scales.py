@@ -64,7 +64,9 @@ def scales_of_blocks(network: nn.Module, layers: Mapping[str, PrunableLayer]) ->
             f"the criterion scores residual blocks by their scales, and {type(network).__name__} has none: "
             "model.block_scales=true adds them to ResNets and PreResNets for CIFAR"
         )
-    return {name: _product(blocks, [layer.parameter]).reshape([1] * layer.weight.ndim) for name, layer in layers.items()}
+    return {
+        name: _product(blocks, [layer.parameter]).reshape([1] * layer.weight.ndim) for name, layer in layers.items()
+    }
 
 
 def _magnitude(scale: nn.Parameter) -> Tensor:
@@ -73,7 +75,7 @@ def _magnitude(scale: nn.Parameter) -> Tensor:
 
 def _mean(channels: ChannelSet, gammas: Mapping[str, Tensor]) -> Tensor:
     """The mean of the scales of each channel, NaN where it has none."""
-    sums, count = torch.zeros(2, channels.channels + 1)
+    sums, count = torch.zeros(2, channels.channels + 1).unbind()
     for (tensor, _), place in channels.members.items():
         if tensor in gammas:
             sums.index_add_(0, place % len(sums), gammas[tensor])  # -1, which is no channel of the set: the last

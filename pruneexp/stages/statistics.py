@@ -71,7 +71,9 @@ def measured(
     found = calibrated(network, batches, learner.task.value, scope, of_batches) if of_batches else {}
     if "channel_scales" in wanted:
         if not isinstance(cut.unit, NetworkUnit) or learner.trace is None:
-            raise UserError("the scales of batch normalisation score channels: use criterion.unit of criterion=slimming")
+            raise UserError(
+                "the scales of batch normalisation score channels: criterion.unit is to be that of criterion=slimming"
+            )
         makers = prunable(network, cut.layers, cut.exclude)
         found["channel_scales"] = scales_of_channels(network, learner.trace, makers)
     if "block_scales" in wanted:

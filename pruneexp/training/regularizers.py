@@ -128,29 +128,30 @@ class Slimming:
 class SparseStructure:
     """Shrinks scales to zero (``ScaleShrinkage``), weight decay on all other parameters (Huang and Wang 2018).
 
-    ``factors`` are what is shrunk: the scales of batch normalisation for ``channels``, and of ``blocks``.
+    What is shrunk are the scales of batch normalisation, one for each of the ``channels``, and those of ``blocks``.
 
     Raises:
-        ValueError: a strength is out of range, or no such factors are named.
+        ValueError: a strength is out of range, or neither is to be shrunk.
     """
 
     strength: float
     weight_decay: float
-    factors: Sequence[str] = ("channels", "blocks")
+    channels: bool = True
+    blocks: bool = True
 
     @property
     def parts(self) -> tuple[Penalty, ...]:
-        shrunk = (ScaleShrinkage(self.strength, _FACTORS[factor]) for factor in self.factors)
-        return (*shrunk, WeightDecay(self.weight_decay))
+        asked: tuple[tuple[bool, Reach], ...] = ((self.channels, "channel_scales"), (self.blocks, "block_scales"))
+        return (
+            *(ScaleShrinkage(self.strength, reach) for shrunk, reach in asked if shrunk),
+            WeightDecay(self.weight_decay),
+        )
 
     def __post_init__(self) -> None:
         _check(self.strength)
         _check(self.weight_decay, "weight_decay")
-        if not self.factors or not set(self.factors) <= _FACTORS.keys():
-            raise ValueError(f"factors is {list(self.factors)}; allowed are one or both of {', '.join(_FACTORS)}")
-
-
-_FACTORS: dict[str, Reach] = {"channels": "channel_scales", "blocks": "block_scales"}
+        if not (self.channels or self.blocks):
+            raise ValueError("channels and blocks are both false: allowed is one of them, or both true")
 
 
 def parts_of(penalty: Penalty | CombinedPenalty) -> Sequence[Penalty]:

@@ -86,8 +86,8 @@ class Update:
         self.enforcement.after_update()
 
     def _penalise(self, lr: float) -> None:
-        for penalty, weights in self._penalised:
-            moved = [weight for weight in weights if weight.grad is not None]
+        for penalty, reach in self._penalised:
+            moved = [weight for weight in reach if weight.grad is not None]
             if self._recipe.optimizer != "adamw":
                 penalty.add_gradient_(moved, [weight.grad for weight in moved if weight.grad is not None])
                 continue

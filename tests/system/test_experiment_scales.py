@@ -51,14 +51,16 @@ def test_block_scales_make_another_network_and_their_absence_the_same() -> None:
     ("words", "said"),
     [
         (("reg=slimming",), r"reg.train acts on the scales of batch normalisation, and LeNet300100 has none"),
-        (("criterion=slimming", "model=lenet5", "data.image_size=28"), r"none scales the outputs of conv1, conv2: leave these layers out"),
+        (
+            ("criterion=slimming", "model=lenet5", "data.image_size=28"),
+            r"none scales the outputs of conv1, conv2: leave these layers out",
+        ),
         (
             (*SMALL, "criterion=slimming", "~criterion.unit"),
-            r"score channels: use criterion.unit of criterion=slimming",
+            r"score channels: criterion.unit is to be that of criterion=slimming",
         ),
         ((*SMALL, "reg=slimming", "reg.weight_decay=-1"), r"reg.train: weight_decay is -1; allowed is a finite number"),
-        ((*SMALL, "reg=sparse_structure", "reg.train.factors=[filters]"), r"reg.train: factors is .*; allowed are one"),
-        ((*SMALL, "reg=sparse_structure", "reg.train.factors=[blocks]"), r"scales of residual blocks, .* has none"),
+        ((*SMALL, "reg=sparse_structure", "reg.train.channels=false"), r"scales of residual blocks, .* has none"),
     ],
 )
 def test_what_cannot_be_is_told_before_training(words: tuple[str, ...], said: str) -> None:

@@ -42,7 +42,9 @@ class TestNonzero(AllocationContract):
 
     def test_the_budget_is_what_stays_at_most(self) -> None:
         weights = {"a": torch.tensor([5.0, 0.0, 1.0]), "b": torch.tensor([0.0, 0.0, 2.0])}
-        kept = [cut(self.allocation(), weights, Budget("density", share)).masks.kept_per_layer for share in (1.0, 1 / 3)]
+        kept = [
+            cut(self.allocation(), weights, Budget("density", share)).masks.kept_per_layer for share in (1.0, 1 / 3)
+        ]
         assert kept == [{"a": 2, "b": 1}, {"a": 1, "b": 1}]
 
 

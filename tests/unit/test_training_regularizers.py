@@ -81,14 +81,13 @@ def test_slimming_is_l1_on_scales_beside_weight_decay() -> None:
     assert parts_of(L1(0.25)) == (L1(0.25),)
 
 
-def test_sparse_structure_shrinks_the_factors_that_it_names() -> None:
+def test_sparse_structure_shrinks_the_scales_that_it_is_asked_to() -> None:
     both, decay = SparseStructure(0.25, weight_decay=0.5), WeightDecay(0.5)
     blocks = ScaleShrinkage(0.25, "block_scales")
     assert both.parts == (ScaleShrinkage(0.25, "channel_scales"), blocks, decay)
-    assert SparseStructure(0.25, weight_decay=0.5, factors=["blocks"]).parts == (blocks, decay)
-    for factors in ([], ["filters"]):
-        with pytest.raises(ValueError, match=r"factors is .*; allowed are one or both of channels, blocks"):
-            SparseStructure(0.25, weight_decay=0.5, factors=factors)
+    assert SparseStructure(0.25, weight_decay=0.5, channels=False).parts == (blocks, decay)
+    with pytest.raises(ValueError, match=r"channels and blocks are both false"):
+        SparseStructure(0.25, weight_decay=0.5, channels=False, blocks=False)
 
 
 @pytest.mark.parametrize("kind", [Slimming, SparseStructure])
@@ -99,8 +98,6 @@ def test_weight_decay_out_of_range(kind: type[Slimming] | type[SparseStructure])
 
 @pytest.mark.parametrize("kind", [L1, L2, WeightDecay, ScaleL1, ScaleShrinkage])
 @pytest.mark.parametrize("strength", [-1e-9, math.nan, math.inf])
-def test_strength_out_of_range(
-    kind: type[L1] | type[L2] | type[ScaleShrinkage], strength: float
-) -> None:
+def test_strength_out_of_range(kind: type[L1] | type[L2] | type[ScaleShrinkage], strength: float) -> None:
     with pytest.raises(ValueError, match=r"strength is .*; allowed is a finite number >= 0"):
         kind(strength)

@@ -93,10 +93,10 @@ def test_scales_become_exactly_zero_and_gradients_alone_leave_none() -> None:
     assert zeros == [4, 0]
 
 
-def test_blocks_alone_are_shrunk_where_they_are_named() -> None:
+def test_blocks_alone_are_shrunk_where_that_is_asked() -> None:
     net = CifarResNet(3, 1, 6, depth=8, widths=(2, 2, 2), block_scales=True)
     still = Recipe(epochs=1, batch_size=44, optimizer="sgd", lr=1e-9, momentum=0.0)
-    fit(net, digits(), still, seed=0, device=CPU, penalty=SparseStructure(1e8, 0.0, ["blocks"]))
+    fit(net, digits(), still, seed=0, device=CPU, penalty=SparseStructure(1e8, 0.0, channels=False))
     expected = torch.full((3,), 0.9)  # 1 - rate x strength
     torch.testing.assert_close(torch.stack([net.get_parameter(f"stage{n}.0.scale") for n in (1, 2, 3)]), expected)
     assert all(bool((scale > 0.99).all()) for scale in scales(net))
@@ -123,4 +123,4 @@ def test_a_penalty_on_scales_needs_scales() -> None:
     check_reach(L1(0.1), bare, "reg.train")
     check_reach(SparseStructure(0.1, 0.0), network(), "reg.train")
     with pytest.raises(UserError, match=r"scales of residual blocks, which model.block_scales=true adds"):
-        check_reach(SparseStructure(0.1, 0.0, ["blocks"]), network(), "reg.train")
+        check_reach(SparseStructure(0.1, 0.0, channels=False), network(), "reg.train")

@@ -26,4 +26,6 @@ class Nonzero:
         self, weights: Mapping[str, Tensor], scores: Mapping[str, Tensor], survivors: MaskSet, allowance: Allowance
     ) -> Allotment:
         share_of(allowance)
-        return Allotment(allowance.fitting(scores, MaskSet({name: survivors[name] & (scores[name] > 0) for name in scores})))
+        return Allotment(
+            allowance.fitting(scores, MaskSet({name: survivors[name] & (scores[name] > 0) for name in scores}))
+        )
