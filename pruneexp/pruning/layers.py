@@ -98,7 +98,7 @@ def channel_scales(network: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def block_scales(network: nn.Module) -> dict[str, nn.Parameter]:
-    """The scales of residual blocks, by their names: what a module within the network has as a ``scale`` of one number."""
+    """The scales of residual blocks by the blocks' names: modules within a network with a ``scale`` of one number."""
     found = {name: dict(each.named_parameters(recurse=False)).get("scale") for name, each in network.named_modules()}
     return {name: scale for name, scale in found.items() if name and scale is not None and scale.numel() == 1}
 
