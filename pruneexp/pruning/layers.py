@@ -98,9 +98,13 @@ def channel_scales(network: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def block_scales(network: nn.Module) -> dict[str, nn.Parameter]:
-    """The scales of residual blocks by the blocks' names: modules within a network with a ``scale`` of one number."""
-    found = {name: dict(each.named_parameters(recurse=False)).get("scale") for name, each in network.named_modules()}
-    return {name: scale for name, scale in found.items() if name and scale is not None and scale.numel() == 1}
+    """The scales of residual blocks, by the blocks' names.
+
+    A block is a module within the network that has modules of its own, and a parameter ``scale`` of one number.
+    """
+    blocks = [(name, each) for name, each in network.named_modules() if name and any(True for _ in each.children())]
+    found = {name: dict(each.named_parameters(recurse=False)).get("scale") for name, each in blocks}
+    return {name: scale for name, scale in found.items() if scale is not None and scale.numel() == 1}
 
 
 def computed(network: nn.Module) -> list[str]:
