@@ -40,6 +40,7 @@ from pruneexp.training.dropout import DropoutPolicy, calls_of, rates
 from pruneexp.training.events import Listener
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.seeding import generator
+from pruneexp.training.step import check_reach
 
 #: Keys of ``train`` that are no part of a recipe.
 _NO_RECIPE = ("augment", "start_from", "start_from_except", "trainer")
@@ -122,6 +123,8 @@ def build(spec: JobSpec, listeners: Sequence[Listener] = (), alike: Alike = ANEW
     bare = setting_of(spec, learner, dropout, in_halves=_in_halves(probe), stacks=stacks)
     setting = replace(bare, listeners=tuple(listeners))
     check_trainers(spec, setting, probe)
+    for key, regime in (("train", setting.dense), ("retrain", setting.retraining), ("scratch", setting.scratch)):
+        check_reach(regime.penalty.value, probe, f"reg.{key}")
     _check_selection(setting, layers, spec.budgets[0])
     job = job_of(spec, setting, left_out)
     rounds = (budget for each in job.budgets for budget in job.schedule.value.path(each, job.budgets))
@@ -168,9 +171,12 @@ def setting_of(spec: JobSpec, learner: Learner, dropout: NetworkDropout, *, in_h
     distillation = _distillation(spec, learner)
     first = trainer_of(spec, train.value, device, stacks=stacks)
     again = trainer_of(spec, retrain.value, device, stacks=stacks, alone=local or distillation is not None)
+    dense = Regime("train", train, augment, part(spec, "reg.train", reg["train"]), dropout, first)
+    scratch = part(spec, "reg.scratch", reg["scratch"]) if reg.get("scratch") else dense.penalty
     return Setting(
         learner=learner,
-        dense=Regime("train", train, augment, part(spec, "reg.train", reg["train"]), dropout, first),
+        dense=dense,
+        scratch=replace(dense, penalty=scratch),
         retraining=Regime(
             "retrain", retrain, augment, part(spec, "reg.retrain", reg["retrain"]), dropout, again, local, distillation
         ),

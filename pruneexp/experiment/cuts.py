@@ -17,9 +17,8 @@ from pruneexp.pruning.select import check_fit
 from pruneexp.pruning.units.unit import Grouping, Unit, Units, unit_name
 from pruneexp.schema import Budget, nothing
 from pruneexp.stages.setting import Cut, Setting
-from pruneexp.stages.statistics import check_calibration, informed, wanted_statistics
+from pruneexp.stages.statistics import check_calibration, informed, measured, wanted_statistics
 from pruneexp.training import seeding
-from pruneexp.training.calibration import calibrated
 
 
 def check_cut(
@@ -60,11 +59,11 @@ def _check_units(cut: Cut, weights: Mapping[str, Tensor], units: Unit | Units | 
 
 
 def _check_statistics(setting: Setting, layers: Mapping[str, PrunableLayer], probe: nn.Module) -> None:
-    learner, cut, wanted = setting.learner, setting.cut.value, wanted_statistics(setting)
-    if not wanted:
+    learner, cut = setting.learner, setting.cut.value
+    if not wanted_statistics(setting):
         return
     with seeding.forked(learner.device):
-        found = calibrated(probe, [learner.example(2, "calibration")], learner.task.value, layers, wanted)
+        found = measured(setting, probe, [learner.example(2, "calibration")])
     weights = {name: layer.weight.detach().cpu() for name, layer in layers.items()}
     for key, criterion in (("score", cut.score), ("proportions", cut.proportions)):
         if isinstance(criterion, InformedCriterion):

@@ -110,8 +110,10 @@ def settings(job: Job) -> dict[str, str]:
     rate: float = job.spec.values["train"]["lr"]
     again = rate * job.spec.values["retrain"]["lr_factor"]
     factor = {} if job.spec.lr_factor == 1 else {"lr_factor": job.spec.lr_factor}
+    scratch = job.setting.scratch.penalty.identity
+    own = {} if scratch == dense["penalty"] else {"scratch_penalty": scratch}
     parts = {
-        "reg": {"train_penalty": dense["penalty"], "retrain_penalty": retraining["penalty"], **factor},
+        "reg": {"train_penalty": dense["penalty"], "retrain_penalty": retraining["penalty"], **own, **factor},
         "dense": {
             **learner.identity("initial"),
             "train": {**dense["train"], "lr": rate},

@@ -70,7 +70,7 @@ def of_data(spec: JobSpec, data: Dataset, device: torch.device) -> Learner:
     if code := code_of(identity):
         data = replace(data, fingerprint=stage_key("data", 1, code, [], data.fingerprint))
     return Learner(
-        model=Part(build, described(model, allow)),
+        model=Part(build, _model_identity(described(model, allow))),
         data=Part(data, identity),
         task=task,
         adapt=None,
@@ -80,6 +80,12 @@ def of_data(spec: JobSpec, data: Dataset, device: torch.device) -> Learner:
         start_from_except=fresh,
         scores_epochs=spec.runtime.epoch_scores,
     )
+
+
+def _model_identity(node: dict[str, Any]) -> dict[str, Any]:
+    """What identifies a network: of ours, ``block_scales`` only where it has such."""
+    ours = str(node["_target_"]).startswith("pruneexp.models.")
+    return {key: value for key, value in node.items() if not (ours and key == "block_scales" and value is False)}
 
 
 def tried(learner: Learner, probe: nn.Module, recipe: Recipe, alike: Alike = ANEW) -> Learner:

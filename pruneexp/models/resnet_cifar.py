@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -24,7 +25,8 @@ class CifarResNet(nn.Module):
 
     ``widths`` has the channels of each stage. ``inner`` has the outputs of the first convolution of each block, one
     list for each stage: those that Li et al. 2017 prune; None: as many as their stage. Any size of image fits.
-    ``gamma`` is the first scale of batch normalisation.
+    ``gamma`` is the first scale of batch normalisation. With ``block_scales`` a scale that is learned, 1 at first,
+    multiplies each block beside its shortcut (Huang and Wang 2018).
 
     Takes images of shape (B, channels, image_size, image_size), gives logits of shape (B, num_classes).
 
@@ -41,6 +43,7 @@ class CifarResNet(nn.Module):
         widths: Sequence[int] = WIDTHS,
         inner: Sequence[Sequence[int]] | None = None,
         gamma: float = 1.0,
+        block_scales: bool = False,
     ) -> None:
         super().__init__()
         at_least("num_classes", num_classes, 2)
@@ -58,9 +61,9 @@ class CifarResNet(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.conv1 = nn.Conv2d(channels, widths[0], 3, padding=1, bias=False)
         self.norm1 = nn.BatchNorm2d(widths[0])
-        self.stage1 = _stage(widths[0], widths[0], within[0], 1)
-        self.stage2 = _stage(widths[0], widths[1], within[1], 2)
-        self.stage3 = _stage(widths[1], widths[2], within[2], 2)
+        self.stage1 = _stage(widths[0], widths[0], within[0], 1, block_scales)
+        self.stage2 = _stage(widths[0], widths[1], within[1], 2, block_scales)
+        self.stage3 = _stage(widths[1], widths[2], within[2], 2, block_scales)
         self.fc = nn.Linear(widths[2], num_classes)
         he_fan_out_(self, gamma)
 
@@ -72,9 +75,12 @@ class CifarResNet(nn.Module):
 
 
 class BasicBlock(nn.Module):
-    """Two 3 x 3 convolutions with batch normalisation beside a shortcut without parameters; a ReLU after the sum."""
+    """Two 3 x 3 convolutions with batch normalisation beside a shortcut without parameters; a ReLU after the sum.
 
-    def __init__(self, inputs: int, inner: int, outputs: int, stride: int) -> None:
+    ``scaled`` says whether a scale multiplies them.
+    """
+
+    def __init__(self, inputs: int, inner: int, outputs: int, stride: int, scaled: bool = False) -> None:
         super().__init__()
         self.stride = stride
         self.conv1 = nn.Conv2d(inputs, inner, 3, stride=stride, padding=1, bias=False)
@@ -82,17 +88,19 @@ class BasicBlock(nn.Module):
         self.conv2 = nn.Conv2d(inner, outputs, 3, padding=1, bias=False)
         self.norm2 = nn.BatchNorm2d(outputs)
         self.relu = nn.ReLU(inplace=True)
+        self.scale = nn.Parameter(torch.ones(())) if scaled else None
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.relu(self.norm1(self.conv1(x)))
         y = self.norm2(self.conv2(y))
+        y = y if self.scale is None else y * self.scale
         result: Tensor = self.relu(y + _shortcut(x, y.shape[1], self.stride))
         return result
 
 
-def _stage(inputs: int, outputs: int, inner: Sequence[int], stride: int) -> nn.Sequential:
-    first = BasicBlock(inputs, inner[0], outputs, stride)
-    return nn.Sequential(first, *(BasicBlock(outputs, width, outputs, 1) for width in inner[1:]))
+def _stage(inputs: int, outputs: int, inner: Sequence[int], stride: int, scaled: bool) -> nn.Sequential:
+    first = BasicBlock(inputs, inner[0], outputs, stride, scaled)
+    return nn.Sequential(first, *(BasicBlock(outputs, width, outputs, 1, scaled) for width in inner[1:]))
 
 
 def _shortcut(x: Tensor, outputs: int, stride: int) -> Tensor:

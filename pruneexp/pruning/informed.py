@@ -10,8 +10,9 @@ from torch import Tensor
 from pruneexp.pruning.select import Criterion
 
 #: Over some batches, the mean of the loss's ``gradients``, the mean of their squares, and the norms of the inputs that
-#: each weight meets, sqrt(sum of x^2): of a linear layer by feature, of a convolution by channel.
-Statistic = Literal["gradients", "squared_gradients", "input_norms"]
+#: each weight meets, sqrt(sum of x^2): of a linear layer by feature, of a convolution by channel. Of the network alone,
+#: the factors of channels and of residual blocks (``pruning.scales``).
+Statistic = Literal["gradients", "squared_gradients", "input_norms", "channel_scales", "block_scales"]
 
 STATISTICS: tuple[Statistic, ...] = get_args(Statistic)
 
@@ -24,7 +25,7 @@ class InformedCriterion(Protocol):
     """Says which ``statistics`` of how many calibration ``batches`` of train it needs, and makes a criterion of them.
 
     The network is the one that is cut, in evaluation mode; the batches have the size of those of training, and are
-    drawn from (seed, "calibration").
+    drawn from (seed, "calibration"). One that needs none, as statistics are of the network alone, says 0.
     """
 
     @property

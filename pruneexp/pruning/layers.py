@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.modules.rnn import RNNBase, RNNCellBase
 from torch.nn.utils.parametrize import is_parametrized
@@ -89,6 +89,22 @@ def prunable(
 def weights(network: nn.Module, kinds: Collection[str] = KINDS, exclude: Collection[str] = ()) -> dict[str, Tensor]:
     """The parameters themselves (not copies) of ``prunable(network, kinds, exclude)``."""
     return {name: layer.weight for name, layer in prunable(network, kinds, exclude).items()}
+
+
+def channel_scales(network: nn.Module) -> dict[str, nn.Parameter]:
+    """The scales of batch normalisation (gamma), one number per channel, by their names as parameters."""
+    found = {name: each for name, each in network.named_modules() if isinstance(each, _BatchNorm) and each.affine}
+    return {f"{name}.weight".lstrip("."): each.weight for name, each in found.items()}
+
+
+def block_scales(network: nn.Module) -> dict[str, nn.Parameter]:
+    """The scales of residual blocks, by the blocks' names.
+
+    A block is a module within the network that has modules of its own, and a parameter ``scale`` of one number.
+    """
+    blocks = [(name, each) for name, each in network.named_modules() if name and any(True for _ in each.children())]
+    found = {name: dict(each.named_parameters(recurse=False)).get("scale") for name, each in blocks}
+    return {name: scale for name, scale in found.items() if scale is not None and scale.numel() == 1}
 
 
 def computed(network: nn.Module) -> list[str]:

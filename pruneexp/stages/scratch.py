@@ -66,19 +66,19 @@ def train_scratch(
     With ``small_init`` they are those of the network without the channels that the mask cuts, drawn for its sizes. It
     is trained where it stands in the whole network, which computes the same.
     """
-    return _train(setting, setting.dense, mask, epochs, "fresh", scaled_init=scaled_init, small_init=small_init)
+    return _train(setting, setting.scratch, mask, epochs, "fresh", scaled_init=scaled_init, small_init=small_init)
 
 
 def train_rewound(setting: Setting, mask: Stage, early: Stage | None = None, epoch: int = 0) -> Stage:
     """Train the survivors of ``mask`` from the values that the dense network started from.
 
     With ``early``, the dense network after ``epoch`` epochs, from its values, as the dense network went on: by its
-    recipe from that epoch on, but with an optimizer that starts without moments.
+    recipe from that epoch on, but with an optimizer that starts without moments, and the penalty of ``scratch``.
 
     Raises:
         UserError: dense training does not last longer.
     """
-    return _train(setting, setting.dense.since(epoch), mask, equal_epochs(), "initial", early)
+    return _train(setting, setting.scratch.since(epoch), mask, equal_epochs(), "initial", early)
 
 
 def _train(

@@ -29,7 +29,7 @@ from pruneexp.training.dropout import DropoutPolicy, Phase
 from pruneexp.training.dropout_calls import DropoutCall
 from pruneexp.training.events import Listener, TrainingEvent
 from pruneexp.training.recipe import Recipe
-from pruneexp.training.regularizers import Penalty
+from pruneexp.training.regularizers import CombinedPenalty, Penalty
 from pruneexp.training.seeding import generator
 from pruneexp.training.trainer import Trainer
 
@@ -129,7 +129,7 @@ class Regime:
     phase: Phase
     recipe: Part[Recipe]
     augment: bool
-    penalty: Part[Penalty]
+    penalty: Part[Penalty | CombinedPenalty]
     dropout: NetworkDropout
     trainer: Part[Trainer]
     local: bool = False
@@ -232,12 +232,14 @@ class Cut:
 class Setting:
     """The parts of one job.
 
-    ``listeners`` are told what happens in every training; they change no number.
+    ``scratch`` is how what a cut left is trained from other weights: as the dense network was, under a penalty of its
+    own where that has one. ``listeners`` are told what happens in every training; they change no number.
     """
 
     learner: Learner
     dense: Regime
     retraining: Regime
+    scratch: Regime
     cut: Part[Cut]
     recalibrate_batchnorm: bool
     seed: int

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pruneexp.cache.store import Artefact, Checkpoint
 from pruneexp.errors import UserError
 from pruneexp.pruning.informed import STATISTICS, InformedCriterion
+from pruneexp.pruning.layers import prunable
+from pruneexp.pruning.scales import scales_of_blocks, scales_of_channels
 from pruneexp.pruning.select import Criterion
+from pruneexp.pruning.units.unit import NetworkUnit
 from pruneexp.stages.graph import Stage, StageKind
 from pruneexp.stages.setting import Setting
 from pruneexp.stages.work import effort, load
@@ -38,7 +41,7 @@ def statistics(setting: Setting, source: Stage) -> tuple[Stage, ...]:
     def make(parents: tuple[Artefact, ...], checkpoint: Checkpoint) -> Artefact:
         started, learner = time.perf_counter(), setting.learner
         network = load(learner.network("fresh"), parents[0].tensors, f"the stored {source.kind} network")
-        found = calibrated(network, _drawn(setting), learner.task.value, cut.scope(network), wanted)
+        found = measured(setting, network, _drawn(setting))
         tensors = {f"{name}/{layer}": tensor for name in found for layer, tensor in found[name].items()}
         passes = 1.0 if wanted == ("input_norms",) else 3.0  # a backward pass costs two forward ones
         flop = passes * learner.costs.flop_total * images
@@ -55,10 +58,33 @@ def statistics(setting: Setting, source: Stage) -> tuple[Stage, ...]:
     return (Stage(MEASURED, VERSION, config, setting.learner.fingerprint, make, (source,)),)
 
 
-def criteria(setting: Setting, measured: Sequence[Artefact]) -> tuple[Criterion, Criterion | None]:
+def measured(
+    setting: Setting, network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]
+) -> dict[str, dict[str, Tensor]]:
+    """All statistics that the criteria of a cut ask for, of these batches and of the network alone.
+
+    Raises:
+        UserError: one cannot be measured.
+    """
+    learner, cut, wanted = setting.learner, setting.cut.value, wanted_statistics(setting)
+    scope, of_batches = cut.scope(network), [name for name in wanted if name not in ("channel_scales", "block_scales")]
+    found = calibrated(network, batches, learner.task.value, scope, of_batches) if of_batches else {}
+    if "channel_scales" in wanted:
+        if not isinstance(cut.unit, NetworkUnit) or learner.trace is None:
+            raise UserError(
+                "the scales of batch normalisation score channels: criterion.unit is to be that of criterion=slimming"
+            )
+        makers = prunable(network, cut.layers, cut.exclude)
+        found["channel_scales"] = scales_of_channels(network, learner.trace, makers)
+    if "block_scales" in wanted:
+        found["block_scales"] = scales_of_blocks(network, scope)
+    return found
+
+
+def criteria(setting: Setting, artefacts: Sequence[Artefact]) -> tuple[Criterion, Criterion | None]:
     """The criterion of a cut and that of its proportions, told of what the stage of ``statistics`` measured."""
     found: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in (pair for artefact in measured for pair in artefact.tensors.items()):
+    for name, tensor in (pair for artefact in artefacts for pair in artefact.tensors.items()):
         statistic, _, layer = name.partition("/")
         found.setdefault(statistic, {})[layer] = tensor
     score, proportions = setting.cut.value.score, setting.cut.value.proportions
@@ -107,13 +133,13 @@ def _asking(setting: Setting) -> list[InformedCriterion]:
 
 
 def _batches(setting: Setting) -> int:
-    asked = {each.batches for each in _asking(setting)}
+    asked = {each.batches for each in _asking(setting) if each.batches}
     if len(asked) > 1:
         raise UserError(
             f"criterion.score and criterion.proportions ask for {' and '.join(map(str, sorted(asked)))} batches: "
             "statistics are measured once, so give both the same number"
         )
-    return asked.pop()
+    return asked.pop() if asked else 0
 
 
 def _drawn(setting: Setting) -> Iterator[tuple[Tensor, Tensor]]:

@@ -24,7 +24,7 @@ from pruneexp.training import layout, seeding
 from pruneexp.training.events import EventKind, Listener, StepEvents, TrainingEvent, unheard
 from pruneexp.training.frozen import training_except
 from pruneexp.training.recipe import Recipe, learning_rate
-from pruneexp.training.regularizers import NoPenalty, Penalty
+from pruneexp.training.regularizers import CombinedPenalty, NoPenalty, Penalty
 from pruneexp.training.snapshot import Checkpointer, Generators, Position, Snapshot, resume_generators
 from pruneexp.training.step import Step, Update
 
@@ -80,7 +80,7 @@ def fit(
     device: torch.device,
     task: Task = CLASSIFICATION,
     edit: Edit | None = None,
-    penalty: Penalty | None = None,
+    penalty: Penalty | CombinedPenalty | None = None,
     frozen: Collection[str] = (),
     augment: bool = False,
     adapt: Callable[[Tensor], Tensor] | None = None,
@@ -119,7 +119,7 @@ def _prepared(
     network: nn.Module,
     task: Task,
     recipe: Recipe,
-    penalty: Penalty,
+    penalty: Penalty | CombinedPenalty,
     edit: Edit,
     frozen: Collection[str],
     adapt: Callable[[Tensor], Tensor] | None,

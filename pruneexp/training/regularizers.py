@@ -2,19 +2,21 @@
 
 A penalty acts on all prunable weights and on nothing else, unless it says so: Han et al. 2015 prune no biases and no
 normalisation, and shrinking them only harms. A penalty moves no weight away from exactly zero, so pruned weights stay
-pruned. Knows neither network nor optimizer.
+pruned. One that does several things is several penalties, its parts. Knows neither network nor optimizer.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-Reach = Literal["weights", "parameters"]
+#: All prunable weights, all trainable parameters, or the scales of batch normalisation, or of residual blocks.
+Reach = Literal["weights", "parameters", "channel_scales", "block_scales"]
 
 
 class Penalty(Protocol):
@@ -74,12 +76,95 @@ class NoPenalty:
         return None
 
 
+@dataclass(frozen=True)
+class ScaleL1(L1):
+    """L1 on the scales of batch normalisation alone."""
+
+    reach: ClassVar[Reach] = "channel_scales"
+
+
+@dataclass(frozen=True)
+class ScaleShrinkage(NoPenalty):
+    """``strength * sum |scale|`` as a proximal step of the optimizer, by which scales become exactly zero.
+
+    No other penalty acts on scales that this one shrinks. It adds no gradient.
+    """
+
+    strength: float
+    reach: Reach = "channel_scales"
+
+    def __post_init__(self) -> None:
+        _check(self.strength)
+
+
+@runtime_checkable
+class CombinedPenalty(Protocol):
+    """Several penalties, each with a reach of its own."""
+
+    @property
+    def parts(self) -> Sequence[Penalty]: ...
+
+
+@dataclass(frozen=True)
+class Slimming:
+    """L1 on the scales of batch normalisation, weight decay on all parameters, scales included (Liu et al. 2017).
+
+    ``strength`` is lambda of their equation 1, whose subgradient at 0 is 0.
+    """
+
+    strength: float
+    weight_decay: float
+
+    @property
+    def parts(self) -> tuple[Penalty, ...]:
+        return (ScaleL1(self.strength), WeightDecay(self.weight_decay))
+
+    def __post_init__(self) -> None:
+        _check(self.strength)
+        _check(self.weight_decay, "weight_decay")
+
+
+@dataclass(frozen=True)
+class SparseStructure:
+    """Shrinks scales to zero (``ScaleShrinkage``), weight decay on all other parameters (Huang and Wang 2018).
+
+    What is shrunk are the scales of batch normalisation, one for each of the ``channels``, and those of ``blocks``.
+
+    Raises:
+        ValueError: a strength is out of range, or neither is to be shrunk.
+    """
+
+    strength: float
+    weight_decay: float
+    channels: bool = True
+    blocks: bool = True
+
+    @property
+    def parts(self) -> tuple[Penalty, ...]:
+        asked: tuple[tuple[bool, Reach], ...] = ((self.channels, "channel_scales"), (self.blocks, "block_scales"))
+        return (
+            *(ScaleShrinkage(self.strength, reach) for shrunk, reach in asked if shrunk),
+            WeightDecay(self.weight_decay),
+        )
+
+    def __post_init__(self) -> None:
+        _check(self.strength)
+        _check(self.weight_decay, "weight_decay")
+        if not (self.channels or self.blocks):
+            raise ValueError("channels and blocks are both false: allowed is one of them, or both true")
+
+
+def parts_of(penalty: Penalty | CombinedPenalty) -> Sequence[Penalty]:
+    """The penalties that one consists of: itself, if nothing else is said."""
+    return penalty.parts if isinstance(penalty, CombinedPenalty) else (penalty,)
+
+
 def reach_of(penalty: Penalty) -> Reach:
-    """What a penalty acts on: all prunable weights, unless its attribute ``reach`` says all trainable parameters."""
+    """What a penalty acts on: all prunable weights, unless its attribute ``reach`` says something else."""
     found: Reach = getattr(penalty, "reach", "weights")
     return found
 
 
-def _check(strength: float) -> None:
+def _check(strength: float, name: str = "strength") -> None:
     if not 0 <= strength < math.inf:
-        raise ValueError(f"strength is {strength!r}; allowed is a finite number >= 0")
+        raise ValueError(f"{name} is {strength!r}; allowed is a finite number >= 0")

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pruneexp.pruning.enforcement import Enforcement
-from pruneexp.training.optimizers import FunctionalOptimizer
+from pruneexp.training.optimizers import MomentOptimizer
 
 #: The generators of one epoch of a training, by the name that a save gives to their states.
 Generators = Mapping[str, torch.Generator]
@@ -60,7 +60,7 @@ class Snapshot:
     """The parts of one training that change while it runs, except the generators, which belong to an epoch."""
 
     network: nn.Module
-    optimizer: FunctionalOptimizer
+    optimizer: MomentOptimizer
     position: Position
     enforcement: Enforcement
 

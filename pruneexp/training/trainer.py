@@ -18,7 +18,7 @@ from pruneexp.tasks.task import Task
 from pruneexp.training.events import Listener, unheard
 from pruneexp.training.fit import Diverged, Fitted, TrainingData, unscored
 from pruneexp.training.recipe import Recipe
-from pruneexp.training.regularizers import Penalty
+from pruneexp.training.regularizers import CombinedPenalty, Penalty
 from pruneexp.training.snapshot import Checkpointer
 
 TrainingOutcome = Fitted | Diverged
@@ -31,7 +31,7 @@ class TrainWork:
     network: nn.Module
     recipe: Recipe
     edit: Edit | None = None
-    penalty: Penalty | None = None
+    penalty: Penalty | CombinedPenalty | None = None
     frozen: Collection[str] = ()
     listen: Listener = unheard
     score: Callable[[], float] = unscored

@@ -32,6 +32,7 @@ OTHERS: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("criterion=random_global",): ("criterion",),
     ("criterion=n_of_m", "curve.densities=[0.5]"): ("criterion",),
     ("mode=lr_rewind", "reg=l1"): ("mode",),
+    ("mode=scratch_e", "reg=slimming", "model=vgg_small"): ("reg",),
 }
 #: Values that have a meaning somewhere, by the type of the value that they replace.
 VALUES: Mapping[type, Sequence[Any]] = {

@@ -42,6 +42,24 @@ def test_what_a_block_adds_goes_by_its_raw_input() -> None:
     assert torch.equal(block(images), images)
 
 
+def test_scales_of_blocks_start_from_one_and_multiply_what_is_added() -> None:
+    def build(scaled: bool) -> nn.Module:
+        torch.manual_seed(0)
+        return PreResNet(3, 1, 14, depth=11, widths=(2, 3, 4), block_scales=scaled).eval()
+
+    images, plain, scaled = torch.rand(2, 1, 14, 14), build(False), build(True)
+    assert torch.equal(plain(images), scaled(images))
+    added = {f"stage{stage}.0.scale" for stage in (1, 2, 3)}
+    assert scaled.state_dict().keys() - plain.state_dict().keys() == added
+    for name in added:
+        nn.init.zeros_(scaled.get_parameter(name))
+    blocks = [each for each in plain.modules() if isinstance(each, PreActivationBottleneck)]
+    for block in blocks:
+        last = block.conv3
+        nn.init.zeros_(last.weight)
+    assert torch.equal(plain(images), scaled(images))
+
+
 @pytest.mark.parametrize(("channels", "size"), [(1, 14), (1, 28), (3, 32), (3, 9)])
 def test_other_images(channels: int, size: int) -> None:
     network = PreResNet(7, channels, size, depth=11)

@@ -13,6 +13,7 @@ from torch import Tensor
 from pruneexp.errors import UserError
 from pruneexp.pruning.allocations.global_threshold import GlobalThreshold
 from pruneexp.pruning.allocations.layer_std import LayerStd
+from pruneexp.pruning.allocations.nonzero import Nonzero
 from pruneexp.pruning.allocations.per_layer import PerLayer
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.ranking import count_for
@@ -33,6 +34,18 @@ class TestGlobalThreshold(AllocationContract):
     def test_between_layers_the_first_wins_a_tie(self) -> None:
         weights = {"a": torch.ones(3), "b": torch.ones(3)}
         assert cut(self.allocation(), weights, Budget("density", 4 / 6)).masks.kept_per_layer == {"a": 3, "b": 1}
+
+
+class TestNonzero(AllocationContract):
+    def allocation(self) -> Nonzero:
+        return Nonzero()
+
+    def test_the_budget_is_what_stays_at_most(self) -> None:
+        weights = {"a": torch.tensor([5.0, 0.0, 1.0]), "b": torch.tensor([0.0, 0.0, 2.0])}
+        kept = [
+            cut(self.allocation(), weights, Budget("density", share)).masks.kept_per_layer for share in (1.0, 1 / 3)
+        ]
+        assert kept == [{"a": 2, "b": 1}, {"a": 1, "b": 1}]
 
 
 class TestPerLayer(AllocationContract):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from pruneexp.pruning.criteria.block_scale import BlockScale
+from pruneexp.pruning.criteria.channel_scale import ChannelScale
 from pruneexp.pruning.criteria.geometric_median import GeometricMedian
 from pruneexp.pruning.criteria.magnitude import Magnitude
 from pruneexp.pruning.criteria.random import Random
@@ -15,6 +17,7 @@ from pruneexp.pruning.criteria.taylor import Taylor
 from pruneexp.pruning.criteria.wanda import Wanda
 from pruneexp.pruning.informed import Statistic
 from pruneexp.pruning.ranking import best
+from pruneexp.pruning.select import Criterion
 from pruneexp.pruning.units.row import Row
 from pruneexp.pruning.units.unit import Grouping
 from tests.contracts.criteria import CriterionContract, some_weights
@@ -112,3 +115,24 @@ class TestGeometricMedian(CriterionContract):
         rows = weight.double().flatten(1)
         expected = torch.stack([(rows - row).norm(dim=1).sum() for row in rows])
         torch.testing.assert_close(of_rows(GeometricMedian(), weight), expected, rtol=1e-6, atol=0)
+
+
+class TestChannelScale(CriterionContract):
+    def criterion(self) -> Criterion:
+        scales = {"conv": torch.tensor([0.5, 0.0, 2.0, 1.0]).view(4, 1, 1, 1), "deep.linear": torch.zeros(1, 1)}
+        return ChannelScale().informed({"channel_scales": scales})
+
+    def test_is_the_scale_of_the_channel_that_a_weight_makes(self) -> None:
+        assert self.scores(some_weights())["conv"].amax((1, 2, 3)).tolist() == [0.5, 0.0, 2.0, 1.0]
+
+
+class TestBlockScale(CriterionContract):
+    def criterion(self) -> Criterion:
+        scales = {"conv": torch.tensor(0.5).view(1, 1, 1, 1), "deep.linear": torch.ones(1, 1)}
+        return BlockScale().informed({"block_scales": scales})
+
+    def test_is_the_scale_of_the_block_that_a_weight_lies_in(self) -> None:
+        assert {name: score.unique().tolist() for name, score in self.scores(some_weights()).items()} == {
+            "conv": [0.5],
+            "deep.linear": [1.0],
+        }

@@ -7,7 +7,19 @@ import math
 import pytest
 import torch
 
-from pruneexp.training.regularizers import L1, L2, NoPenalty, Penalty, WeightDecay, reach_of
+from pruneexp.training.regularizers import (
+    L1,
+    L2,
+    NoPenalty,
+    Penalty,
+    ScaleL1,
+    ScaleShrinkage,
+    Slimming,
+    SparseStructure,
+    WeightDecay,
+    parts_of,
+    reach_of,
+)
 from tests.contracts.regularizers import PenaltyContract
 
 
@@ -51,8 +63,41 @@ class TestNoPenalty(PenaltyContract):
         assert gradient.tolist() == [1.0, -2.0]
 
 
-@pytest.mark.parametrize("kind", [L1, L2, WeightDecay])
+class TestScaleL1(PenaltyContract):
+    def penalty(self) -> Penalty:
+        return ScaleL1(0.25)
+
+    def test_is_l1_on_scales(self) -> None:
+        assert reach_of(ScaleL1(0.25)) == "channel_scales"
+
+
+class TestScaleShrinkage(PenaltyContract):
+    def penalty(self) -> Penalty:
+        return ScaleShrinkage(0.25, "block_scales")
+
+
+def test_slimming_is_l1_on_scales_beside_weight_decay() -> None:
+    assert parts_of(Slimming(0.25, weight_decay=0.5)) == (ScaleL1(0.25), WeightDecay(0.5))
+    assert parts_of(L1(0.25)) == (L1(0.25),)
+
+
+def test_sparse_structure_shrinks_the_scales_that_it_is_asked_to() -> None:
+    both, decay = SparseStructure(0.25, weight_decay=0.5), WeightDecay(0.5)
+    blocks = ScaleShrinkage(0.25, "block_scales")
+    assert both.parts == (ScaleShrinkage(0.25, "channel_scales"), blocks, decay)
+    assert SparseStructure(0.25, weight_decay=0.5, channels=False).parts == (blocks, decay)
+    with pytest.raises(ValueError, match=r"channels and blocks are both false"):
+        SparseStructure(0.25, weight_decay=0.5, channels=False, blocks=False)
+
+
+@pytest.mark.parametrize("kind", [Slimming, SparseStructure])
+def test_weight_decay_out_of_range(kind: type[Slimming] | type[SparseStructure]) -> None:
+    with pytest.raises(ValueError, match=r"weight_decay is -1; allowed is a finite number >= 0"):
+        kind(0.25, weight_decay=-1)
+
+
+@pytest.mark.parametrize("kind", [L1, L2, WeightDecay, ScaleL1, ScaleShrinkage])
 @pytest.mark.parametrize("strength", [-1e-9, math.nan, math.inf])
-def test_strength_out_of_range(kind: type[L1] | type[L2], strength: float) -> None:
+def test_strength_out_of_range(kind: type[L1] | type[L2] | type[ScaleShrinkage], strength: float) -> None:
     with pytest.raises(ValueError, match=r"strength is .*; allowed is a finite number >= 0"):
         kind(strength)
