@@ -20,15 +20,15 @@ from pruneexp.experiment.pages import show_record
 from pruneexp.experiment.plan import make_plan
 from pruneexp.experiment.session import Record, Session
 from pruneexp.places import journal
-from pruneexp.schema import Metric, Scan
+from pruneexp.schema import Metric
 from pruneexp.stages.dense import train_dense
 from sweeps import checks, report, sampling, space
-from sweeps.baselines import BASELINES, baselines
+from sweeps.baselines import BASELINES, OF_UNITS, OF_WEIGHTS, baselines, check_baselines
 from sweeps.driver import Definition, Direction, Worker
 from sweeps.evaluation import FinalistEvaluator, TrialEvaluator
-from sweeps.scans import DENSITIES, QUALITIES, scan_once
+from sweeps.scans import LEVELS, curves_once
 from sweeps.storing import open_storage
-from sweeps.trials import Bench, kind_of
+from sweeps.trials import Bench, kind_of, sizes_of
 
 Objective = Literal["pareto", "smallest"]
 
@@ -57,7 +57,7 @@ class LayerThresholds:
     sampler: str
     pruner: str
     seed: int
-    baselines: Sequence[str]
+    baselines: Sequence[str] | None
     baseline_densities: Sequence[float]
     starts: int
     cliff: float
@@ -79,7 +79,7 @@ class LayerThresholds:
             checks.whole(f"study.{name}", getattr(self, name), 0)
         for name in ("max_drop", "margin"):
             checks.at_least(f"study.{name}", getattr(self, name), 0)
-        for name in self.baselines:
+        for name in self.baselines or ():
             checks.one_of("study.baselines", name, BASELINES)
         checks.levels("study.baseline_densities", self.baseline_densities, "density")
         checks.within("study.cliff", self.cliff, 0, math.inf)
@@ -94,13 +94,17 @@ class LayerThresholds:
             UserError: the request does not fit the network, the storage or a study of the same name.
         """
         kind = kind_of(session)
+        if self.baselines is None:
+            replace(self, baselines=OF_UNITS if kind == "units" else OF_WEIGHTS).run(session)
+            return
         for group, choice in (("mode", "prune"), ("schedule", "one_shot")):
             if session.choices[group] != choice:
                 raise UserError(
                     f"study=layer_thresholds cuts once and retrains what is left: it needs {group}={choice}"
                 )
-        levels = self.levels if self.levels is not None else QUALITIES if kind == "quality" else DENSITIES
+        levels = self.levels if self.levels is not None else LEVELS[kind]
         checks.levels("study.levels", levels, kind)
+        check_baselines(session, self._baselines)
         dense = train_dense(session.job.setting)
         if session.spec.plan:
             self._show_plan(session)
@@ -109,21 +113,20 @@ class LayerThresholds:
         if self.storage is not None:
             open_storage(self.storage, Path())  # said before hours of work, not after
         with session.display.running(self.trials, "trials"):
-            scan = scan_once(session, levels, kind)
-            curves = space.curves_of(scan)
+            metric = session.job.setting.learner.task.value.metrics[0]
+            curves, whole = curves_once(session, levels, kind)
             bounds = space.bounded(curves, kind, self.cliff)
-            metric = scan.identity.primary
             beaten = baselines(session, self._baselines, self.baseline_densities, kind)
             worker = self._worker(session, metric, curves, bounds, beaten, dense.key)
             worker.prepare()
             record = self._record(session, worker.definition, dense.key)
             with record.closing():
                 bench = self._bench(session, record, worker.definition.name)
-                trial = TrialEvaluator(bench, self, metric, scan.dense[metric.name], worker)
+                trial = TrialEvaluator(bench, self, metric, whole, worker)
                 worker.work(self.trials, trial.evaluate, None if self.minutes is None else 60 * self.minutes)
-                finalists = self._retrained(session, bench, worker, scan)
+                finalists = self._retrained(session, bench, worker, metric, whole)
                 record.summarise(report.numbers(worker.finished(self.trials), finalists))
-        report.show(session.display, worker, self.trials, finalists, metric, scan.dense[metric.name])
+        report.show(session.display, worker, self.trials, finalists, metric, whole)
         session.display.warn(session.job.overlooked)
         session.display.say(f"study {worker.definition.name} in {redact(self._storage(worker.definition.name))}")
         show_record(session, record, f"Study {worker.definition.name}")
@@ -143,7 +146,7 @@ class LayerThresholds:
     @property
     def _baselines(self) -> Sequence[str]:
         """None for the paper's own procedure, which is tried by itself."""
-        return () if self.sampler == "greedy" else self.baselines
+        return () if self.sampler == "greedy" else self.baselines or ()
 
     @property
     def _beside(self) -> int:
@@ -215,13 +218,12 @@ class LayerThresholds:
         return session.open_study(key, definition.name, {**params, "sampler": self.sampler, "dense_key": dense_key})
 
     def _bench(self, session: Session, record: Record, name: str) -> Bench:
-        setting = session.job.setting
-        scope = setting.cut.value.scope(setting.learner.network("fresh"))
-        return Bench(session, record, name, {name: layer.weight.numel() for name, layer in scope.items()})
+        return Bench(session, record, name, sizes_of(session))
 
-    def _retrained(self, session: Session, bench: Bench, worker: Worker, scan: Scan) -> list[FrozenTrial]:
+    def _retrained(
+        self, session: Session, bench: Bench, worker: Worker, metric: Metric, dense: float
+    ) -> list[FrozenTrial]:
         """The finalists, retrained by whichever workers are there."""
-        metric, dense = scan.identity.primary, scan.dense[scan.identity.primary.name]
         chosen = self._chosen(worker.finished(self.trials), metric, dense)
         if not chosen:
             return []
