@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import torch
 from torch import Tensor
 
 from pruneexp.errors import UserError
@@ -17,18 +16,15 @@ from pruneexp.pruning.allocations.global_threshold import GlobalThreshold
 from pruneexp.pruning.allocations.lamp import Lamp
 from pruneexp.pruning.allocations.per_layer import PerLayer
 from pruneexp.pruning.allotment import CheckedAllocation
-from pruneexp.pruning.criteria.magnitude import Magnitude
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.ranking import precise
-from pruneexp.pruning.select import Allocation, select
+from pruneexp.pruning.select import Allocation
 from pruneexp.pruning.units.unit import Units, unit_name
 from pruneexp.schema import Budget, BudgetKind
 from pruneexp.stages.dense import train_dense
-from pruneexp.stages.setting import Setting
 from pruneexp.stages.work import load
-from pruneexp.training.seeding import generator
+from sweeps.levels import largest, units_of
 from sweeps.space import Levels
-from sweeps.trials import units_of
 
 #: By the names that ``study.baselines`` has for them: one global threshold, LAMP, the Erdős-Rényi kernel, and the same
 #: share of every layer.
@@ -77,7 +73,7 @@ def baselines(session: Session, names: Sequence[str], densities: Sequence[float]
     weights = {name: layer.weight.detach().cpu() for name, layer in setting.cut.value.scope(network).items()}
     units = units_of(session, network) if kind == "units" else None
     return [
-        _levels(weights, _masks(weights, density, BASELINES[name], setting, units), kind, units)
+        _levels(weights, largest(setting, network, Budget("density", density), BASELINES[name], units), kind, units)
         for density in sorted(densities, reverse=True)
         for name in names
     ]
@@ -89,22 +85,6 @@ def _levels(weights: Mapping[str, Tensor], masks: MaskSet, kind: BudgetKind, uni
         return {name: max(count, 1) / living[name].numel() for name, count in living.kept_per_layer.items()}
     level = _quality if kind == "quality" else _density
     return {name: level(weight, masks.kept_per_layer[name]) for name, weight in weights.items()}
-
-
-@torch.no_grad()
-def _masks(
-    weights: Mapping[str, Tensor], density: float, allocation: Allocation, setting: Setting, units: Units | None
-) -> MaskSet:
-    draws = generator(setting.seed, "criterion")  # none: magnitudes are compared
-    return select(
-        weights,
-        Budget("density", density),
-        Magnitude(),
-        allocation,
-        unit=units,
-        min_keep=setting.cut.value.min_keep if units is not None else 1,
-        generator=draws,
-    ).masks
 
 
 def _density(weight: Tensor, kept: int) -> float:

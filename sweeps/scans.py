@@ -10,14 +10,14 @@ from pruneexp.errors import UserError
 from pruneexp.experiment.identity import judged_by, penalties, settings
 from pruneexp.experiment.session import Session
 from pruneexp.pruning.allotment import layer_name
-from pruneexp.schema import Budget, BudgetKind, Scan, ScanIdentity, read_scan, score
+from pruneexp.schema import Budget, BudgetKind, Metric, Scan, ScanIdentity, read_scan, score
 from pruneexp.sensitivity.groups import groups
 from pruneexp.stages.dense import train_dense
 from pruneexp.stages.graph import Stage
 from pruneexp.stages.mask import probe
 from pruneexp.stages.scan import Grid, scan
+from sweeps.levels import leveled, sizes_of
 from sweeps.space import CurvePoint, Curves, curves_of
-from sweeps.trials import leveled, sizes_of
 
 #: Default levels of a scan: 0.25 to 3 standard deviations, densities, or shares of units.
 LEVELS: Mapping[BudgetKind, Sequence[float]] = {
@@ -85,6 +85,11 @@ def scan_once(session: Session, levels: Sequence[float], kind: BudgetKind, optio
     return found
 
 
+def metric_of(session: Session) -> Metric:
+    """What networks are judged by."""
+    return session.job.setting.learner.task.value.metrics[0]
+
+
 def curves_once(session: Session, levels: Sequence[float], kind: BudgetKind) -> tuple[Curves, float]:
     """What each layer costs when it alone is pruned to each level, and the value of the metric of the dense network.
 
@@ -97,7 +102,7 @@ def curves_once(session: Session, levels: Sequence[float], kind: BudgetKind) -> 
         found = scan_once(session, levels, kind)
         return curves_of(found), found.dense[found.identity.primary.name]
     setting, sizes, curves = session.job.setting, sizes_of(session), dict[str, list[CurvePoint]]()
-    dense, metric = train_dense(setting), setting.learner.task.value.metrics[0]
+    dense, metric = train_dense(setting), metric_of(session)
     whole = score(session.runner.record(dense)["val"])[metric.name]
     for name in sizes:
         for level in sorted(levels, reverse=True):
