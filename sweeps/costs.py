@@ -14,7 +14,7 @@ from pruneexp.errors import Infeasible, UserError
 from pruneexp.experiment.session import Session
 from pruneexp.measure.forms import NoSuchForm
 from pruneexp.measure.measuring import machine_of
-from pruneexp.measure.sizes import PROGRAMS, size_times, sizes_of
+from pruneexp.measure.sizes import PROGRAMS, size_times, whole_and_small
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.units.unit import NetworkUnit
 from pruneexp.schema import SHARE, PointResult
@@ -78,7 +78,7 @@ def trial_cost(session: Session, name: str, form: str, batch: int) -> TrialCost:
 def _check_smaller(session: Session, sizes: Mapping[str, int], name: str, form: str) -> None:
     """Take half of the channels out of a network with fresh weights."""
     try:
-        found = sizes_of(session, _masks(session, sizes, dict.fromkeys(sizes, 0.5)))
+        found = whole_and_small(session, _masks(session, sizes, dict.fromkeys(sizes, 0.5)))
         if name == "latency":
             for network in found:
                 PROGRAMS[form](network)

@@ -43,7 +43,7 @@ class Sizes(NamedTuple):
     small: PrunedNetwork
 
 
-def sizes_of(session: Session, masks: MaskSet) -> Sizes:
+def whole_and_small(session: Session, masks: MaskSet) -> Sizes:
     """Both networks.
 
     Raises:
@@ -64,7 +64,7 @@ def size_times(session: Session, masks: MaskSet, form: str, batch: int) -> SizeT
         UserError: the network's code needs the sizes that it was made with.
         NoSuchForm: they cannot run in this form here.
     """
-    sizes, learner = sizes_of(session, masks), session.job.setting.learner
+    sizes, learner = whole_and_small(session, masks), session.job.setting.learner
     about = {
         "model": learner.model.identity,
         "sizes": {name: list(tensor.shape) for name, tensor in sizes.small.network.state_dict().items()},
