@@ -7,30 +7,63 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import torch
 from torch import Tensor
 
+from pruneexp.errors import UserError
 from pruneexp.experiment.session import Session
 from pruneexp.pruning.allocations.erk import Erk
 from pruneexp.pruning.allocations.global_threshold import GlobalThreshold
 from pruneexp.pruning.allocations.lamp import Lamp
-from pruneexp.pruning.criteria.magnitude import Magnitude
+from pruneexp.pruning.allocations.per_layer import PerLayer
+from pruneexp.pruning.allotment import CheckedAllocation
+from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.ranking import precise
-from pruneexp.pruning.select import Allocation, select
+from pruneexp.pruning.select import Allocation
+from pruneexp.pruning.units.unit import Units, unit_name
 from pruneexp.schema import Budget, BudgetKind
 from pruneexp.stages.dense import train_dense
 from pruneexp.stages.work import load
-from pruneexp.training.seeding import generator
+from sweeps.levels import largest, units_of
 from sweeps.space import Levels
 
-#: By the names that ``study.baselines`` has for them: one global threshold, LAMP, and the Erdős-Rényi kernel.
-BASELINES: Mapping[str, Allocation] = {"global": GlobalThreshold(), "lamp": Lamp(), "erk": Erk()}
+#: By the names that ``study.baselines`` has for them: one global threshold, LAMP, the Erdős-Rényi kernel, and the same
+#: share of every layer.
+BASELINES: Mapping[str, Allocation] = {
+    "global": GlobalThreshold(),
+    "lamp": Lamp(),
+    "erk": Erk(),
+    "uniform": PerLayer(),
+}
+#: Where none are named, of single weights and of units.
+OF_WEIGHTS, OF_UNITS = ("global", "lamp", "erk"), ("global", "uniform")
+
+
+def check_baselines(session: Session, names: Sequence[str]) -> None:
+    """Ask the allocations whether they take the units of a session.
+
+    Raises:
+        UserError: one does not.
+    """
+    unit = unit_name(session.job.setting.cut.value.unit)
+    for name in names:
+        allocation = BASELINES[name]
+        try:
+            if isinstance(allocation, CheckedAllocation):
+                allocation.check({}, [], unit)
+        except UserError as error:
+            raise UserError(
+                f"study.baselines: {name} is of single weights, and criterion={session.choices['criterion']} keeps a "
+                f"{unit} as a whole: leave it out, as in 'study.baselines=[{','.join(OF_UNITS)}]'"
+            ) from error
 
 
 def baselines(session: Session, names: Sequence[str], densities: Sequence[float], kind: BudgetKind) -> list[Levels]:
-    """The levels of each allocation at each density, from the densest on: densities or qualities, by ``kind``.
+    """The levels of each allocation at each density, from the densest on: densities, qualities or shares of units.
 
-    Every layer keeps as many of its largest weights as the allocation would leave it.
+    Every layer keeps as many of its largest weights, or units, as the allocation would leave it.
+
+    Raises:
+        Infeasible: the fewest units that must stay are more than a density leaves.
     """
     if not names or not densities:
         return []
@@ -38,20 +71,20 @@ def baselines(session: Session, names: Sequence[str], densities: Sequence[float]
     dense = train_dense(setting)
     network = load(setting.learner.network("fresh"), session.runner.artefact(dense).tensors, "the stored dense network")
     weights = {name: layer.weight.detach().cpu() for name, layer in setting.cut.value.scope(network).items()}
-    found = []
-    for density in sorted(densities, reverse=True):
-        for name in names:
-            kept = _kept(weights, density, BASELINES[name], setting.seed)
-            level = _quality if kind == "quality" else _density
-            found.append({layer: level(weight, kept[layer]) for layer, weight in weights.items()})
-    return found
+    units = units_of(session, network) if kind == "units" else None
+    return [
+        _levels(weights, largest(setting, network, Budget("density", density), BASELINES[name], units), kind, units)
+        for density in sorted(densities, reverse=True)
+        for name in names
+    ]
 
 
-@torch.no_grad()
-def _kept(weights: Mapping[str, Tensor], density: float, allocation: Allocation, seed: int) -> Mapping[str, int]:
-    draws = generator(seed, "criterion")  # none: magnitudes are compared
-    chosen = select(weights, Budget("density", density), Magnitude(), allocation, generator=draws)
-    return chosen.masks.kept_per_layer
+def _levels(weights: Mapping[str, Tensor], masks: MaskSet, kind: BudgetKind, units: Units | None) -> Levels:
+    if units is not None:
+        living = units.living(masks)
+        return {name: max(count, 1) / living[name].numel() for name, count in living.kept_per_layer.items()}
+    level = _quality if kind == "quality" else _density
+    return {name: level(weight, masks.kept_per_layer[name]) for name, weight in weights.items()}
 
 
 def _density(weight: Tensor, kept: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from pruneexp.schema import Metric, TradeoffPoint, doubts
 from pruneexp.stages.retrain import RETRAIN
 from pruneexp.summary.pareto import dominated
 from pruneexp.training.events import TrainingEvent
+from sweeps.costs import TrialCost
 from sweeps.driver import TrialFailed, TrialPruned, Worker
 from sweeps.trials import Bench
 
@@ -56,21 +57,21 @@ class TrialEvaluator:
             self._refuse_dominated(trial, point)
             watch = EarlyStopping(trial, self.metric, self.dense) if self.options.objective == "smallest" else None
             point = _computed(lambda: self.bench.retrain(trial.number, trial.params, self.options.epochs, watch))
-        val, density = score(point)
+        val, cost = score(point, self.bench.cost, trial.params)
         trial.set_user_attr("val", val)
-        trial.set_user_attr("density", density)
+        trial.set_user_attr(self.bench.cost.name, cost)
         self._show()
         if self.options.objective == "pareto":
-            return (val, density)
+            return (val, cost)
         excess = self.metric.loss(self.dense, val) - self.options.max_drop
-        if self.options.sampler == "cmaes":  # it knows no constraints: a value above 1 is worse than any density
-            return (density if excess <= 0 else 1 + excess / 100,)
+        if self.options.sampler == "cmaes":  # it knows no constraints: a value above 1 is worse than any share
+            return (cost if excess <= 0 else max(1.0, cost) + excess / 100,)
         trial.set_constraint("drop", excess)
-        return (density,)
+        return (cost,)
 
     def _refuse_dominated(self, trial: optuna.Trial, point: TradeoffPoint) -> None:
         """Raise ``TrialPruned`` if others dominate the probe: Optuna's pruners take only one objective."""
-        trial.set_user_attr("probe", list(score(point)))
+        trial.set_user_attr("probe", list(score(point, self.bench.cost, trial.params)))
         if self.options.objective != "pareto":
             return
         if _is_beaten(trial, "probe", self.metric, self.dense, self.options.margin):
@@ -78,10 +79,12 @@ class TrialEvaluator:
 
     def _show(self) -> None:
         done = self.worker.study().get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-        scores = [(t.user_attrs["val"], t.user_attrs["density"]) for t in done if "val" in t.user_attrs]
+        name = self.bench.cost.name
+        scores = [(t.user_attrs["val"], t.user_attrs[name]) for t in done if "val" in t.user_attrs]
         limit, unit = self.options.max_drop, self.metric.change_unit
-        allowed = [density for val, density in scores if self.metric.loss(self.dense, val) <= limit]
-        detail = f"smallest within {limit:g} {unit}: {min(allowed):.1%}" if allowed else ""
+        allowed = [cost for val, cost in scores if self.metric.loss(self.dense, val) <= limit]
+        of = "" if name == "density" else f" of {name}"
+        detail = f"smallest within {limit:g} {unit}: {min(allowed):.1%}{of}" if allowed else ""
         self.bench.session.display.points_done(len(done) + 1, detail)
 
 
@@ -122,7 +125,7 @@ class FinalistEvaluator:
         """The values after the last rung.
 
         Raises:
-            TrialPruned: after an earlier rung, another finalist was better by the margin and no denser.
+            TrialPruned: after an earlier rung, another finalist was better by the margin and cost no more.
             TrialFailed: the point could not be computed.
         """
         trial.set_user_attr("trial", self.numbers[trial.number])
@@ -135,13 +138,15 @@ class FinalistEvaluator:
         trial.set_user_attr("before", None if before is None else before[self.metric.name])
         trial.set_user_attr("test", None if test is None else test.after[self.metric.name])
         trial.set_user_attr("doubts", list(doubts(point)))
+        if self.bench.cost.name != "density":
+            trial.set_user_attr("density", point.result.density)
         self.bench.session.display.point_done()
-        return score(point)
+        return score(point, self.bench.cost, trial.params)
 
     def _retrained(self, trial: optuna.Trial, epochs: int) -> TradeoffPoint:
         number = self.numbers[trial.number]
         point = _computed(lambda: self.bench.retrain(number, trial.params, epochs))
-        trial.set_user_attr(_after(epochs), list(score(point)))
+        trial.set_user_attr(_after(epochs), list(score(point, self.bench.cost, trial.params)))
         return point
 
 
@@ -159,14 +164,14 @@ def _computed(compute: Callable[[], TradeoffPoint]) -> TradeoffPoint:
 
 
 def _is_beaten(trial: optuna.Trial, name: str, metric: Metric, dense: float, margin: float) -> bool:
-    """Whether another trial is better by the margin and no denser, by the scores that stand under a name."""
+    """Whether another trial is better by the margin and costs no more, by the scores that stand under a name."""
     trials = [one for one in trial.study.get_trials(deepcopy=False) if name in one.user_attrs]
     scores = {one.number: one.user_attrs[name] for one in trials}
-    merits = {number: (metric.merit(dense, val), density) for number, (val, density) in scores.items()}
+    merits = {number: (metric.merit(dense, val), cost) for number, (val, cost) in scores.items()}
     own = merits.pop(trial.number)
     return dominated(own, list(merits.values()), margin)
 
 
-def score(point: TradeoffPoint) -> tuple[float, float]:
-    """The value of the primary metric on val, and the density: what a trial is judged by."""
-    return point.result.val.after[point.identity.primary.name], point.result.density
+def score(point: TradeoffPoint, cost: TrialCost, levels: Mapping[str, float]) -> tuple[float, float]:
+    """The value of the primary metric on val, and the share of a cost: what a trial with these levels is judged by."""
+    return point.result.val.after[point.identity.primary.name], cost.share(point.result, levels)

@@ -22,9 +22,18 @@ def numbers(trials: Sequence[FrozenTrial], finalists: Sequence[FrozenTrial]) -> 
 
 
 def show(
-    display: Display, worker: Worker, total: int, finalists: Sequence[FrozenTrial], metric: Metric, dense: float
+    display: Display,
+    worker: Worker,
+    total: int,
+    finalists: Sequence[FrozenTrial],
+    metric: Metric,
+    dense: float,
+    cost: str,
 ) -> None:
-    """The finalists, the densest first, by their primary metric, then for each layer its level in each of them."""
+    """The finalists by their primary metric, those that cost most first, then for each layer its level in each of them.
+
+    ``cost`` is the name of what the search makes small.
+    """
     trials = worker.finished(total)
     failed = [trial for trial in trials if trial.state == TrialState.FAIL]
     pruned = sum(trial.state == TrialState.PRUNED for trial in trials)
@@ -37,8 +46,9 @@ def show(
     retrained = [trial for trial in finalists if trial.state == TrialState.COMPLETE]
     shown = sorted(retrained, key=lambda trial: -trial.values[1])
     rows = [_row(trial, metric, dense) for trial in shown]
+    own = () if cost == "density" else (cost,)
     moments = metric.heading("val", "before"), metric.heading("val", "after"), metric.change_heading("val")
-    display.sheet(("trial", "density", "rate", *moments, metric.heading("test", "after")), rows)
+    display.sheet(("trial", *own, "density", "rate", *moments, metric.heading("test", "after")), rows)
     for trial in shown:
         for doubt in trial.user_attrs.get("doubts", ()):
             display.say(f"trial {trial.user_attrs['trial']}: {doubt}")
@@ -49,12 +59,14 @@ def show(
 
 
 def _row(trial: FrozenTrial, metric: Metric, dense: float) -> tuple[str, ...]:
-    val, density = trial.values
+    val, cost = trial.values
+    density = trial.user_attrs.get("density")
     before, test = trial.user_attrs.get("before"), trial.user_attrs.get("test")
     return (
         str(trial.user_attrs["trial"]),
-        f"{density:.4f}",
-        rate_text(density),
+        f"{cost:.4f}",
+        *([] if density is None else [f"{density:.4f}"]),
+        rate_text(cost),
         "" if before is None else f"{before:.2f}",
         f"{val:.2f}",
         f"{metric.change(dense, val):+.2f}",

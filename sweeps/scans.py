@@ -1,8 +1,8 @@
-"""The sensitivity scan of one session: computed at most once, recorded, and returned."""
+"""What each layer of a session costs alone: its sensitivity scan, computed and recorded at most once, or probes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pruneexp.cache.identity import short, stage_key
@@ -10,15 +10,21 @@ from pruneexp.errors import UserError
 from pruneexp.experiment.identity import judged_by, penalties, settings
 from pruneexp.experiment.session import Session
 from pruneexp.pruning.allotment import layer_name
-from pruneexp.schema import Budget, BudgetKind, Scan, ScanIdentity, read_scan
+from pruneexp.schema import Budget, BudgetKind, Metric, Scan, ScanIdentity, read_scan, score
 from pruneexp.sensitivity.groups import groups
 from pruneexp.stages.dense import train_dense
 from pruneexp.stages.graph import Stage
+from pruneexp.stages.mask import probe
 from pruneexp.stages.scan import Grid, scan
+from sweeps.levels import leveled, sizes_of
+from sweeps.space import CurvePoint, Curves, curves_of
 
-#: Default levels of a scan: 0.25 to 3 standard deviations, or densities.
-QUALITIES = tuple(step / 4 for step in range(1, 13))
-DENSITIES = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.07, 0.05, 0.02)
+#: Default levels of a scan: 0.25 to 3 standard deviations, densities, or shares of units.
+LEVELS: Mapping[BudgetKind, Sequence[float]] = {
+    "quality": tuple(step / 4 for step in range(1, 13)),
+    "density": (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.07, 0.05, 0.02),
+    "units": (0.8, 0.6, 0.4, 0.2, 0.1),
+}
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,34 @@ def scan_once(session: Session, levels: Sequence[float], kind: BudgetKind, optio
     found = read_scan(of, record)
     session.record_scan(found)
     return found
+
+
+def metric_of(session: Session) -> Metric:
+    """What networks are judged by."""
+    return session.job.setting.learner.task.value.metrics[0]
+
+
+def curves_once(session: Session, levels: Sequence[float], kind: BudgetKind) -> tuple[Curves, float]:
+    """What each layer costs when it alone is pruned to each level, and the value of the metric of the dense network.
+
+    Units, such as channels, take a probe for each set and level; the store keeps the results, and no scan is recorded.
+
+    Raises:
+        UserError: a level is out of range.
+    """
+    if kind != "units":
+        found = scan_once(session, levels, kind)
+        return curves_of(found), found.dense[found.identity.primary.name]
+    setting, sizes, curves = session.job.setting, sizes_of(session), dict[str, list[CurvePoint]]()
+    dense, metric = train_dense(setting), metric_of(session)
+    whole = score(session.runner.record(dense)["val"])[metric.name]
+    for name in sizes:
+        for level in sorted(levels, reverse=True):
+            session.store.stop_if_requested()
+            varied, budget = leveled(session, sizes, {**dict.fromkeys(sizes, 1.0), name: level})
+            val = score(session.runner.record(probe(varied.job.setting, dense, budget))["val"])
+            curves.setdefault(name, []).append(CurvePoint(level, level, metric.loss(whole, val[metric.name])))
+    return curves, whole
 
 
 def _identity(session: Session, stage: Stage, kind: BudgetKind, options: ScanOptions) -> ScanIdentity:

@@ -1,7 +1,7 @@
 """The levels that a search may choose for each layer, and good first choices; plain numbers, no Optuna.
 
-A *level* is a layer's share: its quality parameter (threshold in standard deviations; more prunes more) or its density
-(less prunes more).
+A *level* is a layer's share: its quality parameter (threshold in standard deviations; more prunes more), its density or
+the share of its units (less prunes more). Sets of channels stand in place of layers.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def _at_drop(steps: Sequence[CurvePoint], tolerance: float, mildest: float) -> f
 
 
 def front(scored: Mapping[int, tuple[float, float]], floor: float, dense: float) -> list[tuple[int, float]]:
-    """The Pareto front, as (number, density), of networks given as (merit, density) by number.
+    """The Pareto front, as (number, cost), of networks given as (merit, cost) by number; the dense one costs 1.
 
     Networks below merit ``floor`` are left out. Of those at least as good as ``dense``, only the smallest stays, and of
     several that are equally small and good, only the first.
@@ -144,7 +144,7 @@ def front(scored: Mapping[int, tuple[float, float]], floor: float, dense: float)
 
 
 def spread_out(front: Sequence[tuple[int, float]], count: int) -> list[int]:
-    """``count`` numbers of a front, sorted, spread evenly over the logarithm of density, with both ends."""
+    """``count`` numbers of a front, sorted, spread evenly over the logarithm of the cost, with both ends."""
     ordered = sorted(front, key=lambda pair: math.log(pair[1]))
     if len(ordered) <= count:
         return sorted(number for number, _ in ordered)

@@ -86,9 +86,10 @@ def comparable(frame: pd.DataFrame, metric: Metric) -> pd.DataFrame:
     """The points that may be compared, with their ``method``; the better on val, the larger ``gain`` and ``merit``.
 
     Numbered trials have a level of their own for each layer. What a search for a budget asked for has none: it is a
-    point like those of curves.
+    point like those of curves. Trials whose levels are shares of channels are left out: no curve here cuts channels.
     """
     points = frame[(frame["mode"] == "prune") & (frame["schedule"] == "one_shot") & (frame["retrain_epochs"] > 0)]
+    points = points[(points["trial"] < 0) | (points["budget.kind"] != "units")]
     method = points["criterion"].map(CURVES).mask(points["trial"] >= 0, STUDY)
     names = {f"{name}.{metric.name}": name for name in ("val.change_after", "val.after", "test.dense", "test.after")}
     points = points.assign(method=method).rename(columns=names).dropna(subset=["method", "val.change_after"])

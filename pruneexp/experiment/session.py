@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from pruneexp.experiment.spec import JobSpec, read
 from pruneexp.jobs.state import JobLog
 from pruneexp.places import OWED
 from pruneexp.provenance import environment
-from pruneexp.schema import Budget, PointIdentity, TradeoffPoint
+from pruneexp.schema import Budget, PointIdentity, PointResult, TradeoffPoint
 from pruneexp.signals import StopRequest
 from pruneexp.stages.dense import train_dense
 from pruneexp.stages.graph import Route, Runner
@@ -167,9 +167,11 @@ class Session:
         record: Record,
         of: PointIdentity,
         route: Route,
-        numbers: Mapping[str, float] | None = None,
+        numbers: Callable[[PointResult], Mapping[str, float]] = lambda _: {},
     ) -> TradeoffPoint:
         """The point, computed unless it is in the store, and recorded; a failure is recorded, and raised.
+
+        ``numbers`` gives more metrics of it, by its result.
 
         Raises:
             UserError: the request or the machine is at fault.
@@ -177,7 +179,7 @@ class Session:
         """
         self.live.expect(record.name, of, route, self._tags_of_points())
         try:
-            point = self._stored(of, route, numbers or {})
+            point = self._stored(of, route, numbers)
         except Exception as error:  # a diverged training, too little memory, a bug in a user's network
             if isinstance(error, UserError) and not isinstance(error, Infeasible):
                 raise
@@ -192,13 +194,15 @@ class Session:
         record.recording.point(record.name, of.point_key, self._tags_of_points())
         return point
 
-    def _stored(self, of: PointIdentity, route: Route, numbers: Mapping[str, float]) -> TradeoffPoint:
+    def _stored(
+        self, of: PointIdentity, route: Route, numbers: Callable[[PointResult], Mapping[str, float]]
+    ) -> TradeoffPoint:
         """The point as it is stored, under the number that the trial has which asks for it now."""
 
         def make(_: Checkpoint) -> Artefact:
             costs = {name: cost.value for name, cost in self.job.costs.items()}
             point = assemble(of, route, self.runner, self.job.setting.learner, costs)
-            return Artefact({}, of_point(point, numbers, courses(route, self.runner, of.primary)))
+            return Artefact({}, of_point(point, numbers(point.result), courses(route, self.runner, of.primary)))
 
         ends = dict.fromkeys((of.dense_key, of.mask_key, of.final_key))
         made, _ = self.store.produce(of.point_key, "point", make, list(ends))

@@ -56,7 +56,7 @@ class FormTimes:
 def measured(pruned: PrunedNetwork, of: PointIdentity, asked: MeasureRequest, *, again: bool = False) -> FormTimes:
     """The measurement of a point: that of the store, or one made now; ``again`` makes it anew."""
     session = pruned.session
-    machine = _machine(session.environment())
+    machine = machine_of(session.environment())
     config = {**asdict(asked), "forms": list(asked.forms), "batches": list(asked.batches), "machine": machine}
     parents = list(dict.fromkeys([of.final_key, of.mask_key]))
     key = stage_key("measure", VERSION, config, parents, session.job.setting.learner.fingerprint)
@@ -70,7 +70,7 @@ def measured(pruned: PrunedNetwork, of: PointIdentity, asked: MeasureRequest, *,
     return _read(artefact.record)
 
 
-def _machine(environment: Mapping[str, Any]) -> dict[str, Any]:
+def machine_of(environment: Mapping[str, Any]) -> dict[str, Any]:
     """What decides how long a computation takes, as far as a process can tell."""
     found, packages = environment["machine"], environment["packages"]
     names = ("processor", "cpus", "threads", "accelerator")
@@ -92,7 +92,7 @@ def _timed(pruned: PrunedNetwork, asked: MeasureRequest, machine: Mapping[str, A
         for batch in asked.batches:
             inputs = pruned.example(batch).to(device)
             calls = {name: partial(run, inputs) for name, run in runs.items()}
-            for name, timing in by_turns(calls, partial(_wait, device), seconds=asked.seconds).items():
+            for name, timing in by_turns(calls, partial(wait_for, device), seconds=asked.seconds).items():
                 latency[name][batch] = timing
             for name, call in calls.items():
                 if device.type == "cuda":
@@ -104,11 +104,11 @@ def _timed(pruned: PrunedNetwork, asked: MeasureRequest, machine: Mapping[str, A
 def _peak(call: Callable[[], object], device: torch.device) -> int:
     torch.cuda.reset_peak_memory_stats(device)
     call()
-    _wait(device)
+    wait_for(device)
     return torch.cuda.max_memory_allocated(device)
 
 
-def _wait(device: torch.device) -> None:
+def wait_for(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
@@ -121,7 +121,7 @@ def _steps(pruned: PrunedNetwork, seconds: float) -> dict[str, Timing]:
         ("masked", setting.retraining, pruned.masks),
     )
     calls = {name: _training(pruned, regime, edit) for name, regime, edit in both}
-    taken = by_turns(calls, partial(_wait, setting.learner.device), seconds=seconds)
+    taken = by_turns(calls, partial(wait_for, setting.learner.device), seconds=seconds)
     return {
         name: Timing(each.median / _STEPS, each.low / _STEPS, each.high / _STEPS, each.calls)
         for name, each in taken.items()

@@ -48,6 +48,7 @@ FAILED = "points_failed"  # of a curve
 SEEDS = "n"  # of a summary
 SPREAD = "_std"  # ending of a summary's sample standard deviations
 LEVEL = "level/"  # beginning of the levels of a trial's layers
+SHARE = "share/"  # beginning of the name of the cost that a trial's search makes small, a share of the dense network's
 
 
 def change_name(split: str, when: str, metric: str) -> str:

@@ -200,7 +200,8 @@ def _repeated(item: Any, metrics: Sequence[str], units: Mapping[str, str]) -> li
     """An item once for each primary metric, and for each metric whose beginning it names (not in a list of its own)."""
     whole = json.dumps(item)
     if "{metric}" in whole:
-        return [json.loads(_measured(whole, Metric(name, units.get(name, "")))) for name in _primaries(metrics)]
+        measured = [json.loads(_measured(whole, Metric(name, units.get(name, "")))) for name in _primaries(metrics)]
+        return [one for each in measured for one in _repeated(each, metrics, units)]
     own = item.values() if isinstance(item, dict) else [item]
     beginning = next(
         (found for text in own if isinstance(text, str) for found in re.findall(r"\w+/(?=\*)", text)), None

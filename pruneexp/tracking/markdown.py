@@ -27,23 +27,28 @@ def curve_heading(point: schema.TradeoffPoint) -> str:
     return f"**{of.model} on {of.data}**: {choices}" + (f"\n\n{settings}" if settings else "")
 
 
-def search_heading(name: str, trials: int, metric: Metric) -> str:
-    found = f"of {trials} points those that no other beats in {metric.word} on val at their density or below"
+def search_heading(name: str, trials: int, metric: Metric, cost: str = "density") -> str:
+    found = f"of {trials} points those that no other beats in {metric.word} on val at their {cost} or below"
     return f"**{name}**: {found}"
 
 
-def description(heading: str, points: Sequence[schema.TradeoffPoint]) -> str:
+def description(
+    heading: str, points: Sequence[schema.TradeoffPoint], cost: tuple[str, Sequence[float]] = ("", ())
+) -> str:
     """The table; of one that is longer than a tag, the first rows.
 
-    A last column says of which points the scores are doubtful, where there is one.
+    A last column says of which points the scores are doubtful, where there is one. ``cost`` is the name of another one
+    than density and its share at each point, where there are such.
     """
-    doubtful = any(map(schema.doubts, points))
+    doubtful, (name, shares) = any(map(schema.doubts, points)), cost
     head = _head(points[0].identity.primary)
-    head = (*head, "") if doubtful else head
+    head = (*head[:1], *[name] * bool(shares), *head[1:], *[""] * doubtful)
     lines = [heading, "", _row(head), _row(["---:"] * len(head))]
     room = TAG_LIMIT - sum(len(line) + 1 for line in lines)
-    for point in points:
-        row = _row((*_cells(point), "; ".join(schema.doubts(point))) if doubtful else _cells(point))
+    for place, point in enumerate(points):
+        share = [f"{each:.4f}" for each in shares[place : place + 1]]
+        first, *others = _cells(point)
+        row = _row((first, *share, *others, *["; ".join(schema.doubts(point))] * doubtful))
         room -= len(row) + 1
         if room < 0:
             break

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pruneexp import schema
@@ -120,13 +120,17 @@ class Reports:
 
     def _describe(self, run: bulk.StoredRun, found: Sequence[LoggedPoint], failed: int) -> None:
         """Put the table of what is recorded under a curve or a search on its run, a curve's series, and totals."""
-        points = [logged.point for logged in sorted(found, key=lambda logged: -logged.point.result.density)]
+        ordered = sorted(found, key=lambda logged: -logged.point.result.density)
+        points = [logged.point for logged in ordered]
         search, last = run.tags.get(schema.KIND) == "study", max(logged.started for logged in found)
-        shown = _front(points) if search else points
-        heading = markdown.curve_heading(points[0])
         if search:
-            heading = markdown.search_heading(run.name, len(points), points[0].identity.primary)
-        note = markdown.description(heading, shown)
+            cost, shares = self._shares(run.run_id)
+            heading = markdown.search_heading(run.name, len(points), points[0].identity.primary, cost)
+            front = _front(ordered, shares)
+            own = [shares.get(logged.run_id, logged.point.result.density) for logged in front] if shares else []
+            note = markdown.description(heading, [logged.point for logged in front], (cost, own))
+        else:
+            note = markdown.description(markdown.curve_heading(points[0]), points)
         digest = hashlib.sha256(f"{note}{failed}".encode()).hexdigest()
         if run.tags.get(schema.DIGEST) == digest:
             return
@@ -138,6 +142,16 @@ class Reports:
                 self._runs.client.get_run(run.run_id), {}, numbers, {},
                 tags={markdown.TAG: note, schema.DIGEST: digest},
             )  # fmt: skip
+
+    def _shares(self, search: str) -> tuple[str, Mapping[str, float]]:
+        """The cost that a search makes small, and its share by the run of each point; none of density."""
+        found = {
+            (run.run_id, name.removeprefix(schema.SHARE)): value
+            for run in bulk.find(self._runs, {**_FINISHED, f"tags.{PARENT}": search}, ("metrics",))
+            for name, value in run.metrics.items()
+            if name.startswith(schema.SHARE)
+        }
+        return next((name for _, name in found), "density"), {run: value for (run, _), value in found.items()}
 
 
 def _logged(run: bulk.StoredRun) -> LoggedPoint | None:
@@ -152,9 +166,12 @@ def _logged(run: bulk.StoredRun) -> LoggedPoint | None:
     return LoggedPoint(run.run_id, "", run.started, point)
 
 
-def _front(trials: Sequence[schema.TradeoffPoint]) -> list[schema.TradeoffPoint]:
-    """Trials that no other one beats in the primary metric on val at their density or below, densest first."""
-    scores = {place: (_merit(trial), trial.result.density) for place, trial in enumerate(trials)}
+def _front(trials: Sequence[LoggedPoint], shares: Mapping[str, float]) -> list[LoggedPoint]:
+    """Trials that no other one beats in the primary metric on val at their cost or below, the most costly first."""
+    scores = {
+        place: (_merit(trial.point), shares.get(trial.run_id, trial.point.result.density))
+        for place, trial in enumerate(trials)
+    }
     return [trials[place] for place in reversed(pareto_front(scores))]
 
 

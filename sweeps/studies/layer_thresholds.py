@@ -20,15 +20,17 @@ from pruneexp.experiment.pages import show_record
 from pruneexp.experiment.plan import make_plan
 from pruneexp.experiment.session import Record, Session
 from pruneexp.places import journal
-from pruneexp.schema import Metric, Scan
+from pruneexp.schema import Metric
 from pruneexp.stages.dense import train_dense
 from sweeps import checks, report, sampling, space
-from sweeps.baselines import BASELINES, baselines
+from sweeps.baselines import BASELINES, OF_UNITS, OF_WEIGHTS, baselines, check_baselines
+from sweeps.costs import COSTS, FORMS, TrialCost, trial_cost
 from sweeps.driver import Definition, Direction, Worker
 from sweeps.evaluation import FinalistEvaluator, TrialEvaluator
-from sweeps.scans import DENSITIES, QUALITIES, scan_once
+from sweeps.levels import kind_of, sizes_of
+from sweeps.scans import LEVELS, curves_once, metric_of
 from sweeps.storing import open_storage
-from sweeps.trials import Bench, kind_of
+from sweeps.trials import Bench
 
 Objective = Literal["pareto", "smallest"]
 
@@ -52,12 +54,15 @@ class LayerThresholds:
     trials: int
     minutes: float | None
     objective: Objective
+    cost: str
+    form: str
+    batch: int
     max_drop: float
     epochs: int
     sampler: str
     pruner: str
     seed: int
-    baselines: Sequence[str]
+    baselines: Sequence[str] | None
     baseline_densities: Sequence[float]
     starts: int
     cliff: float
@@ -71,6 +76,9 @@ class LayerThresholds:
     def __post_init__(self) -> None:
         check_study_name("study.name", self.name)
         checks.one_of("study.objective", self.objective, _OBJECTIVES)
+        checks.one_of("study.cost", self.cost, COSTS)
+        checks.one_of("study.form", self.form, FORMS)
+        checks.whole("study.batch", self.batch, 1)
         checks.one_of("study.pruner", self.pruner, _PRUNERS)
         checks.one_of("study.sampler", self.sampler, (*sampling.NAMES, "greedy"))
         self._sampler(dimensions=2)
@@ -79,7 +87,7 @@ class LayerThresholds:
             checks.whole(f"study.{name}", getattr(self, name), 0)
         for name in ("max_drop", "margin"):
             checks.at_least(f"study.{name}", getattr(self, name), 0)
-        for name in self.baselines:
+        for name in self.baselines or ():
             checks.one_of("study.baselines", name, BASELINES)
         checks.levels("study.baseline_densities", self.baseline_densities, "density")
         checks.within("study.cliff", self.cliff, 0, math.inf)
@@ -94,14 +102,18 @@ class LayerThresholds:
             UserError: the request does not fit the network, the storage or a study of the same name.
         """
         kind = kind_of(session)
+        if self.baselines is None:
+            replace(self, baselines=OF_UNITS if kind == "units" else OF_WEIGHTS).run(session)
+            return
         for group, choice in (("mode", "prune"), ("schedule", "one_shot")):
             if session.choices[group] != choice:
                 raise UserError(
                     f"study=layer_thresholds cuts once and retrains what is left: it needs {group}={choice}"
                 )
-        levels = self.levels if self.levels is not None else QUALITIES if kind == "quality" else DENSITIES
+        levels = self.levels if self.levels is not None else LEVELS[kind]
         checks.levels("study.levels", levels, kind)
-        dense = train_dense(session.job.setting)
+        check_baselines(session, self._baselines)
+        cost = trial_cost(session, self.cost, self.form, self.batch)
         if session.spec.plan:
             self._show_plan(session)
             return
@@ -109,21 +121,20 @@ class LayerThresholds:
         if self.storage is not None:
             open_storage(self.storage, Path())  # said before hours of work, not after
         with session.display.running(self.trials, "trials"):
-            scan = scan_once(session, levels, kind)
-            curves = space.curves_of(scan)
+            metric = metric_of(session)
+            curves, whole = curves_once(session, levels, kind)
             bounds = space.bounded(curves, kind, self.cliff)
-            metric = scan.identity.primary
             beaten = baselines(session, self._baselines, self.baseline_densities, kind)
-            worker = self._worker(session, metric, curves, bounds, beaten, dense.key)
+            worker = self._worker(session, cost, curves, bounds, beaten)
             worker.prepare()
-            record = self._record(session, worker.definition, dense.key)
+            record = self._record(session, cost, worker.definition)
             with record.closing():
-                bench = self._bench(session, record, worker.definition.name)
-                trial = TrialEvaluator(bench, self, metric, scan.dense[metric.name], worker)
+                bench = Bench(session, record, worker.definition.name, sizes_of(session), cost)
+                trial = TrialEvaluator(bench, self, metric, whole, worker)
                 worker.work(self.trials, trial.evaluate, None if self.minutes is None else 60 * self.minutes)
-                finalists = self._retrained(session, bench, worker, scan)
+                finalists = self._retrained(session, bench, worker, whole)
                 record.summarise(report.numbers(worker.finished(self.trials), finalists))
-        report.show(session.display, worker, self.trials, finalists, metric, scan.dense[metric.name])
+        report.show(session.display, worker, self.trials, finalists, metric, whole, self.cost)
         session.display.warn(session.job.overlooked)
         session.display.say(f"study {worker.definition.name} in {redact(self._storage(worker.definition.name))}")
         show_record(session, record, f"Study {worker.definition.name}")
@@ -143,7 +154,7 @@ class LayerThresholds:
     @property
     def _baselines(self) -> Sequence[str]:
         """None for the paper's own procedure, which is tried by itself."""
-        return () if self.sampler == "greedy" else self.baselines
+        return () if self.sampler == "greedy" else self.baselines or ()
 
     @property
     def _beside(self) -> int:
@@ -153,25 +164,25 @@ class LayerThresholds:
     def _worker(
         self,
         session: Session,
-        metric: Metric,
+        cost: TrialCost,
         curves: space.Curves,
         bounds: space.Space,
         beaten: Sequence[space.Levels],
-        dense_key: str,
     ) -> Worker:
         first, bounds = [*beaten, *self._first(curves, bounds)], bounds.holding(beaten)
-        about = self._about(session, curves, bounds, dense_key)
+        dense_key = train_dense(session.job.setting).key
+        about = {**self._about(session, curves, bounds, dense_key), **cost.about}
         labels = (session.choices[group] for group in ("model", "data", "reg"))
         digest = short(stage_key("study", 1, about, [dense_key]))
         name = self.name or _automatic(*labels, f"seed{session.spec.seed}", digest)
         dimensions = {layer: _dimension(bounds, layer) for layer in bounds.mildest}
         varied = {layer: found for layer, found in dimensions.items() if not found.single()}
         if not varied:
-            cliff = f"study.cliff={self.cliff:g} {metric.change_unit}"
+            cliff = f"study.cliff={self.cliff:g} {metric_of(session).change_unit}"
             raise UserError(f"no layer can be pruned before it costs {cliff}: nothing to search")
         chosen = self._sampler(len(varied), first)
         storage = open_storage(self.storage, Path(self._storage(name)))
-        definition = Definition(name, _objectives(self.objective, metric), about)
+        definition = Definition(name, _objectives(self.objective, metric_of(session), self.cost), about)
         pruner, stop_if_requested = _PRUNERS[self.pruner](), session.store.stop_if_requested
         return Worker(storage, definition, chosen, dimensions, pruner, self.stale_seconds, stop_if_requested)
 
@@ -208,22 +219,23 @@ class LayerThresholds:
     def _storage(self, name: str) -> str:
         return self.storage or str(journal(name))
 
-    def _record(self, session: Session, definition: Definition, dense_key: str) -> Record:
+    def _record(self, session: Session, cost: TrialCost, definition: Definition) -> Record:
         chosen = {group: session.choices[group] for group in ("model", "data", "train", "reg", "dropout", "criterion")}
         params = {**chosen, "seed": session.spec.seed, "study": definition.name, "objective": self.objective}
+        dense_key = train_dense(session.job.setting).key
         key = stage_key("study", 1, {"name": definition.name, "about": dict(definition.about)}, [dense_key])
-        return session.open_study(key, definition.name, {**params, "sampler": self.sampler, "dense_key": dense_key})
+        params |= {"sampler": self.sampler, "dense_key": dense_key, **cost.about}
+        return session.open_study(key, definition.name, params)
 
-    def _bench(self, session: Session, record: Record, name: str) -> Bench:
-        setting = session.job.setting
-        scope = setting.cut.value.scope(setting.learner.network("fresh"))
-        return Bench(session, record, name, {name: layer.weight.numel() for name, layer in scope.items()})
-
-    def _retrained(self, session: Session, bench: Bench, worker: Worker, scan: Scan) -> list[FrozenTrial]:
+    def _retrained(self, session: Session, bench: Bench, worker: Worker, dense: float) -> list[FrozenTrial]:
         """The finalists, retrained by whichever workers are there."""
-        metric, dense = scan.identity.primary, scan.dense[scan.identity.primary.name]
+        metric = metric_of(session)
         chosen = self._chosen(worker.finished(self.trials), metric, dense)
         if not chosen:
+            if self.finalists:
+                limit = self.max_drop if self.objective == "smallest" else 2 * self.cliff
+                near = f"no trial loses at most {limit:g} {metric.change_unit}"
+                session.display.note(f"{near} of val {metric.word}, so that none is retrained in full")
             return []
         numbers = [trial.number for trial in chosen]
         full = _full(session)
@@ -233,7 +245,7 @@ class LayerThresholds:
         name = f"{worker.definition.name}-finalists-{short(stage_key('finalists', 1, about, []))}"
         ladder = replace(
             worker,
-            definition=Definition(name, _objectives("pareto", metric), {**worker.definition.about, **about}),
+            definition=Definition(name, _objectives("pareto", metric, self.cost), {**worker.definition.about, **about}),
             sampler=sampling.sampler("random", 0, 2, len(worker.space), [trial.params for trial in chosen]),
         )
         ladder.prepare()
@@ -243,12 +255,12 @@ class LayerThresholds:
 
     def _chosen(self, trials: Sequence[FrozenTrial], metric: Metric, dense: float) -> list[FrozenTrial]:
         complete = {trial.number: trial for trial in trials if trial.state == TrialState.COMPLETE}
-        scored = {n: (trial.user_attrs["val"], trial.user_attrs["density"]) for n, trial in complete.items()}
+        scored = {n: (trial.user_attrs["val"], trial.user_attrs[self.cost]) for n, trial in complete.items()}
         if self.objective == "smallest":
             feasible = [n for n, (val, _) in scored.items() if metric.loss(dense, val) <= self.max_drop]
             best = sorted(feasible, key=lambda n: (scored[n][1], n))[: self.finalists]
             return [complete[n] for n in sorted(best)]
-        merits = {n: (metric.merit(dense, val), density) for n, (val, density) in scored.items()}
+        merits = {n: (metric.merit(dense, val), cost) for n, (val, cost) in scored.items()}
         own = metric.merit(dense, dense)
         floor = own - 2 * self.cliff
         best = space.spread_out(space.front(merits, floor, own), self.finalists)
@@ -257,9 +269,9 @@ class LayerThresholds:
         return [complete[n] for n in sorted({*best, *beside})]
 
 
-def _objectives(objective: Objective, metric: Metric) -> Mapping[str, Direction]:
-    density: Mapping[str, Direction] = {"density": "minimize"}
-    return {f"val {metric.word}": metric.direction, **density} if objective == "pareto" else density
+def _objectives(objective: Objective, metric: Metric, cost: str) -> Mapping[str, Direction]:
+    small: Mapping[str, Direction] = {cost: "minimize"}
+    return {f"val {metric.word}": metric.direction, **small} if objective == "pareto" else small
 
 
 def _automatic(*parts: str) -> str:

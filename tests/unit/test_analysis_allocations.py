@@ -12,7 +12,7 @@ from analysis.records import frames
 from analysis.statistics import selection, sparsest
 from analysis.tables import allocations
 from pruneexp.errors import UserError
-from pruneexp.schema import TradeoffPoint
+from pruneexp.schema import Budget, TradeoffPoint
 from pruneexp.schema.columns import LoggedPoint
 from pruneexp.summary.spread import Spread, spread
 from tests.contracts.figures import TableContract
@@ -65,6 +65,13 @@ def test_the_sparsest_point_of_each_seed_that_reaches_its_target() -> None:
     assert kept["Study"].density == spread([5.0, 10.0])
     assert [kept[name].points for name in sparsest.METHODS] == [(3, 3), (1, 1), (1, 1), (1, 3)]
     assert kept["Study"].test == spread([95.8, 95.7])
+
+
+def test_a_search_over_channels_is_no_study_of_weights() -> None:
+    channels = one("channel_magnitude", 0.01, 0.0, trial=0, budget=Budget("units", 0.1))
+    assert _kept([*study(), *logged(channels)])["Study"] == _kept(study())["Study"]
+    with pytest.raises(UserError, match="no study's points"):
+        _made(logged(one("layer_magnitude", 0.2, 0.5), channels))
 
 
 def test_the_study_is_compared_seed_by_seed() -> None:

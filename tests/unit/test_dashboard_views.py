@@ -33,6 +33,18 @@ def test_a_study_has_a_level_for_each_layer_and_its_name_in_title_and_search() -
     assert charts(view)[-1]["selectedMetrics"] == ["level/fc2", "level/fc1", "density", "val.change_after.top1"]
 
 
+def test_a_study_of_another_cost_than_density_begins_with_a_chart_of_it() -> None:
+    view = board.filled("study-1", TEMPLATES["study"], ["share/flop", "level/fc1", "density"], "mine")
+    assert view.state["compareRunSections"][0]["name"] == "Val over share/flop (points)"
+    first, *others = charts(view)
+    assert (first["type"], first["xaxis"]["key"], first["yaxis"]["key"]) == (
+        "SCATTER", "share/flop", "val.change_after.top1",
+    )  # fmt: skip
+    assert [chart["type"] for chart in others] == ["SCATTER", "SCATTER", "PARALLEL"]
+    assert "metrics.`share/flop`" in view.state["selectedColumns"]
+    assert len("Val over share/parameters (points)") <= 38  # MLflow cuts longer headings
+
+
 def test_charts_of_one_metric_stand_below_headings_that_differ() -> None:
     change = "val.change_after.top1"
     view = board.filled("tradeoff", TEMPLATES["tradeoff"], [change], units={"top1": "%"})

@@ -17,6 +17,7 @@ from pruneexp.errors import UserError
 from pruneexp.schema import TOP1, TradeoffPoint
 from pruneexp.training.events import TrainingEvent
 from sweeps.bisection import Bracket, Measurement
+from sweeps.costs import TrialCost
 from sweeps.evaluation import EarlyStopping, TrialEvaluator
 from sweeps.space import bounded, curves_of
 from sweeps.studies import instantiated
@@ -37,15 +38,16 @@ def test_curves_are_losses() -> None:
 
 
 def test_the_objectives_have_the_direction_of_the_metric() -> None:
-    assert _objectives("pareto", PERPLEXITY) == {"val perplexity": "minimize", "density": "minimize"}
-    assert _objectives("pareto", TOP1) == {"val accuracy": "maximize", "density": "minimize"}
-    assert _objectives("smallest", PERPLEXITY) == {"density": "minimize"}
+    assert _objectives("pareto", PERPLEXITY, "density") == {"val perplexity": "minimize", "density": "minimize"}
+    assert _objectives("pareto", TOP1, "density") == {"val accuracy": "maximize", "density": "minimize"}
+    assert _objectives("smallest", PERPLEXITY, "density") == {"density": "minimize"}
 
 
 class _Bench:
     """Cuts nothing: a trial at density ``a`` has the perplexity 7 / a, against 7 of the dense network."""
 
     session = SimpleNamespace(display=SimpleNamespace(points_done=lambda *_: None))
+    cost = TrialCost()
 
     def probe(self, _: int, levels: Mapping[str, float]) -> TradeoffPoint:
         return as_text(point(density=levels["b"], after=104.0 - 7.0 / levels["b"]))
@@ -53,7 +55,7 @@ class _Bench:
 
 def test_a_study_minimises_what_is_to_be_small() -> None:
     storage = optuna.storages.InMemoryStorage()
-    ours = worker(storage, objectives=_objectives("pareto", PERPLEXITY))
+    ours = worker(storage, objectives=_objectives("pareto", PERPLEXITY, "density"))
     study = instantiated(shipped("layer_thresholds", epochs=0, baselines=[]))
     assert isinstance(study, LayerThresholds)
     evaluator = TrialEvaluator(_Bench(), study, PERPLEXITY, 7.0, ours)  # type: ignore[arg-type]

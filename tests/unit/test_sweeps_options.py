@@ -37,6 +37,13 @@ def test_what_is_shipped_is_allowed(study: str) -> None:
         ("layer_thresholds", {"minutes": 0}, "study.minutes=0: allowed is above 0"),
         ("layer_thresholds", {"stale_seconds": 0}, "study.stale_seconds=0: allowed is 1 or more"),
         ("layer_thresholds", {"objective": "x"}, "study.objective=x: no such choice; there are pareto, smallest"),
+        (
+            "layer_thresholds",
+            {"cost": "x"},
+            "study.cost=x: no such choice; there are density, flop, parameters, bytes, ",
+        ),
+        ("layer_thresholds", {"form": "csr"}, "study.form=csr: no such choice; there are removed, removed_onnxruntime"),
+        ("layer_thresholds", {"batch": 0}, "study.batch=0: allowed is a whole number, 1 or more"),
         ("layer_thresholds", {"pruner": "x"}, "study.pruner=x: no such choice; there are none, median, halving"),
         (
             "sensitivity",
