@@ -18,6 +18,7 @@ from pruneexp.schema.derived import (
     undefined,
 )
 from pruneexp.schema.hashes import hash_tags, with_hashes, without_hashes
+from pruneexp.schema.measured import FormNumbers, Measurement, read_measurement, unmeasured
 from pruneexp.schema.metrics import TOP1, TOP5, Metric
 from pruneexp.schema.names import (
     CACHE_HITS,
@@ -39,6 +40,7 @@ from pruneexp.schema.names import (
     LAYERS_FILE,
     LEVEL,
     LOG2_COMPRESSION,
+    MEASURED,
     NETWORK_COMPRESSION,
     NETWORK_KEY,
     OVERLOOKED,
@@ -98,6 +100,7 @@ __all__ = [
     "LAYERS_FILE",
     "LEVEL",
     "LOG2_COMPRESSION",
+    "MEASURED",
     "MEASURES",
     "NETWORK_COMPRESSION",
     "NETWORK_KEY",
@@ -126,9 +129,11 @@ __all__ = [
     "Budget",
     "BudgetKind",
     "Effort",
+    "FormNumbers",
     "LayerRow",
     "LayerSensitivity",
     "Ledger",
+    "Measurement",
     "Metric",
     "OwnCosts",
     "PointIdentity",
@@ -152,11 +157,13 @@ __all__ = [
     "names_of",
     "names_text",
     "nothing",
+    "read_measurement",
     "read_point",
     "read_scan",
     "score",
     "undefined",
     "unflatten",
+    "unmeasured",
     "with_hashes",
     "without_hashes",
 ]

@@ -19,7 +19,9 @@ from pruneexp.export.network import PrunedNetwork, pruned_network
 from pruneexp.measure import __main__ as command
 from pruneexp.measure import measuring
 from pruneexp.measure.clock import watching
-from pruneexp.measure.forms import FORMS, NoSuchForm
+from pruneexp.measure.forms import FORMS, GPU_FORMS, NoSuchForm
+from pruneexp.measure.memory import peak_of_graph
+from pruneexp.schema import MEASURED, read_measurement
 from pruneexp.signals import StopRequest
 from tests.contracts.jobs import ran, runs
 
@@ -51,9 +53,9 @@ def measure(folder: Path, *words: str) -> int:
 def test_every_form_computes_what_the_pruned_network_does(pruned: PrunedNetwork, form: str) -> None:
     inputs = pruned.example(5)
     try:
-        found = FORMS[form](pruned)(inputs)
+        found = FORMS[form](pruned).run(inputs)
     except NoSuchForm as left_out:
-        assert "is not installed" in str(left_out)  # noqa: PT017  the extra, of onnxruntime alone
+        assert form in GPU_FORMS or "is not installed" in str(left_out)  # noqa: PT017  the extra, of onnxruntime alone
         return
     with torch.inference_mode():
         expected = pruned.of_data()(inputs)
@@ -92,6 +94,13 @@ def test_points_are_measured_once_and_their_runs_say_so(
     assert all(0 < float(row["low_ms"]) <= float(row["median_ms"]) <= float(row["high_ms"]) for row in rows)
     for run in runs(folder):
         assert {"latency/dense.batch2", "latency/masked.batch2", "step/masked"} <= run.data.metrics.keys()
+        kept = read_measurement(run.data.tags[MEASURED])
+        assert [(each.form, each.batch) for each in kept.forms] == [
+            ("dense", 2), ("masked", 2), ("dense", None), ("masked", None),
+        ]  # fmt: skip
+        assert kept.forms[0].median == pytest.approx(run.data.metrics["latency/dense.batch2"], rel=1e-4)
+        assert kept.forms[0].memory == run.data.metrics["memory/dense.batch2"]
+        assert "% of the weights; masked: " in run.data.tags["mlflow.note.content"]
     timed: list[int] = []
 
     def timing(real: Callable[..., object]) -> Callable[..., object]:
@@ -116,6 +125,7 @@ def test_points_are_measured_once_and_their_runs_say_so(
             ("density=0.1", "--form", "sparse"),
             "--form sparse: the forms are dense, masked, csr, onnxruntime, removed",
         ),
+        (("density=0.1", *["--batch", "1"] * 13), "--batch is given 13 times: 12 at most"),
         (("density=0.1", "--batch", "0"), "--batch 0: a batch holds 1 input or more"),
         (("density=0.1", "--seconds", "0"), "--seconds 0: give more than 0"),
         (("density=0.7",), "no recorded point has density=0.7; the nearest have"),
@@ -127,6 +137,38 @@ def test_what_cannot_be_measured_is_said(
     places = ("--tracking-uri", f"sqlite:///{folder}/mlflow.db", "--store", str(folder / "store"))
     assert command.main([*words, *places]) == 2
     assert f"pruneexp.measure: {sentence}" in capsys.readouterr().err
+
+
+def test_runs_say_what_was_gained_before_anything_is_measured(tmp_path: Path) -> None:
+    ran(tmp_path)
+    for run in runs(tmp_path):
+        key = run.data.tags["pruneexp.point_key"][:8]
+        told = run.data.tags["mlflow.note.content"]
+        assert told.endswith(f"; no run measures latency: python -m pruneexp.measure {key} does")
+
+
+def test_sizes_count_weights_and_indices(pruned: PrunedNetwork) -> None:
+    dense = sum(tensor.nbytes for tensor in pruned.network.state_dict().values())
+    assert FORMS["dense"](pruned).size == FORMS["masked"](pruned).size == dense
+    kept, rows = pruned.masks.kept, sum(len(pruned.masks[name]) + 1 for name in pruned.masks)
+    beside = dense - 4 * pruned.masks.total
+    assert FORMS["csr"](pruned).size == beside + 12 * kept + 8 * rows  # values of 4 bytes, indices of 8
+    assert FORMS["removed"](pruned).size < dense
+
+
+def test_a_graph_has_the_memory_of_a_process_of_its_own(pruned: PrunedNetwork) -> None:
+    try:
+        form = FORMS["onnxruntime"](pruned)
+    except NoSuchForm as left_out:
+        assert "is not installed" in str(left_out)  # noqa: PT017
+        return
+    assert form.graph is not None
+    small, large = (peak_of_graph(form.graph, pruned.example(count), 1) for count in (1, 5000))
+    assert small is not None
+    assert large is not None
+    assert small > form.size
+    assert large - small > pruned.example(5000).nbytes / 4  # what the layers make of so many more
+    assert peak_of_graph(form.graph.with_name("none.onnx"), pruned.example(1), 1) is None
 
 
 def test_where_every_channel_is_read_none_is_removed(tmp_path: Path) -> None:
