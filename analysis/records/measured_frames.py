@@ -4,6 +4,8 @@ Pure, as ``frames`` is. The columns of points are
 
     latency/FORM.batchN, step/FORM    medians in milliseconds
     memory/FORM.batchN                the peak in bytes
+    units/WHICH.before, .after        means of the magnitudes of kept weights, by the units they are of
+    units/WHICH.count                 how many these are
     machine                           what they are of: processor, threads, version of torch
 
 and those of the long frame, beside the columns of points, ``form``, ``batch`` (0 for a step of training), ``median``,
@@ -20,6 +22,8 @@ from pruneexp.schema import Measurement
 
 #: Beginnings of the names of columns that a measurement gives.
 MEASURED = ("latency/", "memory/", "step/")
+#: The beginning of the names of those that are the same on every machine.
+UNITS = "units/"
 _LONG = ("run_id", "form", "batch", "median", "low", "high", "memory", "size", "machine", "others")
 
 
@@ -29,12 +33,14 @@ def beside(points: pd.DataFrame, found: Mapping[str, Measurement]) -> pd.DataFra
     if not rows:
         return points
     made = points.merge(pd.DataFrame(rows), on="run_id", how="left")
-    new = sorted(name for name in made.columns if name.startswith(MEASURED))
+    new = sorted(name for name in made.columns if name.startswith((*MEASURED, UNITS)))
     return made[[*points.columns, "machine", *new]]
 
 
 def _numbers(one: Measurement) -> dict[str, float]:
     numbers = {f"{'step' if each.batch is None else 'latency'}/{each.name}": each.median for each in one.forms}
+    numbers |= {f"{UNITS}{each.which}.{name}": float(getattr(each, name))
+                for each in one.units for name in ("count", "before", "after")}  # fmt: skip
     return numbers | {f"memory/{each.name}": float(each.memory) for each in one.forms if each.memory is not None}
 
 

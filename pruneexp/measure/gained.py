@@ -73,7 +73,7 @@ def measurement(found: FormTimes) -> Measurement:
                for each in numbers(found))  # fmt: skip
     others = None if math.isnan(found.others) else round(found.others, 3)
     machine = f"{_machine(found)}, torch {found.machine.get('torch')}"
-    return Measurement(machine=machine, others=others, sizes=found.sizes, forms=tuple(rounded))
+    return Measurement(machine=machine, others=others, sizes=found.sizes, forms=tuple(rounded), units=found.units)
 
 
 def rows(of: PointIdentity, result: PointResult, found: FormTimes) -> Iterator[FormRow]:
@@ -89,10 +89,16 @@ def rows(of: PointIdentity, result: PointResult, found: FormTimes) -> Iterator[F
 
 
 def metrics(found: FormTimes) -> dict[str, float]:
-    """Numbers for the run of the point, by names that MLflow's pages put below a heading each; milliseconds, bytes."""
-    every = numbers(found)
-    times = {f"{'step' if each.batch is None else 'latency'}/{each.name}": each.median for each in every}
-    return times | {f"memory/{each.name}": float(each.memory) for each in every if each.memory is not None}
+    """Numbers for the run of the point, by names that MLflow's pages put below a heading each.
+
+    Times are milliseconds, memory bytes; of the weights of dead units the share of their mean that retraining left.
+    """
+    every, units = numbers(found), {each.which.replace(" ", "_"): each for each in found.units if each.before}
+    return {
+        **{f"{'step' if each.batch is None else 'latency'}/{each.name}": each.median for each in every},
+        **{f"memory/{each.name}": float(each.memory) for each in every if each.memory is not None},
+        **{f"dead_units/{which}": each.after / each.before for which, each in units.items()},
+    }
 
 
 def sentence(result: PointResult, found: FormTimes) -> str:

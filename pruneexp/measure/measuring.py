@@ -14,10 +14,11 @@ from pruneexp.cache.store import Artefact, Checkpoint
 from pruneexp.data.tensors import TensorSource
 from pruneexp.export.network import PrunedNetwork
 from pruneexp.measure.clock import Timing, by_turns, watching
+from pruneexp.measure.dead_units import dead_units
 from pruneexp.measure.forms import FORMS, GPU_FORMS, FormRun, NoSuchForm
 from pruneexp.measure.memory import peak_of_call, peak_of_graph
 from pruneexp.pruning.edits.edit import Edit
-from pruneexp.schema import PointIdentity
+from pruneexp.schema import PointIdentity, UnitWeights
 from pruneexp.stages.setting import Regime
 from pruneexp.training.trainer import SharedBatches, TrainWork
 
@@ -46,7 +47,7 @@ class FormTimes:
     """What was found: timings by form and batch, of a training step by form, and why forms are left out.
 
     ``memory`` is the peak in bytes, by form and batch (``measure.memory``), ``sizes`` are those of the weights of each
-    form. Other processes kept ``others`` cores busy.
+    form. Other processes kept ``others`` cores busy. ``units``: what retraining made of the weights of dead units.
     """
 
     latency: Mapping[str, Mapping[int, Timing]]
@@ -57,6 +58,7 @@ class FormTimes:
     others: float
     threads: int
     machine: Mapping[str, Any]
+    units: tuple[UnitWeights, ...] = ()
 
 
 def measured(pruned: PrunedNetwork, of: PointIdentity, asked: MeasureRequest, *, again: bool = False) -> FormTimes:
@@ -68,7 +70,7 @@ def measured(pruned: PrunedNetwork, of: PointIdentity, asked: MeasureRequest, *,
     key = stage_key("measure", VERSION, config, parents, session.job.setting.learner.fingerprint)
 
     def make(_: Checkpoint) -> Artefact:
-        return Artefact({}, _record(_timed(pruned, asked, machine)))
+        return Artefact({}, _record(replace(_timed(pruned, asked, machine), units=dead_units(pruned, of))))
 
     if again:
         session.store.remove(key)
@@ -172,4 +174,5 @@ def _read(record: Mapping[str, Any]) -> FormTimes:
         others=record["others"],
         threads=record["threads"],
         machine=record["machine"],
+        units=tuple(UnitWeights(*each) for each in record["units"]),
     )

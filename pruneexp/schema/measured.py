@@ -30,19 +30,33 @@ class FormNumbers(NamedTuple):
         return self.form if self.batch is None else f"{self.form}.batch{self.batch}"
 
 
+class UnitWeights(NamedTuple):
+    """Means of the magnitudes of ``count`` kept weights, ``before`` retraining and ``after`` it.
+
+    ``which`` are they: ``live``, on a path from inputs to outputs; ``into unread``, those of units that nothing reads;
+    ``out of constant``, those that read units without inputs.
+    """
+
+    which: str
+    count: int
+    before: float
+    after: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
     """Everything that was measured of a point at once.
 
     ``machine`` names the processor, the threads and the version of torch: times of other machines are not compared with
     these. Other processes kept ``others`` cores busy meanwhile, None where the system does not say. ``sizes`` are the
-    bytes of the weights in each form.
+    bytes of the weights in each form. ``units`` are empty where weights are not inherited, or were not at hand.
     """
 
     machine: str
     others: float | None
     sizes: Mapping[str, int]
     forms: tuple[FormNumbers, ...]
+    units: tuple[UnitWeights, ...] = ()
 
     def text(self) -> str:
         """As a tag holds it."""
@@ -57,7 +71,9 @@ def read_measurement(text: str) -> Measurement:
     """
     try:
         told = json.loads(text)
-        return Measurement(**{**told, "forms": tuple(FormNumbers(*each) for each in told["forms"])})
+        forms = tuple(FormNumbers(*each) for each in told["forms"])
+        units = tuple(UnitWeights(*each) for each in told["units"])
+        return Measurement(**{**told, "forms": forms, "units": units})
     except (KeyError, TypeError) as error:
         raise ValueError(f"this is no measurement: {error}") from error
 

@@ -60,6 +60,8 @@ class PublicationContract:
         frame = selection.latest(source.frame(records), source.kind)
         if material == "layers":
             return layer_frames.frame(frame, {logged.run_id: logged.point.layers for logged in records})
+        if material == "points" and cls.measured:
+            return measured_frames.beside(frame, cls.measured)
         if material == "forms":
             return measured_frames.forms(frame, cls.measured)
         return frame

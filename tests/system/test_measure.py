@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from pruneexp.export.network import PrunedNetwork, pruned_network
 from pruneexp.measure import __main__ as command
 from pruneexp.measure import measuring
 from pruneexp.measure.clock import watching
+from pruneexp.measure.dead_units import dead_units
 from pruneexp.measure.forms import FORMS, GPU_FORMS, NoSuchForm
 from pruneexp.measure.memory import peak_of_graph
 from pruneexp.schema import MEASURED, read_measurement
@@ -169,6 +171,30 @@ def test_a_graph_has_the_memory_of_a_process_of_its_own(pruned: PrunedNetwork) -
     assert small > form.size
     assert large - small > pruned.example(5000).nbytes / 4  # what the layers make of so many more
     assert peak_of_graph(form.graph.with_name("none.onnx"), pruned.example(1), 1) is None
+
+
+@pytest.mark.parametrize("reg", ["none", "l2"])
+def test_weights_of_dead_units_are_found_by_their_masks_alone(tmp_path: Path, reg: str) -> None:
+    ran(tmp_path, "criterion=global_magnitude", f"reg={reg}", "curve.densities=[0.02]", "retrain.epochs=2")
+    found = find_point(["seed=0"], f"sqlite:///{tmp_path}/mlflow.db", [])
+    session = open_recorded(found.configuration(), found.identity, Surroundings(tmp_path / "store"), StopRequest())
+    pruned = pruned_network(session, found.identity, found.result)
+    dense, after = session.store.load(found.identity.dense_key), pruned.state
+    assert dense is not None
+    first, second, third = (pruned.masks[name] for name in ("fc1", "fc2", "fc3"))
+    read = [(second & (third.any(0))[:, None]).any(0), third.any(0), torch.ones(len(third), dtype=torch.bool)]
+    fed = [torch.ones(first.shape[1], dtype=torch.bool), first.any(1), (second & first.any(1)).any(1)]
+    expected: dict[str, list[tuple[float, float]]] = {"live": [], "into unread": [], "out of constant": []}
+    for name, mask, is_read, is_fed in zip(("fc1", "fc2", "fc3"), (first, second, third), read, fed, strict=True):
+        for at in mask.nonzero().tolist():
+            which = "into unread" if not is_read[at[0]] else "live" if is_fed[at[1]] else "out of constant"
+            sizes = (abs(float(state[f"{name}.weight"][tuple(at)])) for state in (dense.tensors, after))
+            expected[which].append((next(sizes), next(sizes)))
+    for which, count, before, then in dead_units(pruned, found.identity):
+        assert count == len(expected[which]) > 0
+        assert (before, then) == pytest.approx(tuple(map(fmean, zip(*expected[which], strict=True))))
+        if which == "into unread":
+            assert then == before if reg == "none" else then < before
 
 
 def test_where_every_channel_is_read_none_is_removed(tmp_path: Path) -> None:

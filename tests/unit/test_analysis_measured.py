@@ -11,14 +11,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.figures import tradeoff
+from analysis.figures import dead_units, tradeoff
 from analysis.records import frames, measured_frames, reading
 from analysis.statistics import latencies
 from analysis.tables import forms
 from pruneexp.errors import UserError
-from pruneexp.schema import FormNumbers, Measurement
+from pruneexp.schema import FormNumbers, Measurement, UnitWeights
 from pruneexp.schema.columns import LoggedPoint
-from tests.contracts.figures import TableContract
+from tests.contracts.figures import FigureContract, TableContract
 from tests.contracts.points import logged, point, tracking_file
 
 HERE, THERE = "1 thread, Some CPU, torch 2.9", "8 threads, Other CPU, torch 2.9"
@@ -41,6 +41,7 @@ def measurement(csr: float, *, machine: str = HERE, others: float | None = 0.0) 
             FormNumbers("dense", None, 10.0, 9.0, 11.0),
             FormNumbers("masked", None, 12.5, 12.0, 13.0),
         ),
+        units=(UnitWeights("live", 900, 0.2, 0.3), UnitWeights("into unread", 10, 0.4, csr / 40)),
     )
 
 
@@ -50,6 +51,12 @@ FOUND = {run: measurement(csr) for run, csr in zip(RUNS, (4.0, 16.0, 2.0, 2.0), 
 
 class TestForms(TableContract):
     name = "forms"
+    records = staticmethod(seeds)
+    measured = FOUND
+
+
+class TestDeadUnits(FigureContract):
+    name = "dead_units"
     records = staticmethod(seeds)
     measured = FOUND
 
@@ -152,6 +159,28 @@ def test_what_pruning_gains_in_another_program_is_held_against_that_program() ->
     )
     step = latencies.measured_column(rows, "y", "step/masked")[1]
     assert (step.title, step.base) == ("training step of masked", "step/dense")
+
+
+def test_weights_of_dead_units_by_hand() -> None:
+    made = dead_units.data(axes(FOUND))
+    rows = {(row.weights, row.budget): row for row in dead_units.rows(made)}
+    assert len(rows) == 4
+    unread = rows["into unread units", "density=0.5"]
+    assert (unread.left_min, unread.left_mean, unread.left_max) == pytest.approx((25.0, 62.5, 100.0))
+    assert unread.pruned == 50.0
+    assert rows["weights on live paths", "density=0.1"].left_mean == pytest.approx(150.0)
+    assert "Weights over all points: 40 into unread units, 3,600 on live paths." in dead_units.caption(made)
+
+
+def test_points_without_dead_units_are_said() -> None:
+    alive = replace(measurement(1.0), units=(UnitWeights("live", 900, 0.2, 0.3), UnitWeights("into unread", 0, 0, 0)))
+    with pytest.raises(UserError, match=r"^none of 4 measured points has a dead unit"):
+        dead_units.data(axes(dict.fromkeys(RUNS, alive)))
+    with pytest.raises(UserError, match=r"^none of these points is measured"):
+        dead_units.data(axes({}))
+    some = dead_units.data(axes({run: FOUND[run] for run in RUNS[1:]}))
+    command = "python -m pruneexp.measure model=lenet5 data=mnist5k"
+    assert dead_units.caption(some).endswith(f"1 of 4 points are not measured: {command} does it.")
 
 
 def test_measurements_are_read_from_tags_and_what_is_damaged_is_none(tmp_path: Path) -> None:
