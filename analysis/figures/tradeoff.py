@@ -233,15 +233,14 @@ def _against(made: Tradeoff) -> str:
     return f"{told}, {_WHEN[made.curves[0].moment == 'before']}"
 
 
-def draw(made: Tradeoff, words: str = "") -> Figure:
-    """The picture; ``words`` stand below it, its caption where there are none."""
+def draw(made: Tradeoff) -> Figure:
     found, entries = made.numbers, legend(made)
     facets = found.family.facets or ("",)
     columns = min(len(facets), panels_across())
     names = [name for name, _ in entries]
     page = panels.page(
         width=page_width(), size=type_size(), columns=columns, rows=-(-len(facets) // columns),
-        height=panels.height(page_width(), columns), legends=[names], words=words or caption(made),
+        height=panels.height(page_width(), columns), legends=[names], words=caption(made),
         heading=6.0 if found.family.facets else 4.4, between=_BETWEEN,
     )  # fmt: skip
     figure = ink.paper(page, display_subject(found.model, found.data))

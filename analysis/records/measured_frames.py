@@ -5,7 +5,7 @@ Pure, as ``frames`` is. The columns of points are
     latency/FORM.batchN, step/FORM    medians in milliseconds
     memory/FORM.batchN                the peak in bytes
     units/WHICH.before, .after        means of the magnitudes of kept weights, by the units they are of
-    units/WHICH.count                 how many these are
+    units/WHICH.weights                 how many these are
     machine                           what they are of: processor, threads, version of torch
 
 and those of the long frame, beside the columns of points, ``form``, ``batch`` (0 for a step of training), ``median``,
@@ -40,7 +40,7 @@ def beside(points: pd.DataFrame, found: Mapping[str, Measurement]) -> pd.DataFra
 def _numbers(one: Measurement) -> dict[str, float]:
     numbers = {f"{'step' if each.batch is None else 'latency'}/{each.name}": each.median for each in one.forms}
     numbers |= {f"{UNITS}{each.which}.{name}": float(getattr(each, name))
-                for each in one.units for name in ("count", "before", "after")}  # fmt: skip
+                for each in one.units for name in ("weights", "before", "after")}  # fmt: skip
     return numbers | {f"memory/{each.name}": float(each.memory) for each in one.forms if each.memory is not None}
 
 

@@ -122,4 +122,4 @@ def _fastest(points: pd.DataFrame, column: MeasuredColumn) -> list[str]:
     batch = int(column.title.rpartition(" ")[2])
     forms = [form for form in _forms(list(points.columns), batch) if form != "dense"]
     timed = pd.DataFrame({form: points[f"latency/{form}.batch{batch}"] for form in forms})
-    return sorted(set(timed.dropna(how="all").idxmin(axis=1)))
+    return sorted({str(form) for form in timed.dropna(how="all").idxmin(axis=1)})

@@ -118,10 +118,9 @@ def _entry(key: Mapping[str, Any], budget: Mapping[str, Any], rows: pd.DataFrame
 def _time(form: str, batch: int, rows: pd.DataFrame, dense: pd.Series) -> FormTime:
     keys = list(zip(rows["run_id"], rows["batch"], strict=True))
     ratios = [dense[key] / median for key, median in zip(keys, rows["median"], strict=True) if key in dense.index]
-    return FormTime(
-        form, batch, *(fmean(rows[name]) for name in ("median", "low", "high")),
-        geometric_mean(ratios) if ratios else None, *(_mean(rows[name]) for name in ("memory", "size")), len(rows),
-    )  # fmt: skip
+    median, low, high = (fmean(rows[name]) for name in ("median", "low", "high"))
+    ratio = geometric_mean(ratios) if ratios else None
+    return FormTime(form, batch, median, low, high, ratio, _mean(rows["memory"]), _mean(rows["size"]), len(rows))
 
 
 def _mean(values: pd.Series) -> float | None:
@@ -138,8 +137,9 @@ def rows(made: FormTable) -> Iterator[FormTableRow]:
         told = dict(entry.conditions)
         conditions = joined((name, value) for name, value in entry.conditions if name not in frames.SUBJECT)
         start = (told["data"], told["model"], conditions, told["machine"], entry.budget, entry.density)
-        for time in entry.times:
-            yield FormTableRow(*start, *time, " ".join(entry.runs))
+        runs = " ".join(entry.runs)
+        for form, batch, median, low, high, ratio, memory, size, n in entry.times:
+            yield FormTableRow(*start, form, batch, median, low, high, ratio, memory, size, n, runs)
 
 
 def sheet(made: FormTable) -> TableSheet:

@@ -81,7 +81,7 @@ def write_relative(path: Path, network: nn.Module, masks: MaskSet) -> int:
     Raises:
         UserError: it has numbers of a type that numpy lacks.
     """
-    layers, first, same = prunable(network), {}, {}
+    layers, first, same = prunable(network), dict[int, str](), dict[str, str]()
     for name, tensor in network.state_dict(keep_vars=True).items():
         if tensor.dtype == torch.bfloat16:
             raise UserError(f"--relative-index: {name} is of bfloat16, which numpy lacks")

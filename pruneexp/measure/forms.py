@@ -40,6 +40,8 @@ class FormRun:
 class CsrLinear(nn.Module):
     """A linear layer whose weight (outputs, inputs) is kept as compressed sparse rows."""
 
+    weight: Tensor
+
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
         with warnings.catch_warnings(action="ignore"):  # torch calls the layout a prototype

@@ -69,11 +69,17 @@ def numbers(found: FormTimes) -> tuple[FormNumbers, ...]:
 
 def measurement(found: FormTimes) -> Measurement:
     """What the run of the point keeps for those who read records: numbers of five digits."""
-    rounded = (each._replace(**{name: float(f"{getattr(each, name):.5g}") for name in ("median", "low", "high")})
-               for each in numbers(found))  # fmt: skip
+    rounded = [
+        each._replace(median=_short(each.median), low=_short(each.low), high=_short(each.high))
+        for each in numbers(found)
+    ]
     others = None if math.isnan(found.others) else round(found.others, 3)
     machine = f"{_machine(found)}, torch {found.machine.get('torch')}"
     return Measurement(machine=machine, others=others, sizes=found.sizes, forms=tuple(rounded), units=found.units)
+
+
+def _short(number: float) -> float:
+    return float(f"{number:.5g}")
 
 
 def rows(of: PointIdentity, result: PointResult, found: FormTimes) -> Iterator[FormRow]:

@@ -31,14 +31,14 @@ class FormNumbers(NamedTuple):
 
 
 class UnitWeights(NamedTuple):
-    """Means of the magnitudes of ``count`` kept weights, ``before`` retraining and ``after`` it.
+    """Means of the magnitudes of so many kept ``weights``, ``before`` retraining and ``after`` it.
 
     ``which`` are they: ``live``, on a path from inputs to outputs; ``into unread``, those of units that nothing reads;
     ``out of constant``, those that read units without inputs.
     """
 
     which: str
-    count: int
+    weights: int
     before: float
     after: float
 

@@ -190,8 +190,8 @@ def test_weights_of_dead_units_are_found_by_their_masks_alone(tmp_path: Path, re
             which = "into unread" if not is_read[at[0]] else "live" if is_fed[at[1]] else "out of constant"
             sizes = (abs(float(state[f"{name}.weight"][tuple(at)])) for state in (dense.tensors, after))
             expected[which].append((next(sizes), next(sizes)))
-    for which, count, before, then in dead_units(pruned, found.identity):
-        assert count == len(expected[which]) > 0
+    for which, weights, before, then in dead_units(pruned, found.identity):
+        assert weights == len(expected[which]) > 0
         assert (before, then) == pytest.approx(tuple(map(fmean, zip(*expected[which], strict=True))))
         if which == "into unread":
             assert then == before if reg == "none" else then < before

@@ -73,7 +73,7 @@ def test_none_and_all(kept: list[int]) -> None:
 
 def network() -> tuple[nn.Sequential, MaskSet]:
     made = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(8, 60), nn.Linear(60, 5))
-    made[0].to(memory_format=torch.channels_last)
+    made.to(memory_format=torch.channels_last)
     draws = torch.Generator().manual_seed(0)
     shapes = {"0": (8, 3, 3, 3), "3": (60, 8), "4": (5, 60)}
     masks = {name: torch.rand(shape, generator=draws) < 0.05 for name, shape in shapes.items()}
@@ -95,13 +95,14 @@ def test_a_whole_network(tmp_path: Path) -> None:
 
 
 def test_shared_tensors_are_written_once(tmp_path: Path) -> None:
-    made = nn.Sequential(nn.Linear(6, 6, bias=False), nn.Linear(6, 6, bias=False))
-    made[1].weight = made[0].weight
+    first, second = nn.Linear(6, 6, bias=False), nn.Linear(6, 6, bias=False)
+    second.weight = first.weight
+    made = nn.Sequential(first, second)
     masks = MaskSet({"0": torch.eye(6, dtype=torch.bool)})
     masks.apply_(made)
     assert write_relative(tmp_path / "file", made, masks) == relative_index_bytes(masks["0"], "linear")
     found = read(tmp_path / "file")
-    assert found["0.weight"].tobytes() == found["1.weight"].tobytes() == made[0].weight.detach().numpy().tobytes()
+    assert found["0.weight"].tobytes() == found["1.weight"].tobytes() == first.weight.detach().numpy().tobytes()
 
 
 def test_what_numpy_lacks_is_refused(tmp_path: Path) -> None:
