@@ -19,7 +19,7 @@ from analysis.records.runs import Logbook, LoggedScan
 from analysis.statistics import selection, settings
 from analysis.statistics.wording import hashed
 from pruneexp.errors import UserError, redact
-from pruneexp.schema import Measurement
+from pruneexp.schema import MeasuredPoint
 
 
 def _whole(frame: pd.DataFrame) -> pd.DataFrame:
@@ -36,7 +36,7 @@ def _with_layers(points: pd.DataFrame, uri: str) -> pd.DataFrame:
     return layer_frames.frame(points, records.layers(uri, points["run_id"]))
 
 
-def _measurements(points: pd.DataFrame, uri: str) -> Mapping[str, Measurement]:
+def _measurements(points: pd.DataFrame, uri: str) -> Mapping[str, MeasuredPoint]:
     return records.measurements(uri, sorted(points["experiment"].unique()))
 
 

@@ -9,7 +9,7 @@ Pure, as ``frames`` is. The columns of points are
     machine                           what they are of: processor, threads, version of torch
 
 and those of the long frame, beside the columns of points, ``form``, ``batch`` (0 for a step of training), ``median``,
-``low``, ``high``, ``memory``, ``size``, ``machine`` and ``others`` (``pruneexp.schema.Measurement``).
+``low``, ``high``, ``memory``, ``size``, ``machine`` and ``others`` (``pruneexp.schema.MeasuredPoint``).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from pruneexp.schema import Measurement
+from pruneexp.schema import MeasuredPoint
 
 #: Beginnings of the names of columns that a measurement gives.
 MEASURED = ("latency/", "memory/", "step/")
@@ -27,7 +27,7 @@ UNITS = "units/"
 _LONG = ("run_id", "form", "batch", "median", "low", "high", "memory", "size", "machine", "others")
 
 
-def beside(points: pd.DataFrame, found: Mapping[str, Measurement]) -> pd.DataFrame:
+def beside(points: pd.DataFrame, found: Mapping[str, MeasuredPoint]) -> pd.DataFrame:
     """The points with the columns of their measurements, by run; without a new column where none was measured."""
     rows = [{"run_id": run_id, "machine": one.machine, **_numbers(one)} for run_id, one in found.items()]
     if not rows:
@@ -37,14 +37,14 @@ def beside(points: pd.DataFrame, found: Mapping[str, Measurement]) -> pd.DataFra
     return made[[*points.columns, "machine", *new]]
 
 
-def _numbers(one: Measurement) -> dict[str, float]:
+def _numbers(one: MeasuredPoint) -> dict[str, float]:
     numbers = {f"{'step' if each.batch is None else 'latency'}/{each.name}": each.median for each in one.forms}
     numbers |= {f"{UNITS}{each.which}.{name}": float(getattr(each, name))
                 for each in one.units for name in ("weights", "before", "after")}  # fmt: skip
     return numbers | {f"memory/{each.name}": float(each.memory) for each in one.forms if each.memory is not None}
 
 
-def forms(points: pd.DataFrame, found: Mapping[str, Measurement]) -> pd.DataFrame:
+def forms(points: pd.DataFrame, found: Mapping[str, MeasuredPoint]) -> pd.DataFrame:
     """A row for each form and batch of the points that were measured, in the order in which they were."""
     rows = [
         (run_id, each.form, each.batch or 0, each.median, each.low, each.high, each.memory,

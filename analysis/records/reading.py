@@ -21,7 +21,7 @@ from pruneexp.schema import (
     SENSITIVITY_FILE,
     SWEEP,
     LayerRow,
-    Measurement,
+    MeasuredPoint,
     ScanIdentity,
     TradeoffPoint,
     names_of,
@@ -94,13 +94,13 @@ def sweeps(uri: str, kind: RunKind, experiments: Sequence[str]) -> dict[str, str
     return dict(open_store(uri).tagged(SWEEP, kind, experiments))
 
 
-def measurements(uri: str, experiments: Sequence[str]) -> dict[str, Measurement]:
+def measurements(uri: str, experiments: Sequence[str]) -> dict[str, MeasuredPoint]:
     """What was measured last of each point, by its run; of those that were measured.
 
     Raises:
         UserError: the store cannot be read.
     """
-    found: dict[str, Measurement] = {}
+    found: dict[str, MeasuredPoint] = {}
     for run_id, text in open_store(uri).tagged(MEASURED, "point", experiments).items():
         with suppress(ValueError):  # of another version, or cut short: as if it had never been measured
             found[run_id] = read_measurement(text)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pruneexp.measure.clock import Timing
 from pruneexp.measure.measuring import FormTimes
-from pruneexp.schema import FormNumbers, Measurement, PointIdentity, PointResult
+from pruneexp.schema import FormNumbers, MeasuredPoint, PointIdentity, PointResult
 
 #: Of a table of forms.
 HEADINGS = ("form", "batch", "ms", "quartiles", "dense / form", "peak kB", "kB")
@@ -67,7 +67,7 @@ def numbers(found: FormTimes) -> tuple[FormNumbers, ...]:
     return tuple(made)
 
 
-def measurement(found: FormTimes) -> Measurement:
+def measurement(found: FormTimes) -> MeasuredPoint:
     """What the run of the point keeps for those who read records: numbers of five digits."""
     rounded = [
         each._replace(median=_short(each.median), low=_short(each.low), high=_short(each.high))
@@ -75,7 +75,7 @@ def measurement(found: FormTimes) -> Measurement:
     ]
     others = None if math.isnan(found.others) else round(found.others, 3)
     machine = f"{_machine(found)}, torch {found.machine.get('torch')}"
-    return Measurement(machine=machine, others=others, sizes=found.sizes, forms=tuple(rounded), units=found.units)
+    return MeasuredPoint(machine=machine, others=others, sizes=found.sizes, forms=tuple(rounded), units=found.units)
 
 
 def _short(number: float) -> float:

@@ -18,7 +18,7 @@ from pruneexp.schema.derived import (
     undefined,
 )
 from pruneexp.schema.hashes import hash_tags, with_hashes, without_hashes
-from pruneexp.schema.measured import FormNumbers, Measurement, UnitWeights, read_measurement, unmeasured
+from pruneexp.schema.measured import FormNumbers, MeasuredPoint, UnitWeights, read_measurement, unmeasured
 from pruneexp.schema.metrics import TOP1, TOP5, Metric
 from pruneexp.schema.names import (
     CACHE_HITS,
@@ -133,7 +133,7 @@ __all__ = [
     "LayerRow",
     "LayerSensitivity",
     "Ledger",
-    "Measurement",
+    "MeasuredPoint",
     "Metric",
     "OwnCosts",
     "PointIdentity",

@@ -44,7 +44,7 @@ class UnitWeights(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measurement:
+class MeasuredPoint:
     """Everything that was measured of a point at once.
 
     ``machine`` names the processor, the threads and the version of torch: times of other machines are not compared with
@@ -63,8 +63,8 @@ class Measurement:
         return json.dumps(asdict(self), separators=(",", ":"))
 
 
-def read_measurement(text: str) -> Measurement:
-    """Inverse of ``Measurement.text``.
+def read_measurement(text: str) -> MeasuredPoint:
+    """Inverse of ``MeasuredPoint.text``.
 
     Raises:
         ValueError: it is no such text.
@@ -73,7 +73,7 @@ def read_measurement(text: str) -> Measurement:
         told = json.loads(text)
         forms = tuple(FormNumbers(*each) for each in told["forms"])
         units = tuple(UnitWeights(*each) for each in told["units"])
-        return Measurement(**{**told, "forms": forms, "units": units})
+        return MeasuredPoint(**{**told, "forms": forms, "units": units})
     except (KeyError, TypeError) as error:
         raise ValueError(f"this is no measurement: {error}") from error
 

@@ -25,7 +25,7 @@ from analysis.records import layer_frames, measured_frames
 from analysis.records.runs import LoggedScan
 from analysis.statistics import selection
 from pruneexp.errors import UserError
-from pruneexp.schema import Measurement
+from pruneexp.schema import MeasuredPoint
 from pruneexp.schema.columns import LoggedPoint
 
 
@@ -39,7 +39,7 @@ class PublicationContract:
     name: ClassVar[str]
     kind: ClassVar[catalogue.Kind]
     records: ClassVar[Callable[[], Sequence[LoggedPoint] | Sequence[LoggedScan]]]
-    measured: ClassVar[Mapping[str, Measurement]] = {}
+    measured: ClassVar[Mapping[str, MeasuredPoint]] = {}
 
     @classmethod
     def publication(cls) -> catalogue.Publication:

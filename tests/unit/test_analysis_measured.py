@@ -16,7 +16,7 @@ from analysis.records import frames, measured_frames, reading
 from analysis.statistics import latencies
 from analysis.tables import forms
 from pruneexp.errors import UserError
-from pruneexp.schema import FormNumbers, Measurement, UnitWeights
+from pruneexp.schema import FormNumbers, MeasuredPoint, UnitWeights
 from pruneexp.schema.columns import LoggedPoint
 from tests.contracts.figures import FigureContract, TableContract
 from tests.contracts.points import logged, point, tracking_file
@@ -28,9 +28,9 @@ def seeds() -> list[LoggedPoint]:
     return logged(*(point(density=density, seed=seed) for density in (0.5, 0.1) for seed in (0, 1)))
 
 
-def measurement(csr: float, *, machine: str = HERE, others: float | None = 0.0) -> Measurement:
+def measurement(csr: float, *, machine: str = HERE, others: float | None = 0.0) -> MeasuredPoint:
     """Times in which the dense network takes 8 ms, its ONNX 4 ms, and compressed rows ``csr`` ms, at a batch of 64."""
-    return Measurement(
+    return MeasuredPoint(
         machine=machine,
         others=others,
         sizes={"dense": 40_000, "csr": 12_000, "onnxruntime": 41_000},
@@ -61,11 +61,11 @@ class TestDeadUnits(FigureContract):
     measured = FOUND
 
 
-def frame(found: dict[str, Measurement]) -> pd.DataFrame:
+def frame(found: dict[str, MeasuredPoint]) -> pd.DataFrame:
     return measured_frames.forms(frames.frame(seeds()), found)
 
 
-def axes(found: dict[str, Measurement]) -> pd.DataFrame:
+def axes(found: dict[str, MeasuredPoint]) -> pd.DataFrame:
     return measured_frames.beside(frames.frame(seeds()), found)
 
 
