@@ -66,10 +66,10 @@ def put_y(axes: Axes, text: Callable[[float], str] | None) -> None:
 
 
 def put_numbers(axes: Axes, reach: Span) -> None:
-    """Ticks of large numbers as people say them, ``20k`` or ``1.5M``; few of them on a narrow page."""
+    """Ticks of large numbers as people say them, ``20k`` or ``1.5M``, others plain; few of them on a narrow page."""
     from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator, NullFormatter
 
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_major_formatter(EngFormatter(sep="") if reach.high >= 1e3 else lambda value, _: f"{value:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
     if reach.scale == "log":
         axes.xaxis.set_major_locator(FixedLocator(_decimal(reach)))

@@ -77,6 +77,11 @@ def dotted(axes: Axes, y: float, colour: str) -> None:
     axes.axhline(y, color=colour, linewidth=1.1 * type_size() / 9.0, linestyle=(0, (1, 2)), zorder=1.0)
 
 
+def upright(axes: Axes, x: float, colour: str) -> None:
+    """The same, from bottom to top."""
+    axes.axvline(x, color=colour, linewidth=1.1 * type_size() / 9.0, linestyle=(0, (1, 2)), zorder=1.0)
+
+
 def at_edge(axes: Axes, look: Line, x: Sequence[float], shares: Sequence[float]) -> None:
     """Triangles for what lies beyond the lower edge of the picture, at shares of its height."""
     axes.plot(x, shares, linestyle="none", marker="v", markersize=4.0 * type_size() / 9.0, color=look.colour,

@@ -18,7 +18,7 @@ from analysis.statistics import digitised, extents, scoring
 from analysis.statistics.conditions import joined
 from analysis.statistics.curves import Curve, seeds
 from analysis.statistics.digitised import PaperTradeoff
-from analysis.statistics.quantities import CHANGE, COSTS, X, limits
+from analysis.statistics.quantities import CHANGE, COSTS, limits
 from analysis.statistics.tradeoffs import MODE, Asked, Numbers, numbers
 from analysis.statistics.wording import unsaid
 from pruneexp.errors import UserError
@@ -83,8 +83,8 @@ def data(
     *,
     split: Annotated[Split, "the split that scores are shown on"] = "test",
     metric: Annotated[str, "auto: the primary one, but top5 on imagenet, as in papers"] = scoring.AUTO,
-    x: Annotated[X, "what is left of the network: of parameters, of FLOP, or in bytes"] = "pruned",
-    y: Annotated[str, "change or value of the metric, or a column of numbers, such as val.after.loss"] = CHANGE,
+    x: Annotated[str, "pruned, compression, parameters, flop, bytes, or latency, which is measured"] = "pruned",
+    y: Annotated[str, "change or value of the metric, latency, or a column of numbers"] = CHANGE,
     log_x: Annotated[bool, "a logarithmic x axis"] = False,
     color: Annotated[str, "the column that colours stand for; without it, the first that differs"] = "",
     style: Annotated[str, "the column that markers stand for; without it, all others that differ"] = "",
@@ -128,6 +128,7 @@ def _x_span(found: Numbers, asked: Asked, paper: Sequence[PaperTradeoff]) -> Spa
     """The paper's axis in its own figure; else one on which all marks stand, the paper's included."""
     ends, values = limits("xlim", asked.xlim), [mark.x for curve in found.curves for mark in curve.marks]
     values += [pruned for curve in paper for pruned, _ in curve.marks]
+    values += [] if found.dense is None else [found.dense]
     if paper and found.data == "imagenet" and not asked.log_x:
         left = min(PAPER_X[0], 10.0 * (min(values) // 10.0))
         return Span(*(ends or (left, PAPER_X[1])), "linear")
@@ -191,7 +192,7 @@ def rows(made: Tradeoff) -> Iterable[TradeoffRow]:
 
 def caption(made: Tradeoff) -> str:
     found, marks = made.numbers, [mark for curve in made.curves for mark in curve.marks]
-    title = f"{found.y.title[0].upper()}{found.y.title[1:]}" if found.y.measured else f"The number {found.y.name}"
+    title = f"{found.y.title[0].upper()}{found.y.title[1:]}" if found.y.better else f"The number {found.y.name}"
     parts = [f"{title}{_against(made)}."]
     if found.x == COSTS["pruned"][1]:
         parts.append("On top: compression.")
@@ -201,8 +202,9 @@ def caption(made: Tradeoff) -> str:
         parts.append(f"Marks: mean over {count} seeds; bands: from the lowest to the highest seed.")
     else:
         parts.append("Marks: one seed each.")
-    if found.y.dense is not None:
+    if found.y.dense is not None and found.y.measured:
         parts.append("Dotted: the dense networks.")
+    parts += found.notes
     parts += extents.left_out(made.curves, found.y, made.x[:2], made.y)
     if any(mark.doubtful for mark in marks):
         example, outputs = scoring.words(found.metric)
@@ -266,6 +268,8 @@ def _panel(axes: Axes, made: Tradeoff, curves: Sequence[Curve]) -> None:
         axis.put_compression(axes, made.x)
     else:
         axis.put_numbers(axes, made.x)
+    if found.dense is not None:
+        ink.upright(axes, found.dense, FAINT)
     networks = {curve.dense: look(made, curve).colour for curve in curves if curve.dense is not None}
     for dense, colour in networks.items():
         ink.dotted(axes, dense, colour if len(networks) > 1 else FAINT)

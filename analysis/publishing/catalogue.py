@@ -23,7 +23,7 @@ from pruneexp.errors import UserError, cause
 
 Kind = Literal["figure", "table"]
 #: Points of curves; those together with the points that searches asked for; their layers; sensitivity scans.
-Material = Literal["points", "points and trials", "layers", "scans"]
+Material = Literal["points", "points and trials", "layers", "forms", "scans"]
 #: Commands that are neither a figure nor a table.
 COMMANDS = ("list", "all", "compare", "report")
 FOLDERS: Mapping[Kind, str] = {"figure": "figures", "table": "tables"}

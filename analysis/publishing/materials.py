@@ -14,11 +14,12 @@ import pandas as pd
 
 from analysis import records
 from analysis.publishing.catalogue import Material
-from analysis.records import frames, layer_frames, parents, scan_frames
+from analysis.records import frames, layer_frames, measured_frames, parents, scan_frames
 from analysis.records.runs import Logbook, LoggedScan
 from analysis.statistics import selection, settings
 from analysis.statistics.wording import hashed
 from pruneexp.errors import UserError, redact
+from pruneexp.schema import MeasuredPoint
 
 
 def _whole(frame: pd.DataFrame) -> pd.DataFrame:
@@ -33,6 +34,18 @@ def _with_layers(points: pd.DataFrame, uri: str) -> pd.DataFrame:
     """Layers are read of few points only: those of one budget of one curve, over its seeds."""
     selection.repetitions(points)
     return layer_frames.frame(points, records.layers(uri, points["run_id"]))
+
+
+def _measurements(points: pd.DataFrame, uri: str) -> Mapping[str, MeasuredPoint]:
+    return records.measurements(uri, sorted(points["experiment"].unique()))
+
+
+def _beside_points(points: pd.DataFrame, uri: str) -> pd.DataFrame:
+    return measured_frames.beside(points, _measurements(points, uri))
+
+
+def _in_forms(points: pd.DataFrame, uri: str) -> pd.DataFrame:
+    return measured_frames.forms(points, _measurements(points, uri))
 
 
 class MaterialSource(NamedTuple):
@@ -59,9 +72,18 @@ def _scans(uri: str, experiments: Sequence[str] | None, _: Path | None) -> Logbo
 _RUN, _SCAN = "python -m pruneexp", "python -m sweeps study=sensitivity"
 SOURCES: Mapping[Material, MaterialSource] = {
     "points": MaterialSource(
-        frames.POINTS, "finished point of a curve", _RUN, records.tabled, frames.frame, selection.of_curves
+        frames.POINTS,
+        "finished point of a curve",
+        _RUN,
+        records.tabled,
+        frames.frame,
+        selection.of_curves,
+        _beside_points,
     ),
-    "points and trials": MaterialSource(frames.POINTS, "finished point", _RUN, records.tabled, frames.frame),
+    "points and trials": MaterialSource(
+        frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, completed=_beside_points
+    ),
+    "forms": MaterialSource(frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, completed=_in_forms),
     "layers": MaterialSource(
         frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, completed=_with_layers
     ),

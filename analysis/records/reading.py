@@ -17,12 +17,15 @@ from pruneexp.schema import (
     DISCONNECTED,
     FAILURE,
     LAYERS_FILE,
+    MEASURED,
     SENSITIVITY_FILE,
     SWEEP,
     LayerRow,
+    MeasuredPoint,
     ScanIdentity,
     TradeoffPoint,
     names_of,
+    read_measurement,
     read_point,
     read_scan,
     unflatten,
@@ -89,6 +92,19 @@ def sweeps(uri: str, kind: RunKind, experiments: Sequence[str]) -> dict[str, str
         UserError: the store cannot be read.
     """
     return dict(open_store(uri).tagged(SWEEP, kind, experiments))
+
+
+def measurements(uri: str, experiments: Sequence[str]) -> dict[str, MeasuredPoint]:
+    """What was measured last of each point, by its run; of those that were measured.
+
+    Raises:
+        UserError: the store cannot be read.
+    """
+    found: dict[str, MeasuredPoint] = {}
+    for run_id, text in open_store(uri).tagged(MEASURED, "point", experiments).items():
+        with suppress(ValueError):  # of another version, or cut short: as if it had never been measured
+            found[run_id] = read_measurement(text)
+    return found
 
 
 def layers(uri: str, run_ids: Iterable[str]) -> dict[str, tuple[LayerRow, ...]]:

@@ -5,7 +5,7 @@ Knows numbers only, and no ink.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import ceil, floor
 
 from analysis.statistics import scoring
@@ -20,7 +20,7 @@ LEAST: Mapping[str, tuple[float, float]] = {"points": (-1.5, 0.5), "%": (-20.0, 
 MOST: Mapping[str, float] = {"points": -12.0, "%": -100.0}
 
 
-def of_y(curves: Iterable[Curve], y: Quantity, asked: Ends | None, least: Ends | None = None) -> Ends:
+def of_y(curves: Sequence[Curve], y: Quantity, asked: Ends | None, least: Ends | None = None) -> Ends:
     """The ends of the axis, the lower number first.
 
     Scores and their changes reach as far as the retrained networks do, and at least from one end of ``least`` to the
@@ -30,7 +30,9 @@ def of_y(curves: Iterable[Curve], y: Quantity, asked: Ends | None, least: Ends |
         return asked
     marks = [(curve.moment, mark) for curve in curves for mark in curve.marks]
     if not y.better or y.measured is None:
-        low, high = min(mark.y.low for _, mark in marks), max(mark.y.high for _, mark in marks)
+        values = [end for _, mark in marks for end in (mark.y.low, mark.y.high)]
+        values += [curve.dense for curve in curves if curve.dense is not None]
+        low, high = min(values), max(values)
         margin = 0.05 * (high - low or abs(high) or 1.0)
         return low - margin, high + margin
     best = 0.0 if y.is_change else max((y.better * mark.y.mean for _, mark in marks), default=0.0)

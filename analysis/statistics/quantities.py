@@ -9,18 +9,18 @@ import math
 import re
 import typing
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from analysis.records import frames
 from analysis.records.frames import Split
+from analysis.statistics.latencies import LATENCY, MeasuredColumn
 from pruneexp.errors import UserError, guess
 from pruneexp.schema import TOP1, TOP5, Metric
 
-X = Literal["pruned", "compression", "parameters", "flop", "bytes"]
-#: The column and the label of each choice of x.
-COSTS: dict[X, tuple[str, str]] = {
+#: The column and the label of each choice of x that is not measured.
+COSTS: dict[str, tuple[str, str]] = {
     "pruned": ("pruned", "parameters pruned away, %"),
     "compression": ("compression", "compression (all / kept)"),
     "parameters": ("weights_kept", "parameters kept"),
@@ -58,6 +58,26 @@ class Quantity(NamedTuple):
     def is_change(self) -> bool:
         """Whether 0 is the dense network."""
         return self.measured is not None and self.dense is None
+
+
+def cost(x: str) -> tuple[str, str]:
+    """The column and the label of x.
+
+    Raises:
+        UserError: there is no such choice.
+    """
+    if x not in COSTS:
+        known = (*COSTS, LATENCY)
+        raise UserError(
+            f"--x {x}: there are {', '.join(known)}, and what was measured, such as latency/removed.batch1"
+            f"{guess(x, known)}."
+        )
+    return COSTS[x]
+
+
+def measured(column: MeasuredColumn) -> Quantity:
+    """What y is where it was measured: less is better."""
+    return Quantity(column.column, column.title, column.unit, -1, (("after", column.column),), None, column.base)
 
 
 def quantity(rows: pd.DataFrame, y: str, split: Split, metric: Metric) -> Quantity:
@@ -137,6 +157,5 @@ def _some(known: list[str]) -> str:
     splits = typing.get_args(Split)
     whole = [name for name in known if not name.startswith((*splits, "ledger"))]
     scores = [name for name in known if name.startswith(splits) and ".change_" not in name]
-    return (
-        f"there are {CHANGE}, {VALUE}, {', '.join(whole)}, scores such as {', '.join(scores[:3])}, and ledger columns"
-    )
+    words = ", ".join((CHANGE, VALUE, LATENCY, *whole))
+    return f"there are {words}, scores such as {', '.join(scores[:3])}, and ledger columns"

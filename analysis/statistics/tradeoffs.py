@@ -12,10 +12,10 @@ import pandas as pd
 
 from analysis.records import frames
 from analysis.records.frames import Split
-from analysis.statistics import quantities, scoring
+from analysis.statistics import latencies, quantities, scoring
 from analysis.statistics.curves import Channels, Curve, CurveSet, channels, family
 from analysis.statistics.moments import of_curves
-from analysis.statistics.quantities import COSTS, Quantity, X
+from analysis.statistics.quantities import Quantity
 from pruneexp.errors import UserError
 from pruneexp.schema import Metric
 
@@ -28,7 +28,7 @@ class Asked(NamedTuple):
 
     split: Split = "test"
     metric: str = scoring.AUTO
-    x: X = "pruned"
+    x: str = "pruned"
     y: str = quantities.CHANGE
     log_x: bool = False
     color: str = ""
@@ -41,7 +41,8 @@ class Asked(NamedTuple):
 class Numbers(NamedTuple):
     """Everything that a trade-off shows of the records.
 
-    ``hidden`` are the modes that are left out, ``lacking`` counts the points that have no y.
+    ``hidden`` are the modes that are left out, ``lacking`` counts the points that have no y. Where x is measured,
+    ``dense`` is that of what no pruning has a part in; ``notes`` are sentences on what is measured.
     """
 
     data: str
@@ -52,6 +53,8 @@ class Numbers(NamedTuple):
     family: CurveSet
     hidden: tuple[str, ...]
     lacking: int
+    dense: float | None
+    notes: tuple[str, ...]
 
     @property
     def curves(self) -> tuple[Curve, ...]:
@@ -75,7 +78,7 @@ def numbers(frame: pd.DataFrame, asked: Asked) -> Numbers:
         raise UserError(f"one trade-off shows one network on one data set, not {', '.join(map('/'.join, subjects))}.")
     ((dataset, model),) = subjects
     metric = scoring.shown(points, asked.metric)
-    y, x = quantities.quantity(points, asked.y, asked.split, metric), COSTS[asked.x]
+    points, x, y, dense, notes = _axes(points, asked, metric)
     own = [name for name in named if name and name not in ("moment", "mode", *frames.CONDITIONS)]
     conditions = ("mode", *frames.CONDITIONS, *dict.fromkeys(own))
     moments = of_curves(points, x[0], y, asked.split, conditions)
@@ -83,8 +86,37 @@ def numbers(frame: pd.DataFrame, asked: Asked) -> Numbers:
         what = f"the number {y.name}" if y.measured is None else f"a {metric.title} on the {asked.split} split"
         raise UserError(f"no point of {model} on {dataset} has {what}.")
     made = family(moments, conditions, channels(moments, conditions, Channels(*by)))
-    lacking = int(points[[name for _, name in y.columns]].isna().all(axis=1).sum())
-    return Numbers(dataset, model, metric, x[1], y, made, hidden, lacking)
+    lacking = 0 if latencies.is_measured(asked.y) else _lacking(points, y)
+    return Numbers(dataset, model, metric, x[1], y, made, hidden, lacking, dense, notes)
+
+
+def _axes(
+    points: pd.DataFrame, asked: Asked, metric: Metric
+) -> tuple[pd.DataFrame, tuple[str, str], Quantity, float | None, tuple[str, ...]]:
+    """The points with what the axes are of, x as its column and label, y, x of what is not pruned, and notes."""
+    measured = [latencies.is_measured(name) for name in (asked.x, asked.y)]
+    if not any(measured):
+        return points, quantities.cost(asked.x), quantities.quantity(points, asked.y, asked.split, metric), None, ()
+    points, machine = latencies.of_one_machine(points)
+    notes, dense = [], None
+    if measured[0]:
+        points, column = latencies.measured_column(points, "x", asked.x)
+        x = (column.column, f"{column.title}, {column.unit}")
+        dense = None if column.base is None else float(points[column.base].mean())
+        notes.append(latencies.note(points, column, machine))
+    else:
+        x = quantities.cost(asked.x)
+    if measured[1]:
+        points, column = latencies.measured_column(points, "y", asked.y)
+        y = quantities.measured(column)
+        notes.append(latencies.note(points, column, machine))
+    else:
+        y = quantities.quantity(points, asked.y, asked.split, metric)
+    return points, x, y, dense, tuple(dict.fromkeys(notes))
+
+
+def _lacking(points: pd.DataFrame, y: Quantity) -> int:
+    return int(points[[name for _, name in y.columns]].isna().all(axis=1).sum())
 
 
 def _of_modes(frame: pd.DataFrame, named: tuple[str, ...]) -> tuple[pd.DataFrame, tuple[str, ...]]:

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from pruneexp.experiment.plan import Plan
 from pruneexp.experiment.rows import dense_row, headings, remarks, row
-from pruneexp.schema import PointIdentity, TradeoffPoint
+from pruneexp.schema import PointIdentity, TradeoffPoint, unmeasured
 from pruneexp.terminal import BAR_WIDTH, LOG_WIDTH
 from pruneexp.training.events import TrainingEvent
 
@@ -112,7 +112,7 @@ class Display:
     def table(self, points: Sequence[TradeoffPoint]) -> None:
         """The primary metric of each after that of the dense network, which ``test change`` is against.
 
-        What else must be known of a point stands below, on a line of its own.
+        What else must be known of a point stands below, on a line of its own, and of the last what it gained.
         """
         if not points:
             return
@@ -120,6 +120,7 @@ class Display:
         for point in points:
             if said := remarks(point):
                 self.say(f"  {point.identity.budget.text}: {said}")
+        self.say(f"  {points[-1].identity.budget.text}: {unmeasured(points[-1])}")
 
     def sheet(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A plain table, right-aligned; no cell of it is cut or folded, however narrow the terminal or the log is."""

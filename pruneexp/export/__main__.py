@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING
 from pruneexp.export.commands import add_places, exit_status, opened, records_of
 from pruneexp.export.lookup import RecordedPoint, find_point
 
+#: Further ones than weights and masks; each is an option.
+FORMATS = ("pt", "relative-index", "onnx", "torch-export")
+
 if TYPE_CHECKING:
     from pruneexp.export.network import PrunedNetwork
     from pruneexp.export.writing import Written
@@ -39,6 +42,9 @@ def _parser() -> argparse.ArgumentParser:
         "--removed", action="store_true", help="without the channels that no kept weight reads, smaller"
     )
     parser.add_argument("--pt", action="store_true", help="the state dict as a file of torch.save, too")
+    parser.add_argument(
+        "--relative-index", action="store_true", help="kept weights with gaps of 8 and 5 bits, as in Deep Compression"
+    )
     parser.add_argument("--onnx", action="store_true", help="the graph as ONNX, held against the network on val")
     parser.add_argument("--torch-export", action="store_true", help="the graph as a program of torch.export")
     add_places(parser)
@@ -46,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _export(asked: argparse.Namespace) -> int:
-    formats = [name for name in ("pt", "onnx", "torch-export") if getattr(asked, name.replace("-", "_"))]
+    formats = [name for name in FORMATS if getattr(asked, name.replace("-", "_"))]
     target, uri = asked.to.expanduser().absolute(), records_of(asked)
     point = find_point(asked.point, uri, asked.experiment)
     from pruneexp.export.folder import check_target, filled  # torch is loaded here
@@ -72,7 +78,7 @@ def _export(asked: argparse.Namespace) -> int:
 
 def _tell(point: RecordedPoint, pruned: PrunedNetwork, done: Written, target: Path) -> None:
     from pruneexp.experiment.display import curve_text
-    from pruneexp.export.folder import OURS
+    from pruneexp.export.folder import OURS, RELATIVE
     from pruneexp.export.writing import lines_of
 
     of, masks = point.identity, pruned.masks
@@ -81,6 +87,9 @@ def _tell(point: RecordedPoint, pruned: PrunedNetwork, done: Written, target: Pa
     if pruned.smaller is not None:
         print(f"  removed: {pruned.smaller.text}")
     print(f"  scores: {', '.join(f'{name} {value:.6g}' for name, value in pruned.scores.items())}")
+    if done.relative_bytes:
+        file, dense = (target / RELATIVE).stat().st_size, sum(each.nbytes for each in pruned.state.values())
+        print(f"  relative indices: {done.relative_bytes:,} of {dense:,} bytes, and a header: a file of {file:,}")
     for name, held in done.agreements.items():
         print(f"  {name}: {held.text}")
     print(f"  files: {', '.join(name for name in OURS if (target / name).exists())} in {target}")

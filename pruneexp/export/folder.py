@@ -18,9 +18,11 @@ ABOUT = "export.json"
 WEIGHTS, PICKLED, GRAPH, PROGRAM, LOADER = "weights.safetensors", "weights.pt", "network.onnx", "network.pt2", "load.py"
 #: Large networks have their weights beside their ONNX file.
 BESIDE_GRAPH = f"{GRAPH}.data"
+#: The weights with relative indices, as small as the record counts them.
+RELATIVE = "relative_index.safetensors"
 #: What is left of each dimension of a network without channels.
 ARCHITECTURE = "architecture.json"
-OURS = (WEIGHTS, ARCHITECTURE, PICKLED, MASKS_FILE, GRAPH, BESIDE_GRAPH, PROGRAM, LOADER, ABOUT)
+OURS = (WEIGHTS, ARCHITECTURE, PICKLED, RELATIVE, MASKS_FILE, GRAPH, BESIDE_GRAPH, PROGRAM, LOADER, ABOUT)
 
 
 def check_target(target: Path, point_key: str) -> None:

@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 import pruneexp
 from pruneexp.cache import tensors
-from pruneexp.errors import redact
-from pruneexp.export import folder
+from pruneexp.cost.storage import CONV_INDEX_BITS, INDEX_BITS
+from pruneexp.errors import UserError, redact
+from pruneexp.export import folder, relative_index
 from pruneexp.export.formats import Agreement, FormatError, Run, agreement, failing, write_onnx, write_program
 from pruneexp.export.loading import loading_lines
 from pruneexp.export.lookup import RecordedPoint
 from pruneexp.export.network import PrunedNetwork, Smaller
 from pruneexp.pruning.keeping import MASKS_FILE
+from pruneexp.pruning.layers import prunable
+from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.removal import write_architecture
 from pruneexp.schema import flatten
 
@@ -28,14 +32,18 @@ GRAPHS = {"onnx": folder.GRAPH, "torch-export": folder.PROGRAM}
 
 @dataclass
 class Written:
-    """What came of the graphs: how each agrees with the network, and why others failed."""
+    """What came of the graphs: how each agrees with the network, and why others failed.
+
+    ``relative_bytes`` are those of all tensors with relative indices, the header of the file left out.
+    """
 
     agreements: dict[str, Agreement] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    relative_bytes: int = 0
 
 
 def write(draft: Path, point: RecordedPoint, pruned: PrunedNetwork, formats: Sequence[str]) -> Written:
-    """Fill a folder with the network; ``formats`` are further ones: ``pt``, ``onnx``, ``torch-export``.
+    """Fill a folder with the network; ``formats`` are further ones: ``pt``, ``relative-index``, ``onnx``, ...
 
     A graph that cannot be written is left out, and said in what is returned.
 
@@ -50,6 +58,8 @@ def write(draft: Path, point: RecordedPoint, pruned: PrunedNetwork, formats: Seq
     if "pt" in formats:
         torch.save(state, draft / folder.PICKLED)
     done = Written()
+    if "relative-index" in formats:
+        done.relative_bytes = write_relative(draft / folder.RELATIVE, pruned.network, pruned.masks)
     for name, file in GRAPHS.items():
         if name in formats:
             try:
@@ -63,6 +73,25 @@ def write(draft: Path, point: RecordedPoint, pruned: PrunedNetwork, formats: Seq
     about = json.dumps(_about(point, pruned, done), indent=1, default=str)
     (draft / folder.ABOUT).write_text(about, encoding="utf-8")
     return done
+
+
+def write_relative(path: Path, network: nn.Module, masks: MaskSet) -> int:
+    """Write the weights of a network with relative indices; the bytes of all its tensors there.
+
+    Raises:
+        UserError: it has numbers of a type that numpy lacks.
+    """
+    layers, first, same = prunable(network), dict[int, str](), dict[str, str]()
+    for name, tensor in network.state_dict(keep_vars=True).items():
+        if tensor.dtype == torch.bfloat16:
+            raise UserError(f"--relative-index: {name} is of bfloat16, which numpy lacks")
+        if first.setdefault(id(tensor), name) != name:
+            same[name] = first[id(tensor)]
+    state = {name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()}
+    cut = {layers[name].parameter: masks[name].cpu().numpy() for name in masks if not masks[name].all()}
+    kinds = {layer.parameter: layer.kind for layer in layers.values()}
+    bits = {name: CONV_INDEX_BITS if kinds[name] == "conv" else INDEX_BITS for name in cut}
+    return relative_index.write(path, state, cut, bits, same)
 
 
 def lines_of(pruned: PrunedNetwork, file: Callable[[str], str]) -> list[str]:

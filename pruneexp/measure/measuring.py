@@ -14,14 +14,16 @@ from pruneexp.cache.store import Artefact, Checkpoint
 from pruneexp.data.tensors import TensorSource
 from pruneexp.export.network import PrunedNetwork
 from pruneexp.measure.clock import Timing, by_turns, watching
-from pruneexp.measure.forms import FORMS, NoSuchForm
+from pruneexp.measure.dead_units import dead_units
+from pruneexp.measure.forms import FORMS, GPU_FORMS, FormRun, NoSuchForm
+from pruneexp.measure.memory import peak_of_call, peak_of_graph
 from pruneexp.pruning.edits.edit import Edit
-from pruneexp.schema import PointIdentity
+from pruneexp.schema import PointIdentity, UnitWeights
 from pruneexp.stages.setting import Regime
 from pruneexp.training.trainer import SharedBatches, TrainWork
 
 #: Part of the key: raised where what is timed, or how, changes.
-VERSION = 1
+VERSION = 2
 
 #: Steps of a training that are timed at once.
 _STEPS = 4
@@ -29,7 +31,10 @@ _STEPS = 4
 
 @dataclass(frozen=True)
 class MeasureRequest:
-    """The ``forms`` to time, at each of these ``batches``, each for so many ``seconds``; ``step``: training as well."""
+    """The ``forms`` to time, all where none is named, at these ``batches``; each for so many ``seconds``.
+
+    ``step``: a step of training as well.
+    """
 
     forms: tuple[str, ...]
     batches: tuple[int, ...]
@@ -41,16 +46,19 @@ class MeasureRequest:
 class FormTimes:
     """What was found: timings by form and batch, of a training step by form, and why forms are left out.
 
-    ``memory`` is the peak of a GPU's memory in bytes, by form and batch. Other processes kept ``others`` cores busy.
+    ``memory`` is the peak in bytes, by form and batch (``measure.memory``), ``sizes`` are those of the weights of each
+    form. Other processes kept ``others`` cores busy. ``units``: what retraining made of the weights of dead units.
     """
 
     latency: Mapping[str, Mapping[int, Timing]]
     step: Mapping[str, Timing]
     memory: Mapping[str, Mapping[int, int]]
+    sizes: Mapping[str, int]
     left_out: Mapping[str, str]
     others: float
     threads: int
     machine: Mapping[str, Any]
+    units: tuple[UnitWeights, ...] = ()
 
 
 def measured(pruned: PrunedNetwork, of: PointIdentity, asked: MeasureRequest, *, again: bool = False) -> FormTimes:
@@ -62,7 +70,7 @@ def measured(pruned: PrunedNetwork, of: PointIdentity, asked: MeasureRequest, *,
     key = stage_key("measure", VERSION, config, parents, session.job.setting.learner.fingerprint)
 
     def make(_: Checkpoint) -> Artefact:
-        return Artefact({}, _record(_timed(pruned, asked, machine)))
+        return Artefact({}, _record(replace(_timed(pruned, asked, machine), units=dead_units(pruned, of))))
 
     if again:
         session.store.remove(key)
@@ -79,33 +87,36 @@ def machine_of(environment: Mapping[str, Any]) -> dict[str, Any]:
 
 def _timed(pruned: PrunedNetwork, asked: MeasureRequest, machine: Mapping[str, Any]) -> FormTimes:
     device = pruned.session.job.setting.learner.device
-    runs: dict[str, Callable[[torch.Tensor], object]] = {}
+    forms: dict[str, FormRun] = {}
     left_out: dict[str, str] = {}
-    for name in asked.forms:
+    for name in asked.forms or (name for name in FORMS if device.type == "cuda" or name not in GPU_FORMS):
         try:
-            runs[name] = FORMS[name](pruned)
+            forms[name] = FORMS[name](pruned)
         except NoSuchForm as error:
             left_out[name] = str(error)
-    latency: dict[str, dict[int, Timing]] = {name: {} for name in runs}
-    memory: dict[str, dict[int, int]] = {name: {} for name in runs}
+    latency: dict[str, dict[int, Timing]] = {name: {} for name in forms}
+    memory: dict[str, dict[int, int]] = {name: {} for name in forms}
     with watching() as busy:
         for batch in asked.batches:
             inputs = pruned.example(batch).to(device)
-            calls = {name: partial(run, inputs) for name, run in runs.items()}
+            calls = {name: partial(form.run, inputs) for name, form in forms.items()}
             for name, timing in by_turns(calls, partial(wait_for, device), seconds=asked.seconds).items():
                 latency[name][batch] = timing
-            for name, call in calls.items():
-                if device.type == "cuda":
-                    memory[name][batch] = _peak(call, device)
         step = _steps(pruned, asked.seconds) if asked.step else {}
-    return FormTimes(latency, step, memory, left_out, busy.cores, torch.get_num_threads(), machine)
+    for batch in asked.batches:  # after all times: graphs are run by other processes
+        inputs = pruned.example(batch).to(device)
+        for name, form in forms.items():
+            if (peak := _peak(form, inputs)) is not None:
+                memory[name][batch] = peak
+    sizes = {name: form.size for name, form in forms.items()}
+    return FormTimes(latency, step, memory, sizes, left_out, busy.cores, torch.get_num_threads(), machine)
 
 
-def _peak(call: Callable[[], object], device: torch.device) -> int:
-    torch.cuda.reset_peak_memory_stats(device)
-    call()
-    wait_for(device)
-    return torch.cuda.max_memory_allocated(device)
+def _peak(form: FormRun, inputs: torch.Tensor) -> int | None:
+    """Bytes that a form takes at most, its weights included."""
+    if form.graph is not None:
+        return peak_of_graph(form.graph, inputs, torch.get_num_threads())
+    return form.size + peak_of_call(partial(form.run, inputs), inputs.device)
 
 
 def wait_for(device: torch.device) -> None:
@@ -158,8 +169,10 @@ def _read(record: Mapping[str, Any]) -> FormTimes:
         latency={form: {int(n): Timing(**each) for n, each in of.items()} for form, of in record["latency"].items()},
         step={form: Timing(**each) for form, each in record["step"].items()},
         memory={form: {int(n): peak for n, peak in of.items()} for form, of in record["memory"].items()},
+        sizes=record["sizes"],
         left_out=record["left_out"],
         others=record["others"],
         threads=record["threads"],
         machine=record["machine"],
+        units=tuple(UnitWeights(*each) for each in record["units"]),
     )

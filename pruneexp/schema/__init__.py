@@ -18,6 +18,7 @@ from pruneexp.schema.derived import (
     undefined,
 )
 from pruneexp.schema.hashes import hash_tags, with_hashes, without_hashes
+from pruneexp.schema.measured import FormNumbers, MeasuredPoint, UnitWeights, read_measurement, unmeasured
 from pruneexp.schema.metrics import TOP1, TOP5, Metric
 from pruneexp.schema.names import (
     CACHE_HITS,
@@ -39,6 +40,7 @@ from pruneexp.schema.names import (
     LAYERS_FILE,
     LEVEL,
     LOG2_COMPRESSION,
+    MEASURED,
     NETWORK_COMPRESSION,
     NETWORK_KEY,
     OVERLOOKED,
@@ -99,6 +101,7 @@ __all__ = [
     "LAYERS_FILE",
     "LEVEL",
     "LOG2_COMPRESSION",
+    "MEASURED",
     "MEASURES",
     "NETWORK_COMPRESSION",
     "NETWORK_KEY",
@@ -128,9 +131,11 @@ __all__ = [
     "Budget",
     "BudgetKind",
     "Effort",
+    "FormNumbers",
     "LayerRow",
     "LayerSensitivity",
     "Ledger",
+    "MeasuredPoint",
     "Metric",
     "OwnCosts",
     "PointIdentity",
@@ -140,6 +145,7 @@ __all__ = [
     "Score",
     "Scores",
     "TradeoffPoint",
+    "UnitWeights",
     "change_name",
     "contest_of",
     "derived",
@@ -154,11 +160,13 @@ __all__ = [
     "names_of",
     "names_text",
     "nothing",
+    "read_measurement",
     "read_point",
     "read_scan",
     "score",
     "undefined",
     "unflatten",
+    "unmeasured",
     "with_hashes",
     "without_hashes",
 ]

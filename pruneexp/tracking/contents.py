@@ -52,7 +52,8 @@ def point_run(
 
     Beside the numbers stand the courses of the trainings that are the point's own: all but that of the dense network.
     """
-    begun = begun_point(schema.flatten(point.identity), {**tags, **_remarks(point)})
+    said = {**_remarks(point), markdown.TAG: schema.unmeasured(point)}
+    begun = begun_point(schema.flatten(point.identity), {**tags, **said})
     metrics = {**numbers, **schema.derived(point), **schema.flatten(point.result)}
     own = {kind: course for kind, course in (courses or {}).items() if kind != DENSE}
     values = [*(Value(name, value) for name, value in metrics.items()), *course_values(own)]

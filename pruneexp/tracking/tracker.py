@@ -189,15 +189,16 @@ class Tracker:
         files: Mapping[str, bytes] | None = None,
         at: int | None = None,
         course: Sequence[Value] = (),
+        tags: Mapping[str, str] | None = None,
     ) -> None:
-        """Put on the run of a curve or study what it has come to, and how it stands, where a ``status`` says so.
+        """Put on a run what it has come to, and how it stands, where a ``status`` says so.
 
         The numbers are of the moment ``at``, in milliseconds since 1970. Of a ``course`` it gets what it lacks.
         """
         metrics = [Value(name, value) for name, value in (numbers or {}).items()]
         with explained(self.uri, "written"), self._runs.lock:
             run = self._runs.client.get_run(run_id)
-            self._runs.fill(run, {}, [*metrics, *self._runs.lacking(run, course)], files or {}, at)
+            self._runs.fill(run, {}, [*metrics, *self._runs.lacking(run, course)], files or {}, at, tags)
             if status == "RUNNING":
                 self._runs.client.update_run(run_id, status=status)
             elif status is not None:

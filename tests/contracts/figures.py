@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, ClassVar, get_args
 
@@ -21,10 +21,11 @@ import pytest
 from analysis.drawing.style import SIZES, Width, applied
 from analysis.publishing import catalogue, publish
 from analysis.publishing.materials import SOURCES
-from analysis.records import layer_frames
+from analysis.records import layer_frames, measured_frames
 from analysis.records.runs import LoggedScan
 from analysis.statistics import selection
 from pruneexp.errors import UserError
+from pruneexp.schema import MeasuredPoint
 from pruneexp.schema.columns import LoggedPoint
 
 
@@ -32,11 +33,13 @@ class PublicationContract:
     """Common to figures and tables.
 
     ``records`` gives logged points or scans, whichever it is made of, that it can show; of one network for a figure.
+    ``measured`` is what was measured of them, by run.
     """
 
     name: ClassVar[str]
     kind: ClassVar[catalogue.Kind]
     records: ClassVar[Callable[[], Sequence[LoggedPoint] | Sequence[LoggedScan]]]
+    measured: ClassVar[Mapping[str, MeasuredPoint]] = {}
 
     @classmethod
     def publication(cls) -> catalogue.Publication:
@@ -57,6 +60,10 @@ class PublicationContract:
         frame = selection.latest(source.frame(records), source.kind)
         if material == "layers":
             return layer_frames.frame(frame, {logged.run_id: logged.point.layers for logged in records})
+        if material == "points" and cls.measured:
+            return measured_frames.beside(frame, cls.measured)
+        if material == "forms":
+            return measured_frames.forms(frame, cls.measured)
         return frame
 
     @classmethod

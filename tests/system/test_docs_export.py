@@ -47,7 +47,7 @@ def kept(network: object, folder: Path) -> bool:
 
 
 def test_the_page_has_these_examples() -> None:
-    assert [len(commands(block)) for block in BLOCKS] == [2, 3, 1, 0, 2, 0, 0]
+    assert [len(commands(block)) for block in BLOCKS] == [2, 3, 1, 0, 1, 0, 2, 0, 0]
 
 
 def test_graphs_run_without_the_network(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,8 +60,20 @@ def test_graphs_run_without_the_network(folder: Path, monkeypatch: pytest.Monkey
     assert getattr(logits, "shape", None) == (5, 10)
 
 
+def test_relative_indices_are_read_without_torch(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    [[program, *words]] = commands(BLOCKS[4])
+    done = called(folder, *words, program=program)
+    assert done.returncode == 0, done.stderr
+    found = run(folder, monkeypatch, PYTHON[1])["weights"]
+    assert isinstance(found, dict)
+    written = load_file(folder / "pruned" / "weights.safetensors")
+    assert {name: torch.equal(torch.tensor(each), written[name]) for name, each in found.items()} == dict.fromkeys(
+        written, True
+    )
+
+
 def test_channels_are_taken_out(folder: Path) -> None:
-    for program, *words in commands(BLOCKS[4]):
+    for program, *words in commands(BLOCKS[6]):
         done = called(folder, *words, program=program)
         assert done.returncode == 0, done.stderr
     sizes = {len(tensor) for name, tensor in load_file(folder / "small" / "weights.safetensors").items()}
@@ -69,12 +81,12 @@ def test_channels_are_taken_out(folder: Path) -> None:
 
 
 def test_masks_are_kept_in_a_plain_loop(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert kept(run(folder, monkeypatch, PYTHON[1])["network"], folder)
+    assert kept(run(folder, monkeypatch, PYTHON[2])["network"], folder)
 
 
 def test_masks_are_kept_by_the_trainer_of_lightning(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("lightning", reason="Lightning is not installed; it is no requirement of ours")
-    found = run(folder, monkeypatch, PYTHON[2])
+    found = run(folder, monkeypatch, PYTHON[3])
     assert kept(getattr(found["module"], "model", None), folder)
     assert getattr(found["trainer"], "global_step", None) == 4
 

@@ -17,6 +17,8 @@ from pruneexp import schema
 from pruneexp.cache.store import Store
 from pruneexp.export import __main__ as command
 from pruneexp.export import writing
+from pruneexp.export.folder import RELATIVE
+from pruneexp.export.relative_index import read
 from tests.contracts.commands import called
 from tests.contracts.composing import SMALL, small
 from tests.contracts.jobs import job_of, runs
@@ -83,6 +85,20 @@ def test_the_files_are_the_network_of_the_record(folder: Path) -> None:
     assert scores["recorded"] == pytest.approx(scores["exported"], rel=1e-6)
     assert scores["recorded"]["test.top1"] == run.data.metrics["test.after.top1"]
     assert f"test.top1 {run.data.metrics['test.after.top1']:.6g}" in said
+
+
+def test_relative_indices_are_the_network_and_the_bytes_of_the_record(folder: Path) -> None:
+    status, said, _ = exported(
+        folder, "model=lenet_300_100", "density=0.1", "seed=0", "--to", "small", "--relative-index"
+    )
+    found, weights = read(folder / "small" / RELATIVE), load_file(folder / "small" / "weights.safetensors")
+    assert list(found) == list(job_of(*small(folder)).setting.learner.network("fresh").state_dict())
+    assert all(found[name].tobytes() == tensor.numpy().tobytes() for name, tensor in weights.items())
+    (run,) = (run for run in runs(folder) if run.data.tags[schema.POINT_KEY] == about(folder / "small")["point_key"])
+    counted, size = int(run.data.metrics["network_bytes_sparse"]), (folder / "small" / RELATIVE).stat().st_size
+    assert (status, f"  relative indices: {counted:,} of " in said, f": a file of {size:,}" in said) == (0, True, True)
+    header = 8 + int.from_bytes((folder / "small" / RELATIVE).read_bytes()[:8], "little")
+    assert size == counted + header
 
 
 def test_its_five_lines_load_it(folder: Path) -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 import torch
@@ -19,7 +20,10 @@ from pruneexp.export.network import PrunedNetwork, pruned_network
 from pruneexp.measure import __main__ as command
 from pruneexp.measure import measuring
 from pruneexp.measure.clock import watching
-from pruneexp.measure.forms import FORMS, NoSuchForm
+from pruneexp.measure.dead_units import dead_units
+from pruneexp.measure.forms import FORMS, GPU_FORMS, NoSuchForm
+from pruneexp.measure.memory import peak_of_graph
+from pruneexp.schema import MEASURED, read_measurement
 from pruneexp.signals import StopRequest
 from tests.contracts.jobs import ran, runs
 
@@ -51,9 +55,9 @@ def measure(folder: Path, *words: str) -> int:
 def test_every_form_computes_what_the_pruned_network_does(pruned: PrunedNetwork, form: str) -> None:
     inputs = pruned.example(5)
     try:
-        found = FORMS[form](pruned)(inputs)
+        found = FORMS[form](pruned).run(inputs)
     except NoSuchForm as left_out:
-        assert "is not installed" in str(left_out)  # noqa: PT017  the extra, of onnxruntime alone
+        assert form in GPU_FORMS or "is not installed" in str(left_out)  # noqa: PT017  the extra, of onnxruntime alone
         return
     with torch.inference_mode():
         expected = pruned.of_data()(inputs)
@@ -92,6 +96,13 @@ def test_points_are_measured_once_and_their_runs_say_so(
     assert all(0 < float(row["low_ms"]) <= float(row["median_ms"]) <= float(row["high_ms"]) for row in rows)
     for run in runs(folder):
         assert {"latency/dense.batch2", "latency/masked.batch2", "step/masked"} <= run.data.metrics.keys()
+        kept = read_measurement(run.data.tags[MEASURED])
+        assert [(each.form, each.batch) for each in kept.forms] == [
+            ("dense", 2), ("masked", 2), ("dense", None), ("masked", None),
+        ]  # fmt: skip
+        assert kept.forms[0].median == pytest.approx(run.data.metrics["latency/dense.batch2"], rel=1e-4)
+        assert kept.forms[0].memory == run.data.metrics["memory/dense.batch2"]
+        assert "% of the weights; masked: " in run.data.tags["mlflow.note.content"]
     timed: list[int] = []
 
     def timing(real: Callable[..., object]) -> Callable[..., object]:
@@ -116,6 +127,7 @@ def test_points_are_measured_once_and_their_runs_say_so(
             ("density=0.1", "--form", "sparse"),
             "--form sparse: the forms are dense, masked, csr, onnxruntime, removed",
         ),
+        (("density=0.1", *["--batch", "1"] * 13), "--batch is given 13 times: 12 at most"),
         (("density=0.1", "--batch", "0"), "--batch 0: a batch holds 1 input or more"),
         (("density=0.1", "--seconds", "0"), "--seconds 0: give more than 0"),
         (("density=0.7",), "no recorded point has density=0.7; the nearest have"),
@@ -127,6 +139,62 @@ def test_what_cannot_be_measured_is_said(
     places = ("--tracking-uri", f"sqlite:///{folder}/mlflow.db", "--store", str(folder / "store"))
     assert command.main([*words, *places]) == 2
     assert f"pruneexp.measure: {sentence}" in capsys.readouterr().err
+
+
+def test_runs_say_what_was_gained_before_anything_is_measured(tmp_path: Path) -> None:
+    ran(tmp_path)
+    for run in runs(tmp_path):
+        key = run.data.tags["pruneexp.point_key"][:8]
+        told = run.data.tags["mlflow.note.content"]
+        assert told.endswith(f"; no run measures latency: python -m pruneexp.measure {key} does")
+
+
+def test_sizes_count_weights_and_indices(pruned: PrunedNetwork) -> None:
+    dense = sum(tensor.nbytes for tensor in pruned.network.state_dict().values())
+    assert FORMS["dense"](pruned).size == FORMS["masked"](pruned).size == dense
+    kept, rows = pruned.masks.kept, sum(len(pruned.masks[name]) + 1 for name in pruned.masks)
+    beside = dense - 4 * pruned.masks.total
+    assert FORMS["csr"](pruned).size == beside + 12 * kept + 8 * rows  # values of 4 bytes, indices of 8
+    assert FORMS["removed"](pruned).size < dense
+
+
+def test_a_graph_has_the_memory_of_a_process_of_its_own(pruned: PrunedNetwork) -> None:
+    try:
+        form = FORMS["onnxruntime"](pruned)
+    except NoSuchForm as left_out:
+        assert "is not installed" in str(left_out)  # noqa: PT017
+        return
+    assert form.graph is not None
+    small, large = (peak_of_graph(form.graph, pruned.example(count), 1) for count in (1, 5000))
+    assert small is not None
+    assert large is not None
+    assert small > form.size
+    assert large - small > pruned.example(5000).nbytes / 4  # what the layers make of so many more
+    assert peak_of_graph(form.graph.with_name("none.onnx"), pruned.example(1), 1) is None
+
+
+@pytest.mark.parametrize("reg", ["none", "l2"])
+def test_weights_of_dead_units_are_found_by_their_masks_alone(tmp_path: Path, reg: str) -> None:
+    ran(tmp_path, "criterion=global_magnitude", f"reg={reg}", "curve.densities=[0.02]", "retrain.epochs=2")
+    found = find_point(["seed=0"], f"sqlite:///{tmp_path}/mlflow.db", [])
+    session = open_recorded(found.configuration(), found.identity, Surroundings(tmp_path / "store"), StopRequest())
+    pruned = pruned_network(session, found.identity, found.result)
+    dense, after = session.store.load(found.identity.dense_key), pruned.state
+    assert dense is not None
+    first, second, third = (pruned.masks[name] for name in ("fc1", "fc2", "fc3"))
+    read = [(second & (third.any(0))[:, None]).any(0), third.any(0), torch.ones(len(third), dtype=torch.bool)]
+    fed = [torch.ones(first.shape[1], dtype=torch.bool), first.any(1), (second & first.any(1)).any(1)]
+    expected: dict[str, list[tuple[float, float]]] = {"live": [], "into unread": [], "out of constant": []}
+    for name, mask, is_read, is_fed in zip(("fc1", "fc2", "fc3"), (first, second, third), read, fed, strict=True):
+        for at in mask.nonzero().tolist():
+            which = "into unread" if not is_read[at[0]] else "live" if is_fed[at[1]] else "out of constant"
+            sizes = (abs(float(state[f"{name}.weight"][tuple(at)])) for state in (dense.tensors, after))
+            expected[which].append((next(sizes), next(sizes)))
+    for which, weights, before, then in dead_units(pruned, found.identity):
+        assert weights == len(expected[which]) > 0
+        assert (before, then) == pytest.approx(tuple(map(fmean, zip(*expected[which], strict=True))))
+        if which == "into unread":
+            assert then == before if reg == "none" else then < before
 
 
 def test_where_every_channel_is_read_none_is_removed(tmp_path: Path) -> None:
