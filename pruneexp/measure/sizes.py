@@ -23,7 +23,7 @@ VERSION = 1
 SECONDS = 0.5
 
 #: What runs both networks, by the name that ``forms.FORMS`` has for the small one in it.
-PROGRAMS: Mapping[str, Callable[[PrunedNetwork], forms.Run]] = {
+PROGRAMS: Mapping[str, Callable[[PrunedNetwork], forms.FormRun]] = {
     "removed": forms.masked,
     "removed_onnxruntime": forms.onnxruntime,
 }
@@ -75,7 +75,8 @@ def size_times(session: Session, masks: MaskSet, form: str, batch: int) -> SizeT
 
     def make(_: Checkpoint) -> Artefact:
         inputs = sizes.whole.example(batch).to(learner.device)
-        calls = {name: partial(PROGRAMS[form](each), inputs) for name, each in sizes._asdict().items()}
+        runs = {name: PROGRAMS[form](each) for name, each in sizes._asdict().items()}
+        calls = {name: partial(each.run, inputs) for name, each in runs.items()}
         timed = by_turns(calls, partial(wait_for, learner.device), seconds=SECONDS)
         return Artefact({}, {name: timing.median for name, timing in timed.items()})
 
