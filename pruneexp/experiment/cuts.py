@@ -16,6 +16,7 @@ from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import check_fit
 from pruneexp.pruning.units.unit import Grouping, Unit, Units, unit_name
 from pruneexp.schema import Budget, nothing
+from pruneexp.stages.reconstruct import check_reconstruction
 from pruneexp.stages.setting import Cut, Setting
 from pruneexp.stages.statistics import check_calibration, informed, wanted_statistics
 from pruneexp.training import seeding
@@ -35,10 +36,12 @@ def check_cut(
             weights, or statistics cannot be measured.
     """
     cut, weights = setting.cut.value, {name: layer.weight.detach() for name, layer in layers.items()}
-    staying = _check_units(cut, weights, cut.units(probe, setting.learner.trace))
+    units = cut.units(probe, setting.learner.trace)
+    staying = _check_units(cut, weights, units)
     if isinstance(cut.allocation, CheckedAllocation):
         cut.allocation.check(weights, budgets, unit_name(cut.unit))
     check_calibration(setting)
+    check_reconstruction(setting, probe, units)
     scope = cut.scope(probe)
     _check_statistics(setting, scope, probe)
     _check_edit(cut, {name: layer.weight.detach() for name, layer in scope.items()}, probe)

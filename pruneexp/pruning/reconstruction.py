@@ -1,0 +1,109 @@
+"""Channels chosen, and weights changed, so that layers that read fewer channels compute nearly what they did.
+
+Linear algebra on sampled inputs of layers, in double precision; knows neither networks nor data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+#: Eigenvalues below this share of the largest count as zero: what lies along them no sample decides.
+_RANK = 1e-10
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What one layer makes of samples: ``inputs`` (samples, columns) times ``weight`` (outputs, columns), no bias.
+
+    ``outputs`` (samples, outputs) are to be reconstructed; ``channels`` has the channel of each column, -1 where that
+    cannot go. All floats are of double precision, on the CPU.
+    """
+
+    inputs: Tensor
+    weight: Tensor
+    outputs: Tensor
+    channels: Tensor
+
+    def error(self, weight: Tensor) -> float:
+        """The sum over samples and outputs of the squared error of the layer with this weight."""
+        return float((self.inputs @ weight.T - self.outputs).square().sum())
+
+
+@runtime_checkable
+class Reconstruction(Protocol):
+    """A score that chooses channels by what the layers that read them compute, and changes the weights of those.
+
+    Layers are treated in the order of a pass, each with its inputs behind the ones that were treated before. Called as
+    a criterion, it gives the scores by which layers share the budget where an allocation asks for scores.
+    ``positions`` are what is sampled of the outputs of one layer for one example; all, where there are fewer. The
+    ``targets`` are the outputs of the network that is cut, with all channels: of that as it was, or as it presently is.
+    """
+
+    targets: Literal["original", "present"]
+
+    @property
+    def batches(self) -> int: ...
+
+    @property
+    def positions(self) -> int: ...
+
+    def __call__(self, weights: Mapping[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]: ...
+
+    def chosen(self, readings: Sequence[Reading], candidates: Tensor, count: int) -> Tensor:
+        """Of the channels that are ``candidates`` the ``count`` that stay, boolean; ``readings`` of all their readers.
+
+        ``candidates`` is boolean, with one value for each channel, and has at least ``count`` of them.
+        """
+        ...
+
+    def refitted(self, reading: Reading, kept: Tensor) -> Tensor:
+        """The weight of a layer that reads the ``kept`` channels alone: zero in the columns of all others."""
+        ...
+
+
+def check_positions(positions: object) -> None:
+    """Raise a ``ValueError`` for what is no number of positions."""
+    if not isinstance(positions, int) or isinstance(positions, bool) or positions < 1:
+        raise ValueError(f"positions is {positions}, must be a whole number of at least 1")
+
+
+def contributions_gram(reading: Reading, channels: int) -> Tensor:
+    """Products of what any two channels add to the outputs, summed over samples and outputs: (channels, channels)."""
+    found = reading.inputs.new_zeros(channels, channels + 1)
+    for channel in range(channels):
+        own = reading.channels == channel
+        of_inputs = reading.inputs[:, own].T @ reading.inputs
+        of_weights = reading.weight[:, own].T @ reading.weight
+        found[channel].index_add_(0, reading.channels % (channels + 1), (of_inputs * of_weights).sum(0))
+    return found[:, :-1]
+
+
+def contributions_to_outputs(reading: Reading, channels: int) -> Tensor:
+    """Products of what each channel adds and of the outputs, less what columns without a channel add: (channels,)."""
+    stays = reading.channels < 0
+    wanted = reading.outputs - reading.inputs[:, stays] @ reading.weight[:, stays].T
+    by_column = ((reading.inputs.T @ wanted) * reading.weight.T).sum(1)
+    return reading.inputs.new_zeros(channels + 1).index_add_(0, reading.channels % (channels + 1), by_column)[:-1]
+
+
+def kept_columns(reading: Reading, kept: Tensor) -> Tensor:
+    """Which columns a layer still reads."""
+    return (reading.channels < 0) | kept[reading.channels.clamp(min=0)]
+
+
+def least_squares(inputs: Tensor, outputs: Tensor) -> Tensor:
+    """The smallest ``x`` (columns, outputs) of those that minimise the squares of ``inputs @ x - outputs``."""
+    samples, columns = inputs.shape
+    if samples < columns:
+        return inputs.T @ solved(inputs @ inputs.T, outputs)
+    return solved(inputs.T @ inputs, inputs.T @ outputs)
+
+
+def solved(gram: Tensor, products: Tensor) -> Tensor:
+    """The smallest solution of ``gram @ x = products``, of a matrix of products that need not have full rank."""
+    return torch.linalg.pinv(gram, rtol=_RANK, hermitian=True) @ products
