@@ -29,9 +29,14 @@ class Reading:
     outputs: Tensor
     channels: Tensor
 
-    def error(self, weight: Tensor) -> float:
-        """The sum over samples and outputs of the squared error of the layer with this weight."""
-        return float((self.inputs @ weight.T - self.outputs).square().sum())
+    def part(self, columns: Tensor) -> Reading:
+        """These columns alone, of which a mask says which they are; the outputs are the same."""
+        return Reading(self.inputs[:, columns], self.weight[:, columns], self.outputs, self.channels[columns])
+
+    def left(self, kept: Tensor) -> tuple[Tensor, Reading]:
+        """Which columns a layer still reads where these channels are ``kept``, and its part of them."""
+        columns = (self.channels < 0) | kept[self.channels]
+        return columns, self.part(columns)
 
 
 @runtime_checkable
@@ -74,26 +79,31 @@ def check_positions(positions: object) -> None:
 
 def contributions_gram(reading: Reading, channels: int) -> Tensor:
     """Products of what any two channels add to the outputs, summed over samples and outputs: (channels, channels)."""
-    found = reading.inputs.new_zeros(channels, channels + 1)
-    for channel in range(channels):
-        own = reading.channels == channel
-        of_inputs = reading.inputs[:, own].T @ reading.inputs
-        of_weights = reading.weight[:, own].T @ reading.weight
-        found[channel].index_add_(0, reading.channels % (channels + 1), (of_inputs * of_weights).sum(0))
-    return found[:, :-1]
+    part = reading.part(reading.channels >= 0)
+    found = part.inputs.new_zeros(channels, channels)
+    for channel in part.channels.unique().tolist():
+        own = part.channels == channel
+        of_inputs = part.inputs[:, own].T @ part.inputs
+        of_weights = part.weight[:, own].T @ part.weight
+        found[channel].index_add_(0, part.channels, (of_inputs * of_weights).sum(0))
+    return found
 
 
 def contributions_to_outputs(reading: Reading, channels: int) -> Tensor:
     """Products of what each channel adds and of the outputs, less what columns without a channel add: (channels,)."""
-    stays = reading.channels < 0
-    wanted = reading.outputs - reading.inputs[:, stays] @ reading.weight[:, stays].T
-    by_column = ((reading.inputs.T @ wanted) * reading.weight.T).sum(1)
-    return reading.inputs.new_zeros(channels + 1).index_add_(0, reading.channels % (channels + 1), by_column)[:-1]
+    part, others = reading.part(reading.channels >= 0), reading.part(reading.channels < 0)
+    wanted = reading.outputs - others.inputs @ others.weight.T
+    return _by_channel(part, ((part.inputs.T @ wanted) * part.weight.T).sum(1), channels)
 
 
-def kept_columns(reading: Reading, kept: Tensor) -> Tensor:
-    """Which columns a layer still reads."""
-    return (reading.channels < 0) | kept[reading.channels.clamp(min=0)]
+def weight_squares(reading: Reading, channels: int) -> Tensor:
+    """The sum of squares of the weights that read each channel: (channels,)."""
+    part = reading.part(reading.channels >= 0)
+    return _by_channel(part, part.weight.square().sum(0), channels)
+
+
+def _by_channel(part: Reading, values: Tensor, channels: int) -> Tensor:
+    return values.new_zeros(channels).index_add_(0, part.channels, values)
 
 
 def least_squares(inputs: Tensor, outputs: Tensor) -> Tensor:

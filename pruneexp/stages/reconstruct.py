@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -17,13 +17,13 @@ from pruneexp.pruning.reconstruction import Reading, Reconstruction
 from pruneexp.pruning.units.unit import Unit, Units
 from pruneexp.stages.setting import Learner, Setting
 from pruneexp.stages.statistics import drawn
-from pruneexp.training.sampled_inputs import sampled_inputs
+from pruneexp.training.sampling import Samples, sampled
 from pruneexp.training.seeding import generator
 
 
 @dataclass(frozen=True)
 class Reconstructed:
-    """Masks of the channels that were chosen, the parameters that changed, and the FLOP of all passes."""
+    """The masks of a cut, the names of the parameters that it has changed, and the FLOP of its passes."""
 
     masks: MaskSet
     changed: tuple[str, ...] = ()
@@ -43,36 +43,31 @@ def reconstruct(
     The layers that read channels are treated in the order of a pass. The channels of a set are chosen where the first
     of its readers comes; the weights of a reader change once, where it comes itself. ``pause`` is called before each.
     """
-    score = setting.cut.value.score
+    score, learner = setting.cut.value.score, setting.learner
     assert isinstance(score, Reconstruction)
     assert isinstance(units, ChannelGrouping)
-    of_original = score.targets == "original"
-    readers, original = _readers(setting.learner, network, units), copy.deepcopy(network)
+    readers, original = _readers(learner, network, units), copy.deepcopy(network)
     counts, candidates = units.living(masks).kept_per_layer, units.living(alive)
     kept: dict[str, Tensor] = {}
     for name, reader in readers.items():
         pause()
-        new = [each for each in reader.columns if each not in kept]
-        seen = {each: other for each, other in readers.items() if each == name or not other.columns.keys().isdisjoint(new)}
-        inputs = _inputs(setting, network, seen)
-        before = _inputs(setting, original, seen) if of_original else inputs
+        new = [each for each in reader.channels if each not in kept]
+        columns = {of: other.columns_of(new) for of, other in readers.items()} | {name: reader.all_columns}
+        columns = {of: each for of, each in columns.items() if bool(each.any())}
+        now = _sampled(setting, network, columns)
+        wanted = now if score.targets == "present" else _sampled(setting, original, columns)
         for each in new:
-            kept[each] = score.chosen(
-                [
-                    Reading(inputs[of], other.matrix, before[of] @ other.original.T, other.columns[each])
-                    for of, other in seen.items()
-                    if each in other.columns
-                ],
-                candidates[each],
-                counts[each],
-            )
+            of_set = [of for of in columns if each in readers[of].channels]
+            readings = [
+                readers[of].reading(readers[of].channels[each], columns[of], now[of], wanted[of]) for of in of_set
+            ]
+            kept[each] = score.chosen(readings, candidates[each], counts[each])
         channels, stays = reader.together(kept)
-        reading = Reading(inputs[name], reader.matrix, before[name] @ reader.original.T, channels)
-        reader.change(score.refitted(reading, stays))
+        reader.change(score.refitted(reader.reading(channels, columns[name], now[name], wanted[name]), stays))
+    passes = len(readers) * (1 if score.targets == "present" else 2)
     images = score.batches * setting.dense.recipe.value.batch_size
-    passes = len(readers) * (2 if of_original else 1)
     changed = tuple(reader.layer.parameter for reader in readers.values())
-    return Reconstructed(units.masks(kept, alive), changed, passes * images * setting.learner.costs.flop_total)
+    return Reconstructed(units.masks(kept, alive), changed, passes * images * learner.costs.flop_total)
 
 
 def check_reconstruction(setting: Setting, network: nn.Module, units: Unit | Units | None) -> None:
@@ -87,77 +82,87 @@ def check_reconstruction(setting: Setting, network: nn.Module, units: Unit | Uni
     name = type(cut.score).__name__
     if not isinstance(units, ChannelGrouping):
         raise UserError(
-            f"criterion.score={name} chooses channels, by what reads them: "
-            "'+criterion.unit={_target_: pruneexp.pruning.units.channel.Channel}' is the unit that it needs"
+            f"criterion.score: {name} chooses channels, by what layers make of them: it needs "
+            "'+criterion.unit={_target_: pruneexp.pruning.units.channel.Channel}'"
         )
     if cut.editor is not None:
-        raise UserError(f"criterion.score={name} changes weights when it cuts, as criterion.edit does: leave that out")
+        raise UserError(
+            f"criterion.score: {name} changes weights when it cuts, and so does criterion.edit: leave it out"
+        )
     _readers(setting.learner, network, units)
 
 
 @dataclass(frozen=True, eq=False)
 class _Reader:
-    """A layer that reads channels: by set, the channel of each column of its weight, -1 where it is none of the set.
-
-    ``original`` is its matrix (outputs, columns) before any change.
-    """
+    """A layer that reads channels: by set, the channel of each column of its weight, -1 where it is none of the set."""
 
     layer: PrunableLayer
-    columns: Mapping[str, Tensor]
-    original: Tensor
+    channels: Mapping[str, Tensor]
 
     @property
-    def matrix(self) -> Tensor:
-        return _matrix(self.layer)
+    def all_columns(self) -> Tensor:
+        return torch.ones(self.layer.weight[0].numel(), dtype=torch.bool)
+
+    def columns_of(self, sets: list[str]) -> Tensor:
+        """The columns of these sets."""
+        found = ~self.all_columns
+        for name in sets:
+            found |= self.channels.get(name, torch.tensor(-1)) >= 0
+        return found
 
     def together(self, kept: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """The channels of columns, numbered through all sets, and which of them stay."""
-        channels, stays = torch.full((self.original.shape[1],), -1), torch.zeros(0, dtype=torch.bool)
-        for name, columns in self.columns.items():
-            channels = torch.where(columns < 0, channels, columns + len(stays))
+        """The channel of each column, numbered through all sets, and which of them stay."""
+        found, stays = torch.full((self.layer.weight[0].numel(),), -1), torch.zeros(0, dtype=torch.bool)
+        for name, channels in self.channels.items():
+            found = torch.where(channels < 0, found, channels + len(stays))
             stays = torch.cat([stays, kept[name]])
-        return channels, stays
+        return found, stays
+
+    def reading(self, channels: Tensor, columns: Tensor, now: Samples, wanted: Samples) -> Reading:
+        """What is to be reconstructed of these columns: what is wanted, less what the others add now."""
+        weight = self.layer.weight.detach().flatten(1).double().cpu()[:, columns]
+        outputs = wanted.outputs - now.outputs + now.inputs @ weight.T
+        return Reading(now.inputs, weight, outputs, channels[columns])
 
     @torch.no_grad()
-    def change(self, matrix: Tensor) -> None:
-        self.layer.weight.copy_(matrix.view(self.layer.weight.shape))
-
-
-def _matrix(layer: PrunableLayer) -> Tensor:
-    return layer.weight.detach().flatten(1).double().cpu()
+    def change(self, weight: Tensor) -> None:
+        self.layer.weight.copy_(weight.view(self.layer.weight.shape))
 
 
 def _readers(learner: Learner, network: nn.Module, units: ChannelGrouping) -> dict[str, _Reader]:
     """All layers that read channels, in the order of a pass.
 
     Raises:
-        UserError: a layer is not seen, or a set has none.
+        UserError: a layer is not seen, or nothing reads a set.
     """
-    found: dict[str, dict[str, Tensor]] = {}
-    for of_set, channels in units.of.sets.items():
-        if not channels.readers:
+    channels: dict[str, dict[str, Tensor]] = {}
+    for of_set, each in units.of.sets.items():
+        if not each.readers:
             raise UserError(f"no layer reads the channels of {of_set}: put it into criterion.exclude")
-        for parameter, dim in channels.readers:
-            found.setdefault(parameter, {})[of_set] = channels.members[parameter, dim]
-    layers = {name: layer for name, layer in prunable(network).items() if layer.parameter in found}
-    once = sampled_inputs(network, [learner.example(2, "calibration")], layers, 1, torch.Generator().manual_seed(0))
-    for name in layers.keys() - once.keys():
-        makers = {maker for each in found[layers[name].parameter] for maker in units.of.sets[each].producers}
+        for parameter, dim in each.readers:
+            channels.setdefault(parameter, {})[of_set] = each.members[parameter, dim]
+    layers = {name: layer for name, layer in prunable(network).items() if layer.parameter in channels}
+    nothing = {name: torch.zeros(layer.weight[0].numel(), dtype=torch.bool) for name, layer in layers.items()}
+    example = learner.example(2, "calibration")
+    order = sampled(network, [example], nothing, 1, torch.Generator().manual_seed(0))
+    for name in [name for name in layers if name not in order]:
+        makers = {maker for each in channels[layers[name].parameter] for maker in units.of.sets[each].producers}
         raise UserError(
-            "channels are chosen by what convolutions without groups and linear layers that are called make of them, "
-            f"and {name} is none of these: put what it reads into criterion.exclude, which is {', '.join(sorted(makers))}"
+            "channels are chosen by what linear layers, and convolutions without groups, make of them, and "
+            f"{name} is none that is called: put what makes its inputs into criterion.exclude: "
+            f"{', '.join(sorted(makers))}"
         )
-    return {name: _reader(layers[name], found[layers[name].parameter]) for name in once}
+    return {name: _reader(layers[name], channels[layers[name].parameter]) for name in order}
 
 
-def _reader(layer: PrunableLayer, places: Mapping[str, Tensor]) -> _Reader:
+def _reader(layer: PrunableLayer, channels: Mapping[str, Tensor]) -> _Reader:
     kernel = layer.weight.shape[2:].numel()
-    return _Reader(layer, {name: place.repeat_interleave(kernel) for name, place in places.items()}, _matrix(layer))
+    return _Reader(layer, {name: each.repeat_interleave(kernel) for name, each in channels.items()})
 
 
-def _inputs(setting: Setting, network: nn.Module, readers: Collection[str]) -> dict[str, Tensor]:
-    """Inputs of layers for all calibration batches: those at the same positions of the same examples each time."""
-    score, layers = setting.cut.value.score, prunable(network)
+def _sampled(setting: Setting, network: nn.Module, columns: Mapping[str, Tensor]) -> dict[str, Samples]:
+    """What layers compute for all calibration batches: at the same positions of the same examples in each network."""
+    score = setting.cut.value.score
     assert isinstance(score, Reconstruction)
     batches, draws = drawn(setting, score.batches), generator(setting.seed, "positions")
-    return sampled_inputs(network, batches, {name: layers[name] for name in readers}, score.positions, draws)
+    return sampled(network, batches, columns, score.positions, draws)

@@ -18,8 +18,8 @@ from pruneexp.pruning.reconstruction import (
     check_positions,
     contributions_gram,
     contributions_to_outputs,
-    kept_columns,
     least_squares,
+    weight_squares,
 )
 
 Numbers = npt.NDArray[np.float64]
@@ -43,7 +43,7 @@ class Lasso:
         ValueError: ``batches`` or ``positions`` is no whole number of at least 1.
     """
 
-    batches: int = 8
+    batches: int = 4
     positions: int = 10
 
     targets: ClassVar[Literal["original", "present"]] = "original"
@@ -59,24 +59,18 @@ class Lasso:
         channels = len(candidates)
         gram = torch.stack([contributions_gram(reading, channels) for reading in readings]).sum(0)
         products = torch.stack([contributions_to_outputs(reading, channels) for reading in readings]).sum(0)
-        norms = torch.stack([_squares(reading, channels) for reading in readings]).sum(0).sqrt()
+        norms = torch.stack([weight_squares(reading, channels) for reading in readings]).sum(0).sqrt()
         norms[norms == 0] = 1.0
         gram, products = gram / norms / norms[:, None], (products / norms).masked_fill(~candidates, 0.0)
         gram = gram * candidates * candidates[:, None]
         return best(torch.from_numpy(_ranked(gram.numpy(), products.numpy(), norms.numpy(), count)), candidates, count)
 
     def refitted(self, reading: Reading, kept: Tensor) -> Tensor:
-        columns, weight = kept_columns(reading, kept), torch.zeros_like(reading.weight)
-        weight[:, columns] = reading.weight[:, columns]
-        inputs = reading.inputs[:, columns]
-        weight[:, columns] += least_squares(inputs, reading.outputs - reading.inputs @ weight.T).T
+        columns, left = reading.left(kept)
+        change = least_squares(left.inputs, left.outputs - left.inputs @ left.weight.T)
+        weight = torch.zeros_like(reading.weight)
+        weight[:, columns] = left.weight + change.T
         return weight
-
-
-def _squares(reading: Reading, channels: int) -> Tensor:
-    """The sum of squares of the weights that read each channel."""
-    by_column = reading.weight.square().sum(0)
-    return by_column.new_zeros(channels + 1).index_add_(0, reading.channels % (channels + 1), by_column)[:-1]
 
 
 def _ranked(gram: Numbers, products: Numbers, start: Numbers, count: int) -> Numbers:

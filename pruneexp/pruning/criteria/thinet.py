@@ -16,7 +16,6 @@ from pruneexp.pruning.reconstruction import (
     check_positions,
     contributions_gram,
     contributions_to_outputs,
-    kept_columns,
     solved,
 )
 
@@ -34,7 +33,7 @@ class ThiNet:
         ValueError: ``batches`` or ``positions`` is no whole number of at least 1.
     """
 
-    batches: int = 8
+    batches: int = 4
     positions: int = 10
 
     targets: ClassVar[Literal["original", "present"]] = "present"
@@ -56,9 +55,9 @@ class ThiNet:
         return kept
 
     def refitted(self, reading: Reading, kept: Tensor) -> Tensor:
-        gram = contributions_gram(reading, len(kept))[kept][:, kept]
-        missing = contributions_to_outputs(reading, len(kept))[kept] - gram.sum(1)
-        factors = kept.to(gram.dtype)
-        factors[kept] += solved(gram, missing)
-        scale = torch.where(reading.channels < 0, 1.0, factors[reading.channels.clamp(min=0)])
-        return torch.where(kept_columns(reading, kept), reading.weight * scale, 0.0)
+        columns, left = reading.left(kept)
+        gram = contributions_gram(left, len(kept))
+        scale = 1 + solved(gram, contributions_to_outputs(left, len(kept)) - gram.sum(1))
+        weight = torch.zeros_like(reading.weight)
+        weight[:, columns] = left.weight * torch.where(left.channels < 0, 1.0, scale[left.channels])
+        return weight
