@@ -106,14 +106,15 @@ def _by_channel(part: Reading, values: Tensor, channels: int) -> Tensor:
     return values.new_zeros(channels).index_add_(0, part.channels, values)
 
 
-def least_squares(inputs: Tensor, outputs: Tensor) -> Tensor:
-    """The smallest ``x`` (columns, outputs) of those that minimise the squares of ``inputs @ x - outputs``."""
+def least_squares(inputs: Tensor, outputs: Tensor, damping: float) -> Tensor:
+    """The smallest ``x`` (columns, outputs) that minimises ``|inputs @ x - outputs|^2 + damping * |x|^2``."""
     samples, columns = inputs.shape
     if samples < columns:
-        return inputs.T @ solved(inputs @ inputs.T, outputs)
-    return solved(inputs.T @ inputs, inputs.T @ outputs)
+        return inputs.T @ solved(inputs @ inputs.T + damping * torch.eye(samples, dtype=inputs.dtype), outputs)
+    return solved(inputs.T @ inputs + damping * torch.eye(columns, dtype=inputs.dtype), inputs.T @ outputs)
 
 
 def solved(gram: Tensor, products: Tensor) -> Tensor:
     """The smallest solution of ``gram @ x = products``, of a matrix of products that need not have full rank."""
-    return torch.linalg.pinv(gram, rtol=_RANK, hermitian=True) @ products
+    found: Tensor = torch.linalg.pinv(gram, rtol=_RANK, hermitian=True) @ products
+    return found

@@ -82,8 +82,8 @@ def check_reconstruction(setting: Setting, network: nn.Module, units: Unit | Uni
     name = type(cut.score).__name__
     if not isinstance(units, ChannelGrouping):
         raise UserError(
-            f"criterion.score: {name} chooses channels, by what layers make of them: it needs "
-            "'+criterion.unit={_target_: pruneexp.pruning.units.channel.Channel}'"
+            f"criterion.score: {name} chooses channels, by what layers make of them: "
+            "criterion.unit must be pruneexp.pruning.units.channel.Channel"
         )
     if cut.editor is not None:
         raise UserError(
@@ -148,9 +148,9 @@ def _readers(learner: Learner, network: nn.Module, units: ChannelGrouping) -> di
     for name in [name for name in layers if name not in order]:
         makers = {maker for each in channels[layers[name].parameter] for maker in units.of.sets[each].producers}
         raise UserError(
-            "channels are chosen by what linear layers, and convolutions without groups, make of them, and "
-            f"{name} is none that is called: put what makes its inputs into criterion.exclude: "
-            f"{', '.join(sorted(makers))}"
+            f"{name} reads channels, and its weights cannot be fitted, as it is no linear layer and no convolution "
+            "without groups that the network calls; keep the channels by "
+            f"'criterion.exclude=[{','.join(sorted(makers))}]'"
         )
     return {name: _reader(layers[name], channels[layers[name].parameter]) for name in order}
 

@@ -132,10 +132,10 @@ class TestLasso(CriterionContract):
         ).numpy()
         wanted = (of.outputs - of.inputs[:, -1:] @ of.weight[:, -1:].T).flatten().numpy()
         highest = float(np.abs(stacked.T @ wanted).max()) / len(wanted)
-        for alpha in np.geomspace(highest, highest * 1e-6, 2000):  # from the strictest on
-            left = SklearnLasso(alpha=alpha, fit_intercept=False, max_iter=10**5, tol=1e-8).fit(stacked, wanted).coef_
-            if np.count_nonzero(left) == count:
-                break
+        path = np.geomspace(highest, highest * 1e-6, 2000)
+        models = (SklearnLasso(alpha=alpha, fit_intercept=False, max_iter=10**5, tol=1e-8) for alpha in path)
+        factors = (model.fit(stacked, wanted).coef_ for model in models)
+        left = next(each for each in factors if np.count_nonzero(each) == count)
         assert places(Lasso().chosen([of], ALL, count)) == np.flatnonzero(left).tolist()
 
     def test_it_chooses_better_than_the_mean_choice(self) -> None:
@@ -154,9 +154,11 @@ class TestLasso(CriterionContract):
     def test_weights_are_least_squares_of_the_inputs_that_are_left(self) -> None:
         of, kept = reading(), torch.tensor([True, False, True, True, False, True])
         columns = (of.channels < 0) | kept[of.channels]
-        wanted = torch.linalg.lstsq(of.inputs[:, columns], of.outputs).solution.T
+        inputs, present = of.inputs[:, columns], of.weight[:, columns].T
+        price = (0.01 * float(inputs.square().sum()) / len(inputs)) ** 0.5 * torch.eye(inputs.shape[1]).double()
+        stacked, wanted = torch.cat([inputs, price]), torch.cat([of.outputs, price @ present])
         weight = Lasso().refitted(of, kept)
-        torch.testing.assert_close(weight[:, columns], wanted)
+        torch.testing.assert_close(weight[:, columns].T, torch.linalg.lstsq(stacked, wanted).solution)
         assert not bool(weight[:, ~columns].any())
 
 
@@ -181,7 +183,9 @@ def test_of_too_few_samples_the_smallest_change_is_taken() -> None:
     draws = torch.Generator().manual_seed(0)
     inputs = torch.randn(4, 9, generator=draws, dtype=torch.float64)
     outputs = torch.randn(4, 2, generator=draws, dtype=torch.float64)
-    torch.testing.assert_close(least_squares(inputs, outputs), torch.linalg.pinv(inputs) @ outputs)
+    torch.testing.assert_close(least_squares(inputs, outputs, 0.0), torch.linalg.pinv(inputs) @ outputs)
+    tall, one = inputs.T, outputs.new_ones(9, 1)
+    torch.testing.assert_close(least_squares(tall, one, 0.0), torch.linalg.lstsq(tall, one).solution)
 
 
 @pytest.mark.parametrize("kind", [ThiNet, Lasso])

@@ -24,6 +24,9 @@ from pruneexp.pruning.reconstruction import (
 
 Numbers = npt.NDArray[np.float64]
 
+#: Of the mean squared norm of a sample: what a change of weights must gain. Without it a fit to about as many samples
+#: as weights is one to their noise: of LeNet-5 at half of the channels and 256 images, 93.0 % on val instead of 97.4 %.
+_DAMPING = 0.01
 #: Halvings of the range of penalties, and sweeps over the coefficients at each.
 _HALVINGS, _SWEEPS = 40, 1000
 #: A sweep is the last one where it moves no coefficient by more, relative to the largest penalty.
@@ -36,8 +39,8 @@ class Lasso:
 
     The factors are of what channels add to the outputs of the layers that read them, with weights of norm 1 per
     channel. Then least squares fit the weights of each such layer to the outputs of the network that is cut, from the
-    inputs that the cuts before have left: of all solutions that nearest to the present weights. As a criterion it gives
-    magnitudes.
+    inputs that the cuts before have left, with a small price on changes of the present weights, which vanishes with the
+    number of samples. As a criterion it gives magnitudes.
 
     Raises:
         ValueError: ``batches`` or ``positions`` is no whole number of at least 1.
@@ -67,7 +70,8 @@ class Lasso:
 
     def refitted(self, reading: Reading, kept: Tensor) -> Tensor:
         columns, left = reading.left(kept)
-        change = least_squares(left.inputs, left.outputs - left.inputs @ left.weight.T)
+        damping = _DAMPING * float(left.inputs.square().sum()) / len(left.inputs)
+        change = least_squares(left.inputs, left.outputs - left.inputs @ left.weight.T, damping)
         weight = torch.zeros_like(reading.weight)
         weight[:, columns] = left.weight + change.T
         return weight

@@ -57,7 +57,7 @@ class SoftMasks:
     def _largest(self, name: str, weight: Tensor) -> Tensor:
         norms = weight.detach().flatten(1).double().square().sum(1)
         filters = best(norms, torch.ones_like(norms, dtype=torch.bool), self.kept[name])
-        return filters.view(-1, *[1] * (weight.ndim - 1)).expand(weight.shape)
+        return filters.view(-1, *[1] * (weight.ndim - 1)).expand(weight.shape).contiguous()
 
     def state(self) -> Mapping[str, Tensor]:
         return {"cuts": torch.tensor(self.cuts)}
@@ -100,7 +100,7 @@ class SoftFilter:
         rows = {name: mask.flatten(1).any(1) for name, mask in masks.items()}
         if any(bool((mask.flatten(1) != rows[name][:, None]).any()) for name, mask in masks.items()):
             raise UserError(
-                "criterion.edit zeroes filters, and the masks keep parts of some: it needs "
-                "'+criterion.unit={_target_: pruneexp.pruning.units.row.Row}'"
+                "criterion.edit zeroes filters, and the masks keep parts of some: "
+                "criterion.unit must be pruneexp.pruning.units.row.Row"
             )
         return SoftMasks(MaskSet.dense(masks), {name: int(each.sum()) for name, each in rows.items()}, self)
