@@ -17,7 +17,7 @@ _RANK = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class LayerSamples:
     """What one layer makes of samples: ``inputs`` (samples, columns) times ``weight`` (outputs, columns), no bias.
 
     ``outputs`` (samples, outputs) are to be reconstructed; ``channels`` has the channel of each column, -1 where that
@@ -29,11 +29,11 @@ class Reading:
     outputs: Tensor
     channels: Tensor
 
-    def part(self, columns: Tensor) -> Reading:
+    def part(self, columns: Tensor) -> LayerSamples:
         """These columns alone, of which a mask says which they are; the outputs are the same."""
-        return Reading(self.inputs[:, columns], self.weight[:, columns], self.outputs, self.channels[columns])
+        return LayerSamples(self.inputs[:, columns], self.weight[:, columns], self.outputs, self.channels[columns])
 
-    def left(self, kept: Tensor) -> tuple[Tensor, Reading]:
+    def left(self, kept: Tensor) -> tuple[Tensor, LayerSamples]:
         """Which columns a layer still reads where these channels are ``kept``, and its part of them."""
         columns = (self.channels < 0) | kept[self.channels]
         return columns, self.part(columns)
@@ -59,14 +59,14 @@ class Reconstruction(Protocol):
 
     def __call__(self, weights: Mapping[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]: ...
 
-    def chosen(self, readings: Sequence[Reading], candidates: Tensor, count: int) -> Tensor:
+    def chosen(self, readings: Sequence[LayerSamples], candidates: Tensor, count: int) -> Tensor:
         """Of the channels that are ``candidates`` the ``count`` that stay, boolean; ``readings`` of all their readers.
 
         ``candidates`` is boolean, with one value for each channel, and has at least ``count`` of them.
         """
         ...
 
-    def refitted(self, reading: Reading, kept: Tensor) -> Tensor:
+    def refitted(self, reading: LayerSamples, kept: Tensor) -> Tensor:
         """The weight of a layer that reads the ``kept`` channels alone: zero in the columns of all others."""
         ...
 
@@ -77,7 +77,7 @@ def check_positions(positions: object) -> None:
         raise ValueError(f"positions is {positions}, must be a whole number of at least 1")
 
 
-def contributions_gram(reading: Reading, channels: int) -> Tensor:
+def contributions_gram(reading: LayerSamples, channels: int) -> Tensor:
     """Products of what any two channels add to the outputs, summed over samples and outputs: (channels, channels)."""
     part = reading.part(reading.channels >= 0)
     found = part.inputs.new_zeros(channels, channels)
@@ -89,20 +89,20 @@ def contributions_gram(reading: Reading, channels: int) -> Tensor:
     return found
 
 
-def contributions_to_outputs(reading: Reading, channels: int) -> Tensor:
+def contributions_to_outputs(reading: LayerSamples, channels: int) -> Tensor:
     """Products of what each channel adds and of the outputs, less what columns without a channel add: (channels,)."""
     part, others = reading.part(reading.channels >= 0), reading.part(reading.channels < 0)
     wanted = reading.outputs - others.inputs @ others.weight.T
     return _by_channel(part, ((part.inputs.T @ wanted) * part.weight.T).sum(1), channels)
 
 
-def weight_squares(reading: Reading, channels: int) -> Tensor:
+def weight_squares(reading: LayerSamples, channels: int) -> Tensor:
     """The sum of squares of the weights that read each channel: (channels,)."""
     part = reading.part(reading.channels >= 0)
     return _by_channel(part, part.weight.square().sum(0), channels)
 
 
-def _by_channel(part: Reading, values: Tensor, channels: int) -> Tensor:
+def _by_channel(part: LayerSamples, values: Tensor, channels: int) -> Tensor:
     return values.new_zeros(channels).index_add_(0, part.channels, values)
 
 

@@ -15,7 +15,7 @@ from pruneexp.pruning.enforcement import Enforcement, masks_in
 from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.reconstruction import Reconstruction
-from pruneexp.pruning.select import select
+from pruneexp.pruning.select import Selection, select
 from pruneexp.pruning.units.unit import NetworkUnit
 from pruneexp.schema import Budget
 from pruneexp.stages.graph import Stage, StageKind
@@ -107,27 +107,8 @@ def _cut(
     """The masked network, its masks with what else was changed, and what a record says of it."""
     learner, cut = setting.learner, setting.cut.value
     started = time.perf_counter()
-    score, proportions = criteria(setting, measured)
     network = load(learner.network("fresh"), weights_of_source.tensors, f"the stored {source.kind} network")
-    # On the CPU, so that every device cuts the same mask out of the same weights.
-    scope = {name: layer.weight.detach().cpu() for name, layer in cut.scope(network).items()}
-    units = cut.units(network, learner.trace)
-    selection = select(
-        scope,
-        budget,
-        score,
-        cut.allocation,
-        unit=units,
-        survivors=survivors,
-        min_keep=cut.min_keep,
-        prices=learner.costs.prices(budget.kind, prunable(network), scope),
-        proportions=proportions,
-        generator=generator(setting.seed, "criterion"),
-    )
-    done = Reconstructed(selection.masks)
-    if isinstance(cut.score, Reconstruction):
-        alive = MaskSet.dense(scope) if survivors is None else survivors
-        done = reconstruct(setting, network, units, selection.masks, alive, checkpoint.stop_if_requested)
+    selection, done = _selected(setting, network, budget, survivors, measured, checkpoint)
     edit = cut.edited(network, done.masks.to(learner.device))
     enforcement = Enforcement(network, edit)
     enforcement.before_step(1.0)  # as it is in the end, where a training would change it
@@ -146,3 +127,35 @@ def _cut(
     if isinstance(cut.unit, NetworkUnit) and learner.trace is not None:
         record["removed"] = smaller_costs(learner.trace, network, done.masks)
     return network, done, record
+
+
+def _selected(
+    setting: Setting,
+    network: nn.Module,
+    budget: Budget,
+    survivors: MaskSet | None,
+    measured: Sequence[Artefact],
+    checkpoint: Checkpoint,
+) -> tuple[Selection, Reconstructed]:
+    """What was selected of a network, and what was changed of it."""
+    learner, cut = setting.learner, setting.cut.value
+    score, proportions = criteria(setting, measured)
+    # On the CPU, so that every device cuts the same mask out of the same weights.
+    scope = {name: layer.weight.detach().cpu() for name, layer in cut.scope(network).items()}
+    units = cut.units(network, learner.trace)
+    selection = select(
+        scope,
+        budget,
+        score,
+        cut.allocation,
+        unit=units,
+        survivors=survivors,
+        min_keep=cut.min_keep,
+        prices=learner.costs.prices(budget.kind, prunable(network), scope),
+        proportions=proportions,
+        generator=generator(setting.seed, "criterion"),
+    )
+    if not isinstance(cut.score, Reconstruction):
+        return selection, Reconstructed(selection.masks)
+    alive = MaskSet.dense(scope) if survivors is None else survivors
+    return selection, reconstruct(setting, network, units, selection.masks, alive, checkpoint.stop_if_requested)

@@ -13,7 +13,7 @@ from pruneexp.errors import UserError
 from pruneexp.pruning.channels import ChannelGrouping
 from pruneexp.pruning.layers import PrunableLayer, prunable
 from pruneexp.pruning.masks import MaskSet
-from pruneexp.pruning.reconstruction import Reading, Reconstruction
+from pruneexp.pruning.reconstruction import LayerSamples, Reconstruction
 from pruneexp.pruning.units.unit import Unit, Units
 from pruneexp.stages.setting import Learner, Setting
 from pruneexp.stages.statistics import drawn
@@ -118,11 +118,11 @@ class _Reader:
             stays = torch.cat([stays, kept[name]])
         return found, stays
 
-    def reading(self, channels: Tensor, columns: Tensor, now: Samples, wanted: Samples) -> Reading:
+    def reading(self, channels: Tensor, columns: Tensor, now: Samples, wanted: Samples) -> LayerSamples:
         """What is to be reconstructed of these columns: what is wanted, less what the others add now."""
         weight = self.layer.weight.detach().flatten(1).double().cpu()[:, columns]
         outputs = wanted.outputs - now.outputs + now.inputs @ weight.T
-        return Reading(now.inputs, weight, outputs, channels[columns])
+        return LayerSamples(now.inputs, weight, outputs, channels[columns])
 
     @torch.no_grad()
     def change(self, weight: Tensor) -> None:

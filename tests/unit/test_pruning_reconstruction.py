@@ -13,7 +13,7 @@ from torch import Tensor
 from pruneexp.pruning.criteria.lasso import Lasso, lasso
 from pruneexp.pruning.criteria.thinet import ThiNet
 from pruneexp.pruning.reconstruction import (
-    Reading,
+    LayerSamples,
     Reconstruction,
     contributions_gram,
     contributions_to_outputs,
@@ -25,7 +25,7 @@ CHANNELS, KERNEL = 6, 4
 ALL = torch.ones(CHANNELS, dtype=torch.bool)
 
 
-def reading(seed: int = 0, samples: int = 200, outputs: int = 5) -> Reading:
+def reading(seed: int = 0, samples: int = 200, outputs: int = 5) -> LayerSamples:
     """Correlated inputs of six channels of four columns each, and one column without a channel."""
     draws = torch.Generator().manual_seed(seed)
     columns = CHANNELS * KERNEL + 1
@@ -33,10 +33,10 @@ def reading(seed: int = 0, samples: int = 200, outputs: int = 5) -> Reading:
     inputs = torch.randn(samples, columns, generator=draws, dtype=torch.float64) @ mixed
     weight = torch.randn(outputs, columns, generator=draws, dtype=torch.float64)
     channels = torch.cat([torch.arange(CHANNELS).repeat_interleave(KERNEL), torch.tensor([-1])])
-    return Reading(inputs, weight, inputs @ weight.T, channels)
+    return LayerSamples(inputs, weight, inputs @ weight.T, channels)
 
 
-def removed_error(readings: list[Reading], removed: list[int]) -> float:
+def removed_error(readings: list[LayerSamples], removed: list[int]) -> float:
     """The squares of what these channels add to the outputs."""
     error = 0.0
     for each in readings:
@@ -45,11 +45,11 @@ def removed_error(readings: list[Reading], removed: list[int]) -> float:
     return error
 
 
-def error(of: Reading, weight: Tensor) -> float:
+def error(of: LayerSamples, weight: Tensor) -> float:
     return float((of.inputs @ weight.T - of.outputs).square().sum())
 
 
-def without(of: Reading, kept: Tensor) -> Tensor:
+def without(of: LayerSamples, kept: Tensor) -> Tensor:
     """The weight as it is, less the columns of channels that go."""
     return of.weight * ((of.channels < 0) | kept[of.channels])
 
@@ -174,7 +174,7 @@ def test_the_error_is_smaller_with_the_new_weights(kind: type[ThiNet | Lasso], s
 @pytest.mark.parametrize("kind", [ThiNet, Lasso])
 def test_channels_without_a_trace_keep_their_weights(kind: type[ThiNet | Lasso]) -> None:
     of = reading()
-    silent = Reading(of.inputs * (of.channels != 2), of.weight, of.outputs, of.channels)
+    silent = LayerSamples(of.inputs * (of.channels != 2), of.weight, of.outputs, of.channels)
     weight = kind().refitted(silent, ALL)
     torch.testing.assert_close(weight[:, of.channels == 2], of.weight[:, of.channels == 2])
 

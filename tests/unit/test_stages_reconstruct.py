@@ -54,7 +54,8 @@ def fitted(inputs: Tensor, weight: Tensor, outputs: Tensor) -> Tensor:
     """The weight near to this one that makes the outputs of the inputs, by torch's least squares."""
     price = (0.01 * float(inputs.square().sum()) / len(inputs)) ** 0.5 * torch.eye(inputs.shape[1]).double()
     stacked, wanted = torch.cat([inputs, price]), torch.cat([outputs, price @ weight.T])
-    return torch.linalg.lstsq(stacked, wanted).solution.T
+    found: Tensor = torch.linalg.lstsq(stacked, wanted).solution.T
+    return found
 
 
 @pytest.mark.parametrize("criterion", KINDS)

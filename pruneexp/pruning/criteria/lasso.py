@@ -14,7 +14,7 @@ from torch import Tensor
 from pruneexp.pruning.informed import check_batches
 from pruneexp.pruning.ranking import best, precise
 from pruneexp.pruning.reconstruction import (
-    Reading,
+    LayerSamples,
     check_positions,
     contributions_gram,
     contributions_to_outputs,
@@ -58,7 +58,7 @@ class Lasso:
     def __call__(self, weights: Mapping[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
         return {name: precise(weight.detach()).abs() for name, weight in weights.items()}
 
-    def chosen(self, readings: Sequence[Reading], candidates: Tensor, count: int) -> Tensor:
+    def chosen(self, readings: Sequence[LayerSamples], candidates: Tensor, count: int) -> Tensor:
         channels = len(candidates)
         gram = torch.stack([contributions_gram(reading, channels) for reading in readings]).sum(0)
         products = torch.stack([contributions_to_outputs(reading, channels) for reading in readings]).sum(0)
@@ -68,7 +68,7 @@ class Lasso:
         gram = gram * candidates * candidates[:, None]
         return best(torch.from_numpy(_ranked(gram.numpy(), products.numpy(), norms.numpy(), count)), candidates, count)
 
-    def refitted(self, reading: Reading, kept: Tensor) -> Tensor:
+    def refitted(self, reading: LayerSamples, kept: Tensor) -> Tensor:
         columns, left = reading.left(kept)
         damping = _DAMPING * float(left.inputs.square().sum()) / len(left.inputs)
         change = least_squares(left.inputs, left.outputs - left.inputs @ left.weight.T, damping)

@@ -12,7 +12,7 @@ from torch import Tensor
 from pruneexp.pruning.informed import check_batches
 from pruneexp.pruning.ranking import precise
 from pruneexp.pruning.reconstruction import (
-    Reading,
+    LayerSamples,
     check_positions,
     contributions_gram,
     contributions_to_outputs,
@@ -45,7 +45,7 @@ class ThiNet:
     def __call__(self, weights: Mapping[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
         return {name: precise(weight.detach()).abs() for name, weight in weights.items()}
 
-    def chosen(self, readings: Sequence[Reading], candidates: Tensor, count: int) -> Tensor:
+    def chosen(self, readings: Sequence[LayerSamples], candidates: Tensor, count: int) -> Tensor:
         gram = torch.stack([contributions_gram(reading, len(candidates)) for reading in readings]).sum(0)
         kept, removed = candidates.clone(), torch.zeros(len(candidates), dtype=gram.dtype)
         for _ in range(int(candidates.sum()) - count):
@@ -54,7 +54,7 @@ class ThiNet:
             kept[worst], removed[worst] = False, 1.0
         return kept
 
-    def refitted(self, reading: Reading, kept: Tensor) -> Tensor:
+    def refitted(self, reading: LayerSamples, kept: Tensor) -> Tensor:
         columns, left = reading.left(kept)
         gram = contributions_gram(left, len(kept))
         scale = 1 + solved(gram, contributions_to_outputs(left, len(kept)) - gram.sum(1))
