@@ -119,3 +119,19 @@ def test_the_key_covers_the_calibration() -> None:
         for words in ((), ("criterion.score.batches=2",), ("criterion.score.positions=4",), ("seed=1",))
     }
     assert len(keys) == 4
+
+
+def test_layers_that_read_many_sets_compute_nearly_what_they_did(tmp_path: Path) -> None:
+    words = ("model=densenet40", "model.depth=10", "model.growth=4", "model.image_size=8", *HALF, "retrain.epochs=0")
+    apart = {}
+    for criterion in ("channel_magnitude", *KINDS):
+        job = built(*words, f"criterion={criterion}")
+        dense, mask, last = cut(job, tmp_path)
+        images = torch.cat([inputs for inputs, _ in drawn(job.setting, 4)])
+        whole, small = (job.setting.learner.network("fresh") for _ in range(2))
+        load(whole, dense, "dense").eval()
+        load(small, last.tensors, "cut").eval()
+        with torch.no_grad():
+            apart[criterion] = float((whole(images) - small(images)).square().mean())
+        assert masks_of(mask).kept < masks_of(mask).total
+    assert apart["lasso"] < apart["thinet"] < apart["channel_magnitude"]
