@@ -16,6 +16,7 @@ from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import check_fit
 from pruneexp.pruning.units.unit import Grouping, Unit, Units, unit_name
 from pruneexp.schema import Budget, nothing
+from pruneexp.stages.reconstruct import check_reconstruction
 from pruneexp.stages.setting import Cut, Setting
 from pruneexp.stages.statistics import check_calibration, informed, measured, wanted_statistics
 from pruneexp.training import seeding
@@ -34,13 +35,15 @@ def check_cut(
             weights, or statistics cannot be measured.
     """
     cut, weights = setting.cut.value, {name: layer.weight.detach() for name, layer in layers.items()}
-    staying = _check_units(cut, weights, cut.units(probe, setting.learner.trace))
+    units = cut.units(probe, setting.learner.trace)
+    staying = _check_units(cut, weights, units)
     if isinstance(cut.allocation, CheckedAllocation):
         cut.allocation.check(weights, budgets, unit_name(cut.unit))
     check_calibration(setting)
+    check_reconstruction(setting, probe, units)
     scope = cut.scope(probe)
     _check_statistics(setting, scope, probe)
-    _check_edit(cut, {name: layer.weight.detach() for name, layer in scope.items()}, probe)
+    _check_edit(cut, {name: layer.weight.detach() for name, layer in scope.items()}, units)
     return staying
 
 
@@ -73,20 +76,30 @@ def _check_statistics(setting: Setting, layers: Mapping[str, PrunableLayer], pro
                 raise UserError(f"criterion.{key} does not fit the model: {cause(error)}") from error
 
 
-def _check_edit(cut: Cut, weights: Mapping[str, Tensor], probe: nn.Module) -> None:
-    """Make an edit, and see whether it keeps to masks that units or groups of weights have chosen."""
+def _check_edit(cut: Cut, weights: Mapping[str, Tensor], units: Unit | Units | None) -> None:
+    """Make an edit where every second unit is kept, and see whether units, or groups of weights, are whole at last."""
+    if cut.editor is None:
+        return
+    draws = torch.Generator().manual_seed(0)
+    drawn = {name: torch.randn(weight.shape, generator=draws) for name, weight in weights.items()}
+    grouping = Grouping(units, drawn) if isinstance(units, Unit) else units
+    given, alive = _every_second(drawn, grouping), MaskSet.dense(drawn)
     try:
-        cut.edited(probe, MaskSet.dense(weights))
+        last = cut.editor.edit(drawn, given).at(drawn, 1.0).masks
     except UserError:
         raise
     except Exception as error:
         raise UserError(f"criterion.edit does not fit the model: {cause(error)}") from error
     grouped = isinstance(cut.allocation, CheckedAllocation) and cut.allocation.grouped
-    if cut.editor is not None and (grouped or cut.unit is not None):
-        none = MaskSet({name: torch.zeros_like(weight, dtype=torch.bool) for name, weight in weights.items()})
-        if cut.edited(probe, none).masks != none:
-            raise UserError(
-                "criterion.edit chooses the weights that stay itself, one by one, while the network is retrained, and "
-                f"{'criterion.unit' if cut.unit is not None else 'criterion.allocation'} keeps them in groups: leave "
-                "one of the two out"
-            )
+    if (grouped and last != given) or (grouping is not None and last != grouping.masks(grouping.living(last), alive)):
+        raise UserError(
+            "criterion.edit chooses the weights that stay itself while the network is retrained, and "
+            f"{'criterion.allocation' if grouped else 'criterion.unit'} keeps them in groups: leave one of the two out"
+        )
+
+
+def _every_second(weights: Mapping[str, Tensor], units: Units | None) -> MaskSet:
+    if units is None:
+        return MaskSet({name: torch.arange(each.numel()).view(each.shape) % 2 == 0 for name, each in weights.items()})
+    kept = {name: torch.arange(len(sizes)) % 2 == 0 for name, sizes in units.sizes.items()}
+    return units.masks(kept, MaskSet.dense(weights))

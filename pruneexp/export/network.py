@@ -21,7 +21,7 @@ from pruneexp.pruning.removal import Architecture
 from pruneexp.schema import PointIdentity, PointResult, flatten
 from pruneexp.stages.graph import Route, Stage
 from pruneexp.stages.setting import Learner
-from pruneexp.stages.work import EDIT, load, scores
+from pruneexp.stages.work import EDIT, load, masks_of, scores
 from pruneexp.training.seeding import generator
 
 #: Scores on one device in another number of threads differ by less, relative to them.
@@ -144,7 +144,7 @@ def _tensors(session: Session, of: PointIdentity) -> tuple[Mapping[str, Tensor],
     if changed := masks_in(edit):
         return final.tensors, changed
     mask = session.store.load(of.mask_key) or _computed(session, of, route, route.mask, of.mask_key)
-    return final.tensors, MaskSet.from_tensors(mask.tensors)
+    return final.tensors, masks_of(mask)
 
 
 def _computed(session: Session, of: PointIdentity, route: Route, stage: Stage, key: str) -> Artefact:

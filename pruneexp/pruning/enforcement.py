@@ -38,8 +38,8 @@ class Enforcement:
 
     @torch.no_grad()
     def before_step(self, share: float) -> None:
-        """Move on to the edit of a training of which this share is done."""
-        if not self._fixed:
+        """Move on to the edit of a training of which this share is done: twice, as one may last for a moment alone."""
+        for _ in range(0 if self._fixed else 2):
             moved = self.edit.at(self._weights, share)
             if moved is not self.edit:
                 self.edit = moved

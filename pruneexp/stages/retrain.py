@@ -16,7 +16,7 @@ from pruneexp.stages.graph import Stage, StageKind
 from pruneexp.stages.serial import SerialCheckpoint
 from pruneexp.stages.setting import Setting
 from pruneexp.stages.train import Parents, Train, train
-from pruneexp.stages.work import Trained, artefact, load, recalibrate
+from pruneexp.stages.work import Trained, artefact, changed_by, load, masks_of, recalibrate
 from pruneexp.tasks.task import Task
 from pruneexp.training.distillation import DistilledClassification
 from pruneexp.training.seeding import derive
@@ -31,14 +31,16 @@ def retrain(setting: Setting, mask: Stage) -> Stage:
 
     Local retraining (section 3.3) prunes and retrains the linear layers, and all others, while convolutions are frozen,
     then prunes and retrains the convolutions while the others are frozen; each half takes the whole number of epochs.
+    Weights that the cut has changed start as it left them.
     With a distillation the dense network, before any cut, is the teacher.
     """
     source, learner, regime = mask.parents[0], setting.learner, setting.retraining
     how = regime.distillation
 
     def begin(parents: Parents) -> tuple[nn.Module, Edit]:
-        network = load(learner.network("fresh"), parents[1].tensors, f"the stored {source.kind} network")
-        return network, setting.cut.value.edited(network, MaskSet.from_tensors(parents[0].tensors).to(learner.device))
+        tensors = {**parents[1].tensors, **changed_by(parents[0])}
+        network = load(learner.network("fresh"), tensors, f"the stored {source.kind} network")
+        return network, setting.cut.value.edited(network, masks_of(parents[0]).to(learner.device))
 
     def finish(network: nn.Module) -> None:
         if setting.recalibrate_batchnorm and not regime.epochs:  # the same network as before retraining

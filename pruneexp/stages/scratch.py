@@ -17,7 +17,7 @@ from pruneexp.pruning.sparse_init import widen_
 from pruneexp.stages.graph import Stage, StageKind
 from pruneexp.stages.setting import Learner, Regime, Setting, Weights
 from pruneexp.stages.train import Parents, Train
-from pruneexp.stages.work import load, masked_flop
+from pruneexp.stages.work import load, masked_flop, masks_of
 from pruneexp.training.seeding import derive
 
 VERSION = 3
@@ -95,7 +95,7 @@ def _train(
     learner = setting.learner
 
     def begin(parents: Parents) -> tuple[nn.Module, MaskSet]:
-        masks = MaskSet.from_tensors(parents[0].tensors).to(learner.device)
+        masks = masks_of(parents[0]).to(learner.device)
         network = learner.network(start)
         if early is not None:
             load(network, parents[1].tensors, f"the stored {early.kind} network")
@@ -134,7 +134,7 @@ def _train(
 
 def _lasting(work: Train, epochs: EpochRule, parents: Parents, checkpoint: Checkpoint) -> Artefact:
     """Train for a number of epochs that is known once the mask is."""
-    left = masked_flop(work.learner, MaskSet.from_tensors(parents[0].tensors))
+    left = masked_flop(work.learner, masks_of(parents[0]))
     saving = work.learner.costs.flop_total / left if left else 1.0
     regime = work.regime.lasting(epochs.rule(work.regime.epochs, saving))
     return replace(work, regime=regime)(parents, checkpoint)

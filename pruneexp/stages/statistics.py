@@ -12,6 +12,7 @@ from pruneexp.cache.store import Artefact, Checkpoint
 from pruneexp.errors import UserError
 from pruneexp.pruning.informed import STATISTICS, InformedCriterion
 from pruneexp.pruning.layers import prunable
+from pruneexp.pruning.reconstruction import Reconstruction
 from pruneexp.pruning.scales import scales_of_blocks, scales_of_channels
 from pruneexp.pruning.select import Criterion
 from pruneexp.pruning.units.unit import NetworkUnit
@@ -41,7 +42,7 @@ def statistics(setting: Setting, source: Stage) -> tuple[Stage, ...]:
     def make(parents: tuple[Artefact, ...], checkpoint: Checkpoint) -> Artefact:
         started, learner = time.perf_counter(), setting.learner
         network = load(learner.network("fresh"), parents[0].tensors, f"the stored {source.kind} network")
-        found = measured(setting, network, _drawn(setting))
+        found = measured(setting, network, drawn(setting, batches))
         tensors = {f"{name}/{layer}": tensor for name in found for layer, tensor in found[name].items()}
         passes = 1.0 if wanted == ("input_norms",) else 3.0  # a backward pass costs two forward ones
         flop = passes * learner.costs.flop_total * images
@@ -116,9 +117,10 @@ def check_calibration(setting: Setting) -> None:
     Raises:
         UserError: they ask for different numbers of them, or for more than there are.
     """
-    if not wanted_statistics(setting):
-        return
-    batches, size = _batches(setting), setting.dense.recipe.value.batch_size
+    score, size = setting.cut.value.score, setting.dense.recipe.value.batch_size
+    batches = score.batches if isinstance(score, Reconstruction) else 0
+    if wanted_statistics(setting):
+        batches = max(batches, _batches(setting))
     there, examples = len(setting.learner.data.value.train), setting.learner.task.value.examples
     if batches * size > there:
         raise UserError(
@@ -142,10 +144,10 @@ def _batches(setting: Setting) -> int:
     return asked.pop() if asked else 0
 
 
-def _drawn(setting: Setting) -> Iterator[tuple[Tensor, Tensor]]:
-    """The calibration batches, as the network takes them."""
+def drawn(setting: Setting, batches: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """So many calibration batches, as the network takes them."""
     learner, size = setting.learner, setting.dense.recipe.value.batch_size
     train = learner.data.value.train
-    order = torch.randperm(len(train), generator=generator(setting.seed, "calibration"))[: _batches(setting) * size]
+    order = torch.randperm(len(train), generator=generator(setting.seed, "calibration"))[: batches * size]
     for inputs, targets in train.batches(size, learner.device, order=order):
         yield inputs if learner.adapt is None else learner.adapt(inputs), targets

@@ -26,6 +26,9 @@ from pruneexp.training.evaluation import disconnected, evaluate, recalibrate_bat
 #: In the results of stages: what an edit became that a training may change, beside the network's own tensors.
 EDIT = "edit/"
 
+#: In the results of cuts: the parameters that a cut has changed, beside its masks.
+CHANGED = "changed/"
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -65,6 +68,16 @@ def load(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> nn.M
             raise UserError(f"{source} belongs to another architecture: this network has no {name}")
     network.load_state_dict(dict(tensors))
     return network
+
+
+def masks_of(cut: Artefact) -> MaskSet:
+    """The masks of a cut."""
+    return MaskSet.from_tensors({n: tensor for n, tensor in cut.tensors.items() if not n.startswith(CHANGED)})
+
+
+def changed_by(cut: Artefact) -> dict[str, Tensor]:
+    """The parameters that a cut has changed, by name."""
+    return {n.removeprefix(CHANGED): tensor for n, tensor in cut.tensors.items() if n.startswith(CHANGED)}
 
 
 def scores(learner: Learner, network: nn.Module) -> dict[str, Any]:

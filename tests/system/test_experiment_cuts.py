@@ -24,6 +24,8 @@ UNFIT, OURS = "{_target_: tests.system.test_experiment_cuts.Unfit}", "runtime.al
 GRADUAL = "+criterion.edit={_target_: pruneexp.pruning.edits.gradual.Gradual}"
 CURVATURE = "{_target_: tests.system.test_experiment_cuts.Curvature}"
 SNIP = "+criterion.proportions={_target_: pruneexp.pruning.criteria.snip.Snip, batches: 2}"
+SOFT = "+criterion.edit={_target_: pruneexp.pruning.edits.soft_filter.SoftFilter}"
+LASSO = "{_target_: pruneexp.pruning.criteria.lasso.Lasso}"
 NO_CONV, HALF = "criterion.exclude=[conv1]", "curve.densities=[0.5]"
 
 
@@ -77,6 +79,12 @@ def test_layers_whose_channels_stay_are_told() -> None:
     told = job_of(*composed(*words)).overlooked
     assert "channels that stay whole: embedding and 4 more (LayerNorm)" in told
     assert job("criterion=channel_magnitude").overlooked == ""
+
+
+def test_layers_that_cannot_be_fitted_are_named_with_what_to_exclude() -> None:
+    words = ("data=topics", "model=lstm", "criterion=thinet", "device=cpu")
+    with pytest.raises(UserError, match=r"weight_hh_l0 reads channels, .* cannot be fitted, .*by 'criterion.exclude="):
+        job_of(*composed(*words))
 
 
 @pytest.mark.parametrize("said", [BLOCKS, GRADUAL])
@@ -138,6 +146,22 @@ def test_budgets_of_every_measure_are_mildest_first(key: str, kind: str) -> None
         ),
         (("criterion=taylor", "criterion.score.batches=0"), r"criterion.score: batches is 0, must be a whole number"),
         ((f"criterion.score={CURVATURE}", OURS), r"criterion.score does not fit the model: .*squared_gradients"),
+        (
+            ("criterion=thinet", "~criterion.unit"),
+            r"ThiNet chooses channels, .*: criterion.unit must be",
+        ),
+        (
+            ("criterion=row_magnitude", f"criterion.score={LASSO}"),
+            r"Lasso chooses channels, by what layers make of them: criterion.unit must",
+        ),
+        (("criterion=lasso", SOFT), r"Lasso changes weights when it cuts, and so does criterion.edit: leave"),
+        (("criterion=thinet", "criterion.score.batches=99"), r"calibration data run out: .*=99, of train.batch_size"),
+        (("criterion=thinet", "criterion.score.positions=0"), r"criterion.score: positions is 0, must be a whole"),
+        (
+            ("criterion=channel_magnitude", SOFT),
+            r"criterion.edit zeroes filters, .*: criterion.unit must",
+        ),
+        (("criterion=layer_magnitude", SOFT), r"criterion.edit zeroes filters, .*: criterion.unit must"),
         (("criterion=taylor", SNIP), r"criterion.score and criterion.proportions ask for 2 and 4 batches"),
     ],
 )

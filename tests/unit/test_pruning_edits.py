@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import pairwise
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from pruneexp.errors import UserError
 from pruneexp.pruning.edits.edit import Edit
 from pruneexp.pruning.edits.gradual import Gradual, GradualMasks
+from pruneexp.pruning.edits.soft_filter import SoftFilter, SoftMasks
 from pruneexp.pruning.enforcement import Enforcement, edit_tensors, enforced, masks_in
 from pruneexp.pruning.layers import weights
 from pruneexp.pruning.masks import MaskSet
@@ -30,9 +31,16 @@ def gradual(net: nn.Module, cuts: int = 4, until: float = 0.5) -> GradualMasks:
     return Gradual(until=until, cuts=cuts).edit(weights(net), half(net))
 
 
-def trained(memory: Memory | None = None) -> tuple[nn.Module, Fitted]:
+def soft(net: nn.Module, cuts: int = 3) -> SoftMasks:
+    """Every second filter stays."""
+    rows = {name: torch.arange(len(weight)) % 2 == 0 for name, weight in weights(net).items()}
+    masks = {n: rows[n].view(-1, *[1] * (w.ndim - 1)).expand(w.shape) for n, w in weights(net).items()}
+    return SoftFilter(cuts).edit(weights(net), MaskSet(masks))
+
+
+def trained(memory: Memory | None = None, edit: Callable[[nn.Module], Edit] = gradual) -> tuple[nn.Module, Fitted]:
     net = network()
-    return net, fit(net, digits(), RECIPE, seed=3, device=CPU, edit=gradual(net), checkpoint=memory)
+    return net, fit(net, digits(), RECIPE, seed=3, device=CPU, edit=edit(net), checkpoint=memory)
 
 
 class TestMasksAsAnEdit:
@@ -88,6 +96,67 @@ class TestGradual:
             Gradual(**given)  # type: ignore[arg-type]
 
 
+class TestSoftFilter:
+    def test_the_smallest_filters_are_zero_for_a_moment_and_free_until_the_last_cut(self) -> None:
+        weight = torch.tensor([[3.0, 4.0], [1.0, 0.0], [0.0, 2.0]])  # norms 5, 1 and 2
+        mask = torch.tensor([[True, True], [False, False], [True, True]])
+        edit = SoftFilter(cuts=2).edit({"fc": weight}, MaskSet({"fc": mask}))
+        assert edit.masks.kept == 6
+        assert edit.at({"fc": weight}, 0.49) is edit
+        cut = edit.at({"fc": weight}, 0.5)
+        assert cut.of_weights({"fc": weight})["fc"].tolist() == [[3, 4], [0, 0], [0, 2]]
+        assert cut.masks.kept == 6
+        free = cut.at({"fc": weight}, 0.5)
+        assert free.of_weights({"fc": weight})["fc"] is weight
+        assert free.of_gradients({"fc": weight})["fc"] is weight
+        assert free.at({"fc": weight}, 0.75) is free
+        grown = torch.tensor([[0.0, 1.0], [4.0, 4.0], [0.0, 2.0]])
+        last = free.at({"fc": grown}, 1.0)
+        assert last.masks["fc"].tolist() == [[False] * 2, [True] * 2, [True] * 2]
+        assert last.of_gradients({"fc": grown})["fc"][0].tolist() == [0, 0]
+
+    def test_filters_that_were_zeroed_learn_in_the_next_step(self) -> None:
+        net = network()
+        enforcement = Enforcement(net, soft(net))
+        before = {name: weight.detach().clone() for name, weight in weights(net).items()}
+        enforcement.before_step(1 / 3)
+        zero = {name: weight.flatten(1).any(1) for name, weight in weights(net).items()}
+        assert all(int(rows.sum()) == (len(rows) + 1) // 2 for rows in zero.values())
+        with torch.no_grad():
+            for weight in weights(net).values():
+                weight.add_(1.0)
+        enforcement.after_update()
+        for name, weight in weights(net).items():
+            assert bool(weight[~zero[name]].eq(1.0).all())
+            assert torch.equal(weight[zero[name]], before[name][zero[name]] + 1.0)
+
+    @pytest.mark.parametrize("epochs", [1, 3, 7, 49, 161])
+    def test_parts_are_epochs(self, epochs: int) -> None:
+        edit, weight, steps = SoftFilter(epochs).edit({}, MaskSet({})), dict[str, Tensor](), 7
+        for step in range(epochs * steps):
+            edit = edit.at(weight, step / (epochs * steps))
+            edit = edit.at(weight, step / (epochs * steps))
+            assert edit.cuts == step // steps
+
+    def test_parts_of_filters_are_refused(self) -> None:
+        net = network()
+        with pytest.raises(UserError, match=r"criterion.edit zeroes filters, and the masks keep parts of some"):
+            SoftFilter().edit(weights(net), half(net))
+        with pytest.raises(UserError, match=r"cuts=-1: allowed is a whole number from 0 on"):
+            SoftFilter(cuts=-1)
+
+    def test_it_ends_with_as_many_filters_as_the_budget_leaves(self) -> None:
+        net, done = trained(edit=soft)
+        assert done.edit.masks.kept_per_layer == {n: int(m.sum()) for n, m in _last(soft(network())).items()}
+        for name, mask in done.edit.masks.items():
+            assert torch.equal(mask.flatten(1).any(1), mask.flatten(1).all(1))
+            assert not weights(net)[name][~mask].any()
+
+
+def _last(edit: SoftMasks) -> MaskSet:
+    return edit.at(weights(network()), 1.0).masks
+
+
 class TestTraining:
     def test_it_ends_with_the_weights_that_the_budget_leaves(self) -> None:
         net, done = trained()
@@ -96,13 +165,14 @@ class TestTraining:
         assert all(not weight[~done.edit.masks[name]].any() for name, weight in weights(net).items())
         assert done.edit.masks != half(network())
 
-    @pytest.mark.parametrize("save_after", [1, 4, 9, 17])
-    def test_resumed_equals_uninterrupted(self, save_after: int) -> None:
-        expected, whole = trained()
+    @pytest.mark.parametrize("edit", [gradual, soft])
+    @pytest.mark.parametrize("save_after", [1, 4, 6, 9, 12, 17])
+    def test_resumed_equals_uninterrupted(self, save_after: int, edit: Callable[[nn.Module], Edit]) -> None:
+        expected, whole = trained(edit=edit)
         memory = Memory(save_after, die_after=save_after)
         with pytest.raises(Killed):
-            trained(memory)
-        net, done = trained(Memory(0, 10**9, kept=memory.kept))
+            trained(memory, edit)
+        net, done = trained(Memory(0, 10**9, kept=memory.kept), edit)
         assert same(values(net), values(expected))
         assert done.edit.masks == whole.edit.masks
 

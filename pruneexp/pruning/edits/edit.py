@@ -31,7 +31,10 @@ class Edit(Protocol):
         ...
 
     def at(self, weights: Mapping[str, Tensor], share: float) -> Edit:
-        """The edit once this share of a training, in [0, 1], is done: itself, unless it changes while it is trained."""
+        """The edit once this share of a training, in [0, 1], is done: itself, unless it changes while it is trained.
+
+        It is asked twice before each update: what the first answer does to the weights can be undone by the second.
+        """
         ...
 
     def state(self) -> Mapping[str, Tensor]:
