@@ -18,14 +18,22 @@ from analysis.records.frames import Split
 from pruneexp.errors import UserError, guess
 from pruneexp.schema import TOP1, TOP5, Metric
 
-X = Literal["pruned", "compression", "parameters", "flop", "bytes"]
+X = Literal[
+    "pruned", "compression", "speedup", "parameters", "flop", "bytes",
+    "training_epochs", "training_flop", "added_epochs", "added_flop",
+]  # fmt: skip
 #: The column and the label of each choice of x.
 COSTS: dict[X, tuple[str, str]] = {
     "pruned": ("pruned", "parameters pruned away, %"),
     "compression": ("compression", "compression (all / kept)"),
+    "speedup": ("speedup", "theoretical speed-up (FLOP, all / kept)"),
     "parameters": ("weights_kept", "parameters kept"),
     "flop": ("flop_effective", "FLOP left, for one example"),
     "bytes": ("bytes_sparse", "size, bytes"),
+    "training_epochs": ("training_epochs", "epochs of training, with the dense network's"),
+    "training_flop": ("training_flop", "FLOP of training, with the dense network's"),
+    "added_epochs": ("added_epochs", "epochs after the dense network's"),
+    "added_flop": ("added_flop", "FLOP of training after the dense network's"),
 }
 #: Choices of y that are not the name of a column: each has a value before retraining and one after it.
 CHANGE, VALUE = "change", "value"
