@@ -112,18 +112,23 @@ class TestCurves:
         others = logged(point(), point(mode="scratch_e", after=50.0), point(mode="rewind", after=40.0))
         made = data(others)
         assert made.curves == data(others[:1]).curves
-        assert "Mode prune is shown; --color mode shows rewind and Scratch-E beside it." in tradeoff.caption(made)
+        assert "Shown is fine-tuning; --color mode shows weight rewinding and Scratch-E beside it." in tradeoff.caption(
+            made
+        )
         shown = data(others, color="mode")
-        assert shown.numbers.family.colours == ("prune", "rewind", "Scratch-E")
+        assert shown.numbers.family.colours == ("fine-tuning", "weight rewinding", "Scratch-E")
         assert "Mode" not in tradeoff.caption(shown)
-        assert data(others[1:], color="").numbers.family.colours == ("rewind", "Scratch-E")  # none of them is prune
+        assert data(others[1:], color="").numbers.family.colours == (
+            "weight rewinding",
+            "Scratch-E",
+        )  # none of them is prune
 
     def test_networks_before_retraining_are_there_once_in_several_modes(self) -> None:
         made = data(logged(point(), point(mode="scratch_e"), point(mode="rewind")), color="mode")
         assert [(curve.colour, curve.moment) for curve in made.curves] == [
-            ("prune", "before"),
-            ("prune", "after"),
-            ("rewind", "after"),
+            ("", "before"),
+            ("fine-tuning", "after"),
+            ("weight rewinding", "after"),
             ("Scratch-E", "after"),
         ]
 
