@@ -1,4 +1,4 @@
-"""What networks took to train, beside their scores: with the dense network charged and not, for one size and for all."""
+"""Scores beside the epochs and FLOP of training behind them, with the dense network charged and not."""
 
 from __future__ import annotations
 
@@ -191,13 +191,13 @@ def _title(made: Fairness) -> str:
 
 def _notes(made: Fairness) -> tuple[str, ...]:
     note = (
-        "Epochs and FLOP: what was trained after the dense network; and dense: with its training charged, which networks "
-        "from scratch need only where their architecture is pruning's. FLOP of pruned weights are not counted. Mean ± "
-        "sample standard deviation over n seeds."
+        "Epochs and FLOP: what was trained after the dense network; and dense: with its training charged, which is due "
+        "of networks from scratch only where pruning chose their architecture. FLOP of pruned weights are not counted. "
+        "Mean ± sample standard deviation over n seeds."
     )
     every = (
-        "All: the mean score of all sizes, and what they take together: the dense network once, and rounds that lead to "
-        "sparser networks once."
+        "All: the mean score of all sizes, and what they take together: the dense network once, and rounds that lead "
+        "to sparser networks once."
     )
     return (note, every) if any(line.sizes > 1 for line in made.lines) else (note,)
 
