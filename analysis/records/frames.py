@@ -74,7 +74,7 @@ def frame(points: pa.Table | Iterable[LoggedPoint]) -> pd.DataFrame:
     derived["compression"] = made["weights_total"] / made["weights_kept"]
     derived["speedup"] = made["flop_dense"] / made["flop_weights"]
     for unit in ("epochs", "flop"):
-        added = sum(made[f"ledger.{kind}.{unit}"] for kind in ("prune", "retrain", "scratch"))
+        added = made[[f"ledger.{kind}.{unit}" for kind in ("prune", "retrain", "scratch")]].sum(axis=1)
         derived |= {f"added_{unit}": added, f"training_{unit}": added + made[f"ledger.dense.{unit}"]}
     for split in typing.get_args(Split):
         for when in ("before", "after"):

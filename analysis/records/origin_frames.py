@@ -6,6 +6,7 @@ Pure, as ``frames`` is. What a run does not tell is absent. Columns are those of
     made_by.packages   versions: ``python 3.11.7, torch 2.15.0, ...``
     made_by.machine    processor or accelerator, and threads
     made_by.criterion  the criterion's parts, as JSON
+    made_by.retrain    the recipe of retraining, as JSON
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import pandas as pd
 
 from analysis.records.parents import Origin
 
-COLUMNS = ("made_by.code", "made_by.packages", "made_by.machine", "made_by.criterion")
+COLUMNS = ("made_by.code", "made_by.packages", "made_by.machine", "made_by.criterion", "made_by.retrain")
 
 
 def frame(points: pd.DataFrame, origins: Mapping[tuple[str, str], Origin]) -> pd.DataFrame:
@@ -38,11 +39,11 @@ def _texts(origin: Origin) -> dict[str, str | None]:
     computed = [machine.get("accelerator") or machine.get("processor")]
     if not machine.get("accelerator") and (threads := machine.get("threads")):
         computed.append(f"{threads} thread{'s' if threads > 1 else ''}")
-    criterion = origin.config.get("criterion")
     made = (
         None if commit == "unknown" else commit[:12] + ", changed" * bool(git.get("dirty")),
         ", ".join(f"{name} {version}" for name, version in versions.items() if version) or None,
         ", ".join(filter(None, computed)) or None,
-        json.dumps(criterion, sort_keys=True) if criterion else None,
-    )
+        *(json.dumps(origin.config[part], sort_keys=True) if part in origin.config else None
+          for part in ("criterion", "retrain")),
+    )  # fmt: skip
     return dict(zip(COLUMNS, made, strict=True))

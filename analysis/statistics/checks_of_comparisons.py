@@ -7,7 +7,7 @@ told by the configuration of its curve (``analysis.records.origin_frames``), not
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -18,6 +18,7 @@ from analysis.statistics import selection
 from analysis.statistics.checklist import Check, Finding, counted, curves, extent, failing, listed, subjects
 from analysis.statistics.conditions import RETRAINING, telling, words
 from analysis.statistics.curves import budget_text
+from pruneexp.schema import OF_A_MODE
 
 RANDOM, MAGNITUDE = (f"pruneexp.pruning.criteria.{name}" for name in ("random.Random", "magnitude.Magnitude"))
 #: Allocations whose counts do not depend on scores, so that any score under them has the same proportions.
@@ -30,7 +31,7 @@ _DENSE = (
     "label_smoothing", "augment", "trainer", "precision", "dense_settings", "data_fingerprint",
 )  # fmt: skip
 _TRAINED_UNDER = ("reg", "reg_strength", "reg_lr_factor", "dropout")
-_RECIPE = tuple(name for name in RETRAINING if name != "reg_retrain_strength" and name not in ("mode", "rewind_epoch"))
+_RECIPE = tuple(name for name in RETRAINING if name not in ("reg_retrain_strength", *OF_A_MODE))
 _ONE_CODE = "commit, and give all commands again in one version"
 
 
@@ -140,19 +141,33 @@ def same_dense(points: pd.DataFrame) -> Finding:
 
 
 def same_recipe(points: pd.DataFrame) -> Finding:
-    for _, rows in selection.groups(points, (*frames.SUBJECT, "mode")):
+    for mode, rows in _by_mode(points):
         keys = selection.combinations(rows, _RECIPE)
         if told := telling(keys, _RECIPE):
             named = listed(sorted({words(key, told) for key in keys}))
-            return failing(f"{display_name('mode', rows['mode'].iloc[0])}: {named}", rows, _choose(told))
-    by_compute = points[points["mode"] != "scratch_b"]  # whose epochs follow from what is left
-    for key, rows in selection.groups(by_compute, (*frames.SUBJECT, "mode", *frames.BUDGET)):
-        if rows["added_epochs"].nunique() > 1:
-            at = budget_text(key["budget.kind"], key["budget.value"])
-            told = f"{extent(rows['added_epochs'])} epochs after the dense network at {at}"
-            return failing(f"{display_name('mode', key['mode'])}: {told}", rows,
-                           "`python -m analysis fairness` has scores beside them")  # fmt: skip
+            return failing(f"{mode}: {named}", rows, _choose(told))
+        if "made_by.retrain" in rows and (names := _differing(rows["made_by.retrain"].dropna().unique())):
+            return failing(f"{mode}: retrain.{listed(names)} differs", rows)
+    for mode, rows in _by_mode(points[points["mode"] != "scratch_b"]):  # whose epochs follow from what is left
+        for budget, same in selection.groups(rows, frames.BUDGET):
+            if same["added_epochs"].nunique() > 1:
+                took = (
+                    f"{extent(same['added_epochs'])} epochs after the dense network at {budget_text(*budget.values())}"
+                )
+                return failing(f"{mode}: {took}", same, "`python -m analysis fairness`, scores beside them")
     return Finding("holds", "one recipe in each mode, as many epochs at each budget")
+
+
+def _by_mode(points: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    found = selection.groups(points, (*frames.SUBJECT, *OF_A_MODE))
+    return [(display_name("mode", key["mode"]), rows) for key, rows in found]
+
+
+def _differing(recipes: Iterable[str]) -> list[str]:
+    """The keys in which recipes, as JSON, have different values."""
+    found = [json.loads(text) for text in recipes]
+    names = sorted({name for recipe in found for name in recipe})
+    return [name for name in names if any(recipe.get(name) != found[0].get(name) for recipe in found)]
 
 
 def _choose(told: tuple[str, ...]) -> str:

@@ -54,9 +54,8 @@ def data(
     names = [name.strip() for name in only.split(",")] if only else list(CHECKS)
     for name in names:
         if name not in CHECKS:
-            raise UserError(
-                f"--only {name}: there is no such check{guess(name, CHECKS)}; there are {', '.join(CHECKS)}."
-            )
+            known = ", ".join(CHECKS)
+            raise UserError(f"--only {name}: there is no such check{guess(name, list(CHECKS))}; there are {known}.")
     if frame.empty:
         raise UserError("no point is logged, and the audit is of points.")
     found = tuple((CHECKS[name], CHECKS[name].find(frame)) for name in dict.fromkeys(names))
@@ -76,18 +75,15 @@ def sheet(made: Audit) -> TableSheet:
     lines = []
     for check, finding in made.found:
         told = finding.evidence + (f"; mended by {finding.mend}" if finding.mend else "")
-        lines.append(
-            (Cell(check.name), Cell(check.asks), Cell(finding.verdict, finding.verdict == "fails"), Cell(told))
-        )
+        verdict = Cell(finding.verdict, finding.verdict == "fails")
+        lines.append((Cell(check.name), Cell(check.asks), verdict, Cell(told)))
     failing = sum(finding.verdict == "fails" for _, finding in made.found)
-    others = {check.source: [] for check, _ in made.found if check.source != "Blalock et al. 2020"}
+    asked: dict[str, list[str]] = {}
     for check, _ in made.found:
-        if check.source in others:
-            others[check.source].append(check.name)
-    told = "; ".join(f"{', '.join(names)}: {source}" for source, names in others.items())
+        asked.setdefault(check.source, []).append(check.name)
     notes = (
-        f"{failing} of {len(made.found)} fail, on {len(made.runs)} points. The checks follow Blalock et al. 2020"
-        + (f", but for {told}." if told else "."),
+        f"{failing} of {len(made.found)} fail, on {len(made.runs)} points.",
+        "Asked for by " + "; ".join(f"{source}: {', '.join(names)}" for source, names in asked.items()) + ".",
         "Not recorded: records cannot tell it, so that a person must.",
     )
     return TableSheet("Recommendations for comparing pruning methods", ("Check", "Asks for", "Result", "Evidence"),

@@ -156,7 +156,8 @@ def rows(made: Fairness) -> Iterable[FairnessRow]:
         key = dict(line.key)
         where = str(key["data"]), str(key["model"]), made.metric.name, joined(texts(key, SHARED))
         score = line.score.mean, line.score.std, line.score.n
-        yield FairnessRow(*where, line.budget, line.sizes, line.mode, *score, *line.compute, " ".join(line.runs))
+        line_of = (*where, line.budget, line.sizes, line.mode, *score, *line.compute)
+        yield FairnessRow._make((*line_of, " ".join(line.runs)))
 
 
 def sheet(made: Fairness) -> TableSheet:
