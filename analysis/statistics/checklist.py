@@ -45,10 +45,10 @@ def failing(evidence: str, rows: pd.DataFrame, mend: str = "") -> Finding:
 
 
 def listed(names: Sequence[str]) -> str:
-    """``a, b, c and 2 more``, each once."""
+    """``a, b, c and 2 more``, each once; semicolons stand between names that have commas."""
     each = list(dict.fromkeys(names))
     more = f" and {len(each) - MOST_NAMED} more" if len(each) > MOST_NAMED else ""
-    return ", ".join(each[:MOST_NAMED]) + more
+    return ("; " if any("," in name for name in each) else ", ").join(each[:MOST_NAMED]) + more
 
 
 def counted(count: int, noun: str) -> str:
@@ -63,13 +63,15 @@ def extent(values: pd.Series) -> str:
 
 
 def curves(points: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Each curve over its seeds, by what tells it from the others."""
-    names = (*frames.SUBJECT, "mode", *frames.CONDITIONS)
-    told = telling(selection.combinations(points, names), names)
-    return [
-        (words(key, told) or display_subject(key["model"], key["data"]), rows)
-        for key, rows in selection.groups(points, names)
-    ]
+    """Each curve over its seeds, by what tells it from the others of its network and data set."""
+    names, found = ("mode", *frames.CONDITIONS), subjects(points)
+    made = []
+    for subject, of_subject in found:
+        told = telling(selection.combinations(of_subject, names), names)
+        for key, rows in selection.groups(of_subject, names):
+            parts = [subject] * (len(found) > 1) + [words(key, told)]
+            made.append((", ".join(filter(None, parts)) or subject, rows))
+    return made
 
 
 def subjects(points: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

@@ -102,8 +102,8 @@ def collapse(points: pd.DataFrame) -> Finding:
             sparse.append(last)
     if not flat:
         return Finding("holds", f"a loss of {SUBSTANTIAL:g} or more at the end of {counted(len(found), 'curve')}")
-    return failing(f"{len(flat)} of {counted(len(found), 'curve')} lose less than {SUBSTANTIAL:g}: {listed(flat)}",
-                   pd.concat(sparse), "sparser curve.densities")  # fmt: skip
+    evidence = f"less than {SUBSTANTIAL:g} is lost on {len(flat)} of {counted(len(found), 'curve')}: {listed(flat)}"
+    return failing(evidence, pd.concat(sparse), "sparser curve.densities")
 
 
 def _sparsest(rows: pd.DataFrame) -> pd.DataFrame:
@@ -163,7 +163,7 @@ def _mean(rows: pd.DataFrame, column: str) -> float:
     return float(rows[column].mean())
 
 
-_BLALOCK, _OURS = "Blalock et al. 2020", "us"
+_BLALOCK, _OURS = "Blalock et al. 2020", "pruneexp"
 CHECKS = (
     Check("identified", "Data, network and metric are told exactly", _BLALOCK, identified),
     Check("pairs", f"At least {PAIRS} pairs of data and network that are not small", _BLALOCK, pairs),
