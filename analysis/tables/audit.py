@@ -1,4 +1,4 @@
-"""The recommendations for comparing pruning methods, held against the logged runs; status 1 where one fails."""
+"""The recommendations for comparing pruning methods, held against the logged runs, one by one."""
 
 from __future__ import annotations
 
