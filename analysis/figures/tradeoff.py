@@ -83,7 +83,7 @@ def data(
     *,
     split: Annotated[Split, "the split that scores are shown on"] = "test",
     metric: Annotated[str, "auto: the primary one, but top5 on imagenet, as in papers"] = scoring.AUTO,
-    x: Annotated[X, "what is left of the network, or what its training took"] = "pruned",
+    x: Annotated[X, "what is left of the network: of parameters, of FLOP, or in bytes"] = "pruned",
     y: Annotated[str, "change or value of the metric, or a column of numbers, such as val.after.loss"] = CHANGE,
     log_x: Annotated[bool, "a logarithmic x axis"] = False,
     color: Annotated[str, "the column that colours stand for; without it, the first that differs"] = "",

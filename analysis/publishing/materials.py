@@ -74,6 +74,7 @@ SOURCES: Mapping[Material, MaterialSource] = {
     "layers": MaterialSource(
         frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, completed=_with_layers
     ),
+    "scans": MaterialSource(scan_frames.SCANS, "finished scan", _SCAN, _scans, scan_frames.frame),
     "points with origins": MaterialSource(
         frames.POINTS,
         "finished point of a curve",
@@ -83,7 +84,6 @@ SOURCES: Mapping[Material, MaterialSource] = {
         selection.of_curves,
         _with_origins,
     ),
-    "scans": MaterialSource(scan_frames.SCANS, "finished scan", _SCAN, _scans, scan_frames.frame),
 }
 
 

@@ -36,7 +36,7 @@ COSTS: dict[X, tuple[str, str]] = {
     "added_flop": ("added_flop", "FLOP of training after the dense network's"),
 }
 #: Choices of x that no network has before it is retrained.
-OF_TRAINING: tuple[X, ...] = ("training_epochs", "training_flop", "added_epochs", "added_flop")
+OF_TRAINING: tuple[str, ...] = ("training_epochs", "training_flop", "added_epochs", "added_flop")
 #: Choices of y that are not the name of a column: each has a value before retraining and one after it.
 CHANGE, VALUE = "change", "value"
 _MOMENTS = ("before", "after")

@@ -15,7 +15,7 @@ from analysis.records.frames import Split
 from analysis.statistics import quantities, scoring
 from analysis.statistics.curves import Channels, Curve, CurveSet, channels, family
 from analysis.statistics.moments import of_curves
-from analysis.statistics.quantities import COSTS, OF_TRAINING, Quantity, X
+from analysis.statistics.quantities import COSTS, Quantity, X
 from pruneexp.errors import UserError
 from pruneexp.schema import Metric
 
@@ -76,10 +76,10 @@ def numbers(frame: pd.DataFrame, asked: Asked) -> Numbers:
     ((dataset, model),) = subjects
     metric = scoring.shown(points, asked.metric)
     y, x = quantities.quantity(points, asked.y, asked.split, metric), COSTS[asked.x]
-    if asked.x in OF_TRAINING:
-        y = y._replace(columns=tuple(each for each in y.columns if each[0] == "after"))
     own = [name for name in named if name and name not in ("moment", "mode", *frames.CONDITIONS)]
     conditions = ("mode", *frames.CONDITIONS, *dict.fromkeys(own))
+    if asked.x in quantities.OF_TRAINING:
+        y = y._replace(columns=tuple(each for each in y.columns if each[0] == "after"))
     moments = of_curves(points, x[0], y, asked.split, conditions)
     if moments.empty:
         what = f"the number {y.name}" if y.measured is None else f"a {metric.title} on the {asked.split} split"
