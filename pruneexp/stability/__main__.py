@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pruneexp.stability.comparing import AnswerChanges, MaskOverlap
 
 _HEADINGS = (
-    "network", "criterion", "mode", "seed", "budget", "same answer", "right lost", "right won", "worst class",
-    "its change", "masks shared", "by chance",
+    "network", "criterion", "schedule", "mode", "seed", "budget", "same answer", "right lost", "right won",
+    "worst class", "its change", "masks shared", "by chance",
 )  # fmt: skip
 
 
@@ -33,6 +33,7 @@ class StabilityRow(NamedTuple):
     model: str
     data: str
     criterion: str
+    schedule: str
     mode: str
     seed: int
     budget: str
@@ -90,9 +91,10 @@ def _of_seeds(seeds: Sequence[RecordedPoint], asked: argparse.Namespace) -> Iter
         point.tracker.update(point.run.run_id, None, _metrics(asked.split, changed, shared))
         of = point.identity
         yield StabilityRow(
-            of.point_key[:8], of.model, of.data, of.criterion, of.mode, of.seed, of.budget.text, changed.agreement,
-            changed.lost, changed.won, changed.worst_class, changed.worst_change, shared and shared.shared,
-            shared and shared.chance, " ".join(f"{change:.4g}" for change in changed.class_changes),
+            of.point_key[:8], of.model, of.data, of.criterion, of.schedule, of.mode, of.seed, of.budget.text,
+            changed.agreement, changed.lost, changed.won, changed.worst_class, changed.worst_change,
+            None if shared is None else shared.shared, None if shared is None else shared.chance,
+            " ".join(f"{change:.4g}" for change in changed.class_changes),
         )  # fmt: skip
 
 
@@ -131,7 +133,7 @@ def _tell(rows: Sequence[StabilityRow], file: Path | None) -> None:
 def _cells(row: StabilityRow) -> tuple[str, ...]:
     answers = (f"{share:.2f} %" for share in (row.agreement, row.lost, row.won))
     masks = ("" if share is None else f"{share:.1f} %" for share in (row.mask_overlap, row.mask_overlap_by_chance))
-    made = (row.model, row.criterion, row.mode, str(row.seed), row.budget)
+    made = (row.model, row.criterion, row.schedule, row.mode, str(row.seed), row.budget)
     return (*made, *answers, str(row.worst_class), f"{row.worst_change:+.1f}", *masks)
 
 

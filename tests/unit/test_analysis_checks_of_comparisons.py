@@ -16,7 +16,7 @@ from pruneexp.schema import Effort, Ledger, TradeoffPoint
 from tests.contracts.points import logged, point, with_settings
 
 
-def found(name: str, *points: TradeoffPoint, by: dict[str, dict[str, Any]] | None = None, **columns: Any) -> Finding:
+def found(name: str, *points: TradeoffPoint, by: Any = None, **columns: Any) -> Finding:
     """What a check finds; ``by`` has the column of origins by the criterion of a point."""
     (check,) = (check for check in CHECKS if check.name == name)
     frame = frames.frame(logged(*points)).assign(**columns)

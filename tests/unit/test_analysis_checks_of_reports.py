@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -34,7 +35,7 @@ def curve(*, end: float = 60.0, seeds: int = 3, densities: tuple[float, ...] = D
             for seed in range(seeds) for density in densities]  # fmt: skip
 
 
-def without(made: TradeoffPoint, **scores: object) -> TradeoffPoint:
+def without(made: TradeoffPoint, **scores: Any) -> TradeoffPoint:
     return replace(made, result=replace(made.result, **scores))
 
 

@@ -67,6 +67,6 @@ def test_answers_need_classes() -> None:
         def batches(self, size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
             return ((inputs, labels.float()) for inputs, labels in learner.data.value.val.batches(size, device))
 
-    other = replace(learner, task=replace(learner.task, value=Regression()))
+    other = replace(learner, task=replace(learner.task, value=Regression()))  # type: ignore[arg-type]
     with pytest.raises(UserError, match="the task regression has no classes"):
         guesses(other, learner.network("fresh"), Values())  # type: ignore[arg-type]
