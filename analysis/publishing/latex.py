@@ -20,7 +20,7 @@ _SMALL, _SCRIPT = 4.63, 3.98
 #: Points: a column of a two-column page, a whole page of one narrow column, and one of a usual width.
 _COLUMN, _NARROW, _PAGE = 225.0, 238.0, 469.0
 #: A narrow page and a usual one: the digits of a line, points for the rows of a table, and points of a line.
-_ROOMS = ((_NARROW / _SCRIPT, 500.0, 9.5), (_PAGE / _SMALL, 410.0, 11.0))
+_ROOMS = ((_NARROW / _SCRIPT, 560.0, 9.5), (_PAGE / _SMALL, 450.0, 11.0))
 #: How much longer a text is where its lines are broken between words.
 _RAGGED = 1.15
 #: Share of the width of the text on either side of a column.
