@@ -132,7 +132,7 @@ def same_dense(points: pd.DataFrame) -> Finding:
     found = list(selection.groups(points, (*frames.SUBJECT, *_TRAINED_UNDER, "seed")))
     several = [rows for _, rows in found if rows["dense_key"].nunique() > 1]
     if not several:
-        return Finding("holds", f"one per seed: {counted(points['dense_key'].nunique(), 'network')} in all")
+        return Finding("holds", f"one per seed and penalty, {counted(points['dense_key'].nunique(), 'network')} in all")
     rows = pd.concat(several)
     keys = selection.combinations(rows, _DENSE)
     told = telling(keys, _DENSE)

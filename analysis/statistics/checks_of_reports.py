@@ -117,14 +117,14 @@ def seeds(points: pd.DataFrame) -> Finding:
     counts = pd.Series([rows["seed"].nunique() for rows in marks])
     few = [rows for rows, count in zip(marks, counts, strict=True) if count < SEEDS]
     if few:
-        evidence = f"{extent(counts)} seeds; fewer than {SEEDS} at {len(few)} of {counted(len(marks), 'mark')}"
+        evidence = f"{extent(counts)} a mark, fewer than {SEEDS} at {len(few)} of {counted(len(marks), 'mark')}"
         return failing(evidence, pd.concat(few), "seed=0,1,2,3,4")
     shared = [rows for rows in marks if rows["dense_key"].nunique() < rows["seed"].nunique()]
     if shared:
         return failing("seeds prune the same dense network, so that the spread is of retraining alone",
                        pd.concat(shared), "train.epochs above 0")  # fmt: skip
     short = "; Liu et al. 2019 have five" if counts.min() < 5 else ""
-    return Finding("holds", f"{extent(counts)} seeds a mark, each with its own dense network{short}")
+    return Finding("holds", f"{extent(counts)} a mark, each with a dense network of its own{short}")
 
 
 def recorded(points: pd.DataFrame) -> Finding:

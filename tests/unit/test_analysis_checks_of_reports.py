@@ -106,8 +106,8 @@ def test_collapse_of_a_perplexity_is_a_rise() -> None:
 
 def test_three_seeds_with_networks_of_their_own_are_asked_for() -> None:
     three = curve(densities=(0.1,))
-    assert found("seeds", *three).evidence.startswith("3 seeds a mark, each with its own dense network; Liu et al.")
-    assert found("seeds", *three[:2])[:2] == ("fails", "2 seeds; fewer than 3 at 1 of 1 mark")
+    assert found("seeds", *three).evidence.startswith("3 a mark, each with a dense network of its own; Liu et al.")
+    assert found("seeds", *three[:2])[:2] == ("fails", "2 a mark, fewer than 3 at 1 of 1 mark")
     shared = found("seeds", *(with_settings(one, dense_key="one") for one in three))
     assert shared[:2] == ("fails", "seeds prune the same dense network, so that the spread is of retraining alone")
 
