@@ -1,8 +1,9 @@
 r"""A table as LaTeX that fits its column, from 3.3 inches on.
 
 What fits one column of a two-column page as it is becomes a ``table`` there. Wider ones become a ``table*`` as wide as
-the text, whose cells are folded; what no folding makes narrow enough is made smaller. Needs the packages ``array``,
-``booktabs`` and ``graphicx`` of the standard distribution. Knows nothing of what the cells mean.
+the text, whose cells are folded; what no folding makes narrow enough, and what with its notes is higher than a page, is
+made smaller; what is far too long becomes several tables. Needs the packages ``array``, ``booktabs`` and ``graphicx``
+of the standard distribution. Knows nothing of what the cells mean.
 """
 
 from __future__ import annotations
@@ -40,6 +41,11 @@ _WIDEST, _BOLD = 1.7, 1.15
 _BREAKABLE = re.compile(r"[^\s\-_/=]+[-_/=]*|[-_/=]+")
 #: Around a table, whose widths here are estimates.
 _NO_WIDER = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{"
+#: Around a table with its notes: below its caption, both stay on one page.
+_NO_HIGHER = (
+    r"\setbox0=\hbox{\parbox{\linewidth}{\centering\sloppy",
+    r"}}\ifdim\dimexpr\ht0+\dp0\relax>0.88\textheight\resizebox*{!}{0.88\textheight}{\box0}\else\box0\fi",
+)
 #: Names of columns: macros have no digits in theirs.
 _LETTERS = ascii_uppercase + ascii_lowercase
 
@@ -78,11 +84,12 @@ def _float(
 ) -> Iterator[str]:  # fmt: skip
     kind, layout = ("table", _whole(align)) if fits else ("table*", _folded(needs, align))
     between = "\n" if fits else "\n\\addlinespace[2pt]\n"
-    yield from (rf"\begin{{{kind}}}", r"\centering\sloppy", rf"\caption{{{title}}}", *layout, r"\toprule")
+    yield from (rf"\begin{{{kind}}}", r"\centering\sloppy", rf"\caption{{{title}}}", _NO_HIGHER[0])
+    yield from (*layout, r"\toprule")
     yield from (_row(map(Cell, header)), r"\midrule", between.join(map(_row, rows)), r"\bottomrule", r"\end{tabular}}")
     if told := "\\par\n".join(map(_tex, notes)):
         yield from (r"\par\smallskip", rf"\parbox{{\linewidth}}{{\footnotesize\raggedright\sloppy {told}}}")
-    yield rf"\end{{{kind}}}"
+    yield from (_NO_HIGHER[1], rf"\end{{{kind}}}")
 
 
 def _pages(needs: Sequence[ColumnNeed], columns: Sequence[Sequence[Measured]]) -> Iterator[int]:
