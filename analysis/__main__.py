@@ -1,6 +1,6 @@
 """The command: ``python -m analysis COMMAND``. Finds the command (``analysis.commands``), parses, and has it run.
 
-Exit status: 0 something was listed or made, 2 nothing was, and why is said, 130 interrupted.
+Exit status: 0 something was listed or made, 1 an audit fails, 2 nothing was made, and why is said, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from analysis.commands import compare, listing, options
+from analysis.commands import audit, compare, listing, options
 from analysis.commands.making import Making
 from analysis.commands.reporting import SUMMARY, Reporting
 from analysis.publishing.catalogue import publications
@@ -54,6 +54,7 @@ def commands(plugins: Path | None) -> dict[str, AnalysisCommand]:
     for name, publication in known.items():
         making = Making([publication])
         made[name] = AnalysisCommand(publication.summary, making.add_arguments, making.run)
+    made["audit"] = AnalysisCommand(audit.SUMMARY, audit.add_arguments, audit.run)
     made["compare"] = AnalysisCommand(compare.SUMMARY, compare.add_arguments, compare.run)
     everything = Making(list(known.values()))
     made["all"] = AnalysisCommand("every figure and table.", everything.add_arguments, everything.run)

@@ -46,7 +46,13 @@ DISPLAY_NAMES: Mapping[str, Mapping[str, str]] = {
     "reg": {"none": "no penalty", "l1": "L1", "l2": "L2", "l1_then_l2": "L1 then L2", "weight_decay": "weight decay"},
     "criterion": {"erk": "ERK", "lamp": "LAMP", "n_of_m": "N:M", "snip": "SNIP"},
     "schedule": {"one_shot": "one-shot"},
-    "mode": {"scratch_e": "Scratch-E", "scratch_b": "Scratch-B", "lr_rewind": "LR rewinding"},
+    "mode": {
+        "prune": "fine-tuning",
+        "rewind": "weight rewinding",
+        "lr_rewind": "LR rewinding",
+        "scratch_e": "Scratch-E",
+        "scratch_b": "Scratch-B",
+    },
 }
 
 

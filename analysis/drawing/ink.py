@@ -62,7 +62,11 @@ def name_y(axes: Axes, page: Page, text: str) -> None:
 
 
 def band(axes: Axes, look: Line, x: Sequence[float], low: Sequence[float], high: Sequence[float]) -> None:
-    """From the lowest to the highest, behind the curve of this look."""
+    """From the lowest to the highest, behind the curve of this look; a single mark has a line instead."""
+    if len(x) == 1:
+        ends = list(map(_near, low)), list(map(_near, high))
+        axes.vlines(x, *ends, color=look.colour, alpha=0.4, linewidth=1.5 * type_size() / 9.0, zorder=2.0)
+        return
     axes.fill_between(x, list(map(_near, low)), list(map(_near, high)), color=look.colour, alpha=0.1, linewidth=0.0,
                       zorder=2.0)  # fmt: skip
 

@@ -83,7 +83,7 @@ def data(
     *,
     split: Annotated[Split, "the split that scores are shown on"] = "test",
     metric: Annotated[str, "auto: the primary one, but top5 on imagenet, as in papers"] = scoring.AUTO,
-    x: Annotated[str, "pruned, compression, parameters, flop, bytes, or latency, which is measured"] = "pruned",
+    x: Annotated[str, "pruned, compression, speedup, parameters, flop, bytes, training_epochs, latency ..."] = "pruned",
     y: Annotated[str, "change or value of the metric, latency, or a column of numbers"] = CHANGE,
     log_x: Annotated[bool, "a logarithmic x axis"] = False,
     color: Annotated[str, "the column that colours stand for; without it, the first that differs"] = "",
@@ -216,7 +216,7 @@ def caption(made: Tradeoff) -> str:
         parts.append(f"{found.lacking} point{'s have' if found.lacking > 1 else ' has'} no such number: left out.")
     if found.hidden:
         others = " and ".join(display_name("mode", mode) for mode in found.hidden)
-        parts.append(f"Mode {MODE} is shown; --color mode shows {others} beside it.")
+        parts.append(f"Shown is {display_name('mode', MODE)}; --color mode shows {others} beside it.")
     if len(found.family.channels.style) > 1 and not found.family.facets:
         parts.append("--facet gives a panel to each value of one of these.")
     if unknown := unsaid((*found.family.colours, *found.family.styles, *found.family.facets)):

@@ -1,8 +1,9 @@
 r"""A table as LaTeX that fits its column, from 3.3 inches on.
 
 What fits one column of a two-column page as it is becomes a ``table`` there. Wider ones become a ``table*`` as wide as
-the text, whose cells are folded; what no folding makes narrow enough is made smaller. Needs the packages ``array``,
-``booktabs`` and ``graphicx`` of the standard distribution. Knows nothing of what the cells mean.
+the text, whose cells are folded; what no folding makes narrow enough, and what with its notes is higher than a page, is
+made smaller; what is far too long becomes several tables. Needs the packages ``array``, ``booktabs`` and ``graphicx``
+of the standard distribution. Knows nothing of what the cells mean.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from analysis.publishing.sheet import Cell, TableSheet
 _SMALL, _SCRIPT = 4.63, 3.98
 #: Points: a column of a two-column page, a whole page of one narrow column, and one of a usual width.
 _COLUMN, _NARROW, _PAGE = 225.0, 238.0, 469.0
+#: A narrow page and a usual one: the digits of a line, points for the rows of a table, and points of a line.
+_ROOMS = ((_NARROW / _SCRIPT, 560.0, 9.5), (_PAGE / _SMALL, 450.0, 11.0))
+#: How much longer a text is where its lines are broken between words.
+_RAGGED = 1.15
 #: Share of the width of the text on either side of a column.
 _SIDE = 0.008
 #: Letters by how many digits they are wide, in Computer Modern; others are as wide as the widest.
@@ -36,6 +41,11 @@ _WIDEST, _BOLD = 1.7, 1.15
 _BREAKABLE = re.compile(r"[^\s\-_/=]+[-_/=]*|[-_/=]+")
 #: Around a table, whose widths here are estimates.
 _NO_WIDER = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{"
+#: Around a table with its notes: below its caption, both stay on one page.
+_NO_HIGHER = (
+    r"\setbox0=\hbox{\parbox{\linewidth}{\centering\sloppy",
+    r"}}\ifdim\dimexpr\ht0+\dp0\relax>0.88\textheight\resizebox*{!}{0.88\textheight}{\box0}\else\box0\fi",
+)
 #: Names of columns: macros have no digits in theirs.
 _LETTERS = ascii_uppercase + ascii_lowercase
 
@@ -49,23 +59,60 @@ _TEX = {
 
 
 def latex(sheet: TableSheet, comment: Sequence[str] = ()) -> str:
-    """To be input into a document; ``comment`` lines stand above it."""
+    """To be input into a document; ``comment`` lines stand above it. What is too long for a page becomes several."""
     texts = [[Cell(name) for name in sheet.header], *sheet.rows]
+    measured = list(_measured(texts))
     needs = [
         column_need(heading, cells, words=align == "l")
-        for align, (heading, *cells) in zip(sheet.align, _measured(texts), strict=True)
+        for align, (heading, *cells) in zip(sheet.align, measured, strict=True)
     ]
     fits = sum(need.whole for need in needs) * _SMALL * (1.0 + 2.0 * _SIDE * (len(needs) - 1)) <= _COLUMN
-    kind, layout = ("table", _whole(sheet.align)) if fits else ("table*", _folded(needs, sheet.align))
     lines = [f"% {line}" for line in comment]
-    lines += [r"% needs \usepackage{array,booktabs,graphicx}", rf"\begin{{{kind}}}", r"\centering\sloppy"]
-    lines += [rf"\caption{{{_tex(sheet.title)}}}", *layout, r"\toprule"]
+    lines.append(r"% needs \usepackage{array,booktabs,graphicx}")
+    first = 0
+    for end in _pages(needs, [row[1:] for row in measured]):
+        title = _tex(sheet.title) + (" (continued)" if first else "")
+        notes = sheet.notes if end == len(sheet.rows) else ()
+        lines += _float(title, sheet.header, sheet.rows[first:end], sheet.align, needs, notes, fits=fits)
+        first = end
+    return "\n".join(lines) + "\n"
+
+
+def _float(
+    title: str, header: Sequence[str], rows: Iterable[Sequence[Cell]], align: str, needs: Sequence[ColumnNeed],
+    notes: Iterable[str], *, fits: bool,
+) -> Iterator[str]:  # fmt: skip
+    kind, layout = ("table", _whole(align)) if fits else ("table*", _folded(needs, align))
     between = "\n" if fits else "\n\\addlinespace[2pt]\n"
-    lines += [_row(texts[0]), r"\midrule", between.join(map(_row, sheet.rows)), r"\bottomrule", r"\end{tabular}}"]
-    if sheet.notes:
-        notes = "\\par\n".join(map(_tex, sheet.notes))
-        lines += [r"\par\smallskip", rf"\parbox{{\linewidth}}{{\footnotesize\raggedright\sloppy {notes}}}"]
-    return "\n".join([*lines, rf"\end{{{kind}}}"]) + "\n"
+    yield from (rf"\begin{{{kind}}}", r"\centering\sloppy", rf"\caption{{{title}}}", _NO_HIGHER[0])
+    yield from (*layout, r"\toprule")
+    yield from (_row(map(Cell, header)), r"\midrule", between.join(map(_row, rows)), r"\bottomrule", r"\end{tabular}}")
+    if told := "\\par\n".join(map(_tex, notes)):
+        yield from (r"\par\smallskip", rf"\parbox{{\linewidth}}{{\footnotesize\raggedright\sloppy {told}}}")
+    yield from (_NO_HIGHER[1], rf"\end{{{kind}}}")
+
+
+def _pages(needs: Sequence[ColumnNeed], columns: Sequence[Sequence[Measured]]) -> Iterator[int]:
+    """The row after the last one of each page, whether that is a narrow or a usual one."""
+    widths = [_widths(needs, room) for room, _, _ in _ROOMS]
+    taken = [0.0 for _ in _ROOMS]
+    for place, cells in enumerate(zip(*columns, strict=True)):
+        own = [line * _lines(cells, of) + 2.0 for of, (_, _, line) in zip(widths, _ROOMS, strict=True)]
+        taken = [sofar + height for sofar, height in zip(taken, own, strict=True)]
+        if place and any(sofar > most for sofar, (_, most, _) in zip(taken, _ROOMS, strict=True)):
+            yield place
+            taken = own
+    yield len(columns[0])
+
+
+def _lines(cells: Sequence[Measured], widths: Sequence[float]) -> int:
+    """About how many lines a row takes."""
+    return max(math.ceil(_RAGGED * cell.whole / width) for cell, width in zip(cells, widths, strict=True))
+
+
+def _widths(needs: Sequence[ColumnNeed], room: float) -> Sequence[float]:
+    """The widths of folded columns in digits, where ``room`` are those of the page."""
+    return column_widths(needs, room * (1.0 - 2.0 * _SIDE * (len(needs) - 1)))
 
 
 def _whole(align: str) -> Iterator[str]:
@@ -76,11 +123,7 @@ def _whole(align: str) -> Iterator[str]:
 
 def _folded(needs: Sequence[ColumnNeed], align: str) -> Iterator[str]:
     """The beginning of a table whose columns have a width each, on narrow pages another one than on usual ones."""
-    gaps = 1.0 - 2.0 * _SIDE * (len(needs) - 1)
-    narrow, usual = (
-        [width / room for width in column_widths(needs, room * gaps)]
-        for room in (_NARROW / _SCRIPT, _PAGE / _SMALL)
-    )  # fmt: skip
+    narrow, usual = ([width / room for width in _widths(needs, room)] for room, _, _ in _ROOMS)
     yield rf"\setlength{{\tabcolsep}}{{{_SIDE:g}\linewidth}}"
     yield rf"\ifdim\linewidth<5.5in \scriptsize {_defined(narrow)}"
     yield rf"\else \small {_defined(usual)}\fi"

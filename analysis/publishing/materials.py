@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis import records
 from analysis.publishing.catalogue import Material
-from analysis.records import frames, layer_frames, measured_frames, parents, scan_frames
+from analysis.records import frames, layer_frames, measured_frames, origin_frames, parents, scan_frames
 from analysis.records.runs import Logbook, LoggedScan
 from analysis.statistics import selection, settings
 from analysis.statistics.wording import hashed
@@ -46,6 +46,15 @@ def _beside_points(points: pd.DataFrame, uri: str) -> pd.DataFrame:
 
 def _in_forms(points: pd.DataFrame, uri: str) -> pd.DataFrame:
     return measured_frames.forms(points, _measurements(points, uri))
+
+
+def _with_origins(points: pd.DataFrame, uri: str) -> pd.DataFrame:
+    """The points with what the runs of their curves tell of code, packages and machine."""
+    above = parents.parents(uri, sorted(points["experiment"].unique()))
+    wanted = {(one.experiment, one.column): one.run_id for one in above}
+    known = parents.origins(uri, wanted.values())
+    origins = {key: known[run_id] for key, run_id in wanted.items() if run_id in known}
+    return origin_frames.frame(points, origins)
 
 
 class MaterialSource(NamedTuple):
@@ -88,6 +97,15 @@ SOURCES: Mapping[Material, MaterialSource] = {
         frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, completed=_with_layers
     ),
     "scans": MaterialSource(scan_frames.SCANS, "finished scan", _SCAN, _scans, scan_frames.frame),
+    "points with origins": MaterialSource(
+        frames.POINTS,
+        "finished point of a curve",
+        _RUN,
+        records.tabled,
+        frames.frame,
+        selection.of_curves,
+        _with_origins,
+    ),
 }
 
 

@@ -31,8 +31,11 @@ from pruneexp.schema import TOP1
 def subjects(publication: Publication, frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """The file names, without suffix, that a publication makes of this frame, each with its part of the frame.
 
-    Records that are judged by different metrics are never in one part.
+    Records that are judged by different metrics are never in one part, but for a table that says it is of all.
     """
+    if getattr(publication.module(), "OF_ALL_METRICS", False):
+        yield publication.name, frame
+        return
     if publication.kind == "table" or frame.empty:
         yield from _by_metric(publication.name, frame)
         return

@@ -10,6 +10,9 @@ Pure: knows neither the store the points came from nor what will be drawn. Colum
     undefined                      on how many images logits are no numbers, in words; empty where on none
     pruned                         percent of the prunable weights that are gone
     compression                    dense / kept weights
+    speedup                        FLOP of products with dense / kept weights
+    training_epochs, training_flop all training behind the point
+    added_epochs, added_flop       the same without that of the dense network
     SPLIT.change_WHEN.METRIC       the metric against that of the dense network of the same seed, as ``Metric.change``
                                    measures it: val or test, before or after (retraining), top1, top5 or the primary
                                    metric of a point
@@ -69,6 +72,10 @@ def frame(points: pa.Table | Iterable[LoggedPoint]) -> pd.DataFrame:
     made = made.sort_values([*SUBJECT, "mode", *CONDITIONS, *BUDGET, "seed", "started", "run_id"], ignore_index=True)
     derived = {"key": made["point_key"], "pruned": 100.0 * (1.0 - made["density"])}
     derived["compression"] = made["weights_total"] / made["weights_kept"]
+    derived["speedup"] = made["flop_dense"] / made["flop_weights"]
+    for unit in ("epochs", "flop"):
+        added = made[[f"ledger.{kind}.{unit}" for kind in ("prune", "retrain", "scratch")]].sum(axis=1)
+        derived |= {f"added_{unit}": added, f"training_{unit}": added + made[f"ledger.dense.{unit}"]}
     for split in typing.get_args(Split):
         for when in ("before", "after"):
             found = with_changes(made, f"{split}.dense.{{}}", f"{split}.{when}.{{}}", change_name(split, when, "{}"))

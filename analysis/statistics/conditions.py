@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from analysis.statistics.wording import ABSENT, hashed, phrase, words
+from pruneexp.schema import OF_A_MODE
 
 __all__ = [
     "ABSENT",
@@ -28,7 +29,9 @@ __all__ = [
 #: The name of a choice that sets values which have names of their own.
 RECIPE = "train"
 #: What has no say in a network that has not been retrained yet.
-RETRAINING = ("retrain_scope", "retrain_epochs", "retrain_lr_factor", "retrain_schedule", "reg_retrain_strength")
+RETRAINING = (
+    "retrain_scope", "retrain_epochs", "retrain_lr_factor", "retrain_schedule", "reg_retrain_strength", *OF_A_MODE,
+)  # fmt: skip
 #: Conditions that are told only where the named ones do not decide them.
 _FOLLOWS = {
     "reg_strength": ("reg",),

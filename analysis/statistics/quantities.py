@@ -23,10 +23,17 @@ from pruneexp.schema import TOP1, TOP5, Metric
 COSTS: dict[str, tuple[str, str]] = {
     "pruned": ("pruned", "parameters pruned away, %"),
     "compression": ("compression", "compression (all / kept)"),
+    "speedup": ("speedup", "theoretical speed-up (FLOP, all / kept)"),
     "parameters": ("weights_kept", "parameters kept"),
     "flop": ("flop_effective", "FLOP left, for one example"),
     "bytes": ("bytes_sparse", "size, bytes"),
+    "training_epochs": ("training_epochs", "epochs of training, with the dense network's"),
+    "training_flop": ("training_flop", "FLOP of training, with the dense network's"),
+    "added_epochs": ("added_epochs", "epochs after the dense network's"),
+    "added_flop": ("added_flop", "FLOP of training after the dense network's"),
 }
+#: Choices of x that no network has before it is retrained.
+OF_TRAINING: tuple[str, ...] = ("training_epochs", "training_flop", "added_epochs", "added_flop")
 #: Choices of y that are not the name of a column: each has a value before retraining and one after it.
 CHANGE, VALUE = "change", "value"
 _MOMENTS = ("before", "after")

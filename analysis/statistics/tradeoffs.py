@@ -81,6 +81,8 @@ def numbers(frame: pd.DataFrame, asked: Asked) -> Numbers:
     points, x, y, dense, notes = _axes(points, asked, metric)
     own = [name for name in named if name and name not in ("moment", "mode", *frames.CONDITIONS)]
     conditions = ("mode", *frames.CONDITIONS, *dict.fromkeys(own))
+    if asked.x in quantities.OF_TRAINING:
+        y = y._replace(columns=tuple(each for each in y.columns if each[0] == "after"))
     moments = of_curves(points, x[0], y, asked.split, conditions)
     if moments.empty:
         what = f"the number {y.name}" if y.measured is None else f"a {metric.title} on the {asked.split} split"

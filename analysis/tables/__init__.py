@@ -2,4 +2,6 @@
 
 A table file has ``data``, ``rows``, ``runs`` and perhaps ``MADE_OF`` as a figure has (``analysis.figures``), and
 ``sheet(made) -> TableSheet``: the cells that ``analysis.publishing`` renders as Markdown, as LaTeX and for a terminal.
+
+    OF_ALL_METRICS    (optional) True: records that are judged by different metrics stay in one table
 """

@@ -118,6 +118,14 @@ def pruned_network(session: Session, of: PointIdentity, result: PointResult) -> 
     return PrunedNetwork(session, network, masks, _recorded(result), scores_of(learner, network))
 
 
+def dense_network(session: Session, of: PointIdentity) -> nn.Module:
+    """The dense network that a recorded point comes from, in evaluation mode; raises as ``pruned_network`` does."""
+    route = session.job.route(of.budget, session.job.budgets)
+    found = session.store.load(of.dense_key) or _computed(session, of, route, route.dense, of.dense_key)
+    fresh = session.job.setting.learner.network("fresh")
+    return load(fresh, found.tensors, f"the dense network of the point {of.point_key[:8]}").eval()
+
+
 def scores_of(learner: Learner, network: nn.Module) -> dict[str, float]:
     """The scores of a network on val and test, by split and metric."""
     found: Mapping[str, Mapping[str, Any]] = scores(learner, network)

@@ -39,7 +39,7 @@ def test_all_makes_every_figure_and_table(folder: Path, capsys: pytest.CaptureFi
     assert main(["all"]) == 0
     figure, table = ("png", "svg"), ("md", "tex")
     stems = {"tradeoff-mnist5k-lenet5": figure, "sensitivity-mnist5k-lenet5": figure}
-    stems |= {"headline": table, "prune_vs_scratch": table}
+    stems |= dict.fromkeys(("audit", "fairness", "headline", "prune_vs_scratch"), table)
     expected = {f"{stem}.{end}" for stem, ends in stems.items() for end in (*ends, "csv", "provenance.json")}
     assert set(_files(folder / "reports")) == expected
     paths = {line for line in capsys.readouterr().out.splitlines() if line.startswith("reports/")}

@@ -103,7 +103,7 @@ def test_a_page_asks_for_nothing_and_can_be_read_without_pictures(folder: Path) 
     assert {tag for tag, _ in page.tags} & {"link", "iframe", "object", "embed", "base"} == set()
     assert page.values("src", "script") == []
     pictures = page.values("src", "img") + page.values("srcset", "source")
-    assert len(pictures) == 4
+    assert len(pictures) == 6  # three figures, for wide and for narrow pages
     assert all(picture.startswith("data:image/svg+xml;base64,") for picture in pictures)
     text = (folder / "reports/report.html").read_text(encoding="utf-8")
     assert "url(" not in text

@@ -49,7 +49,7 @@ def test_tables_name_the_doubtful_points_that_they_show() -> None:
     beside = (disconnected(point(density=0.02)), point(density=0.02, seed=1))
     files = publish.files(publications()["headline"], "headline", frames.frame(logged(*shown, *beside)), {})
     text = files["headline.md"].decode()
-    curve = "LeNet-5, MNIST (5,000 digits), L2, layer_magnitude, one-shot, prune at density=0.1 (1 point)"
+    curve = "LeNet-5, MNIST (5,000 digits), L2, layer_magnitude, one-shot, fine-tuning at density=0.1 (1 point)"
     assert f"Disconnected, with the same outputs for every image: {curve}.\n" in text
     assert f"Logits that are not numbers count as wrong answers: {curve}.\n" in text
 

@@ -60,7 +60,9 @@ def test_the_rows_by_hand() -> None:
 
 def test_the_sheet_has_the_columns_of_the_paper() -> None:
     sheet = layers.sheet(layers.data(_frame(seeds()[:1])))
-    assert sheet.title.endswith("LeNet-5 on MNIST (5,000 digits), L2, layer_magnitude, one-shot, prune, at density=0.1")
+    assert sheet.title.endswith(
+        "LeNet-5 on MNIST (5,000 digits), L2, layer_magnitude, one-shot, fine-tuning, at density=0.1"
+    )
     assert sheet.header[:6] == ("Layer", "Weights", "FLOP", "Act%", "Weights%", "FLOP%")
     assert [cell.text for cell in sheet.rows[0]] == [
         "conv1", "500", "576,000", "80.0", "60.0", "30.0", "82", "66", "66",

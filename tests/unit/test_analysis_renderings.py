@@ -99,6 +99,7 @@ def test_a_small_table_stays_in_its_column() -> None:
         "\\begin{table}\n"
         "\\centering\\sloppy\n"
         "\\caption{A \\& B}\n"
+        "\\setbox0=\\hbox{\\parbox{\\linewidth}{\\centering\\sloppy\n"
         "\\setlength{\\tabcolsep}{0.008\\linewidth}\\small\n"
         "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{\\begin{tabular}{@{}lr@{}}\n"
         "\\toprule\n"
@@ -110,6 +111,7 @@ def test_a_small_table_stays_in_its_column() -> None:
         "\\end{tabular}}\n"
         "\\par\\smallskip\n"
         "\\parbox{\\linewidth}{\\footnotesize\\raggedright\\sloppy Note: 5 \\% is 20$\\times$.}\n"
+        "}}\\ifdim\\dimexpr\\ht0+\\dp0\\relax>0.88\\textheight\\resizebox*{!}{0.88\\textheight}{\\box0}\\else\\box0\\fi\n"
         "\\end{table}\n"
     )
 
@@ -122,6 +124,18 @@ def test_a_wide_table_takes_both_columns_and_no_more_than_their_width() -> None:
             shares = [float(share) for share in re.findall(r"\\def\\w[A-Z]\{([\d.]+)\}", defined)]
             assert len(shares) == 7
             assert sum(shares) + 2 * 0.008 * 6 <= 1.0 + 1e-9
+
+
+def test_what_is_too_long_for_a_page_becomes_several_tables() -> None:
+    rows = tuple((Cell(f"row {place}"), Cell(LONG)) for place in range(120))
+    text = latex(TableSheet("Long", ("Name", "What"), "ll", rows, ("A note.",)), ("a comment",))
+    parts = text.split(r"\end{table")[:-1]
+    assert len(parts) > 1
+    assert [part.count(r"\caption{Long (continued)}") for part in parts] == [0] + [1] * (len(parts) - 1)
+    assert [part.count(r"Name & What \\") for part in parts] == [1] * len(parts)
+    assert re.findall(r"row (\d+) &", text) == [str(place) for place in range(120)]
+    assert (text.count("A note."), text.count("% a comment")) == (1, 1)
+    assert "A note." in parts[-1]
 
 
 @given(st.lists(st.text(alphabet="ab\\|*`<_&%$#{}~^", min_size=1), min_size=2, max_size=2))

@@ -112,20 +112,17 @@ class TestCurves:
         others = logged(point(), point(mode="scratch_e", after=50.0), point(mode="rewind", after=40.0))
         made = data(others)
         assert made.curves == data(others[:1]).curves
-        assert "Mode prune is shown; --color mode shows rewind and Scratch-E beside it." in tradeoff.caption(made)
+        told = "Shown is fine-tuning; --color mode shows weight rewinding and Scratch-E beside it."
+        assert told in tradeoff.caption(made)
         shown = data(others, color="mode")
-        assert shown.numbers.family.colours == ("prune", "rewind", "Scratch-E")
-        assert "Mode" not in tradeoff.caption(shown)
-        assert data(others[1:], color="").numbers.family.colours == ("rewind", "Scratch-E")  # none of them is prune
+        assert shown.numbers.family.colours == ("fine-tuning", "weight rewinding", "Scratch-E")
+        assert "Shown is" not in tradeoff.caption(shown)
+        assert data(others[1:]).numbers.family.colours == ("weight rewinding", "Scratch-E")  # none is fine-tuned
 
     def test_networks_before_retraining_are_there_once_in_several_modes(self) -> None:
         made = data(logged(point(), point(mode="scratch_e"), point(mode="rewind")), color="mode")
-        assert [(curve.colour, curve.moment) for curve in made.curves] == [
-            ("prune", "before"),
-            ("prune", "after"),
-            ("rewind", "after"),
-            ("Scratch-E", "after"),
-        ]
+        after = [("fine-tuning", "after"), ("weight rewinding", "after"), ("Scratch-E", "after")]
+        assert [(curve.colour, curve.moment) for curve in made.curves] == [("", "before"), *after]
 
     def test_l1_then_l2_shares_the_unretrained_curve_of_l1(self) -> None:
         made = data(logged(point(reg="l1"), point(reg="l1_then_l2"), point(reg="l1_then_l2", seed=1)))

@@ -138,7 +138,7 @@ def test_what_differs_and_what_is_left_out_is_told() -> None:
     notes = table.sheet(_compared(first, _curve("l2", MORE))).notes
     assert notes[0].startswith("What differs: ")
     assert notes[0].endswith("(B).")
-    method = "criterion layer_magnitude, schedule one-shot, mode prune"
+    method = "criterion layer_magnitude, schedule one-shot, mode fine-tuning"
     assert notes[1] == f"All lines: LeNet-5 on MNIST (5,000 digits), {method}."
     (left,) = (note for note in notes if note.startswith("Not compared"))
     assert left.startswith("Not compared: 12 points of A, of them those of 2 curves without a partner: ")

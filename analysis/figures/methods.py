@@ -1,0 +1,169 @@
+"""Scores against compression and against theoretical speed-up, side by side: a line for each way to prune."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import pandas as pd
+
+from analysis.drawing import axes as axis
+from analysis.drawing import ink, levels, panels
+from analysis.drawing.style import FAINT, Line, page_width, panels_across, type_size
+from analysis.names import display_subject
+from analysis.records.frames import Split
+from analysis.statistics import extents, scoring
+from analysis.statistics.conditions import joined
+from analysis.statistics.curves import Curve, seeds
+from analysis.statistics.quantities import limits
+from analysis.statistics.tradeoffs import Asked, Numbers, numbers
+from analysis.statistics.wording import unsaid
+from pruneexp.errors import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: What the panels are over.
+ACROSS: tuple[str, ...] = ("compression", "speedup")
+#: Triangles at the edge stand at so many heights, one curve above the other.
+_STEPS = 6
+
+
+class Methods(NamedTuple):
+    """A panel for each of ``ACROSS``, with the same y axis; its ends, the lower number first."""
+
+    panels: tuple[Numbers, ...]
+    y: extents.Ends
+
+    @property
+    def curves(self) -> tuple[Curve, ...]:
+        return self.panels[0].curves
+
+
+class MethodRow(NamedTuple):
+    """One mark of one panel; run ids are separated by spaces."""
+
+    data: str
+    model: str
+    x_of: str
+    y_of: str
+    curve: str
+    conditions: str
+    budget: str
+    x: float
+    y_mean: float
+    y_std: float | None
+    y_min: float
+    y_max: float
+    n: int
+    doubtful: int
+    runs: str
+
+
+def data(
+    frame: pd.DataFrame,
+    *,
+    split: Annotated[Split, "the split that scores are shown on"] = "test",
+    metric: Annotated[str, "auto: the primary one, but top5 on imagenet, as in papers"] = scoring.AUTO,
+    color: Annotated[str, "the column that colours stand for; without it, the first that differs"] = "",
+    style: Annotated[str, "the column that markers stand for; without it, all others that differ"] = "",
+    ylim: Annotated[str, "ends of the y axis, as LOW:HIGH"] = "",
+) -> Methods:
+    """The curves of one network on one data set after retraining, of mode ``prune`` if no option tells modes apart.
+
+    Raises:
+        UserError: there is a single curve, or what ``tradeoffs.numbers`` raises.
+    """
+    shown = scoring.shown(frame, metric)
+    asked = Asked(split, metric, y=f"{split}.after.{shown.name}", log_x=True, color=color, style=style)
+    made = tuple(numbers(frame, asked._replace(x=x)) for x in ACROSS)
+    if len(made[0].curves) < 2:
+        raise UserError("methods are compared, and a single one is logged: tradeoff shows it.")
+    return Methods(made, extents.of_y(made[0].curves, made[0].y, limits("ylim", ylim)))
+
+
+def runs(made: Methods) -> tuple[str, ...]:
+    return tuple(sorted({run for curve in made.curves for mark in curve.marks for run in mark.runs}))
+
+
+def rows(made: Methods) -> Iterable[MethodRow]:
+    for panel in made.panels:
+        for curve in panel.curves:
+            name, told = ", ".join(filter(None, (curve.colour, curve.style))), joined(curve.conditions)
+            for mark in curve.marks:
+                where, y = (panel.data, panel.model, panel.x, panel.y.label, name, told, mark.budget), mark.y
+                numbers_of = (mark.x, y.mean, y.std, y.low, y.high, y.n, mark.doubtful)
+                yield MethodRow(*where, *numbers_of, " ".join(mark.runs))
+
+
+def caption(made: Methods) -> str:
+    first, marks = made.panels[0], [mark for curve in made.curves for mark in curve.marks]
+    fewest, most = seeds(made.curves)
+    count = str(most) if fewest == most else f"{fewest} to {most}"
+    parts = [f"{first.y.title[0].upper()}{first.y.title[1:]}, against compression and theoretical speed-up."]
+    parts += [f"Marks: mean over {count} seeds; bands: from the lowest to the highest seed." if most > 1
+              else "Marks: one seed each.", "Dotted: the dense networks."]  # fmt: skip
+    parts += extents.left_out(made.curves, first.y, _span(first)[:2], made.y)
+    if any(mark.doubtful for mark in marks):
+        example, outputs = scoring.words(first.metric)
+        parts.append(
+            f"Crossed out: some of these networks give the same outputs for every {example}, or {outputs} that are not "
+            "numbers."
+        )
+    if first.hidden:
+        parts.append("Networks pruned and retrained; --color mode shows other modes beside them.")
+    return " ".join(filter(None, (*parts, unsaid((*first.family.colours, *first.family.styles)))))
+
+
+def _span(panel: Numbers) -> axis.Span:
+    return axis.span([mark.x for curve in panel.curves for mark in curve.marks], "log")
+
+
+def draw(made: Methods) -> Figure:
+    first = made.panels[0]
+    entries = levels.legend(first.family.colours, first.family.styles)
+    names = [name for name, _ in entries]
+    columns = min(len(made.panels), panels_across())
+    page = panels.page(
+        width=page_width(), size=type_size(), columns=columns, rows=len(made.panels) // columns,
+        height=panels.height(page_width(), columns), legends=[names], words=caption(made), heading=3.0, between=5.0,
+    )  # fmt: skip
+    figure = ink.paper(page, display_subject(first.model, first.data))
+    for place, panel in enumerate(made.panels):
+        axes = figure.add_axes(page.box(place))
+        _panel(axes, panel, made.y)
+        axes.tick_params(labelleft=place % columns == 0)
+        if place % columns == 0:
+            ink.name_y(axes, page, panel.y.label)
+        if place == (page.rows - 1) * columns:
+            handles = [ink.drawn(line, label=name) for name, line in entries]
+            axes.legend(handles=handles, ncols=page.entries(names, 1), **page.legend(page.height))
+    return figure
+
+
+def _panel(axes: Axes, panel: Numbers, ends: extents.Ends) -> None:
+    span = _span(panel)
+    axis.put_x(axes, span)
+    axis.put_numbers(axes, span)
+    axes.set_xlabel(panel.x)
+    axes.set_ylim(*(reversed(ends) if panel.y.better < 0 else ends))  # the better is up, whichever way that is
+    axis.put_y(axes, None)
+    for dense in {curve.dense for curve in panel.curves if curve.dense is not None}:
+        ink.dotted(axes, dense, FAINT)
+    for place, curve in enumerate(panel.curves):
+        line = levels.line(panel.family.colours, panel.family.styles, curve.colour, curve.style, dashed=False)
+        _curve(axes, curve, line, ends)
+        beyond = [mark.x for mark in curve.marks if extents.beyond(panel.y, ends, mark)]
+        ink.at_edge(axes, line, beyond, [0.014 + 0.025 * (place % _STEPS)] * len(beyond))
+
+
+def _curve(axes: Axes, curve: Curve, line: Line, ends: extents.Ends) -> None:
+    """Band and line, and a cross over each mark that says less than it seems to."""
+    x = [mark.x for mark in curve.marks]
+    if any(mark.y.n > 1 for mark in curve.marks):
+        ink.band(axes, line, x, [mark.y.low for mark in curve.marks], [mark.y.high for mark in curve.marks])
+    ink.curve(axes, line, x, [mark.y.mean for mark in curve.marks])
+    if doubtful := [mark for mark in curve.marks if mark.doubtful]:
+        at = [max(ends[0], min(ends[1], mark.y.mean)) for mark in doubtful]
+        ink.crossed(axes, [mark.x for mark in doubtful], at)

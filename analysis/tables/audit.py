@@ -1,0 +1,90 @@
+"""The recommendations for comparing pruning methods, held against the logged runs, one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, NamedTuple
+
+import pandas as pd
+
+from analysis.publishing.catalogue import Material
+from analysis.publishing.sheet import Cell, TableSheet
+from analysis.statistics import checks_of_comparisons, checks_of_reports
+from analysis.statistics.checklist import Check, Finding
+from pruneexp.errors import UserError, guess
+
+MADE_OF: Material = "points with origins"
+OF_ALL_METRICS = True
+CHECKS = {check.name: check for check in (*checks_of_reports.CHECKS, *checks_of_comparisons.CHECKS)}
+
+
+class AuditRow(NamedTuple):
+    """One check; ``runs`` are those at fault, where there are any."""
+
+    check: str
+    asks: str
+    source: str
+    verdict: str
+    evidence: str
+    mend: str
+    runs: str
+
+
+class Audit(NamedTuple):
+    """Every check that was made, with what it found."""
+
+    found: tuple[tuple[Check, Finding], ...]
+    runs: tuple[str, ...]
+
+    @property
+    def fails(self) -> bool:
+        return any(finding.verdict == "fails" for _, finding in self.found)
+
+
+def data(
+    frame: pd.DataFrame,
+    *,
+    only: Annotated[str, f"these checks alone, with commas between them: {', '.join(CHECKS)}"] = "",
+) -> Audit:
+    """What each check finds.
+
+    Raises:
+        UserError: no point is logged, or there is no such check.
+    """
+    names = [name.strip() for name in only.split(",")] if only else list(CHECKS)
+    for name in names:
+        if name not in CHECKS:
+            known = ", ".join(CHECKS)
+            raise UserError(f"--only {name}: there is no such check{guess(name, list(CHECKS))}; there are {known}.")
+    if frame.empty:
+        raise UserError("no point is logged, and the audit is of points.")
+    found = tuple((CHECKS[name], CHECKS[name].find(frame)) for name in dict.fromkeys(names))
+    return Audit(found, tuple(sorted(set(frame["run_id"]))))
+
+
+def runs(made: Audit) -> tuple[str, ...]:
+    return made.runs
+
+
+def rows(made: Audit) -> Iterable[AuditRow]:
+    for check, finding in made.found:
+        yield AuditRow(*check[:3], *finding[:3], " ".join(finding.runs))
+
+
+def sheet(made: Audit) -> TableSheet:
+    lines = []
+    for check, finding in made.found:
+        told = finding.evidence + (f"; mended by {finding.mend}" if finding.mend else "")
+        verdict = Cell(finding.verdict, finding.verdict == "fails")
+        lines.append((Cell(check.name), Cell(check.asks), verdict, Cell(told)))
+    failing = sum(finding.verdict == "fails" for _, finding in made.found)
+    asked: dict[str, list[str]] = {}
+    for check, _ in made.found:
+        asked.setdefault(check.source, []).append(check.name)
+    notes = (
+        f"{failing} of {len(made.found)} fail, on {len(made.runs)} points.",
+        "Asked for by " + "; ".join(f"{source}: {', '.join(names)}" for source, names in asked.items()) + ".",
+        "Not recorded: records cannot tell it, so that a person must.",
+    )
+    return TableSheet("Recommendations for comparing pruning methods", ("Check", "Asks for", "Result", "Evidence"),
+                      "llll", tuple(lines), notes)  # fmt: skip
