@@ -45,6 +45,8 @@ class CheckedAllocation(Protocol):
     def check(self, weights: Mapping[str, Tensor], budgets: Sequence[Budget], unit: str) -> None:
         """Look at the shapes of the weights in scope, and at the budgets of all rounds; ``unit`` as in ``Allowance``.
 
+        Where a unit is no single weight, ``weights`` has a number for each unit, flat.
+
         Raises:
             UserError: says what does not fit, and what to set.
         """
