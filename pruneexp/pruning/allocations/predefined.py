@@ -11,7 +11,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from pruneexp.errors import UserError
-from pruneexp.pruning.allotment import Allotment
+from pruneexp.pruning.allotment import Allotment, Targets
 from pruneexp.pruning.allowance import Allowance
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.schema import Budget
@@ -34,6 +34,7 @@ class Predefined:
 
     keep: Mapping[str, float] = field(default_factory=dict)
 
+    targets: ClassVar[Targets] = "predefined"
     grouped: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
