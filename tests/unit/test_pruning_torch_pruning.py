@@ -1,8 +1,8 @@
 """Channels scored and cut as torch-pruning does it, which knows nothing of this project (Fang et al. 2023).
 
 Its groups hold all that a channel takes along, and its importance sums over rows, columns and scales of normalisation
-alike. Ours is of rows alone, as in Li et al. 2017: the same where a group is cut down to the outputs of its layers. Sums
-and means over layers then rank alike, as all channels of a set are made by the same layers.
+alike. Ours is of rows alone, as in Li et al. 2017: the same where a group is cut down to the outputs of its layers.
+Sums and means over layers then rank alike, as all channels of a set are made by the same layers.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tests.contracts.channels import grouping
 from tests.contracts.tracing import traced_by
 
 SHAPE = (3, 32, 32)
-#: Ours, and theirs with the same ranking inside of a set of channels.
+#: Ours, and theirs that ranks the channels of a set alike. A further rule is one line.
 RULES: dict[str, tuple[Criterion, Any]] = {
     "L1": (Magnitude(), torch_pruning.importance.MagnitudeImportance(p=1, group_reduction="sum", normalizer=None)),
     "L1, mean": (Magnitude(), torch_pruning.importance.MagnitudeImportance(p=1, group_reduction="mean")),
