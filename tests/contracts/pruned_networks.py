@@ -63,8 +63,10 @@ def sizes(network: nn.Module) -> dict[str, tuple[int, ...]]:
 def strided_first(network: nn.Module) -> nn.Module:
     """A ResNet-50 whose blocks halve their maps in the first convolution, as that of He et al. 2016 does."""
     for stage in (2, 3, 4):
-        block = network.get_submodule(f"layer{stage}.0")
-        block.conv1.stride, block.conv2.stride = (2, 2), (1, 1)  # type: ignore[union-attr]
+        for number, stride in ((1, 2), (2, 1)):
+            convolution = network.get_submodule(f"layer{stage}.0.conv{number}")
+            assert isinstance(convolution, nn.Conv2d)
+            convolution.stride = (stride, stride)
     return network
 
 

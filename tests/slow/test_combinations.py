@@ -1,4 +1,4 @@
-"""Every shipped criterion in every shipped mode, on a network of each family: a record, or a sentence that says why not.
+"""Every shipped criterion in every shipped mode, on a network of each family: a record, or a sentence that refuses it.
 
 Criteria and modes are those of ``conf``, so that a new one is tried without an edit here.
 """
@@ -18,14 +18,15 @@ from tests.contracts.records import fresh_store
 CRITERIA, MODES = (
     sorted(path.stem for path in (conf_folder() / group).glob("*.yaml")) for group in ("criterion", "mode")
 )
+IMAGES = ("data=synthetic", "data.image_size=8", "data.samples=60")
+TEXT = ("data=text", "data.root={text}", "data.window=16")
 #: A network of each family with few weights, by its overrides; ``{text}`` is a file with a little text.
 FAMILIES = {
-    "vgg_small": ("model=vgg_small", "model.widths=[[8],[8]]", "data=synthetic", "data.image_size=8", "data.samples=60"),
-    "resnet20": ("model=resnet20", "model.depth=8", "data=synthetic", "data.image_size=8", "data.samples=60"),
-    "lstm": ("model=lstm", "model.embedding=8", "model.hidden=8", "data=text", "data.root={text}", "data.window=16"),
-    "transformer": ("model=transformer", "model.width=16", "model.heads=2", "data=text", "data.root={text}",
-                    "data.window=16"),
-}  # fmt: skip
+    "vgg_small": ("model=vgg_small", "model.widths=[[8],[8]]", *IMAGES),
+    "resnet20": ("model=resnet20", "model.depth=8", *IMAGES),
+    "lstm": ("model=lstm", "model.embedding=8", "model.hidden=8", *TEXT),
+    "transformer": ("model=transformer", "model.width=16", "model.heads=2", *TEXT),
+}
 #: What criteria need beside a density of a half, where that is not what they take.
 BUDGETS = {
     "layer_std": ("curve.qualities=[0.5]",),
