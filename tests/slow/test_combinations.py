@@ -18,7 +18,7 @@ from tests.contracts.records import fresh_store
 CRITERIA, MODES = (
     sorted(path.stem for path in (conf_folder() / group).glob("*.yaml")) for group in ("criterion", "mode")
 )
-IMAGES = ("data=synthetic", "data.image_size=8", "data.samples=60")
+IMAGES = ("data=synthetic", "data.image_size=8", "data.channels=4", "data.samples=60")
 TEXT = ("data=text", "data.root={text}", "data.window=16")
 #: A network of each family with few weights, by its overrides; ``{text}`` is a file with a little text.
 FAMILIES = {
@@ -32,7 +32,7 @@ BUDGETS = {
     "layer_std": ("curve.qualities=[0.5]",),
     "channel_predefined": ("+criterion.allocation.keep={*: 0.5}", "curve.units=[0.5]"),
 }
-SMALL = ("train.epochs=1", "retrain.epochs=1", "train.batch_size=16", "device=cpu", "runtime.progress=false",
+SMALL = ("train.epochs=1", "retrain.epochs=1", "train.batch_size=8", "device=cpu", "runtime.progress=false",
          "runtime.dashboard=false")  # fmt: skip
 
 
