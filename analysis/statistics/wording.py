@@ -50,6 +50,7 @@ _PHRASES: Mapping[str, str] = {
     "rewind_epoch": "from epoch {}",
     "path": "budgets {}",
     "trainer": "{} trainer",
+    "targets": "{} targets",
     "levels": "levels of {}",
     "experiment": "{}",
     "study": "study {}",

@@ -35,10 +35,13 @@ def check_cut(
             weights, or statistics cannot be measured.
     """
     cut, weights = setting.cut.value, {name: layer.weight.detach() for name, layer in layers.items()}
-    units = cut.units(probe, setting.learner.trace)
-    staying = _check_units(cut, weights, units)
+    units, shapes, staying = cut.units(probe, setting.learner.trace), weights, ""
+    if isinstance(units, Unit):
+        shapes = _of_layers(units, weights)
+    elif units is not None:
+        shapes, staying = _of_network(cut, units), units.staying
     if isinstance(cut.allocation, CheckedAllocation):
-        cut.allocation.check(weights, budgets, unit_name(cut.unit))
+        cut.allocation.check(shapes, budgets, unit_name(cut.unit))
     check_calibration(setting)
     check_reconstruction(setting, probe, units)
     scope = cut.scope(probe)
@@ -47,18 +50,17 @@ def check_cut(
     return staying
 
 
-def _check_units(cut: Cut, weights: Mapping[str, Tensor], units: Unit | Units | None) -> str:
-    """Look for units, those of a network through its allocation; which channels stay."""
-    if units is None:
-        return ""
-    if isinstance(units, Unit):
-        for name, weight in weights.items():
-            Grouping(units, {name: weight.cpu()})
-        return ""
+def _of_layers(unit: Unit, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The sizes of the units of each layer; one layer after the other, as the units of large ones take much memory."""
+    return {name: Grouping(unit, {name: weight.cpu()}).sizes[name] for name, weight in weights.items()}
+
+
+def _of_network(cut: Cut, units: Units) -> dict[str, Tensor]:
+    """A one per unit of a network, in the names of which the allocation finds those that it says."""
     ones = {name: torch.ones_like(sizes) for name, sizes in units.sizes.items()}
     alive = MaskSet.dense(ones)
     cut.allocation(ones, ones, alive, allowance(nothing("units"), alive, units.sizes, None, units.name))
-    return units.staying
+    return ones
 
 
 def _check_statistics(setting: Setting, layers: Mapping[str, PrunableLayer], probe: nn.Module) -> None:

@@ -12,6 +12,8 @@ from pruneexp.cache.identity import short, stage_key
 from pruneexp.config.groups import LABELS
 from pruneexp.experiment.build import Job
 from pruneexp.experiment.points import VERSION
+from pruneexp.pruning.allotment import Targets, targets_of
+from pruneexp.pruning.select import Allocation
 from pruneexp.schema import Budget, PointIdentity
 from pruneexp.stages.graph import Route
 from pruneexp.stages.setting import Learner, Regime
@@ -49,6 +51,7 @@ def identity(job: Job, budget: Budget, route: Route, by: AskedBy | None = None) 
         data_fingerprint=fingerprint,
         device=setting.learner.device.type,
         precision=setting.dense.recipe.value.precision,
+        targets=_targets(setting.cut.value.allocation, by),
         trial=-1 if by is None else by.trial,
     )
 
@@ -78,6 +81,11 @@ def labels(job: Job, by: AskedBy | None = None) -> dict[str, Any]:
     elif path := job.path:
         told["path"] = ",".join(str(each.value) for each in path)
     return told
+
+
+def _targets(allocation: Allocation, by: AskedBy | None) -> Targets:
+    """What the allocation says; a search that sets factors of layers has discovered them."""
+    return "discovered" if by is not None and getattr(allocation, "scale", None) else targets_of(allocation)
 
 
 def judged_by(learner: Learner) -> dict[str, Any]:

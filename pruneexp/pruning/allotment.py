@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from pruneexp.errors import UserError
 from pruneexp.pruning.allowance import Allowance
 from pruneexp.schema import Budget
+
+#: Whether what layers keep is known before training, or found on the trained network (Liu et al. 2019, Figure 2).
+Targets = Literal["predefined", "discovered"]
+
+
+def targets_of(allocation: object) -> Targets:
+    """What an allocation says of itself as ``targets``; ``discovered`` of one that says nothing."""
+    said: Targets = getattr(allocation, "targets", "discovered")
+    return said
 
 
 class InputGroups(NamedTuple):
@@ -44,6 +53,8 @@ class CheckedAllocation(Protocol):
 
     def check(self, weights: Mapping[str, Tensor], budgets: Sequence[Budget], unit: str) -> None:
         """Look at the shapes of the weights in scope, and at the budgets of all rounds; ``unit`` as in ``Allowance``.
+
+        Where a unit is no single weight, ``weights`` has a number for each unit, flat.
 
         Raises:
             UserError: says what does not fit, and what to set.

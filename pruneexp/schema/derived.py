@@ -17,8 +17,8 @@ from pruneexp.schema.codec import flatten
 from pruneexp.schema.metrics import Metric
 from pruneexp.schema.points import Effort, PointIdentity, Score, Scores, TradeoffPoint
 
-#: Names of the flat identity in which repetitions of one point may differ.
-REPEATED = ("seed", "trial", "device", "curve_key", "point_key", "dense_key", "mask_key", "final_key")
+#: Names of the flat identity in which repetitions of one point may differ; older records lack ``targets``.
+REPEATED = ("seed", "trial", "targets", "device", "curve_key", "point_key", "dense_key", "mask_key", "final_key")
 #: For each hash, the values in it that the flat identity also holds under a name of their own.
 EXPLAINED: Mapping[str, Sequence[str]] = {
     "dense_settings": (

@@ -24,9 +24,10 @@ class PointIdentity(JudgedByMetric):
 
     Fields that may be None repeat single values of the hashed settings, so that users can filter by them; they are None
     where a choice has no such value and in records of earlier versions. ``path`` holds the budgets of the whole curve,
-    comma-separated, where the rounds that lead to a point depend on them. ``study`` and ``trial`` belong to the search
-    that requested the point; they are empty and -1 for a point of a curve. ``task`` and ``metric``, the first of its
-    metrics, are None for classification, whose ``primary`` is ``TOP1``.
+    comma-separated, where the rounds that lead to a point depend on them. ``targets`` says whether the sizes of layers
+    are ``predefined`` or ``discovered`` by pruning (Liu et al. 2019, Figure 2), which follows from the criterion.
+    ``study`` and ``trial`` belong to the search that requested the point; they are empty and -1 for a point of a curve.
+    ``task`` and ``metric``, the first of its metrics, are None for classification, whose ``primary`` is ``TOP1``.
     """
 
     model: str
@@ -80,6 +81,7 @@ class PointIdentity(JudgedByMetric):
     small_init: str | None = None
     rewind_epoch: int | None = None
     trainer: str | None = None
+    targets: str | None = None
     study: str = ""
     trial: int = -1
     task: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from pruneexp.stages.scratch import equal_compute
 from tests.contracts.composing import composed
 from tests.contracts.tracing import traced_by
 
-REFERENCE = Path(__file__).parents[2] / "analysis/reference/cifar_networks.csv"
+REFERENCE = Path(__file__).parents[2] / "analysis/reference"
 EPOCHS = 160  # of dense training on CIFAR in Liu et al. 2019
 
 #: Overrides of each network for CIFAR, by the name that papers give it.
@@ -108,11 +109,16 @@ def _flop_of_liu(network: nn.Module, shape: tuple[int, ...]) -> float:
 
 
 @cache
-def printed() -> dict[tuple[str, str], str]:
+def printed(networks: str = "cifar") -> dict[tuple[str, str], str]:
     """What the papers' numbers say, as printed, by network and metric; recalled ones are none."""
-    with REFERENCE.open(newline="", encoding="utf-8") as file:
+    with (REFERENCE / f"{networks}_networks.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["confidence"] in ("verified", "derived")]
     return {(row["row"], row["metric"]): row["value"] for row in rows}
+
+
+def cut(value: float, like: str, rounding: str) -> str:
+    """A number with as many digits as the printed one."""
+    return str(Decimal(value).quantize(Decimal(like), rounding))
 
 
 def epochs_of_scratch_b(saving: float) -> int:

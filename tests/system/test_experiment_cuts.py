@@ -26,6 +26,7 @@ CURVATURE = "{_target_: tests.system.test_experiment_cuts.Curvature}"
 SNIP = "+criterion.proportions={_target_: pruneexp.pruning.criteria.snip.Snip, batches: 2}"
 SOFT = "+criterion.edit={_target_: pruneexp.pruning.edits.soft_filter.SoftFilter}"
 LASSO = "{_target_: pruneexp.pruning.criteria.lasso.Lasso}"
+SIZES = ("criterion=channel_predefined", "+criterion.allocation.keep={conv2: 0.5}")
 NO_CONV, HALF = "criterion.exclude=[conv1]", "curve.densities=[0.5]"
 
 
@@ -120,6 +121,13 @@ def test_budgets_of_every_measure_are_mildest_first(key: str, kind: str) -> None
         (
             ("criterion=channel_magnitude", "criterion.allocation.exempt=[fc2]"),
             r"exempt names unknown layers fc2; layers are conv1, conv2, fc1",
+        ),
+        ((*SIZES, "curve.units=[0.5]"), r"units 0.5 asked for, but .* leaves 0.95.. of all units, each a channel"),
+        ((*SIZES, HALF), r"density 0.5 asked for, but .*'curve.units="),
+        ((*SIZES, "curve.units=[0.9524]", "schedule=iterative"), r"units 0.99.* asked for, .*schedule=one_shot"),
+        (
+            ("criterion=channel_predefined", "+criterion.allocation.keep={fc2: 0.5}"),
+            r"keep: fc2 matches no layer whose",
         ),
         (("mode=scratch_e", "+mode.small_init=true", "mode.scaled_init=true"), r"mode: .*allowed is one of them"),
         (("+criterion.edit={_target_: os.system}",), r"criterion.edit._target_=os.system is not allowed"),

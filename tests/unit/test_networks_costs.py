@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_UP
 from pathlib import Path
 
 import pytest
+from hydra.utils import instantiate
 
+from tests.contracts.composing import composed
+from tests.contracts.pruned_networks import PRESETS, left_by_preset, sizes
 from tests.contracts.shipped_networks import (
     CIFAR,
     PRUNED,
     cifar_table,
     cost_of,
+    cut,
     epochs_of_scratch_b,
     other_table,
     printed,
@@ -21,11 +25,6 @@ from tests.contracts.shipped_networks import (
 )
 
 PAGE = Path(__file__).parents[2] / "docs/networks.md"
-
-
-def cut(value: float, like: str, rounding: str) -> str:
-    """A number with as many digits as the printed one."""
-    return str(Decimal(value).quantize(Decimal(like), rounding))
 
 
 @pytest.mark.parametrize("name", [name for name, metric in printed() if metric == "parameters"])
@@ -48,6 +47,14 @@ def test_scratch_b_has_the_epochs_of_liu_by_both_rules(name: str, dense: str) ->
     said = printed()[name, "flops_ratio_dense_over_pruned"]
     assert cut(theirs, said, ROUND_HALF_UP) == said
     assert str(epochs_of_scratch_b(own)) == str(epochs_of_scratch_b(theirs)) == printed()[name, "epochs"]
+
+
+@pytest.mark.parametrize("preset", [name for name in PRESETS if not name.startswith("resnet34")])
+def test_a_preset_prunes_to_the_network_of_the_paper(preset: str) -> None:
+    """All that is left has the shapes of the network that is made with these widths, and so its costs."""
+    model = {"vgg16_a": "vgg16_cifar_a"}.get(preset, preset)
+    config, _ = composed(f"model={model}", "data=cifar10")
+    assert sizes(left_by_preset(preset)) == sizes(instantiate(config.model, _convert_="all"))
 
 
 @pytest.mark.parametrize("table", [cifar_table, scratch_table, other_table])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from pruneexp.pruning.allocations.global_threshold import GlobalThreshold
 from pruneexp.pruning.allocations.layer_std import LayerStd
 from pruneexp.pruning.allocations.nonzero import Nonzero
 from pruneexp.pruning.allocations.per_layer import PerLayer
+from pruneexp.pruning.allocations.predefined import Predefined
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.ranking import count_for
 from pruneexp.pruning.select import Allocation
@@ -168,6 +170,44 @@ class TestLayerStd(AllocationContract):
         weights: dict[str, Tensor] = weights_of(seed)
         few = cut(LayerStd(), weights, Budget("quality", high)).masks
         assert within(few, cut(LayerStd(), weights, Budget("quality", low)).masks)
+
+
+class TestPredefined:
+    """Not the contract: its target is the only budget."""
+
+    weights: Mapping[str, Tensor] = {"a.conv1": torch.randn(16), "b.conv1": torch.randn(64), "b.conv2": torch.randn(20)}
+
+    def kept(self, keep: Mapping[str, float], share: float, survivors: MaskSet | None = None) -> dict[str, int]:
+        return dict(cut(Predefined(keep), dict(self.weights), Budget("units", share), survivors).masks.kept_per_layer)
+
+    def test_each_layer_keeps_its_share_rounded_down_and_others_all(self) -> None:
+        kept = self.kept({"*.conv1": 0.9}, 0.91)  # 14.4 of 16, 57.6 of 64, 20 of 20
+        assert kept == {"a.conv1": 14, "b.conv1": 57, "b.conv2": 20}
+
+    def test_a_product_that_floats_miss_is_not_rounded_down(self) -> None:
+        weights = {"a": torch.randn(100)}  # 0.57 * 100 is 56.99999999999999
+        assert cut(Predefined({"a": 0.57}), weights, Budget("units", 0.57)).masks.kept_per_layer == {"a": 57}
+
+    def test_the_first_pattern_counts(self) -> None:
+        assert self.kept({"b.conv1": 0.5, "*.conv1": 0.75}, 0.64) == {"a.conv1": 12, "b.conv1": 32, "b.conv2": 20}
+
+    def test_only_survivors_stay(self) -> None:
+        survivors = MaskSet({name: torch.arange(len(weight)) < 15 for name, weight in self.weights.items()})
+        assert self.kept({"*.conv1": 0.9}, 0.91, survivors) == {"a.conv1": 14, "b.conv1": 15, "b.conv2": 15}
+
+    def test_one_is_the_whole_network(self) -> None:
+        assert self.kept({"*.conv1": 0.5}, 1.0) == {"a.conv1": 16, "b.conv1": 64, "b.conv2": 20}
+
+    @pytest.mark.parametrize("budget", [Budget("units", 0.5), Budget("density", 0.6), Budget("flop", 0.6)])
+    def test_another_budget_is_refused_with_the_one_that_fits(self, budget: Budget) -> None:
+        with pytest.raises(UserError, match=r"keep leaves 0\.6 of all units, each a weight: 'curve.units=\[0.6\]'"):
+            Predefined({"*.conv1": 0.5}).check(self.weights, [budget], "weight")
+
+    def test_what_is_no_share_and_what_matches_nothing_is_refused(self) -> None:
+        with pytest.raises(UserError, match=r"keep: a.conv1 is 0, allowed is a share in \(0, 1\]"):
+            Predefined({"a.conv1": 0})
+        with pytest.raises(UserError, match=r"keep: c\.\* matches no layer whose units can go; those are a.conv1, b"):
+            self.kept({"c.*": 0.5}, 1.0)
 
 
 @pytest.mark.parametrize("allocation", [GlobalThreshold(), PerLayer()])

@@ -48,5 +48,5 @@ def test_publications_take_the_same_points_for_repetitions() -> None:
     assert set(POINTS.settings) == {*SETTINGS, "budget.kind", "budget.value", "seed"}
     told = {name.partition(".")[0] for name in (*SETTINGS, "budget")}
     assert {field.name for field in fields(PointIdentity)} - told == {
-        "seed", "trial", "device", "curve_key", "point_key", "dense_key", "mask_key", "final_key",
+        "seed", "trial", "targets", "device", "curve_key", "point_key", "dense_key", "mask_key", "final_key",
     }  # fmt: skip

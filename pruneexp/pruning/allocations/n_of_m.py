@@ -10,7 +10,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from pruneexp.errors import UserError
-from pruneexp.pruning.allotment import Allotment, InputGroups, check_single
+from pruneexp.pruning.allotment import Allotment, InputGroups, Targets, check_single
 from pruneexp.pruning.allowance import Allowance
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.schema import Budget
@@ -33,6 +33,7 @@ class NOfM:
     n: int = 2
     m: int = 4
 
+    targets: ClassVar[Targets] = "predefined"
     grouped: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from torch import Tensor
 
-from pruneexp.pruning.allotment import Allotment, check_layers, share_of
+from pruneexp.pruning.allotment import Allotment, Targets, check_layers, share_of
 from pruneexp.pruning.allowance import Allowance
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.ranking import count_for
@@ -27,6 +28,8 @@ class PerLayer:
 
     exempt: Sequence[str] = ()
     scale: Mapping[str, float] = field(default_factory=dict)
+
+    targets: ClassVar[Targets] = "predefined"
 
     def __post_init__(self) -> None:
         for name, scale in self.scale.items():

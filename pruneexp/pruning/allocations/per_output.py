@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from pruneexp.pruning.allotment import Allotment, InputGroups, check_single, share_of
+from pruneexp.pruning.allotment import Allotment, InputGroups, Targets, check_single, share_of
 from pruneexp.pruning.allowance import Allowance
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.ranking import count_for
@@ -23,6 +23,7 @@ class PerOutput:
         UserError: the budget is a quality parameter, or the units are no single weights.
     """
 
+    targets: ClassVar[Targets] = "predefined"
     grouped: ClassVar[bool] = True
 
     def check(self, weights: Mapping[str, Tensor], budgets: Sequence[Budget], unit: str) -> None:
