@@ -14,7 +14,7 @@ from pruneexp.pruning.informed import InformedCriterion
 from pruneexp.pruning.layers import PrunableLayer
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import check_fit
-from pruneexp.pruning.units.unit import Grouping, Unit, Units, unit_name
+from pruneexp.pruning.units.unit import CheckedUnit, Grouping, Unit, Units, unit_name
 from pruneexp.schema import Budget, nothing
 from pruneexp.stages.setting import Cut, Setting
 from pruneexp.stages.statistics import check_calibration, informed, wanted_statistics
@@ -35,7 +35,10 @@ def check_cut(
             weights, or statistics cannot be measured.
     """
     cut, weights = setting.cut.value, {name: layer.weight.detach() for name, layer in layers.items()}
-    staying = _check_units(cut, weights, cut.units(probe, setting.learner.trace))
+    units = cut.units(probe, setting.learner.trace)
+    staying = _check_units(cut, weights, units)
+    if isinstance(units, Units) and isinstance(cut.unit, CheckedUnit):
+        cut.unit.check(units, probe, setting.learner.example(2, "removal")[0])
     if isinstance(cut.allocation, CheckedAllocation):
         cut.allocation.check(weights, budgets, unit_name(cut.unit))
     check_calibration(setting)

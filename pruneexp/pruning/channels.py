@@ -1,4 +1,4 @@
-"""Channels as units of selection: from weights to coupled channels and back.
+"""Channels as units of selection: from weights to coupled channels, or heads of attention, and back.
 
 A weight belongs to the channel that it helps to make and to the one that it reads, and stays where both do.
 """
@@ -11,23 +11,25 @@ from math import prod
 from operator import and_
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pruneexp.pruning.couplings import OUT_OF_SCOPE, OUTPUTS, Couplings
+from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
 
 
 class ChannelGrouping:
     """Channels in place of weights, and the sets of those that the same layers make in place of layers.
 
-    ``parameters`` names the parameter of every prunable layer, ``shapes`` has their shapes by the names of layers.
+    ``name`` is what one of them is called.
     """
 
-    name = "channel"
     additive = False
 
-    def __init__(self, of: Couplings, parameters: Mapping[str, str], shapes: Mapping[str, torch.Size]) -> None:
-        self.of, self._parameters, self._shapes = of, parameters, shapes
+    def __init__(self, of: Couplings, network: nn.Module, name: str = "channel") -> None:
+        self.of, self.name, layers = of, name, prunable(network)
+        self._parameters = {layer: each.parameter for layer, each in layers.items()}
+        self._shapes = {layer: each.weight.shape for layer, each in layers.items()}
 
     @property
     def staying(self) -> str:
@@ -37,7 +39,7 @@ class ChannelGrouping:
             if reason not in (OUTPUTS, OUT_OF_SCOPE):
                 by_reason.setdefault(reason, []).append(name)
         told = [f"{_listed(names)} ({reason})" for reason, names in by_reason.items()]
-        return f"channels that stay whole: {', '.join(told)}" if told else ""
+        return f"{self.name}s that stay whole: {', '.join(told)}" if told else ""
 
     @cached_property
     def sizes(self) -> dict[str, Tensor]:

@@ -21,7 +21,8 @@ from torch.nn.modules.rnn import RNNBase, RNNCellBase
 from pruneexp.errors import UserError, cause
 from pruneexp.pruning.constants import ConstantInputs, constant_inputs
 from pruneexp.pruning.coupling_layers import loses_whole_groups
-from pruneexp.pruning.couplings import ChannelSet, couplings
+from pruneexp.pruning.couplings import ChannelSet, removable
+from pruneexp.pruning.fewer_heads import tell_heads
 from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.tracing.mode import evaluating
@@ -91,7 +92,7 @@ def _kept(
     layers = prunable(network)
     by_tensor = {layer.parameter: masks[name] for name, layer in layers.items() if name in masks}
     stays: dict[tuple[str, int], Tensor] = {}
-    for channels in couplings(trace, network, layers).sets.values():
+    for channels in removable(trace, network):
         read = _read(channels, by_tensor, constants)
         for dimension, place in channels.members.items():
             kept = (place < 0) | read[place.clamp(min=0)]
@@ -193,7 +194,9 @@ def shrink_(network: nn.Module, architecture: Architecture) -> None:
             indices = kept.get(f"{prefix}.{name}" if prefix else name)
             if indices is not None:
                 setattr(module, name, _cut(buffer, indices))
+    for module in network.modules():
         _tell_sizes(module)
+        tell_heads(module)
 
 
 def _cut(tensor: Tensor, indices: Mapping[int, Tensor]) -> Tensor:

@@ -1,0 +1,48 @@
+"""Heads of attention: the queries, keys and values of one, and the inputs of the layer that reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from torch import Tensor, nn
+
+from pruneexp.errors import UserError
+from pruneexp.pruning.channels import ChannelGrouping
+from pruneexp.pruning.couplings import heads
+from pruneexp.pruning.removal_trial import check_removable
+from pruneexp.pruning.units.unit import Units
+from pruneexp.tracing.trace import Trace
+
+
+@dataclass(frozen=True)
+class Head:
+    """A head with the rows that make its queries, keys and values, which are scored, and the columns that read it.
+
+    Michel et al. 2019 take heads out in this way. Without its columns a head adds nothing to what is left, whatever its
+    biases are. Layers that are coupled lose the same heads.
+    """
+
+    def grouping(self, trace: Trace, network: nn.Module, scope: Collection[str]) -> ChannelGrouping:
+        """The heads of a network of which only the layers in ``scope`` may lose outputs.
+
+        Raises:
+            UserError: there is none, or none beside others.
+        """
+        found = heads(trace, network, scope)
+        several = {name: each for name, each in found.sets.items() if each.channels > 1}
+        if not several:
+            why = ", ".join(f"{name} ({reason})" for name, reason in list(found.held.items())[:3])
+            raise UserError(
+                f"criterion.unit: {type(network).__name__} has no heads of attention that can go: "
+                f"{why or 'no product of activations has several heads'}"
+            )
+        return ChannelGrouping(replace(found, sets=several), network, "head")
+
+    def check(self, units: Units, network: nn.Module, example: Tensor) -> None:
+        """Take all heads but one out of each layer.
+
+        Raises:
+            UserError: the network's code cannot do with fewer.
+        """
+        check_removable(units, network, example, least=1)
