@@ -45,7 +45,7 @@ def unreachable(job: Job) -> Iterator[str]:
         if isinstance(units, Units):
             least = least_share(units, budget, MaskSet.dense(weights), prices, cut.min_keep)
             if least > budget.value:
-                fewest = f"{cut.min_keep} {units.name}s of each set"
+                fewest = f"criterion.min_keep={cut.min_keep}"
                 yield f"{budget.text} will fail: what stays with {fewest} takes {least:.4g}"
             continue
         try:

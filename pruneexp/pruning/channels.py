@@ -13,7 +13,7 @@ from operator import and_
 import torch
 from torch import Tensor, nn
 
-from pruneexp.pruning.couplings import OUT_OF_SCOPE, OUTPUTS, Couplings
+from pruneexp.pruning.couplings import OUT_OF_SCOPE, OUTPUTS, Couplings, by_reason
 from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
 
@@ -34,12 +34,8 @@ class ChannelGrouping:
     @property
     def staying(self) -> str:
         """Which layers keep their outputs, and why, but for those whose outputs are the network's."""
-        by_reason: dict[str, list[str]] = {}
-        for name, reason in self.of.held.items():
-            if reason not in (OUTPUTS, OUT_OF_SCOPE):
-                by_reason.setdefault(reason, []).append(name)
-        told = [f"{_listed(names)} ({reason})" for reason, names in by_reason.items()]
-        return f"{self.name}s that stay whole: {', '.join(told)}" if told else ""
+        told = by_reason({name: why for name, why in self.of.held.items() if why not in (OUTPUTS, OUT_OF_SCOPE)})
+        return f"{self.name}s that stay whole: {told}" if told else ""
 
     @cached_property
     def sizes(self) -> dict[str, Tensor]:
@@ -115,7 +111,3 @@ class ChannelGrouping:
                 sums.index_add_(0, place % len(sums), of_rows(layer, dim).double().expand(len(place)))  # -1: the last
             found[name] = sums[:-1]
         return found
-
-
-def _listed(names: list[str]) -> str:
-    return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]

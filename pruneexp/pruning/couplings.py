@@ -170,6 +170,15 @@ class _Search:
         return found
 
 
+def by_reason(held: Mapping[str, str]) -> str:
+    """Layers with the reasons why they stay, in words: the first of each reason, and how many more there are."""
+    named: dict[str, list[str]] = {}
+    for name, reason in held.items():
+        named.setdefault(reason, []).append(name)
+    others = {reason: f" and {len(names) - 1} more" if len(names) > 1 else "" for reason, names in named.items()}
+    return ", ".join(f"{names[0]}{others[reason]} ({reason})" for reason, names in named.items())
+
+
 def _free(name: str, names: Mapping[str, ChannelSet]) -> str:
     """The name of a set; those after the first that begin with the same layer are numbered."""
     same = sum(each.partition("/")[0] == name for each in names)

@@ -13,7 +13,7 @@ class FewerHeads(nn.MultiheadAttention):
     It gives no weights of attention, and takes masks of inputs, or of pairs of them, but none that differ by head.
     """
 
-    def forward(  # type: ignore[override]
+    def forward(
         self,
         query: Tensor,
         key: Tensor,
@@ -29,12 +29,12 @@ class FewerHeads(nn.MultiheadAttention):
         weights = separate if self.in_proj_weight is None else self.in_proj_weight.chunk(3)
         biases = [None] * 3 if self.in_proj_bias is None else self.in_proj_bias.chunk(3)
         rows = [functional.linear(*each) for each in zip(given, weights, biases, strict=True)]
-        by_head = [each.unflatten(-1, (self.num_heads, self.head_dim)).transpose(-3, -2) for each in rows]
+        q, k, v = (each.unflatten(-1, (self.num_heads, self.head_dim)).transpose(-3, -2) for each in rows)
         padding = None if key_padding_mask is None else _added(key_padding_mask, query)[:, None, None]
         pairs = None if attn_mask is None else _added(attn_mask, query)
         mask = pairs if padding is None else padding if pairs is None else padding + pairs
         dropped = self.dropout if self.training else 0.0
-        attended = functional.scaled_dot_product_attention(*by_head, attn_mask=mask, dropout_p=dropped)
+        attended = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropped)
         outputs = self.out_proj(attended.transpose(-3, -2).flatten(-2))
         return outputs if self.batch_first else outputs.transpose(0, 1), None
 
@@ -57,9 +57,10 @@ def tell_heads(module: nn.Module) -> None:
         if left != module.num_heads:
             module.__class__ = FewerHeads  # in place, as several names can be those of one module
             module.num_heads, module._qkv_same_embed_dim = left, False  # noqa: SLF001  else torch's layers go around it
-    elif isinstance(getattr(module, "head_dim", None), int) and isinstance(getattr(module, "proj", None), nn.Linear):
-        width = module.proj.weight.shape[1]
-        known = {"num_heads": width // module.head_dim, "attn_dim": width}
-        for name, size in known.items():
+        return
+    head, behind = getattr(module, "head_dim", None), getattr(module, "proj", None)
+    if isinstance(head, int) and isinstance(behind, nn.Linear):
+        width = behind.weight.shape[1]
+        for name, size in (("num_heads", width // head), ("attn_dim", width)):
             if hasattr(module, name):
                 setattr(module, name, size)

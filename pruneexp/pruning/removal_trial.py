@@ -1,31 +1,52 @@
-"""Whether a network's code can do without units, tried on a copy before anything is trained."""
+"""Whether a network's code can do without units, tried on a copy with drawn weights before anything is trained."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from pruneexp.errors import UserError
+from pruneexp.pruning.branches import Branch
 from pruneexp.pruning.layers import weights
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.removal import removed
-from pruneexp.pruning.units.unit import Units
+from pruneexp.pruning.stand_ins import without_branches
+from pruneexp.tracing.trace import Trace
 
 
-def check_removable(units: Units, network: nn.Module, example: Tensor, *, least: int) -> None:
-    """Take all but ``least`` of each group of units out of a copy; ``example`` is a batch of inputs.
+def check_removable(masks: MaskSet, network: nn.Module, example: Tensor, what: str) -> None:
+    """Take ``what`` these masks cut out of a copy; ``example`` is a batch of inputs.
 
     Raises:
         UserError: the network's code cannot do without them.
     """
-    trial, generator = copy.deepcopy(network), torch.Generator().manual_seed(0)
-    for parameter in trial.parameters():  # layers that start from zeros would hide what is wrong
-        parameter.data.add_(0.02 * torch.randn(parameter.shape, generator=generator).to(parameter))
-    fewest = {name: torch.arange(len(sizes)) < least for name, sizes in units.sizes.items()}
-    alive = MaskSet.dense({name: weight.detach().cpu() for name, weight in weights(trial).items()})
     try:
-        removed(trial, units.masks(fewest, alive), example)
+        removed(_drawn(network), masks, example)
     except UserError as error:
-        raise UserError(f"criterion.unit: the {units.name}s of the network cannot go: {error}") from error
+        raise UserError(f"criterion.unit: the {what} of the network cannot go: {error}") from error
+
+
+def replaceable(trace: Trace, network: nn.Module, branches: Sequence[Branch]) -> tuple[Branch, ...]:
+    """Those of some residual branches that the network's code can do without; whatever its weights are, the same."""
+    drawn = _drawn(network)
+    for name, weight in weights(drawn).items():
+        if any(name in branch.layers for branch in branches):
+            weight.data.zero_()
+    _, gone, _ = without_branches(drawn, branches, trace.example)
+    return gone
+
+
+def _drawn(network: nn.Module) -> nn.Module:
+    """A copy with other weights: in one that starts from zeros, or has diverged, nothing would be seen."""
+    drawn, generator = copy.deepcopy(network), torch.Generator().manual_seed(0)
+    for parameter in drawn.parameters():
+        noise = torch.randn(parameter.shape, generator=generator)
+        noise = 0.5 + noise / 10 if parameter.ndim < 2 else noise / parameter[0].numel() ** 0.5
+        parameter.data.copy_(noise)
+    for buffer in drawn.buffers():
+        if buffer.is_floating_point() and not bool(buffer.isfinite().all()):
+            buffer.fill_(1.0)
+    return drawn

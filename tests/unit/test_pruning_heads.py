@@ -50,7 +50,7 @@ class Weighted(nn.Module):
 
     def __init__(self, **options: object) -> None:
         super().__init__()
-        self.attention = nn.MultiheadAttention(WIDTH, HEADS, batch_first=True, **options)  # type: ignore[arg-type]
+        self.attention = nn.MultiheadAttention(WIDTH, HEADS, batch_first=True, **options)
 
     def forward(self, x: Tensor) -> Tensor:
         length = x.shape[1]

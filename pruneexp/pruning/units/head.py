@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor, nn
 
 from pruneexp.errors import UserError
 from pruneexp.pruning.channels import ChannelGrouping
-from pruneexp.pruning.couplings import heads
+from pruneexp.pruning.couplings import by_reason, heads
+from pruneexp.pruning.layers import weights
+from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.removal_trial import check_removable
 from pruneexp.pruning.units.unit import Units
 from pruneexp.tracing.trace import Trace
@@ -32,10 +35,9 @@ class Head:
         found = heads(trace, network, scope)
         several = {name: each for name, each in found.sets.items() if each.channels > 1}
         if not several:
-            why = ", ".join(f"{name} ({reason})" for name, reason in list(found.held.items())[:3])
             raise UserError(
                 f"criterion.unit: {type(network).__name__} has no heads of attention that can go: "
-                f"{why or 'no product of activations has several heads'}"
+                f"{by_reason(found.held) or 'no product of activations has several heads'}"
             )
         return ChannelGrouping(replace(found, sets=several), network, "head")
 
@@ -45,4 +47,6 @@ class Head:
         Raises:
             UserError: the network's code cannot do with fewer.
         """
-        check_removable(units, network, example, least=1)
+        one = {name: torch.arange(len(sizes)) == 0 for name, sizes in units.sizes.items()}
+        alive = MaskSet.dense({name: weight.detach().cpu() for name, weight in weights(network).items()})
+        check_removable(units.masks(one, alive), network, example, "heads")

@@ -89,7 +89,7 @@ class NetworkUnit(Protocol):
 
 
 @runtime_checkable
-class CheckedUnit(Protocol):
+class CheckedUnit(NetworkUnit, Protocol):
     """A unit of a network whose code may need all of them, which is tried before anything is trained."""
 
     def check(self, units: Units, network: nn.Module, example: Tensor) -> None:
