@@ -10,10 +10,12 @@ from torch import Tensor, nn
 
 from pruneexp.errors import UserError
 from pruneexp.pruning.branches import Branch
-from pruneexp.pruning.layers import weights
+from pruneexp.pruning.layers import prunable, weights
+from pruneexp.pruning.liveness import liveness
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.removal import removed
 from pruneexp.pruning.stand_ins import without_branches
+from pruneexp.tracing.graphs import tensors_of
 from pruneexp.tracing.trace import Trace
 
 
@@ -37,6 +39,25 @@ def replaceable(trace: Trace, network: nn.Module, branches: Sequence[Branch]) ->
             weight.data.zero_()
     _, gone, _ = without_branches(drawn, branches, trace.example)
     return gone
+
+
+def needed(trace: Trace, network: nn.Module, branches: Sequence[Branch]) -> Branch | None:
+    """The first of some branches that must stay, as without any of them no weight is on a way from inputs to outputs.
+
+    So it is with attention where the token of the class alone is read.
+    """
+    layers = {name: layer.parameter for name, layer in prunable(network).items()}
+    factors = prunable(network, ("conv", "linear", "recurrent"))  # an embedding of places would count as read
+    tensors = tensors_of(network)
+
+    def followed(stays: Branch | None) -> bool:
+        cut = {layers[name] for branch in branches if branch is not stays for name in branch.layers}
+        zeros = {name: torch.zeros_like(tensors[name]) for name in cut}
+        masks = {name: zero.bool() for name, zero in zeros.items()}
+        effective = liveness(trace, {**tensors, **zeros}, masks).effective
+        return any(bool(effective[layers[name]].any()) for name in factors)
+
+    return None if followed(None) else next(filter(followed, branches), None)
 
 
 def _drawn(network: nn.Module) -> nn.Module:

@@ -184,6 +184,25 @@ class TestAttention:
         assert torch.allclose(small(inputs), masked(inputs), atol=1e-6)
 
 
+def test_a_branch_stays_where_no_output_would_follow_from_the_inputs() -> None:
+    class Token(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.mixes = nn.ModuleList(nn.Conv1d(5, 5, 1) for _ in range(2))
+            self.widens = nn.ModuleList(nn.Linear(12, 12) for _ in range(2))
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = torch.cat([torch.zeros_like(x[:, :1]), x[:, 1:]], 1)  # the first token is the same for all
+            for mix, widen in zip(self.mixes, self.widens, strict=True):
+                x = x + widen(x)
+                x = x + mix(x)
+            return x[:, 0]
+
+    units = grouped(restless(Token()), (5, 12))
+    assert [each.layers for each in units.of.found] == [("widens.0",), ("widens.1",), ("mixes.1",)]
+    assert units.of.held == {"mixes.0": "without any such, no output follows from the inputs"}
+
+
 class TestRefused:
     def test_without_a_branch(self) -> None:
         with pytest.raises(UserError, match=r"Sequential has no residual branches that can go: nothing is added"):

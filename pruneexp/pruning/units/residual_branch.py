@@ -13,7 +13,7 @@ from pruneexp.pruning.branches import Branches, branches
 from pruneexp.pruning.couplings import OUT_OF_SCOPE, by_reason
 from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
-from pruneexp.pruning.removal_trial import replaceable
+from pruneexp.pruning.removal_trial import needed, replaceable
 from pruneexp.tracing.trace import Trace
 
 #: What stands in the place of a layer's name.
@@ -33,11 +33,14 @@ class ResidualBranch:
         found = branches(trace, network)
         inside = [branch for branch in found.found if set(branch.layers) <= set(scope)]
         free = replaceable(trace, network, inside)
+        kept = needed(trace, network, free)
         held = {
+            **({} if kept is None else {kept.layers[0]: "without any such, no output follows from the inputs"}),
             **{branch.layers[0]: OUT_OF_SCOPE for branch in found.found if branch not in inside},
             **{branch.layers[0]: "code within it needs its layers" for branch in inside if branch not in free},
             **found.held,
         }
+        free = tuple(branch for branch in free if branch is not kept)
         if not free:
             raise UserError(
                 f"criterion.unit: {type(network).__name__} has no residual branches that can go: "
