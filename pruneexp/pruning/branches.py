@@ -1,6 +1,6 @@
 """Residual branches: what lies between a tensor and an addition that it joins unchanged, in the graph of a pass.
 
-Where all weights of a branch are pruned it adds a constant, whatever it reads. Knows no masks and no scores.
+Where all weights of a branch are pruned it adds a constant. Knows no masks and no scores.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Branches:
 
 def branches(trace: Trace, network: nn.Module) -> Branches:
     """Find the residual branches of a network; of two that overlap, the one that ends first."""
-    search = _Search(trace, network)
+    search = _BranchSearch(trace, network)
     found: list[Branch] = []
     held: dict[str, str] = {}
     for addition in search.additions():
@@ -52,7 +52,7 @@ def branches(trace: Trace, network: nn.Module) -> Branches:
     return Branches(tuple(found), held)
 
 
-class _Search:
+class _BranchSearch:
     """The nodes that follow from the inputs, in order, and which lead to each, as bits of an integer."""
 
     def __init__(self, trace: Trace, network: nn.Module) -> None:

@@ -32,7 +32,7 @@ def check_removable(masks: MaskSet, network: nn.Module, example: Tensor, what: s
 
 
 def replaceable(trace: Trace, network: nn.Module, branches: Sequence[Branch]) -> tuple[Branch, ...]:
-    """Those of some residual branches that the network's code can do without; whatever its weights are, the same."""
+    """Those of some residual branches that the network's code can do without, the same for all weights."""
     drawn = _drawn(network)
     for name, weight in weights(drawn).items():
         if any(name in branch.layers for branch in branches):

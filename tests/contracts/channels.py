@@ -49,7 +49,7 @@ def restless(network: nn.Module) -> nn.Module:
 def settled(network: nn.Module, masks: MaskSet, shape: tuple[int, ...]) -> nn.Module:
     """The masked network, in place, with the statistics of its own activations in its batch normalisations.
 
-    With drawn ones, twenty layers let nothing of the inputs through: what comes out is a constant, whatever is cut.
+    With drawn ones, twenty layers let nothing of the inputs through: what comes out is a constant, cut or not.
     """
     masks.apply_(network)
     for module in network.modules():

@@ -100,7 +100,7 @@ def test_the_small_network_computes_what_the_masked_one_does(name: str) -> None:
     assert gone == masks.total - masks.kept == 2 * (WIDTH // HEADS) * (inputs_of_rows + WIDTH)  # two heads go
 
 
-def test_rows_are_those_of_one_head_whatever_the_layout() -> None:
+def test_rows_are_those_of_one_head_in_any_layout() -> None:
     own, torchs = units_of(Own(lambda rows: rows // WIDTH)), units_of(Weighted())
     (of_own,), (of_torch,) = own.of.sets.values(), torchs.of.sets.values()
     by_head = torch.arange(HEADS).repeat_interleave(WIDTH // HEADS)

@@ -22,8 +22,8 @@ from pruneexp.tracing.trace import Trace
 class Head:
     """A head with the rows that make its queries, keys and values, which are scored, and the columns that read it.
 
-    Michel et al. 2019 take heads out in this way. Without its columns a head adds nothing to what is left, whatever its
-    biases are. Layers that are coupled lose the same heads.
+    Michel et al. 2019 take heads out in this way. Without its columns a head adds nothing to what is left, its
+    biases neither. Layers that are coupled lose the same heads.
     """
 
     def grouping(self, trace: Trace, network: nn.Module, scope: Collection[str]) -> ChannelGrouping:
