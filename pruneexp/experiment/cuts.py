@@ -14,7 +14,7 @@ from pruneexp.pruning.informed import InformedCriterion
 from pruneexp.pruning.layers import PrunableLayer
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import check_fit
-from pruneexp.pruning.units.unit import Grouping, Unit, Units, unit_name
+from pruneexp.pruning.units.unit import CheckedUnit, Grouping, Unit, Units, unit_name
 from pruneexp.schema import Budget, nothing
 from pruneexp.stages.reconstruct import check_reconstruction
 from pruneexp.stages.setting import Cut, Setting
@@ -40,6 +40,8 @@ def check_cut(
         shapes = _of_layers(units, weights)
     elif units is not None:
         shapes, staying = _of_network(cut, units), units.staying
+        if isinstance(cut.unit, CheckedUnit):
+            cut.unit.check(units, probe, setting.learner.example(2, "removal")[0])
     if isinstance(cut.allocation, CheckedAllocation):
         cut.allocation.check(shapes, budgets, unit_name(cut.unit))
     check_calibration(setting)

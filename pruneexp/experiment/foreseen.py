@@ -45,7 +45,8 @@ def unreachable(job: Job) -> Iterator[str]:
         if isinstance(units, Units):
             least = least_share(units, budget, MaskSet.dense(weights), prices, cut.min_keep)
             if least > budget.value:
-                yield f"{budget.text} will fail: what stays with {cut.min_keep} channels of each set takes {least:.4g}"
+                fewest = f"criterion.min_keep={cut.min_keep}"
+                yield f"{budget.text} will fail: what stays with {fewest} takes {least:.4g}"
             continue
         try:
             allowance(budget, MaskSet.dense(weights), dict.fromkeys(weights, 1.0), prices, "weight")

@@ -19,7 +19,7 @@ def without_channels(pruned: PrunedNetwork) -> PrunedNetwork:
     learner = pruned.session.job.setting.learner
     example, _ = learner.example(2, "removal")
     small = removed(pruned.network, pruned.masks, example)
-    if not small.architecture.kept:
+    if not small.architecture.kept and not small.architecture.constants:
         raise UserError(
             "--removed: some kept weight reads every channel of the network, so that none can go; masks of "
             "criterion=channel_magnitude cut whole channels"

@@ -76,7 +76,7 @@ class TransformerBlock(nn.Module):
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.heads = heads
+        self.head_width = width // heads  # how many heads there are is left to the sizes of the weights
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attend = nn.Linear(width, 3 * width, bias=False)
         self.project = nn.Linear(width, width, bias=False)
@@ -91,8 +91,8 @@ class TransformerBlock(nn.Module):
         return changed
 
     def _attention(self, x: Tensor) -> Tensor:
-        count, length, width = x.shape
-        split = self.attend(x).view(count, length, 3, self.heads, width // self.heads)
+        count, length, _ = x.shape
+        split = self.attend(x).view(count, length, 3, -1, self.head_width)
         query, key, value = split.permute(2, 0, 3, 1, 4)
         heads = scaled_dot_product_attention(query, key, value, is_causal=True)
-        return torch.reshape(heads.transpose(1, 2), (count, length, width))
+        return torch.reshape(heads.transpose(1, 2), (count, length, -1))

@@ -1,4 +1,4 @@
-"""Channels as units of selection: from weights to coupled channels and back.
+"""Channels as units of selection: from weights to coupled channels, or heads of attention, and back.
 
 A weight belongs to the channel that it helps to make and to the one that it reads, and stays where both do.
 """
@@ -11,33 +11,31 @@ from math import prod
 from operator import and_
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from pruneexp.pruning.couplings import OUT_OF_SCOPE, OUTPUTS, Couplings
+from pruneexp.pruning.couplings import OUT_OF_SCOPE, OUTPUTS, Couplings, by_reason
+from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
 
 
 class ChannelGrouping:
     """Channels in place of weights, and the sets of those that the same layers make in place of layers.
 
-    ``parameters`` names the parameter of every prunable layer, ``shapes`` has their shapes by the names of layers.
+    ``name`` is what one of them is called.
     """
 
-    name = "channel"
     additive = False
 
-    def __init__(self, of: Couplings, parameters: Mapping[str, str], shapes: Mapping[str, torch.Size]) -> None:
-        self.of, self._parameters, self._shapes = of, parameters, shapes
+    def __init__(self, of: Couplings, network: nn.Module, name: str = "channel") -> None:
+        self.of, self.name, layers = of, name, prunable(network)
+        self._parameters = {layer: each.parameter for layer, each in layers.items()}
+        self._shapes = {layer: each.weight.shape for layer, each in layers.items()}
 
     @property
     def staying(self) -> str:
         """Which layers keep their outputs, and why, but for those whose outputs are the network's."""
-        by_reason: dict[str, list[str]] = {}
-        for name, reason in self.of.held.items():
-            if reason not in (OUTPUTS, OUT_OF_SCOPE):
-                by_reason.setdefault(reason, []).append(name)
-        told = [f"{_listed(names)} ({reason})" for reason, names in by_reason.items()]
-        return f"channels that stay whole: {', '.join(told)}" if told else ""
+        told = by_reason({name: why for name, why in self.of.held.items() if why not in (OUTPUTS, OUT_OF_SCOPE)})
+        return f"{self.name}s that stay whole: {told}" if told else ""
 
     @cached_property
     def sizes(self) -> dict[str, Tensor]:
@@ -113,7 +111,3 @@ class ChannelGrouping:
                 sums.index_add_(0, place % len(sums), of_rows(layer, dim).double().expand(len(place)))  # -1: the last
             found[name] = sums[:-1]
         return found
-
-
-def _listed(names: list[str]) -> str:
-    return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]

@@ -15,6 +15,8 @@ from torch import Tensor, fx
 from pruneexp.pruning.labels import Atoms, Labels, OfParameter, along, placed, varies, varying
 
 Arguments = Mapping[str, Any]
+#: Why channels stay that activations multiply.
+PRODUCT = "a product of activations, as in attention"
 
 
 def loses_whole_groups(groups: int, inputs: int) -> bool:
@@ -81,8 +83,10 @@ def channels_of(atoms: Atoms, labels: Tensor, dim: int) -> Tensor:
     return along(labels, dim)
 
 
-def cuttable(atoms: Atoms, labels: Tensor) -> Tensor:
+def cuttable(atoms: Atoms, node: fx.Node, labels: Tensor) -> Tensor:
     """The same labels, coupled until they differ along one dimension: the one with the most channels."""
+    if node in atoms.uncut:
+        return labels
     dims = varying(labels)
     if not dims:
         return labels[(slice(0, 1),) * labels.ndim].expand(labels.shape)
@@ -137,7 +141,7 @@ def matrix_product(atoms: Atoms, node: fx.Node, arguments: Arguments) -> Labels:
     first, second = ("mat1", "mat2") if "mat1" in arguments else ("self", "mat2")
     rows, matrix = arguments[first], arguments[second]
     if not isinstance(rows, Tensor | None) or not isinstance(matrix, OfParameter):
-        return held(atoms, node, arguments, "a product of activations, as in attention")
+        return held(atoms, node, arguments, PRODUCT)
     for made, inputs in permutations(matrix, 2):
         if not varies(made, 0) and not varies(inputs, 1):
             if rows is not None:  # of a first state of zeros nothing is read
@@ -145,6 +149,22 @@ def matrix_product(atoms: Atoms, node: fx.Node, arguments: Arguments) -> Labels:
                 atoms.join(channels_of(atoms, rows, 1), along(inputs, 0))
             return _made(atoms, node, along(made, 1), 1, arguments["self"] if first == "mat1" else None)
     return held(atoms, node, arguments, "a matrix that is rearranged")
+
+
+def attended(atoms: Atoms, node: fx.Node, arguments: Arguments) -> Labels:
+    """A product of activations for each input and head: all that one head is made of goes with it."""
+    first, second = ("batch1", "batch2") if "batch1" in arguments else ("self", "mat2")
+    left, right = arguments[first], arguments[second]
+    if not isinstance(left, Tensor) or not isinstance(right, Tensor):
+        return held(atoms, node, arguments, PRODUCT)
+    heads = left[:, :1, :1]
+    atoms.join(left, heads)
+    atoms.join(right, heads)
+    added = one_of(atoms, arguments["self"]) if first == "batch1" else None
+    if added is not None:
+        atoms.join(heads, added)
+    atoms.attended.append(heads.flatten())
+    return heads.expand(shape_of(node))
 
 
 def recurrent_cell(atoms: Atoms, node: fx.Node, arguments: Arguments) -> Labels:

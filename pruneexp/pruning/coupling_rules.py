@@ -1,14 +1,15 @@
 """How each operation of torch couples channels; one without a rule holds all that it takes.
 
 A channel may go if every number that it makes is multiplied by weights that go with it, and nothing else changes. So
-normalisations and softmax over channels, and products of activations with each other, hold theirs. The labels of a
-result differ along one dimension at most, along which it can be cut: where a view would spread them over several, as
-in a channel shuffle, channels are coupled until they do not.
+normalisations and softmax over channels hold theirs, and products of activations couple those of a head. The labels of
+a result differ along one dimension at most, along which it can be cut: where a view would spread them over several, as
+in a channel shuffle, channels are coupled until they do not, but for what attention reads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor, fx
 
 from pruneexp.pruning.coupling_layers import (
     Arguments,
+    attended,
     batch_normalised,
     convolved,
     cuttable,
@@ -42,10 +44,26 @@ def coupled(atoms: Atoms, node: fx.Node, arguments: Arguments) -> Labels:
     given = list(labels_in(arguments))
     if not given or name in SHAPED:
         return None
-    rule = _RULES.get(name)
-    if rule is None and torch.Tag.pointwise in node.target.tags:  # type: ignore[union-attr]
-        rule = _elementwise
-    return (rule or _unknown)(atoms, node, arguments)
+    return (_rule(node) or _unknown)(atoms, node, arguments)
+
+
+def attention_reads(nodes: Iterable[fx.Node]) -> set[fx.Node]:
+    """What products of activations read, directly or through views and pointwise operations."""
+    found: set[fx.Node] = set()
+    for node in reversed(list(nodes)):
+        if any(_rule(user) is attended or (user in found and _rule(user) in _PASSING) for user in node.users):
+            found.add(node)
+    return found
+
+
+def _rule(node: fx.Node) -> Rule | None:
+    if node.op != "call_function":
+        return None
+    if node.target is operator.getitem:
+        return _moved
+    rule = _RULES.get(name_of(node.target))
+    pointwise = torch.Tag.pointwise in node.target.tags  # type: ignore[union-attr]
+    return _elementwise if rule is None and pointwise else rule
 
 
 def _elementwise(atoms: Atoms, node: fx.Node, arguments: Arguments) -> Labels:
@@ -55,7 +73,7 @@ def _elementwise(atoms: Atoms, node: fx.Node, arguments: Arguments) -> Labels:
     whole = [each.expand(shape_of(node)) for each in found]
     for each in whole[1:]:
         atoms.join(whole[0], each)
-    return cuttable(atoms, whole[0])
+    return cuttable(atoms, node, whole[0])
 
 
 def _same_channels(atoms: Atoms, node: fx.Node, arguments: Arguments) -> Labels:
@@ -78,7 +96,7 @@ def _reduced(atoms: Atoms, node: fx.Node, arguments: Arguments) -> Labels:
     if not isinstance(labels, Tensor):
         return held(atoms, node, arguments, name_of(node.target))
     dims = [given] if isinstance(given, int) else list(given or range(labels.ndim))
-    if any(varies(labels, dim) for dim in dims):
+    if node.users and any(varies(labels, dim) for dim in dims):  # weights of attention are averaged where unused, too
         return held(atoms, node, arguments, f"{name_of(node.target)} over channels")
     return of_first(node, labels.amax(tuple(dims), keepdim=bool(arguments.get("keepdim"))))
 
@@ -97,9 +115,10 @@ def _first(arguments: Arguments) -> Labels:
 
 
 def _part(atoms: Atoms, node: fx.Node, arguments: Arguments) -> Labels:
-    """A slice: the code that makes it counts channels by itself."""
+    """A slice: the code that makes it counts channels by itself, but for what attention reads, as queries."""
     labels, dim = _first(arguments), arguments.get("dim", 0)
-    if isinstance(labels, Tensor) and varies(labels, dim) and shape_of(node) != labels.shape:
+    cuts = shape_of(node) != getattr(labels, "shape", None) and node not in atoms.uncut
+    if isinstance(labels, Tensor) and varies(labels, dim) and cuts:
         return held(atoms, node, arguments, "a slice of channels")
     return _moved(atoms, node, arguments)
 
@@ -126,17 +145,20 @@ def _joined(atoms: Atoms, node: fx.Node, arguments: Arguments) -> Labels:
         return None
     whole = [holder.expand(v.shape) if each is None else each for each, v in zip(given, values, strict=True)]
     found: Tensor = node.target(whole, arguments.get("dim", 0))  # type: ignore[operator]
-    return cuttable(atoms, found)
+    return cuttable(atoms, node, found)
 
 
 def _moved(atoms: Atoms, node: fx.Node, arguments: Arguments) -> Labels:
     labels = _first(arguments)
     if isinstance(labels, OfParameter):
-        return OfParameter(_applied(node, arguments, each) for each in labels)
+        by_dim = [_applied(node, arguments, each) for each in labels]
+        if isinstance(by_dim[0], Tensor):
+            return OfParameter(by_dim)
+        return [OfParameter(part) for part in zip(*by_dim, strict=True)]
     found = _applied(node, arguments, labels)
     if isinstance(found, Tensor):
-        return cuttable(atoms, found)
-    return [cuttable(atoms, each) for each in found]
+        return cuttable(atoms, node, found)
+    return [cuttable(atoms, node, each) for each in found]
 
 
 def _applied(node: fx.Node, arguments: Arguments, labels: Any) -> Any:
@@ -153,11 +175,10 @@ def _unknown(atoms: Atoms, node: fx.Node, arguments: Arguments) -> Labels:
     return held(atoms, node, arguments, _WORDS.get(name, name))
 
 
-_PRODUCT = "a product of activations, as in attention"
 #: What people call operations that hold channels.
 _WORDS = {
     "native_layer_norm": "LayerNorm", "_fused_rms_norm": "RMSNorm", "native_group_norm": "GroupNorm",
-    "constant_pad_nd": "padding", "bmm": _PRODUCT, "baddbmm": _PRODUCT,
+    "constant_pad_nd": "padding",
 }  # fmt: skip
 
 
@@ -168,6 +189,7 @@ def _named(names: str, rule: Rule) -> dict[str, Rule]:
 _RULES: dict[str, Rule] = {
     "convolution": convolved,
     **_named("mm addmm", matrix_product),
+    **_named("bmm baddbmm", attended),
     "embedding": looked_up,
     **_named("_thnn_fused_lstm_cell _thnn_fused_gru_cell", recurrent_cell),
     **_named("native_batch_norm _native_batch_norm_legit_no_training", batch_normalised),
@@ -184,3 +206,4 @@ _RULES: dict[str, Rule] = {
     **_named("_softmax _safe_softmax _log_softmax cumsum", _along),
     **_named("_prelu_kernel hardswish", _elementwise),
 }
+_PASSING = (_moved, _part, _split, _joined, _elementwise)

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch.fx.node import map_arg
 
-from pruneexp.pruning.coupling_rules import coupled
+from pruneexp.pruning.coupling_layers import PRODUCT
+from pruneexp.pruning.coupling_rules import attention_reads, coupled
 from pruneexp.pruning.labels import Atoms, Labels, OfParameter, expanded
 from pruneexp.pruning.layers import prunable
 from pruneexp.tracing.trace import Trace
@@ -56,14 +57,26 @@ def couplings(trace: Trace, network: nn.Module, scope: Collection[str]) -> Coupl
 
     A layer with outputs that stay is told in ``held`` with the reason.
     """
-    return _Search(trace, network).couplings(scope)
+    return _Search(trace, network).couplings(scope, attended=False)
+
+
+def heads(trace: Trace, network: nn.Module, scope: Collection[str]) -> Couplings:
+    """Find heads of attention in the same way: a head is what its products of activations couple."""
+    return _Search(trace, network).couplings(scope, attended=True)
+
+
+def removable(trace: Trace, network: nn.Module) -> list[ChannelSet]:
+    """All channels and heads of a network that can go."""
+    search, layers = _Search(trace, network), prunable(network)
+    return [each for attended in (False, True) for each in search.couplings(layers, attended=attended).sets.values()]
 
 
 class _Search:
     """One pass through the graph."""
 
     def __init__(self, trace: Trace, network: nn.Module) -> None:
-        self._trace, self._network, self._atoms = trace, network, Atoms()
+        self._trace, self._network = trace, network
+        self._atoms = Atoms(attention_reads(trace.module.graph.nodes))
         self._dimensions: dict[Dimension, Tensor] = {}
         self._known: dict[fx.Node, Labels] = {}
         for node, name in {**trace.parameters, **trace.buffers}.items():
@@ -109,9 +122,13 @@ class _Search:
         names = [argument.name for argument in node.target._schema.arguments]  # type: ignore[union-attr]  # noqa: SLF001
         return coupled(self._atoms, node, {**dict(zip(names, args, strict=False)), **kwargs})
 
-    def couplings(self, scope: Collection[str]) -> Couplings:
+    def couplings(self, scope: Collection[str], *, attended: bool) -> Couplings:
+        """Those of heads, or of channels that belong to none."""
         roots, layers = self._atoms.roots(), prunable(self._network)
-        holders, produced, read = self._atoms.reasons(roots), *self._atoms.uses()
+        holders, (produced, read, of_heads) = self._atoms.reasons(roots), self._atoms.uses()
+        in_heads = set(roots[of_heads].tolist())
+        if not attended:
+            holders = {**dict.fromkeys(in_heads, PRODUCT), **holders}
         weights = {layer.parameter for layer in layers.values()}
         for (tensor, _), atoms in self._dimensions.items():
             if tensor not in weights and bool(read[atoms].any()):
@@ -122,7 +139,8 @@ class _Search:
                 atoms = self._dimensions[layer.parameter, dim]
                 if bool(produced[atoms].any()):
                     reason = None if name in scope else OUT_OF_SCOPE
-                    for root in roots[atoms].unique().tolist():
+                    made = set(roots[atoms].tolist())
+                    for root in sorted(made & in_heads if attended else made):
                         producers.setdefault(root, {})[name] = dim
                         if reason:
                             holders.setdefault(root, reason)
@@ -145,11 +163,20 @@ class _Search:
                 if index >= 0:
                     members[index][dimension] = number[roots[atoms]].masked_fill(sets != index, -1)
         found: dict[str, ChannelSet] = {}
-        _, read = self._atoms.uses()
+        _, read, _ = self._atoms.uses()
         for (made_by, channels), places in zip(alike.items(), members, strict=True):
             readers = frozenset(each for each in places if bool(read[self._dimensions[each]].any()))
             found[_free(made_by[0][0], found)] = ChannelSet(len(channels), dict(made_by), readers, places)
         return found
+
+
+def by_reason(held: Mapping[str, str]) -> str:
+    """Layers with the reasons why they stay, in words: the first of each reason, and how many more there are."""
+    named: dict[str, list[str]] = {}
+    for name, reason in held.items():
+        named.setdefault(reason, []).append(name)
+    others = {reason: f" and {len(names) - 1} more" if len(names) > 1 else "" for reason, names in named.items()}
+    return ", ".join(f"{names[0]}{others[reason]} ({reason})" for reason, names in named.items())
 
 
 def _free(name: str, names: Mapping[str, ChannelSet]) -> str:

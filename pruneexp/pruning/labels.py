@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
@@ -21,15 +21,19 @@ Labels = Tensor | OfParameter | list["Labels"] | None
 class Atoms:
     """Indices of tensors by number, and which of them go together.
 
-    ``produced`` are those of outputs of layers, ``read`` those of inputs that weights of their own multiply.
+    ``produced`` are those of outputs of layers, ``read`` those of inputs that weights of their own multiply, and
+    ``attended`` those of activations that others multiply. ``uncut`` are results whose labels may differ along several
+    dimensions.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, uncut: Collection[object] = ()) -> None:
+        self.uncut = uncut
         self._count = 0
         self._pairs: list[Tensor] = []
         self._holders: dict[str, Tensor] = {}
         self.produced: list[Tensor] = []
         self.read: list[Tensor] = []
+        self.attended: list[Tensor] = []
 
     def fresh(self, count: int) -> Tensor:
         """Atoms that belong to nothing yet."""
@@ -69,13 +73,13 @@ class Atoms:
                 return root
             root = moved
 
-    def uses(self) -> tuple[Tensor, Tensor]:
-        """Which atoms are produced, and which are read."""
-        produced, read = torch.zeros(2, self._count, dtype=torch.bool)
-        for flags, given in ((produced, self.produced), (read, self.read)):
+    def uses(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Which atoms are produced, which are read, and which are attended."""
+        produced, read, attended = torch.zeros(3, self._count, dtype=torch.bool)
+        for flags, given in ((produced, self.produced), (read, self.read), (attended, self.attended)):
             for atoms in given:
                 flags[atoms] = True
-        return produced, read
+        return produced, read, attended
 
     def reasons(self, roots: Tensor) -> dict[int, str]:
         """Why what goes together with these roots must stay; the first reason of several, normalisations before all."""

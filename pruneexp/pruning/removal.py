@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -19,11 +19,14 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.modules.rnn import RNNBase, RNNCellBase
 
 from pruneexp.errors import UserError, cause
+from pruneexp.pruning.branches import branches
 from pruneexp.pruning.constants import ConstantInputs, constant_inputs
 from pruneexp.pruning.coupling_layers import loses_whole_groups
-from pruneexp.pruning.couplings import ChannelSet, couplings
+from pruneexp.pruning.couplings import ChannelSet, removable
+from pruneexp.pruning.fewer_heads import tell_heads
 from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
+from pruneexp.pruning.stand_ins import Shapes, stand_in_, without_branches
 from pruneexp.tracing.graphs import tensors_of
 from pruneexp.tracing.mode import evaluating
 from pruneexp.tracing.trace import Trace, traced
@@ -37,10 +40,12 @@ class Architecture:
     """What is left of a network: the ``kept`` indices of each dimension that lost some, by parameter or buffer.
 
     ``biases`` are the modules without a bias that got one, for what channels that are gone added to their outputs.
+    ``constants`` are the modules of residual branches that are gone, with the shapes of what stands in their place.
     """
 
     kept: Mapping[str, Mapping[int, Tensor]]
     biases: tuple[str, ...] = ()
+    constants: Shapes = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,13 +77,23 @@ def removed(network: nn.Module, masks: MaskSet, example: Tensor) -> SmallNetwork
 
 def shrunk(trace: Trace, masked: nn.Module, masks: MaskSet) -> SmallNetwork:
     """As ``removed``, untried, by the graph of a pass of the network; ``masked`` has zeros where the masks prune."""
+    emptied = [
+        each
+        for each in branches(trace, masked).found
+        if all(name in masks and not masks.kept_per_layer[name] for name in each.layers)
+    ]
+    shapes: Shapes = {}
+    if emptied:
+        masked, gone, shapes = without_branches(masked, emptied, trace.example)
+        masks = masks.restrict(masks.keys() - {name for each in gone for name in each.layers})
+        trace = traced(masked, trace.example)
     small, constants = copy.deepcopy(masked), constant_inputs(trace, masked, masks)
     kept = _kept(trace, masked, masks, constants)
-    architecture = Architecture(kept, _fold(small, kept, constants))
-    shrink_(small, architecture)
+    biases = _fold(small, kept, constants)
+    shrink_(small, Architecture(kept, biases))
     names = {name: layer.parameter for name, layer in prunable(masked).items()}
     left = {name: _cut(mask, kept.get(names[name], {})) for name, mask in masks.items()}
-    return SmallNetwork(small, architecture, MaskSet(left))
+    return SmallNetwork(small, Architecture(kept, biases, shapes), MaskSet(left))
 
 
 def architecture_of(trace: Trace, network: nn.Module, masks: MaskSet) -> Architecture:
@@ -92,7 +107,7 @@ def _kept(
     layers = prunable(network)
     by_tensor = {layer.parameter: masks[name] for name, layer in layers.items() if name in masks}
     stays: dict[tuple[str, int], Tensor] = {}
-    for channels in couplings(trace, network, layers).sets.values():
+    for channels in removable(trace, network):
         read = _read(channels, by_tensor, constants)
         for dimension, place in channels.members.items():
             kept = (place < 0) | read[place.clamp(min=0)]
@@ -154,7 +169,8 @@ def write_architecture(path: Path, architecture: Architecture) -> None:
     """
     kept = architecture.kept.items()
     plain = {name: {str(dim): indices.tolist() for dim, indices in each.items()} for name, each in kept}
-    path.write_text(json.dumps({"kept": plain, "biases": architecture.biases}), encoding="utf-8")
+    rest = {"biases": architecture.biases, "constants": dict(architecture.constants)}
+    path.write_text(json.dumps({"kept": plain, **rest}), encoding="utf-8")
 
 
 def read_architecture(path: str | Path) -> Architecture:
@@ -169,7 +185,7 @@ def read_architecture(path: str | Path) -> Architecture:
             name: {int(dim): torch.tensor(indices) for dim, indices in each.items()}
             for name, each in read["kept"].items()
         }
-        return Architecture(kept, tuple(read["biases"]))
+        return Architecture(kept, tuple(read["biases"]), dict(read.get("constants", {})))
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise UserError(f"the architecture in {path} cannot be read: {cause(error)}") from error
 
@@ -183,6 +199,7 @@ def shrink_(network: nn.Module, architecture: Architecture) -> None:
         UserError: the architecture is of another network.
     """
     _check_fit(network, architecture)
+    stand_in_(network, architecture.constants)
     small: dict[int, nn.Parameter] = {}
     kept = architecture.kept
     for name in architecture.biases:
@@ -198,16 +215,20 @@ def shrink_(network: nn.Module, architecture: Architecture) -> None:
             indices = kept.get(f"{prefix}.{name}" if prefix else name)
             if indices is not None:
                 setattr(module, name, _cut(buffer, indices))
+    for module in network.modules():
         _tell_sizes(module)
+        tell_heads(module)
 
 
 def _check_fit(network: nn.Module, architecture: Architecture) -> None:
     """Check that a network has what is to be cut; that its weights fit is left to the loading of them."""
     there, modules = tensors_of(network), dict(network.named_modules())
+    made = (*architecture.biases, *architecture.constants)
+    if missing := [name for name in made if name not in modules]:
+        raise UserError(f"this architecture is not of {type(network).__name__}, which has no {missing[0]}")
     for name, indices in architecture.kept.items():
-        module = name.rpartition(".")[0]
-        if name not in there and module in architecture.biases and module in modules:
-            continue  # a bias that is made first
+        if name not in there and name.rpartition(".")[0] in made:
+            continue
         shape = there[name].shape if name in there else ()
         if any(dim >= len(shape) or max(kept.tolist(), default=0) >= shape[dim] for dim, kept in indices.items()):
             found = f"is {' x '.join(map(str, shape))} here" if shape else "it has not"
@@ -215,8 +236,6 @@ def _check_fit(network: nn.Module, architecture: Architecture) -> None:
                 f"this architecture is not of {type(network).__name__}: it cuts {name}, which {found}; make "
                 "the network of the class and with the arguments that the export's load.py names"
             )
-    if missing := [name for name in architecture.biases if name not in modules]:
-        raise UserError(f"this architecture is not of {type(network).__name__}, which has no {missing[0]}")
 
 
 def _cut(tensor: Tensor, indices: Mapping[int, Tensor]) -> Tensor:

@@ -10,7 +10,7 @@ from pruneexp.pruning.allocations.global_threshold import GlobalThreshold
 from pruneexp.pruning.allocations.per_layer import PerLayer
 from pruneexp.pruning.layers import weights
 from pruneexp.schema import Budget
-from tests.contracts.channels import apart, cut, grouping, restless
+from tests.contracts.channels import apart, cut, grouping, restless, settled
 
 pytestmark = pytest.mark.slow
 
@@ -32,16 +32,17 @@ def built(name: str) -> torch.nn.Module:
 def test_half_of_the_channels_of_each_set_go(name: str) -> None:
     network = built(name)
     masks = cut(network, SHAPE, Budget("units", 0.5), PerLayer()).masks
-    difference, small = apart(network, masks, SHAPE)
+    difference, small = apart(settled(network, masks, SHAPE), masks, SHAPE)
     assert difference < 1e-5
     assert sum(weight.numel() for weight in weights(small).values()) == masks.kept < 0.35 * masks.total
 
 
-@pytest.mark.parametrize("name", ["resnet18", "densenet121", "googlenet"])
+# Of mobilenets a global threshold leaves one channel of a layer near the end, whose weights are the least untrained.
+@pytest.mark.parametrize("name", ["resnet18", "densenet121", "mobilenet_v2", "mobilenet_v3_small"])
 def test_a_density_over_all_layers_is_reached(name: str) -> None:
     network = built(name)
     masks = cut(network, SHAPE, Budget("density", 0.5), GlobalThreshold()).masks
-    difference, small = apart(network, masks, SHAPE)
+    difference, small = apart(settled(network, masks, SHAPE), masks, SHAPE)
     assert difference < 1e-5
     assert 0.49 < sum(weight.numel() for weight in weights(small).values()) / masks.total <= 0.5
 

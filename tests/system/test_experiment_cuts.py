@@ -72,7 +72,7 @@ def test_weights_drawn_for_a_small_network_make_another_result_of_the_same_masks
 
 def test_plans_say_which_densities_no_channels_reach() -> None:
     (said,) = unreachable(job("criterion=channel_magnitude", "curve.densities=[0.5,0.0001]"))
-    assert said.startswith("d=0.0001 will fail: what stays with 1 channels of each set takes 0.0001")
+    assert said.startswith("d=0.0001 will fail: what stays with criterion.min_keep=1 takes 0.0001")
 
 
 def test_layers_whose_channels_stay_are_told() -> None:

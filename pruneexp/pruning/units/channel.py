@@ -10,7 +10,6 @@ from torch import nn
 from pruneexp.errors import UserError
 from pruneexp.pruning.channels import ChannelGrouping
 from pruneexp.pruning.couplings import couplings
-from pruneexp.pruning.layers import prunable
 from pruneexp.tracing.trace import Trace
 
 
@@ -34,9 +33,4 @@ class Channel:
             raise UserError(
                 f"criterion.unit: {type(network).__name__} has no channels that can go, as all must stay whole: {why}"
             )
-        layers = prunable(network)
-        return ChannelGrouping(
-            found,
-            {name: layer.parameter for name, layer in layers.items()},
-            {name: layer.weight.shape for name, layer in layers.items()},
-        )
+        return ChannelGrouping(found, network)

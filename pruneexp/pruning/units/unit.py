@@ -88,6 +88,18 @@ class NetworkUnit(Protocol):
         ...
 
 
+@runtime_checkable
+class CheckedUnit(NetworkUnit, Protocol):
+    """A unit of a network whose code may need all of them, which is tried before anything is trained."""
+
+    def check(self, units: Units, network: nn.Module, example: Tensor) -> None:
+        """Take units out of a copy of the network, which ``example`` runs through, a batch of inputs.
+
+        Raises:
+            UserError: says why they cannot be taken out.
+        """
+
+
 class Grouping:
     """Units of single layers.
 
