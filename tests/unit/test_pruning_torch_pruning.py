@@ -21,8 +21,9 @@ from pruneexp.models.vgg_cifar import CifarVGG
 from pruneexp.pruning.allocations.per_layer import PerLayer
 from pruneexp.pruning.criteria.magnitude import Magnitude
 from pruneexp.pruning.criteria.squared_magnitude import SquaredMagnitude
-from pruneexp.pruning.layers import weights
+from pruneexp.pruning.layers import prunable, weights
 from pruneexp.pruning.removal import shrunk
+from pruneexp.pruning.scales import scales_of_channels
 from pruneexp.pruning.select import Criterion, select
 from pruneexp.schema import Budget
 from tests.contracts.channels import grouping
@@ -70,6 +71,22 @@ def test_scores_of_channels_are_the_same_but_for_a_factor(network: str, rule: st
         group = graph.get_pruning_group(of.get_submodule(name), torch_pruning.prune_conv_out_channels, range(len(own)))
         said: Tensor = theirs(outputs(group)).double()
         torch.testing.assert_close(own / own.mean(), said / said.mean(), rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_channels_have_the_mean_of_their_scales_of_normalisation(network: str) -> None:
+    of = drawn(network)
+    for module in of.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight)
+    scales = scales_of_channels(of, traced_by(of, SHAPE), prunable(of, ("conv",)))
+    found = grouping(of, SHAPE).means({name: scales[name].expand(weight.shape) for name, weight in weights(of).items()
+                                       if name in scales})  # fmt: skip
+    graph = torch_pruning.DependencyGraph().build_dependency(of, torch.randn(1, *SHAPE))
+    theirs = torch_pruning.importance.BNScaleImportance(normalizer=None)
+    for name, own in found.items():
+        group = graph.get_pruning_group(of.get_submodule(name), torch_pruning.prune_conv_out_channels, range(len(own)))
+        torch.testing.assert_close(own, theirs(group).double(), rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
