@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pruneexp.errors import UserError, cause
-from pruneexp.pruning.allotment import CheckedAllocation
+from pruneexp.pruning.allotment import CheckedAllocation, targets_of
 from pruneexp.pruning.allowance import allowance
 from pruneexp.pruning.informed import InformedCriterion
 from pruneexp.pruning.layers import PrunableLayer
@@ -49,7 +49,21 @@ def check_cut(
     scope = cut.scope(probe)
     _check_statistics(setting, scope, probe)
     _check_edit(cut, {name: layer.weight.detach() for name, layer in scope.items()}, units)
-    return staying
+    emptied = "" if units is None else _emptied(cut, shapes, budgets)
+    return "; ".join(filter(None, (staying, emptied)))
+
+
+def _emptied(cut: Cut, ones: Mapping[str, Tensor], budgets: Sequence[Budget]) -> str:
+    """Which layers, or sets of units, the hardest budget empties, where counts are known before training."""
+    shares = [budget for budget in budgets if budget.kind in ("units", "density")]
+    if targets_of(cut.allocation) != "predefined" or not shares:
+        return ""
+    hardest, alive = min(shares, key=lambda budget: budget.value), MaskSet.dense(ones)
+    sizes = {name: torch.ones_like(one) for name, one in ones.items()}
+    kept = cut.allocation(ones, ones, alive, allowance(hardest, alive, sizes, None, unit_name(cut.unit))).keep
+    empty = [name for name, count in kept.items() if count == 0]
+    named = ", ".join(empty[:3]) + (f" and {len(empty) - 3} more" if len(empty) > 3 else "")
+    return f"{hardest.text} is nothing of {named}: criterion.min_keep={cut.min_keep} of each stays" if empty else ""
 
 
 def _of_layers(unit: Unit, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
