@@ -46,7 +46,7 @@ def test_the_rows_by_hand() -> None:
             "equivalent, near the line",
         ),
         ("0.01", "97.00 ± 0.00", "91.00 ± 1.00", "94.00 ± 0.95", "3", "+3.00 [+2.75, +3.25]", "better"),
-    ]
+    ]  # fmt: skip
 
 
 def test_two_seeds_have_no_verdict_and_one_no_interval() -> None:
