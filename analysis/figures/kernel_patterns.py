@@ -112,8 +112,8 @@ def _stages(rows: pd.DataFrame) -> tuple[StagePattern, ...]:
     pixels = (rows["layer.flop"] / (2.0 * rows["layer.weights_total"])).round().astype(int)
     shape = rows["layer.kernel"].map(lambda text: (text.count(";") + 1, len(text.partition(";")[0].split())))
     marked = rows.assign(pixels=pixels, shape=shape)
-    found = sorted(marked.groupby(["pixels", "shape"]), key=lambda item: item[1]["place"].min())
-    return tuple(_stage(number, int(size), same) for number, ((size, _), same) in enumerate(found, start=1))
+    found = sorted(selection.groups(marked, ("pixels", "shape")), key=lambda item: item[1]["place"].min())
+    return tuple(_stage(number, int(key["pixels"]), same) for number, (key, same) in enumerate(found, start=1))
 
 
 def _stage(number: int, pixels: int, same: pd.DataFrame) -> StagePattern:

@@ -260,7 +260,7 @@ def _panel(axes: Axes, made: ParameterEfficiency, panel: EfficiencyPanel) -> Non
     for dense in sorted({curve.dense for curve in panel.found.curves if curve.dense is not None}):
         ink.dotted(axes, dense, FAINT)
     for paper, look in zip(panel.paper, _of_paper(panel), strict=True):
-        ink.curve(axes, look, *zip(*paper.marks, strict=True))
+        ink.curve(axes, look, [x for x, _ in paper.marks], [y for _, y in paper.marks])
     worse_is_up = made.quantity.better < 0
     for curve in panel.found.curves:
         look, marks = _look(panel, curve), curve.marks

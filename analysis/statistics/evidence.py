@@ -211,8 +211,7 @@ def _of_sizes(made: ModeColumns, points: pd.DataFrame) -> Iterator[Evidence]:
 def _flop(points: pd.DataFrame, entry: DensityRow | Evidence, mode: str) -> float:
     """The mean compute behind the points of a row in one mode, beyond that of the dense network; 0 without a point."""
     rows = _of_runs(points, entry, mode)
-    spent = sum(rows[f"ledger.{kind}.flop"] for kind in ("prune", "retrain", "scratch"))
-    return float(spent.mean()) if len(rows) else 0.0
+    return math.fsum(float(rows[f"ledger.{kind}.flop"].mean()) for kind in ("prune", "retrain", "scratch") if len(rows))
 
 
 def _of_runs(points: pd.DataFrame, entry: DensityRow | Evidence, mode: str) -> pd.DataFrame:

@@ -46,18 +46,18 @@ class ScoreRow(NamedTuple):
     conditions: str
     budget: str
     densities: str
-    n: int | None
-    difference_mean: float | None
-    difference_low: float | None
-    difference_high: float | None
-    p: float | None
-    p_equivalent: float | None
-    margin: float | None
-    verdict: str
-    near_the_line: int | None
-    seeds_needed: int | None
-    flop_share: float | None
-    runs: str
+    n: int | None = None
+    difference_mean: float | None = None
+    difference_low: float | None = None
+    difference_high: float | None = None
+    p: float | None = None
+    p_equivalent: float | None = None
+    margin: float | None = None
+    verdict: str = ""
+    near_the_line: int | None = None
+    seeds_needed: int | None = None
+    flop_share: float | None = None
+    runs: str = ""
 
 
 def data(
@@ -97,7 +97,7 @@ def rows(made: Scorecard) -> Iterator[ScoreRow]:
         row = ScoreRow(
             one.thesis.text, one.thesis.tried, one.stance, one.data, one.model, made.metric.name, one.criterion,
             joined(one.conditions), one.budget, " ".join(f"{density:.10g}" for density in one.densities),
-            *[None] * 7, "", None, None, one.flop, " ".join(one.runs),
+            flop_share=one.flop, runs=" ".join(one.runs),
         )  # fmt: skip
         if (of := one.difference) is not None:
             row = row._replace(

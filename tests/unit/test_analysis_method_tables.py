@@ -127,7 +127,7 @@ def test_sparse_structure_selection_is_not_fine_tuned() -> None:
 
 
 def test_rows_of_a_table_count_in_one_mode_too_and_other_criteria_do_not() -> None:
-    shared = {"model": "vgg19_cifar", "data": "cifar10", "density": 0.2}
+    shared: dict[str, Any] = {"model": "vgg19_cifar", "data": "cifar10", "density": 0.2}
     made = [point(criterion="global_magnitude", seed=seed, **shared) for seed in (0, 1)]
     made += [point(criterion="random", mode=mode, **shared) for mode in WAYS]
     found = prune_vs_scratch.data(frames.frame(logged(*made)), table="unstructured")
