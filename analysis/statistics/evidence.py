@@ -39,7 +39,7 @@ INHERITED = Thesis("inherited weights are not needed", "Scratch-E is equivalent 
 INITIAL = Thesis("initial weights are not needed either", "Scratch-E is equivalent to rewound, or better")
 ARCHITECTURE = Thesis(
     "the architecture is what counts",
-    "from scratch, what pruning found is better than uniform widths",
+    "from scratch, sizes that pruning discovered are better than predefined ones",
     right=("better",),
     wrong=("worse", "equivalent"),
 )
@@ -52,12 +52,12 @@ SIZES = Thesis(
 )
 THESES = (LARGE_FIRST, INHERITED, INITIAL, ARCHITECTURE, GIVEN, SIZES)
 
-#: How networks of each criterion share what is left: the same in every layer, or as pruning finds it.
-UNIFORM, FOUND = ("random", "channel_magnitude"), ("global_magnitude", "slimming", "sparse_structure")
+#: Of records that do not say it themselves: criteria by which pruning discovers how much each layer keeps, or does not.
+DISCOVERED, PREDEFINED = ("global_magnitude", "slimming", "sparse_structure"), ("random", "channel_magnitude")
 #: Networks of two architectures are compared where their parameters differ by no more.
 SAME_PARAMETERS = 0.05
 #: What networks of two architectures may differ in.
-_OWN = ("criterion", "prune_settings", "prunable", "exclude", "min_keep", *PENALTY)
+_OWN = ("targets", "criterion", "prune_settings", "prunable", "exclude", "min_keep", *PENALTY)
 _SAME = tuple(name for name in frames.CONDITIONS if name not in _OWN)
 
 
@@ -92,7 +92,7 @@ class Evidence(NamedTuple):
 def gathered(points: pd.DataFrame, metric: Metric, margin: float) -> tuple[Evidence, ...]:
     """All that the points say, of those that ``modes.scored`` gives, with the verdicts that they have together.
 
-    ``points`` have ``parameters`` and ``weights_kept`` too, and the FLOP of their ledgers.
+    ``points`` have their ``parameters`` too, whether they were pruned ``by_channels``, and the FLOP of their ledgers.
     """
     tuned = beside_each_other(points, metric, margin)
     fresh = beside_each_other(points[points["mode"].isin(("scratch_e", "rewind"))], metric, margin,
@@ -143,43 +143,35 @@ def _turned(of: Comparison) -> Comparison:
 
 
 def _of_architectures(points: pd.DataFrame, metric: Metric, margin: float) -> Iterator[Evidence]:
-    """Networks from scratch whose layers pruning has chosen, against uniform ones of as many parameters."""
+    """Networks from scratch whose sizes pruning discovered, against predefined ones of as many parameters."""
     scratch = points[points["mode"] == "scratch_e"]
     own = [name for name in _OWN if name in scratch]
-    for key, rows in selection.groups(scratch, (*frames.SUBJECT, *_SAME, *frames.BUDGET)):
-        sides = [(side, same) for side, same in selection.groups(rows, own)]
-        uniform = [item for item in sides if _is_uniform(item[0])]
-        found = [item for item in sides if _is_found(item[0])]
-        for (one, ours), (other, theirs) in itertools.product(found, uniform):
-            if math.isclose(ours["parameters"].mean(), theirs["parameters"].mean(), rel_tol=SAME_PARAMETERS):
-                both = ours.merge(theirs, on="seed", suffixes=("", "_other"))
-                changes = scoring.gain(metric, frames.changes(metric, both["after_other"], both["after"])).dropna()
-                if len(changes):
-                    yield Evidence(
-                        ARCHITECTURE, str(key["data"]), str(key["model"]),
-                        f"{one['criterion']} against {other['criterion']}", _told(key, one),
-                        budget_text(str(key["budget.kind"]), float(key["budget.value"])),
-                        (float(ours["density_scope"].mean()),),
-                        inference.compare(list(changes), test_sets.margin(rows, margin)), None,
-                        tuple(sorted({*both["run_id"], *both["run_id_other"]})),
-                    )  # fmt: skip
+    for key, rows in selection.groups(scratch, (*frames.SUBJECT, *_SAME, *frames.BUDGET, "by_channels")):
+        sides = list(selection.groups(rows, own))
+        ours, theirs = ([item for item in sides if _targets(item[0]) == kind] for kind in ("discovered", "predefined"))
+        for (one, discovered), (other, predefined) in itertools.product(ours, theirs):
+            sizes = [float(side["parameters"].mean()) for side in (discovered, predefined)]
+            both = discovered.merge(predefined, on="seed", suffixes=("", "_other"))
+            changes = scoring.gain(metric, frames.changes(metric, both["after_other"], both["after"])).dropna()
+            if len(changes) and math.isclose(*sizes, rel_tol=SAME_PARAMETERS):
+                yield Evidence(
+                    ARCHITECTURE, str(key["data"]), str(key["model"]),
+                    f"{one['criterion']} against {other['criterion']}", _told(key, one),
+                    budget_text(str(key["budget.kind"]), float(key["budget.value"])),
+                    (float(discovered["density_scope"].mean()),),
+                    inference.compare(list(changes), test_sets.margin(rows, margin)), None,
+                    tuple(sorted({*both["run_id"], *both["run_id_other"]})),
+                )  # fmt: skip
 
 
 def _told(key: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     return texts({**key, **own}, frames.CONDITIONS)
 
 
-def _is_uniform(side: Mapping[str, Any]) -> bool:
-    return side["criterion"] in UNIFORM and not _has_threshold(side)
-
-
-def _is_found(side: Mapping[str, Any]) -> bool:
-    return side["criterion"] in FOUND or (side["criterion"] in UNIFORM and _has_threshold(side))
-
-
-def _has_threshold(side: Mapping[str, Any]) -> bool:
-    """Whether its words say that one threshold runs through all layers, where the criterion has several forms."""
-    return "allocation GlobalThreshold" in str(side["prune_settings"])
+def _targets(side: Mapping[str, Any]) -> str | None:
+    """Whether pruning ``discovered`` how much each layer keeps, or a rule that sees no weights ``predefined`` it."""
+    known = {**dict.fromkeys(DISCOVERED, "discovered"), **dict.fromkeys(PREDEFINED, "predefined")}
+    return side.get("targets") or known.get(side["criterion"])
 
 
 def _of_a_given_network(inherited: Sequence[Evidence], points: pd.DataFrame) -> Iterator[Evidence]:

@@ -40,7 +40,7 @@ class MethodTable(NamedTuple):
     """A table of the paper's: ``file`` has its numbers, empty where none is confirmed; ``criteria`` are its method's.
 
     ``changes``: it prints changes of the accuracy. ``untuned``: its networks are pruned and not fine-tuned. ``preset``
-    is what the presets of its rows are called, where each has one.
+    is what the presets of its rows are called, where each has one; ``penalty`` is that of dense training.
     """
 
     number: str
@@ -50,6 +50,7 @@ class MethodTable(NamedTuple):
     changes: bool = False
     untuned: bool = False
     preset: str = ""
+    penalty: str = "weight_decay"
 
 
 TABLES: Mapping[Method, MethodTable] = {
@@ -61,9 +62,12 @@ TABLES: Mapping[Method, MethodTable] = {
     "regression": MethodTable(
         "Table 3", "regression-based feature reconstruction", "rethinking_table3_regression", ("lasso",), changes=True
     ),
-    "slimming": MethodTable("Table 4", "Network Slimming", "rethinking_table4_slimming", ("slimming",)),
+    "slimming": MethodTable(
+        "Table 4", "Network Slimming", "rethinking_table4_slimming", ("slimming",), penalty="slimming"
+    ),
     "sparse_structure": MethodTable(
-        "Table 5", "Sparse Structure Selection", "rethinking_table5_sss", ("sparse_structure",), untuned=True
+        "Table 5", "Sparse Structure Selection", "rethinking_table5_sss", ("sparse_structure",), untuned=True,
+        penalty="sparse_structure",
     ),
     "unstructured": MethodTable(
         "Table 6", "unstructured magnitude pruning", "rethinking_table6_unstructured", ("global_magnitude",)
@@ -189,8 +193,9 @@ def _is_of(row: PaperRow, key: Mapping[str, Any], means: Mapping[str, float]) ->
 def _costs() -> dict[tuple[str, str], dict[str, float]]:
     """Millions of parameters and giga-FLOP of the pruned networks that the paper gives no share of."""
     made: dict[tuple[str, str], dict[str, float]] = {}
-    for number in paper_numbers("rethinking_pruned_costs"):
-        made.setdefault((number.row, _DATA[number.dataset]), {})[number.metric] = number.value
+    for number in (*paper_numbers("cifar_networks"), *paper_numbers("imagenet_networks")):
+        if number.table == "pruned model cost":
+            made.setdefault((number.row, _DATA[number.dataset]), {})[number.metric] = number.value
     return made
 
 
@@ -200,20 +205,26 @@ def commands(rows: Sequence[PaperRow]) -> Iterator[str]:
     for row in rows:
         alike.setdefault(_setting(row), []).append(row)
     for setting, same in alike.items():
-        targets = ", ".join(row.target for row in same)
-        yield f"To be run: python -m pruneexp -m {setting}{_budgets(same)} ({targets})."
+        targets, seeds = ", ".join(row.target for row in same), "0" if same[0].data == "imagenet" else "0,1,2,3,4"
+        modes = "mode=prune, and with mode=scratch_e,scratch_b +mode.small_init=true"
+        if same[0].table == "unstructured":
+            modes = "mode=prune,scratch_e,scratch_b"
+        yield f"To be run: python -m pruneexp -m {setting}{_budgets(same)} seed={seeds} {modes} ({targets})."
 
 
 def _setting(row: PaperRow) -> str:
-    """What a command says of everything but the budget."""
+    """What a command says of everything but the budget, the seeds and the modes."""
     if row.of.preset:
         network, _, letter = row.target.lower().rpartition("-")
         return "experiment=" + row.of.preset.format(f"{network.replace('-', '')}_{letter}")
     large = row.data == "imagenet"
     network = f"torchvision model.name={row.model} train=imagenet_paper" if large else f"{row.model} train=cifar_paper"
-    scope = " 'criterion.layers=[conv]'" if row.table == "unstructured" else ""
-    how = f"criterion={row.of.criteria[0]}{scope} reg=weight_decay mode=prune,scratch_e,scratch_b"
-    return f"model={network} data={row.data} {how} seed={'0' if large else '0,1,2,3,4'}"
+    how = f"criterion={row.of.criteria[0]} reg={row.of.penalty}"
+    if row.table == "unstructured":
+        how += " 'criterion.layers=[conv]'"
+    if row.table == "slimming" and row.model != "vgg19_cifar":
+        how += " reg.strength=1e-5"
+    return f"model={network} data={row.data} {how}"
 
 
 def _budgets(rows: Sequence[PaperRow]) -> str:

@@ -73,8 +73,9 @@ def data(
     """
     metric = scoring.primary(frame)
     points = scored(frame, metric, split)
-    more = frame.assign(parameters=frame["removed_parameters"].fillna(frame["weights_kept"]))
-    points = points.join(more[["parameters", *_LEDGER]])
+    removed = frame["removed_parameters"]
+    more = frame.assign(parameters=removed.fillna(frame["weights_kept"]), by_channels=removed.notna())
+    points = points.join(more[["parameters", "by_channels", *_LEDGER, *{"targets"} & set(frame)]])
     found = gathered(points, metric, margin)
     if not found:
         raise UserError("no claim can be tried: they need networks that were fine-tuned and others that were trained "

@@ -85,13 +85,14 @@ def test_every_row_has_a_command(table: Method) -> None:
 
 def test_commands_by_hand() -> None:
     assert next(method_tables.commands(printed("l1_norm"))) == (
-        "To be run: python -m pruneexp -m experiment=rethinking/l1_norm/vgg16_a (VGG-16-A)."
+        "To be run: python -m pruneexp -m experiment=rethinking/l1_norm/vgg16_a seed=0,1,2,3,4 mode=prune, and with "
+        "mode=scratch_e,scratch_b +mode.small_init=true (VGG-16-A)."
     )
     (*_, last) = method_tables.commands(printed("unstructured"))
     assert last == (
         "To be run: python -m pruneexp -m model=torchvision model.name=resnet50 train=imagenet_paper data=imagenet "
-        "criterion=global_magnitude 'criterion.layers=[conv]' reg=weight_decay mode=prune,scratch_e,scratch_b seed=0 "
-        "'curve.densities=[0.7,0.4]' (prune 30%, prune 60%)."
+        "criterion=global_magnitude reg=weight_decay 'criterion.layers=[conv]' 'curve.densities=[0.7,0.4]' seed=0 "
+        "mode=prune,scratch_e,scratch_b (prune 30%, prune 60%)."
     )
 
 

@@ -123,3 +123,14 @@ def test_dearer_fine_tuning_speaks_against_it() -> None:
 def test_nothing_to_compare_is_said() -> None:
     with pytest.raises(UserError, match=r"^no claim can be tried: .* mode=prune,scratch_e,scratch_b makes them\.$"):
         scorecard.data(frames.frame(logged(point(), point(seed=1))))
+
+
+def test_records_may_say_which_sizes_were_discovered() -> None:
+    made = [*spent("scratch_e", 96.0, criterion="mine"), *spent("scratch_e", 92.0, criterion="his"),
+            *spent("prune", 96.0, criterion="his")]  # fmt: skip
+    frame = frames.frame(logged(*made))
+    unsaid = scorecard.data(frame)
+    assert evidence.ARCHITECTURE not in {one.thesis for one in unsaid.evidence}
+    told = frame.assign(targets=frame["criterion"].map({"mine": "discovered", "his": "predefined"}))
+    (found,) = [one for one in scorecard.data(told).evidence if one.thesis == evidence.ARCHITECTURE]
+    assert (found.criterion, found.stance) == ("mine against his", "for")
