@@ -77,9 +77,9 @@ def dotted(axes: Axes, y: float, colour: str) -> None:
     axes.axhline(y, color=colour, linewidth=1.1 * type_size() / 9.0, linestyle=(0, (1, 2)), zorder=1.0)
 
 
-def at_edge(axes: Axes, look: Line, x: Sequence[float], shares: Sequence[float], marker: str = "v") -> None:
-    """Triangles for what lies beyond an edge of the picture, the lower if nothing is said, at shares of its height."""
-    axes.plot(x, shares, linestyle="none", marker=marker, markersize=4.0 * type_size() / 9.0, color=look.colour,
+def at_edge(axes: Axes, look: Line, x: Sequence[float], shares: Sequence[float]) -> None:
+    """Triangles for what lies beyond the lower edge of the picture, at shares of its height."""
+    axes.plot(x, shares, linestyle="none", marker="v", markersize=4.0 * type_size() / 9.0, color=look.colour,
               transform=axes.get_xaxis_transform(), zorder=4.0)  # fmt: skip
 
 

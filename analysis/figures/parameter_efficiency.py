@@ -261,7 +261,6 @@ def _panel(axes: Axes, made: ParameterEfficiency, panel: EfficiencyPanel) -> Non
         ink.dotted(axes, dense, FAINT)
     for paper, look in zip(panel.paper, _of_paper(panel), strict=True):
         ink.curve(axes, look, [x for x, _ in paper.marks], [y for _, y in paper.marks])
-    worse_is_up = made.quantity.better < 0
     for curve in panel.found.curves:
         look, marks = _look(panel, curve), curve.marks
         if any(mark.y.n > 1 for mark in marks):
@@ -269,5 +268,6 @@ def _panel(axes: Axes, made: ParameterEfficiency, panel: EfficiencyPanel) -> Non
                      [mark.y.high for mark in marks])  # fmt: skip
         ink.curve(axes, look, [mark.x for mark in marks], [mark.y.mean for mark in marks])
         beyond = [mark.x for mark in marks if extents.beyond(made.quantity, made.y, mark)]
-        edge, marker = (0.985, "^") if worse_is_up else (0.015, "v")
-        ink.at_edge(axes, look, beyond, [edge] * len(beyond), marker)
+        edge, marker = (0.985, "^") if made.quantity.better < 0 else (0.015, "v")
+        axes.plot(beyond, [edge] * len(beyond), linestyle="none", marker=marker, markersize=4.0 * type_size() / 9.0,
+                  color=look.colour, transform=axes.get_xaxis_transform(), zorder=4.0)  # fmt: skip
