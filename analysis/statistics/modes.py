@@ -19,7 +19,7 @@ from analysis.statistics import selection, test_sets
 from analysis.statistics.conditions import hashed, telling, texts, words
 from analysis.statistics.curves import budget_text
 from analysis.statistics.inference import Comparison
-from analysis.statistics.method_tables import LOGGED, TABLES, Method, PaperRow, row_of
+from analysis.statistics.method_tables import LOGGED, TABLES, Method, MethodTable, PaperRow, row_of, table_of
 from pruneexp.errors import UserError
 from pruneexp.schema import OF_A_MODE, TOP1, Metric
 from pruneexp.summary.spread import Spread, spread
@@ -34,14 +34,14 @@ SWITCHES = tuple(sorted((name for name in frames.CONDITIONS if name in OF_A_MODE
 #: What a row of the paper's is recognised by.
 _MEASURED = ("density_scope", "removed_parameters", "removed_flop", "flop_total")
 #: The scores of a point, as they are called here.
-_MOMENTS = ("dense", "before", "after", "change_before", "change_after")
+_MOMENTS = ("dense", "before", "after", "change_after")
 
 
 class DensityRow(NamedTuple):
     """One row: scores by column, and what each is ahead of the reference by.
 
-    ``changes`` are the scores against the dense network of the same seed. ``pruned`` and ``pruned_change`` are those
-    before fine-tuning. ``best`` has the column that is better than all others, if one is.
+    ``changes`` are the scores against the dense network of the same seed, ``pruned`` is that before fine-tuning.
+    ``best`` has the column that is better than all others, if one is.
     """
 
     data: str
@@ -52,13 +52,18 @@ class DensityRow(NamedTuple):
     conditions: tuple[tuple[str, str], ...]
     unpruned: Spread
     pruned: Spread | None
-    pruned_change: Spread | None
     scores: tuple[tuple[str, Spread], ...]
     changes: tuple[tuple[str, Spread], ...]
     against: tuple[tuple[str, Comparison], ...]
     best: tuple[str, ...]
     paper: PaperRow | None
     runs: tuple[str, ...]
+
+    @property
+    def table(self) -> MethodTable | None:
+        """The paper's table on the criterion."""
+        name = table_of(dict(self.conditions)["criterion"])
+        return TABLES[name] if name else None
 
 
 class ModeColumns(NamedTuple):
@@ -186,7 +191,6 @@ def _varying(keys: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 
 def _entry(group: _Group, columns: Iterable[tuple[str, str]]) -> DensityRow:
     key, rows = group.key, group.points
-    tuned = rows[rows["mode"] == "prune"]
     return DensityRow(
         data=str(key["data"]),
         model=str(key["model"]),
@@ -195,8 +199,7 @@ def _entry(group: _Group, columns: Iterable[tuple[str, str]]) -> DensityRow:
         density_all=spread(rows["density"]).mean,
         conditions=texts(key, SHARED),
         unpruned=spread(dict(zip(rows["dense_key"], rows["dense"], strict=True)).values()),
-        pruned=_spread(tuned["before"]),
-        pruned_change=_spread(tuned["change_before"]),
+        pruned=_spread(rows.loc[rows["mode"] == "prune", "before"]),
         scores=_by_column(rows, "after", columns),
         changes=_by_column(rows, "change_after", columns),
         against=(),

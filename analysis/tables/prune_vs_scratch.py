@@ -15,7 +15,15 @@ from analysis.statistics import columns as beside
 from analysis.statistics import inference, method_tables, scoring, test_sets
 from analysis.statistics.conditions import ABSENT, cell, joined
 from analysis.statistics.inference import Comparison
-from analysis.statistics.method_tables import LOGGED, PRUNED, SAME_DENSITY, TABLES, UNPRUNED, Method, PaperRow
+from analysis.statistics.method_tables import (
+    LOGGED,
+    PRUNED,
+    SAME_DENSITY,
+    TABLES,
+    UNPRUNED,
+    Method,
+    PaperRow,
+)
 from analysis.statistics.modes import METHOD, MODES, DensityRow, beside_each_other, missing, scored
 from pruneexp.schema import TOP1, Metric
 from pruneexp.summary.spread import Spread
@@ -124,8 +132,8 @@ def rows(made: PruneVsScratch) -> Iterable[ModeRow]:
 def _of_entry(made: PruneVsScratch, entry: DensityRow) -> Iterator[ModeRow]:
     where = ("runs", entry.data, entry.model, entry.paper.target if entry.paper else "", made.metric.name, entry.budget,
              entry.density, entry.density_all, joined(entry.conditions))  # fmt: skip
-    against, changes = dict(entry.against), {PRUNED: entry.pruned_change, **dict(entry.changes)}
-    pruned = ((PRUNED, entry.pruned),) if entry.pruned else ()
+    against, changes = dict(entry.against), dict(entry.changes)
+    pruned = ((PRUNED, entry.pruned),) if entry.pruned and entry.table and entry.table.untuned else ()
     for column, value in ((UNPRUNED, entry.unpruned), *pruned, *entry.scores):
         row = ModeRow(*where, column, value.mean, value.std, value.n, int(column in entry.best),
                       runs=" ".join(entry.runs))  # fmt: skip
@@ -236,17 +244,11 @@ def _against(layout: _Layout, against: Mapping[str, Comparison]) -> tuple[Cell, 
     return tuple(map(Cell, ("", f"against {reference}", *blank, *told, "")))
 
 
-def _is_of_changes(entry: DensityRow) -> bool:
-    """Whether the paper prints changes of what this is of."""
-    table = method_tables.table_of(dict(entry.conditions)["criterion"])
-    return table is not None and TABLES[table].changes
-
-
 def _cells(entry: DensityRow, layout: _Layout) -> list[Cell]:
-    changes = _is_of_changes(entry)
+    changes = entry.table is not None and entry.table.changes
     shown: Mapping[str, Spread | None] = {
         UNPRUNED: entry.unpruned,
-        PRUNED: entry.pruned_change if changes else entry.pruned,
+        PRUNED: entry.pruned,
         **dict(entry.changes if changes else entry.scores),
     }
     most = max(value.n for value in shown.values() if value)

@@ -153,7 +153,6 @@ def test_the_csv_keeps_changes_apart_from_values() -> None:
     rows = [row for row in prune_vs_scratch.rows(made) if row.target == "ResNet-50-2x"]
     assert [(row.source[:4], row.column, row.value_mean, row.change_mean) for row in rows] == [
         ("runs", "Unpruned", 97.0, None),
-        ("runs", "Pruned", 60.0, -37.0),
         ("runs", "Fine-tuned", 95.0, -2.0),
         ("runs", "Scratch-B", 97.5, 0.5),
         ("Liu ", "Unpruned (original paper)", 75.51, None),
