@@ -14,7 +14,7 @@ from analysis.paper import PaperNumber, discrepancies, paper_numbers
 from pruneexp.errors import UserError
 from pruneexp.summary.spread import Spread
 
-#: ``logged`` is no table of the paper's: it holds whatever is recorded.
+#: ``logged`` is no table of the paper's: it holds all that is recorded.
 Method = Literal[
     "logged", "l1_norm", "thinet", "regression", "slimming", "sparse_structure", "unstructured", "soft_filter"
 ]
