@@ -52,8 +52,6 @@ SIZES = Thesis(
 )
 THESES = (LARGE_FIRST, INHERITED, INITIAL, ARCHITECTURE, GIVEN, SIZES)
 
-#: Of records that do not say it themselves: criteria by which pruning discovers how much each layer keeps, or does not.
-DISCOVERED, PREDEFINED = ("global_magnitude", "slimming", "sparse_structure"), ("random", "channel_magnitude")
 #: Networks of two architectures are compared where their parameters differ by no more.
 SAME_PARAMETERS = 0.05
 #: What networks of two architectures may differ in.
@@ -148,7 +146,9 @@ def _of_architectures(points: pd.DataFrame, metric: Metric, margin: float) -> It
     own = [name for name in _OWN if name in scratch]
     for key, rows in selection.groups(scratch, (*frames.SUBJECT, *_SAME, *frames.BUDGET, "by_channels")):
         sides = list(selection.groups(rows, own))
-        ours, theirs = ([item for item in sides if _targets(item[0]) == kind] for kind in ("discovered", "predefined"))
+        ours, theirs = (
+            [item for item in sides if item[0].get("targets") == kind] for kind in ("discovered", "predefined")
+        )
         for (one, discovered), (other, predefined) in itertools.product(ours, theirs):
             sizes = [float(side["parameters"].mean()) for side in (discovered, predefined)]
             both = discovered.merge(predefined, on="seed", suffixes=("", "_other"))
@@ -166,12 +166,6 @@ def _of_architectures(points: pd.DataFrame, metric: Metric, margin: float) -> It
 
 def _told(key: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     return texts({**key, **own}, frames.CONDITIONS)
-
-
-def _targets(side: Mapping[str, Any]) -> str | None:
-    """Whether pruning ``discovered`` how much each layer keeps, or a rule that sees no weights ``predefined`` it."""
-    known = {**dict.fromkeys(DISCOVERED, "discovered"), **dict.fromkeys(PREDEFINED, "predefined")}
-    return side.get("targets") or known.get(side["criterion"])
 
 
 def _of_a_given_network(inherited: Sequence[Evidence], points: pd.DataFrame) -> Iterator[Evidence]:
