@@ -47,9 +47,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def printed(folder: Path, capsys: pytest.CaptureFixture[str], *overrides: str) -> str:
-    """The last line of the table of a job with one budget."""
+    """What is said of the point of a job with one budget, below its table, but for what pruning has gained."""
     run(*small(folder, OWN, "curve.densities=[0.5]", *overrides))
-    return capsys.readouterr().out.splitlines()[-1]
+    return capsys.readouterr().out.splitlines()[-2]
 
 
 def test_images_without_a_number_are_wrong_and_said_everywhere(

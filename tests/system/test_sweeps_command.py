@@ -75,8 +75,8 @@ TYPED = [
     ("layer_thresholds mode=scratch_e",
      "study=layer_thresholds cuts once and retrains what is left: it needs mode=prune"),
     ("layer_thresholds criterion=global_magnitude",
-     ("criterion=global_magnitude has no level of its own for each layer: search with criterion=layer_std (qualities) "
-      "or criterion=layer_magnitude (densities)")),
+     ("criterion=global_magnitude has no level of its own for each layer: search with criterion=layer_std (qualities), "
+      "criterion=layer_magnitude (densities) or criterion=channel_magnitude (shares of channels)")),
     ("layer_thresholds study.levels=[-1]", "study.levels holds -1: quality parameters are 0 or more"),
     ("sensitivity study.qualities=[1]",
      "study.densities and study.qualities: give one of them, and set the other to null"),

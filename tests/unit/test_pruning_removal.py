@@ -15,7 +15,7 @@ from pruneexp.models.lstm import LanguageLSTM
 from pruneexp.pruning.allocations.global_threshold import GlobalThreshold
 from pruneexp.pruning.layers import weights
 from pruneexp.pruning.masks import MaskSet
-from pruneexp.pruning.removal import read_architecture, removed, shrink_, write_architecture
+from pruneexp.pruning.removal import Architecture, read_architecture, removed, shrink_, write_architecture
 from pruneexp.schema import Budget
 from tests.contracts.channels import apart, cut, restless
 
@@ -220,8 +220,10 @@ class TestConstants:
         fresh.load_state_dict(small.network.state_dict())
         inputs = torch.randn(2, *SHAPE)
         assert torch.equal(fresh(inputs), small.network(inputs))
-        with pytest.raises(UserError, match=r"not of ResNet: it cuts .*, which it has not"):
+        with pytest.raises(UserError, match=r"not of ResNet, which has no 3"):
             shrink_(resnet18(), small.architecture)
+        with pytest.raises(UserError, match=r"not of ResNet: it cuts .*, which it has not"):
+            shrink_(resnet18(), Architecture(small.architecture.kept))
         narrow = nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3), nn.ReLU(), nn.Conv2d(3, 3, 1))
         with pytest.raises(UserError, match=r"not of Sequential: it cuts 0\.weight, which is .* here"):
             shrink_(narrow, small.architecture)
