@@ -12,22 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from analysis.names import display_name
-from pruneexp.summary.spread import Spread
 
 FOLDER = Path(__file__).parent / "reference"
 CONFIRMED = ("verified", "digitised", "derived")
-
-#: Of Liu et al. 2019, Table 6, by their names here; its VGG-16 on ImageNet has batch norm.
-RETHINKING_MODELS = {
-    "vgg19_cifar": "VGG-19",
-    "preresnet110": "PreResNet-110",
-    "densenet_bc_100": "DenseNet-BC-100",
-    "vgg16_bn": "VGG-16",
-    "resnet50": "ResNet-50",
-}
-RETHINKING_DATA = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet": "ImageNet"}
-UNPRUNED = "Unpruned"
-SAME_DENSITY = 0.005  # a paper's number stands under ours where the densities differ by no more
 
 
 class PaperNumber(NamedTuple):
@@ -90,20 +77,11 @@ def headline_of(model: str) -> PaperHeadline | None:
     )
 
 
-def rethinking(dataset: str, model: str, density: float) -> tuple[tuple[str, Spread], ...]:
-    """The row of Liu et al. 2019, Table 6, at a density, by its columns; empty where the paper has none.
-
-    It gives mean and standard deviation of 5 runs on CIFAR and one run on ImageNet, no extremes.
-    """
-    wanted = RETHINKING_MODELS.get(model), RETHINKING_DATA.get(dataset)
-    printed = [number for number in paper_numbers("rethinking_table6_unstructured")
-               if (number.model, number.dataset) == wanted]  # fmt: skip
-    found = tuple(
-        (number.method, Spread(number.value, number.std, number.value, number.value, 1 if number.std is None else 5))
-        for number in printed
-        if (number.x is not None and abs(1.0 - number.x / 100.0 - density) <= SAME_DENSITY) or number.method == UNPRUNED
-    )
-    return found if len(found) > 1 else ()
+@cache
+def discrepancies() -> tuple[tuple[str, str, str], ...]:
+    """Where editions of Liu et al. 2019, or its code release, disagree: the table, the row, and what each has."""
+    with (FOLDER / "rethinking_discrepancies.csv").open(encoding="utf-8", newline="") as file:
+        return tuple((row["table"], row["row"], row["difference"]) for row in csv.DictReader(file))
 
 
 def _number(row: dict[str, str]) -> PaperNumber:

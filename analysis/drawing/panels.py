@@ -97,6 +97,11 @@ def legend_height(*, width: float, size: float, legends: Sequence[Sequence[str]]
     return _ENTRY * max((math.ceil(len(labels) / _entries(labels, across)) for labels in legends if labels), default=0)
 
 
+def fit(*, width: float, size: float, labels: Sequence[str], share: int) -> bool:
+    """Whether the longest entry of a legend fits below one of ``share`` equal parts of the page."""
+    return _HANDLE + _LETTER * max(map(len, labels)) <= (width * 72.0 / size - _LEFT) / share
+
+
 def height(width: float, columns: int) -> float:
     """A good height of panels on a page of this width: flatter where several share a row, or on a slide."""
     if width < 5.0:

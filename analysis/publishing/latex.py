@@ -1,8 +1,9 @@
 r"""A table as LaTeX that fits its column, from 3.3 inches on.
 
 What fits one column of a two-column page as it is becomes a ``table`` there. Wider ones become a ``table*`` as wide as
-the text, whose cells are folded; what no folding makes narrow enough is made smaller. Needs the packages ``array``,
-``booktabs`` and ``graphicx`` of the standard distribution. Knows nothing of what the cells mean.
+the text, whose cells are folded; what no folding makes narrow enough, and what with its notes is higher than a page, is
+made smaller. Needs the packages ``array``, ``booktabs`` and ``graphicx`` of the standard distribution. Knows nothing of
+what the cells mean.
 """
 
 from __future__ import annotations
@@ -36,6 +37,11 @@ _WIDEST, _BOLD = 1.7, 1.15
 _BREAKABLE = re.compile(r"[^\s\-_/=]+[-_/=]*|[-_/=]+")
 #: Around a table, whose widths here are estimates.
 _NO_WIDER = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{"
+#: Around a table with its notes: below its caption, both stay on one page.
+_NO_HIGHER = (
+    r"\setbox0=\hbox{\parbox{\linewidth}{\centering\sloppy",
+    r"}}\ifdim\dimexpr\ht0+\dp0\relax>0.88\textheight\resizebox*{!}{0.88\textheight}{\box0}\else\box0\fi",
+)
 #: Names of columns: macros have no digits in theirs.
 _LETTERS = ascii_uppercase + ascii_lowercase
 
@@ -59,13 +65,13 @@ def latex(sheet: TableSheet, comment: Sequence[str] = ()) -> str:
     kind, layout = ("table", _whole(sheet.align)) if fits else ("table*", _folded(needs, sheet.align))
     lines = [f"% {line}" for line in comment]
     lines += [r"% needs \usepackage{array,booktabs,graphicx}", rf"\begin{{{kind}}}", r"\centering\sloppy"]
-    lines += [rf"\caption{{{_tex(sheet.title)}}}", *layout, r"\toprule"]
+    lines += [rf"\caption{{{_tex(sheet.title)}}}", _NO_HIGHER[0], *layout, r"\toprule"]
     between = "\n" if fits else "\n\\addlinespace[2pt]\n"
     lines += [_row(texts[0]), r"\midrule", between.join(map(_row, sheet.rows)), r"\bottomrule", r"\end{tabular}}"]
     if sheet.notes:
         notes = "\\par\n".join(map(_tex, sheet.notes))
         lines += [r"\par\smallskip", rf"\parbox{{\linewidth}}{{\footnotesize\raggedright\sloppy {notes}}}"]
-    return "\n".join([*lines, rf"\end{{{kind}}}"]) + "\n"
+    return "\n".join([*lines, _NO_HIGHER[1], rf"\end{{{kind}}}"]) + "\n"
 
 
 def _whole(align: str) -> Iterator[str]:

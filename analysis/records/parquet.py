@@ -55,7 +55,7 @@ def _remark(reason: str, names: list[str]) -> str:
 
 
 def layers_of(file: PointsFile, run_id: str) -> list[dict[str, object]]:
-    """The rows of the layers of the point that this run is of; none where the file has none.
+    """The rows of the layers of the point that this run is of, without what is absent; none where the file has none.
 
     Raises:
         OSError: the file cannot be fetched.
@@ -66,7 +66,8 @@ def layers_of(file: PointsFile, run_id: str) -> list[dict[str, object]]:
         return []
     table = opened.read(columns=["run_id", LAYERS.name], use_threads=False)
     runs, layers = table["run_id"].to_pylist(), table[LAYERS.name].to_pylist()
-    return dict(zip(runs, layers, strict=True)).get(run_id) or []
+    rows = dict(zip(runs, layers, strict=True)).get(run_id) or []
+    return [{name: value for name, value in row.items() if value is not None} for row in rows]
 
 
 def _opened(file: PointsFile) -> pq.ParquetFile:

@@ -44,17 +44,13 @@ def best(rows: Sequence[Row], metric: Metric, margins: Sequence[float]) -> list[
             for leader, others in zip(leaders, compared, strict=True)]  # fmt: skip
 
 
-def said(against: Sequence[tuple[str, Comparison]]) -> str:
-    """The verdicts of a row, each with its columns: ``worse: Scratch-E; no evidence: Scratch-B (12)``.
+def said(of: Comparison) -> str:
+    """What a column is ahead by, and the verdict: ``−0.40 [−1.15, +0.35] no evidence (9)``.
 
-    The number is that of the seeds that would probably settle it; where no column has a verdict, they are not named.
+    The number in parentheses is that of the seeds that would probably settle it.
     """
-    columns: dict[str, list[str]] = {}
-    for column, of in against:
-        columns.setdefault(of.said(), []).append(column + (f" ({of.settled_by})" if of.settled_by else ""))
-    if len(columns) == 1 and against[0][1].verdict == "no verdict":
-        return against[0][1].said()
-    return "; ".join(f"{verdict}: {', '.join(names)}" for verdict, names in columns.items())
+    settled = f" ({of.settled_by})" if of.settled_by else ""
+    return f"{scoring.with_interval(of)} {of.said()}{settled}"
 
 
 def _merit(values: Mapping[int, float], metric: Metric) -> float:

@@ -1,4 +1,6 @@
-"""The curves of Han et al. 2015, Figures 5 and 6, as read off the images: of AlexNet, beside which ours are drawn.
+"""The curves of papers as read off their images, beside which ours are drawn.
+
+Those of Han et al. 2015, Figures 5 and 6, are of AlexNet, those of Liu et al. 2019, Figure 3, of VGG-16 on CIFAR-10.
 
 Knows neither how a curve is drawn nor which of ours stand beside it.
 """
@@ -6,12 +8,15 @@ Knows neither how a curve is drawn nor which of ours stand beside it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from analysis.paper import paper_numbers
 from analysis.statistics.layer_curves import Panel
 from pruneexp.schema import TOP1, TOP5, Metric
 
+#: What is pruned as a whole.
+Unit = Literal["channels", "weights"]
+FIGURE_3 = "Liu et al. 2019, Figure 3"
 FIGURE_5, FIGURE_6 = (f"Han et al. 2015, Figure {number}" for number in (5, 6))
 #: The curves of Figure 5, by (regulariser, moment).
 _TRADEOFFS: Mapping[str, tuple[str, str]] = {
@@ -37,6 +42,24 @@ class PaperSensitivity(NamedTuple):
     layer: str
     panel: Panel
     marks: tuple[tuple[float, float], ...]
+
+
+class PaperEfficiency(NamedTuple):
+    """A curve of Liu et al. 2019, Figure 3: (parameters, test error in percent), of channels or single weights."""
+
+    label: str
+    unit: Unit
+    marks: tuple[tuple[float, float], ...]
+
+
+def efficiencies() -> tuple[PaperEfficiency, ...]:
+    """The curves of the figure, in its order; it trained all networks from scratch."""
+    marks: dict[tuple[str, Unit], list[tuple[float, float]]] = {}
+    for number in paper_numbers("rethinking_fig3_uniform_vs_auto"):
+        if number.x is not None:
+            unit: Unit = "channels" if number.row.startswith("left") else "weights"
+            marks.setdefault((number.method, unit), []).append((number.x, number.value))
+    return tuple(PaperEfficiency(label, unit, tuple(sorted(found))) for (label, unit), found in marks.items())
 
 
 def tradeoffs(model: str, metric: Metric) -> tuple[PaperTradeoff, ...]:

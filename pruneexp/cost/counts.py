@@ -18,6 +18,7 @@ class LayerCount:
 
     ``weights_effective`` counts the kept weights on a path from the images to the outputs; a unit, an output feature or
     channel, is dead if it has none. ``bytes_sparse`` is the size in the relative-index form of ``cost.storage``.
+    ``kernel`` is what is kept at each place of its kernels, as in ``schema.LayerRow``.
     """
 
     layer: str
@@ -29,6 +30,7 @@ class LayerCount:
     neurons_dead: int
     bytes_dense: int
     bytes_sparse: int
+    kernel: str | None = None
 
 
 def count_layers(
@@ -64,6 +66,7 @@ def count_layers(
                 neurons_dead=neurons - units,
                 bytes_dense=dense_bytes(total),
                 bytes_sparse=relative_index_bytes(full[name], layer.kind, value_bits),
+                kernel=_kernel(full[name]) if layer.kind == "conv" else None,
             )
         )
     return tuple(rows)
@@ -76,3 +79,10 @@ def _mask(name: str, layer: PrunableLayer, masks: Mapping[str, Tensor]) -> Tenso
     if mask.shape != weight.shape:
         raise ValueError(f"the mask of {name} has shape {tuple(mask.shape)}, must be {tuple(weight.shape)}")
     return mask
+
+
+def _kernel(mask: Tensor) -> str | None:
+    """The kept weights at each place of the kernels, row by row; nothing of kernels of one weight, or without rows."""
+    if mask.dim() != 4 or mask[0, 0].numel() == 1:
+        return None
+    return ";".join(" ".join(map(str, row)) for row in mask.sum((0, 1)).tolist())

@@ -93,4 +93,5 @@ def _row(count: LayerCount, flop: float, activations: Activations) -> LayerRow:
         neurons_dead=count.neurons_dead,
         bytes_dense=count.bytes_dense,
         bytes_sparse=count.bytes_sparse,
+        kernel=count.kernel,
     )

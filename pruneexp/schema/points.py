@@ -200,7 +200,8 @@ class LayerRow:
 
     ``flop`` is the dense cost of the layer for one image; ``flop_share`` is ``density * activation_share`` of the
     layer's input. ``activation_share`` is the share of non-zero outputs of the layer, after the non-linearity and
-    pooling that follow it.
+    pooling that follow it. ``kernel`` of a convolution in two dimensions has the number of kept weights at each place
+    of its kernels, ``9 7 9;7 12 7;9 7 8``; None where a kernel is one weight, and in records of earlier versions.
     """
 
     layer: str
@@ -216,6 +217,7 @@ class LayerRow:
     neurons_dead: int
     bytes_dense: int
     bytes_sparse: int
+    kernel: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,7 +45,8 @@ def points() -> list[LoggedPoint]:
         )
         for model in ("lenet_300_100", "a_network_of_my_own_with_skips")
         for reg in ("l1", "l2")
-        for schedule, mode in (("one_shot", "prune"), ("iterative", "prune"), ("one_shot", "scratch_b"))
+        for schedule, mode in (("one_shot", "prune"), ("iterative", "prune"), ("one_shot", "scratch_e"),
+                               ("one_shot", "scratch_b"), ("one_shot", "rewind"))
         for density in (0.5, 0.1, 0.05)
         for seed in range(3)
     ]  # fmt: skip
@@ -62,11 +63,12 @@ def layered() -> list[LoggedPoint]:
         LayerRow(
             layer=layer, kind="linear", weights_total=102_760_448, weights_kept=10_000, density=0.1,
             density_effective=0.1, flop=205_520_896.0, activation_share=0.385, flop_share=0.042, neurons_total=4096,
-            neurons_dead=0, bytes_dense=2000, bytes_sparse=100,
+            neurons_dead=96, bytes_dense=2000, bytes_sparse=100,
         )
         for layer in ("fc1", "fc2", "encoder.layers.11.self_attention.in_proj_weight")
     )  # fmt: skip
-    return logged(*(replace(point(model="lenet_300_100", seed=seed), layers=rows) for seed in range(3)))
+    made = (replace(point(model="lenet_300_100", seed=seed), layers=rows) for seed in range(3))
+    return logged(*(replace(one, result=replace(one.result, removed_parameters=5_000)) for one in made))
 
 
 def shipped() -> Iterator[tuple[str, str]]:

@@ -38,8 +38,8 @@ def _files(folder: Path) -> dict[str, bytes]:
 def test_all_makes_every_figure_and_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["all"]) == 0
     figure, table = ("png", "svg"), ("md", "tex")
-    stems = {"tradeoff-mnist5k-lenet5": figure, "sensitivity-mnist5k-lenet5": figure}
-    stems |= {"headline": table, "prune_vs_scratch": table}
+    stems = {f"{name}-mnist5k-lenet5": figure for name in ("tradeoff", "sensitivity", "parameter_efficiency")}
+    stems |= {"headline": table, "prune_vs_scratch": table, "scorecard": table}
     expected = {f"{stem}.{end}" for stem, ends in stems.items() for end in (*ends, "csv", "provenance.json")}
     assert set(_files(folder / "reports")) == expected
     paths = {line for line in capsys.readouterr().out.splitlines() if line.startswith("reports/")}
@@ -81,7 +81,7 @@ def test_list_says_what_is_logged_and_what_can_be_made(folder: Path, capsys: pyt
         "  prune_vs_scratch",
         f"  allocations: not yet: {NO_STUDY}",
         "  claims: not yet: no claim can be tried: they need l1 and l2, or l2 with a schedule of several rounds.",
-        f"  layers: not yet: {SEVERAL}",
+        f"  kernel_patterns, layers, widths: not yet: {SEVERAL}",
     }
 
 

@@ -99,6 +99,7 @@ def test_a_small_table_stays_in_its_column() -> None:
         "\\begin{table}\n"
         "\\centering\\sloppy\n"
         "\\caption{A \\& B}\n"
+        "\\setbox0=\\hbox{\\parbox{\\linewidth}{\\centering\\sloppy\n"
         "\\setlength{\\tabcolsep}{0.008\\linewidth}\\small\n"
         "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{\\begin{tabular}{@{}lr@{}}\n"
         "\\toprule\n"
@@ -110,6 +111,7 @@ def test_a_small_table_stays_in_its_column() -> None:
         "\\end{tabular}}\n"
         "\\par\\smallskip\n"
         "\\parbox{\\linewidth}{\\footnotesize\\raggedright\\sloppy Note: 5 \\% is 20$\\times$.}\n"
+        "}}\\ifdim\\dimexpr\\ht0+\\dp0\\relax>0.88\\textheight\\resizebox*{!}{0.88\\textheight}{\\box0}\\else\\box0\\fi\n"
         "\\end{table}\n"
     )
 

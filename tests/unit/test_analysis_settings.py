@@ -146,10 +146,9 @@ class TestPruneVsScratch:
             )
         )
         assert table.header[3:] == (
-            "Unpruned", "Fine-tuned", "Scratch-E", "Scratch-B, cap 2", "Scratch-B, no cap", "Rewound", "n",
-            "Against Fine-tuned"
+            "Unpruned", "Fine-tuned", "Scratch-E", "Scratch-B, cap 2", "Scratch-B, no cap", "Rewound", "n"
         )  # fmt: skip
-        assert [tuple(cell.text for cell in row[4:8]) for row in table.rows] == [
+        assert [tuple(cell.text for cell in row[4:8]) for row in table.rows if row[0].text] == [
             ("96.50", "–", "94.00", "95.00"),
             ("96.50", "–", "93.00", "–"),
         ]
@@ -159,7 +158,7 @@ class TestPruneVsScratch:
                   for mode in ("prune", "scratch_e") for size in (32, 64)]  # fmt: skip
         table = prune_vs_scratch.sheet(prune_vs_scratch.data(frame(*points)))
         assert table.header[2:4] == ("batch size", "Density")
-        assert [row[2].text for row in table.rows] == ["32", "64"]
+        assert [row[2].text for row in table.rows if row[0].text] == ["32", "64"]
 
 
 def test_the_headline_says_which_of_several_strengths_it_chose() -> None:

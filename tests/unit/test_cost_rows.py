@@ -73,6 +73,7 @@ def test_rows_by_hand() -> None:
         neurons_dead=1,
         bytes_dense=32,
         bytes_sparse=10,
+        kernel="1 1;0 0",
     )
     assert (linear.density, linear.density_effective, linear.flop, linear.flop_share) == (0.5, 0.25, 64, 0.25)
     assert (linear.neurons_total, linear.neurons_dead, linear.bytes_sparse) == (4, 2, 16 * 37 // 8)
@@ -119,3 +120,11 @@ def test_counts_and_activations_survive_json() -> None:
 def test_a_mask_of_another_shape() -> None:
     with pytest.raises(ValueError, match=r"the mask of 3 has shape \(2,\), must be \(4, 8\)"):
         count_layers(network(), {"3": torch.ones(2, dtype=torch.bool)}, everything(network()))
+
+
+def test_kept_weights_are_counted_at_each_place_of_the_kernels() -> None:
+    layers = nn.Sequential(nn.Conv2d(2, 3, (2, 3)), nn.Conv2d(3, 4, 1), nn.Flatten(), nn.Linear(4, 2))
+    mask = torch.zeros(3, 2, 2, 3, dtype=torch.bool)
+    mask[0, :, 0, 1] = mask[2, 1, 1, 2] = mask[1, 0, 1, 2] = True
+    counts = count_layers(layers, {"0": mask}, everything(layers))
+    assert [count.kernel for count in counts] == ["0 2 0;0 0 2", None, None]

@@ -1,0 +1,273 @@
+"""Error against parameters of pruned networks that were trained from scratch, as in Liu et al. 2019, Figure 3."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+
+import pandas as pd
+
+from analysis.drawing import axes as axis
+from analysis.drawing import ink, levels, panels
+from analysis.drawing.style import FAINT, Line, page_width, panels_across, type_size
+from analysis.names import display_name, display_subject
+from analysis.records import frames
+from analysis.records.frames import Split
+from analysis.statistics import digitised, extents, scoring
+from analysis.statistics.conditions import joined
+from analysis.statistics.curves import Channels, Curve, CurveSet, channels, family, seeds
+from analysis.statistics.digitised import PaperEfficiency, Unit
+from analysis.statistics.quantities import Quantity, limits
+from analysis.statistics.wording import unsaid
+from pruneexp.errors import UserError
+from pruneexp.schema import Metric
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_TITLES: dict[Unit, str] = {"channels": "channels pruned", "weights": "single weights pruned"}
+_HOW = {
+    "scratch_e": "trained from scratch for the epochs of the dense ones",
+    "scratch_b": "trained from scratch for the compute of the dense ones",
+    "rewind": "trained again from their initial weights",
+    "prune": "fine-tuned",
+}
+_CONDITIONS = ("mode", *frames.CONDITIONS)
+
+
+class EfficiencyPanel(NamedTuple):
+    """The curves of networks that lost whole channels, or single weights."""
+
+    unit: Unit
+    found: CurveSet
+    paper: tuple[PaperEfficiency, ...]
+
+
+class ParameterEfficiency(NamedTuple):
+    """Everything in the picture; ``y`` are the ends of the axis of ``quantity``, an error or the metric itself."""
+
+    data: str
+    model: str
+    mode: str
+    metric: Metric
+    quantity: Quantity
+    panels: tuple[EfficiencyPanel, ...]
+    y: extents.Ends
+
+    @property
+    def curves(self) -> tuple[Curve, ...]:
+        """Those of all panels."""
+        return tuple(curve for panel in self.panels for curve in panel.found.curves)
+
+
+class EfficiencyRow(NamedTuple):
+    """One mark: parameters kept, and the error over seeds; run ids by spaces."""
+
+    source: str
+    data: str
+    model: str
+    metric: str
+    unit: str
+    y_of: str
+    curve: str
+    conditions: str
+    budget: str
+    parameters: float
+    y_mean: float
+    y_std: float | None
+    y_min: float | None
+    y_max: float | None
+    n: int | None
+    runs: str
+
+
+def data(
+    frame: pd.DataFrame,
+    *,
+    split: Annotated[Split, "the split that errors are shown on"] = "test",
+    mode: Annotated[Literal["scratch_e", "scratch_b", "rewind", "prune"], "how they were trained"] = "scratch_e",
+    paper: Annotated[bool, "thin lines for the paper's VGG-16 on CIFAR-10"] = False,
+    ylim: Annotated[str, "ends of the y axis, as LOW:HIGH"] = "",
+) -> ParameterEfficiency:
+    """A panel of networks without whole channels, and one of networks without single weights, where there are such.
+
+    Parameters are those of the network that is left once channels are taken out; without single weights, the kept ones.
+
+    Raises:
+        UserError: no such network is logged, or those of several data sets are.
+    """
+    points = frame[frame["mode"] == mode]
+    subjects = sorted(set(zip(points["data"], points["model"], strict=True)))
+    if not subjects:
+        raise UserError(f"no point is logged in mode={mode}, and the figure compares networks that were trained so.")
+    if len(subjects) > 1:
+        raise UserError(f"one figure shows one network on one data set, not {', '.join(map('/'.join, subjects))}.")
+    ((dataset, model),) = subjects
+    metric = scoring.primary(points)
+    quantity = _quantity(metric, split)
+    rows = _measured(points, metric, split)
+    if rows.empty:
+        raise UserError(f"no point of {model} on {dataset} has a {metric.title} on the {split} split.")
+    curves = digitised.efficiencies() if paper else ()
+    units: tuple[Unit, ...] = ("channels", "weights")
+    made = tuple(_panel_of(unit, rows[rows["unit"] == unit], curves) for unit in units
+                 if (rows["unit"] == unit).any())  # fmt: skip
+    y = _ends(made, quantity, limits("ylim", ylim))
+    return ParameterEfficiency(dataset, model, mode, metric, quantity, made, y)
+
+
+def _ends(made: Sequence[EfficiencyPanel], quantity: Quantity, asked: extents.Ends | None) -> extents.Ends:
+    """The ends of the axis of all panels, with the best dense network and the paper's curves on it."""
+    curves = [curve for panel in made for curve in panel.found.curves]
+    low, high = extents.of_y(curves, quantity, asked)
+    if asked:
+        return asked
+    values = [value for panel in made for curve in panel.paper for _, value in curve.marks]
+    best = [0.98 * curve.dense for curve in curves if curve.dense is not None] if quantity.better < 0 else []
+    return min([low, *values, *best]), max([high, *values])
+
+
+def _quantity(metric: Metric, split: Split) -> Quantity:
+    """The error where the metric is a share of right answers, else the metric."""
+    if _has_error(metric):
+        return Quantity("error", f"{split} error", "%", -1, (), metric.change_unit, "dense")
+    better = 1 if metric.direction == "maximize" else -1
+    return Quantity(metric.name, f"{split} {metric.title}", metric.unit, better, (), metric.change_unit, "dense")
+
+
+def _has_error(metric: Metric) -> bool:
+    return metric.unit == "%" and metric.direction == "maximize"
+
+
+def _measured(points: pd.DataFrame, metric: Metric, split: Split) -> pd.DataFrame:
+    """What curves are made of, with the ``unit`` that was pruned."""
+    after, dense = (points[f"{split}.{moment}.{metric.name}"] for moment in ("after", "dense"))
+    if _has_error(metric):
+        after, dense = 100.0 - after, 100.0 - dense
+    removed = points["removed_parameters"]
+    made = points.assign(
+        moment="after",
+        x=removed.fillna(points["weights_kept"]),
+        y=after,
+        dense=dense,
+        doubtful=False,
+        unit=removed.notna().map({True: "channels", False: "weights"}),
+    )
+    return made.dropna(subset=["y"])
+
+
+def _panel_of(unit: Unit, rows: pd.DataFrame, paper: Sequence[PaperEfficiency]) -> EfficiencyPanel:
+    found = family(rows, _CONDITIONS, channels(rows, _CONDITIONS, Channels()))
+    return EfficiencyPanel(unit, found, tuple(curve for curve in paper if curve.unit == unit))
+
+
+def label(curve: Curve) -> str:
+    """The name of a curve: its criterion, and what else tells it from the others."""
+    criterion = display_name("criterion", dict(curve.conditions)["criterion"])
+    told = ", ".join(part for part in (curve.colour, curve.style) if part)
+    return told if criterion in told else ", ".join(filter(None, (criterion, told)))
+
+
+def runs(made: ParameterEfficiency) -> tuple[str, ...]:
+    return tuple(sorted({run for curve in made.curves for mark in curve.marks for run in mark.runs}))
+
+
+def rows(made: ParameterEfficiency) -> Iterator[EfficiencyRow]:
+    subject, y_of = (made.data, made.model, made.metric.name), made.quantity.label
+    for panel in made.panels:
+        for curve in panel.found.curves:
+            where = ("runs", *subject, panel.unit, y_of, label(curve), joined(curve.conditions))
+            for mark in curve.marks:
+                y = mark.y
+                yield EfficiencyRow(*where, mark.budget, mark.x, y.mean, y.std, y.low, y.high, y.n,
+                                    " ".join(mark.runs))  # fmt: skip
+        for paper in panel.paper:
+            source = f"{digitised.FIGURE_3} (digitised)"
+            for parameters, error in paper.marks:
+                yield EfficiencyRow(source, "cifar10", "vgg16_cifar", "top1", panel.unit, "test error, %", paper.label,
+                                    "", "", parameters, error, None, None, None, None, "")  # fmt: skip
+
+
+def caption(made: ParameterEfficiency) -> str:
+    fewest, most = seeds(made.curves)
+    title = f"{made.quantity.title[0].upper()}{made.quantity.title[1:]}"
+    parts = [f"{title} of pruned networks against their parameters, {_HOW[made.mode]}."]
+    if most > 1:
+        count = str(most) if fewest == most else f"{fewest} to {most}"
+        parts.append(f"Marks: mean over {count} seeds; bands: from the lowest to the highest seed.")
+    else:
+        parts.append("Marks: one seed each.")
+    parts.append("Dotted: the dense networks.")
+    parts += extents.left_out(made.curves, made.quantity, (0.0, math.inf), made.y)
+    if any(panel.paper for panel in made.panels):
+        parts.append(f"Thin lines: {digitised.FIGURE_3}, read off the image (VGG-16, CIFAR-10).")
+    if unknown := unsaid(label(curve) for curve in made.curves):
+        parts.append(unknown)
+    return " ".join(parts)
+
+
+def draw(made: ParameterEfficiency) -> Figure:
+    entries = [_legend(panel) for panel in made.panels]
+    names = [[name for name, _ in found] for found in entries]
+    size = {"width": page_width(), "size": type_size()}
+    columns = min(len(made.panels), panels_across())
+    if not panels.fit(**size, labels=[name for found in names for name in found], share=columns):
+        columns = 1
+    is_stacked = columns < len(made.panels)  # each panel has its legend below it then
+    page = panels.page(
+        **size, columns=columns, rows=len(made.panels) // columns, height=panels.height(page_width(), columns),
+        legends=[max(names, key=len)] if is_stacked else names, words=caption(made), heading=5.6,
+        between=6.5 + is_stacked * panels.legend_height(**size, legends=names, share=1),
+    )  # fmt: skip
+    figure = ink.paper(page, display_subject(made.model, made.data))
+    for place, (panel, found) in enumerate(zip(made.panels, entries, strict=True)):
+        axes = figure.add_axes(page.box(place))
+        _panel(axes, made, panel)
+        figure.text(page.box(place)[0], page.over(place, 0.7), _TITLES[panel.unit], color=FAINT)
+        axes.set_xlabel("parameters")
+        axes.tick_params(labelleft=place % columns == 0)
+        if place % columns == 0:
+            ink.name_y(axes, page, made.quantity.label)
+        handles = [ink.drawn(line, label=name) for name, line in found]
+        ncols = page.entries(names[place], columns)
+        axes.legend(handles=handles, ncols=ncols, **page.legend(page.height))
+    return figure
+
+
+def _legend(panel: EfficiencyPanel) -> list[tuple[str, Line]]:
+    entries = [(label(curve), _look(panel, curve)) for curve in panel.found.curves]
+    return entries + [(curve.label, look) for curve, look in zip(panel.paper, _of_paper(panel), strict=True)]
+
+
+def _look(panel: EfficiencyPanel, curve: Curve) -> Line:
+    return levels.line(panel.found.colours, panel.found.styles, curve.colour, curve.style, dashed=False)
+
+
+def _of_paper(panel: EfficiencyPanel) -> list[Line]:
+    """Grey, the uniform networks dashed."""
+    return [Line("#a8adb5", "", curve.label.startswith("Uniform")) for curve in panel.paper]
+
+
+def _panel(axes: Axes, made: ParameterEfficiency, panel: EfficiencyPanel) -> None:
+    xs = [mark.x for curve in panel.found.curves for mark in curve.marks]
+    reach = axis.span([*xs, *(x for curve in panel.paper for x, _ in curve.marks)], "linear")
+    axis.put_x(axes, reach._replace(low=max(0.0, reach.low)))
+    axes.set_ylim(*made.y)
+    axis.put_y(axes, None)
+    axis.put_numbers(axes, reach)
+    for dense in sorted({curve.dense for curve in panel.found.curves if curve.dense is not None}):
+        ink.dotted(axes, dense, FAINT)
+    for paper, look in zip(panel.paper, _of_paper(panel), strict=True):
+        ink.curve(axes, look, [x for x, _ in paper.marks], [y for _, y in paper.marks])
+    for curve in panel.found.curves:
+        look, marks = _look(panel, curve), curve.marks
+        if any(mark.y.n > 1 for mark in marks):
+            ink.band(axes, look, [mark.x for mark in marks], [mark.y.low for mark in marks],
+                     [mark.y.high for mark in marks])  # fmt: skip
+        ink.curve(axes, look, [mark.x for mark in marks], [mark.y.mean for mark in marks])
+        beyond = [mark.x for mark in marks if extents.beyond(made.quantity, made.y, mark)]
+        edge, marker = (0.985, "^") if made.quantity.better < 0 else (0.015, "v")
+        axes.plot(beyond, [edge] * len(beyond), linestyle="none", marker=marker, markersize=4.0 * type_size() / 9.0,
+                  color=look.colour, transform=axes.get_xaxis_transform(), zorder=4.0)  # fmt: skip

@@ -1,0 +1,220 @@
+"""What records say for and against Liu et al. 2019: their three claims, and two cases in which they say pruning pays.
+
+Knows the columns of points, and no table. Every piece of evidence is one budget of one network under one set of
+conditions: a difference that is positive where the claim is right, paired by seed, or a share of compute.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import pandas as pd
+
+from analysis.records import frames
+from analysis.statistics import inference, scoring, selection, test_sets
+from analysis.statistics.claimed import PENALTY
+from analysis.statistics.conditions import texts
+from analysis.statistics.curves import budget_text
+from analysis.statistics.inference import Comparison, Verdict
+from analysis.statistics.modes import DensityRow, ModeColumns, beside_each_other
+from pruneexp.schema import Metric
+
+Stance = Literal["for", "against", "open"]
+
+
+class Thesis(NamedTuple):
+    """A claim in a few words, how it is tried, and the verdicts that speak for it and against it."""
+
+    text: str
+    tried: str
+    right: tuple[Verdict, ...] = ("better", "equivalent")
+    wrong: tuple[Verdict, ...] = ("worse",)
+
+
+LARGE_FIRST = Thesis("training a large network first is not needed", "Scratch-B is equivalent to fine-tuned, or better")
+INHERITED = Thesis("inherited weights are not needed", "Scratch-E is equivalent to fine-tuned, or better")
+INITIAL = Thesis("initial weights are not needed either", "Scratch-E is equivalent to rewound, or better")
+ARCHITECTURE = Thesis(
+    "the architecture is what counts",
+    "from scratch, sizes that pruning discovered are better than predefined ones",
+    right=("better",),
+    wrong=("worse", "equivalent"),
+)
+GIVEN = Thesis(
+    "a trained network is given: pruning pays", "fine-tuned is equivalent to Scratch-E, or better, for less FLOP"
+)
+SIZES = Thesis(
+    "several sizes are wanted: pruning pays",
+    "the dense network and all fine-tuning take less FLOP than Scratch-B of each size",
+)
+THESES = (LARGE_FIRST, INHERITED, INITIAL, ARCHITECTURE, GIVEN, SIZES)
+
+#: Of records that do not say it themselves: criteria by which pruning discovers how much each layer keeps, or does not.
+DISCOVERED, PREDEFINED = ("global_magnitude", "slimming", "sparse_structure"), ("random", "channel_magnitude")
+#: Networks of two architectures are compared where their parameters differ by no more.
+SAME_PARAMETERS = 0.05
+#: What networks of two architectures may differ in.
+_OWN = ("targets", "criterion", "prune_settings", "prunable", "exclude", "min_keep", *PENALTY)
+_SAME = tuple(name for name in frames.CONDITIONS if name not in _OWN)
+
+
+class Evidence(NamedTuple):
+    """One budget of one network under one set of conditions, and what it says of a thesis.
+
+    ``difference`` is absent where compute alone decides; ``flop`` is the share of the other side's, where it matters.
+    ``densities`` are one, or those of all sizes.
+    """
+
+    thesis: Thesis
+    data: str
+    model: str
+    criterion: str
+    conditions: tuple[tuple[str, str], ...]
+    budget: str
+    densities: tuple[float, ...]
+    difference: Comparison | None
+    flop: float | None
+    runs: tuple[str, ...]
+
+    @property
+    def stance(self) -> Stance:
+        """What it comes to; open where the seeds do not settle it."""
+        if self.flop is not None and self.flop >= 1.0:
+            return "against"
+        if self.difference is None or self.difference.verdict in self.thesis.right:
+            return "for"
+        return "against" if self.difference.verdict in self.thesis.wrong else "open"
+
+
+def gathered(points: pd.DataFrame, metric: Metric, margin: float) -> tuple[Evidence, ...]:
+    """All that the points say, of those that ``modes.scored`` gives, with the verdicts that they have together.
+
+    ``points`` have their ``parameters`` too, whether they were pruned ``by_channels``, and the FLOP of their ledgers.
+    """
+    tuned = beside_each_other(points, metric, margin)
+    fresh = beside_each_other(points[points["mode"].isin(("scratch_e", "rewind"))], metric, margin,
+                              reference="scratch_e")  # fmt: skip
+    found = [
+        *_of_modes(LARGE_FIRST, tuned, "scratch_b"),
+        *_of_modes(INHERITED, tuned, "scratch_e"),
+        *_of_modes(INITIAL, fresh, "rewind", turned=True),
+        *_of_architectures(points, metric, margin),
+    ]
+    judged = inference.holm([one.difference for one in found if one.difference is not None])
+    found = [one._replace(difference=of) for one, of in zip(found, judged, strict=True)]
+    inherited = [one for one in found if one.thesis == INHERITED]
+    return (*found, *_of_a_given_network(inherited, points), *_of_sizes(tuned, points))
+
+
+def _of_modes(thesis: Thesis, made: ModeColumns, mode: str, *, turned: bool = False) -> Iterator[Evidence]:
+    """What a mode is ahead of the reference by; ``turned``, the reference of the mode."""
+    modes = dict(made.columns)
+    several = sum(of == mode for of in modes.values()) > 1
+    for entry in made.entries:
+        for column, of in entry.against:
+            if modes[column] == mode:
+                made_of = _evidence(thesis, entry, _turned(of) if turned else of)
+                yield made_of._replace(conditions=(*made_of.conditions, *[("column", column)] * several))
+
+
+def _evidence(thesis: Thesis, entry: DensityRow, of: Comparison | None) -> Evidence:
+    return Evidence(
+        thesis=thesis,
+        data=entry.data,
+        model=entry.model,
+        criterion=dict(entry.conditions)["criterion"],
+        conditions=entry.conditions,
+        budget=entry.budget,
+        densities=(entry.density,),
+        difference=of,
+        flop=None,
+        runs=entry.runs,
+    )
+
+
+def _turned(of: Comparison) -> Comparison:
+    """The comparison the other way round."""
+    low, high = (None if end is None else -end for end in (of.high, of.low))
+    opposite: dict[Verdict, Verdict] = {"better": "worse", "worse": "better"}
+    return of._replace(mean=-of.mean, low=low, high=high, verdict=opposite.get(of.verdict, of.verdict))
+
+
+def _of_architectures(points: pd.DataFrame, metric: Metric, margin: float) -> Iterator[Evidence]:
+    """Networks from scratch whose sizes pruning discovered, against predefined ones of as many parameters."""
+    scratch = points[points["mode"] == "scratch_e"]
+    own = [name for name in _OWN if name in scratch]
+    for key, rows in selection.groups(scratch, (*frames.SUBJECT, *_SAME, *frames.BUDGET, "by_channels")):
+        sides = list(selection.groups(rows, own))
+        ours, theirs = ([item for item in sides if _targets(item[0]) == kind] for kind in ("discovered", "predefined"))
+        for (one, discovered), (other, predefined) in itertools.product(ours, theirs):
+            sizes = [float(side["parameters"].mean()) for side in (discovered, predefined)]
+            both = discovered.merge(predefined, on="seed", suffixes=("", "_other"))
+            changes = scoring.gain(metric, frames.changes(metric, both["after_other"], both["after"])).dropna()
+            if len(changes) and math.isclose(*sizes, rel_tol=SAME_PARAMETERS):
+                yield Evidence(
+                    ARCHITECTURE, str(key["data"]), str(key["model"]),
+                    f"{one['criterion']} against {other['criterion']}", _told(key, one),
+                    budget_text(str(key["budget.kind"]), float(key["budget.value"])),
+                    (float(discovered["density_scope"].mean()),),
+                    inference.compare(list(changes), test_sets.margin(rows, margin)), None,
+                    tuple(sorted({*both["run_id"], *both["run_id_other"]})),
+                )  # fmt: skip
+
+
+def _told(key: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return texts({**key, **own}, frames.CONDITIONS)
+
+
+def _targets(side: Mapping[str, Any]) -> str | None:
+    """Whether pruning ``discovered`` how much each layer keeps, or a rule that sees no weights ``predefined`` it."""
+    known = {**dict.fromkeys(DISCOVERED, "discovered"), **dict.fromkeys(PREDEFINED, "predefined")}
+    return side.get("targets") or known.get(side["criterion"])
+
+
+def _of_a_given_network(inherited: Sequence[Evidence], points: pd.DataFrame) -> Iterator[Evidence]:
+    """The same comparisons from the other side, with the FLOP of each side beyond the dense network."""
+    for one in inherited:
+        flop = _ratio(_flop(points, one, "prune"), _flop(points, one, "scratch_e"))
+        if one.difference is not None and flop is not None:
+            yield one._replace(thesis=GIVEN, difference=_turned(one.difference), flop=flop)
+
+
+def _of_sizes(made: ModeColumns, points: pd.DataFrame) -> Iterator[Evidence]:
+    """All sizes under one set of conditions: the dense network and fine-tuning, against Scratch-B of each."""
+    for _, same in itertools.groupby(made.entries, lambda entry: (entry.data, entry.model, entry.conditions)):
+        costs = [(entry, _flop(points, entry, "prune"), _flop(points, entry, "scratch_b")) for entry in same]
+        both = [(entry, tuned, fresh) for entry, tuned, fresh in costs if tuned and fresh]
+        if len(both) < 2:
+            continue
+        first = both[0][0]
+        tuned_all = [tuned for _, tuned, _ in both]  # in rounds, the cost of the last has that of all before it
+        tuned = math.fsum(tuned_all) if dict(first.conditions)["schedule"] == "one_shot" else max(tuned_all)
+        dense = float(_of_runs(points, first, "prune")["ledger.dense.flop"].mean())
+        flop = _ratio(dense + tuned, math.fsum(fresh for _, _, fresh in both))
+        runs = tuple(sorted({run for entry, _, _ in both for run in entry.runs}))
+        yield _evidence(SIZES, first, None)._replace(
+            budget="all", densities=tuple(entry.density for entry, _, _ in both), flop=flop, runs=runs
+        )
+
+
+def _flop(points: pd.DataFrame, entry: DensityRow | Evidence, mode: str) -> float:
+    """The mean compute behind the points of a row in one mode, beyond that of the dense network; 0 without a point."""
+    rows = _of_runs(points, entry, mode)
+    return math.fsum(float(rows[f"ledger.{kind}.flop"].mean()) for kind in ("prune", "retrain", "scratch") if len(rows))
+
+
+def _of_runs(points: pd.DataFrame, entry: DensityRow | Evidence, mode: str) -> pd.DataFrame:
+    return points[points["run_id"].isin(entry.runs) & (points["mode"] == mode)]
+
+
+def _ratio(one: float, other: float) -> float | None:
+    return one / other if one > 0.0 and other > 0.0 else None
+
+
+def summed(evidence: Sequence[Evidence]) -> dict[Stance, tuple[Evidence, ...]]:
+    """Evidence by what it comes to."""
+    stances: tuple[Stance, ...] = ("for", "against", "open")
+    return {stance: tuple(one for one in evidence if one.stance == stance) for stance in stances}

@@ -1,0 +1,270 @@
+"""The tables of Liu et al. 2019 by the method that they prune by: their rows, and which of them records are of.
+
+Knows the columns of points and the paper's numbers, and no figure or table.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any, Literal, NamedTuple
+
+from analysis.paper import PaperNumber, discrepancies, paper_numbers
+from pruneexp.errors import UserError
+from pruneexp.summary.spread import Spread
+
+#: ``logged`` is no table of the paper's: it holds whatever is recorded.
+Method = Literal[
+    "logged", "l1_norm", "thinet", "regression", "slimming", "sparse_structure", "unstructured", "soft_filter"
+]
+LOGGED: Method = "logged"
+UNPRUNED, PRUNED = "Unpruned", "Pruned"
+SAME_DENSITY = 0.005  # a paper's number stands under ours where densities, or shares of units, differ by no more
+SAME_SIZE = 0.02  # so near are parameters and FLOP to the printed ones: 0.73 M and 0.77 M are two networks
+SAME_SPEED = 0.05  # "5x" and "2x" are rounded
+
+#: The paper's networks by their names here; its VGG-16 on ImageNet has batch norm where weights are pruned alone.
+_MODELS: Mapping[tuple[str, str], str] = {
+    ("VGG-16", "CIFAR-10"): "vgg16_cifar",
+    ("VGG-16", "ImageNet"): "vgg16",
+    ("VGG-11", "ImageNet"): "vgg11_bn",
+    ("VGG-19", "CIFAR-10"): "vgg19_cifar",
+    ("VGG-19", "CIFAR-100"): "vgg19_cifar",
+}
+_DATA = {"CIFAR-10": "cifar10", "CIFAR-100": "cifar100", "ImageNet": "imagenet"}
+_PLAIN = {"DenseNet-BC-100": "densenet_bc_100"}
+
+
+class MethodTable(NamedTuple):
+    """A table of the paper's: ``file`` has its numbers, empty where none is confirmed; ``criteria`` are its method's.
+
+    ``changes``: it prints changes of the accuracy. ``untuned``: its networks are pruned and not fine-tuned. ``preset``
+    is what the presets of its rows are called, where each has one; ``penalty`` is that of dense training.
+    """
+
+    number: str
+    title: str
+    file: str
+    criteria: tuple[str, ...]
+    changes: bool = False
+    untuned: bool = False
+    preset: str = ""
+    penalty: str = "weight_decay"
+
+
+TABLES: Mapping[Method, MethodTable] = {
+    "l1_norm": MethodTable(
+        "Table 1", "L1-norm filter pruning", "rethinking_table1_l1norm", ("channel_magnitude", "channel_predefined"),
+        preset="rethinking/l1_norm/{}",
+    ),
+    "thinet": MethodTable("Table 2", "ThiNet", "rethinking_table2_thinet", ("thinet",), changes=True),
+    "regression": MethodTable(
+        "Table 3", "regression-based feature reconstruction", "rethinking_table3_regression", ("lasso",), changes=True
+    ),
+    "slimming": MethodTable(
+        "Table 4", "Network Slimming", "rethinking_table4_slimming", ("slimming",), penalty="slimming"
+    ),
+    "sparse_structure": MethodTable(
+        "Table 5", "Sparse Structure Selection", "rethinking_table5_sss", ("sparse_structure",), untuned=True,
+        penalty="sparse_structure",
+    ),
+    "unstructured": MethodTable(
+        "Table 6", "unstructured magnitude pruning", "rethinking_table6_unstructured", ("global_magnitude",)
+    ),
+    "soft_filter": MethodTable("appendix", "Soft Filter Pruning", "", ("soft_filter",)),
+}  # fmt: skip
+
+
+class PaperRow(NamedTuple):
+    """A row of the paper's, with our names of its network and data set, and its numbers by column.
+
+    ``target`` is what it calls the pruned network. ``kept`` is the share of weights or units that is left, where the
+    paper's own measure of pruning is one.
+    """
+
+    table: Method
+    model: str
+    data: str
+    target: str
+    kept: float | None
+    scores: tuple[tuple[str, Spread], ...]
+
+    @property
+    def of(self) -> MethodTable:
+        """The table that it is a row of."""
+        return TABLES[self.table]
+
+    @property
+    def source(self) -> str:
+        """``Liu et al. 2019, Table 6``."""
+        return f"Liu et al. 2019, {self.of.number}"
+
+    @property
+    def numbers(self) -> dict[str, Spread]:
+        """Its numbers of pruned networks by our columns."""
+        return {name: value for name, value in self.scores if not name.startswith(UNPRUNED)}
+
+    @property
+    def unpruned(self) -> tuple[Spread, ...]:
+        """Its dense network; of two, the first is the original paper's, the second its own."""
+        return tuple(value for name, value in self.scores if name.startswith(UNPRUNED))
+
+
+def unknown(table: Method) -> UserError:
+    """Why there is nothing in a table without a confirmed number."""
+    criteria = " or ".join(TABLES[table].criteria)
+    return UserError(f"--table {table}: no point of criterion {criteria} is logged in two modes, and no number of the "
+                     "paper's is confirmed.")  # fmt: skip
+
+
+def table_of(criterion: str) -> Method | None:
+    """The table of a criterion; None where the paper has none."""
+    return next((name for name, table in TABLES.items() if criterion in table.criteria), None)
+
+
+@cache
+def printed(table: Method) -> tuple[PaperRow, ...]:
+    """The rows of a table in the paper's order; those without a confirmed number are not among them."""
+    if table == LOGGED or not TABLES[table].file:
+        return ()
+    numbers = [number for number in paper_numbers(TABLES[table].file) if "v1 value" not in number.method]
+    dense = [number for number in numbers if number.method.startswith(UNPRUNED)]
+    rows: dict[tuple[str, str, str], list[PaperNumber]] = {}
+    for number in numbers:
+        if number not in dense:
+            rows.setdefault((number.model, number.dataset, number.row), []).append(number)
+    return tuple(_row(table, key, [*_of_network(dense, key), *found]) for key, found in rows.items())
+
+
+def _of_network(dense: Sequence[PaperNumber], key: tuple[str, str, str]) -> list[PaperNumber]:
+    return [number for number in dense if (number.model, number.dataset) == key[:2]]
+
+
+def _row(table: Method, key: tuple[str, str, str], numbers: Sequence[PaperNumber]) -> PaperRow:
+    model, data, name = key
+    share = next((number.x for number in numbers if number.x is not None), None)
+    scores = tuple((number.method.replace(" (no fine-tuning)", ""), _spread(number)) for number in numbers)
+    kept = None if share is None else 1.0 - share / 100.0
+    return PaperRow(table, _model(table, model, data), _DATA[data], name.removeprefix(f"{model} "), kept, scores)
+
+
+def _spread(number: PaperNumber) -> Spread:
+    """Mean and standard deviation of 5 runs on CIFAR and one run on ImageNet; no extremes."""
+    return Spread(number.value, number.std, number.value, number.value, 1 if number.std is None else 5)
+
+
+def _model(table: Method, model: str, data: str) -> str:
+    if (table, model, data) == ("unstructured", "VGG-16", "ImageNet"):
+        return "vgg16_bn"
+    return _MODELS.get((model, data), _PLAIN.get(model, model.lower().replace("-", "")))
+
+
+def row_of(key: Mapping[str, Any], means: Mapping[str, float]) -> PaperRow | None:
+    """The row of the paper's that records are of; None where it has none.
+
+    ``key`` has their network, data set, criterion and budget, ``means`` the means over them of ``density_scope``,
+    ``removed_parameters``, ``removed_flop`` and ``flop_total``, where a number may be NaN.
+    """
+    table = table_of(str(key["criterion"]))
+    if table is None:
+        return None
+    among = [row for row in printed(table) if (row.model, row.data) == (key["model"], key["data"])]
+    return next((row for row in among if _is_of(row, key, means)), None)
+
+
+def _is_of(row: PaperRow, key: Mapping[str, Any], means: Mapping[str, float]) -> bool:
+    if row.kept is not None and row.table == "unstructured":
+        return abs(means["density_scope"] - row.kept) <= SAME_DENSITY
+    if row.kept is not None:
+        return bool(key["budget.kind"] == "units") and abs(key["budget.value"] - row.kept) <= SAME_DENSITY
+    if row.target.endswith("x"):
+        times = float(row.target.rpartition("-")[2].removesuffix("x"))
+        return math.isclose(means["flop_total"], times * means["removed_flop"], rel_tol=SAME_SPEED)
+    costs = _costs().get((row.target, row.data))
+    if costs is None:
+        return False
+    size = math.isclose(means["removed_parameters"], 1e6 * costs["parameters"], rel_tol=SAME_SIZE)
+    products = 1e9 * costs["flops"]  # multiply-adds, or two FLOP for each, as each original paper counts
+    return size and any(math.isclose(means["removed_flop"], n * products, rel_tol=SAME_SIZE) for n in (1.0, 2.0))
+
+
+@cache
+def _costs() -> dict[tuple[str, str], dict[str, float]]:
+    """Millions of parameters and giga-FLOP of the pruned networks that the paper gives no share of."""
+    made: dict[tuple[str, str], dict[str, float]] = {}
+    for number in (*paper_numbers("cifar_networks"), *paper_numbers("imagenet_networks")):
+        if number.table == "pruned model cost":
+            made.setdefault((number.row, _DATA[number.dataset]), {})[number.metric] = number.value
+    return made
+
+
+def commands(rows: Sequence[PaperRow]) -> Iterator[str]:
+    """What runs these rows, in a sentence for each that has a preset, else for each network and data set."""
+    alike: dict[str, list[PaperRow]] = {}
+    for row in rows:
+        alike.setdefault(_setting(row), []).append(row)
+    for setting, same in alike.items():
+        targets, seeds = ", ".join(row.target for row in same), "0" if same[0].data == "imagenet" else "0,1,2,3,4"
+        modes = "mode=prune, and with mode=scratch_e,scratch_b +mode.small_init=true"
+        if same[0].table == "unstructured":
+            modes = "mode=prune,scratch_e,scratch_b"
+        yield f"To be run: python -m pruneexp -m {setting}{_budgets(same)} seed={seeds} {modes} ({targets})."
+
+
+def _setting(row: PaperRow) -> str:
+    """What a command says of everything but the budget, the seeds and the modes."""
+    if row.of.preset:
+        network, _, letter = row.target.lower().rpartition("-")
+        return "experiment=" + row.of.preset.format(f"{network.replace('-', '')}_{letter}")
+    large = row.data == "imagenet"
+    network = f"torchvision model.name={row.model} train=imagenet_paper" if large else f"{row.model} train=cifar_paper"
+    how = f"criterion={row.of.criteria[0]} reg={row.of.penalty}"
+    if row.table == "unstructured":
+        how += " 'criterion.layers=[conv]'"
+    if row.table == "slimming" and row.model != "vgg19_cifar":
+        how += " reg.strength=1e-5"
+    return f"model={network} data={row.data} {how}"
+
+
+def _budgets(rows: Sequence[PaperRow]) -> str:
+    """The budgets of rows that say theirs: a share that is kept, ``ResNet50-30%`` of the units, ``5x`` of the FLOP."""
+    kinds = {"%": "units", "x": "flops"}
+    kind = "densities" if rows[0].table == "unstructured" else kinds.get(rows[0].target[-1], "")
+    shares = [f"{share:g}" for row in rows if (share := _share(row)) is not None]
+    return f" 'curve.{kind}=[{','.join(shares)}]'" if shares and not rows[0].of.preset else ""
+
+
+def _share(row: PaperRow) -> float | None:
+    if row.kept is not None:
+        return round(row.kept, 6)
+    number, unit = row.target.rpartition("-")[2][:-1], row.target[-1]
+    if not number.isdigit() or unit not in "%x":
+        return None
+    return float(number) / 100.0 if unit == "%" else 1.0 / float(number)
+
+
+def conflicts(table: Method) -> tuple[str, ...]:
+    """Where the authors' code release, or the first edition, has other numbers than the table."""
+    return tuple(f"{row}: {difference}" for of, row, difference in discrepancies() if of == table)
+
+
+def notes(rows: Sequence[PaperRow], lacking: Sequence[PaperRow]) -> tuple[str, ...]:
+    """What a reader of rows of the paper's must know, and the commands that run those which are lacking."""
+    if not rows:
+        return ()
+    protocol = (
+        "Liu et al. 2019: five runs on CIFAR (160 epochs, 40 of fine-tuning), one on ImageNet (90 epochs). Ours are in "
+        "the row whose share of weights or channels they keep, or whose parameters and multiply-adds they have."
+    )
+    said = [protocol]
+    if any(row.of.changes for row in rows):
+        criteria = ", ".join(name for table in TABLES.values() if table.changes for name in table.criteria)
+        said.append(
+            f"Under {criteria}, as in the paper, changes of the accuracy in points: ours against the dense network of "
+            "the same seed; the paper's fine-tuned networks against the first of its two dense ones, which is that of "
+            "the original paper, and those from scratch against the second, its own."
+        )
+    if found := [each for table in dict.fromkeys(row.table for row in rows) for each in conflicts(table)]:
+        said.append(f"Its code release, or its first edition, has other numbers: {'; '.join(found)}.")
+    return (*said, *commands(lacking))

@@ -1,0 +1,195 @@
+"""Winning tickets against fresh weights at every learning rate, as in Liu et al. 2019, Table 8."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, NamedTuple
+
+import pandas as pd
+
+from analysis.names import display_subject
+from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
+from analysis.records.frames import Split
+from analysis.statistics import inference, scoring, test_sets
+from analysis.statistics.conditions import ABSENT, cell, joined
+from analysis.statistics.inference import Comparison
+from analysis.statistics.modes import METHOD, DensityRow, beside_each_other, scored
+from pruneexp.errors import UserError
+from pruneexp.schema import Metric
+
+TICKET, FRESH = "rewind", "scratch_e"
+RATE = "train_lr"
+
+
+class Lottery(NamedTuple):
+    """The table; ``columns`` are those of ``entries`` that hold winning tickets, ``fresh`` that of fresh weights.
+
+    ``varying`` names the conditions that tell rows apart beside the rate.
+    """
+
+    split: Split
+    metric: Metric
+    columns: tuple[str, ...]
+    fresh: str
+    varying: tuple[str, ...]
+    entries: tuple[DensityRow, ...]
+    test_set: str
+
+
+class TicketRow(NamedTuple):
+    """Winning tickets of one budget at one rate; the difference is positive where they are better than fresh weights.
+
+    Low and high are its 95 % interval. Run ids are of the whole table row.
+    """
+
+    data: str
+    model: str
+    target: str
+    metric: str
+    conditions: str
+    budget: str
+    density: float
+    train_lr: str
+    ticket: str
+    unpruned_mean: float
+    unpruned_std: float | None
+    fresh_mean: float
+    fresh_std: float | None
+    ticket_mean: float
+    ticket_std: float | None
+    n: int
+    difference_mean: float
+    difference_low: float | None
+    difference_high: float | None
+    p: float | None
+    p_equivalent: float | None
+    margin: float
+    verdict: str
+    near_the_line: int
+    seeds_needed: int | None
+    runs: str
+
+
+def data(
+    frame: pd.DataFrame,
+    *,
+    split: Annotated[Split, "the split that scores are shown on"] = "test",
+    margin: Annotated[float, inference.MARGIN_HELP] = 0.0,
+) -> Lottery:
+    """One entry per network, data set, density and set of conditions, the learning rate among them.
+
+    Raises:
+        UserError: no network is logged both rewound and with fresh weights.
+    """
+    metric = scoring.primary(frame)
+    points = scored(frame[frame["mode"].isin((TICKET, FRESH))], metric, split)
+    made = beside_each_other(points, metric, margin, reference=FRESH)
+    entries = [entry for entry in made.entries if entry.against]
+    if not entries:
+        raise UserError("no budget is logged both in mode=rewind and in mode=scratch_e under the same conditions: "
+                        "mode=rewind,scratch_e makes them, train.lr=0.1,0.01 at two rates.")  # fmt: skip
+    columns = tuple(column for column, mode in made.columns if mode == TICKET)
+    varying = tuple(name for name in made.varying if name != RATE)
+    runs = {run for entry in entries for run in entry.runs}
+    note = test_sets.note(frame[frame["run_id"].isin(runs)], metric, split)
+    return Lottery(split, metric, columns, made.columns[0][0], varying, tuple(sorted(entries, key=_place)), note)
+
+
+def _place(entry: DensityRow) -> tuple[object, ...]:
+    """Rates below each other, the largest first."""
+    told = dict(entry.conditions)
+    others = tuple(item for item in entry.conditions if item[0] != RATE)
+    return entry.data, entry.model, told["criterion"], -entry.density, entry.budget, -float(told.get(RATE, 0.0)), others
+
+
+def runs(made: Lottery) -> tuple[str, ...]:
+    return tuple(sorted(run for entry in made.entries for run in entry.runs))
+
+
+def rows(made: Lottery) -> Iterator[TicketRow]:
+    for entry, ticket, of in _tickets(made):
+        scores = dict(entry.scores)
+        yield TicketRow(
+            data=entry.data,
+            model=entry.model,
+            target=entry.paper.target if entry.paper else "",
+            metric=made.metric.name,
+            conditions=joined(entry.conditions),
+            budget=entry.budget,
+            density=entry.density,
+            train_lr=dict(entry.conditions).get(RATE, ""),
+            ticket=ticket,
+            unpruned_mean=entry.unpruned.mean,
+            unpruned_std=entry.unpruned.std,
+            fresh_mean=scores[made.fresh].mean,
+            fresh_std=scores[made.fresh].std,
+            ticket_mean=scores[ticket].mean,
+            ticket_std=scores[ticket].std,
+            n=of.n,
+            difference_mean=of.mean,
+            difference_low=of.low,
+            difference_high=of.high,
+            p=of.p,
+            p_equivalent=of.p_equivalent,
+            margin=of.margin,
+            verdict=of.verdict,
+            near_the_line=int(of.near),
+            seeds_needed=of.seeds_needed,
+            runs=" ".join(entry.runs),
+        )
+
+
+def _tickets(made: Lottery) -> Iterator[tuple[DensityRow, str, Comparison]]:
+    for entry in made.entries:
+        for column, of in entry.against:
+            if column in made.columns:
+                yield entry, column, of
+
+
+def sheet(made: Lottery) -> TableSheet:
+    subjects = dict.fromkeys(display_subject(entry.model, entry.data) for entry in made.entries)
+    lead = (*["Network"] * (len(subjects) > 1), *(name.replace("_", " ") for name in made.varying), "Target",
+            *["Ticket"] * (len(made.columns) > 1))  # fmt: skip
+    header = (*lead, "Density", "Rate", "Unpruned", "Random init", "Winning ticket", "n", "Ticket − random", "Verdict")
+    title = f"Winning tickets against fresh weights (after Liu et al. 2019, Table 8), {' and '.join(subjects)}: "
+    return TableSheet(
+        title + scoring.with_unit(made.metric, f"{made.metric.title} on {made.split}"),
+        header,
+        "l" * len(lead) + "rrrrrrrl",
+        tuple(_lines(made, len(subjects) > 1)),
+        tuple(filter(None, _notes(made))),
+    )
+
+
+def _lines(made: Lottery, named: bool) -> Iterator[tuple[Cell, ...]]:
+    for entry, ticket, of in _tickets(made):
+        told, scores = dict(entry.conditions), dict(entry.scores)
+        start = [display_subject(entry.model, entry.data)] * named
+        start += [cell(name, told.get(name, ABSENT)) for name in made.varying]
+        start += [entry.paper.target if entry.paper else entry.budget] + [ticket] * (len(made.columns) > 1)
+        values = map(spread_text, (entry.unpruned, scores[made.fresh], scores[ticket]))
+        settled = f" ({of.settled_by})" if of.settled_by else ""
+        end = (*values, str(of.n), scoring.with_interval(of), of.said() + settled)
+        yield tuple(map(Cell, (*start, f"{entry.density:.3g}", told.get(RATE, MISSING), *end)))
+
+
+def _notes(made: Lottery) -> Iterator[str]:
+    yield (
+        "Both are trained alike, for the epochs of the dense network: random init from fresh weights (Scratch-E), "
+        "winning tickets from those that the dense network began with, or had at the epoch that is named. Rate: the "
+        "first of training. Mean ± sample standard deviation over seeds."
+    )
+    judged = sum(of.verdict != "no verdict" for _, _, of in _tickets(made))
+    yield (
+        "Ticket − random: of values, positive where tickets are better; paired by seed, with its 95 % interval; t "
+        f"test, 5 %, Holm over {judged} verdict{'s' * (judged != 1)}. {inference.NEAR_NOTE}"
+    )
+    same = dict(made.entries[0].conditions)
+    common = ", ".join(f"{name} {same[name]}" for name in METHOD if name not in made.varying)
+    yield f"All rows: {common}." if common else ""
+    yield (
+        "Liu et al. 2019 find that tickets help only where single weights are pruned and the rate is small (0.01 in "
+        "place of 0.1), which is worse than the large one for both. Their Table 8 is not beside ours: none of its "
+        "numbers but those of dense networks is confirmed."
+    )
+    yield made.test_set

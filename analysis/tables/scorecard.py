@@ -1,0 +1,192 @@
+"""The three claims of Liu et al. 2019, and when they say pruning pays: what is logged for each, and against it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Annotated, NamedTuple
+
+import pandas as pd
+
+from analysis.names import display_name, display_subject
+from analysis.publishing.sheet import MISSING, Cell, TableSheet
+from analysis.records.frames import Split
+from analysis.statistics import inference, scoring, test_sets
+from analysis.statistics.conditions import joined, telling, words
+from analysis.statistics.evidence import THESES, Evidence, gathered, summed
+from analysis.statistics.modes import scored
+from pruneexp.errors import UserError
+from pruneexp.schema import Metric
+
+_LEDGER = tuple(f"ledger.{kind}.flop" for kind in ("dense", "prune", "retrain", "scratch"))
+
+
+class Scorecard(NamedTuple):
+    """The table, by the primary metric; ``evidence`` in the order of the claims."""
+
+    split: Split
+    metric: Metric
+    evidence: tuple[Evidence, ...]
+    test_set: str
+
+
+class ScoreRow(NamedTuple):
+    """One piece of evidence; the difference is positive where the claim is right, with its 95 % interval.
+
+    ``flop_share`` is that of the side which the claim favours over the other's. Run ids by spaces.
+    """
+
+    claim: str
+    tried: str
+    stance: str
+    data: str
+    model: str
+    metric: str
+    criterion: str
+    conditions: str
+    budget: str
+    densities: str
+    n: int | None = None
+    difference_mean: float | None = None
+    difference_low: float | None = None
+    difference_high: float | None = None
+    p: float | None = None
+    p_equivalent: float | None = None
+    margin: float | None = None
+    verdict: str = ""
+    near_the_line: int | None = None
+    seeds_needed: int | None = None
+    flop_share: float | None = None
+    runs: str = ""
+
+
+def data(
+    frame: pd.DataFrame,
+    *,
+    split: Annotated[Split, "the split that scores are compared on"] = "test",
+    margin: Annotated[float, inference.MARGIN_HELP] = 0.0,
+) -> Scorecard:
+    """Every claim on all networks and budgets that it can be tried on, paired by seed.
+
+    Raises:
+        UserError: none can be tried.
+    """
+    metric = scoring.primary(frame)
+    points = scored(frame, metric, split)
+    removed = frame["removed_parameters"]
+    more = frame.assign(parameters=removed.fillna(frame["weights_kept"]), by_channels=removed.notna())
+    points = points.join(more[["parameters", "by_channels", *_LEDGER, *{"targets"} & set(frame)]])
+    found = gathered(points, metric, margin)
+    if not found:
+        raise UserError("no claim can be tried: they need networks that were fine-tuned and others that were trained "
+                        "from scratch, as mode=prune,scratch_e,scratch_b makes them.")  # fmt: skip
+    shown = {run for one in found for run in one.runs}
+    note = test_sets.note(frame[frame["run_id"].isin(shown)], metric, split)
+    return Scorecard(split, metric, tuple(sorted(found, key=_place)), note)
+
+
+def _place(one: Evidence) -> tuple[object, ...]:
+    return THESES.index(one.thesis), one.data, one.model, one.criterion, one.conditions, [-d for d in one.densities]
+
+
+def runs(made: Scorecard) -> tuple[str, ...]:
+    return tuple(sorted({run for one in made.evidence for run in one.runs}))
+
+
+def rows(made: Scorecard) -> Iterator[ScoreRow]:
+    for one in made.evidence:
+        row = ScoreRow(
+            one.thesis.text, one.thesis.tried, one.stance, one.data, one.model, made.metric.name, one.criterion,
+            joined(one.conditions), one.budget, " ".join(f"{density:.10g}" for density in one.densities),
+            flop_share=one.flop, runs=" ".join(one.runs),
+        )  # fmt: skip
+        if (of := one.difference) is not None:
+            row = row._replace(
+                n=of.n, difference_mean=of.mean, difference_low=of.low, difference_high=of.high, p=of.p,
+                p_equivalent=of.p_equivalent, margin=of.margin, verdict=of.verdict, near_the_line=int(of.near),
+                seeds_needed=of.seeds_needed,
+            )  # fmt: skip
+        yield row
+
+
+def sheet(made: Scorecard) -> TableSheet:
+    subjects = tuple(dict.fromkeys(map(_subject, made.evidence)))
+    named = len(subjects) > 1
+    where = "" if named else f" with {subjects[0]}"
+    lines = [
+        line
+        for thesis in THESES
+        if (of := [one for one in made.evidence if one.thesis == thesis])
+        for line in _lines(of, named)
+    ]
+    measured = scoring.with_unit(made.metric, f"{made.metric.title} on {made.split}")
+    return TableSheet(
+        f"The claims of Liu et al. 2019, tried{where}: {measured}",
+        ("Claim", *["Network"] * named, "Criterion", "For, at densities", "Against", "Open", "Lowest difference",
+         "FLOP"),
+        "l" * (6 + named) + "r",
+        tuple(lines),
+        tuple(filter(None, _notes(made))),
+    )  # fmt: skip
+
+
+def _lines(evidence: Sequence[Evidence], named: bool) -> Iterator[tuple[Cell, ...]]:
+    """A line with the claim and what it comes to, then one for each network and set of conditions."""
+    thesis, counts = evidence[0].thesis, {name: len(of) for name, of in summed(evidence).items()}
+    yield tuple(map(Cell, (thesis.text, *[""] * named, "all", *(str(count) for count in counts.values()), "", "")))
+    for (subject, settings), found in groupby(evidence, lambda one: (_subject(one), _settings(one, evidence))):
+        same = list(found)
+        densities = [_densities(of) for of in summed(same).values()]
+        yield tuple(map(Cell, ("", *[subject] * named, settings, *densities, _lowest(same), _flop(same))))
+
+
+def _subject(one: Evidence) -> str:
+    return display_subject(one.model, one.data)
+
+
+def _settings(one: Evidence, among: Sequence[Evidence]) -> str:
+    """The criterion, and the conditions that tell it from others of the same network and criterion."""
+    alike = [dict(each.conditions) for each in among
+             if (each.data, each.model, each.criterion) == (one.data, one.model, one.criterion)]  # fmt: skip
+    names = tuple(dict.fromkeys(name for key in alike for name in key))
+    needed = telling([{name: key.get(name) for name in names} for key in alike], names)
+    own = dict(one.conditions)
+    told = words({name: own.get(name) for name in names}, needed)
+    return ", ".join(filter(None, (display_name("criterion", one.criterion), told)))
+
+
+def _densities(of: Sequence[Evidence]) -> str:
+    return ", ".join(f"{density:.3g}" for one in of for density in one.densities) or MISSING
+
+
+def _lowest(of: Sequence[Evidence]) -> str:
+    known = [one.difference for one in of if one.difference is not None]
+    return scoring.with_interval(min(known, key=lambda each: each.mean)) if known else ""
+
+
+def _flop(of: Sequence[Evidence]) -> str:
+    """The share of compute, or the range of it."""
+    known = sorted(one.flop for one in of if one.flop is not None)
+    return " to ".join(dict.fromkeys(f"{share:.2f}×" for share in (known[0], known[-1]))) if known else ""
+
+
+def _notes(made: Scorecard) -> Iterator[str]:
+    for thesis in THESES:
+        if any(one.thesis == thesis for one in made.evidence):
+            yield f"{thesis.text[0].upper()}{thesis.text[1:]}: holds where {thesis.tried}."
+    judged = [one.difference for one in made.evidence
+              if one.difference and one.difference.verdict != "no verdict" and one.flop is None]  # fmt: skip
+    margins = " or ".join(scoring.amount(made.metric, margin) for margin in sorted({of.margin for of in judged}))
+    yield (
+        f"Lowest difference: of the densities of the line, of {scoring.values_of(made.metric)}, positive where the "
+        "claim is right, mean over seeds, paired, with its 95 % interval. For and against: by t tests, 5 %, Holm over "
+        f"the {len(judged)} verdicts of this table"
+        + (f"; equivalent: surely within ±{margins}." if judged else ".")
+        + f" Open: not settled, or on fewer than {inference.FEWEST_SEEDS} seeds."
+    )
+    if any(one.flop is not None for one in made.evidence):
+        yield (
+            "FLOP: of fine-tuning over those from scratch; where several sizes are wanted, with the training of the "
+            "dense network, once. Costs have no verdict."
+        )
+    yield made.test_set

@@ -1,0 +1,176 @@
+"""How many channels pruning left of each layer, as in Liu et al. 2019, Table 7, over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pandas as pd
+
+from analysis.names import display_name, display_subject
+from analysis.paper import paper_numbers
+from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
+from analysis.records import frames
+from analysis.statistics import selection
+from analysis.statistics.conditions import joined, texts
+from analysis.statistics.curves import budget_text
+from pruneexp.errors import UserError
+from pruneexp.summary.spread import Spread, spread
+
+MADE_OF = "layers"
+
+TOTAL = "Total"
+#: The network of the paper's table, by its name here.
+PAPER_MODEL = "vgg16_cifar"
+_TITLE = ("reg", "criterion", "schedule", "mode")
+
+
+class LayerWidth(NamedTuple):
+    """The channels of one layer, or of all: those it had, those it kept, and those that the paper's network kept."""
+
+    layer: str
+    original: int
+    kept: Spread
+    paper: Spread | None
+
+
+class Widths(NamedTuple):
+    """One budget of one curve, over its seeds; ``layers`` in the order of the network, their sum last."""
+
+    data: str
+    model: str
+    conditions: tuple[tuple[str, str], ...]
+    budget: str
+    layers: tuple[LayerWidth, ...]
+    runs: tuple[str, ...]
+
+
+class WidthRow(NamedTuple):
+    """One layer: channels, mean and sample standard deviation over ``n`` seeds, run ids by spaces."""
+
+    data: str
+    model: str
+    conditions: str
+    budget: str
+    layer: str
+    original: int
+    kept_mean: float
+    kept_std: float | None
+    kept_low: float
+    kept_high: float
+    n: int
+    paper_kept_mean: float | None
+    paper_kept_std: float | None
+    runs: str
+
+
+def data(frame: pd.DataFrame) -> Widths:
+    """The layers of one point, or the means over the seeds of one budget.
+
+    A channel is kept while one of its weights leads from the inputs to the outputs. Layers that are no convolution are
+    there where they have lost one.
+
+    Raises:
+        UserError: there is no point, there are several that differ in more than the seed, or single weights were
+            pruned.
+    """
+    if frame.empty:
+        raise UserError("no point with layers is logged: `python -m pruneexp` makes one.")
+    points = selection.repetitions(frame).drop_duplicates("run_id")
+    if points["removed_parameters"].isna().all():
+        raise UserError("these points were pruned weight by weight: choose those of a criterion that takes channels "
+                        "out, such as channel_magnitude, with --where criterion=.")  # fmt: skip
+    rows = frame.assign(kept=frame["layer.neurons_total"] - frame["layer.neurons_dead"])
+    names = ("mode", *frames.CONDITIONS)
+    ((key, _),) = selection.groups(points, (*frames.SUBJECT, *names, *frames.BUDGET))
+    return Widths(
+        data=str(key["data"]),
+        model=str(key["model"]),
+        conditions=texts(key, names),
+        budget=budget_text(*(key[name] for name in frames.BUDGET)),
+        layers=_layers(rows, _paper(str(key["model"]))),
+        runs=tuple(sorted(points["run_id"])),
+    )
+
+
+def _layers(rows: pd.DataFrame, paper: dict[str, Spread]) -> tuple[LayerWidth, ...]:
+    convolution, losing = rows["layer.kind"] == "conv", rows["layer.neurons_dead"] > 0
+    shown = rows[convolution | losing.groupby(rows["layer.layer"]).transform("any")]
+    layers = sorted(shown.groupby("layer.layer"), key=lambda layer: (layer[1]["place"].min(), str(layer[0])))
+    made, count = [], 0
+    for name, same in layers:
+        count += bool((same["layer.kind"] == "conv").all())
+        printed = paper.get(f"layer {count}") if (same["layer.kind"] == "conv").all() else None
+        made.append(LayerWidth(str(name), int(same["layer.neurons_total"].iloc[0]), spread(same["kept"]), printed))
+    sums = spread(shown.groupby("run_id")["kept"].sum())
+    return (*made, LayerWidth(TOTAL, sum(one.original for one in made), sums, paper.get(TOTAL.lower())))
+
+
+def _paper(model: str) -> dict[str, Spread]:
+    """What the paper's networks kept, by its names of layers; nothing for other networks."""
+    return {
+        number.row: Spread(number.value, number.std, number.value, number.value, 5)
+        for number in paper_numbers("rethinking_table7_slimmed_widths")
+        if model == PAPER_MODEL and number.metric == "width_pruned"
+    }
+
+
+def runs(made: Widths) -> tuple[str, ...]:
+    return made.runs
+
+
+def rows(made: Widths) -> Iterator[WidthRow]:
+    for layer in made.layers:
+        kept, paper = layer.kept, layer.paper
+        yield WidthRow(
+            data=made.data,
+            model=made.model,
+            conditions=joined(made.conditions),
+            budget=made.budget,
+            layer=layer.layer,
+            original=layer.original,
+            kept_mean=kept.mean,
+            kept_std=kept.std,
+            kept_low=kept.low,
+            kept_high=kept.high,
+            n=kept.n,
+            paper_kept_mean=paper.mean if paper else None,
+            paper_kept_std=paper.std if paper else None,
+            runs=" ".join(made.runs),
+        )
+
+
+def sheet(made: Widths) -> TableSheet:
+    compared = any(layer.paper for layer in made.layers)
+    header = ("Layer", "Original", "Kept", "Kept, %", *["Paper: kept"] * compared)
+    chosen = dict(made.conditions)
+    how = ", ".join(display_name(name, chosen[name]) for name in _TITLE)
+    return TableSheet(
+        f"Channels left of each layer: {display_subject(made.model, made.data)}, {how}, at {made.budget}",
+        header,
+        "l" + "r" * (len(header) - 1),
+        tuple(tuple(map(Cell, _line(layer, compared))) for layer in made.layers),
+        tuple(_notes(made, compared)),
+    )
+
+
+def _line(layer: LayerWidth, compared: bool) -> Iterator[str]:
+    yield layer.layer
+    yield f"{layer.original:,}"
+    yield spread_text(layer.kept, 1)
+    yield f"{100.0 * layer.kept.mean / layer.original:.1f}"
+    if compared:
+        yield spread_text(layer.paper, 1) if layer.paper else MISSING
+
+
+def _notes(made: Widths, compared: bool) -> Iterator[str]:
+    n = len(made.runs)
+    over = "of one seed" if n == 1 else f"mean ± sample standard deviation over {n} seeds"
+    alike = n > 1 and all(layer.kept.low == layer.kept.high for layer in made.layers)
+    yield f"Channels kept: {over}{'; every seed keeps as many' if alike else ''}."
+    if compared:
+        yield (
+            "Paper: VGG-16 on CIFAR-10, pruned by Network Slimming to 40 % of its channels, mean ± standard deviation "
+            "of 5 runs (Liu et al. 2019, Table 7, which is Table 8 in the first edition, where the caption says 40 % "
+            "pruned)."
+        )
