@@ -13,6 +13,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from pruneexp.errors import UserError
@@ -101,8 +102,10 @@ def _write_pattern(asked: argparse.Namespace) -> int:
     made = pattern_of(points)
     write_text(asked.pattern.expanduser(), json.dumps(made, indent=1))
     for budget, found in made["budgets"].items():
-        shares = ", ".join(f"{stage['pixels']} px {stage['channels']:.3g}" for stage in found["stages"])
-        print(f"{made['source']} · {budget}, {len(found['points'])} points: channels of {shares}")
+        print(f"{made['source']} · {budget} · {len(found['points'])} points")
+        for stage in found["stages"]:
+            kernels = [f"{size} {fmean(map(fmean, rows)):.3g}" for size, rows in stage["kernels"].items()]
+            print(f"  {stage['pixels']:>6} px  channels {stage['channels']:.3g}, weights of {', '.join(kernels)}")
     return 0
 
 

@@ -82,7 +82,7 @@ class Guided:
         if len(found) != len(sizes):
             raise UserError(
                 f"the pattern has {len(found)} stages, and the network has {len(sizes)}, as its convolutions give maps "
-                f"of {', '.join(map(str, sizes))} pixels"
+                f"of {', '.join(map(str, sizes))} px"
             )
         return {name: found[sizes.index(self.maps[name])] for name in layers}
 
