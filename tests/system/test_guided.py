@@ -86,7 +86,8 @@ def test_a_deeper_network_is_made_by_it_and_what_the_file_holds_counts(folder: P
     words = (*DEEPER, "criterion=guided", "mode=scratch_e", "reg=weight_decay", "curve.units=[0.5]")
     done(folder, *words, "criterion.allocation.pattern=channels.json")
     (folder / "moved.json").write_text((folder / "channels.json").read_text())
-    assert "0 to train" in done(folder, *words, "criterion.allocation.pattern=moved.json", "plan=true")
+    plan = done(folder, *words, "criterion.allocation.pattern=moved.json", "plan=true")
+    assert "1 asked, 1 in the store" in plan
     stages = json.loads((folder / "channels.json").read_text())["budgets"]["units=0.5"]["stages"]
     shares = [stages[stage]["channels"] for stage in (0, 0, 1, 2, 2)]
     [found] = of_convolutions(masks(folder, criterion="guided"))
@@ -116,7 +117,7 @@ def test_so_are_kernels(folder: Path) -> None:
         (("criterion.allocation.pattern=none.json",), "criterion.allocation.pattern=none.json cannot be read: "),
         (("criterion.allocation.pattern=channels.json", "curve.units=[0.3]"), "the pattern has nothing for units=0.3"),
         (("criterion.allocation.pattern=channels.json", "curve.units=[0.5]", "model.widths=[[8],[8]]"),
-         "the pattern has 3 stages, and the network has 2"),
+         "stages of the pattern: 3; of the network: 2, whose convolutions give maps of 196, 49 px"),
         (("criterion.allocation.pattern=channels.json", "curve.densities=[0.5]"),
          "density=0.5 asked for, but channels go by a pattern at 'curve.units=[...]'"),
         (("criterion.allocation.pattern=channels.json", "curve.units=[0.5]", "criterion.layers=[conv,linear]"),

@@ -84,13 +84,7 @@ def test_sparse_structures_of_which_training_decided_are_patterns_too() -> None:
 @pytest.mark.parametrize(
     ("stages", "budget", "unit", "maps", "told"),
     [
-        (
-            [FIRST],
-            0.5,
-            "weight",
-            MAPS,
-            "1 stages, and the network has 2, as its convolutions give maps of 196, 49 pixels",
-        ),
+        ([FIRST], 0.5, "weight", MAPS, "stages of the pattern: 1; of the network: 2, whose convolutions give"),
         ([SECOND, FIRST], 0.5, "weight", MAPS, "layer c has kernels of 1x1, and its stage of the pattern has 3x3$"),
         ([FIRST, SECOND], 0.2, "row", MAPS, "nothing for density=0.2: it was made of points at density=0.5$"),
         ([FIRST, SECOND], 0.5, "channel", MAPS, "density=0.5 asked for, but channels go by a pattern at 'curve.units="),

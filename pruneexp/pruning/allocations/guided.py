@@ -81,8 +81,8 @@ class Guided:
         found, sizes = self._budgets[budget_key(budget)], list(dict.fromkeys(self.maps.values()))
         if len(found) != len(sizes):
             raise UserError(
-                f"the pattern has {len(found)} stages, and the network has {len(sizes)}, as its convolutions give maps "
-                f"of {', '.join(map(str, sizes))} px"
+                f"stages of the pattern: {len(found)}; of the network: {len(sizes)}, whose convolutions give maps of "
+                f"{', '.join(map(str, sizes))} px"
             )
         return {name: found[sizes.index(self.maps[name])] for name in layers}
 
