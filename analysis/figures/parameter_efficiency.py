@@ -34,7 +34,12 @@ _HOW = {
     "rewind": "trained again from their initial weights",
     "prune": "fine-tuned",
 }
-_CONDITIONS = ("mode", *frames.CONDITIONS)
+#: The criterion first, so that it has the colours where it differs.
+_CONDITIONS = ("mode", "criterion", *(name for name in frames.CONDITIONS if name != "criterion"))
+#: What a handle of a legend takes, in sizes of the type.
+_HANDLE = 3.1
+#: What the settings say of networks that no pattern guides, beside those that one does.
+_UNGUIDED = ", no source"
 
 
 class EfficiencyPanel(NamedTuple):
@@ -167,7 +172,7 @@ def _panel_of(unit: Unit, rows: pd.DataFrame, paper: Sequence[PaperEfficiency]) 
 def label(curve: Curve) -> str:
     """The name of a curve: its criterion, and what else tells it from the others."""
     criterion = display_name("criterion", dict(curve.conditions)["criterion"])
-    told = ", ".join(part for part in (curve.colour, curve.style) if part)
+    told = ", ".join(part for part in (curve.colour, curve.style) if part).replace(_UNGUIDED, "")
     return told if criterion in told else ", ".join(filter(None, (criterion, told)))
 
 
@@ -233,7 +238,9 @@ def draw(made: ParameterEfficiency) -> Figure:
             ink.name_y(axes, page, made.quantity.label)
         handles = [ink.drawn(line, label=name) for name, line in found]
         ncols = page.entries(names[place], columns)
-        axes.legend(handles=handles, ncols=ncols, **page.legend(page.height))
+        room = page.width * (1.0 - page.left) / columns / ncols - _HANDLE * page.em
+        small = panels.fitted(max(names[place], key=len), room, type_size())
+        axes.legend(handles=handles, ncols=ncols, fontsize=small, **page.legend(page.height))
     return figure
 
 

@@ -76,6 +76,15 @@ def test_beside_guided_networks_stand_the_papers() -> None:
     assert max(row.y_mean for row in of_paper) == 33.12
 
 
+def test_what_no_pattern_guides_is_not_said_to_have_no_source() -> None:
+    words = (("random", "score Random, no source"), ("guided_weights", "score Random, source vgg/digits"))
+    made = parameter_efficiency.data(frames.frame(logged(*(point(mode="scratch_e", criterion=of) for of, _ in words))))
+    curves = {dict(curve.conditions)["criterion"]: curve for curve in made.curves}
+    assert [parameter_efficiency.label(curves[of]._replace(style=told)) for of, told in words] == [
+        "random, score Random", "guided sparsifying, score Random, source vgg/digits"
+    ]  # fmt: skip
+
+
 def test_of_another_metric_the_value_is_shown() -> None:
     made = parameter_efficiency.data(frames.frame(logged(as_text(point(mode="scratch_e", after=96.5)))))
     assert made.quantity.label == "test perplexity"
