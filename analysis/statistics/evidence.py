@@ -44,10 +44,10 @@ ARCHITECTURE = Thesis(
     wrong=("worse", "equivalent"),
 )
 GIVEN = Thesis(
-    "a trained network is given: pruning pays", "fine-tuned is equivalent to Scratch-E, or better, for less FLOP"
+    "pruning pays where a trained network is given", "fine-tuned is equivalent to Scratch-E, or better, for less FLOP"
 )
 SIZES = Thesis(
-    "several sizes are wanted: pruning pays",
+    "pruning pays where several sizes are wanted",
     "the dense network and all fine-tuning take less FLOP than Scratch-B of each size",
 )
 THESES = (LARGE_FIRST, INHERITED, INITIAL, ARCHITECTURE, GIVEN, SIZES)

@@ -14,7 +14,7 @@ from analysis.paper import PaperNumber, discrepancies, paper_numbers
 from pruneexp.errors import UserError
 from pruneexp.summary.spread import Spread
 
-#: ``logged`` is no table of the paper's: it holds whatever is recorded.
+#: ``logged`` is no table of the paper's: it holds all that is recorded.
 Method = Literal[
     "logged", "l1_norm", "thinet", "regression", "slimming", "sparse_structure", "unstructured", "soft_filter"
 ]
@@ -249,22 +249,27 @@ def conflicts(table: Method) -> tuple[str, ...]:
     return tuple(f"{row}: {difference}" for of, row, difference in discrepancies() if of == table)
 
 
+def on_changes() -> str:
+    """What the numbers are of where the paper prints changes."""
+    criteria = ", ".join(name for table in TABLES.values() if table.changes for name in table.criteria)
+    return (
+        f"Under {criteria}, as in the paper, changes of the accuracy in points: ours against the dense network of the "
+        "same seed; the paper's fine-tuned networks against the first of its two dense ones, which is that of the "
+        "original paper, and those from scratch against the second, its own."
+    )
+
+
 def notes(rows: Sequence[PaperRow], lacking: Sequence[PaperRow]) -> tuple[str, ...]:
     """What a reader of rows of the paper's must know, and the commands that run those which are lacking."""
     if not rows:
         return ()
-    protocol = (
-        "Liu et al. 2019: five runs on CIFAR (160 epochs, 40 of fine-tuning), one on ImageNet (90 epochs). Ours are in "
-        "the row whose share of weights or channels they keep, or whose parameters and multiply-adds they have."
-    )
-    said = [protocol]
-    if any(row.of.changes for row in rows):
-        criteria = ", ".join(name for table in TABLES.values() if table.changes for name in table.criteria)
-        said.append(
-            f"Under {criteria}, as in the paper, changes of the accuracy in points: ours against the dense network of "
-            "the same seed; the paper's fine-tuned networks against the first of its two dense ones, which is that of "
-            "the original paper, and those from scratch against the second, its own."
+    said = [
+        (
+            "Liu et al. 2019: five runs on CIFAR (160 epochs, 40 of fine-tuning), one on ImageNet (90 epochs). Ours "
+            "are in the row whose share of weights or channels they keep, or whose parameters and multiply-adds they "
+            "have."
         )
+    ]
     if found := [each for table in dict.fromkeys(row.table for row in rows) for each in conflicts(table)]:
         said.append(f"Its code release, or its first edition, has other numbers: {'; '.join(found)}.")
     return (*said, *commands(lacking))

@@ -15,15 +15,7 @@ from analysis.statistics import columns as beside
 from analysis.statistics import inference, method_tables, scoring, test_sets
 from analysis.statistics.conditions import ABSENT, cell, joined
 from analysis.statistics.inference import Comparison
-from analysis.statistics.method_tables import (
-    LOGGED,
-    PRUNED,
-    SAME_DENSITY,
-    TABLES,
-    UNPRUNED,
-    Method,
-    PaperRow,
-)
+from analysis.statistics.method_tables import LOGGED, PRUNED, SAME_DENSITY, TABLES, UNPRUNED, Method, PaperRow
 from analysis.statistics.modes import METHOD, MODES, DensityRow, beside_each_other, missing, scored
 from pruneexp.schema import TOP1, Metric
 from pruneexp.summary.spread import Spread
@@ -178,15 +170,19 @@ def sheet(made: PruneVsScratch) -> TableSheet:
 
 def _layout(made: PruneVsScratch) -> _Layout:
     of = [*(entry.paper for entry in made.entries if entry.paper), *made.printed]
-    methods = {TABLES[made.table]} if made.table != LOGGED else {paper.of for paper in of}
     budgets = [entry.budget for entry in made.entries]
     return _Layout(
         made.varying,
         bool(of) or any(not budget.startswith("density=") for budget in budgets),
         any(abs(entry.density - entry.density_all) > SAME_DENSITY for entry in made.entries),
-        (UNPRUNED, *[PRUNED] * any(method.untuned for method in methods)),
+        (UNPRUNED, *[PRUNED] * any(method.untuned for method in _methods(made))),
         made.columns,
     )
+
+
+def _methods(made: PruneVsScratch) -> list[method_tables.MethodTable]:
+    """The paper's tables on what is shown."""
+    return [paper.of for paper in made.printed] + [entry.table for entry in made.entries if entry.table]
 
 
 def _title(made: PruneVsScratch) -> str:
@@ -280,7 +276,8 @@ def _notes(made: PruneVsScratch, layout: _Layout) -> tuple[str, ...]:
     left_out = f"Not shown: {made.left_out} points of curves in one mode alone." if made.left_out else ""
     ours = dict.fromkeys(entry.paper for entry in made.entries if entry.paper)
     on_paper = method_tables.notes([*made.printed, *ours], [row for row in made.printed if row not in ours])
-    notes = (note, _on_verdicts(made), f"All rows: {common}." if common else "", *on_paper, left_out,
+    changes = method_tables.on_changes() if any(method.changes for method in _methods(made)) else ""
+    notes = (note, _on_verdicts(made), f"All rows: {common}." if common else "", changes, *on_paper, left_out,
              made.test_set)  # fmt: skip
     return tuple(filter(None, notes))
 

@@ -161,3 +161,20 @@ def test_the_csv_keeps_changes_apart_from_values() -> None:
         ("Liu ", "Scratch-E", None, -1.55),
         ("Liu ", "Scratch-B", None, -1.07),
     ]
+
+
+def test_changes_are_explained_without_a_row_of_the_papers_too() -> None:
+    made = [point(criterion="thinet", mode=mode, seed=seed, after=96.0 + seed) for mode in WAYS for seed in (0, 1)]
+    sheet = prune_vs_scratch.sheet(prune_vs_scratch.data(frames.frame(logged(*made))))
+    assert sheet.rows[0][4].text == "−0.50 ± 0.71"  # 97 before, 96 and 97 after
+    assert sum("changes of the accuracy in points" in note for note in sheet.notes) == 1
+    assert not any("Liu et al. 2019: five runs" in note for note in sheet.notes)
+
+
+def test_networks_that_are_not_fine_tuned_have_their_column_without_a_row_of_the_papers_too() -> None:
+    made = [point(criterion="sparse_structure", mode=mode) for mode in WAYS]
+    table = prune_vs_scratch.data(frames.frame(logged(*made)))
+    sheet = prune_vs_scratch.sheet(table)
+    assert sheet.header[3:6] == ("Unpruned", "Pruned", "Fine-tuned")
+    assert [cell.text for cell in sheet.rows[0]][4:6] == ["60.00", "96.50"]
+    assert [row.value_mean for row in prune_vs_scratch.rows(table) if row.column == "Pruned"] == [60.0]
