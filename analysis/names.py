@@ -44,7 +44,14 @@ DISPLAY_NAMES: Mapping[str, Mapping[str, str]] = {
         "topics": "Python's help topics",
     },
     "reg": {"none": "no penalty", "l1": "L1", "l2": "L2", "l1_then_l2": "L1 then L2", "weight_decay": "weight decay"},
-    "criterion": {"erk": "ERK", "lamp": "LAMP", "n_of_m": "N:M", "snip": "SNIP"},
+    "criterion": {
+        "erk": "ERK",
+        "lamp": "LAMP",
+        "n_of_m": "N:M",
+        "snip": "SNIP",
+        "guided": "guided pruning",
+        "guided_weights": "guided sparsifying",
+    },
     "schedule": {"one_shot": "one-shot"},
     "mode": {
         "prune": "fine-tuning",

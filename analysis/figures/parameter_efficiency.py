@@ -1,4 +1,4 @@
-"""Error against parameters of pruned networks that were trained from scratch, as in Liu et al. 2019, Figure 3."""
+"""Error against parameters of pruned networks trained from scratch, as in Liu et al. 2019, Figures 3 and 5."""
 
 from __future__ import annotations
 
@@ -34,7 +34,12 @@ _HOW = {
     "rewind": "trained again from their initial weights",
     "prune": "fine-tuned",
 }
-_CONDITIONS = ("mode", *frames.CONDITIONS)
+#: The criterion first, so that it has the colours where it differs.
+_CONDITIONS = ("mode", "criterion", *(name for name in frames.CONDITIONS if name != "criterion"))
+#: What a handle of a legend takes, in sizes of the type.
+_HANDLE = 3.1
+#: What the settings say of networks that no pattern guides, beside those that one does.
+_UNGUIDED = ", no source"
 
 
 class EfficiencyPanel(NamedTuple):
@@ -88,7 +93,7 @@ def data(
     *,
     split: Annotated[Split, "the split that errors are shown on"] = "test",
     mode: Annotated[Literal["scratch_e", "scratch_b", "rewind", "prune"], "how they were trained"] = "scratch_e",
-    paper: Annotated[bool, "thin lines for the paper's VGG-16 on CIFAR-10"] = False,
+    paper: Annotated[bool, "thin lines for the paper's networks: VGG-19 beside guided ones, else VGG-16"] = False,
     ylim: Annotated[str, "ends of the y axis, as LOW:HIGH"] = "",
 ) -> ParameterEfficiency:
     """A panel of networks without whole channels, and one of networks without single weights, where there are such.
@@ -110,7 +115,8 @@ def data(
     rows = _measured(points, metric, split)
     if rows.empty:
         raise UserError(f"no point of {model} on {dataset} has a {metric.title} on the {split} split.")
-    curves = digitised.efficiencies() if paper else ()
+    guided = points["criterion"].str.startswith("guided").any()
+    curves = digitised.efficiencies(digitised.GUIDED if guided else digitised.DISCOVERED) if paper else ()
     units: tuple[Unit, ...] = ("channels", "weights")
     made = tuple(_panel_of(unit, rows[rows["unit"] == unit], curves) for unit in units
                  if (rows["unit"] == unit).any())  # fmt: skip
@@ -166,7 +172,7 @@ def _panel_of(unit: Unit, rows: pd.DataFrame, paper: Sequence[PaperEfficiency]) 
 def label(curve: Curve) -> str:
     """The name of a curve: its criterion, and what else tells it from the others."""
     criterion = display_name("criterion", dict(curve.conditions)["criterion"])
-    told = ", ".join(part for part in (curve.colour, curve.style) if part)
+    told = ", ".join(part for part in (curve.colour, curve.style) if part).replace(_UNGUIDED, "")
     return told if criterion in told else ", ".join(filter(None, (criterion, told)))
 
 
@@ -184,10 +190,10 @@ def rows(made: ParameterEfficiency) -> Iterator[EfficiencyRow]:
                 yield EfficiencyRow(*where, mark.budget, mark.x, y.mean, y.std, y.low, y.high, y.n,
                                     " ".join(mark.runs))  # fmt: skip
         for paper in panel.paper:
-            source = f"{digitised.FIGURE_3} (digitised)"
+            of = paper.figure
             for parameters, error in paper.marks:
-                yield EfficiencyRow(source, "cifar10", "vgg16_cifar", "top1", panel.unit, "test error, %", paper.label,
-                                    "", "", parameters, error, None, None, None, None, "")  # fmt: skip
+                yield EfficiencyRow(f"{of.title} (digitised)", of.data, of.model, "top1", panel.unit, "test error, %",
+                                    paper.label, "", "", parameters, error, None, None, None, None, "")  # fmt: skip
 
 
 def caption(made: ParameterEfficiency) -> str:
@@ -201,8 +207,8 @@ def caption(made: ParameterEfficiency) -> str:
         parts.append("Marks: one seed each.")
     parts.append("Dotted: the dense networks.")
     parts += extents.left_out(made.curves, made.quantity, (0.0, math.inf), made.y)
-    if any(panel.paper for panel in made.panels):
-        parts.append(f"Thin lines: {digitised.FIGURE_3}, read off the image (VGG-16, CIFAR-10).")
+    for of in dict.fromkeys(curve.figure for panel in made.panels for curve in panel.paper):
+        parts.append(f"Thin lines: {of.title}, read off the image ({display_subject(of.model, of.data)}).")
     if unknown := unsaid(label(curve) for curve in made.curves):
         parts.append(unknown)
     return " ".join(parts)
@@ -232,7 +238,9 @@ def draw(made: ParameterEfficiency) -> Figure:
             ink.name_y(axes, page, made.quantity.label)
         handles = [ink.drawn(line, label=name) for name, line in found]
         ncols = page.entries(names[place], columns)
-        axes.legend(handles=handles, ncols=ncols, **page.legend(page.height))
+        room = page.width * (1.0 - page.left) / columns / ncols - _HANDLE * page.em
+        small = panels.fitted(max(names[place], key=len), room, type_size())
+        axes.legend(handles=handles, ncols=ncols, fontsize=small, **page.legend(page.height))
     return figure
 
 
@@ -246,8 +254,10 @@ def _look(panel: EfficiencyPanel, curve: Curve) -> Line:
 
 
 def _of_paper(panel: EfficiencyPanel) -> list[Line]:
-    """Grey, the uniform networks dashed."""
-    return [Line("#a8adb5", "", curve.label.startswith("Uniform")) for curve in panel.paper]
+    """Grey, the uniform networks dashed, and guided ones with marks."""
+    marks = {"Guided": ".", "Transferred": "x"}
+    return [Line("#a8adb5", marks.get(first, ""), first == "Uniform")
+            for first in (curve.label.split()[0] for curve in panel.paper)]  # fmt: skip
 
 
 def _panel(axes: Axes, made: ParameterEfficiency, panel: EfficiencyPanel) -> None:

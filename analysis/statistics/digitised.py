@@ -1,6 +1,7 @@
 """The curves of papers as read off their images, beside which ours are drawn.
 
-Those of Han et al. 2015, Figures 5 and 6, are of AlexNet, those of Liu et al. 2019, Figure 3, of VGG-16 on CIFAR-10.
+Those of Han et al. 2015, Figures 5 and 6, are of AlexNet, those of Liu et al. 2019 of VGG-16 on CIFAR-10 (Figure 3) and
+of VGG-19 on CIFAR-100 (Figure 5).
 
 Knows neither how a curve is drawn nor which of ours stand beside it.
 """
@@ -16,7 +17,6 @@ from pruneexp.schema import TOP1, TOP5, Metric
 
 #: What is pruned as a whole.
 Unit = Literal["channels", "weights"]
-FIGURE_3 = "Liu et al. 2019, Figure 3"
 FIGURE_5, FIGURE_6 = (f"Han et al. 2015, Figure {number}" for number in (5, 6))
 #: The curves of Figure 5, by (regulariser, moment).
 _TRADEOFFS: Mapping[str, tuple[str, str]] = {
@@ -44,22 +44,36 @@ class PaperSensitivity(NamedTuple):
     marks: tuple[tuple[float, float], ...]
 
 
-class PaperEfficiency(NamedTuple):
-    """A curve of Liu et al. 2019, Figure 3: (parameters, test error in percent), of channels or single weights."""
+class EfficiencyFigure(NamedTuple):
+    """A figure of error against parameters: its title, the file of its numbers, and the network by its name here."""
 
+    title: str
+    file: str
+    model: str
+    data: str
+
+
+DISCOVERED = EfficiencyFigure("Liu et al. 2019, Figure 3", "rethinking_fig3_uniform_vs_auto", "vgg16_cifar", "cifar10")
+GUIDED = EfficiencyFigure("Liu et al. 2019, Figure 5", "rethinking_fig5_guided", "vgg19_cifar", "cifar100")
+
+
+class PaperEfficiency(NamedTuple):
+    """A curve of such a figure: (parameters, test error in percent), of channels or single weights."""
+
+    figure: EfficiencyFigure
     label: str
     unit: Unit
     marks: tuple[tuple[float, float], ...]
 
 
-def efficiencies() -> tuple[PaperEfficiency, ...]:
-    """The curves of the figure, in its order; it trained all networks from scratch."""
+def efficiencies(figure: EfficiencyFigure) -> tuple[PaperEfficiency, ...]:
+    """The curves of a figure, in its order; all of its networks were trained from scratch."""
     marks: dict[tuple[str, Unit], list[tuple[float, float]]] = {}
-    for number in paper_numbers("rethinking_fig3_uniform_vs_auto"):
+    for number in paper_numbers(figure.file):
         if number.x is not None:
             unit: Unit = "channels" if number.row.startswith("left") else "weights"
             marks.setdefault((number.method, unit), []).append((number.x, number.value))
-    return tuple(PaperEfficiency(label, unit, tuple(sorted(found))) for (label, unit), found in marks.items())
+    return tuple(PaperEfficiency(figure, label, unit, tuple(sorted(found))) for (label, unit), found in marks.items())
 
 
 def tradeoffs(model: str, metric: Metric) -> tuple[PaperTradeoff, ...]:

@@ -13,6 +13,7 @@ from math import prod
 import torch
 from torch import Tensor, fx, nn
 
+from pruneexp.pruning.guides import map_size
 from pruneexp.pruning.layers import prunable
 from pruneexp.tracing.trace import Trace
 
@@ -64,6 +65,13 @@ def dense_flop(trace: Trace) -> DenseFlop:
 def by_layer(network: nn.Module, flop: DenseFlop) -> dict[str, float]:
     """Dense FLOP of each prunable layer for one image, in registration order; a layer that no product uses has 0."""
     return {name: flop.parameters[layer.parameter] for name, layer in prunable(network).items()}
+
+
+def map_sizes(network: nn.Module, flop: DenseFlop) -> dict[str, int]:
+    """The pixels of the maps that each convolution gives, in registration order, without those that no product uses."""
+    found, layers = by_layer(network, flop), prunable(network)
+    sizes = {name: layer.weight.numel() for name, layer in layers.items() if layer.kind == "conv" and found[name]}
+    return {name: map_size(found[name], size) for name, size in sizes.items()}
 
 
 def _factors(node: fx.Node) -> tuple[fx.Node, fx.Node] | None:

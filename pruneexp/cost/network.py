@@ -17,12 +17,14 @@ class NetworkCosts:
 
     ``layer_flop`` are those of each prunable layer, ``flop_total`` those of the whole network, products of activations
     and of other parameters included. ``numbers_beside`` and ``bytes_beside`` are what it ships beside these layers.
+    ``maps`` has the pixels of the maps that each convolution gives.
     """
 
     layer_flop: Mapping[str, float] = field(default_factory=dict)
     flop_total: float = 0.0
     numbers_beside: int = 0
     bytes_beside: int = 0
+    maps: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def flop_beside(self) -> float:

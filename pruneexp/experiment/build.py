@@ -25,7 +25,9 @@ from pruneexp.experiment.spec import JobSpec
 from pruneexp.experiment.start import fitted, read_weights
 from pruneexp.experiment.threads import threads
 from pruneexp.experiment.trainers import check_trainers, gains_by_stacking, trainer_of
+from pruneexp.pruning.allocations.guided import Guided
 from pruneexp.pruning.criteria.magnitude import Magnitude
+from pruneexp.pruning.guides import read_guide
 from pruneexp.pruning.informed import InformedCriterion
 from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
@@ -112,7 +114,7 @@ def build(spec: JobSpec, listeners: Sequence[Listener] = (), alike: Alike = ANEW
     learner = tried(untried, probe, recipe.value, alike)
     criterion = spec.values["criterion"]
     layers = prunable(probe, criterion["layers"], criterion.get("exclude", []))
-    spec = _naming(spec, layers)
+    spec = _naming(_guided(spec), layers)
     # Now, as it reads gradients, which the trainers' checks remove.
     left_out = overlooked(probe, _cut(spec, learner).value.scope(probe), learner.costs.layer_flop, learner.unfollowed)
     torch.set_num_threads(threads(spec.runtime, learner, recipe.value.batch_size))
@@ -224,13 +226,16 @@ def _cut(spec: JobSpec, learner: Learner) -> Part[Cut]:
     """What masks are made by. Kinds of layers that came later count only where the network has such layers."""
     node: dict[str, Any] = spec.values["criterion"]
     score, allocation = (part(spec, f"criterion.{name}", node[name]) for name in ("score", "allocation"))
+    sharing = allocation.value
+    if isinstance(sharing, Guided):
+        sharing = replace(sharing, maps=learner.costs.maps)
     proportions = part(spec, "criterion.proportions", node["proportions"]) if node.get("proportions") else None
     kinds = ("conv", "linear", *learner.matrices.values())
     layers, exclude = [kind for kind in node["layers"] if kind in kinds], list(node.get("exclude", []))
     unit = part(spec, "criterion.unit", node["unit"]) if node.get("unit") else None
     editor = part(spec, "criterion.edit", node["edit"]) if node.get("edit") else None
     ways = tuple(way.value if way else None for way in (unit, editor, proportions))
-    cut = Cut(score.value, allocation.value, layers, node["min_keep"], exclude, *ways)
+    cut = Cut(score.value, sharing, layers, node["min_keep"], exclude, *ways)
     identity = {**node, "score": score.identity, "allocation": allocation.identity, "layers": layers}
     said = {
         "exclude": exclude,
@@ -239,6 +244,14 @@ def _cut(spec: JobSpec, learner: Learner) -> Part[Cut]:
         "proportions": proportions and proportions.identity,
     }  # what is not said is no part of the identity
     return Part(cut, {key: value for key, value in {**identity, **said}.items() if key not in said or value})
+
+
+def _guided(spec: JobSpec) -> JobSpec:
+    """The same with the pattern of a guided design in the place of its file, so that it is recorded and hashed."""
+    node: dict[str, Any] = spec.values["criterion"]["allocation"]
+    if node["_target_"] != f"{Guided.__module__}.{Guided.__name__}" or isinstance(node.get("pattern"), dict):
+        return spec
+    return spec.allocating({**node, "pattern": read_guide(node.get("pattern"))})
 
 
 def _naming(spec: JobSpec, layers: Collection[str]) -> JobSpec:

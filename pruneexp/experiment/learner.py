@@ -14,7 +14,7 @@ from torch import nn
 from pruneexp.cache.files import checksum
 from pruneexp.cache.identity import stage_key
 from pruneexp.config.groups import numbers
-from pruneexp.cost.flops import by_layer
+from pruneexp.cost.flops import DenseFlop, by_layer, map_sizes
 from pruneexp.cost.network import NetworkCosts
 from pruneexp.cost.storage import beside_layers
 from pruneexp.data.dataset import Dataset
@@ -108,11 +108,15 @@ def tried(learner: Learner, probe: nn.Module, recipe: Recipe, alike: Alike = ANE
         model=replace(learner.model, value=partial(_in_usual_order, build) if rehearsal.contiguous else build),
         adapt=None if task.shape == learner.input_shape else partial(adapt, input_shape=task.shape),
         input_shape=task.shape,
-        costs=NetworkCosts(by_layer(probe, rehearsal.flop), rehearsal.flop.total, *beside_layers(probe)),
+        costs=_costs(probe, rehearsal.flop),
         trace=rehearsal.trace,
         unfollowed=rehearsal.unfollowed,
         matrices={name: layer.kind for name, layer in prunable(probe).items() if not layer.module},
     )
+
+
+def _costs(probe: nn.Module, flop: DenseFlop) -> NetworkCosts:
+    return NetworkCosts(by_layer(probe, flop), flop.total, *beside_layers(probe), map_sizes(probe, flop))
 
 
 def _in_usual_order(build: Callable[[Weights], nn.Module], start: Weights) -> nn.Module:

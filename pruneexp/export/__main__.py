@@ -1,5 +1,7 @@
 """The command ``python -m pruneexp.export POINT --to FOLDER``: the network of one recorded point, as files.
 
+With ``--pattern FILE`` in place of a folder: what pruning left of the stages of recorded points, for guided designs.
+
 Exit status: 0 done; 1 a graph could not be written, the other files are there; 2 the request or the machine is at
 fault; 130 interrupted, 143 told to leave by SIGTERM.
 """
@@ -7,13 +9,17 @@ fault; 130 interrupted, 143 told to leave by SIGTERM.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING
 
+from pruneexp.errors import UserError
 from pruneexp.export.commands import add_places, exit_status, opened, records_of
-from pruneexp.export.lookup import RecordedPoint, find_point
+from pruneexp.export.lookup import RecordedPoint, find_point, find_points
+from pruneexp.shared_files import write_text
 
 #: Further ones than weights and masks; each is an option.
 FORMATS = ("pt", "relative-index", "onnx", "torch-export")
@@ -36,8 +42,17 @@ def _parser() -> argparse.ArgumentParser:
         description="The network of one recorded point, as files.",
         epilog="POINT: the id of its run, the beginning of its key, or conditions: model=lenet5 density=0.1 seed=0",
     )
-    parser.add_argument("point", nargs="+", metavar="POINT", help="a run, a key, or conditions that one point meets")
-    parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="new, or an export of the same point")
+    parser.add_argument(
+        "point",
+        nargs="+",
+        metavar="POINT",
+        help="a run, a key, or conditions that one point meets; of a pattern, several",
+    )
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--to", type=Path, metavar="FOLDER", help="new, or an export of the same point")
+    target.add_argument(
+        "--pattern", type=Path, metavar="FILE", help="what is left of each stage, over seeds, for criterion=guided"
+    )
     parser.add_argument(
         "--removed", action="store_true", help="without the channels that no kept weight reads, smaller"
     )
@@ -52,6 +67,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _export(asked: argparse.Namespace) -> int:
+    if asked.pattern is not None:
+        return _write_pattern(asked)
     formats = [name for name in FORMATS if getattr(asked, name.replace("-", "_"))]
     target, uri = asked.to.expanduser().absolute(), records_of(asked)
     point = find_point(asked.point, uri, asked.experiment)
@@ -74,6 +91,22 @@ def _export(asked: argparse.Namespace) -> int:
         done = write(draft, point, pruned, formats)
     _tell(point, pruned, done, asked.to)
     return 1 if done.failures else 0
+
+
+def _write_pattern(asked: argparse.Namespace) -> int:
+    from pruneexp.export.pattern import pattern_of
+
+    if asked.removed or any(getattr(asked, name.replace("-", "_")) for name in FORMATS):
+        raise UserError("--pattern writes no network: leave the options of --to out")
+    points = find_points(asked.point, records_of(asked), asked.experiment)
+    made = pattern_of(points)
+    write_text(asked.pattern.expanduser(), json.dumps(made, indent=1))
+    for budget, found in made["budgets"].items():
+        print(f"{made['source']} · {budget} · {len(found['points'])} points")
+        for stage in found["stages"]:
+            kernels = [f"{size} {fmean(map(fmean, rows)):.3g}" for size, rows in stage["kernels"].items()]
+            print(f"  {stage['pixels']:>6} px  channels {stage['channels']:.3g}, weights of {', '.join(kernels)}")
+    return 0
 
 
 def _tell(point: RecordedPoint, pruned: PrunedNetwork, done: Written, target: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +11,7 @@ from difflib import SequenceMatcher
 
 from pruneexp import schema
 from pruneexp.errors import UserError, guess
-from pruneexp.schema import MEASURES, PointIdentity, PointResult
+from pruneexp.schema import MEASURES, LayerRow, PointIdentity, PointResult
 from pruneexp.tracking import StoredRun, Tracker, existing
 from pruneexp.tracking.runs import PARENT
 
@@ -37,6 +38,11 @@ class RecordedPoint:
     def configuration(self) -> str:
         """The configuration that the curve or search of the point was asked for under, as YAML."""
         return self.tracker.text(self.run.tags.get(PARENT, self.run.run_id), schema.CONFIG_FILE)
+
+    def layers(self) -> list[LayerRow]:
+        """The rows of its layers, in the order of the network."""
+        rows = json.loads(self.tracker.text(self.run.run_id, schema.LAYERS_FILE))
+        return [schema.unflatten(LayerRow, row) for row in rows]
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,12 @@ class InputGroups(NamedTuple):
     keep: int
 
 
+class KernelPlaces(NamedTuple):
+    """How many of the weights at each place of a layer's kernels stay, place after place."""
+
+    keep: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Allotment:
     """Weights kept per layer; ``qualities`` holds each layer's q_l where thresholds in standard deviations decided.
@@ -38,7 +44,7 @@ class Allotment:
 
     keep: Mapping[str, int]
     qualities: Mapping[str, float] = field(default_factory=dict)
-    groups: Mapping[str, InputGroups] = field(default_factory=dict)
+    groups: Mapping[str, InputGroups | KernelPlaces] = field(default_factory=dict)
 
 
 @runtime_checkable

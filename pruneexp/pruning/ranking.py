@@ -5,7 +5,7 @@ The lower index wins every tie, so that the count is exact for any scores.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -45,6 +45,12 @@ def best_of_each(scores: Tensor, allowed: Tensor, size: int, count: int) -> Tens
     order = moved.reshape(-1, size).argsort(dim=1, descending=True, stable=True)
     chosen = torch.zeros(order.shape, dtype=torch.bool, device=scores.device).scatter_(1, order[:, :count], True)
     return chosen.reshape(moved.shape).movedim(-1, 1) & allowed
+
+
+def best_of_places(scores: Tensor, allowed: Tensor, counts: Sequence[int]) -> Tensor:
+    """Boolean tensor in the shape of ``scores``: at each place of the kernels its count of the highest allowed."""
+    places = zip(scores.flatten(2).unbind(2), allowed.flatten(2).unbind(2), counts, strict=True)
+    return torch.stack([best(*each) for each in places], dim=2).reshape(scores.shape)
 
 
 def best_counts(scores: Mapping[str, Tensor], survivors: MaskSet, count: int) -> dict[str, int]:

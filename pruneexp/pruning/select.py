@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from pruneexp.errors import Infeasible, UserError
-from pruneexp.pruning.allotment import Allotment
+from pruneexp.pruning.allotment import Allotment, InputGroups, KernelPlaces
 from pruneexp.pruning.allowance import Allowance, Prices, allowance
 from pruneexp.pruning.masks import MaskSet
-from pruneexp.pruning.ranking import best, best_of_each, count_for
+from pruneexp.pruning.ranking import best, best_of_each, best_of_places, count_for
 from pruneexp.pruning.units.unit import Grouping, Unit, Units
 from pruneexp.schema import Budget
 
@@ -164,13 +164,19 @@ def _chosen(scores: Mapping[str, Tensor], alive: MaskSet, allotment: Allotment, 
     collapsed: list[str] = []
     for name, score in scores.items():
         if name in allotment.groups:
-            masks[name] = best_of_each(score, alive[name], *allotment.groups[name])
+            masks[name] = _best_of_groups(score, alive[name], allotment.groups[name])
             continue
         least = min(min_keep, alive.kept_per_layer[name])
         if allotment.keep[name] < least:
             collapsed.append(name)
         masks[name] = best(score, alive[name], max(allotment.keep[name], least))
     return Selection(MaskSet(masks), tuple(collapsed), dict(allotment.qualities))
+
+
+def _best_of_groups(score: Tensor, alive: Tensor, groups: InputGroups | KernelPlaces) -> Tensor:
+    if isinstance(groups, KernelPlaces):
+        return best_of_places(score, alive, groups.keep)
+    return best_of_each(score, alive, groups.size, groups.keep)
 
 
 def check_budget(budget: Budget) -> None:

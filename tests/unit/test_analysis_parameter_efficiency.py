@@ -56,9 +56,33 @@ def test_the_papers_curves_stand_beside_ours_if_asked_for() -> None:
     assert [[curve.label for curve in panel.paper] for panel in made.panels] == [
         ["Uniform Pruning", "Network Slimming"], ["Uniform Sparsifying", "Unstructured Pruning"]
     ]  # fmt: skip
-    assert {len(curve.marks) for curve in digitised.efficiencies()} == {6, 9}
+    assert {len(curve.marks) for curve in digitised.efficiencies(digitised.DISCOVERED)} == {6, 9}
     assert "Thin lines: Liu et al. 2019, Figure 3" in parameter_efficiency.caption(made)
     assert "Thin lines" not in parameter_efficiency.caption(parameter_efficiency.data(frames.frame(study())))
+
+
+def test_beside_guided_networks_stand_the_papers() -> None:
+    guided = [point(mode="scratch_e", criterion="guided_weights", seed=seed, density=0.1) for seed in (0, 1)]
+    made = parameter_efficiency.data(frames.frame([*study(), *logged(*guided)]), paper=True)
+    assert [[curve.label.split()[0] for curve in panel.paper] for panel in made.panels] == [
+        ["Uniform", "Network", "Guided", "Transferred"], ["Uniform", "Unstructured", "Guided", "Transferred"]
+    ]  # fmt: skip
+    assert {len(curve.marks) for curve in digitised.efficiencies(digitised.GUIDED)} == {6, 8}
+    assert "Figure 5, read off the image (VGG-19 on CIFAR-100)" in parameter_efficiency.caption(made)
+    of_paper = [row for row in parameter_efficiency.rows(made) if row.source != "runs"]
+    assert {(row.source, row.model, row.data) for row in of_paper} == {
+        ("Liu et al. 2019, Figure 5 (digitised)", "vgg19_cifar", "cifar100")
+    }
+    assert max(row.y_mean for row in of_paper) == 33.12
+
+
+def test_what_no_pattern_guides_is_not_said_to_have_no_source() -> None:
+    words = (("random", "score Random, no source"), ("guided_weights", "score Random, source vgg/digits"))
+    made = parameter_efficiency.data(frames.frame(logged(*(point(mode="scratch_e", criterion=of) for of, _ in words))))
+    curves = {dict(curve.conditions)["criterion"]: curve for curve in made.curves}
+    assert [parameter_efficiency.label(curves[of]._replace(style=told)) for of, told in words] == [
+        "random, score Random", "guided sparsifying, score Random, source vgg/digits"
+    ]  # fmt: skip
 
 
 def test_of_another_metric_the_value_is_shown() -> None:
