@@ -46,7 +46,7 @@ class Guided:
     def check(self, weights: Mapping[str, Tensor], budgets: Sequence[Budget], unit: str) -> None:
         if unit not in ("weight", "channel", "row"):
             raise UserError(f"a pattern has shares of channels and of single weights, and criterion.unit is a {unit}")
-        if unfit := [name for name, weight in weights.items() if weight.ndim != 4 or name not in self.maps]:
+        if unfit := [name for name in weights if name not in self.maps]:
             raise UserError(
                 f"a pattern is one of convolutions, and {', '.join(unfit)} are none: use 'criterion.layers=[conv]', or "
                 f"'criterion.exclude=[{','.join(unfit)}]'"
