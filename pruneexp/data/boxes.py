@@ -61,8 +61,9 @@ class BoxedSource:
         objects = self.targets.to(device)
         for images, numbers in batches:
             targets = objects.index_select(0, numbers)
-            if augment is not None and self.mirrors:
-                chosen = torch.rand(len(images), generator=augment, device=device).view(-1, 1, 1) < 0.5
-                other, moved = mirrored(images, targets)
-                images, targets = torch.where(chosen[..., None], other, images), torch.where(chosen, moved, targets)
-            yield images, targets
+            if augment is None or not self.mirrors:
+                yield images, targets
+                continue
+            chosen = torch.rand(len(images), generator=augment, device=device).view(-1, 1, 1) < 0.5
+            other, moved = mirrored(images, targets)
+            yield torch.where(chosen[..., None], other, images), torch.where(chosen, moved, targets)

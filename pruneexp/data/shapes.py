@@ -71,5 +71,5 @@ def _inside(kind: int, side: int) -> NDArray[np.bool_]:
     if CLASSES[kind] == "disc":
         return across**2 + (rows - side / 2) ** 2 <= (side / 2) ** 2
     if CLASSES[kind] == "triangle":
-        return across <= rows / 2
+        return across <= (rows + 0.5) / 2
     return np.ones((side, side), bool)

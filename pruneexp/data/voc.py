@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import torch
@@ -140,7 +140,7 @@ def _listed(path: Path) -> list[str]:
 def _objects(path: Path, classes: Sequence[str], square: _Letterbox) -> Tensor:
     """The objects of a picture, (n, 6), in px of its square."""
     with fetch.reading(path, _REMEDY):
-        tree = ElementTree.parse(path).getroot()
+        tree = ET.parse(path).getroot()
         width, height = (int(_text(tree, f"size/{side}")) for side in ("width", "height"))
         if min(width, height) < 1:
             raise ValueError(f"a picture of {width} x {height} px")
@@ -150,9 +150,7 @@ def _objects(path: Path, classes: Sequence[str], square: _Letterbox) -> Tensor:
     return torch.tensor(rows, dtype=torch.float32).view(-1, COLUMNS) * scale
 
 
-def _rows(
-    tree: ElementTree.Element, path: Path, classes: Sequence[str], side: tuple[int, int]
-) -> Iterator[tuple[float, ...]]:
+def _rows(tree: ET.Element, path: Path, classes: Sequence[str], side: tuple[int, int]) -> Iterator[tuple[float, ...]]:
     for each in tree.findall("object"):
         kind = _text(each, "name").strip()
         if kind not in classes:
@@ -164,7 +162,7 @@ def _rows(
         yield (*box, classes.index(kind), float(each.findtext("difficult", "0") or 0))
 
 
-def _text(node: ElementTree.Element, path: str) -> str:
+def _text(node: ET.Element, path: str) -> str:
     found = node.findtext(path)
     if found is None:
         raise ValueError(f"no {path} in <{node.tag}>")

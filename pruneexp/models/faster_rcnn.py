@@ -69,7 +69,9 @@ class FasterRcnn(nn.Module):
         if len(anchors) != LEVELS or list(anchors) != sorted(anchors) or min(anchors) < 1:
             raise ValueError(f"anchors is {list(anchors)}, must be {LEVELS} sides in px, the smallest first")
         if backbone not in BACKBONES:
-            raise UserError(f"model.backbone={backbone} is no backbone of a detector: allowed are {', '.join(BACKBONES)}")
+            raise UserError(
+                f"model.backbone={backbone} is no backbone of a detector: allowed are {', '.join(BACKBONES)}"
+            )
         self.proposals = proposals
         self.backbone, wide = _backbone(backbone, channels if fpn else None)
         sides = [[each] for each in anchors] if fpn else [list(anchors)]
@@ -131,7 +133,7 @@ class FasterRcnn(nn.Module):
         return pad(found, (0, 0, 0, count - found.shape[1]), value=NONE)
 
     def _proposals(self, features: Mapping[str, Tensor], images: ImageList) -> tuple[Tensor, Tensor]:
-        """Boxes of the first stage, as torchvision's network makes them in evaluation, (B, P, 4), and which are real."""
+        """Boxes of the first stage as torchvision's makes them in evaluation, (B, P, 4), and which are real."""
         rpn, maps = self.rpn, list(features.values())
         objectness, deltas = rpn.head(maps)
         sizes = [each[0].numel() for each in objectness]

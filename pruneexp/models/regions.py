@@ -24,13 +24,15 @@ _SHARPEST, _CANONICAL = 32, 224  # px: sides of the smallest anchor, and of a bo
 
 @torch.library.custom_op("pruneexp::unsuppressed", mutates_args=())
 def unsuppressed(boxes: Tensor, scores: Tensor, groups: Tensor, allowed: Tensor, threshold: float) -> Tensor:
-    """Which of ``allowed`` boxes (N, 4) non-maximum suppression keeps, by itself in each group; boolean (N,).
+    """Which of ``allowed`` boxes (B, N, 4) non-maximum suppression keeps, by itself in each group; boolean (B, N).
 
     One operation of a graph: how many are kept depends on the images, the size of the result does not.
     """
-    kept, places = torch.zeros_like(allowed), allowed.nonzero().flatten()
-    chosen = batched_nms(boxes[places].float(), scores[places].float(), groups[places], threshold)
-    kept[places[chosen]] = True
+    kept = torch.zeros_like(allowed)
+    for image in range(len(boxes)):  # by image, as torchvision does: it moves groups apart, and so loses digits
+        places = allowed[image].nonzero().flatten()
+        own = (each[image, places] for each in (boxes.float(), scores.float(), groups))
+        kept[image, places[batched_nms(*own, threshold)]] = True
     return kept
 
 
@@ -46,12 +48,9 @@ def strongest(
 
     ``groups``, int64 (B, N), suppress their own boxes alone. After the boxes that are kept come others, by ``NONE``.
     """
-    images, many = scores.shape
-    apart = groups + torch.arange(images, device=groups.device)[:, None] * 10_000
-    flat = (boxes.reshape(-1, 4), scores.flatten(), apart.flatten(), allowed.flatten())
-    kept = unsuppressed(*flat, threshold).view(images, many)
-    found = scores.masked_fill(~kept, NONE).topk(min(count, many), dim=1)
-    return found.values, found.indices
+    kept = unsuppressed(boxes, scores, groups, allowed, threshold)
+    found = scores.masked_fill(~kept, NONE).sort(1, descending=True, stable=True)
+    return found.values[:, :count], found.indices[:, :count]
 
 
 def large(boxes: Tensor, least: float) -> Tensor:

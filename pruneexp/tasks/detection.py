@@ -136,7 +136,8 @@ def matched(detections: Tensor, targets: Tensor, before: int = 0) -> Matched:
 
     Rows without a detection have the class -1.
     """
-    overlaps = torch.stack([box_iou(ours[:, :4], theirs[:, :4]) for ours, theirs in zip(detections, targets.float())])
+    boxes = zip(detections[..., :4], targets[..., :4], strict=True)
+    overlaps = torch.stack([box_iou(ours, theirs) for ours, theirs in boxes])
     classes = detections[..., 5]
     fits = (classes[..., None] == targets[:, None, :, 4]) & (targets[:, None, :, 4] >= 0)
     best, places = overlaps.masked_fill(~fits, NONE).max(-1)
