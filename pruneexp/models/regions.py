@@ -49,7 +49,7 @@ def strongest(
     ``groups``, int64 (B, N), suppress their own boxes alone. After the boxes that are kept come others, by ``NONE``.
     """
     kept = unsuppressed(boxes, scores, groups, allowed, threshold)
-    found = scores.masked_fill(~kept, NONE).sort(1, descending=True, stable=True)
+    found = scores.masked_fill(~kept, NONE).sort(dim=1, descending=True, stable=True)
     return found.values[:, :count], found.indices[:, :count]
 
 

@@ -43,7 +43,7 @@ def network(request: pytest.FixtureRequest) -> FasterRcnn:
 
 @torch.no_grad()
 def test_it_finds_what_the_parts_of_torchvision_find(network: FasterRcnn) -> None:
-    """These drop boxes where ours mark them. Random weights would score all alike: those of the last layer are larger."""
+    """These drop boxes where ours mark them. Random weights would score alike: those of the last layer are larger."""
     network.eval()
     network.roi_heads.box_predictor.cls_score.weight.mul_(30)
     listed = ImageList(images(), [(64, 64)] * 2)
