@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -32,7 +34,8 @@ def shapes(train: int = 200, val: int = 60, test: int = 120, image_size: int = 6
     if image_size < 32:
         raise ValueError(f"image_size is {image_size}; 32 or more is allowed")
     random = np.random.default_rng(seed)
-    sources, arrays = {}, {}
+    sources: dict[str, BoxedSource] = {}
+    arrays: dict[str, NDArray[Any]] = {}
     for split, count in (("train", train), ("val", val), ("test", test)):
         pixels, targets = _drawn(count, image_size, random)
         images = ResidentSource(pixels, torch.arange(count), _NORMALISATION)
@@ -68,8 +71,9 @@ def _inside(kind: int, side: int) -> NDArray[np.bool_]:
     """The pixels of an object in its box (side, side), which it fills to all four edges."""
     rows, columns = np.mgrid[:side, :side] + 0.5
     across = np.abs(columns - side / 2)
-    if CLASSES[kind] == "disc":
-        return across**2 + (rows - side / 2) ** 2 <= (side / 2) ** 2
-    if CLASSES[kind] == "triangle":
-        return across <= (rows + 0.5) / 2
-    return np.ones((side, side), bool)
+    filled: dict[str, NDArray[np.bool_]] = {
+        "disc": across**2 + (rows - side / 2) ** 2 <= (side / 2) ** 2,
+        "square": np.ones((side, side), bool),
+        "triangle": across <= (rows + 0.5) / 2,
+    }
+    return filled[CLASSES[kind]]

@@ -86,12 +86,13 @@ class LevelPool(nn.Module):
         maps = [each for name, each in features.items() if name != "pool"]
         scales = [2.0 ** round(math.log2(each.shape[-1] / shapes[0][1])) for each in maps]
         regions = torch.cat([pad(each, (1, 0), value=float(image)) for image, each in enumerate(boxes)])
-        pooled = [roi_align(each, regions, POOLED, scale, 2) for each, scale in zip(maps, scales, strict=True)]
+        pooled: list[Tensor] = [
+            roi_align(each, regions, POOLED, scale, 2) for each, scale in zip(maps, scales, strict=True)
+        ]
         if len(pooled) == 1:
             return pooled[0]
         sides = (regions[:, 3:] - regions[:, 1:3]).prod(1).sqrt()
         finest, coarsest = -math.log2(scales[0]), -math.log2(scales[-1])
         level = (4 + torch.log2(sides / self.canonical) + 1e-6).floor().clamp(finest, coarsest) - finest
-        return sum(
-            ((level == place).view(-1, 1, 1, 1) * each for place, each in enumerate(pooled)), pooled[0].new_zeros(())
-        )
+        fitting = [(level == place).view(-1, 1, 1, 1) * each for place, each in enumerate(pooled)]
+        return torch.stack(fitting).sum(0)

@@ -1,4 +1,4 @@
-"""A detector is trained, pruned and recorded (Prune-D), or starts from a classifier that is pruned already (Prune-C)."""
+"""A detector is trained, pruned and recorded (Prune-D), or starts from a classifier that is pruned (Prune-C)."""
 
 from __future__ import annotations
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from hydra.utils import instantiate
+from torch import Tensor, nn
 from torchvision.models import resnet18
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.image_list import ImageList
@@ -17,7 +19,10 @@ from pruneexp.errors import UserError
 from pruneexp.models.faster_rcnn import FasterRcnn
 from pruneexp.models.regions import Anchors, LevelPool, strongest
 from pruneexp.pruning.layers import prunable
+from tests.contracts.composing import composed
 from tests.contracts.tracing import traced_by
+
+NETWORKS = (Path(__file__).parents[2] / "docs/networks.md").read_text("utf-8").splitlines()
 
 SMALL: dict[str, Any] = {
     "num_classes": 3, "backbone": "resnet18", "channels": 8, "hidden": 12, "anchors": (8, 16, 32, 48, 64),
@@ -129,6 +134,18 @@ def test_a_pass_is_a_graph_with_the_flop_of_the_backbone(network: FasterRcnn) ->
 def test_the_backbone_has_the_names_of_the_classifier(network: FasterRcnn) -> None:
     body = {name.removeprefix("backbone.body.") for name in prunable(network) if name.startswith("backbone.body.")}
     assert body == {*prunable(resnet18())} - {"fc"}
+
+
+@pytest.mark.parametrize("line", [each for each in NETWORKS if each.startswith("| ") and "`model=faster_rcnn" in each])
+def test_costs_are_those_of_the_docs(line: str) -> None:
+    _, overrides, *printed = (cell.strip(" `") for cell in line.strip("|").split("|"))
+    config, _ = composed(*overrides.split())
+    with torch.device("meta"):
+        network: nn.Module = instantiate(config.model, _convert_="all")
+    found = dense_flop(traced_by(network, (3, config.data.info.image_size, config.data.info.image_size)))
+    body = sum(flop for name, flop in by_layer(network, found).items() if ".body." in name)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    assert printed == [f"{parameters:,}", f"{found.total / 1e9:.4g}", f"{body / 1e9:.4g}"]
 
 
 @pytest.mark.parametrize(
