@@ -232,8 +232,8 @@ def _train(network: nn.Module, inputs: Tensor, task: NetworkTask) -> None:
     """
     given: list[Any] = []
 
-    def watched(batch: Tensor) -> Any:
-        given.append(network(batch))
+    def watched(*batch: Tensor) -> Any:
+        given.append(network(*batch))
         return given[-1]
 
     network.train()

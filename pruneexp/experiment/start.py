@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import re
 import warnings
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,7 @@ def fitted(
 ) -> dict[str, Tensor]:
     """The state of a network with the ``tensors`` of a file in it, all under the names that are its ``own``.
 
+    The file may hold a part of the network, such as the backbone of a detector, under the names of that part.
     Parameters whose name, or the beginning of it, stands in ``fresh`` stay as they are in ``own``; so do counts of the
     batches that normalisations have seen, which old files lack.
 
@@ -78,6 +80,8 @@ def fitted(
         UserError: names and shapes do not fit, or one of ``fresh`` names nothing; names what differs and what to do.
     """
     given = _renamed(tensors, own.keys())
+    part = _part(given, own.keys())
+    given = {part + name if part + name in own else name: tensor for name, tensor in given.items()}
     for each in fresh:
         if not any(_covers(each, name) for name in (*own, *given)):
             modules = list(dict.fromkeys(name.rpartition(".")[0] or name for name in own))
@@ -90,7 +94,7 @@ def fitted(
     }
     given = {name: tensor for name, tensor in given.items() if not _any_covers(fresh, name)}
     if odd := _differences(own, given, staying):
-        raise _misfit(own, given, odd, path, fresh)
+        raise _misfit(own, given, odd, path, fresh, part)
     return {**given, **staying}
 
 
@@ -132,6 +136,13 @@ def _renamed(tensors: Mapping[str, Tensor], own: Collection[str]) -> Mapping[str
     return best
 
 
+def _part(given: Collection[str], own: Collection[str]) -> str:
+    """What comes before the names of a file in a network that it is a part of; empty where that holds for few names."""
+    counts = Counter(key.removesuffix(name) for name in given for key in own if key.endswith(f".{name}"))
+    part, most = counts.most_common(1)[0] if counts else ("", 0)
+    return part if most > max(len(given) / 2, len({*given} & {*own})) else ""
+
+
 def _differences(own: Mapping[str, Tensor], given: Mapping[str, Tensor], staying: Collection[str]) -> dict[str, str]:
     """What differs between file and network, in words, by the name of the parameter."""
     odd: dict[str, str] = {}
@@ -147,8 +158,20 @@ def _differences(own: Mapping[str, Tensor], given: Mapping[str, Tensor], staying
 
 
 def _misfit(
-    own: Mapping[str, Tensor], given: Mapping[str, Tensor], odd: Mapping[str, str], path: str, fresh: Sequence[str]
+    own: Mapping[str, Tensor],
+    given: Mapping[str, Tensor],
+    odd: Mapping[str, str],
+    path: str,
+    fresh: Sequence[str],
+    part: str,
 ) -> UserError:
+    if part and not any(name.startswith(part) for name in odd):
+        rest = [_beside(part, name) if name in own else name.partition(".")[0] for name in odd]
+        names = ",".join(dict.fromkeys([*fresh, *rest]))
+        return UserError(
+            f"train.start_from={path} has the weights of {part[:-1]} alone; train.start_from_except=[{names}] has the "
+            "rest start fresh"
+        )
     more = f", and {len(odd) - _NAMED} more" if len(odd) > _NAMED else ""
     told = "; ".join(list(odd.values())[:_NAMED]) + more
     if head := _head(own, given, odd):
@@ -167,6 +190,13 @@ def _head(own: Mapping[str, Tensor], given: Mapping[str, Tensor], odd: Collectio
     if not own.keys() & given.keys() or layers - {last} or others & known:
         return []
     return sorted(layers | others)
+
+
+def _beside(part: str, name: str) -> str:
+    """The largest module with this parameter that does not hold the ``part`` as well."""
+    pieces = name.split(".")
+    shared = sum(part.startswith(".".join(pieces[:count]) + ".") for count in range(1, len(pieces)))
+    return ".".join(pieces[: shared + 1])
 
 
 def _covers(pattern: str, name: str) -> bool:

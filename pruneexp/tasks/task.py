@@ -15,8 +15,8 @@ from torch import Tensor
 
 from pruneexp.schema import Metric, Score
 
-#: A network, or what stands in for one: any function of a batch of inputs.
-Forward = Callable[[Tensor], Any]
+#: A network, or what stands in for one: any function of a batch of inputs, and of targets where its task hands them on.
+Forward = Callable[..., Any]
 
 
 class Split(Protocol):

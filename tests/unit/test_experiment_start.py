@@ -144,3 +144,33 @@ def test_files_that_torch_save_did_not_write_are_named(tmp_path: Path) -> None:
     torch.jit.save(torch.jit.script(nn.Linear(2, 2)), str(tmp_path / "script.pt"))
     with pytest.raises(UserError, match=r"holds more than tensors \(TorchScript\)"):
         read_weights(str(tmp_path / "script.pt"))
+
+
+class Detector(nn.Module):
+    """A network whose backbone is another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.back = nn.ModuleDict({"body": network()[:2], "neck": nn.Linear(5, 2)})
+        self.head = nn.Linear(2, 2)
+
+
+def test_a_file_may_hold_a_part_of_the_network() -> None:
+    own = Detector().state_dict()
+    found = fitted(own, trained(), "w.pt", ("back.neck", "head", "3"))
+    for name, tensor in found.items():
+        part = name.removeprefix("back.body.")
+        assert torch.equal(tensor, trained()[part] if part != name else own[name])
+
+
+def test_a_part_says_what_to_leave_out() -> None:
+    with pytest.raises(
+        UserError, match=r"weights of back\.body alone; train\.start_from_except=\[head,back\.neck,3\] has"
+    ):
+        fitted(Detector().state_dict(), trained(), "w.pt", ("head",))
+
+
+def test_a_part_of_other_shapes_is_another_architecture() -> None:
+    given = {**trained(), "0.weight": torch.zeros(6, 4)}
+    with pytest.raises(UserError, match=r"another architecture: back\.body\.0\.weight has shape \(6, 4\)"):
+        fitted(Detector().state_dict(), given, "w.pt", ("back.neck", "head", "3"))
