@@ -227,7 +227,7 @@ def _layers(axes: Axes, made: Energy) -> list[str]:
             for what, left, value, colour in zip(_WHAT, (0.0, parts[0]), parts, LEVELS, strict=False):
                 label = f"{when}, {what}" if place == 0 else None
                 axes.barh(place + up, value, left=left, height=0.36, color=colour, alpha=alpha, label=label)
-        axes.text(max(sums[place]) + 0.02 * most, place, f"{layer.ratio:.1f}×", va="center",
+        axes.text(max(sums[place]) + 0.02 * most, place, f"{layer.ratio:.3g}×", va="center",
                   size=0.85 * type_size(), color=INK)  # fmt: skip
     axes.set_xlim(0.0, 1.15 * most)
     axes.locator_params(axis="x", nbins=4)

@@ -36,6 +36,12 @@ def _with_layers(points: pd.DataFrame, uri: str) -> pd.DataFrame:
     return layer_frames.frame(points, records.layers(uri, points["run_id"]))
 
 
+def _with_weights(points: pd.DataFrame, uri: str) -> pd.DataFrame:
+    """As ``_with_layers``, of the points whose weights were counted."""
+    selection.repetitions(points)
+    return layer_frames.weights(points, records.weights(uri, points["run_id"]))
+
+
 def _measurements(points: pd.DataFrame, uri: str) -> Mapping[str, MeasuredPoint]:
     return records.measurements(uri, sorted(points["experiment"].unique()))
 
@@ -95,6 +101,9 @@ SOURCES: Mapping[Material, MaterialSource] = {
     "forms": MaterialSource(frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, completed=_in_forms),
     "layers": MaterialSource(
         frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, completed=_with_layers
+    ),
+    "weights": MaterialSource(
+        frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, completed=_with_weights
     ),
     "scans": MaterialSource(scan_frames.SCANS, "finished scan", _SCAN, _scans, scan_frames.frame),
     "points with origins": MaterialSource(

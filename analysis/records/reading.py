@@ -20,7 +20,9 @@ from pruneexp.schema import (
     MEASURED,
     SENSITIVITY_FILE,
     SWEEP,
+    WEIGHTS_FILE,
     LayerRow,
+    LayerWeights,
     MeasuredPoint,
     ScanIdentity,
     TradeoffPoint,
@@ -28,6 +30,7 @@ from pruneexp.schema import (
     read_measurement,
     read_point,
     read_scan,
+    read_weights,
     unflatten,
     with_hashes,
 )
@@ -131,6 +134,20 @@ def layers(uri: str, run_ids: Iterable[str]) -> dict[str, tuple[LayerRow, ...]]:
             raise UserError(f"the layers of the point of run {run_id} cannot be read: {error}.") from error
         if not rows:
             raise UserError(f"the point of run {run_id} has no layers.")
+    return found
+
+
+def weights(uri: str, run_ids: Iterable[str]) -> dict[str, tuple[LayerWeights, ...]]:
+    """How the weights of these points are distributed, by run; of those that have a file of it.
+
+    Raises:
+        UserError: the store cannot be read.
+    """
+    store = open_store(uri)
+    found: dict[str, tuple[LayerWeights, ...]] = {}
+    for run_id in run_ids:
+        with suppress(OSError, ValueError):  # never counted, or by another version
+            found[run_id] = read_weights(store.artefact(run_id, WEIGHTS_FILE))
     return found
 
 

@@ -25,7 +25,7 @@ from analysis.records import layer_frames, measured_frames
 from analysis.records.runs import LoggedScan
 from analysis.statistics import selection
 from pruneexp.errors import UserError
-from pruneexp.schema import MeasuredPoint
+from pruneexp.schema import LayerWeights, MeasuredPoint
 from pruneexp.schema.columns import LoggedPoint
 
 
@@ -33,13 +33,14 @@ class PublicationContract:
     """Common to figures and tables.
 
     ``records`` gives logged points or scans, whichever it is made of, that it can show; of one network for a figure.
-    ``measured`` is what was measured of them, by run.
+    ``measured`` is what was measured of them, and ``weights`` how their weights are distributed, by run.
     """
 
     name: ClassVar[str]
     kind: ClassVar[catalogue.Kind]
     records: ClassVar[Callable[[], Sequence[LoggedPoint] | Sequence[LoggedScan]]]
     measured: ClassVar[Mapping[str, MeasuredPoint]] = {}
+    weights: ClassVar[Mapping[str, Sequence[LayerWeights]]] = {}
 
     @classmethod
     def publication(cls) -> catalogue.Publication:
@@ -60,6 +61,8 @@ class PublicationContract:
         frame = selection.latest(source.frame(records), source.kind)
         if material == "layers":
             return layer_frames.frame(frame, {logged.run_id: logged.point.layers for logged in records})
+        if material == "weights":
+            return layer_frames.weights(frame, cls.weights)
         if material == "points" and cls.measured:
             return measured_frames.beside(frame, cls.measured)
         if material == "forms":
