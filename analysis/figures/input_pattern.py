@@ -120,8 +120,8 @@ def caption(made: InputPattern) -> str:
         f"Per cent of the {made.units:,} weights of each input of {made.layer} that are kept, {how}, at {made.budget}, "
         + (f"mean over {len(made.runs)} seeds. " if several else "one seed. ")
         + f"Above or left: the {len(made.kept):,} inputs in their order, {bands} bands of {made.side}, one for each "
-        f"row of pixels, as in {PAPER}, which draws every weight. Below or right: the same as a picture; the darker, the "
-        "more is kept."
+        f"row of pixels, as in {PAPER}, which draws every weight. Below or right: the same as a picture; the darker, "
+        "the more is kept."
     )
 
 

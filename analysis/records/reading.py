@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -149,6 +149,17 @@ def weights(uri: str, run_ids: Iterable[str]) -> dict[str, tuple[LayerWeights, .
         with suppress(OSError, ValueError):  # never counted, or by another version
             found[run_id] = read_weights(store.artefact(run_id, WEIGHTS_FILE))
     return found
+
+
+def courses(uri: str, names: Mapping[str, str]) -> dict[str, Mapping[int, float]]:
+    """The values by epoch of one metric of each run, which ``names`` has by run; of those that have it.
+
+    Raises:
+        UserError: the store cannot be read.
+    """
+    store = open_store(uri)
+    found = {run_id: store.course(run_id, name) for run_id, name in names.items()}
+    return {run_id: course for run_id, course in found.items() if course}
 
 
 def scans(uri: str = DEFAULT_URI, experiments: Sequence[str] | None = None) -> Logbook[tuple[LoggedScan, ...]]:

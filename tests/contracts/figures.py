@@ -21,7 +21,7 @@ import pytest
 from analysis.drawing.style import SIZES, Width, applied
 from analysis.publishing import catalogue, publish
 from analysis.publishing.materials import SOURCES
-from analysis.records import layer_frames, measured_frames
+from analysis.records import frames, layer_frames, measured_frames
 from analysis.records.runs import LoggedScan
 from analysis.statistics import selection
 from pruneexp.errors import UserError
@@ -33,7 +33,8 @@ class PublicationContract:
     """Common to figures and tables.
 
     ``records`` gives logged points or scans, whichever it is made of, that it can show; of one network for a figure.
-    ``measured`` is what was measured of them, and ``weights`` how their weights are distributed, by run.
+    ``measured`` is what was measured of them, ``weights`` how their weights are distributed, and
+    ``courses`` their scores by epoch, by run.
     """
 
     name: ClassVar[str]
@@ -41,6 +42,7 @@ class PublicationContract:
     records: ClassVar[Callable[[], Sequence[LoggedPoint] | Sequence[LoggedScan]]]
     measured: ClassVar[Mapping[str, MeasuredPoint]] = {}
     weights: ClassVar[Mapping[str, Sequence[LayerWeights]]] = {}
+    courses: ClassVar[Mapping[str, Mapping[int, float]]] = {}
 
     @classmethod
     def publication(cls) -> catalogue.Publication:
@@ -63,6 +65,8 @@ class PublicationContract:
             return layer_frames.frame(frame, {logged.run_id: logged.point.layers for logged in records})
         if material == "weights":
             return layer_frames.weights(frame, cls.weights)
+        if material == "courses":
+            return frames.with_courses(frame, cls.courses)
         if material == "points" and cls.measured:
             return measured_frames.beside(frame, cls.measured)
         if material == "forms":
