@@ -205,7 +205,7 @@ def draw(made: Energy) -> Figure:
         axes.tick_params(axis="y", length=0.0)
         axes.grid(visible=False)
         axes.invert_yaxis()
-    axes.legend(ncols=page.entries(entries, 1), **page.legend(page.height))
+    figure.axes[-1].legend(ncols=page.entries(entries, 1), **page.legend(page.height))
     return figure
 
 

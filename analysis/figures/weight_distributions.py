@@ -54,7 +54,7 @@ class WeightDistributions(NamedTuple):
 
 
 class HistogramRow(NamedTuple):
-    """The weights in one bin, whose middle is ``weight``; ``of`` them all, in one run."""
+    """The number of weights in one bin, whose middle is ``weight``; ``of`` them all, in one run."""
 
     data: str
     model: str
@@ -64,7 +64,7 @@ class HistogramRow(NamedTuple):
     moment: str
     weight: float
     width: float
-    count: int
+    weights: int
     of: int
     runs: str
 

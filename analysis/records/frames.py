@@ -132,4 +132,4 @@ def changes(metric: Metric, dense: pd.Series, after: pd.Series) -> pd.Series:
 def with_courses(points: pd.DataFrame, found: Mapping[str, Mapping[int, float]]) -> pd.DataFrame:
     """Those of the points that have a course, values by epoch, as pairs in ``course``; ``found`` by run id."""
     kept = points[points["run_id"].isin(found)].reset_index(drop=True)
-    return kept.assign(course=[tuple(found[run_id].items()) for run_id in kept["run_id"]])
+    return kept.assign(course=kept["run_id"].map(lambda run_id: tuple(found[run_id].items())))

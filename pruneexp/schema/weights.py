@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +37,10 @@ def read_weights(text: str) -> tuple[LayerWeights, ...]:
         ValueError: it is no such text.
     """
     try:
-        return tuple(
-            LayerWeights(**{name: tuple(value) if isinstance(value, list) else value for name, value in row.items()})
-            for row in json.loads(text)
-        )
+        return tuple(LayerWeights(**_tuples(row)) for row in json.loads(text))
     except (AttributeError, TypeError) as error:
         raise ValueError(f"these are no weights: {error}") from error
+
+
+def _tuples(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}

@@ -41,16 +41,10 @@ class TestEnergy(FigureContract):
 
 def test_the_layers_by_hand() -> None:
     conv1, fc1, total = energy.data(_frame(seeds())).layers
-    assert (conv1.reading, conv1.arithmetic) == (
-        pytest.approx(0.064),
-        pytest.approx(0.046),
-    )  # 100 x 640 pJ, 10,000 x 4.6 pJ
-    assert (conv1.kept_reading.mean, conv1.kept_arithmetic.mean) == (
-        pytest.approx(0.04),
-        pytest.approx(0.023),
-    )  # 62.5 words
+    assert (conv1.reading, conv1.arithmetic) == pytest.approx((0.064, 0.046))  # 100 x 640 pJ, 10,000 x 4.6 pJ
+    assert (conv1.kept_reading.mean, conv1.kept_arithmetic.mean) == pytest.approx((0.04, 0.023))  # 62.5 words
     assert conv1.ratio == pytest.approx(110.0 / 63.0)
-    assert (fc1.reading, fc1.arithmetic) == (pytest.approx(0.64), pytest.approx(0.0046))
+    assert (fc1.reading, fc1.arithmetic) == pytest.approx((0.64, 0.0046))
     assert fc1.kept_reading.mean == pytest.approx(0.12)  # 80 and 160
     assert fc1.kept_reading.std == pytest.approx(0.08 / 2**0.5)
     assert total.kept_arithmetic.mean == pytest.approx(0.023 + 0.15 * 0.0046)

@@ -48,7 +48,7 @@ def test_a_histogram_by_hand() -> None:
     made = weight_distributions.data(_frame(), layer="fc1")
     (fc1,) = made.layers
     assert [of for _, of in fc1.seeds] == FC1
-    told = [(row.moment, row.weight, row.width, row.count, row.of) for row in weight_distributions.rows(made)]
+    told = [(row.moment, row.weight, row.width, row.weights, row.of) for row in weight_distributions.rows(made)]
     assert told[:4] == [
         ("dense", -2.0, 2.0, 1, 8), ("dense", 0.0, 2.0, 6, 8), ("dense", 2.0, 2.0, 1, 8), ("cut", -2.0, 2.0, 1, 2)
     ]  # fmt: skip
