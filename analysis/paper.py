@@ -15,6 +15,8 @@ from analysis.names import display_name
 
 FOLDER = Path(__file__).parent / "reference"
 CONFIRMED = ("verified", "digitised", "derived")
+#: Networks that the summary of Han's thesis has beside those of the paper, by our names.
+THESIS = {"googlenet": "GoogleNet", "squeezenet1_0": "SqueezeNet", "resnet50": "ResNet-50"}
 
 
 class PaperNumber(NamedTuple):
@@ -37,8 +39,9 @@ class PaperNumber(NamedTuple):
 
 
 class PaperHeadline(NamedTuple):
-    """A row of Han et al. 2015, Table 1; errors in percent."""
+    """A row of Han et al. 2015, Table 1, or of Han's thesis, Table 3.1, as ``source`` says; errors in percent."""
 
+    source: str
     name: str
     dataset: str
     reference_top1: float
@@ -59,12 +62,15 @@ def paper_numbers(name: str) -> tuple[PaperNumber, ...]:
 
 def headline_of(model: str) -> PaperHeadline | None:
     """The row of a network by its name here; None where the paper has none."""
-    name = display_name("model", model)
-    printed = [number for number in paper_numbers("han2015_table1_headline") if number.model == name]
+    name, source, file = display_name("model", model), "Han et al. 2015", "han2015_table1_headline"
+    if model in THESIS:
+        name, source, file = THESIS[model], "Han's thesis, Table 3.1", "hanthesis_table3_1_summary"
+    printed = [number for number in paper_numbers(file) if number.model == name]
     if not printed:
         return None
     values = {(number.method, number.metric): number.value for number in printed}
     return PaperHeadline(
+        source=source,
         name=name,
         dataset=printed[0].dataset,
         reference_top1=values["reference", "top1_error"],

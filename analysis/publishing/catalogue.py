@@ -22,9 +22,12 @@ from analysis.drawing import style
 from pruneexp.errors import UserError, cause
 
 Kind = Literal["figure", "table"]
-#: Points of curves; those together with the points that searches asked for; their layers; measured forms of points;
-#: points of curves with what their runs tell of code, packages and machine; sensitivity scans.
-Material = Literal["points", "points and trials", "layers", "forms", "points with origins", "scans"]
+#: Points of curves; those together with the points that searches asked for; their layers; how the weights of these are
+#: distributed; measured forms of points; points of curves with what their runs tell of code, packages and machine;
+#: scores of points by epoch of retraining; sensitivity scans.
+Material = Literal[
+    "points", "points and trials", "layers", "weights", "forms", "points with origins", "courses", "scans"
+]
 #: Commands that are neither a figure nor a table.
 COMMANDS = ("list", "all", "compare", "report")
 FOLDERS: Mapping[Kind, str] = {"figure": "figures", "table": "tables"}

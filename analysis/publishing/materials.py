@@ -19,7 +19,7 @@ from analysis.records.runs import Logbook, LoggedScan
 from analysis.statistics import selection, settings
 from analysis.statistics.wording import hashed
 from pruneexp.errors import UserError, redact
-from pruneexp.schema import MeasuredPoint
+from pruneexp.schema import TOP1, MeasuredPoint
 
 
 def _whole(frame: pd.DataFrame) -> pd.DataFrame:
@@ -34,6 +34,23 @@ def _with_layers(points: pd.DataFrame, uri: str) -> pd.DataFrame:
     """Layers are read of few points only: those of one budget of one curve, over its seeds."""
     selection.repetitions(points)
     return layer_frames.frame(points, records.layers(uri, points["run_id"]))
+
+
+def _with_weights(points: pd.DataFrame, uri: str) -> pd.DataFrame:
+    """As ``_with_layers``, of the points whose weights were counted."""
+    selection.repetitions(points)
+    return layer_frames.weights(points, records.weights(uri, points["run_id"]))
+
+
+def _with_courses(points: pd.DataFrame, uri: str) -> pd.DataFrame:
+    """Points of one budget with their val scores by epoch of retraining; those without are left out."""
+    budgets = sorted(points["budget.value"].unique())
+    if len(budgets) > 1:
+        told = ", ".join(f"{value:g}" for value in budgets)
+        raise UserError(f"epochs are shown of one budget: choose one of {told} with --where budget.value=.")
+    metrics = points["metric.name"].fillna(TOP1.name)
+    names = dict(zip(points["run_id"], "retrain/val." + metrics, strict=True))
+    return frames.with_courses(points, records.courses(uri, names))
 
 
 def _measurements(points: pd.DataFrame, uri: str) -> Mapping[str, MeasuredPoint]:
@@ -95,6 +112,12 @@ SOURCES: Mapping[Material, MaterialSource] = {
     "forms": MaterialSource(frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, completed=_in_forms),
     "layers": MaterialSource(
         frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, completed=_with_layers
+    ),
+    "weights": MaterialSource(
+        frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, completed=_with_weights
+    ),
+    "courses": MaterialSource(
+        frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, selection.of_curves, _with_courses
     ),
     "scans": MaterialSource(scan_frames.SCANS, "finished scan", _SCAN, _scans, scan_frames.frame),
     "points with origins": MaterialSource(

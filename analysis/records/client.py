@@ -84,6 +84,16 @@ class ClientStore:
         except MlflowException as error:
             raise OSError(first_line(error).rstrip(".")) from error
 
+    def course(self, run_id: str, name: str) -> Mapping[int, float]:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            history = self._client.get_metric_history(run_id, name)
+        except MlflowException as error:
+            raise _unreadable(self._uri, error) from error
+        ordered = sorted(history, key=lambda one: (one.step, one.timestamp))
+        return {one.step: one.value for one in ordered if one.value == one.value}
+
     def _names(self, experiments: Sequence[str]) -> dict[str, str]:
         """Experiments by id."""
         return {item.experiment_id: item.name for item in self._experiments() if item.name in experiments}

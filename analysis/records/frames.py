@@ -25,7 +25,7 @@ Of other metrics, no record says what their changes are measured in.
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 import pandas as pd
@@ -127,3 +127,9 @@ def changes(metric: Metric, dense: pd.Series, after: pd.Series) -> pd.Series:
     if metric.unit == "%":
         return after - dense
     return (100.0 * (after - dense) / dense.abs().mask(dense == 0.0)).clip(-LARGEST, LARGEST)
+
+
+def with_courses(points: pd.DataFrame, found: Mapping[str, Mapping[int, float]]) -> pd.DataFrame:
+    """Those of the points that have a course, values by epoch, as pairs in ``course``; ``found`` by run id."""
+    kept = points[points["run_id"].isin(found)].reset_index(drop=True)
+    return kept.assign(course=kept["run_id"].map(lambda run_id: tuple(found[run_id].items())))

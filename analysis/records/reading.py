@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -20,7 +20,9 @@ from pruneexp.schema import (
     MEASURED,
     SENSITIVITY_FILE,
     SWEEP,
+    WEIGHTS_FILE,
     LayerRow,
+    LayerWeights,
     MeasuredPoint,
     ScanIdentity,
     TradeoffPoint,
@@ -28,6 +30,7 @@ from pruneexp.schema import (
     read_measurement,
     read_point,
     read_scan,
+    read_weights,
     unflatten,
     with_hashes,
 )
@@ -132,6 +135,31 @@ def layers(uri: str, run_ids: Iterable[str]) -> dict[str, tuple[LayerRow, ...]]:
         if not rows:
             raise UserError(f"the point of run {run_id} has no layers.")
     return found
+
+
+def weights(uri: str, run_ids: Iterable[str]) -> dict[str, tuple[LayerWeights, ...]]:
+    """How the weights of these points are distributed, by run; of those that have a file of it.
+
+    Raises:
+        UserError: the store cannot be read.
+    """
+    store = open_store(uri)
+    found: dict[str, tuple[LayerWeights, ...]] = {}
+    for run_id in run_ids:
+        with suppress(OSError, ValueError):  # never counted, or by another version
+            found[run_id] = read_weights(store.artefact(run_id, WEIGHTS_FILE))
+    return found
+
+
+def courses(uri: str, names: Mapping[str, str]) -> dict[str, Mapping[int, float]]:
+    """The values by epoch of one metric of each run, which ``names`` has by run; of those that have it.
+
+    Raises:
+        UserError: the store cannot be read.
+    """
+    store = open_store(uri)
+    found = {run_id: store.course(run_id, name) for run_id, name in names.items()}
+    return {run_id: course for run_id, course in found.items() if course}
 
 
 def scans(uri: str = DEFAULT_URI, experiments: Sequence[str] | None = None) -> Logbook[tuple[LoggedScan, ...]]:

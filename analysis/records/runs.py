@@ -125,6 +125,10 @@ class TrackingStore(Protocol):
         """The files that the curve or study carries which the run of a point is under."""
         ...
 
+    def course(self, run_id: str, name: str) -> Mapping[int, float]:
+        """The values of a metric of a run, by step in their order; none where it has no such metric."""
+        ...
+
     def artefact(self, run_id: str, name: str) -> str:
         """The text of a file of a run.
 

@@ -53,6 +53,7 @@ _TAGGED = """
     WHERE tags.key = ? AND tags.run_uuid IN (SELECT value FROM json_each(?))
 """
 _VALUES = "SELECT run_uuid, key, {value} FROM {table} WHERE run_uuid IN (SELECT value FROM json_each(?))"
+_COURSE = "SELECT step, value FROM metrics WHERE run_uuid = ? AND key = ? AND NOT is_nan ORDER BY step, timestamp"
 _NUMBER = "CASE WHEN is_nan THEN NULL ELSE value END"
 #: All that MLflow lets be changed in a finished run: it adds params, and writes tags and metrics again.
 _CONTENTS = (
@@ -138,6 +139,10 @@ class SqliteStore:
         if folder is None:
             return self.client().artefact(run_id, name)
         return (folder / name).read_text(encoding="utf-8")
+
+    def course(self, run_id: str, name: str) -> Mapping[int, float]:
+        with self._open() as connection:
+            return {int(step): float(value) for step, value in connection.execute(_COURSE, (run_id, name))}
 
     def familiar(self) -> bool:
         """Whether the file has MLflow's tables with the columns read here.

@@ -219,10 +219,10 @@ def _lines(network: HeadlineNetwork, metric: Metric) -> Iterator[tuple[Cell, ...
     if paper:
         counts = f"{paper.kept:,.0f} of {paper.weights:,.0f}", f"{paper.rate:g}×"
         errors = f"{paper.reference_top1:.2f}", f"{paper.pruned_top1:.2f}"
-        yield _line(f"{paper.name} on {paper.dataset}", "Han et al. 2015", *errors, "", "", *counts)
+        yield _line(f"{paper.name} on {paper.dataset}", paper.source, *errors, "", "", *counts)
         if paper.reference_top5 is not None and paper.pruned_top5 is not None:
             errors = f"{paper.reference_top5:.2f}", f"{paper.pruned_top5:.2f}"
-            yield _line("", "Han et al. 2015, top-5", *errors, "", "", "", "")
+            yield _line("", f"{paper.source}, top-5", *errors, "", "", "", "")
 
 
 def _line(*texts: str) -> tuple[Cell, ...]:

@@ -62,6 +62,7 @@ from pruneexp.schema.names import (
     SUMMARY_OF,
     SWEEP,
     UNDEFINED,
+    WEIGHTS_FILE,
     change_name,
     is_change,
 )
@@ -79,6 +80,7 @@ from pruneexp.schema.points import (
     score,
 )
 from pruneexp.schema.scans import LayerSensitivity, Scan, ScanIdentity, read_scan
+from pruneexp.schema.weights import LayerWeights, read_weights, weights_text
 
 __all__ = [
     "CACHE_HITS",
@@ -128,12 +130,14 @@ __all__ = [
     "TOP1",
     "TOP5",
     "UNDEFINED",
+    "WEIGHTS_FILE",
     "Budget",
     "BudgetKind",
     "Effort",
     "FormNumbers",
     "LayerRow",
     "LayerSensitivity",
+    "LayerWeights",
     "Ledger",
     "MeasuredPoint",
     "Metric",
@@ -163,10 +167,12 @@ __all__ = [
     "read_measurement",
     "read_point",
     "read_scan",
+    "read_weights",
     "score",
     "undefined",
     "unflatten",
     "unmeasured",
+    "weights_text",
     "with_hashes",
     "without_hashes",
 ]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pruneexp.export.commands import add_places, exit_status, opened, records_of
 from pruneexp.export.lookup import RecordedPoint, find_points
-from pruneexp.schema import group_of
+from pruneexp.schema import WEIGHTS_FILE, LayerWeights, group_of, weights_text
 
 if TYPE_CHECKING:
     from pruneexp.pruning.masks import MaskSet
@@ -86,9 +86,10 @@ def _of_seeds(seeds: Sequence[RecordedPoint], asked: argparse.Namespace) -> Iter
     from pruneexp.stability.comparing import overlap
 
     compared = [_of_point(point, asked) for point in seeds]
-    shared = overlap([masks for _, masks in compared])
-    for point, (changed, _) in zip(seeds, compared, strict=True):
-        point.tracker.update(point.run.run_id, None, _metrics(asked.split, changed, shared))
+    shared = overlap([masks for _, masks, _ in compared])
+    for point, (changed, _, layers) in zip(seeds, compared, strict=True):
+        files = {WEIGHTS_FILE: weights_text(layers).encode()}
+        point.tracker.update(point.run.run_id, None, _metrics(asked.split, changed, shared), files)
         of = point.identity
         yield StabilityRow(
             of.point_key[:8], of.model, of.data, of.criterion, of.schedule, of.mode, of.seed, of.budget.text,
@@ -98,16 +99,21 @@ def _of_seeds(seeds: Sequence[RecordedPoint], asked: argparse.Namespace) -> Iter
         )  # fmt: skip
 
 
-def _of_point(point: RecordedPoint, asked: argparse.Namespace) -> tuple[AnswerChanges, MaskSet]:
+def _of_point(
+    point: RecordedPoint, asked: argparse.Namespace
+) -> tuple[AnswerChanges, MaskSet, tuple[LayerWeights, ...]]:
     from pruneexp.export.network import dense_network
     from pruneexp.pruning.masks import MaskSet
     from pruneexp.stability.comparing import changes, guesses
+    from pruneexp.stability.distributions import distributions
 
     with opened(point, asked) as pruned:
-        learner = pruned.session.job.setting.learner
+        learner, masks = pruned.session.job.setting.learner, MaskSet(pruned.masks.to_tensors())
         split = getattr(learner.data.value, asked.split)
-        dense = guesses(learner, dense_network(pruned.session, point.identity), split)
-        return changes(dense, guesses(learner, pruned.network, split)), MaskSet(pruned.masks.to_tensors())
+        dense = dense_network(pruned.session, point.identity)
+        layers = distributions(dense, pruned.network, masks)
+        changed = changes(guesses(learner, dense, split), guesses(learner, pruned.network, split))
+        return changed, masks, layers
 
 
 def _metrics(split: str, changed: AnswerChanges, shared: MaskOverlap | None) -> dict[str, float]:

@@ -21,11 +21,11 @@ import pytest
 from analysis.drawing.style import SIZES, Width, applied
 from analysis.publishing import catalogue, publish
 from analysis.publishing.materials import SOURCES
-from analysis.records import layer_frames, measured_frames
+from analysis.records import frames, layer_frames, measured_frames
 from analysis.records.runs import LoggedScan
 from analysis.statistics import selection
 from pruneexp.errors import UserError
-from pruneexp.schema import MeasuredPoint
+from pruneexp.schema import LayerWeights, MeasuredPoint
 from pruneexp.schema.columns import LoggedPoint
 
 
@@ -33,13 +33,16 @@ class PublicationContract:
     """Common to figures and tables.
 
     ``records`` gives logged points or scans, whichever it is made of, that it can show; of one network for a figure.
-    ``measured`` is what was measured of them, by run.
+    ``measured`` is what was measured of them, ``weights`` how their weights are distributed, and
+    ``courses`` their scores by epoch, by run.
     """
 
     name: ClassVar[str]
     kind: ClassVar[catalogue.Kind]
     records: ClassVar[Callable[[], Sequence[LoggedPoint] | Sequence[LoggedScan]]]
     measured: ClassVar[Mapping[str, MeasuredPoint]] = {}
+    weights: ClassVar[Mapping[str, Sequence[LayerWeights]]] = {}
+    courses: ClassVar[Mapping[str, Mapping[int, float]]] = {}
 
     @classmethod
     def publication(cls) -> catalogue.Publication:
@@ -60,6 +63,10 @@ class PublicationContract:
         frame = selection.latest(source.frame(records), source.kind)
         if material == "layers":
             return layer_frames.frame(frame, {logged.run_id: logged.point.layers for logged in records})
+        if material == "weights":
+            return layer_frames.weights(frame, cls.weights)
+        if material == "courses":
+            return frames.with_courses(frame, cls.courses)
         if material == "points" and cls.measured:
             return measured_frames.beside(frame, cls.measured)
         if material == "forms":

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pruneexp.export.lookup import find_point
+from pruneexp.schema import WEIGHTS_FILE, read_weights
 from pruneexp.stability import __main__ as command
 from tests.contracts.jobs import ran, runs
 
@@ -40,6 +41,10 @@ def test_losses_and_gains_add_up_to_the_recorded_change(
         change = metrics["test.after.top1"] - metrics["test.dense.top1"]
         assert float(row["won"]) - float(row["lost"]) == pytest.approx(change, abs=1e-4)
         assert metrics["stability/test.agreement"] == pytest.approx(float(row["agreement"]))
+        layers = read_weights(find_point([run.info.run_id], f"sqlite:///{folder}/mlflow.db", []).tracker.text(
+            run.info.run_id, WEIGHTS_FILE))  # fmt: skip
+        assert sum(sum(layer.after) for layer in layers) == metrics["weights_kept"]
+        assert sum(sum(layer.dense) for layer in layers) == metrics["weights_total"]
         assert metrics["stability/mask_overlap"] == pytest.approx(float(row["mask_overlap"]))
     assert float(rows[next(iter(rows))]["mask_overlap_by_chance"]) == pytest.approx(50.0, abs=3.0)
 

@@ -1,0 +1,234 @@
+"""Energy of each layer, dense and pruned, by the energies of operations of Han et al. 2015, Figure 1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import pandas as pd
+
+from analysis.drawing import ink, panels
+from analysis.drawing.style import FAINT, INK, page_width, type_size
+from analysis.names import display_name, display_subject
+from analysis.paper import paper_numbers
+from analysis.records import frames
+from analysis.statistics import selection
+from analysis.statistics.conditions import joined, texts
+from analysis.statistics.curves import budget_text
+from pruneexp.errors import UserError
+from pruneexp.summary.palette import LEVELS
+from pruneexp.summary.spread import Spread, spread
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MADE_OF = "layers"
+
+PAPER = "Han et al. 2015, Figure 1"
+TOTAL = "total"
+#: Bytes of what one access reads, 32 bit.
+_WORD = 4
+_DRAM, _SRAM = "32b DRAM memory", "32b SRAM cache"
+_PRODUCT = ("32b float MULT", "32b float ADD")
+#: The entries of the legend.
+_WHEN, _WHAT = ("dense", "pruned"), ("weights", "arithmetic")
+
+
+class LayerEnergy(NamedTuple):
+    """What one layer needs for one example, in microjoule, over seeds: of reading its weights, and of arithmetic.
+
+    ``memory`` and ``kept_memory`` are where the weights of the dense and of the pruned layer lie.
+    """
+
+    layer: str
+    memory: str
+    kept_memory: str
+    reading: float
+    arithmetic: float
+    kept_reading: Spread
+    kept_arithmetic: Spread
+
+    @property
+    def ratio(self) -> float:
+        """The dense layer over the pruned one."""
+        return (self.reading + self.arithmetic) / (self.kept_reading.mean + self.kept_arithmetic.mean)
+
+
+class Energy(NamedTuple):
+    """One budget of one curve, over its seeds; the last of ``layers`` is their sum.
+
+    ``costs`` are the paper's energies of operations, in picojoule; ``sram`` bytes are near, 0 where all is in DRAM.
+    """
+
+    data: str
+    model: str
+    conditions: tuple[tuple[str, str], ...]
+    budget: str
+    sram: float
+    skip_zeros: bool
+    costs: tuple[tuple[str, float], ...]
+    layers: tuple[LayerEnergy, ...]
+    runs: tuple[str, ...]
+
+
+class EnergyRow(NamedTuple):
+    """One layer: microjoule for one example, mean and sample standard deviation over ``n`` seeds, run ids by spaces."""
+
+    data: str
+    model: str
+    conditions: str
+    budget: str
+    layer: str
+    memory: str
+    pruned_memory: str
+    dense_reading: float
+    dense_arithmetic: float
+    pruned_reading_mean: float
+    pruned_reading_std: float | None
+    pruned_arithmetic_mean: float
+    pruned_arithmetic_std: float | None
+    dense_over_pruned: float
+    n: int
+    runs: str
+
+
+def data(
+    frame: pd.DataFrame,
+    *,
+    sram: Annotated[float, "kB that are near: a layer whose weights fit is read from there, not from DRAM"] = 0.0,
+    skip_zeros: Annotated[bool, "no multiply-adds of inputs that are zero, in the pruned network"] = False,
+) -> Energy:
+    """The layers of one point, or the means over the seeds of one budget.
+
+    Raises:
+        UserError: there is no point, there are several that differ in more than the seed, or ``sram`` is negative.
+    """
+    if not sram >= 0.0:
+        raise UserError(f"--sram must be 0 or more kB; got {sram:g}.")
+    if frame.empty:
+        raise UserError("no point with layers is logged: `python -m pruneexp` makes one.")
+    points = selection.repetitions(frame).drop_duplicates("run_id")
+    names = ("mode", *frames.CONDITIONS)
+    ((key, _),) = selection.groups(points, (*frames.SUBJECT, *names, *frames.BUDGET))
+    costs = {number.row: number.value for number in paper_numbers("han2015_fig1_energy") if number.unit == "pJ"}
+    ordered = sorted(frame.groupby("layer.layer"), key=lambda item: (item[1]["place"].min(), str(item[0])))
+    layers = [_layer(str(name), rows, costs, 1e3 * sram, skip_zeros) for name, rows in ordered]
+    return Energy(
+        data=str(key["data"]),
+        model=str(key["model"]),
+        conditions=texts(key, names),
+        budget=budget_text(*(key[name] for name in frames.BUDGET)),
+        sram=1e3 * sram,
+        skip_zeros=skip_zeros,
+        costs=tuple(costs.items()),
+        layers=(*layers, _sum(layers)),
+        runs=tuple(sorted(points["run_id"])),
+    )
+
+
+def _layer(name: str, rows: pd.DataFrame, costs: dict[str, float], sram: float, skip_zeros: bool) -> LayerEnergy:
+    dense, kept = rows["layer.bytes_dense"], rows["layer.bytes_sparse"]
+    product = sum(costs[each] for each in _PRODUCT)
+    arithmetic = rows["layer.flop"] / 2.0 * product / 1e6
+    memory, kept_memory = (_SRAM if of.max() <= sram else _DRAM for of in (dense, kept))
+    share = rows["layer.flop_share"] if skip_zeros else rows["layer.density"]
+    return LayerEnergy(
+        layer=name,
+        memory=memory,
+        kept_memory=kept_memory,
+        reading=float(dense.iloc[0]) / _WORD * costs[memory] / 1e6,
+        arithmetic=float(arithmetic.iloc[0]),
+        kept_reading=spread(kept / _WORD * costs[kept_memory] / 1e6),
+        kept_arithmetic=spread(arithmetic * share),
+    )
+
+
+def _sum(layers: list[LayerEnergy]) -> LayerEnergy:
+    """All layers: the spread of sums is not that of layers, and left out."""
+    reading = sum(layer.kept_reading.mean for layer in layers)
+    arithmetic = sum(layer.kept_arithmetic.mean for layer in layers)
+    n = layers[0].kept_reading.n
+    return LayerEnergy(
+        TOTAL, "", "", sum(layer.reading for layer in layers), sum(layer.arithmetic for layer in layers),
+        Spread(reading, None, reading, reading, n), Spread(arithmetic, None, arithmetic, arithmetic, n),
+    )  # fmt: skip
+
+
+def runs(made: Energy) -> tuple[str, ...]:
+    return made.runs
+
+
+def rows(made: Energy) -> Iterator[EnergyRow]:
+    for layer in made.layers:
+        yield EnergyRow(
+            made.data, made.model, joined(made.conditions), made.budget, layer.layer, layer.memory, layer.kept_memory,
+            layer.reading, layer.arithmetic, layer.kept_reading.mean, layer.kept_reading.std,
+            layer.kept_arithmetic.mean, layer.kept_arithmetic.std, layer.ratio, layer.kept_reading.n,
+            " ".join(made.runs),
+        )  # fmt: skip
+
+
+def caption(made: Energy) -> str:
+    told, costs = dict(made.conditions), dict(made.costs)
+    how = ", ".join(display_name(name, told[name]) for name in ("criterion", "schedule", "mode"))
+    seeds = f"mean over {len(made.runs)} seeds" if len(made.runs) > 1 else "one seed"
+    product = sum(costs[each] for each in _PRODUCT)
+    near = f" ({costs[_SRAM]:g} pJ from SRAM where those of a layer take {made.sram / 1e3:g} kB or less)" * (
+        made.sram > 0
+    )
+    zero = "whose weight is kept and whose input is not zero" if made.skip_zeros else "whose weight is kept"
+    return (
+        f"An estimate by the energies of {PAPER} (45 nm), for one example; {how}, at {made.budget}, {seeds}. Each "
+        f"layer reads its weights once, {costs[_DRAM]:g} pJ per 32 bit from DRAM{near}: of the pruned one the kept "
+        f"weights with their relative indices. A multiply-add is {product:g} pJ in 32-bit floats; of the pruned "
+        f"network those {zero}. Reading and writing activations, decoding indices and what stands still are not "
+        "counted. Numbers: dense over pruned."
+    )
+
+
+def draw(made: Energy) -> Figure:
+    size, shown = type_size(), max(len(made.layers), len(made.costs))
+    entries = [f"{when}, {what}" for when in _WHEN for what in _WHAT]
+    page = panels.page(
+        width=page_width(), size=size, columns=1, rows=2, height=1.9 * shown * size / 72.0,
+        legends=[entries], words=caption(made), heading=5.0, between=4.6,
+    )  # fmt: skip
+    figure = ink.paper(page, display_subject(made.model, made.data))
+    for place, (panel, title) in enumerate(((_operations, f"Energy of one operation, pJ ({PAPER})"),
+                                            (_layers, "Energy for one example, µJ"))):  # fmt: skip
+        axes = figure.add_axes(page.box(place))
+        figure.text(page.box(place)[0], page.over(place, 0.6), title, size=0.9 * size)
+        names = panel(axes, made)
+        longest = max(names, key=len)
+        axes.set_yticks(range(len(names)), names, size=panels.fitted(longest, 5.2 * page.em, 0.9 * size))
+        axes.tick_params(axis="y", length=0.0)
+        axes.grid(visible=False)
+        axes.invert_yaxis()
+    figure.axes[-1].legend(ncols=page.entries(entries, 1), **page.legend(page.height))
+    return figure
+
+
+def _operations(axes: Axes, made: Energy) -> list[str]:
+    for place, (_, cost) in enumerate(made.costs):
+        axes.barh(place, cost, color=FAINT, height=0.6)
+        axes.text(1.2 * cost, place, f"{cost:g}", va="center", size=0.85 * type_size(), color=INK)
+    axes.set_xscale("log")
+    axes.set_xlim(0.05, 3000.0)
+    return [name.removeprefix("32b ") for name, _ in made.costs]
+
+
+def _layers(axes: Axes, made: Energy) -> list[str]:
+    sums = [(one.reading + one.arithmetic, one.kept_reading.mean + one.kept_arithmetic.mean) for one in made.layers]
+    most = max(map(max, sums))
+    for place, layer in enumerate(made.layers):
+        dense, kept = (layer.reading, layer.arithmetic), (layer.kept_reading.mean, layer.kept_arithmetic.mean)
+        for when, up, parts, alpha in ((_WHEN[0], -0.2, dense, 0.45), (_WHEN[1], 0.2, kept, 1.0)):
+            for what, left, value, colour in zip(_WHAT, (0.0, parts[0]), parts, LEVELS, strict=False):
+                label = f"{when}, {what}" if place == 0 else None
+                axes.barh(place + up, value, left=left, height=0.36, color=colour, alpha=alpha, label=label)
+        axes.text(max(sums[place]) + 0.02 * most, place, f"{layer.ratio:.3g}×", va="center",
+                  size=0.85 * type_size(), color=INK)  # fmt: skip
+    axes.set_xlim(0.0, 1.15 * most)
+    axes.locator_params(axis="x", nbins=4)
+    return [layer.layer for layer in made.layers]

@@ -1,0 +1,155 @@
+"""Scores on val over the epochs of retraining, and where its rounds begin, as in Han's thesis, Figure 3.3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pandas as pd
+
+from analysis.drawing import ink, levels, panels
+from analysis.drawing.style import page_width, type_size
+from analysis.names import display_subject
+from analysis.records import frames
+from analysis.statistics import scoring, selection
+from analysis.statistics.conditions import joined, telling, texts, words
+from analysis.statistics.curves import budget_text
+from pruneexp.errors import UserError
+from pruneexp.schema import Metric
+from pruneexp.summary.spread import Spread, spread
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MADE_OF = "courses"
+
+
+class Course(NamedTuple):
+    """One curve: its score over seeds at each epoch, and the epochs after which a round begins."""
+
+    label: str
+    conditions: tuple[tuple[str, str], ...]
+    epochs: tuple[tuple[int, Spread], ...]
+    rounds: tuple[int, ...]
+    runs: tuple[str, ...]
+
+
+class Epochs(NamedTuple):
+    """The curves of one network at one budget; ``dense`` is the mean of the dense networks on val."""
+
+    data: str
+    model: str
+    metric: Metric
+    budget: str
+    courses: tuple[Course, ...]
+    dense: float
+
+
+class EpochRow(NamedTuple):
+    """One epoch of a curve, counted from the first of retraining: the score on val, over ``n`` seeds."""
+
+    data: str
+    model: str
+    curve: str
+    conditions: str
+    budget: str
+    metric: str
+    epoch: int
+    mean: float
+    std: float | None
+    low: float
+    high: float
+    n: int
+    runs: str
+
+
+def data(frame: pd.DataFrame) -> Epochs:
+    """Every curve whose points tell their scores by epoch.
+
+    Raises:
+        UserError: there is none, or there are several networks, data sets, budgets or primary metrics.
+    """
+    if frame.empty:
+        raise UserError("no point tells its scores by epoch of retraining: those of mode prune do, with "
+                        "runtime.epoch_scores=true.")  # fmt: skip
+    metric, names = scoring.primary(frame), ("mode", *frames.CONDITIONS)
+    subjects = list(selection.groups(frame, (*frames.SUBJECT, *frames.BUDGET)))
+    if len(subjects) > 1:
+        raise UserError(f"{len(subjects)} networks or budgets are logged, and one is shown: choose with --where.")
+    found = list(selection.groups(frame, names))
+    told = telling([key for key, _ in found], names)
+    ((key, _),) = subjects
+    return Epochs(
+        data=str(key["data"]),
+        model=str(key["model"]),
+        metric=metric,
+        budget=budget_text(*(key[name] for name in frames.BUDGET)),
+        courses=tuple(_course(of, rows, words(of, told), texts(of, names)) for of, rows in found),
+        dense=float(frame[f"val.dense.{metric.name}"].mean()),
+    )
+
+
+def _course(key: dict[str, Any], rows: pd.DataFrame, label: str, conditions: tuple[tuple[str, str], ...]) -> Course:
+    courses = [dict(course) for course in rows["course"]]
+    shared = sorted(set(courses[0]).intersection(*courses[1:]))
+    each = float(key["retrain_epochs"] or 0.0)
+    rounds = [round(each * k) for k in range(1, 1 + int(max(shared, default=0) / each))] if each else []
+    return Course(
+        label=label,
+        conditions=conditions,
+        epochs=tuple((epoch, spread(course[epoch] for course in courses)) for epoch in shared),
+        rounds=(0, *(start for start in rounds if start < max(shared))),
+        runs=tuple(sorted(rows["run_id"])),
+    )
+
+
+def runs(made: Epochs) -> tuple[str, ...]:
+    return tuple(sorted(run for course in made.courses for run in course.runs))
+
+
+def rows(made: Epochs) -> Iterator[EpochRow]:
+    for course in made.courses:
+        kind = (made.data, made.model, course.label, joined(course.conditions), made.budget, made.metric.name)
+        for epoch, score in course.epochs:
+            yield EpochRow(*kind, epoch, score.mean, score.std, score.low, score.high, score.n, " ".join(course.runs))
+
+
+def caption(made: Epochs) -> str:
+    counts = sorted({len(course.runs) for course in made.courses})
+    seeds = "one seed" if counts == [1] else f"mean over {' to '.join(map(str, counts))} seeds, bands: all of them"
+    several = any(len(course.rounds) > 1 for course in made.courses)
+    title = f"{made.metric.title[0].upper()}{made.metric.title[1:]}"
+    return (
+        f"{title} on val over the epochs of retraining, at {made.budget} in the end, {seeds}. Dotted "
+        "across: the dense networks."
+        + " Dotted upright: where a round of pruning begins; the network is denser before the last." * several
+        + " After Han's thesis, Figure 3.3, which is an illustration without scores."
+    )
+
+
+def draw(made: Epochs) -> Figure:
+    labels = [course.label for course in made.courses]
+    page = panels.page(
+        width=page_width(), size=type_size(), columns=1, rows=1, height=panels.height(page_width(), 1),
+        legends=[labels] if any(labels) else [], words=caption(made), heading=4.4, between=0.0,
+    )  # fmt: skip
+    figure = ink.paper(page, display_subject(made.model, made.data))
+    axes = figure.add_axes(page.box(0))
+    axes.set_xlabel("epoch of retraining")
+    ink.name_y(axes, page, scoring.with_unit(made.metric, f"{made.metric.title} on val"))
+    ink.dotted(axes, made.dense, "black")
+    handles = []
+    for course in made.courses:
+        line = levels.line(labels, (), course.label, "", dashed=False)._replace(marker="")
+        x, scores = [epoch for epoch, _ in course.epochs], [score for _, score in course.epochs]
+        if len(course.runs) > 1:
+            ink.band(axes, line, x, [one.low for one in scores], [one.high for one in scores])
+        ink.curve(axes, line, x, [one.mean for one in scores])
+        for start in course.rounds[1:]:
+            ink.upright(axes, start + 0.5, line.colour)
+        handles.append(ink.drawn(line, label=course.label))
+    axes.set_xlim(0, None)
+    axes.autoscale_view()
+    if any(labels):
+        axes.legend(handles=handles, ncols=page.entries(labels, 1), **page.legend(page.height))
+    return figure

@@ -1,0 +1,182 @@
+"""How weights are distributed before pruning and after retraining, as in Han et al. 2015, Figure 7."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import pandas as pd
+
+from analysis.drawing import ink, panels
+from analysis.drawing.style import FAINT, Line, page_width, panels_across, type_size
+from analysis.names import display_name, display_subject
+from analysis.records import frames
+from analysis.statistics import selection
+from analysis.statistics.conditions import joined, texts
+from analysis.statistics.curves import budget_text
+from pruneexp.errors import UserError
+from pruneexp.schema import LayerWeights
+from pruneexp.summary.palette import LEVELS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MADE_OF = "weights"
+
+PAPER = "Han et al. 2015, Figure 7"
+#: What is drawn, by the names of ``LayerWeights``: the words for it, and its look.
+_MOMENTS = {
+    "dense": ("before pruning", Line(FAINT, "")),
+    "cut": ("kept ones, before retraining", Line(LEVELS[1], "", dashed=True)),
+    "after": ("kept ones, after retraining", Line(LEVELS[0], "")),
+}
+#: The share of the weights of a histogram that its axis holds at least.
+_SHOWN = 0.99
+
+
+class LayerHistograms(NamedTuple):
+    """One layer: its histograms over seeds, each with its run."""
+
+    layer: str
+    seeds: tuple[tuple[str, LayerWeights], ...]
+
+
+class WeightDistributions(NamedTuple):
+    """One budget of one curve; ``layers`` in the order of the network."""
+
+    data: str
+    model: str
+    conditions: tuple[tuple[str, str], ...]
+    budget: str
+    layers: tuple[LayerHistograms, ...]
+    runs: tuple[str, ...]
+
+
+class HistogramRow(NamedTuple):
+    """The number of weights in one bin, whose middle is ``weight``; ``of`` them all, in one run."""
+
+    data: str
+    model: str
+    conditions: str
+    budget: str
+    layer: str
+    moment: str
+    weight: float
+    width: float
+    weights: int
+    of: int
+    runs: str
+
+
+def data(frame: pd.DataFrame, *, layer: Annotated[str, "one layer alone; without it, all"] = "") -> WeightDistributions:
+    """The layers of one point, or of one budget over its seeds.
+
+    Raises:
+        UserError: no point has its weights counted, there are several that differ in more than the seed, or no such
+            layer.
+    """
+    if frame.empty:
+        raise UserError("no weights of these points are counted: `python -m pruneexp.stability CONDITION...` does it.")
+    points = selection.repetitions(frame).drop_duplicates("run_id")
+    names = ("mode", *frames.CONDITIONS)
+    ((key, _),) = selection.groups(points, (*frames.SUBJECT, *names, *frames.BUDGET))
+    found = sorted(frame.groupby("layer"), key=lambda item: (item[1]["place"].min(), str(item[0])))
+    if layer and layer not in (known := [str(name) for name, _ in found]):
+        raise UserError(f"--layer {layer}: no such layer; there are {', '.join(known)}.")
+    return WeightDistributions(
+        data=str(key["data"]),
+        model=str(key["model"]),
+        conditions=texts(key, names),
+        budget=budget_text(*(key[name] for name in frames.BUDGET)),
+        layers=tuple(_layer(str(name), rows) for name, rows in found if layer in ("", name)),
+        runs=tuple(sorted(points["run_id"])),
+    )
+
+
+def _layer(name: str, rows: pd.DataFrame) -> LayerHistograms:
+    return LayerHistograms(name, tuple(sorted(zip(rows["run_id"], rows["weights"], strict=True), key=lambda of: of[0])))
+
+
+def runs(made: WeightDistributions) -> tuple[str, ...]:
+    return made.runs
+
+
+def rows(made: WeightDistributions) -> Iterator[HistogramRow]:
+    subject = (made.data, made.model, joined(made.conditions), made.budget)
+    for layer in made.layers:
+        for run, of in layer.seeds:
+            for moment in _MOMENTS:
+                counts = getattr(of, moment)
+                for middle, count in zip(_middles(of), counts, strict=True):
+                    yield HistogramRow(
+                        *subject, layer.layer, moment, middle, _width(of), count, sum(counts), run
+                    )  # fmt: skip
+
+
+def _width(of: LayerWeights) -> float:
+    return 2.0 * of.limit / len(of.dense)
+
+
+def _middles(of: LayerWeights) -> list[float]:
+    return [(place + 0.5) * _width(of) - of.limit for place in range(len(of.dense))]
+
+
+def caption(made: WeightDistributions) -> str:
+    told, several = dict(made.conditions), len(made.runs) > 1
+    how = ", ".join(display_name(name, told[name]) for name in ("reg", "criterion", "schedule", "mode"))
+    return (
+        f"Density of the weights of each layer, {how}, at {made.budget}; after {PAPER}. Each line has an area of 1"
+        + (f", and there is one for each of {len(made.runs)} seeds" if several else ", of one seed")
+        + ". In brackets: weights before and after pruning. Pruning alone takes the middle out; what is beside the "
+        "dashed line was moved by retraining. The outermost 1 % may lie beyond an axis."
+    )
+
+
+def draw(made: WeightDistributions) -> Figure:
+    size, labels = type_size(), [label for label, _ in _MOMENTS.values()]
+    columns = min(len(made.layers), max(2, panels_across()))
+    page = panels.page(
+        width=page_width(), size=size, columns=columns, rows=-(-len(made.layers) // columns),
+        height=0.75 * (page_width() - 5.8 * size / 72.0) / max(2, columns), legends=[labels], words=caption(made),
+        heading=5.6, between=5.0,
+    )  # fmt: skip
+    figure = ink.paper(page, display_subject(made.model, made.data))
+    for place, layer in enumerate(made.layers):
+        axes = figure.add_axes(page.box(place))
+        _panel(axes, layer)
+        (_, first), *_ = layer.seeds
+        title = f"{layer.layer} ({sum(first.dense):,} → {sum(first.after):,})"
+        wide = page.box(place)[2] * page.width
+        figure.text(page.box(place)[0], page.over(place, 0.5), title, size=panels.fitted(title, wide, 0.9 * size))
+        if place == (page.rows - 1) * columns:
+            handles = [ink.drawn(look, label=label) for label, look in _MOMENTS.values()]
+            axes.legend(handles=handles, ncols=page.entries(labels, 1), **page.legend(page.height))
+    return figure
+
+
+def _panel(axes: Axes, layer: LayerHistograms) -> None:
+    ends = 0.0
+    for moment, (_, look) in _MOMENTS.items():
+        for _, of in layer.seeds:
+            counts, total = getattr(of, moment), max(1, sum(getattr(of, moment)))
+            ends = max(ends, _reach(_middles(of), counts, total))
+            density = [count / total / _width(of) for count in counts]
+            axes.stairs(density, [middle - _width(of) / 2.0 for middle in (*_middles(of), of.limit + _width(of) / 2.0)],
+                        color=look.colour, linewidth=1.2 * type_size() / 9.0,
+                        linestyle=(0, (3, 1.5)) if look.dashed else "solid")  # fmt: skip
+    axes.set_xlim(-1.05 * ends, 1.05 * ends)
+    axes.set_ylim(bottom=0.0)
+    axes.set_yticks([])
+    axes.locator_params(axis="x", nbins=4)
+    axes.tick_params(axis="x", labelsize=0.85 * type_size())
+
+
+def _reach(middles: list[float], counts: tuple[int, ...], total: int) -> float:
+    """How far from zero the histogram has almost all of its weights."""
+    seen, reach = 0, 0.0
+    for middle, count in sorted(zip(middles, counts, strict=True), key=lambda item: abs(item[0])):
+        if seen >= _SHOWN * total:
+            break
+        seen, reach = seen + count, abs(middle)
+    return reach
