@@ -39,9 +39,7 @@ class Family:
     normalisation: Normalisation
 
 
-def load(
-    family: Family, root: Path, download: bool, val_images: int, train_images: int | None = None
-) -> Dataset:
+def load(family: Family, root: Path, download: bool, val_images: int, train_images: int | None = None) -> Dataset:
     """Read the four files from torchvision's folder or flat from ``root``, compressed or not; write nothing.
 
     Raises:

@@ -36,9 +36,7 @@ class Splits:
     test: Labelled
 
 
-def hold_out(
-    official: Labelled, test: Labelled, val_images: int, name: str, train_images: int | None = None
-) -> Splits:
+def hold_out(official: Labelled, test: Labelled, val_images: int, name: str, train_images: int | None = None) -> Splits:
     """Hold a stratified ``val`` out of the official training images; ``test`` stays as it is.
 
     Of the rest ``train_images`` are trained on, stratified; all of them where it is ``None``.
