@@ -27,10 +27,10 @@ def run(given: argparse.Namespace) -> int:
     supply = options.supply(given, ["points and trials"], options.experiments(given))
     options.say_notes(supply.remarks())
     from analysis.publishing import publish
-    from analysis.records import kept
+    from analysis.records import keeping
 
     chosen = set(supply.counted("points and trials")["run_id"])
-    content = kept.packed(given.tracking_uri, chosen)
+    content = keeping.packed(given.tracking_uri, chosen)
     publish.write(path.parent, {path.name: content})
     print(f"{path}: {len(chosen)} points, {len(content) / 1000:.0f} kB")
     return 0

@@ -75,8 +75,8 @@ def test_a_preset_is_planned_with_data_in_their_real_layout(preset: str, files: 
 
 @pytest.mark.parametrize("preset", NAMES)
 def test_a_preset_trains_and_cuts(preset: str, files: Path, tmp_path: Path) -> None:
-    """One epoch, of six photographs brought to 32 px, or of a few batches of pictures of CIFAR's size."""
-    small = ("model.image_size=32", "data.image_size=32", "data.resize=32", "data.workers=0")
+    """One epoch, of six photographs brought to 64 px, or of a few batches of pictures of CIFAR's size."""
+    small = ("model.image_size=64", "data.image_size=64", "data.resize=64", "data.workers=0")
     words: tuple[str, ...] = ("train.epochs=1", "retrain.epochs=0")
     words += small if f"data.root={files / 'imagenet'}" in _words(preset, files) else ("train.batch_size=32",)
     said = called(tmp_path, *_words(preset, files), *words)

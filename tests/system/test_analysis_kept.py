@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from analysis.records import open_store, parents, tabled
-from analysis.records.kept import packed
+from analysis.records.keeping import packed
 from tests.contracts.commands import called
 
 JOB = ("data=synthetic", "model=lenet_300_100", "train.epochs=1", "retrain.epochs=1", "runtime.experiment=mine")
