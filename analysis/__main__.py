@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from analysis.commands import audit, compare, listing, options
+from analysis.commands import audit, compare, keeping, listing, options
 from analysis.commands.making import Making
 from analysis.commands.reporting import SUMMARY, Reporting
 from analysis.publishing.catalogue import publications
@@ -59,6 +59,7 @@ def commands(plugins: Path | None) -> dict[str, AnalysisCommand]:
     everything = Making(list(known.values()))
     made["all"] = AnalysisCommand("every figure and table.", everything.add_arguments, everything.run)
     reporting = Reporting(list(known.values()))
+    made["keep"] = AnalysisCommand(keeping.SUMMARY, keeping.add_arguments, keeping.run)
     made["report"] = AnalysisCommand(SUMMARY, reporting.add_arguments, reporting.run)
     return made
 

@@ -32,11 +32,14 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./+-][\w./+:@%?|-]*", re.ASCII)
 
 @dataclass(frozen=True)
 class SweepGrid:
-    """``zips`` are blocks of lists of equal lengths; ``exclude`` patterns hold, for each key, the values that match."""
+    """``zips`` are blocks of rows, of which each is one choice; a key that a row lacks is at its default there.
+
+    ``exclude`` patterns hold, for each key, the values that match.
+    """
 
     fixed: Job
     product: Mapping[str, Sequence[Any]]
-    zips: Sequence[Mapping[str, Sequence[Any]]] = ()
+    zips: Sequence[Sequence[Job]] = ()
     exclude: Sequence[Mapping[str, Sequence[Any]]] = ()
     include: Sequence[Job] = ()
 
@@ -64,15 +67,14 @@ class SweepGrid:
 
     def swept(self) -> set[str]:
         """Keys that differ, or may differ, from one job to the next."""
-        return {key for block in (self.product, *self.zips, *self.include) for key in block}
+        rows = [row for block in self.zips for row in block]
+        return {key for part in (self.product, *rows, *self.include) for key in part}
 
     def _crossed(self) -> Iterator[Job]:
         if not self.product and not self.zips:
             return iter([] if self.include else [{}])
         axes: list[list[Job]] = [[{key: value} for value in values] for key, values in self.product.items()]
-        axes += [
-            [dict(zip(block, row, strict=True)) for row in zip(*block.values(), strict=True)] for block in self.zips
-        ]
+        axes += [list(block) for block in self.zips]
         return ({key: value for part in parts for key, value in part.items()} for parts in itertools.product(*axes))
 
 
@@ -90,16 +92,10 @@ def grid(tree: object) -> SweepGrid:
     if not isinstance(tree.get("description", ""), str):
         raise UserError("description: give a text")
     zips = tree.get("zip") or []
-    blocks = [_lists("zip", block) for block in (zips if isinstance(zips, list) else [zips])]
-    for block in blocks:
-        lengths = {key: len(values) for key, values in block.items()}
-        if len(set(lengths.values())) > 1:
-            counted = ", ".join(f"{key} has {length}" for key, length in lengths.items())
-            raise UserError(f"zip: lists that go together are of equal length; {counted}")
     found = SweepGrid(
         fixed=_values("with", tree.get("with") or {}),
         product=_lists("product", tree.get("product") or {}),
-        zips=blocks,
+        zips=[_rows(block) for block in (zips if isinstance(zips, list) else [zips])],
         exclude=[_pattern(each) for each in _items("exclude", tree)],
         include=[_values("include", each, least=1) for each in _items("include", tree)],
     )
@@ -131,7 +127,10 @@ def text(value: Any) -> str:
 
 
 def _check_keys(found: SweepGrid) -> None:
-    blocks = {f"zip {index + 1}" if index else "zip": block for index, block in enumerate(found.zips)}
+    blocks = {
+        f"zip {index + 1}" if index else "zip": dict.fromkeys(key for row in block for key in row)
+        for index, block in enumerate(found.zips)
+    }
     places: dict[str, str] = {}
     for place, keys in {"product": found.product, **blocks}.items():
         for key in keys:
@@ -173,6 +172,18 @@ def _lists(word: str, found: object) -> dict[str, list[Any]]:
     return _values(word, found)
 
 
+def _rows(block: object) -> list[Job]:
+    """A block of a zip: lists side by side, or a list of its rows."""
+    if isinstance(block, list):
+        return [_values("zip", row, least=1) for row in block]
+    lists = _lists("zip", block)
+    lengths = {key: len(values) for key, values in lists.items()}
+    if len(set(lengths.values())) > 1:
+        counted = ", ".join(f"{key} has {length}" for key, length in lengths.items())
+        raise UserError(f"zip: lists that go together are of equal length; {counted}")
+    return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
+
+
 def _pattern(found: object) -> dict[str, list[Any]]:
     return {key: value if isinstance(value, list) else [value] for key, value in _values("exclude", found, 1).items()}
 
@@ -186,7 +197,7 @@ def _check_key(word: str, key: object) -> None:
 
 
 def _matches(job: Job, pattern: Mapping[str, Sequence[Any]]) -> bool:
-    return all(_same(job[key], values) for key, values in pattern.items())
+    return all(key in job and _same(job[key], values) for key, values in pattern.items())
 
 
 def _same(value: Any, values: Sequence[Any]) -> bool:

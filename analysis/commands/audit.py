@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    supply = options.supply(given, [TABLE.made_of()], given.experiment or [options.EXPERIMENT])
+    supply = options.supply(given, [TABLE.made_of()], options.experiments(given))
     options.say_notes(supply.remarks())
     points, told = supply.counted(TABLE.made_of()), chosen(TABLE.module(), given)
     make(TABLE, TABLE.name, points, told, given.out)

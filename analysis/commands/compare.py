@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from analysis.commands import options
 from analysis.commands.making import Making, make
 from analysis.publishing.catalogue import Publication, chosen
-from analysis.records import COPIES
+from analysis.records import COPIES, experiments
 from pruneexp.errors import UserError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def run(given: argparse.Namespace) -> int:
 
     reading = Reading(
         given.tracking_uri,
-        given.experiment or [options.EXPERIMENT],
+        options.experiments(given) or experiments(given.tracking_uri),
         options.conditions(given.where),
         None if given.no_copy else COPIES,
     )

@@ -38,7 +38,7 @@ class Making:
             make(publication, name, rows, chosen(publication.module(), given), given.out)
 
         wanted = [publication.made_of() for publication in self.publications]
-        supply = options.supply(given, wanted, given.experiment or [options.EXPERIMENT])
+        supply = options.supply(given, wanted, options.experiments(given))
         options.say_notes(supply.remarks())
         made, lacking = publish.each(self.publications, supply, one)
         for reason, names in lacking.items():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from analysis.publishing.catalogue import Material
 from analysis.records import COPIES, DEFAULT_URI
+from analysis.records.uris import kept_path
 from pruneexp.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,10 +30,15 @@ def common() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     group = parser.add_argument_group("options of every command")
     group.add_argument(
-        "--tracking-uri", default=DEFAULT_URI, metavar="URI", help="the MLflow store (default: %(default)s)"
+        "--tracking-uri",
+        default=DEFAULT_URI,
+        metavar="URI",
+        help="the MLflow store, or a file of kept records (default: %(default)s)",
     )
-    group.add_argument("--experiment", action="append", metavar="NAME",
-                       help=f"read this experiment; may be repeated (default: {EXPERIMENT}; list: all)")  # fmt: skip
+    group.add_argument(
+        "--experiment", action="append", metavar="NAME",
+        help=f"read this experiment; may be repeated (default: {EXPERIMENT}; all for list, and of kept records)",
+    )  # fmt: skip
     group.add_argument("--where", action="append", default=[], metavar="COLUMN=VALUE[,...]",
                        help="only such points or scans, for example reg=l2,schedule=one_shot; may be repeated, also "
                             "for one column, which then has one of the values")  # fmt: skip
@@ -43,6 +49,11 @@ def common() -> argparse.ArgumentParser:
     group.add_argument("--out", type=Path, default=Path("reports"), metavar="FOLDER",
                        help="where the files go (default: %(default)s)")  # fmt: skip
     return parser
+
+
+def experiments(given: argparse.Namespace) -> Sequence[str] | None:
+    """The experiments to read, the usual one if none is said; ``None``, which is all, of kept records."""
+    return given.experiment or (None if kept_path(given.tracking_uri) else [EXPERIMENT])
 
 
 def parts(text: str) -> list[str]:

@@ -35,7 +35,7 @@ class Reporting:
         from analysis.report.subject import subject
         from analysis.report.target import target
 
-        supply = options.supply(given, materials.SOURCES, given.experiment or [options.EXPERIMENT])
+        supply = options.supply(given, materials.SOURCES, options.experiments(given))
         options.say_notes(supply.remarks())
         shown = subject(supply)
         wanted = target(shown) if given.attach else None

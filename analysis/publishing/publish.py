@@ -116,7 +116,7 @@ def write(folder: Path, content: Mapping[str, bytes]) -> list[Path]:
             half.write_bytes(data)
             half.replace(folder / name)
     except OSError as error:
-        raise UserError(f"{folder} cannot be written to ({error.strerror}): name another folder with --out.") from error
+        raise UserError(f"{folder} cannot be written to ({error.strerror}): name another folder.") from error
     return [folder / name for name in content]
 
 

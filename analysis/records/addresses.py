@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from analysis.records.stores import open_store
-from analysis.records.uris import sqlite_path
+from analysis.records.uris import kept_path, sqlite_path
 from pruneexp.errors import redact
 
 #: Of the pages of runs; without it MLflow 3 shows them among those of language models.
@@ -25,6 +25,13 @@ def pages(uri: str) -> Mapping[str, str]:
         return {}
     host = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
     return {name: f"{host}/#/experiments/{number}/runs/" for name, number in open_store(uri).experiments().items()}
+
+
+def opening(uri: str) -> str:
+    """How a run is found by its id, in a sentence."""
+    if kept_path(uri) is not None:
+        return f"The runs are those of the tracking store whose records {uri} keeps."
+    return f"`{opener(uri)}` opens MLflow, where `attributes.run_id = 'ID'` finds a run."
 
 
 def opener(uri: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from analysis.records import addresses
-from analysis.records.uris import sqlite_path
+from analysis.records.uris import kept_path, sqlite_path
+from pruneexp.errors import UserError
 
 
 def attach(uri: str, experiment: str, sweep: str, run_id: str, name: str, text: str) -> str:
@@ -13,8 +14,10 @@ def attach(uri: str, experiment: str, sweep: str, run_id: str, name: str, text: 
         Where it is to be seen: an address, with the command that serves the user interface where no server does.
 
     Raises:
-        UserError: the store cannot be written.
+        UserError: the store cannot be written, as kept records never are.
     """
+    if kept_path(uri) is not None:
+        raise UserError(f"{uri}: kept records have no run to put a page on; name their tracking store.")
     from pruneexp.tracking import Tracker
 
     path = sqlite_path(uri)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from analysis.records.runs import Logbook, LoggedScan, RawRun, RunKind, TrackingStore
 from analysis.records.stores import open_store
-from analysis.records.uris import DEFAULT_URI
+from analysis.records.uris import DEFAULT_URI, kept_path
 from pruneexp.errors import UserError, guess, redact
 from pruneexp.schema import (
     COLLAPSE,
@@ -68,7 +68,7 @@ def tabled(
 
     store = open_store(uri)
     chosen = _chosen(store, uri, experiments)
-    copy = opened(copies, uri, chosen, columns.SCHEMA)
+    copy = opened(copies if kept_path(uri) is None else None, uri, chosen, columns.SCHEMA)
     files = parquet.rows_of(store.points_files(chosen, copy.known))
     copy.learn(files.rows)
     changes = store.changes("point", chosen, copy.known)

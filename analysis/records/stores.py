@@ -5,7 +5,7 @@ from __future__ import annotations
 from analysis.records.client import ClientStore
 from analysis.records.runs import TrackingStore
 from analysis.records.sqlite import SqliteStore
-from analysis.records.uris import DEFAULT_URI, local_folder, sqlite_path
+from analysis.records.uris import DEFAULT_URI, kept_path, local_folder, sqlite_path
 from pruneexp.errors import UserError
 
 
@@ -15,6 +15,10 @@ def open_store(uri: str = DEFAULT_URI) -> TrackingStore:
     Raises:
         UserError: there is none at ``uri``, it does not answer within 5 s, or it is not a store of MLflow's.
     """
+    if (file := kept_path(uri)) is not None:
+        from analysis.records.kept import KeptStore  # pyarrow takes 0.1 s
+
+        return KeptStore(file).check()
     path = sqlite_path(uri)
     if path is None:
         _refuse_folder(uri)

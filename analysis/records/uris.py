@@ -21,12 +21,19 @@ PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1
 
 def sqlite_path(uri: str) -> Path | None:
     """The file of a SQLite URI or of a plain path to a file, else ``None``."""
+    if kept_path(uri) is not None:
+        return None
     scheme, separator, rest = uri.partition(":///")
     if separator and scheme == "sqlite":
         return Path(rest.partition("?")[0])
     if "://" not in uri and (uri.endswith(".db") or Path(uri).is_file()):
         return Path(uri)
     return None
+
+
+def kept_path(uri: str) -> Path | None:
+    """The file of kept records (``analysis.records.kept``), else ``None``."""
+    return Path(uri) if "://" not in uri and uri.endswith(".parquet") else None
 
 
 def local_folder(uri: str) -> Path | None:

@@ -114,7 +114,7 @@ def _nouns(subject: Subject) -> str:
 
 def _runs(runs: RunList, uri: str) -> Html:
     pages = addresses.pages(uri)
-    opening = f"`{addresses.opener(uri)}` opens MLflow, where `attributes.run_id = 'ID'` finds a run."
+    opening = addresses.opening(uri)
     if pages:
         opening = (
             "The id of a run links to its page in MLflow. Where MLflow shows this file, such links lead nowhere; there "

@@ -34,13 +34,16 @@ _MODELS: Mapping[tuple[str, str], str] = {
 }
 _DATA = {"CIFAR-10": "cifar10", "CIFAR-100": "cifar100", "ImageNet": "imagenet"}
 _PLAIN = {"DenseNet-BC-100": "densenet_bc_100"}
+#: Targets of which no source of ours says what they keep.
+_UNKNOWN = ("VGG-GAP", "VGG-Tiny")
 
 
 class MethodTable(NamedTuple):
     """A table of the paper's: ``file`` has its numbers, empty where none is confirmed; ``criteria`` are its method's.
 
     ``changes``: it prints changes of the accuracy. ``untuned``: its networks are pruned and not fine-tuned. ``preset``
-    is what the presets of its rows are called, where each has one; ``penalty`` is that of dense training.
+    is what the presets of its rows are called, by the target that they prune to or by network and data. ``capped``:
+    Scratch-B has twice the epochs at most.
     """
 
     number: str
@@ -50,27 +53,32 @@ class MethodTable(NamedTuple):
     changes: bool = False
     untuned: bool = False
     preset: str = ""
-    penalty: str = "weight_decay"
+    capped: bool = False
 
 
 TABLES: Mapping[Method, MethodTable] = {
     "l1_norm": MethodTable(
         "Table 1", "L1-norm filter pruning", "rethinking_table1_l1norm", ("channel_magnitude", "channel_predefined"),
-        preset="rethinking/l1_norm/{}",
+        preset="l1_norm/{target}",
     ),
-    "thinet": MethodTable("Table 2", "ThiNet", "rethinking_table2_thinet", ("thinet",), changes=True),
+    "thinet": MethodTable(
+        "Table 2", "ThiNet", "rethinking_table2_thinet", ("thinet",), changes=True, preset="thinet/{target}",
+        capped=True,
+    ),
     "regression": MethodTable(
-        "Table 3", "regression-based feature reconstruction", "rethinking_table3_regression", ("lasso",), changes=True
+        "Table 3", "regression-based feature reconstruction", "rethinking_table3_regression", ("lasso",), changes=True,
+        preset="regression/{target}", capped=True,
     ),
     "slimming": MethodTable(
-        "Table 4", "Network Slimming", "rethinking_table4_slimming", ("slimming",), penalty="slimming"
+        "Table 4", "Network Slimming", "rethinking_table4_slimming", ("slimming",), preset="slimming/{network}"
     ),
     "sparse_structure": MethodTable(
         "Table 5", "Sparse Structure Selection", "rethinking_table5_sss", ("sparse_structure",), untuned=True,
-        penalty="sparse_structure",
+        preset="sparse_structure/{network}",
     ),
     "unstructured": MethodTable(
-        "Table 6", "unstructured magnitude pruning", "rethinking_table6_unstructured", ("global_magnitude",)
+        "Table 6", "unstructured magnitude pruning", "rethinking_table6_unstructured", ("global_magnitude",),
+        preset="unstructured/{network}",
     ),
     "soft_filter": MethodTable("appendix", "Soft Filter Pruning", "", ("soft_filter",)),
 }  # fmt: skip
@@ -177,16 +185,20 @@ def _is_of(row: PaperRow, key: Mapping[str, Any], means: Mapping[str, float]) ->
     if row.kept is not None and row.table == "unstructured":
         return abs(means["density_scope"] - row.kept) <= SAME_DENSITY
     if row.kept is not None:
-        return bool(key["budget.kind"] == "units") and abs(key["budget.value"] - row.kept) <= SAME_DENSITY
+        return _keeps_units(key, row.kept)
+    costs = _costs().get((row.target, row.data), {"parameters": math.nan, "flops": math.nan})
+    size = math.isclose(means["removed_parameters"], 1e6 * costs["parameters"], rel_tol=SAME_SIZE)
+    if row.target.endswith("%"):  # printed FLOP are of networks whose blocks halve their maps elsewhere
+        return size and _keeps_units(key, float(row.target.rpartition("-")[2].removesuffix("%")) / 100.0)
     if row.target.endswith("x"):
         times = float(row.target.rpartition("-")[2].removesuffix("x"))
         return math.isclose(means["flop_total"], times * means["removed_flop"], rel_tol=SAME_SPEED)
-    costs = _costs().get((row.target, row.data))
-    if costs is None:
-        return False
-    size = math.isclose(means["removed_parameters"], 1e6 * costs["parameters"], rel_tol=SAME_SIZE)
     products = 1e9 * costs["flops"]  # multiply-adds, or two FLOP for each, as each original paper counts
     return size and any(math.isclose(means["removed_flop"], n * products, rel_tol=SAME_SIZE) for n in (1.0, 2.0))
+
+
+def _keeps_units(key: Mapping[str, Any], share: float) -> bool:
+    return bool(key["budget.kind"] == "units") and abs(key["budget.value"] - share) <= SAME_DENSITY
 
 
 @cache
@@ -200,48 +212,36 @@ def _costs() -> dict[tuple[str, str], dict[str, float]]:
 
 
 def commands(rows: Sequence[PaperRow]) -> Iterator[str]:
-    """What runs these rows, in a sentence for each that has a preset, else for each network and data set."""
+    """What runs these rows, in a sentence for each preset; and which rows have none."""
+    known = [row for row in rows if row.target not in _UNKNOWN]
     alike: dict[str, list[PaperRow]] = {}
-    for row in rows:
-        alike.setdefault(_setting(row), []).append(row)
-    for setting, same in alike.items():
+    for row in known:
+        alike.setdefault(_preset(row), []).append(row)
+    for preset, same in alike.items():
         targets, seeds = ", ".join(row.target for row in same), "0" if same[0].data == "imagenet" else "0,1,2,3,4"
-        modes = "mode=prune, and with mode=scratch_e,scratch_b +mode.small_init=true"
-        if same[0].table == "unstructured":
-            modes = "mode=prune,scratch_e,scratch_b"
-        yield f"To be run: python -m pruneexp -m {setting}{_budgets(same)} seed={seeds} {modes} ({targets})."
+        command = f"python -m pruneexp -m experiment=rethinking/{preset} seed={seeds} {_modes(same[0])}"
+        yield f"To be run: {command} ({targets})."
+    if len(known) < len(rows):
+        lacking = ", ".join(row.target for row in rows if row not in known)
+        yield f"No source of ours says what is left of some, so that they have no preset ({lacking})."
 
 
-def _setting(row: PaperRow) -> str:
-    """What a command says of everything but the budget, the seeds and the modes."""
-    if row.of.preset:
-        network, _, letter = row.target.lower().rpartition("-")
-        return "experiment=" + row.of.preset.format(f"{network.replace('-', '')}_{letter}")
-    large = row.data == "imagenet"
-    network = f"torchvision model.name={row.model} train=imagenet_paper" if large else f"{row.model} train=cifar_paper"
-    how = f"criterion={row.of.criteria[0]} reg={row.of.penalty}"
+def _modes(row: PaperRow) -> str:
     if row.table == "unstructured":
-        how += " 'criterion.layers=[conv]'"
-    if row.table == "slimming" and row.model != "vgg19_cifar":
-        how += " reg.strength=1e-5"
-    return f"model={network} data={row.data} {how}"
+        return "mode=prune,scratch_e,scratch_b"
+    if row.of.capped:
+        small = "+mode.small_init=true"
+        return f"mode=prune, with mode=scratch_e {small}, and with mode=scratch_b mode.cap=2 {small}"
+    return "mode=prune, and with mode=scratch_e,scratch_b +mode.small_init=true"
 
 
-def _budgets(rows: Sequence[PaperRow]) -> str:
-    """The budgets of rows that say theirs: a share that is kept, ``ResNet50-30%`` of the units, ``5x`` of the FLOP."""
-    kinds = {"%": "units", "x": "flops"}
-    kind = "densities" if rows[0].table == "unstructured" else kinds.get(rows[0].target[-1], "")
-    shares = [f"{share:g}" for row in rows if (share := _share(row)) is not None]
-    return f" 'curve.{kind}=[{','.join(shares)}]'" if shares and not rows[0].of.preset else ""
-
-
-def _share(row: PaperRow) -> float | None:
-    if row.kept is not None:
-        return round(row.kept, 6)
-    number, unit = row.target.rpartition("-")[2][:-1], row.target[-1]
-    if not number.isdigit() or unit not in "%x":
-        return None
-    return float(number) / 100.0 if unit == "%" else 1.0 / float(number)
+def _preset(row: PaperRow) -> str:
+    """``thinet/resnet50_70``, ``slimming/vgg19_cifar100``, ``unstructured/resnet50``."""
+    network, _, last = row.target.lower().rstrip("%").rpartition("-")
+    data = "" if row.data == "imagenet" else f"_{row.data}"
+    return row.of.preset.format(
+        target=f"{network.replace('-', '')}_{last}", network=row.model.removesuffix("_cifar") + data
+    )
 
 
 def conflicts(table: Method) -> tuple[str, ...]:

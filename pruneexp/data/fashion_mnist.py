@@ -19,7 +19,9 @@ _FAMILY = idx.Family(
 )
 
 
-def fashion_mnist(root: str, download: bool = False, val_images: int = 5000) -> Dataset:
+def fashion_mnist(
+    root: str, download: bool = False, val_images: int = 5000, train_images: int | None = None
+) -> Dataset:
     """Clothes in the format of MNIST; harder than digits.
 
     Args:
@@ -27,8 +29,10 @@ def fashion_mnist(root: str, download: bool = False, val_images: int = 5000) -> 
             Debian's package dataset-fashion-mnist has them in ``/usr/share/datasets/fashion-mnist``.
         download: fetch what is missing.
         val_images: images held out of the training set, stratified.
+        train_images: so many of the others are trained on, stratified; ``None``: all of them.
 
     Raises:
-        UserError: files are missing, damaged or cannot be fetched, or ``val_images`` is out of range.
+        UserError: files are missing, damaged or cannot be fetched, or ``val_images`` or ``train_images`` is out of
+            range.
     """
-    return idx.load(_FAMILY, Path(root).expanduser(), download, val_images)
+    return idx.load(_FAMILY, Path(root).expanduser(), download, val_images, train_images)

@@ -39,11 +39,12 @@ class Family:
     normalisation: Normalisation
 
 
-def load(family: Family, root: Path, download: bool, val_images: int) -> Dataset:
+def load(family: Family, root: Path, download: bool, val_images: int, train_images: int | None = None) -> Dataset:
     """Read the four files from torchvision's folder or flat from ``root``, compressed or not; write nothing.
 
     Raises:
-        UserError: files are missing, damaged or cannot be fetched, or ``val_images`` is out of range.
+        UserError: files are missing, damaged or cannot be fetched, or ``val_images`` or ``train_images`` is out of
+            range.
     """
     folders = [root / family.origin.__name__ / "raw", root]
     paths = _find(folders)
@@ -55,7 +56,7 @@ def load(family: Family, root: Path, download: bool, val_images: int) -> Dataset
         raise fetch.missing(family.title, family.choice, f"{_NAMES[0]}[.gz] and its three companions", folders, root)
     remedy = f"delete it and run: {fetch.command(family.choice, root)}"
     train, test = _labelled(paths[0], paths[1], remedy), _labelled(paths[2], paths[3], remedy)
-    splits = hold_out(train, test, val_images, family.choice)
+    splits = hold_out(train, test, val_images, family.choice, train_images)
     return resident_dataset(family.choice, family.classes, splits, family.normalisation)
 
 

@@ -36,19 +36,29 @@ class Splits:
     test: Labelled
 
 
-def hold_out(official: Labelled, test: Labelled, val_images: int, name: str) -> Splits:
+def hold_out(official: Labelled, test: Labelled, val_images: int, name: str, train_images: int | None = None) -> Splits:
     """Hold a stratified ``val`` out of the official training images; ``test`` stays as it is.
 
+    Of the rest ``train_images`` are trained on, stratified; all of them where it is ``None``.
+
     Raises:
-        UserError: ``val_images`` leaves nothing to train on, or is below 1.
+        UserError: ``val_images`` leaves nothing to train on, or is below 1; ``train_images`` are more than are left, or
+            none.
     """
     if not 1 <= val_images < len(official.labels):
         raise UserError(
             f"data.val_images is {val_images}; the {len(official.labels)} training images of data set '{name}' allow "
             f"1 to {len(official.labels) - 1}"
         )
-    stay, val = stratified_split(official.labels, [val_images])
-    return Splits(official.take(stay), official.take(val), test)
+    rest = len(official.labels) - val_images
+    if train_images is not None and not 1 <= train_images <= rest:
+        raise UserError(
+            f"data.train_images is {train_images}; beside data.val_images={val_images} the training images of data set "
+            f"'{name}' allow 1 to {rest}, or null for all"
+        )
+    few = [] if train_images in (None, rest) else [train_images]
+    parts = stratified_split(official.labels, [val_images, *few])
+    return Splits(official.take(parts[-1] if few else parts[0]), official.take(parts[1]), test)
 
 
 def resident_dataset(

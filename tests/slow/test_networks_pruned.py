@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from decimal import ROUND_DOWN, ROUND_HALF_UP
 from pathlib import Path
 
 import pytest
 import torchvision
+import yaml
+from omegaconf import ListConfig
 
+from pruneexp.config.skeleton import conf_folder
 from tests.contracts.cifar_archives import publish
 from tests.contracts.commands import called
+from tests.contracts.composing import composed
 from tests.contracts.image_folders import two_classes
-from tests.contracts.pruned_networks import FOLDER, PRESETS, TARGETS, counted, pruned_table
+from tests.contracts.pruned_networks import TARGETS, counted, pruned_table
 from tests.contracts.shipped_networks import cut, printed
 
+PRESETS = conf_folder() / "experiment/rethinking"
+#: Those of a table at the paper's scale.
+NAMES = sorted(str(path.relative_to(PRESETS).with_suffix("")) for path in PRESETS.glob("*/*.yaml"))
 PAGE = Path(__file__).parents[2] / "docs/networks.md"
 
 
@@ -30,16 +39,45 @@ def test_the_page_has_the_table_of_these_networks() -> None:
     assert "\n".join(pruned_table()) in PAGE.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_a_preset_is_planned_with_data_in_their_real_layout(
-    preset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if preset.startswith("resnet34"):
-        data = (f"data.root={two_classes(tmp_path / 'photographs')}", "data.val_images=2", "data.info.classes=2")
-    else:
-        publish(torchvision.datasets.CIFAR10, tmp_path, monkeypatch)
-        data = (f"data.root={tmp_path}", "data.download=true", "data.val_images=20")
-    for words in ((), ("-m", "mode=prune,scratch_e,scratch_b")):
-        said = called(tmp_path, *words, f"experiment={FOLDER}/{preset}", *data, "device=cpu", "plan=true")
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Generated pictures in the real layouts of the three data sets, below folders with their names."""
+    root = tmp_path_factory.mktemp("files")
+    two_classes(root / "imagenet")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, origin in (("cifar10", torchvision.datasets.CIFAR10), ("cifar100", torchvision.datasets.CIFAR100)):
+            (root / name).mkdir()
+            publish(origin, root / name, patch)
+        yield root
+
+
+def _words(preset: str, files: Path) -> tuple[str, ...]:
+    """The command line of a preset on generated files: with batches of one photograph, for there are six."""
+    data = yaml.safe_load((PRESETS / f"{preset}.yaml").read_text(encoding="utf-8"))["defaults"][1]["override /data"]
+    few = {
+        "cifar10": ("data.download=true", "data.val_images=20"),
+        "cifar100": ("data.download=true", "data.val_images=100"),
+        "imagenet": ("data.val_images=2", "data.info.classes=2", "train.batch_size=1"),
+    }
+    return (f"experiment=rethinking/{preset}", f"data.root={files / data}", *few[data], "device=cpu")
+
+
+@pytest.mark.parametrize("preset", NAMES)
+def test_a_preset_is_planned_with_data_in_their_real_layout(preset: str, files: Path, tmp_path: Path) -> None:
+    config, _ = composed(f"experiment=rethinking/{preset}")
+    budgets = sum(len(of) for of in config.curve.values() if isinstance(of, ListConfig))
+    for modes, words in ((1, ()), (3, ("-m", "mode=prune,scratch_e,scratch_b"))):
+        said = called(tmp_path, *words, *_words(preset, files), "plan=true")
         assert said.returncode == 0, said.stderr
-        assert ("points    3 asked" if words else "points    1 asked") in said.stdout
+        assert re.search(rf"points +{modes * budgets} asked", said.stdout)
+        assert re.search(r"work +\S+ FLOP", said.stdout)
+
+
+@pytest.mark.parametrize("preset", NAMES)
+def test_a_preset_trains_and_cuts(preset: str, files: Path, tmp_path: Path) -> None:
+    """One epoch, of six photographs brought to 64 px, or of a few batches of pictures of CIFAR's size."""
+    small = ("model.image_size=64", "data.image_size=64", "data.resize=64", "data.workers=0")
+    words: tuple[str, ...] = ("train.epochs=1", "retrain.epochs=0")
+    words += small if f"data.root={files / 'imagenet'}" in _words(preset, files) else ("train.batch_size=32",)
+    said = called(tmp_path, *_words(preset, files), *words)
+    assert said.returncode == 0, said.stderr

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from pruneexp.schema import TradeoffPoint
 from pruneexp.summary.spread import Spread
 from tests.contracts.points import logged, point
 
+EXPERIMENTS = Path(__file__).parents[2] / "conf/experiment"
 WAYS = ("prune", "scratch_e", "scratch_b")
 
 
@@ -68,6 +71,10 @@ def test_shares_of_channels_of_weights_and_of_flop() -> None:
     weights = key("global_magnitude", "vgg19_cifar", kind="density", value=0.2)
     assert target(row_of(weights, means(density_scope=0.2004))) == "prune 80%"
     assert row_of(weights, means(density_scope=0.21)) is None
+    narrow = key("thinet", "resnet50", "imagenet", value=0.7)
+    assert target(row_of(narrow, means(removed_parameters=16.95e6))) == "ResNet50-70%"
+    assert row_of(narrow, means(removed_parameters=12.4e6)) is None
+    assert row_of({**narrow, "budget.value": 0.5}, means(removed_parameters=16.95e6)) is None
     faster = key("lasso", "resnet50", "imagenet", kind="flop")
     assert target(row_of(faster, means(flop_total=8.2e9, removed_flop=4.0e9))) == "ResNet-50-2x"
     assert row_of(faster, means(flop_total=8.2e9, removed_flop=3.0e9)) is None
@@ -77,10 +84,11 @@ def test_shares_of_channels_of_weights_and_of_flop() -> None:
 def test_every_row_has_a_command(table: Method) -> None:
     rows = printed(table)
     told = list(method_tables.commands(rows))
-    assert all(sentence.startswith("To be run: python -m pruneexp -m ") for sentence in told)
-    assert [name for sentence in told for name in sentence.rpartition("(")[2].rstrip(").").split(", ")] == [
-        row.target for row in rows
-    ]
+    for sentence in told:
+        said = re.search(r"^To be run: python -m pruneexp -m experiment=(\S+) ", sentence)
+        assert sentence.startswith("No source of ours") if said is None else (EXPERIMENTS / f"{said[1]}.yaml").is_file()
+    named = [name for sentence in told for name in sentence.rpartition("(")[2].rstrip(").").split(", ")]
+    assert sorted(named) == sorted(row.target for row in rows)
 
 
 def test_commands_by_hand() -> None:
@@ -89,9 +97,13 @@ def test_commands_by_hand() -> None:
         "mode=scratch_e,scratch_b +mode.small_init=true (VGG-16-A)."
     )
     (*_, last) = method_tables.commands(printed("unstructured"))
+    *_, capped = method_tables.commands(printed("regression"))
+    assert capped == (
+        "To be run: python -m pruneexp -m experiment=rethinking/regression/resnet50_2x seed=0 mode=prune, with "
+        "mode=scratch_e +mode.small_init=true, and with mode=scratch_b mode.cap=2 +mode.small_init=true (ResNet-50-2x)."
+    )
     assert last == (
-        "To be run: python -m pruneexp -m model=torchvision model.name=resnet50 train=imagenet_paper data=imagenet "
-        "criterion=global_magnitude reg=weight_decay 'criterion.layers=[conv]' 'curve.densities=[0.7,0.4]' seed=0 "
+        "To be run: python -m pruneexp -m experiment=rethinking/unstructured/resnet50 seed=0 "
         "mode=prune,scratch_e,scratch_b (prune 30%, prune 60%)."
     )
 

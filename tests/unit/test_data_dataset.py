@@ -66,3 +66,19 @@ def test_splits_of_different_shapes_are_refused() -> None:
     small, large = (Labelled(torch.zeros(4, 1, size, size, dtype=torch.uint8), torch.arange(4) % 2) for size in (4, 5))
     with pytest.raises(UserError, match=r"different shapes: .*'test': \(1, 5, 5\)"):
         resident_dataset("mine", 2, Splits(small, small, large), GREY)
+
+
+def test_some_of_the_training_images_are_trained_on_and_val_stays_the_same() -> None:
+    part = Labelled(torch.arange(40, dtype=torch.uint8).reshape(40, 1, 1, 1), torch.arange(40) % 4)
+    whole, some = hold_out(part, part, 8, "mine"), hold_out(part, part, 8, "mine", 12)
+    assert torch.equal(some.val.images, whole.val.images)
+    assert some.train.labels.bincount().tolist() == [3, 3, 3, 3]
+    assert set(some.train.images.flatten().tolist()) < set(whole.train.images.flatten().tolist())
+    assert torch.equal(hold_out(part, part, 8, "mine", 32).train.images, whole.train.images)
+
+
+@pytest.mark.parametrize("train_images", [0, 33])
+def test_more_training_images_than_there_are_is_refused(train_images: int) -> None:
+    part = Labelled(torch.zeros(40, 1, 4, 4, dtype=torch.uint8), torch.arange(40) % 4)
+    with pytest.raises(UserError, match=rf"data.train_images is {train_images}; .* 'mine' allow 1 to 32, or null"):
+        hold_out(part, part, 8, "mine", train_images)

@@ -72,6 +72,11 @@ def test_two_zips_multiply_and_quality_lists_stay_whole() -> None:
     ]
 
 
+def test_a_key_that_a_row_lacks_is_in_no_word_of_its_jobs() -> None:
+    rows = "zip: [[{mode: prune}, {mode: scratch_b, mode.cap: 2}], {seed: [0, 1]}], exclude: [{mode.cap: 2, seed: 1}]"
+    assert jobs("{" + rows + "}") == ["mode=prune seed=0", "mode=prune seed=1", "mode=scratch_b mode.cap=2 seed=0"]
+
+
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [
@@ -84,6 +89,8 @@ def test_two_zips_multiply_and_quality_lists_stay_whole() -> None:
         ("product: {runtime.job: [1]}", "runtime.job: belongs on the command line"),
         ("product: {seed: [2020-01-01]}", "2020-01-01: a value is a text"),
         ("zip: {reg: [l1, l2], seed: [0]}", "of equal length; reg has 2, seed has 1"),
+        ("zip: [[{reg: l1}, reg]]", "zip: give a mapping of keys to values"),
+        ("{product: {reg: [l1]}, zip: [[{seed: 0}, {reg: l2}]]}", "reg: stands in product and in zip"),
         ("{product: {reg: [l1]}, zip: {reg: [l2]}}", "reg: stands in product and in zip"),
         ("{product: {reg: [l1]}, with: {reg: l2}}", "reg: stands in with and in product"),
         ("{product: {reg: [l1]}, exclude: [{seed: 1}]}", "neither product nor zip has this key; they have reg"),

@@ -1,0 +1,69 @@
+"""Writes chosen points, and what is asked of their runs, into one file (``analysis.records.kept``)."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Collection
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import yaml
+
+from analysis.records.kept import ABOUT
+from analysis.records.parents import LoggedParent, Origin, origins, parents
+from analysis.records.reading import layers, tabled
+from analysis.records.runs import RawRun
+from analysis.records.stores import open_store
+from pruneexp.schema import CONFIG_FILE, CURVE, CURVE_KEY, ENVIRONMENT_FILE, MEASURED, SWEEP, flatten
+from pruneexp.schema.columns import LAYERS, OPTIONAL
+
+_TAGS = (SWEEP, MEASURED)
+
+
+def packed(uri: str, run_ids: Collection[str]) -> bytes:
+    """The file of these points of a tracking store; the same points make the same bytes.
+
+    Raises:
+        UserError: the store cannot be read, or a point has no layers that can be.
+    """
+    everything = tabled(uri).records
+    table = everything.filter(pc.is_in(everything["run_id"], value_set=pa.array(list(run_ids), pa.string())))
+    found = layers(uri, table["run_id"].to_pylist())
+    rows = [[flatten(row) for row in found[run_id]] for run_id in table["run_id"].to_pylist()]
+    absent = [name for name in OPTIONAL if table[name].null_count == len(table)]
+    about = json.dumps(_about(uri, table), sort_keys=True).encode()
+    table = table.append_column(LAYERS, pa.array(rows, LAYERS.type)).drop_columns(absent)
+    table = table.append_column("ended", table["started"]).append_column("experiment_id", table["experiment"])
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, table.schema, compression="zstd", store_schema=False) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({ABOUT: base64.b64encode(zlib.compress(about, 9))})
+    return bytes(sink.getvalue())
+
+
+def _about(uri: str, points: pa.Table) -> dict[str, Any]:
+    store, experiments = open_store(uri), sorted(set(points["experiment"].to_pylist()))
+    columns = (points[name].to_pylist() for name in ("experiment", "study", "curve_key"))
+    wanted = {(experiment, study or curve) for experiment, study, curve in zip(*columns, strict=True)}
+    above = [one for one in parents(uri, experiments) if (one.experiment, one.column) in wanted]
+    made, chosen = origins(uri, [one.run_id for one in above]), set(points["run_id"].to_pylist())
+    tags = {tag: store.tagged(tag, "point", experiments) for tag in _TAGS}
+    return {
+        "above": [_above(one, made.get(one.run_id)) for one in above],
+        "tags": {tag: {run: text for run, text in values.items() if run in chosen} for tag, values in tags.items()},
+    }
+
+
+def _above(one: LoggedParent, origin: Origin | None) -> dict[str, Any]:
+    tags = {CURVE: one.name, **({CURVE_KEY: one.column} if one.kind == "curve" else {})}
+    files = {}
+    if origin is not None:
+        config = {key: value for key, value in origin.config.items() if key not in ("runtime", "hydra")}
+        machine = {key: value for key, value in (origin.environment.get("machine") or {}).items() if key != "host"}
+        files[CONFIG_FILE] = yaml.safe_dump(config, sort_keys=False)
+        files[ENVIRONMENT_FILE] = json.dumps({**origin.environment, "machine": machine})
+    return {"kind": one.kind, "run": RawRun(one.run_id, one.experiment, "FINISHED", 0, {}, {}, tags), "files": files}

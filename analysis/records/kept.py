@@ -1,0 +1,91 @@
+"""Kept records: chosen points, with what is asked of their runs, in one Parquet file that is read as a store is.
+
+Beside the columns of a curve's own file it holds the curves and studies that the points are of, with their resolved
+configurations and environments, and of the points which sweep they are of and what was measured. Left out are scans,
+failures, other files, and what is nobody else's business: where jobs ran, and on which machine.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from analysis.records.runs import Changes, Known, PointsFile, RawRun, RunKind
+from pruneexp.errors import UserError
+
+#: The entry of the file's metadata on the runs that its points are of: JSON, compressed.
+ABOUT = b"pruneexp.kept"
+
+
+@dataclass(frozen=True)
+class KeptStore:
+    """A file of kept records, open for reading."""
+
+    path: Path
+
+    def experiments(self) -> Mapping[str, str]:
+        return {name: name for name in sorted(set(self._experiments.values()))}
+
+    def runs(self, kind: RunKind, experiments: Sequence[str]) -> Sequence[RawRun]:
+        """Those of curves and studies; of points the columns tell everything."""
+        found = [RawRun(*one["run"]) for one in self._about["above"] if one["kind"] == kind]
+        return [run for run in found if run.experiment in experiments]
+
+    def tagged(self, tag: str, kind: RunKind, experiments: Sequence[str]) -> Mapping[str, str]:
+        values: Mapping[str, str] = self._about["tags"].get(tag, {}) if kind == "point" else {}
+        return {run: value for run, value in values.items() if self._experiments[run] in experiments}
+
+    def changes(self, kind: RunKind, experiments: Sequence[str], known: Known) -> Changes:
+        here = {run: name for run, name in self._experiments.items() if name in experiments}
+        return Changes({run: here[run] for run in known.runs if run in here}, (), (), "")
+
+    def points_files(self, experiments: Sequence[str], known: Known) -> Iterable[PointsFile]:
+        return (PointsFile(str(self.path), self._content),)
+
+    def points_files_over(self, run_id: str) -> Iterable[PointsFile]:
+        return self.points_files((), Known({}, ""))
+
+    def artefact(self, run_id: str, name: str) -> str:
+        for one in self._about["above"]:
+            if one["run"][0] == run_id and name in one["files"]:
+                return str(one["files"][name])
+        raise FileNotFoundError(f"{self.path} keeps no {name} of run {run_id}")
+
+    def check(self) -> KeptStore:
+        """The same store.
+
+        Raises:
+            UserError: it cannot be read, or holds something else.
+        """
+        try:
+            len(self._experiments), len(self._about)  # read once, here
+        except (OSError, KeyError, ValueError, zlib.error, pa.ArrowException) as error:
+            reason = str(error).rstrip(".")
+            raise UserError(
+                f"{self.path} cannot be read as kept records, which `python -m analysis keep FILE` writes: {reason}."
+            ) from error
+        return self
+
+    @cached_property
+    def _content(self) -> bytes:
+        return self.path.read_bytes()
+
+    @cached_property
+    def _experiments(self) -> dict[str, str]:
+        found = pq.read_table(pa.BufferReader(self._content), columns=["run_id", "experiment"])
+        return dict(zip(found["run_id"].to_pylist(), found["experiment"].to_pylist(), strict=True))
+
+    @cached_property
+    def _about(self) -> dict[str, Any]:
+        metadata = pq.read_metadata(pa.BufferReader(self._content)).metadata or {}
+        found: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(metadata[ABOUT])))
+        return found
