@@ -1,4 +1,4 @@
-"""Boxes of a detector as tensors of fixed sizes, so that its pass is a graph whatever the images show.
+"""Boxes of a detector as tensors of fixed sizes, so that its pass is one graph for all images.
 
 Where torchvision drops boxes, these mark them. Knows no network and no data set.
 """

@@ -81,8 +81,9 @@ def test_list_says_what_is_logged_and_what_can_be_made(folder: Path, capsys: pyt
         "  prune_vs_scratch",
         f"  allocations: not yet: {NO_STUDY}",
         "  claims: not yet: no claim can be tried: they need l1 and l2, or l2 with a schedule of several rounds.",
-        f"  kernel_patterns, layers, widths: not yet: {SEVERAL}",
     }
+    [several] = [line.partition(":")[0] for line in told[begin:] if line.endswith(f": not yet: {SEVERAL}")]
+    assert {"kernel_patterns", "layers", "widths"} <= {*several.strip().split(", ")}
 
 
 def test_list_says_why_something_cannot_be_made(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
