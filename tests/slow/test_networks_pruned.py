@@ -19,10 +19,15 @@ from tests.contracts.composing import composed
 from tests.contracts.image_folders import two_classes
 from tests.contracts.pruned_networks import TARGETS, counted, pruned_table
 from tests.contracts.shipped_networks import cut, printed
+from tests.contracts.voc_files import write
 
 PRESETS = conf_folder() / "experiment/rethinking"
-#: Those of a table at the paper's scale.
-NAMES = sorted(str(path.relative_to(PRESETS).with_suffix("")) for path in PRESETS.glob("*/*.yaml"))
+#: Those of a table of pruned classifiers at the paper's scale; detectors have a test of their own.
+NAMES = sorted(
+    str(path.relative_to(PRESETS).with_suffix(""))
+    for path in PRESETS.glob("*/*.yaml")
+    if path.parent.name != "detection"
+)
 PAGE = Path(__file__).parents[2] / "docs/networks.md"
 
 
@@ -81,3 +86,13 @@ def test_a_preset_trains_and_cuts(preset: str, files: Path, tmp_path: Path) -> N
     words += small if f"data.root={files / 'imagenet'}" in _words(preset, files) else ("train.batch_size=32",)
     said = called(tmp_path, *_words(preset, files), *words)
     assert said.returncode == 0, said.stderr
+
+
+@pytest.mark.parametrize("preset", ["shapes", "voc2007"])
+def test_a_detector_is_planned_with_data_in_their_real_layout(preset: str, tmp_path: Path) -> None:
+    write(tmp_path / "voc", [[("dog", 1, 1, 40, 20, 0)]] * 6)
+    of_voc = (f"data.root={tmp_path / 'voc'}", "data.val_images=2", "train.batch_size=1", "train.start_from_except=[]")
+    files = of_voc if preset == "voc2007" else ()
+    said = called(tmp_path, f"experiment=rethinking/detection/{preset}", *files, "device=cpu", "plan=true")
+    assert said.returncode == 0, said.stderr
+    assert re.search(r"work +\S+ FLOP", said.stdout)
