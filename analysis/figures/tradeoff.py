@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: The paper's axes: x from 40 to 100 %, y from +0.5 to -4.5 points.
 PAPER_X, PAPER_Y = (40.0, 100.0), (-4.5, 0.5)
+#: A measured axis reaches at least so far to both sides of what is not pruned, as a share of that.
+NOISE = 0.1
 _ORDER = (("l2", "before"), ("l1", "before"), ("l1", "after"), ("l2", "after"), ("l2", "rounds"), ("l1", "rounds"))
 _WHEN = {True: "before retraining", False: "after retraining"}
 #: Between two rows of panels, in sizes of the type.
@@ -128,7 +130,8 @@ def _x_span(found: Numbers, asked: Asked, paper: Sequence[PaperTradeoff]) -> Spa
     """The paper's axis in its own figure; else one on which all marks stand, the paper's included."""
     ends, values = limits("xlim", asked.xlim), [mark.x for curve in found.curves for mark in curve.marks]
     values += [pruned for curve in paper for pruned, _ in curve.marks]
-    values += [] if found.dense is None else [found.dense]
+    if found.dense is not None:  # differences within the noise of a measurement are to look small
+        values += [(1 - NOISE) * found.dense, (1 + NOISE) * found.dense]
     if paper and found.data == "imagenet" and not asked.log_x:
         left = min(PAPER_X[0], 10.0 * (min(values) // 10.0))
         return Span(*(ends or (left, PAPER_X[1])), "linear")
