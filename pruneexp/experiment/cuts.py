@@ -28,7 +28,7 @@ def check_cut(
     """Ask the allocation about layers and budgets, look for units, measure statistics of noise, and make an edit.
 
     ``budgets`` are those of all rounds. ``probe`` is a network that nothing else is done with. Says which channels
-    stay, where there are such.
+    stay, and which layers a budget empties, where there are such.
 
     Raises:
         UserError: a layer has no such units, the allocation does not take the budgets, the edit does not fit the
@@ -63,7 +63,8 @@ def _emptied(cut: Cut, ones: Mapping[str, Tensor], budgets: Sequence[Budget]) ->
     kept = cut.allocation(ones, ones, alive, allowance(hardest, alive, sizes, None, unit_name(cut.unit))).keep
     empty = [name for name, count in kept.items() if count == 0]
     named = ", ".join(empty[:3]) + (f" and {len(empty) - 3} more" if len(empty) > 3 else "")
-    return f"{hardest.text} is nothing of {named}: criterion.min_keep={cut.min_keep} of each stays" if empty else ""
+    left = f", which criterion.min_keep={cut.min_keep} holds open" if cut.min_keep else ""
+    return f"{hardest.text} empties {named}{left}" if empty else ""
 
 
 def _of_layers(unit: Unit, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -176,3 +176,16 @@ def test_budgets_of_every_measure_are_mildest_first(key: str, kind: str) -> None
 def test_what_does_not_go_together_is_said(words: tuple[str, ...], sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         job(*words)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("curve.units=[0.5,0.01]",), "u=0.01 empties conv1, conv2, which criterion.min_keep=1 holds open"),
+        (("curve.units=[0.01]", "criterion.min_keep=0"), "u=0.01 empties conv1, conv2"),
+        (("curve.units=[0.5]",), ""),
+    ],
+)
+def test_a_plan_says_which_layers_a_share_empties(words: tuple[str, ...], said: str) -> None:
+    told = job_of(*composed("model=lenet5", "data=mnist5k", "criterion=channel_magnitude", *words)).overlooked
+    assert told.endswith(said) if said else "empties" not in told
