@@ -124,14 +124,12 @@ demo: install ## Run a small experiment on real digits, then make its figure, it
 	echo 'Every run:      $(PY) -m mlflow ui, at http://127.0.0.1:5000'
 
 .PHONY: results
-results: install ## Draw the figures and tables of every file of kept records in docs/records
-	@shopt -s nullglob
-	files=(docs/records/*.parquet)
-	for file in "$${files[@]}"; do
+results: dev ## Draw docs/results.md, and all else there is to draw, from the kept records in docs/records
+	@$(PY) -m docs.records.draw
+	for file in docs/records/*.parquet; do
 	    $(PY) -m analysis all --tracking-uri "$$file" --out "reports/$$(basename "$$file" .parquet)" > /dev/null
 	    echo "reports/$$(basename "$$file" .parquet)"
 	done
-	if [ $${#files[@]} = 0 ]; then echo 'docs/records keeps no records yet: its README.md says how they come there'; fi
 
 .PHONY: test
 test: lint types imports ## Run every check and the fast tests, those of units and of commands

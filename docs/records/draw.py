@@ -1,0 +1,61 @@
+"""`make results`: draws docs/results.md's tables and pictures from the kept records in this folder.
+
+Cog runs the lines between its marks in that page, and puts below them what they print. Nothing here knows a number.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+from cogapp import Cog
+
+from analysis.__main__ import main
+
+RECORDS = Path(__file__).resolve().parent
+DOCS = RECORDS.parent
+
+#: The pictures of the page: a file of docs/, the records behind it, and the words after ``python -m analysis``.
+PICTURES: dict[str, tuple[str, Sequence[str]]] = {}
+
+
+def table(records: str, name: str, *options: str) -> None:
+    """Print the Markdown that ``python -m analysis NAME OPTIONS`` makes of RECORDS.parquet, without its provenance."""
+    with tempfile.TemporaryDirectory() as folder:
+        _make(records, [name, *options], folder)
+        text = (Path(folder) / f"{name}.md").read_text(encoding="utf-8")
+    print("\n" + text.partition("<!--")[0].strip() + "\n")
+
+
+def pages(*flags: str) -> int:
+    """Have cog write the tables of docs/results.md (``-r``), or compare them (``--check``): status 0 unless they differ."""
+    prologue = "from docs.records.draw import table"
+    status: int = Cog().main(["cog", *flags, "-P", "-p", prologue, str(DOCS / "results.md")])
+    return status
+
+
+def pictures() -> None:
+    """Draw every picture of docs/results.md again."""
+    for shown, (records, words) in PICTURES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            _make(records, [*words, "--format", "png"], folder)
+            (made,) = Path(folder).glob("*.png")
+            shutil.copyfile(made, DOCS / shown)
+
+
+def _make(records: str, words: Sequence[str], folder: str) -> None:
+    said = io.StringIO()
+    with redirect_stdout(said), redirect_stderr(said):
+        status = main([*words, "--tracking-uri", str(RECORDS / f"{records}.parquet"), "--out", folder])
+    if status:
+        raise RuntimeError(f"python -m analysis {' '.join(words)}: {said.getvalue()}")
+
+
+if __name__ == "__main__":
+    pictures()
+    sys.exit(pages("-r"))

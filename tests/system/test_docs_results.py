@@ -1,0 +1,26 @@
+"""docs/results.md says what the kept records say: `make results` would change no table of it, and each picture is there."""
+
+from __future__ import annotations
+
+import re
+
+from docs.records import draw
+
+
+def test_tables_are_those_of_the_kept_records() -> None:
+    assert draw.pages("--check") == 0
+
+
+def test_a_table_that_differs_is_found(tmp_path, monkeypatch) -> None:
+    page = (draw.DOCS / "results.md").read_text(encoding="utf-8")
+    changed = re.sub(r"(\]\]\] -->\n\n\*\*)", r"\1Another ", page, count=1)
+    assert changed != page
+    (tmp_path / "results.md").write_text(changed, encoding="utf-8")
+    monkeypatch.setattr(draw, "DOCS", tmp_path)
+    assert draw.pages("--check") != 0
+
+
+def test_pictures_of_the_page_are_drawn_and_kept() -> None:
+    page = (draw.DOCS / "results.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\]\((\w+\.png)\)", page)) == set(draw.PICTURES)
+    assert all((draw.DOCS / name).exists() and (draw.RECORDS / f"{records}.parquet").exists() for name, (records, _) in draw.PICTURES.items())
