@@ -96,39 +96,17 @@ def _scans(uri: str, experiments: Sequence[str] | None, _: Path | None) -> Logbo
 
 
 _RUN, _SCAN = "python -m pruneexp", "python -m sweeps study=sensitivity"
+_POINTS = MaterialSource(frames.POINTS, "finished point", _RUN, records.tabled, frames.frame)
+_OF_CURVES = _POINTS._replace(noun="finished point of a curve", part=selection.of_curves)
 SOURCES: Mapping[Material, MaterialSource] = {
-    "points": MaterialSource(
-        frames.POINTS,
-        "finished point of a curve",
-        _RUN,
-        records.tabled,
-        frames.frame,
-        selection.of_curves,
-        _beside_points,
-    ),
-    "points and trials": MaterialSource(
-        frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, completed=_beside_points
-    ),
-    "forms": MaterialSource(frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, completed=_in_forms),
-    "layers": MaterialSource(
-        frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, completed=_with_layers
-    ),
-    "weights": MaterialSource(
-        frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, completed=_with_weights
-    ),
-    "courses": MaterialSource(
-        frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, selection.of_curves, _with_courses
-    ),
+    "points": _OF_CURVES._replace(completed=_beside_points),
+    "points and trials": _POINTS._replace(completed=_beside_points),
+    "forms": _POINTS._replace(completed=_in_forms),
+    "layers": _POINTS._replace(completed=_with_layers),
+    "weights": _POINTS._replace(completed=_with_weights),
+    "courses": _POINTS._replace(part=selection.of_curves, completed=_with_courses),
     "scans": MaterialSource(scan_frames.SCANS, "finished scan", _SCAN, _scans, scan_frames.frame),
-    "points with origins": MaterialSource(
-        frames.POINTS,
-        "finished point of a curve",
-        _RUN,
-        records.tabled,
-        frames.frame,
-        selection.of_curves,
-        _with_origins,
-    ),
+    "points with origins": _OF_CURVES._replace(completed=_with_origins),
 }
 
 

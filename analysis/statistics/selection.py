@@ -58,6 +58,21 @@ def repetitions(points: pd.DataFrame) -> pd.DataFrame:
     return points
 
 
+def one_subject(rows: pd.DataFrame, what: str, lacking: str) -> tuple[str, str]:
+    """The data set and the network that rows are of.
+
+    Raises:
+        UserError: there is no row, of which ``lacking`` says why, or they are of several, of which ``what`` shows one.
+    """
+    found = sorted(set(zip(*(rows[name] for name in SUBJECT), strict=True)))
+    if not found:
+        raise UserError(lacking)
+    if len(found) > 1:
+        raise UserError(f"one {what} shows one network on one data set, not {', '.join(map('/'.join, found))}.")
+    ((data, model),) = found
+    return data, model
+
+
 def where(rows: pd.DataFrame, conditions: Mapping[str, str | Sequence[str]], kind: Kind = POINTS) -> pd.DataFrame:
     """Only the rows whose columns have one of these values: as numbers where they are numbers, else as text.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import pandas as pd
 
@@ -11,7 +11,7 @@ from analysis.names import display_name, display_subject
 from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
 from analysis.records import frames
 from analysis.statistics import scoring, selection, sparsest, test_sets
-from analysis.statistics.conditions import ABSENT, cell, joined, telling
+from analysis.statistics.conditions import ABSENT, cell, joined, telling_within
 from analysis.statistics.inference import NEAR_NOTE, Verdict
 from analysis.statistics.sparsest import AS_MANY, CURVES, METHODS, SAME, STUDY, AllocationSet, MethodResult
 from pruneexp.errors import UserError
@@ -97,16 +97,8 @@ def data(
     ]
     runs = tuple(sorted({run for _, rows in found for run in rows["run_id"]}))
     told = test_sets.note(frame[frame["run_id"].isin(runs)], metric, "test")
-    return Allocations(metric, float(drop), _varying([key for key, _ in found]), sparsest.judged(entries), runs, told)
-
-
-def _varying(keys: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """What tells the entries of one network and data set apart."""
-    alike: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
-    for key in keys:
-        alike.setdefault(tuple(key[name] for name in frames.SUBJECT), []).append(key)
-    needed = {name for same in alike.values() for name in telling(same, SAME)}
-    return tuple(name for name in SAME if name in needed)
+    varying = telling_within([key for key, _ in found], SAME, frames.SUBJECT)
+    return Allocations(metric, float(drop), varying, sparsest.judged(entries), runs, told)
 
 
 def runs(made: Allocations) -> tuple[str, ...]:

@@ -95,10 +95,6 @@ def data(
     return Claims(metric, split, tuple(tried), tuple(untried), test_sets.note(points, metric, split))
 
 
-def runs(made: Claims) -> tuple[str, ...]:
-    return tuple(sorted({run for tried in made.tried for run in tried.runs}))
-
-
 def rows(made: Claims) -> Iterable[ClaimRow]:
     for tried in made.tried:
         for trial in tried.trials:

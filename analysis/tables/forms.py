@@ -128,10 +128,6 @@ def _mean(values: pd.Series) -> float | None:
     return None if known.empty else fmean(known)
 
 
-def runs(made: FormTable) -> tuple[str, ...]:
-    return tuple(sorted({run for entry in made.entries for run in entry.runs}))
-
-
 def rows(made: FormTable) -> Iterator[FormTableRow]:
     for entry in made.entries:
         told = dict(entry.conditions)

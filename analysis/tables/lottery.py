@@ -102,41 +102,15 @@ def _place(entry: DensityRow) -> tuple[object, ...]:
     return entry.data, entry.model, told["criterion"], -entry.density, entry.budget, -float(told.get(RATE, 0.0)), others
 
 
-def runs(made: Lottery) -> tuple[str, ...]:
-    return tuple(sorted(run for entry in made.entries for run in entry.runs))
-
-
 def rows(made: Lottery) -> Iterator[TicketRow]:
     for entry, ticket, of in _tickets(made):
-        scores = dict(entry.scores)
+        told, scores = dict(entry.conditions), dict(entry.scores)
+        target = entry.paper.target if entry.paper else ""
+        shown = (one for of_one in (entry.unpruned, scores[made.fresh], scores[ticket]) for one in of_one[:2])
         yield TicketRow(
-            data=entry.data,
-            model=entry.model,
-            target=entry.paper.target if entry.paper else "",
-            metric=made.metric.name,
-            conditions=joined(entry.conditions),
-            budget=entry.budget,
-            density=entry.density,
-            train_lr=dict(entry.conditions).get(RATE, ""),
-            ticket=ticket,
-            unpruned_mean=entry.unpruned.mean,
-            unpruned_std=entry.unpruned.std,
-            fresh_mean=scores[made.fresh].mean,
-            fresh_std=scores[made.fresh].std,
-            ticket_mean=scores[ticket].mean,
-            ticket_std=scores[ticket].std,
-            n=of.n,
-            difference_mean=of.mean,
-            difference_low=of.low,
-            difference_high=of.high,
-            p=of.p,
-            p_equivalent=of.p_equivalent,
-            margin=of.margin,
-            verdict=of.verdict,
-            near_the_line=int(of.near),
-            seeds_needed=of.seeds_needed,
-            runs=" ".join(entry.runs),
-        )
+            entry.data, entry.model, target, made.metric.name, joined(entry.conditions), entry.budget, entry.density,
+            told.get(RATE, ""), ticket, *shown, *of.columns, " ".join(entry.runs),
+        )  # fmt: skip
 
 
 def _tickets(made: Lottery) -> Iterator[tuple[DensityRow, str, Comparison]]:

@@ -89,24 +89,13 @@ def _place(one: Evidence) -> tuple[object, ...]:
     return THESES.index(one.thesis), one.data, one.model, one.criterion, one.conditions, [-d for d in one.densities]
 
 
-def runs(made: Scorecard) -> tuple[str, ...]:
-    return tuple(sorted({run for one in made.evidence for run in one.runs}))
-
-
 def rows(made: Scorecard) -> Iterator[ScoreRow]:
     for one in made.evidence:
-        row = ScoreRow(
+        yield ScoreRow(
             one.thesis.text, one.thesis.tried, one.stance, one.data, one.model, made.metric.name, one.criterion,
             joined(one.conditions), one.budget, " ".join(f"{density:.10g}" for density in one.densities),
-            flop_share=one.flop, runs=" ".join(one.runs),
+            *(one.difference.columns if one.difference else ()), flop_share=one.flop, runs=" ".join(one.runs),
         )  # fmt: skip
-        if (of := one.difference) is not None:
-            row = row._replace(
-                n=of.n, difference_mean=of.mean, difference_low=of.low, difference_high=of.high, p=of.p,
-                p_equivalent=of.p_equivalent, margin=of.margin, verdict=of.verdict, near_the_line=int(of.near),
-                seeds_needed=of.seeds_needed,
-            )  # fmt: skip
-        yield row
 
 
 def sheet(made: Scorecard) -> TableSheet:
