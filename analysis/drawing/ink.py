@@ -66,10 +66,12 @@ def panel(figure: Figure, page: Page, place: int, y: str) -> Axes:
     return axes
 
 
-def legend(axes: Axes, page: Page, entries: Sequence[tuple[str, Line]], share: int = 1, **options: float) -> None:
+def legend(
+    axes: Axes, page: Page, entries: Sequence[tuple[str, Line]], share: int = 1, size: float | None = None
+) -> None:
     """The legend below the axis of a panel, across one of ``share`` equal parts of the page."""
     handles, names = [drawn(line, label=name) for name, line in entries], [name for name, _ in entries]
-    axes.legend(handles=handles, ncols=page.entries(names, share), **options, **page.legend(page.height))
+    axes.legend(handles=handles, ncols=page.entries(names, share), fontsize=size, **page.legend(page.height))
 
 
 def name_y(axes: Axes, page: Page, text: str) -> None:

@@ -102,8 +102,7 @@ def rows(made: DeadUnits) -> Iterable[DeadUnitsRow]:
         name = ", ".join(part for part in (curve.colour, curve.style) if part)
         for mark in curve.marks:
             kind = (found.data, found.model, curve.facet, name, joined(curve.conditions), mark.budget)
-            y = mark.y
-            yield DeadUnitsRow(*kind, mark.x, y.mean, y.std, y.low, y.high, y.n, " ".join(mark.runs))
+            yield DeadUnitsRow(*kind, mark.x, *mark.y, " ".join(mark.runs))
 
 
 def draw(made: DeadUnits) -> Figure:

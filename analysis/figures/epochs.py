@@ -107,7 +107,7 @@ def rows(made: Epochs) -> Iterator[EpochRow]:
     for course in made.courses:
         kind = (made.data, made.model, course.label, joined(course.conditions), made.budget, made.metric.name)
         for epoch, score in course.epochs:
-            yield EpochRow(*kind, epoch, score.mean, score.std, score.low, score.high, score.n, " ".join(course.runs))
+            yield EpochRow(*kind, epoch, *score, " ".join(course.runs))
 
 
 def caption(made: Epochs) -> str:

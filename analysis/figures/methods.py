@@ -88,9 +88,8 @@ def rows(made: Methods) -> Iterable[MethodRow]:
         for curve in panel.curves:
             name, told = ", ".join(filter(None, (curve.colour, curve.style))), joined(curve.conditions)
             for mark in curve.marks:
-                where, y = (panel.data, panel.model, panel.x, panel.y.label, name, told, mark.budget), mark.y
-                numbers_of = (mark.x, y.mean, y.std, y.low, y.high, y.n, mark.doubtful)
-                yield MethodRow(*where, *numbers_of, " ".join(mark.runs))
+                where = panel.data, panel.model, panel.x, panel.y.label, name, told, mark.budget
+                yield MethodRow(*where, mark.x, *mark.y, mark.doubtful, " ".join(mark.runs))
 
 
 def caption(made: Methods) -> str:

@@ -178,9 +178,7 @@ def rows(made: ParameterEfficiency) -> Iterator[EfficiencyRow]:
         for curve in panel.found.curves:
             where = ("runs", *subject, panel.unit, y_of, label(curve), joined(curve.conditions))
             for mark in curve.marks:
-                y = mark.y
-                yield EfficiencyRow(*where, mark.budget, mark.x, y.mean, y.std, y.low, y.high, y.n,
-                                    " ".join(mark.runs))  # fmt: skip
+                yield EfficiencyRow(*where, mark.budget, mark.x, *mark.y, " ".join(mark.runs))
         for paper in panel.paper:
             of = paper.figure
             for parameters, error in paper.marks:
@@ -223,7 +221,7 @@ def draw(made: ParameterEfficiency) -> Figure:
         across = page.width * (1.0 - page.left) / columns
         room = across / page.entries(names[place], columns) - _HANDLE * page.em
         small = panels.fitted(max(names[place], key=len), room, type_size())
-        ink.legend(axes, page, found, columns, fontsize=small)
+        ink.legend(axes, page, found, columns, size=small)
     return figure
 
 

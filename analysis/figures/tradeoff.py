@@ -181,8 +181,8 @@ def rows(made: Tradeoff) -> Iterable[TradeoffRow]:
     for curve in made.curves:
         conditions = joined(curve.conditions)
         for mark in curve.marks:
-            where, y = ("runs", *subject, label(made, curve), conditions, mark.budget), mark.y
-            yield TradeoffRow(*where, mark.x, y.mean, y.std, y.low, y.high, y.n, mark.doubtful, " ".join(mark.runs))
+            where = "runs", *subject, label(made, curve), conditions, mark.budget
+            yield TradeoffRow(*where, mark.x, *mark.y, mark.doubtful, " ".join(mark.runs))
     for paper in made.paper:
         for pruned, change in paper.marks:
             of_paper = (f"{digitised.FIGURE_5} (digitised)", "imagenet", "alexnet", "top5", found.x, found.y.label)

@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 import pandas as pd
 
 from analysis.names import display_name, display_subject
-from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
+from analysis.publishing.sheet import MISSING, Cell, TableSheet, cells, spread_text
 from analysis.records import frames
 from analysis.statistics import scoring, selection, sparsest, test_sets
 from analysis.statistics.conditions import ABSENT, cell, joined, telling_within
@@ -163,16 +163,12 @@ def _lines(made: Allocations, entry: AllocationSet, named: bool, several: bool) 
     shares = (Cell(_share(one), one.best) for one in kept)
     yield *map(Cell, (*start, "weights kept, %", "100")), *shares
     rates = (f"{100 / one.density.mean:.1f}×" if one.density else MISSING for one in kept)
-    yield _line(*blank, "compression", "1×", *rates)
+    yield cells(*blank, "compression", "1×", *rates)
     tested = scoring.with_unit(made.metric, f"test {made.metric.word}")
-    yield _line(*blank, tested, spread_text(entry.dense), *(spread_text(one.test) for one in kept))
-    yield _line(*blank, "study / this, weights", "", *map(_ratio, kept))
-    yield _line(*blank, "verdict", "", *(one.study.said(_VERDICTS) if one.study else "" for one in kept))
-    yield _line(*blank, "points per seed", "", *("–".join(map(str, sorted(set(one.points)))) for one in kept))
-
-
-def _line(*texts: str) -> tuple[Cell, ...]:
-    return tuple(map(Cell, texts))
+    yield cells(*blank, tested, spread_text(entry.dense), *(spread_text(one.test) for one in kept))
+    yield cells(*blank, "study / this, weights", "", *map(_ratio, kept))
+    yield cells(*blank, "verdict", "", *(one.study.said(_VERDICTS) if one.study else "" for one in kept))
+    yield cells(*blank, "points per seed", "", *("–".join(map(str, sorted(set(one.points)))) for one in kept))
 
 
 def _share(kept: MethodResult) -> str:

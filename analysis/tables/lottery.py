@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 import pandas as pd
 
 from analysis.names import display_subject
-from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
+from analysis.publishing.sheet import MISSING, Cell, TableSheet, cells, spread_text
 from analysis.records.frames import Split
 from analysis.statistics import inference, scoring, test_sets
 from analysis.statistics.conditions import ABSENT, cell, joined
@@ -144,7 +144,7 @@ def _lines(made: Lottery, named: bool) -> Iterator[tuple[Cell, ...]]:
         values = map(spread_text, (entry.unpruned, scores[made.fresh], scores[ticket]))
         settled = f" ({of.settled_by})" if of.settled_by else ""
         end = (*values, str(of.n), scoring.with_interval(of), of.said() + settled)
-        yield tuple(map(Cell, (*start, f"{entry.density:.3g}", told.get(RATE, MISSING), *end)))
+        yield cells(*start, f"{entry.density:.3g}", told.get(RATE, MISSING), *end)
 
 
 def _notes(made: Lottery) -> Iterator[str]:

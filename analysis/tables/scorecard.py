@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 import pandas as pd
 
 from analysis.names import display_name, display_subject
-from analysis.publishing.sheet import MISSING, Cell, TableSheet
+from analysis.publishing.sheet import MISSING, Cell, TableSheet, cells
 from analysis.records.frames import Split
 from analysis.statistics import inference, scoring, test_sets
 from analysis.statistics.conditions import joined, telling, words
@@ -122,11 +122,11 @@ def sheet(made: Scorecard) -> TableSheet:
 def _lines(evidence: Sequence[Evidence], named: bool) -> Iterator[tuple[Cell, ...]]:
     """A line with the claim and what it comes to, then one for each network and set of conditions."""
     thesis, counts = evidence[0].thesis, {name: len(of) for name, of in summed(evidence).items()}
-    yield tuple(map(Cell, (thesis.text, *[""] * named, "all", *(str(count) for count in counts.values()), "", "")))
+    yield cells(thesis.text, *[""] * named, "all", *(str(count) for count in counts.values()), "", "")
     for (subject, settings), found in groupby(evidence, lambda one: (_subject(one), _settings(one, evidence))):
         same = list(found)
         densities = [_densities(of) for of in summed(same).values()]
-        yield tuple(map(Cell, ("", *[subject] * named, settings, *densities, _lowest(same), _flop(same))))
+        yield cells("", *[subject] * named, settings, *densities, _lowest(same), _flop(same))
 
 
 def _subject(one: Evidence) -> str:
