@@ -129,10 +129,10 @@ def rows(made: LayerTable) -> Iterator[LayerTableRow]:
     for layer in made.layers:
         paper = layer.paper or PaperLayer(None, None, None)
         shares = (share for of in (layer.activation, layer.weights, layer.flop) for share in (of.mean, of.std))
-        yield LayerTableRow(
+        yield LayerTableRow._make((
             *made.of.columns, layer.layer, layer.weights_dense, layer.flop_dense, *shares, layer.weights.n, *paper,
             made.of.run_ids,
-        )  # fmt: skip
+        ))  # fmt: skip
 
 
 def sheet(made: LayerTable) -> TableSheet:

@@ -106,11 +106,12 @@ def rows(made: Lottery) -> Iterator[TicketRow]:
     for entry, ticket, of in _tickets(made):
         told, scores = dict(entry.conditions), dict(entry.scores)
         target = entry.paper.target if entry.paper else ""
-        shown = (one for of_one in (entry.unpruned, scores[made.fresh], scores[ticket]) for one in of_one[:2])
-        yield TicketRow(
+        spreads = entry.unpruned, scores[made.fresh], scores[ticket]
+        numbers = (number for each in spreads for number in (each.mean, each.std))
+        yield TicketRow._make((
             entry.data, entry.model, target, made.metric.name, joined(entry.conditions), entry.budget, entry.density,
-            told.get(RATE, ""), ticket, *shown, *of.columns, " ".join(entry.runs),
-        )  # fmt: skip
+            told.get(RATE, ""), ticket, *numbers, *of.columns, " ".join(entry.runs),
+        ))  # fmt: skip
 
 
 def _tickets(made: Lottery) -> Iterator[tuple[DensityRow, str, Comparison]]:

@@ -126,7 +126,7 @@ def _of_entry(made: PruneVsScratch, entry: DensityRow) -> Iterator[ModeRow]:
         change = changes[column][:2] if column in changes else (None, None)
         difference = against[column].columns if column in against else ()
         score = value.mean, value.std, value.n, int(column in entry.best)
-        yield ModeRow(*where, column, *score, *change, *difference, runs=runs)
+        yield ModeRow(*where, column, *score, *change, *difference)._replace(runs=runs)
 
 
 class _Layout(NamedTuple):

@@ -94,8 +94,8 @@ def rows(made: Scorecard) -> Iterator[ScoreRow]:
         yield ScoreRow(
             one.thesis.text, one.thesis.tried, one.stance, one.data, one.model, made.metric.name, one.criterion,
             joined(one.conditions), one.budget, " ".join(f"{density:.10g}" for density in one.densities),
-            *(one.difference.columns if one.difference else ()), flop_share=one.flop, runs=" ".join(one.runs),
-        )  # fmt: skip
+            *(one.difference.columns if one.difference else ()),
+        )._replace(flop_share=one.flop, runs=" ".join(one.runs))  # fmt: skip
 
 
 def sheet(made: Scorecard) -> TableSheet:

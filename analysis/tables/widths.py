@@ -99,7 +99,7 @@ def rows(made: Widths) -> Iterator[WidthRow]:
     for layer in made.layers:
         kept, paper = layer.kept, layer.paper
         printed = (paper.mean, paper.std) if paper else (None, None)
-        yield WidthRow(*made.of.columns, layer.layer, layer.original, *kept, *printed, made.of.run_ids)
+        yield WidthRow._make((*made.of.columns, layer.layer, layer.original, *kept, *printed, made.of.run_ids))
 
 
 def sheet(made: Widths) -> TableSheet:

@@ -150,12 +150,13 @@ class PublicationContract:
 
 
 @cache
-def _frame(suite: type[PublicationContract]) -> pd.DataFrame:
-    return suite.framed(suite.records())
+def _frame(suite: Any) -> pd.DataFrame:
+    made: pd.DataFrame = suite.framed(suite.records())
+    return made
 
 
 @cache
-def _made(suite: type[PublicationContract]) -> Any:
+def _made(suite: Any) -> Any:
     return suite.module().data(suite.frame())
 
 
