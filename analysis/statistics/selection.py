@@ -21,12 +21,6 @@ ORIGINS = ("experiment", "sweep")
 _SLACK = 1e-9  # of a number: 3 * 1e-5 and 3e-5 differ in their last bit
 
 
-def newer(rows: pd.DataFrame) -> pd.DataFrame:
-    """Without records of earlier versions where their network and data set have newer ones."""
-    full = rows["reg_settings"] != ""
-    return rows[full | ~full.groupby([rows[name] for name in SUBJECT]).transform("any")].reset_index(drop=True)
-
-
 def of_curves(points: pd.DataFrame) -> pd.DataFrame:
     """Without the points that a search asked for: the best of very many says nothing about a method."""
     return points[points["study"] == ""].reset_index(drop=True)
