@@ -12,7 +12,6 @@ import io
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from types import ModuleType
 from typing import Any, ClassVar, get_args
 
@@ -28,6 +27,10 @@ from analysis.statistics import selection
 from pruneexp.errors import UserError
 from pruneexp.schema import LayerWeights, MeasuredPoint
 from pruneexp.schema.columns import LoggedPoint
+
+#: Frames, and what is made of them, by the suite that they are of.
+_FRAMES: dict[type, pd.DataFrame] = {}
+_MADE: dict[type, Any] = {}
 
 
 class PublicationContract:
@@ -55,7 +58,9 @@ class PublicationContract:
 
     @classmethod
     def frame(cls) -> pd.DataFrame:
-        return _frame(cls).copy()
+        if cls not in _FRAMES:
+            _FRAMES[cls] = cls.framed(cls.records())
+        return _FRAMES[cls].copy()
 
     @classmethod
     def framed(cls, records: Sequence[Any]) -> pd.DataFrame:
@@ -82,7 +87,9 @@ class PublicationContract:
 
     @classmethod
     def made(cls) -> Any:
-        return _made(cls)
+        if cls not in _MADE:
+            _MADE[cls] = cls.module().data(cls.frame())
+        return _MADE[cls]
 
     @classmethod
     def runs(cls) -> tuple[str, ...]:
@@ -147,17 +154,6 @@ class PublicationContract:
         rows = list(self.module().rows(self.made()))
         assert list(loaded.columns) == list(rows[0]._fields)
         assert len(loaded) == len(rows)
-
-
-@cache
-def _frame(suite: Any) -> pd.DataFrame:
-    made: pd.DataFrame = suite.framed(suite.records())
-    return made
-
-
-@cache
-def _made(suite: Any) -> Any:
-    return suite.module().data(suite.frame())
 
 
 class FigureContract(PublicationContract):
