@@ -41,7 +41,7 @@ def run(given: argparse.Namespace) -> int:
         given.tracking_uri,
         options.experiments(given) or experiments(given.tracking_uri),
         options.conditions(given.where),
-        None if given.no_copy else COPIES,
+        COPIES,
     )
     points, notes = sides((_asked(given.first), _asked(given.second)), reading)
     options.say_notes(notes)

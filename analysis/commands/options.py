@@ -42,8 +42,6 @@ def common() -> argparse.ArgumentParser:
     group.add_argument("--where", action="append", default=[], metavar="COLUMN=VALUE[,...]",
                        help="only such points or scans, for example reg=l2,schedule=one_shot; may be repeated, also "
                             "for one column, which then has one of the values")  # fmt: skip
-    group.add_argument("--no-copy", action="store_true",
-                       help=f"read all from the store, and let the local copy in {COPIES} be")  # fmt: skip
     group.add_argument("--plugins", type=Path, metavar="FOLDER",
                        help="figures and tables of your own, in its figures/ and tables/")  # fmt: skip
     group.add_argument("--out", type=Path, default=Path("reports"), metavar="FOLDER",
@@ -86,7 +84,7 @@ def supply(given: argparse.Namespace, wanted: Iterable[Material], experiments: S
     chosen = conditions(given.where)
     from analysis.publishing import materials
 
-    logged, notes = materials.read(given.tracking_uri, experiments, wanted, None if given.no_copy else COPIES)
+    logged, notes = materials.read(given.tracking_uri, experiments, wanted, COPIES)
     say_notes(notes)
     place = f"experiment {', '.join(experiments)}" if experiments else "the store"
     return materials.Supply(logged, chosen, given.tracking_uri, place, notes)

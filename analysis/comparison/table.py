@@ -11,11 +11,11 @@ from analysis.names import display_name, display_subject
 from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
 from analysis.records import frames
 from analysis.statistics import inference, paired, scoring
-from analysis.statistics.conditions import cell, joined, telling, text, texts, words
+from analysis.statistics.conditions import cell, joined, telling, telling_within, text, texts, words
 from analysis.statistics.inference import Comparison
 from pruneexp.summary.spread import Spread
 
-__all__ = ["data", "rows", "runs", "sheet"]
+__all__ = ["data", "rows", "sheet"]
 
 #: Sides with longer names are called by these in the cells, and told below the table.
 SHORT, LETTERS = 16, ("A", "B")
@@ -58,10 +58,6 @@ class ComparedRow(NamedTuple):
     near: int
     seeds_needed: int | None
     runs: str
-
-
-def runs(made: TwoSides) -> tuple[str, ...]:
-    return tuple(sorted({run for line in made.lines for run in line.runs}))
 
 
 def rows(made: TwoSides) -> Iterable[ComparedRow]:
@@ -129,8 +125,7 @@ def _told(made: TwoSides) -> list[tuple[str, dict[Any, str]]]:
 
 def _agreed(keys: Sequence[Key], names: Sequence[str]) -> list[str]:
     """Those of ``names`` that tell the pairs apart: not a recipe that follows from network and data set."""
-    subjects = grouped(keys, frames.SUBJECT)
-    needed = {name for same in subjects.values() for name in telling(same, names)}
+    needed = telling_within(keys, names, frames.SUBJECT)
     return [name for name in names if name in needed or (name in frames.SUBJECT and len(grouped(keys, [name])) > 1)]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from analysis.drawing.panels import SMALL, Page, fitted
 from analysis.drawing.style import FAINT, INK, Line, type_size
+from pruneexp.summary.spread import Spread
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,6 +57,23 @@ def drawn(
     )
 
 
+def panel(figure: Figure, page: Page, place: int, y: str) -> Axes:
+    """The axes of a panel; what y is of, and its numbers, stand at the first of a row."""
+    axes, first = figure.add_axes(page.box(place)), place % page.columns == 0
+    axes.tick_params(labelleft=first)
+    if first:
+        name_y(axes, page, y)
+    return axes
+
+
+def legend(
+    axes: Axes, page: Page, entries: Sequence[tuple[str, Line]], share: int = 1, size: float | None = None
+) -> None:
+    """The legend below the axis of a panel, across one of ``share`` equal parts of the page."""
+    handles, names = [drawn(line, label=name) for name, line in entries], [name for name, _ in entries]
+    axes.legend(handles=handles, ncols=page.entries(names, share), fontsize=size, **page.legend(page.height))
+
+
 def name_y(axes: Axes, page: Page, text: str) -> None:
     """What the y axis is of, along a panel of this page."""
     axes.set_ylabel(text, size=fitted(text, page.height, type_size()))
@@ -76,6 +94,13 @@ def curve(axes: Axes, look: Line, x: Sequence[float], y: Sequence[float], markev
     axes.add_line(drawn(look, x, list(map(_near, y)), markevery=markevery))
 
 
+def means(axes: Axes, look: Line, x: Sequence[float], y: Sequence[Spread]) -> None:
+    """The line of the means, and where some are of several seeds the band from the lowest to the highest."""
+    if any(of.n > 1 for of in y):
+        band(axes, look, x, [of.low for of in y], [of.high for of in y])
+    curve(axes, look, x, [of.mean for of in y])
+
+
 def dotted(axes: Axes, y: float, colour: str) -> None:
     """A line across, at a value to compare with."""
     axes.axhline(y, color=colour, linewidth=1.1 * type_size() / 9.0, linestyle=(0, (1, 2)), zorder=1.0)
@@ -92,9 +117,12 @@ def at_edge(axes: Axes, look: Line, x: Sequence[float], shares: Sequence[float])
               transform=axes.get_xaxis_transform(), zorder=4.0)  # fmt: skip
 
 
-def crossed(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:
-    """A cross over each mark that says less than it seems to."""
-    axes.plot(x, y, linestyle="none", marker="x", markersize=8.0 * type_size() / 9.0, color=INK, zorder=5.0)
+def crossed(axes: Axes, x: Sequence[float], y: Sequence[float], ends: tuple[float, float]) -> None:
+    """A cross over each mark that says less than it seems to, at the edge where it lies beyond the ends of the axis."""
+    if not x:
+        return
+    at = [max(ends[0], min(ends[1], value)) for value in y]
+    axes.plot(x, at, linestyle="none", marker="x", markersize=8.0 * type_size() / 9.0, color=INK, zorder=5.0)
 
 
 def _stroke(look: Line) -> Literal["none", "solid"] | tuple[float, Sequence[float]]:

@@ -5,11 +5,11 @@ A figure file has
     data(frame, *, option: Annotated[type, "help"] = default) -> NamedTuple
         what is shown, computed and nothing else; UserError, one sentence, where there is nothing to show
     rows(made) -> Iterable[NamedTuple]    the CSV the picture was drawn from; its ``runs`` are ids, separated by spaces
-    runs(made) -> tuple[str, ...]         the ids of every run that had a say, sorted
     draw(made) -> Figure                  ink only, on a page of the width that is asked for: ``Figure()`` has it, and
                                           so have ``page_width`` and ``type_size`` of ``analysis.drawing.style``
     caption(made) -> str                  what the reader must know
 
+    runs(made) -> tuple[str, ...]    (optional) the sorted ids of every run that had a say; else those that ``rows`` say
     MADE_OF    (optional) what the frame is of (``analysis.publishing.catalogue.Material``); else the points of curves
 
 Every figure has the options ``--width`` and ``--format`` besides its own (``style.pictures``). What tells curves apart

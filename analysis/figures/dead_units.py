@@ -16,7 +16,7 @@ from analysis.names import display_subject
 from analysis.records.measured_frames import UNITS
 from analysis.statistics import extents, tradeoffs
 from analysis.statistics.conditions import joined
-from analysis.statistics.curves import Curve, seeds
+from analysis.statistics.curves import Curve, over_seeds
 from analysis.statistics.latencies import command
 from analysis.statistics.tradeoffs import Asked, Numbers
 from pruneexp.errors import UserError
@@ -96,18 +96,13 @@ def _part(rows: pd.DataFrame, which: str) -> pd.DataFrame:
     return made
 
 
-def runs(made: DeadUnits) -> tuple[str, ...]:
-    return tuple(sorted({run for curve in made.numbers.curves for mark in curve.marks for run in mark.runs}))
-
-
 def rows(made: DeadUnits) -> Iterable[DeadUnitsRow]:
     found = made.numbers
     for curve in found.curves:
         name = ", ".join(part for part in (curve.colour, curve.style) if part)
         for mark in curve.marks:
             kind = (found.data, found.model, curve.facet, name, joined(curve.conditions), mark.budget)
-            y = mark.y
-            yield DeadUnitsRow(*kind, mark.x, y.mean, y.std, y.low, y.high, y.n, " ".join(mark.runs))
+            yield DeadUnitsRow(*kind, mark.x, *mark.y, " ".join(mark.runs))
 
 
 def draw(made: DeadUnits) -> Figure:
@@ -122,17 +117,13 @@ def draw(made: DeadUnits) -> Figure:
     figure = ink.paper(page, display_subject(found.model, found.data))
     x = axis.span([mark.x for curve in found.curves for mark in curve.marks], "remaining")
     for place, facet in enumerate(family.facets):
-        axes = figure.add_axes(page.box(place))
+        axes = ink.panel(figure, page, place, found.y.label)
         figure.text(page.box(place)[0], page.over(place, 2.2), facet, weight="bold")
         _panel(axes, made, [curve for curve in found.curves if curve.facet == facet], x)
-        axes.tick_params(labelleft=place % columns == 0)
-        if place % columns == 0:
-            ink.name_y(axes, page, found.y.label)
         if place + columns >= len(family.facets):
             axes.set_xlabel(found.x)
         if names and place == (page.rows - 1) * columns:
-            handles = [ink.drawn(line, label=name) for name, line in entries]
-            axes.legend(handles=handles, ncols=page.entries(names, 1), **page.legend(page.height))
+            ink.legend(axes, page, entries)
     return figure
 
 
@@ -144,15 +135,11 @@ def _panel(axes: Axes, made: DeadUnits, curves: Sequence[Curve], x: Span) -> Non
     axis.put_compression(axes, x)
     for curve in curves:
         line = levels.line(family.colours, family.styles, curve.colour, curve.style, dashed=False)
-        places = [mark.x for mark in curve.marks]
-        ink.band(axes, line, places, [mark.y.low for mark in curve.marks], [mark.y.high for mark in curve.marks])
-        ink.curve(axes, line, places, [mark.y.mean for mark in curve.marks])
+        ink.means(axes, line, [mark.x for mark in curve.marks], [mark.y for mark in curve.marks])
 
 
 def caption(made: DeadUnits) -> str:
-    fewest, most = seeds(made.numbers.curves)
-    count = str(most) if fewest == most else f"{fewest} to {most}"
-    over = f"Marks: mean over {count} seeds; bands: from the lowest to the highest seed." if most > 1 else "One seed."
+    over = over_seeds(made.numbers.curves, "One seed.")
     counts = ", ".join(f"{number:,} {panel}" for panel, number in made.counts).replace("weights ", "")
     why = (
         "Mean magnitude of kept weights after retraining, in % of that before it. No loss reaches weights into a "

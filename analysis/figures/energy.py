@@ -9,12 +9,8 @@ import pandas as pd
 
 from analysis.drawing import ink, panels
 from analysis.drawing.style import FAINT, INK, page_width, type_size
-from analysis.names import display_name, display_subject
 from analysis.paper import paper_numbers
-from analysis.records import frames
-from analysis.statistics import selection
-from analysis.statistics.conditions import joined, texts
-from analysis.statistics.curves import budget_text
+from analysis.statistics.one_budget import NO_LAYERS, OneBudget, by_layer, one_budget
 from pruneexp.errors import UserError
 from pruneexp.summary.palette import LEVELS
 from pruneexp.summary.spread import Spread, spread
@@ -56,20 +52,16 @@ class LayerEnergy(NamedTuple):
 
 
 class Energy(NamedTuple):
-    """One budget of one curve, over its seeds; the last of ``layers`` is their sum.
+    """The last of ``layers`` is the sum of all.
 
     ``costs`` are the paper's energies of operations, in picojoule; ``sram`` bytes are near, 0 where all is in DRAM.
     """
 
-    data: str
-    model: str
-    conditions: tuple[tuple[str, str], ...]
-    budget: str
+    of: OneBudget
     sram: float
     skip_zeros: bool
     costs: tuple[tuple[str, float], ...]
     layers: tuple[LayerEnergy, ...]
-    runs: tuple[str, ...]
 
 
 class EnergyRow(NamedTuple):
@@ -106,25 +98,10 @@ def data(
     """
     if not sram >= 0.0:
         raise UserError(f"--sram must be 0 or more kB; got {sram:g}.")
-    if frame.empty:
-        raise UserError("no point with layers is logged: `python -m pruneexp` makes one.")
-    points = selection.repetitions(frame).drop_duplicates("run_id")
-    names = ("mode", *frames.CONDITIONS)
-    ((key, _),) = selection.groups(points, (*frames.SUBJECT, *names, *frames.BUDGET))
+    of = one_budget(frame, NO_LAYERS)
     costs = {number.row: number.value for number in paper_numbers("han2015_fig1_energy") if number.unit == "pJ"}
-    ordered = sorted(frame.groupby("layer.layer"), key=lambda item: (item[1]["place"].min(), str(item[0])))
-    layers = [_layer(str(name), rows, costs, 1e3 * sram, skip_zeros) for name, rows in ordered]
-    return Energy(
-        data=str(key["data"]),
-        model=str(key["model"]),
-        conditions=texts(key, names),
-        budget=budget_text(*(key[name] for name in frames.BUDGET)),
-        sram=1e3 * sram,
-        skip_zeros=skip_zeros,
-        costs=tuple(costs.items()),
-        layers=(*layers, _sum(layers)),
-        runs=tuple(sorted(points["run_id"])),
-    )
+    layers = [_layer(name, rows, costs, 1e3 * sram, skip_zeros) for name, rows in by_layer(frame)]
+    return Energy(of, 1e3 * sram, skip_zeros, tuple(costs.items()), (*layers, _sum(layers)))
 
 
 def _layer(name: str, rows: pd.DataFrame, costs: dict[str, float], sram: float, skip_zeros: bool) -> LayerEnergy:
@@ -155,33 +132,27 @@ def _sum(layers: list[LayerEnergy]) -> LayerEnergy:
     )  # fmt: skip
 
 
-def runs(made: Energy) -> tuple[str, ...]:
-    return made.runs
-
-
 def rows(made: Energy) -> Iterator[EnergyRow]:
     for layer in made.layers:
         yield EnergyRow(
-            made.data, made.model, joined(made.conditions), made.budget, layer.layer, layer.memory, layer.kept_memory,
+            *made.of.columns, layer.layer, layer.memory, layer.kept_memory,
             layer.reading, layer.arithmetic, layer.kept_reading.mean, layer.kept_reading.std,
             layer.kept_arithmetic.mean, layer.kept_arithmetic.std, layer.ratio, layer.kept_reading.n,
-            " ".join(made.runs),
+            made.of.run_ids,
         )  # fmt: skip
 
 
 def caption(made: Energy) -> str:
-    told, costs = dict(made.conditions), dict(made.costs)
-    how = ", ".join(display_name(name, told[name]) for name in ("criterion", "schedule", "mode"))
-    seeds = f"mean over {len(made.runs)} seeds" if len(made.runs) > 1 else "one seed"
+    costs, how = dict(made.costs), made.of.how("criterion", "schedule", "mode")
     product = sum(costs[each] for each in _PRODUCT)
     near = f" ({costs[_SRAM]:g} pJ from SRAM where those of a layer take {made.sram / 1e3:g} kB or less)" * (
         made.sram > 0
     )
     zero = "whose weight is kept and whose input is not zero" if made.skip_zeros else "whose weight is kept"
     return (
-        f"An estimate by the energies of {PAPER} (45 nm), for one example; {how}, at {made.budget}, {seeds}. Each "
-        f"layer reads its weights once, {costs[_DRAM]:g} pJ per 32 bit from DRAM{near}: of the pruned one the kept "
-        f"weights with their relative indices. A multiply-add is {product:g} pJ in 32-bit floats; of the pruned "
+        f"An estimate by the energies of {PAPER} (45 nm), for one example; {how}, at {made.of.budget}, {made.of.over}. "
+        f"Each layer reads its weights once, {costs[_DRAM]:g} pJ per 32 bit from DRAM{near}: of the pruned one the "
+        f"kept weights with their relative indices. A multiply-add is {product:g} pJ in 32-bit floats; of the pruned "
         f"network those {zero}. Reading and writing activations, decoding indices and what stands still are not "
         "counted. Numbers: dense over pruned."
     )
@@ -194,7 +165,7 @@ def draw(made: Energy) -> Figure:
         width=page_width(), size=size, columns=1, rows=2, height=1.9 * shown * size / 72.0,
         legends=[entries], words=caption(made), heading=5.0, between=4.6,
     )  # fmt: skip
-    figure = ink.paper(page, display_subject(made.model, made.data))
+    figure = ink.paper(page, made.of.subject)
     for place, (panel, title) in enumerate(((_operations, f"Energy of one operation, pJ ({PAPER})"),
                                             (_layers, "Energy for one example, µJ"))):  # fmt: skip
         axes = figure.add_axes(page.box(place))

@@ -103,15 +103,11 @@ def _course(key: dict[str, Any], rows: pd.DataFrame, label: str, conditions: tup
     )
 
 
-def runs(made: Epochs) -> tuple[str, ...]:
-    return tuple(sorted(run for course in made.courses for run in course.runs))
-
-
 def rows(made: Epochs) -> Iterator[EpochRow]:
     for course in made.courses:
         kind = (made.data, made.model, course.label, joined(course.conditions), made.budget, made.metric.name)
         for epoch, score in course.epochs:
-            yield EpochRow(*kind, epoch, score.mean, score.std, score.low, score.high, score.n, " ".join(course.runs))
+            yield EpochRow(*kind, epoch, *score, " ".join(course.runs))
 
 
 def caption(made: Epochs) -> str:
@@ -138,18 +134,16 @@ def draw(made: Epochs) -> Figure:
     axes.set_xlabel("epoch of retraining")
     ink.name_y(axes, page, scoring.with_unit(made.metric, f"{made.metric.title} on val"))
     ink.dotted(axes, made.dense, "black")
-    handles = []
+    entries = []
     for course in made.courses:
         line = levels.line(labels, (), course.label, "", dashed=False)._replace(marker="")
         x, scores = [epoch for epoch, _ in course.epochs], [score for _, score in course.epochs]
-        if len(course.runs) > 1:
-            ink.band(axes, line, x, [one.low for one in scores], [one.high for one in scores])
-        ink.curve(axes, line, x, [one.mean for one in scores])
+        ink.means(axes, line, x, scores)
         for start in course.rounds[1:]:
             ink.upright(axes, start + 0.5, line.colour)
-        handles.append(ink.drawn(line, label=course.label))
+        entries.append((course.label, line))
     axes.set_xlim(0, None)
     axes.autoscale_view()
     if any(labels):
-        axes.legend(handles=handles, ncols=page.entries(labels, 1), **page.legend(page.height))
+        ink.legend(axes, page, entries)
     return figure

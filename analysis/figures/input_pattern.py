@@ -10,11 +10,7 @@ import pandas as pd
 
 from analysis.drawing import ink, panels
 from analysis.drawing.style import FAINT, INK, page_width, panels_across, type_size
-from analysis.names import display_name, display_subject
-from analysis.records import frames
-from analysis.statistics import selection
-from analysis.statistics.conditions import joined, texts
-from analysis.statistics.curves import budget_text
+from analysis.statistics.one_budget import NO_WEIGHTS, OneBudget, one_budget
 from pruneexp.errors import UserError
 from pruneexp.schema import LayerWeights
 from pruneexp.summary.spread import Spread, spread
@@ -28,20 +24,16 @@ PAPER = "Han et al. 2015, Figure 4"
 
 
 class InputPattern(NamedTuple):
-    """One budget of one curve, over its seeds: the share of the weights of each input that is kept, in its order.
+    """The share of the weights of each input that is kept, in its order.
 
     Inputs are the pixels of pictures of ``side`` x ``side``, row by row, one colour after the other.
     """
 
-    data: str
-    model: str
-    conditions: tuple[tuple[str, str], ...]
-    budget: str
+    of: OneBudget
     layer: str
     units: int
     side: int
     kept: tuple[Spread, ...]
-    runs: tuple[str, ...]
 
 
 class InputRow(NamedTuple):
@@ -68,11 +60,7 @@ def data(frame: pd.DataFrame) -> InputPattern:
         UserError: no point has its weights counted, there are several that differ in more than the seed, or the first
             layer does not read the pixels of square pictures.
     """
-    if frame.empty:
-        raise UserError("no weights of these points are counted: `python -m pruneexp.stability CONDITION...` does it.")
-    points = selection.repetitions(frame).drop_duplicates("run_id")
-    names = ("mode", *frames.CONDITIONS)
-    ((key, _),) = selection.groups(points, (*frames.SUBJECT, *names, *frames.BUDGET))
+    of = one_budget(frame, NO_WEIGHTS)
     firsts: list[LayerWeights] = [one for one in frame.sort_values("run_id")["weights"] if one.inputs]
     side = _side(len(firsts[0].inputs)) if firsts else 0
     if not side:
@@ -80,15 +68,11 @@ def data(frame: pd.DataFrame) -> InputPattern:
                         "lenet_300_100 does.")  # fmt: skip
     shares = [[count / one.units for count in one.inputs] for one in firsts]
     return InputPattern(
-        data=str(key["data"]),
-        model=str(key["model"]),
-        conditions=texts(key, names),
-        budget=budget_text(*(key[name] for name in frames.BUDGET)),
+        of=of,
         layer=firsts[0].layer,
         units=firsts[0].units,
         side=side,
         kept=tuple(spread(of_seeds) for of_seeds in zip(*shares, strict=True)),
-        runs=tuple(sorted(points["run_id"])),
     )
 
 
@@ -101,27 +85,20 @@ def _side(inputs: int) -> int:
     return 0
 
 
-def runs(made: InputPattern) -> tuple[str, ...]:
-    return made.runs
-
-
 def rows(made: InputPattern) -> Iterator[InputRow]:
-    subject = (made.data, made.model, joined(made.conditions), made.budget, made.layer)
+    subject = (*made.of.columns, made.layer)
     for place, kept in enumerate(made.kept):
         row, column = divmod(place % made.side**2, made.side)
-        yield InputRow(*subject, place, row, column, kept.mean, kept.std, kept.n, " ".join(made.runs))
+        yield InputRow(*subject, place, row, column, kept.mean, kept.std, kept.n, made.of.run_ids)
 
 
 def caption(made: InputPattern) -> str:
-    told, several = dict(made.conditions), len(made.runs) > 1
-    how = ", ".join(display_name(name, told[name]) for name in ("criterion", "schedule", "mode"))
-    bands = len(made.kept) // made.side
+    how, bands = made.of.how("criterion", "schedule", "mode"), len(made.kept) // made.side
     return (
-        f"Per cent of the {made.units:,} weights of each input of {made.layer} that are kept, {how}, at {made.budget}, "
-        + (f"mean over {len(made.runs)} seeds. " if several else "one seed. ")
-        + f"Above or left: the {len(made.kept):,} inputs in their order, {bands} bands of {made.side}, one for each "
-        f"row of pixels, as in {PAPER}, which draws every weight. Below or right: the same as a picture; the darker, "
-        "the more is kept."
+        f"Per cent of the {made.units:,} weights of each input of {made.layer} that are kept, {how}, at "
+        f"{made.of.budget}, {made.of.over}. Above or left: the {len(made.kept):,} inputs in their order, {bands} bands "
+        f"of {made.side}, one for each row of pixels, as in {PAPER}, which draws every weight. Below or right: the "
+        "same as a picture; the darker, the more is kept."
     )
 
 
@@ -134,7 +111,7 @@ def draw(made: InputPattern) -> Figure:
         width=page_width(), size=size, columns=columns, rows=2 // columns, height=wide, legends=[], words=caption(made),
         heading=4.4, between=6.0,
     )  # fmt: skip
-    figure = ink.paper(page, display_subject(made.model, made.data))
+    figure = ink.paper(page, made.of.subject)
     percent = [100.0 * kept.mean for kept in made.kept]
     bands = figure.add_axes(page.box(0))
     bands.fill_between(range(len(percent)), percent, color=INK, linewidth=0.0, step="mid")

@@ -9,12 +9,9 @@ import pandas as pd
 
 from analysis.drawing import ink, panels
 from analysis.drawing.style import FAINT, INK, page_width, type_size
-from analysis.names import display_name, display_subject
 from analysis.paper import paper_numbers
-from analysis.records import frames
 from analysis.statistics import selection
-from analysis.statistics.conditions import joined, texts
-from analysis.statistics.curves import budget_text
+from analysis.statistics.one_budget import NO_LAYERS, OneBudget, one_budget
 from pruneexp.errors import UserError
 from pruneexp.summary.spread import Spread, spread
 
@@ -42,15 +39,11 @@ class StagePattern(NamedTuple):
 
 
 class KernelPatterns(NamedTuple):
-    """One budget of one curve, over its seeds; ``paper`` has the shades of the paper's, from 0 to 1."""
+    """``paper`` has the shades of the paper's, from 0 to 1."""
 
-    data: str
-    model: str
-    conditions: tuple[tuple[str, str], ...]
-    budget: str
+    of: OneBudget
     stages: tuple[StagePattern, ...]
     paper: tuple[StagePattern, ...]
-    runs: tuple[str, ...]
 
 
 class PatternRow(NamedTuple):
@@ -85,26 +78,14 @@ def data(
         UserError: there is no point, there are several that differ in more than the seed, or none says where its
             kernels keep weights.
     """
-    if frame.empty:
-        raise UserError("no point with layers is logged: `python -m pruneexp` makes one.")
-    points = selection.repetitions(frame).drop_duplicates("run_id")
+    of = one_budget(frame, NO_LAYERS)
     known = frame[frame["layer.kernel"].notna()]
     if known.empty:
         raise UserError(
             "no layer of these points says where its kernels keep weights: they have no convolution of several weights "
             "in two dimensions, or were cut by an earlier version."
         )
-    names = ("mode", *frames.CONDITIONS)
-    ((key, _),) = selection.groups(points, (*frames.SUBJECT, *names, *frames.BUDGET))
-    return KernelPatterns(
-        data=str(key["data"]),
-        model=str(key["model"]),
-        conditions=texts(key, names),
-        budget=budget_text(*(key[name] for name in frames.BUDGET)),
-        stages=_stages(known),
-        paper=_of_paper() if paper else (),
-        runs=tuple(sorted(points["run_id"])),
-    )
+    return KernelPatterns(of, _stages(known), _of_paper() if paper else ())
 
 
 def _stages(rows: pd.DataFrame) -> tuple[StagePattern, ...]:
@@ -142,14 +123,10 @@ def _of_paper() -> tuple[StagePattern, ...]:
                  for stage, nine in shades.items())  # fmt: skip
 
 
-def runs(made: KernelPatterns) -> tuple[str, ...]:
-    return made.runs
-
-
 def rows(made: KernelPatterns) -> Iterator[PatternRow]:
     for stage, y, x, kept in _places(made.stages):
-        yield PatternRow("runs", made.data, made.model, joined(made.conditions), made.budget, stage.stage, stage.pixels,
-                         " ".join(stage.layers), y, x, kept.mean, kept.std, kept.n, " ".join(made.runs))  # fmt: skip
+        yield PatternRow("runs", *made.of.columns, stage.stage, stage.pixels, " ".join(stage.layers), y, x, kept.mean,
+                         kept.std, kept.n, made.of.run_ids)  # fmt: skip
     for stage, y, x, kept in _places(made.paper):
         yield PatternRow(f"{PAPER} (digitised)", "cifar10", "vgg16_cifar", "", "", stage.stage, None, "", y, x,
                          kept.mean, None, None, "")  # fmt: skip
@@ -163,11 +140,9 @@ def _places(stages: Sequence[StagePattern]) -> Iterator[tuple[StagePattern, int,
 
 
 def caption(made: KernelPatterns) -> str:
-    told = dict(made.conditions)
-    how = ", ".join(display_name(name, told[name]) for name in ("criterion", "schedule", "mode"))
-    seeds = f"mean over {len(made.runs)} seeds" if len(made.runs) > 1 else "one seed"
+    how = f"{made.of.how('criterion', 'schedule', 'mode')}, at {made.of.budget}, {made.of.over}"
     parts = [
-        f"Per cent of the weights that are kept at each place of the kernels, {how}, at {made.budget}, {seeds}.",
+        f"Per cent of the weights that are kept at each place of the kernels, {how}.",
         "A stage has maps of one size; the darker, the more is kept, on one scale for all stages.",
     ]
     if made.paper:
@@ -185,7 +160,7 @@ def draw(made: KernelPatterns) -> Figure:
         width=page_width(), size=size, columns=columns, rows=-(-len(shown) // columns), height=wide, legends=[],
         words=caption(made), heading=5.6, between=3.5,
     )  # fmt: skip
-    figure = ink.paper(page, display_subject(made.model, made.data))
+    figure = ink.paper(page, made.of.subject)
     most = max(kept.mean for _, _, _, kept in _places(made.stages)) or 1.0
     for place, stage in enumerate(shown):
         if stage is not None:

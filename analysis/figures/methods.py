@@ -9,12 +9,12 @@ import pandas as pd
 
 from analysis.drawing import axes as axis
 from analysis.drawing import ink, levels, panels
-from analysis.drawing.style import FAINT, Line, page_width, panels_across, type_size
+from analysis.drawing.style import FAINT, page_width, panels_across, type_size
 from analysis.names import display_subject
 from analysis.records.frames import Split
 from analysis.statistics import extents, scoring
 from analysis.statistics.conditions import joined
-from analysis.statistics.curves import Curve, seeds
+from analysis.statistics.curves import Curve, over_seeds
 from analysis.statistics.quantities import limits
 from analysis.statistics.tradeoffs import Asked, Numbers, numbers
 from analysis.statistics.wording import unsaid
@@ -83,34 +83,22 @@ def data(
     return Methods(made, extents.of_y(made[0].curves, made[0].y, limits("ylim", ylim)))
 
 
-def runs(made: Methods) -> tuple[str, ...]:
-    return tuple(sorted({run for curve in made.curves for mark in curve.marks for run in mark.runs}))
-
-
 def rows(made: Methods) -> Iterable[MethodRow]:
     for panel in made.panels:
         for curve in panel.curves:
             name, told = ", ".join(filter(None, (curve.colour, curve.style))), joined(curve.conditions)
             for mark in curve.marks:
-                where, y = (panel.data, panel.model, panel.x, panel.y.label, name, told, mark.budget), mark.y
-                numbers_of = (mark.x, y.mean, y.std, y.low, y.high, y.n, mark.doubtful)
-                yield MethodRow(*where, *numbers_of, " ".join(mark.runs))
+                where = panel.data, panel.model, panel.x, panel.y.label, name, told, mark.budget
+                yield MethodRow(*where, mark.x, *mark.y, mark.doubtful, " ".join(mark.runs))
 
 
 def caption(made: Methods) -> str:
     first, marks = made.panels[0], [mark for curve in made.curves for mark in curve.marks]
-    fewest, most = seeds(made.curves)
-    count = str(most) if fewest == most else f"{fewest} to {most}"
     parts = [f"{first.y.title[0].upper()}{first.y.title[1:]}, against compression and theoretical speed-up."]
-    parts += [f"Marks: mean over {count} seeds; bands: from the lowest to the highest seed." if most > 1
-              else "Marks: one seed each.", "Dotted: the dense networks."]  # fmt: skip
+    parts += [over_seeds(made.curves), "Dotted: the dense networks."]
     parts += extents.left_out(made.curves, first.y, _span(first)[:2], made.y)
     if any(mark.doubtful for mark in marks):
-        example, outputs = scoring.words(first.metric)
-        parts.append(
-            f"Crossed out: some of these networks give the same outputs for every {example}, or {outputs} that are not "
-            "numbers."
-        )
+        parts.append(scoring.crossed_out(first.metric))
     if first.hidden:
         parts.append("Networks pruned and retrained; --color mode shows other modes beside them.")
     return " ".join(filter(None, (*parts, unsaid((*first.family.colours, *first.family.styles)))))
@@ -131,14 +119,10 @@ def draw(made: Methods) -> Figure:
     )  # fmt: skip
     figure = ink.paper(page, display_subject(first.model, first.data))
     for place, panel in enumerate(made.panels):
-        axes = figure.add_axes(page.box(place))
+        axes = ink.panel(figure, page, place, panel.y.label)
         _panel(axes, panel, made.y)
-        axes.tick_params(labelleft=place % columns == 0)
-        if place % columns == 0:
-            ink.name_y(axes, page, panel.y.label)
         if place == (page.rows - 1) * columns:
-            handles = [ink.drawn(line, label=name) for name, line in entries]
-            axes.legend(handles=handles, ncols=page.entries(names, 1), **page.legend(page.height))
+            ink.legend(axes, page, entries)
     return figure
 
 
@@ -153,17 +137,8 @@ def _panel(axes: Axes, panel: Numbers, ends: extents.Ends) -> None:
         ink.dotted(axes, dense, FAINT)
     for place, curve in enumerate(panel.curves):
         line = levels.line(panel.family.colours, panel.family.styles, curve.colour, curve.style, dashed=False)
-        _curve(axes, curve, line, ends)
+        ink.means(axes, line, [mark.x for mark in curve.marks], [mark.y for mark in curve.marks])
+        doubtful = [mark for mark in curve.marks if mark.doubtful]
+        ink.crossed(axes, [mark.x for mark in doubtful], [mark.y.mean for mark in doubtful], ends)
         beyond = [mark.x for mark in curve.marks if extents.beyond(panel.y, ends, mark)]
         ink.at_edge(axes, line, beyond, [0.014 + 0.025 * (place % _STEPS)] * len(beyond))
-
-
-def _curve(axes: Axes, curve: Curve, line: Line, ends: extents.Ends) -> None:
-    """Band and line, and a cross over each mark that says less than it seems to."""
-    x = [mark.x for mark in curve.marks]
-    if any(mark.y.n > 1 for mark in curve.marks):
-        ink.band(axes, line, x, [mark.y.low for mark in curve.marks], [mark.y.high for mark in curve.marks])
-    ink.curve(axes, line, x, [mark.y.mean for mark in curve.marks])
-    if doubtful := [mark for mark in curve.marks if mark.doubtful]:
-        at = [max(ends[0], min(ends[1], mark.y.mean)) for mark in doubtful]
-        ink.crossed(axes, [mark.x for mark in doubtful], at)

@@ -14,9 +14,9 @@ from analysis.drawing.style import FAINT, Line, page_width, panels_across, type_
 from analysis.names import display_name, display_subject
 from analysis.records import frames
 from analysis.records.frames import Split
-from analysis.statistics import digitised, extents, scoring
+from analysis.statistics import digitised, extents, scoring, selection
 from analysis.statistics.conditions import joined
-from analysis.statistics.curves import Channels, Curve, CurveSet, channels, family, seeds
+from analysis.statistics.curves import Channels, Curve, CurveSet, channels, family, over_seeds
 from analysis.statistics.digitised import PaperEfficiency, Unit
 from analysis.statistics.quantities import Quantity, limits
 from analysis.statistics.wording import unsaid
@@ -104,12 +104,8 @@ def data(
         UserError: no such network is logged, or those of several data sets are.
     """
     points = frame[frame["mode"] == mode]
-    subjects = sorted(set(zip(points["data"], points["model"], strict=True)))
-    if not subjects:
-        raise UserError(f"no point is logged in mode={mode}, and the figure compares networks that were trained so.")
-    if len(subjects) > 1:
-        raise UserError(f"one figure shows one network on one data set, not {', '.join(map('/'.join, subjects))}.")
-    ((dataset, model),) = subjects
+    lacking = f"no point is logged in mode={mode}, and the figure compares networks that were trained so."
+    dataset, model = selection.one_subject(points, "figure", lacking)
     metric = scoring.primary(points)
     quantity = _quantity(metric, split)
     rows = _measured(points, metric, split)
@@ -176,19 +172,13 @@ def label(curve: Curve) -> str:
     return told if criterion in told else ", ".join(filter(None, (criterion, told)))
 
 
-def runs(made: ParameterEfficiency) -> tuple[str, ...]:
-    return tuple(sorted({run for curve in made.curves for mark in curve.marks for run in mark.runs}))
-
-
 def rows(made: ParameterEfficiency) -> Iterator[EfficiencyRow]:
     subject, y_of = (made.data, made.model, made.metric.name), made.quantity.label
     for panel in made.panels:
         for curve in panel.found.curves:
             where = ("runs", *subject, panel.unit, y_of, label(curve), joined(curve.conditions))
             for mark in curve.marks:
-                y = mark.y
-                yield EfficiencyRow(*where, mark.budget, mark.x, y.mean, y.std, y.low, y.high, y.n,
-                                    " ".join(mark.runs))  # fmt: skip
+                yield EfficiencyRow(*where, mark.budget, mark.x, *mark.y, " ".join(mark.runs))
         for paper in panel.paper:
             of = paper.figure
             for parameters, error in paper.marks:
@@ -197,14 +187,9 @@ def rows(made: ParameterEfficiency) -> Iterator[EfficiencyRow]:
 
 
 def caption(made: ParameterEfficiency) -> str:
-    fewest, most = seeds(made.curves)
     title = f"{made.quantity.title[0].upper()}{made.quantity.title[1:]}"
     parts = [f"{title} of pruned networks against their parameters, {_HOW[made.mode]}."]
-    if most > 1:
-        count = str(most) if fewest == most else f"{fewest} to {most}"
-        parts.append(f"Marks: mean over {count} seeds; bands: from the lowest to the highest seed.")
-    else:
-        parts.append("Marks: one seed each.")
+    parts.append(over_seeds(made.curves))
     parts.append("Dotted: the dense networks.")
     parts += extents.left_out(made.curves, made.quantity, (0.0, math.inf), made.y)
     for of in dict.fromkeys(curve.figure for panel in made.panels for curve in panel.paper):
@@ -229,18 +214,14 @@ def draw(made: ParameterEfficiency) -> Figure:
     )  # fmt: skip
     figure = ink.paper(page, display_subject(made.model, made.data))
     for place, (panel, found) in enumerate(zip(made.panels, entries, strict=True)):
-        axes = figure.add_axes(page.box(place))
+        axes = ink.panel(figure, page, place, made.quantity.label)
         _panel(axes, made, panel)
         figure.text(page.box(place)[0], page.over(place, 0.7), _TITLES[panel.unit], color=FAINT)
         axes.set_xlabel("parameters")
-        axes.tick_params(labelleft=place % columns == 0)
-        if place % columns == 0:
-            ink.name_y(axes, page, made.quantity.label)
-        handles = [ink.drawn(line, label=name) for name, line in found]
-        ncols = page.entries(names[place], columns)
-        room = page.width * (1.0 - page.left) / columns / ncols - _HANDLE * page.em
+        across = page.width * (1.0 - page.left) / columns
+        room = across / page.entries(names[place], columns) - _HANDLE * page.em
         small = panels.fitted(max(names[place], key=len), room, type_size())
-        axes.legend(handles=handles, ncols=ncols, fontsize=small, **page.legend(page.height))
+        ink.legend(axes, page, found, columns, size=small)
     return figure
 
 
@@ -273,10 +254,7 @@ def _panel(axes: Axes, made: ParameterEfficiency, panel: EfficiencyPanel) -> Non
         ink.curve(axes, look, [x for x, _ in paper.marks], [y for _, y in paper.marks])
     for curve in panel.found.curves:
         look, marks = _look(panel, curve), curve.marks
-        if any(mark.y.n > 1 for mark in marks):
-            ink.band(axes, look, [mark.x for mark in marks], [mark.y.low for mark in marks],
-                     [mark.y.high for mark in marks])  # fmt: skip
-        ink.curve(axes, look, [mark.x for mark in marks], [mark.y.mean for mark in marks])
+        ink.means(axes, look, [mark.x for mark in marks], [mark.y for mark in marks])
         beyond = [mark.x for mark in marks if extents.beyond(made.quantity, made.y, mark)]
         edge, marker = (0.985, "^") if made.quantity.better < 0 else (0.015, "v")
         axes.plot(beyond, [edge] * len(beyond), linestyle="none", marker=marker, markersize=4.0 * type_size() / 9.0,

@@ -12,8 +12,7 @@ from analysis.drawing import axes as axis
 from analysis.drawing import ink, panels
 from analysis.drawing.style import FAINT, Line, page_width, sequence, type_size
 from analysis.names import display_subject
-from analysis.records.frames import SUBJECT
-from analysis.statistics import digitised, layer_curves, scoring
+from analysis.statistics import digitised, layer_curves, scoring, selection
 from analysis.statistics.conditions import joined
 from analysis.statistics.digitised import PaperSensitivity
 from analysis.statistics.layer_curves import LayerCurve, LevelMark, Panel, Way
@@ -81,12 +80,8 @@ def data(
     Raises:
         UserError: there is no scan with this metric, there are several networks or data sets, or too many ways.
     """
-    subjects = sorted(set(zip(*(frame[name] for name in SUBJECT), strict=True)))
-    if not subjects:
-        raise UserError("no sensitivity scan is logged: `python -m sweeps study=sensitivity` makes one.")
-    if len(subjects) > 1:
-        raise UserError(f"one figure shows one network on one data set, not {', '.join(map('/'.join, subjects))}.")
-    ((dataset, model),) = subjects
+    lacking = "no sensitivity scan is logged: `python -m sweeps study=sensitivity` makes one."
+    dataset, model = selection.one_subject(frame, "figure", lacking)
     chosen = scoring.shown(frame, metric)
     rows = frame.dropna(subset=[f"change_{chosen.name}"])
     if rows.empty:
@@ -98,10 +93,6 @@ def data(
             f"--where by {', '.join(layer_curves.varying(rows))}."
         )
     return SensitivityCurves(dataset, model, chosen, made, digitised.sensitivities(model, chosen))
-
-
-def runs(made: SensitivityCurves) -> tuple[str, ...]:
-    return tuple(sorted({run for _, _, mark in _marks(made) for run in mark.runs}))
 
 
 def rows(made: SensitivityCurves) -> Iterable[SensitivityRow]:
@@ -196,18 +187,13 @@ def draw(made: SensitivityCurves) -> Figure:
     )  # fmt: skip
     figure = ink.paper(page, display_subject(made.model, made.data))
     for place, (way, panel) in enumerate((way, panel) for way in made.ways for panel in looks):
-        axes = figure.add_axes(page.box(place))
+        axes = ink.panel(figure, page, place, f"val {made.metric.title} change, {made.metric.change_unit}")
         _panel(axes, made, way, panel, looks[panel])
-        axes.tick_params(labelleft=place % columns == 0)
         if panel == next(iter(looks)):
             figure.text(page.left, page.over(place, 2.2), way.differing, color=FAINT)
-        if place % columns == 0:
-            ink.name_y(axes, page, f"val {made.metric.title} change, {made.metric.change_unit}")
         if is_stacked or way == made.ways[-1]:
             axes.set_xlabel("parameters of the layer pruned away, %")
-            handles = [ink.drawn(line, label=name) for name, line in entries[panel]]
-            ncols = page.entries([name for name, _ in entries[panel]], share)
-            axes.legend(handles=handles, ncols=ncols, **page.legend(page.height))
+            ink.legend(axes, page, entries[panel], share)
     return figure
 
 

@@ -16,7 +16,7 @@ from analysis.names import display_name, display_subject
 from analysis.records.frames import Split
 from analysis.statistics import digitised, extents, scoring
 from analysis.statistics.conditions import joined
-from analysis.statistics.curves import Curve, seeds
+from analysis.statistics.curves import Curve, over_seeds
 from analysis.statistics.digitised import PaperTradeoff
 from analysis.statistics.quantities import CHANGE, COSTS, limits
 from analysis.statistics.tradeoffs import MODE, Asked, Numbers, numbers
@@ -175,18 +175,14 @@ def _are_both_moments(made: Tradeoff) -> bool:
     return len({curve.moment == "before" for curve in made.curves}) > 1
 
 
-def runs(made: Tradeoff) -> tuple[str, ...]:
-    return tuple(sorted({run for curve in made.curves for mark in curve.marks for run in mark.runs}))
-
-
 def rows(made: Tradeoff) -> Iterable[TradeoffRow]:
     found = made.numbers
     subject = (found.data, found.model, found.metric.name, found.x, found.y.label)
     for curve in made.curves:
         conditions = joined(curve.conditions)
         for mark in curve.marks:
-            where, y = ("runs", *subject, label(made, curve), conditions, mark.budget), mark.y
-            yield TradeoffRow(*where, mark.x, y.mean, y.std, y.low, y.high, y.n, mark.doubtful, " ".join(mark.runs))
+            where = "runs", *subject, label(made, curve), conditions, mark.budget
+            yield TradeoffRow(*where, mark.x, *mark.y, mark.doubtful, " ".join(mark.runs))
     for paper in made.paper:
         for pruned, change in paper.marks:
             of_paper = (f"{digitised.FIGURE_5} (digitised)", "imagenet", "alexnet", "top5", found.x, found.y.label)
@@ -199,22 +195,13 @@ def caption(made: Tradeoff) -> str:
     parts = [f"{title}{_against(made)}."]
     if found.x == COSTS["pruned"][1]:
         parts.append("On top: compression.")
-    fewest, most = seeds(made.curves)
-    if most > 1:
-        count = str(most) if fewest == most else f"{fewest} to {most}"
-        parts.append(f"Marks: mean over {count} seeds; bands: from the lowest to the highest seed.")
-    else:
-        parts.append("Marks: one seed each.")
+    parts.append(over_seeds(made.curves))
     if found.y.dense is not None and found.y.measured:
         parts.append("Dotted: the dense networks.")
     parts += found.notes
     parts += extents.left_out(made.curves, found.y, made.x[:2], made.y)
     if any(mark.doubtful for mark in marks):
-        example, outputs = scoring.words(found.metric)
-        parts.append(
-            f"Crossed out: some of these networks give the same outputs for every {example}, or {outputs} that are not "
-            "numbers."
-        )
+        parts.append(scoring.crossed_out(found.metric))
     if found.lacking:
         parts.append(f"{found.lacking} point{'s have' if found.lacking > 1 else ' has'} no such number: left out.")
     if found.hidden:
@@ -240,25 +227,20 @@ def draw(made: Tradeoff) -> Figure:
     found, entries = made.numbers, legend(made)
     facets = found.family.facets or ("",)
     columns = min(len(facets), panels_across())
-    names = [name for name, _ in entries]
     page = panels.page(
         width=page_width(), size=type_size(), columns=columns, rows=-(-len(facets) // columns),
-        height=panels.height(page_width(), columns), legends=[names], words=caption(made),
+        height=panels.height(page_width(), columns), legends=[[name for name, _ in entries]], words=caption(made),
         heading=6.0 if found.family.facets else 4.4, between=_BETWEEN,
     )  # fmt: skip
     figure = ink.paper(page, display_subject(found.model, found.data))
     for place, facet in enumerate(facets):
-        axes = figure.add_axes(page.box(place))
+        axes = ink.panel(figure, page, place, found.y.label)
         _panel(axes, made, [curve for curve in made.curves if curve.facet == facet])
         figure.text(page.box(place)[0], page.over(place, 2.2), facet, weight="bold")
-        axes.tick_params(labelleft=place % columns == 0)
-        if place % columns == 0:
-            ink.name_y(axes, page, found.y.label)
         if place + columns >= len(facets):
             axes.set_xlabel(found.x)
         if place == (page.rows - 1) * columns:
-            handles = [ink.drawn(line, label=name) for name, line in entries]
-            axes.legend(handles=handles, ncols=page.entries(names, 1), **page.legend(page.height))
+            ink.legend(axes, page, entries)
     return figure
 
 
@@ -287,13 +269,10 @@ def _panel(axes: Axes, made: Tradeoff, curves: Sequence[Curve]) -> None:
 
 def _curve(axes: Axes, made: Tradeoff, curve: Curve, at_edge: Counter[str]) -> None:
     """Band, line, and at the edge a triangle for each mark beyond it, above those that its budget has there."""
-    line, y, x = look(made, curve), made.numbers.y, [mark.x for mark in curve.marks]
-    if any(mark.y.n > 1 for mark in curve.marks):
-        ink.band(axes, line, x, [mark.y.low for mark in curve.marks], [mark.y.high for mark in curve.marks])
-    ink.curve(axes, line, x, [mark.y.mean for mark in curve.marks])
+    line, y = look(made, curve), made.numbers.y
+    ink.means(axes, line, [mark.x for mark in curve.marks], [mark.y for mark in curve.marks])
     beyond = [mark for mark in curve.marks if extents.beyond(y, made.y, mark)]
     ink.at_edge(axes, line, [mark.x for mark in beyond], [0.014 + 0.025 * at_edge[mark.budget] for mark in beyond])
     at_edge.update(mark.budget for mark in beyond)
-    if doubtful := [mark for mark in curve.marks if mark.doubtful]:
-        at = [max(made.y[0], min(made.y[1], mark.y.mean)) for mark in doubtful]
-        ink.crossed(axes, [mark.x for mark in doubtful], at)
+    doubtful = [mark for mark in curve.marks if mark.doubtful]
+    ink.crossed(axes, [mark.x for mark in doubtful], [mark.y.mean for mark in doubtful], made.y)

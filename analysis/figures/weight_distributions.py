@@ -9,11 +9,7 @@ import pandas as pd
 
 from analysis.drawing import ink, panels
 from analysis.drawing.style import FAINT, Line, page_width, panels_across, type_size
-from analysis.names import display_name, display_subject
-from analysis.records import frames
-from analysis.statistics import selection
-from analysis.statistics.conditions import joined, texts
-from analysis.statistics.curves import budget_text
+from analysis.statistics.one_budget import NO_WEIGHTS, OneBudget, by_layer, one_budget
 from pruneexp.errors import UserError
 from pruneexp.schema import LayerWeights
 from pruneexp.summary.palette import LEVELS
@@ -43,14 +39,10 @@ class LayerHistograms(NamedTuple):
 
 
 class WeightDistributions(NamedTuple):
-    """One budget of one curve; ``layers`` in the order of the network."""
+    """``layers`` in the order of the network."""
 
-    data: str
-    model: str
-    conditions: tuple[tuple[str, str], ...]
-    budget: str
+    of: OneBudget
     layers: tuple[LayerHistograms, ...]
-    runs: tuple[str, ...]
 
 
 class HistogramRow(NamedTuple):
@@ -76,41 +68,25 @@ def data(frame: pd.DataFrame, *, layer: Annotated[str, "one layer alone; without
         UserError: no point has its weights counted, there are several that differ in more than the seed, or no such
             layer.
     """
-    if frame.empty:
-        raise UserError("no weights of these points are counted: `python -m pruneexp.stability CONDITION...` does it.")
-    points = selection.repetitions(frame).drop_duplicates("run_id")
-    names = ("mode", *frames.CONDITIONS)
-    ((key, _),) = selection.groups(points, (*frames.SUBJECT, *names, *frames.BUDGET))
-    found = sorted(frame.groupby("layer"), key=lambda item: (item[1]["place"].min(), str(item[0])))
-    if layer and layer not in (known := [str(name) for name, _ in found]):
+    of = one_budget(frame, NO_WEIGHTS)
+    found = by_layer(frame, "layer")
+    if layer and layer not in (known := [name for name, _ in found]):
         raise UserError(f"--layer {layer}: no such layer; there are {', '.join(known)}.")
-    return WeightDistributions(
-        data=str(key["data"]),
-        model=str(key["model"]),
-        conditions=texts(key, names),
-        budget=budget_text(*(key[name] for name in frames.BUDGET)),
-        layers=tuple(_layer(str(name), rows) for name, rows in found if layer in ("", name)),
-        runs=tuple(sorted(points["run_id"])),
-    )
+    return WeightDistributions(of, tuple(_layer(name, rows) for name, rows in found if layer in ("", name)))
 
 
 def _layer(name: str, rows: pd.DataFrame) -> LayerHistograms:
     return LayerHistograms(name, tuple(sorted(zip(rows["run_id"], rows["weights"], strict=True), key=lambda of: of[0])))
 
 
-def runs(made: WeightDistributions) -> tuple[str, ...]:
-    return made.runs
-
-
 def rows(made: WeightDistributions) -> Iterator[HistogramRow]:
-    subject = (made.data, made.model, joined(made.conditions), made.budget)
     for layer in made.layers:
         for run, of in layer.seeds:
             for moment in _MOMENTS:
                 counts = getattr(of, moment)
                 for middle, count in zip(_middles(of), counts, strict=True):
                     yield HistogramRow(
-                        *subject, layer.layer, moment, middle, _width(of), count, sum(counts), run
+                        *made.of.columns, layer.layer, moment, middle, _width(of), count, sum(counts), run
                     )  # fmt: skip
 
 
@@ -123,11 +99,10 @@ def _middles(of: LayerWeights) -> list[float]:
 
 
 def caption(made: WeightDistributions) -> str:
-    told, several = dict(made.conditions), len(made.runs) > 1
-    how = ", ".join(display_name(name, told[name]) for name in ("reg", "criterion", "schedule", "mode"))
+    how, seeds = made.of.how("reg", "criterion", "schedule", "mode"), len(made.of.runs)
     return (
-        f"Density of the weights of each layer, {how}, at {made.budget}; after {PAPER}. Each line has an area of 1"
-        + (f", and there is one for each of {len(made.runs)} seeds" if several else ", of one seed")
+        f"Density of the weights of each layer, {how}, at {made.of.budget}; after {PAPER}. Each line has an area of 1"
+        + (f", and there is one for each of {seeds} seeds" if seeds > 1 else ", of one seed")
         + ". In brackets: weights before and after pruning. Pruning alone takes the middle out; what is beside the "
         "dashed line was moved by retraining. The outermost 1 % may lie beyond an axis."
     )
@@ -141,7 +116,7 @@ def draw(made: WeightDistributions) -> Figure:
         height=0.75 * (page_width() - 5.8 * size / 72.0) / max(2, columns), legends=[labels], words=caption(made),
         heading=5.6, between=5.0,
     )  # fmt: skip
-    figure = ink.paper(page, display_subject(made.model, made.data))
+    figure = ink.paper(page, made.of.subject)
     for place, layer in enumerate(made.layers):
         axes = figure.add_axes(page.box(place))
         _panel(axes, layer)
@@ -150,8 +125,7 @@ def draw(made: WeightDistributions) -> Figure:
         wide = page.box(place)[2] * page.width
         figure.text(page.box(place)[0], page.over(place, 0.5), title, size=panels.fitted(title, wide, 0.9 * size))
         if place == (page.rows - 1) * columns:
-            handles = [ink.drawn(look, label=label) for label, look in _MOMENTS.values()]
-            axes.legend(handles=handles, ncols=page.entries(labels, 1), **page.legend(page.height))
+            ink.legend(axes, page, list(_MOMENTS.values()))
     return figure
 
 

@@ -60,6 +60,11 @@ class Publication(NamedTuple):
         material: Material = getattr(self.module(), "MADE_OF", "points")
         return material
 
+    def runs(self, made: Any, rows: Iterable[Any]) -> tuple[str, ...]:
+        """The ids of every run that had a say in what was made, sorted: by its file's ``runs``, else by its rows."""
+        said = getattr(self.module(), "runs", None)
+        return said(made) if said else tuple(sorted({run for row in rows for run in row.runs.split()}))
+
     def own_code(self) -> bytes:
         """The content of a user's file, which decides what it makes; ours is known by all of this package."""
         return b"" if self.own is None else self.own.read_bytes()
@@ -109,7 +114,7 @@ def loaded(path: Path) -> ModuleType:
         place.loader.exec_module(module)
     except Exception as error:
         raise UserError(f"{path} cannot be imported: {cause(error)}") from error
-    if missing := [name for name in ("data", "rows", "runs") if not hasattr(module, name)]:
+    if missing := [name for name in ("data", "rows") if not hasattr(module, name)]:
         raise UserError(f"{path} lacks {', '.join(missing)}: docs/own.md says what a figure or table consists of.")
     return module
 

@@ -72,12 +72,8 @@ def _listed(section: Section, records: pd.DataFrame) -> Iterator[str]:
 
 def _telling(records: pd.DataFrame, section: Section) -> tuple[str, ...]:
     """What tells records apart that agree in all columns of the section."""
-    alike: dict[tuple[object, ...], list[dict[str, object]]] = {}
-    names = [*section.columns, *(name for name in section.conditions if name not in section.columns)]
-    for key in selection.combinations(records, names):
-        alike.setdefault(tuple(key[name] for name in section.columns), []).append(key)
-    needed = {name for same in alike.values() for name in conditions.telling(same, section.conditions)}
-    return tuple(name for name in section.conditions if name in needed)
+    names = dict.fromkeys((*section.columns, *section.conditions))
+    return conditions.telling_within(selection.combinations(records, list(names)), section.conditions, section.columns)
 
 
 def _trials(supply: Supply) -> pd.DataFrame:

@@ -96,39 +96,17 @@ def _scans(uri: str, experiments: Sequence[str] | None, _: Path | None) -> Logbo
 
 
 _RUN, _SCAN = "python -m pruneexp", "python -m sweeps study=sensitivity"
+_POINTS = MaterialSource(frames.POINTS, "finished point", _RUN, records.tabled, frames.frame)
+_OF_CURVES = _POINTS._replace(noun="finished point of a curve", part=selection.of_curves)
 SOURCES: Mapping[Material, MaterialSource] = {
-    "points": MaterialSource(
-        frames.POINTS,
-        "finished point of a curve",
-        _RUN,
-        records.tabled,
-        frames.frame,
-        selection.of_curves,
-        _beside_points,
-    ),
-    "points and trials": MaterialSource(
-        frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, completed=_beside_points
-    ),
-    "forms": MaterialSource(frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, completed=_in_forms),
-    "layers": MaterialSource(
-        frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, completed=_with_layers
-    ),
-    "weights": MaterialSource(
-        frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, completed=_with_weights
-    ),
-    "courses": MaterialSource(
-        frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, selection.of_curves, _with_courses
-    ),
+    "points": _OF_CURVES._replace(completed=_beside_points),
+    "points and trials": _POINTS._replace(completed=_beside_points),
+    "forms": _POINTS._replace(completed=_in_forms),
+    "layers": _POINTS._replace(completed=_with_layers),
+    "weights": _POINTS._replace(completed=_with_weights),
+    "courses": _POINTS._replace(part=selection.of_curves, completed=_with_courses),
     "scans": MaterialSource(scan_frames.SCANS, "finished scan", _SCAN, _scans, scan_frames.frame),
-    "points with origins": MaterialSource(
-        frames.POINTS,
-        "finished point of a curve",
-        _RUN,
-        records.tabled,
-        frames.frame,
-        selection.of_curves,
-        _with_origins,
-    ),
+    "points with origins": _OF_CURVES._replace(completed=_with_origins),
 }
 
 
@@ -167,21 +145,18 @@ class Supply:
     def counted(self, material: Material) -> pd.DataFrame:
         """What was chosen, and of what was logged again only the last; raises as ``chosen`` does.
 
-        Records of earlier versions say less of settings, so that they are left out beside newer ones of their network
-        and data set.
-
         Raises:
             UserError: the material is of one record only, and several were chosen.
         """
         source = SOURCES[material]
-        return source.completed(selection.latest(selection.newer(self.in_words(material)), source.kind), self.uri)
+        return source.completed(selection.latest(self.in_words(material), source.kind), self.uri)
 
     def in_words(self, material: Material) -> pd.DataFrame:
         """What was chosen, with words for the hashes that tell records apart; raises as ``chosen`` does."""
         return in_words(self.chosen(material), SOURCES[material].kind, self.uri)
 
     def remarks(self) -> Iterator[str]:
-        """Sentences on each kind of record: how many were logged again later, and how many by earlier versions."""
+        """A sentence on each kind of record of which some were logged again later."""
         widest = {
             SOURCES[name].kind.name: name for name in sorted(self.logged, key=lambda name: len(self.logged[name]))
         }
@@ -190,17 +165,10 @@ class Supply:
                 chosen = self.chosen(material)
             except UserError:
                 continue  # nothing of it was chosen; a publication that needs it says so
-            newer = selection.newer(chosen)
-            counted = selection.latest(newer, SOURCES[material].kind)
-            total, new, single = (rows["run_id"].nunique() for rows in (chosen, newer, counted))
-            if new < total:
-                yield (
-                    f"{total - new} of {total} {noun}s were recorded by an earlier version, which said less of their "
-                    "settings, and are left out beside newer ones: their commands, given again, record them in full, "
-                    "and --where reg_settings= takes them alone"
-                )
-            if single < new:
-                yield f"{new - single} of {new} {noun}s were logged again later and are left out"
+            counted = selection.latest(chosen, SOURCES[material].kind)
+            total, single = (rows["run_id"].nunique() for rows in (chosen, counted))
+            if single < total:
+                yield f"{total - single} of {total} {noun}s were logged again later and are left out"
 
 
 def _are_words(column: str, values: Sequence[str]) -> bool:

@@ -88,8 +88,8 @@ def files(publication: Publication, name: str, frame: pd.DataFrame, options: Map
     """
     module = publication.module()
     made = module.data(frame, **only(options, module.data))
-    source = provenance.of(name, options, frame, module.runs(made), publication.own_code())
     rows = list(module.rows(made))
+    source = provenance.of(name, options, frame, publication.runs(made, rows), publication.own_code())
     content, beside = {f"{name}.csv": csv_text(rows, rows[0]._fields).encode()}, {}
     if publication.kind == "figure":
         content |= _figure(module, name, made, source, only(options, style.pictures))

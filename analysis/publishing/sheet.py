@@ -22,6 +22,11 @@ class Cell(NamedTuple):
     bold: bool = False
 
 
+def cells(*texts: str) -> tuple[Cell, ...]:
+    """A row of texts, none of them bold."""
+    return tuple(map(Cell, texts))
+
+
 class TableSheet(NamedTuple):
     """A table to be read: ``align`` is one of l, r, c per column, ``notes`` stand below it."""
 

@@ -8,8 +8,7 @@ Pure: knows neither the store the points came from nor what will be drawn. Colum
     collapsed                      the layers kept from losing their last weight, as a JSON list
     disconnected                   whether the network gives the same outputs for every image of val
     undefined                      on how many images logits are no numbers, in words; empty where on none
-    targets                        predefined or discovered, of older records by the name of the criterion; absent
-                                   where that is a user's own
+    targets                        predefined or discovered
     pruned                         percent of the prunable weights that are gone
     compression                    dense / kept weights
     speedup                        FLOP of products with dense / kept weights
@@ -48,15 +47,6 @@ BUDGET = ("budget.kind", "budget.value")
 CONDITIONS = tuple(name for name in IDENTITY if name not in (*SUBJECT, "mode", *BUDGET, *REPEATED))
 
 
-#: What is known of the targets of records that do not say them, by criterion.
-TARGETS = {
-    **dict.fromkeys(("layer_magnitude", "stochastic_magnitude", "random", "erk", "n_of_m", "wanda", "row_magnitude",
-                     "row_l2", "row_median", "channel_magnitude"), "predefined"),
-    **dict.fromkeys(("global_magnitude", "random_global", "layer_std", "lamp", "taylor", "snip", "gradual",
-                     "row_taylor", "block_magnitude"), "discovered"),
-}  # fmt: skip
-
-
 class Kind(NamedTuple):
     """What the rows of a frame were made from: one ``name`` of it, and what tells it from others.
 
@@ -81,7 +71,6 @@ def frame(points: pa.Table | Iterable[LoggedPoint]) -> pd.DataFrame:
     more = columns.other_numbers(made.columns)
     made[more] = made[more].clip(-LARGEST, LARGEST)
     made = made.sort_values([*SUBJECT, "mode", *CONDITIONS, *BUDGET, "seed", "started", "run_id"], ignore_index=True)
-    made["targets"] = made["targets"].fillna(made["criterion"].map(TARGETS))
     derived = {"key": made["point_key"], "pruned": 100.0 * (1.0 - made["density"])}
     derived["compression"] = made["weights_total"] / made["weights_kept"]
     derived["speedup"] = made["flop_dense"] / made["flop_weights"]

@@ -82,7 +82,7 @@ def _exhibit(publication: Publication, name: str, rows: pd.DataFrame, makings: M
     heading = _heading(publication, name, rows)
     figure = publication.kind == "figure"
     content = _figure(module, made, shown, heading) if figure else _table(module, made, rows, shown)
-    obtained = _obtained(makings.command(publication.name), module.runs(made), runs)
+    obtained = _obtained(makings.command(publication.name), publication.runs(made, shown), runs)
     return Exhibit(name, heading, joined([content, obtained], "\n"))
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "kinds",
     "phrase",
     "telling",
+    "telling_within",
     "text",
     "texts",
     "varying",
@@ -70,6 +71,15 @@ def telling(keys: Iterable[Mapping[str, Any]], names: Sequence[str]) -> tuple[st
     spoken = [name for name in needed if name != RECIPE]
     if kinds(found, spoken) == kinds(found, needed):
         needed = spoken
+    return tuple(name for name in names if name in needed)
+
+
+def telling_within(keys: Iterable[Mapping[str, Any]], names: Sequence[str], within: Sequence[str]) -> tuple[str, ...]:
+    """Those of ``names``, in their order, that tell keys apart which agree in ``within``."""
+    alike: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for key in keys:
+        alike.setdefault(tuple(key[name] for name in within), []).append(key)
+    needed = {name for same in alike.values() for name in telling(same, names)}
     return tuple(name for name in names if name in needed)
 
 

@@ -123,6 +123,13 @@ def seeds(curves: Iterable[Curve]) -> tuple[int, int]:
     return min(counts), max(counts)
 
 
+def over_seeds(curves: Iterable[Curve], single: str = "Marks: one seed each.") -> str:
+    """What marks and bands are, for a caption; ``single`` where no curve has several seeds."""
+    fewest, most = seeds(curves)
+    count = str(most) if fewest == most else f"{fewest} to {most}"
+    return f"Marks: mean over {count} seeds; bands: from the lowest to the highest seed." if most > 1 else single
+
+
 def budget_text(kind: str, value: float) -> str:
     """``density=0.1`` or ``quality=1.5``."""
     return f"{kind}={value:g}"

@@ -16,7 +16,7 @@ from analysis.records import frames
 from analysis.records.frames import Split
 from analysis.statistics import columns as beside
 from analysis.statistics import selection, test_sets
-from analysis.statistics.conditions import hashed, telling, texts, words
+from analysis.statistics.conditions import hashed, telling, telling_within, texts, words
 from analysis.statistics.curves import budget_text
 from analysis.statistics.inference import Comparison
 from analysis.statistics.method_tables import LOGGED, TABLES, Method, MethodTable, PaperRow, row_of, table_of
@@ -182,10 +182,7 @@ def _with_columns(points: pd.DataFrame, reference: str) -> tuple[pd.DataFrame, t
 def _varying(keys: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """The conditions a reader needs to tell rows apart: not a recipe that follows from network and data set."""
     several = {name for name in METHOD if len({key[name] for key in keys}) > 1}
-    alike: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
-    for key in keys:
-        alike.setdefault(tuple(key[name] for name in frames.SUBJECT), []).append(key)
-    needed = several.union(*(telling(same, SHARED) for same in alike.values()))
+    needed = several.union(telling_within(keys, SHARED, frames.SUBJECT))
     return tuple(name for name in SHARED if name in needed)
 
 

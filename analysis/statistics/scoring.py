@@ -88,6 +88,15 @@ def words(metric: Metric) -> tuple[str, str]:
     return ("image", "logits") if metric in (TOP1, TOP5) else ("example", "outputs")
 
 
+def crossed_out(metric: Metric) -> str:
+    """What a cross over a mark says, for a caption."""
+    example, outputs = words(metric)
+    return (
+        f"Crossed out: some of these networks give the same outputs for every {example}, or {outputs} that are not "
+        "numbers."
+    )
+
+
 def signed(value: float, digits: int = 1) -> str:
     """A change with its sign and one decimal, by a minus as print has it; 0 where that is zero."""
     return f"{value:+.{digits}f}".replace("-", "−") if round(value, digits) else "0"

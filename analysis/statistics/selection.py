@@ -21,12 +21,6 @@ ORIGINS = ("experiment", "sweep")
 _SLACK = 1e-9  # of a number: 3 * 1e-5 and 3e-5 differ in their last bit
 
 
-def newer(rows: pd.DataFrame) -> pd.DataFrame:
-    """Without records of earlier versions where their network and data set have newer ones."""
-    full = rows["reg_settings"] != ""
-    return rows[full | ~full.groupby([rows[name] for name in SUBJECT]).transform("any")].reset_index(drop=True)
-
-
 def of_curves(points: pd.DataFrame) -> pd.DataFrame:
     """Without the points that a search asked for: the best of very many says nothing about a method."""
     return points[points["study"] == ""].reset_index(drop=True)
@@ -56,6 +50,21 @@ def repetitions(points: pd.DataFrame) -> pd.DataFrame:
             f"with --where by {', '.join(needed)}."
         )
     return points
+
+
+def one_subject(rows: pd.DataFrame, what: str, lacking: str) -> tuple[str, str]:
+    """The data set and the network that rows are of.
+
+    Raises:
+        UserError: there is no row, of which ``lacking`` says why, or they are of several, of which ``what`` shows one.
+    """
+    found = sorted(set(zip(*(rows[name] for name in SUBJECT), strict=True)))
+    if not found:
+        raise UserError(lacking)
+    if len(found) > 1:
+        raise UserError(f"one {what} shows one network on one data set, not {', '.join(map('/'.join, found))}.")
+    ((data, model),) = found
+    return data, model
 
 
 def where(rows: pd.DataFrame, conditions: Mapping[str, str | Sequence[str]], kind: Kind = POINTS) -> pd.DataFrame:

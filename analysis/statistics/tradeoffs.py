@@ -12,7 +12,7 @@ import pandas as pd
 
 from analysis.records import frames
 from analysis.records.frames import Split
-from analysis.statistics import latencies, quantities, scoring
+from analysis.statistics import latencies, quantities, scoring, selection
 from analysis.statistics.curves import Channels, Curve, CurveSet, channels, family
 from analysis.statistics.moments import of_curves
 from analysis.statistics.quantities import Quantity
@@ -71,12 +71,8 @@ def numbers(frame: pd.DataFrame, asked: Asked) -> Numbers:
     by = tuple((quantities.column(frame, option, name, ("moment",)),) if name else ()
                for option, name in zip(("color", "style", "facet"), named, strict=True))  # fmt: skip
     points, hidden = _of_modes(frame, named)
-    subjects = sorted(set(zip(points["data"], points["model"], strict=True)))
-    if not subjects:
-        raise UserError("no point is logged, and the trade-off shows pruned and retrained networks.")
-    if len(subjects) > 1:
-        raise UserError(f"one trade-off shows one network on one data set, not {', '.join(map('/'.join, subjects))}.")
-    ((dataset, model),) = subjects
+    lacking = "no point is logged, and the trade-off shows pruned and retrained networks."
+    dataset, model = selection.one_subject(points, "trade-off", lacking)
     metric = scoring.shown(points, asked.metric)
     points, x, y, dense, notes = _axes(points, asked, metric)
     own = [name for name in named if name and name not in ("moment", "mode", *frames.CONDITIONS)]
@@ -88,8 +84,8 @@ def numbers(frame: pd.DataFrame, asked: Asked) -> Numbers:
         what = f"the number {y.name}" if y.measured is None else f"a {metric.title} on the {asked.split} split"
         raise UserError(f"no point of {model} on {dataset} has {what}.")
     made = family(moments, conditions, channels(moments, conditions, Channels(*by)))
-    lacking = 0 if latencies.is_measured(asked.y) else _lacking(points, y)
-    return Numbers(dataset, model, metric, x[1], y, made, hidden, lacking, dense, notes)
+    without_y = 0 if latencies.is_measured(asked.y) else _lacking(points, y)
+    return Numbers(dataset, model, metric, x[1], y, made, hidden, without_y, dense, notes)
 
 
 def _axes(

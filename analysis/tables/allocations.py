@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import pandas as pd
 
 from analysis.names import display_name, display_subject
-from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
+from analysis.publishing.sheet import MISSING, Cell, TableSheet, cells, spread_text
 from analysis.records import frames
 from analysis.statistics import scoring, selection, sparsest, test_sets
-from analysis.statistics.conditions import ABSENT, cell, joined, telling
+from analysis.statistics.conditions import ABSENT, cell, joined, telling_within
 from analysis.statistics.inference import NEAR_NOTE, Verdict
 from analysis.statistics.sparsest import AS_MANY, CURVES, METHODS, SAME, STUDY, AllocationSet, MethodResult
 from pruneexp.errors import UserError
@@ -97,16 +97,8 @@ def data(
     ]
     runs = tuple(sorted({run for _, rows in found for run in rows["run_id"]}))
     told = test_sets.note(frame[frame["run_id"].isin(runs)], metric, "test")
-    return Allocations(metric, float(drop), _varying([key for key, _ in found]), sparsest.judged(entries), runs, told)
-
-
-def _varying(keys: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """What tells the entries of one network and data set apart."""
-    alike: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
-    for key in keys:
-        alike.setdefault(tuple(key[name] for name in frames.SUBJECT), []).append(key)
-    needed = {name for same in alike.values() for name in telling(same, SAME)}
-    return tuple(name for name in SAME if name in needed)
+    varying = telling_within([key for key, _ in found], SAME, frames.SUBJECT)
+    return Allocations(metric, float(drop), varying, sparsest.judged(entries), runs, told)
 
 
 def runs(made: Allocations) -> tuple[str, ...]:
@@ -171,16 +163,12 @@ def _lines(made: Allocations, entry: AllocationSet, named: bool, several: bool) 
     shares = (Cell(_share(one), one.best) for one in kept)
     yield *map(Cell, (*start, "weights kept, %", "100")), *shares
     rates = (f"{100 / one.density.mean:.1f}×" if one.density else MISSING for one in kept)
-    yield _line(*blank, "compression", "1×", *rates)
+    yield cells(*blank, "compression", "1×", *rates)
     tested = scoring.with_unit(made.metric, f"test {made.metric.word}")
-    yield _line(*blank, tested, spread_text(entry.dense), *(spread_text(one.test) for one in kept))
-    yield _line(*blank, "study / this, weights", "", *map(_ratio, kept))
-    yield _line(*blank, "verdict", "", *(one.study.said(_VERDICTS) if one.study else "" for one in kept))
-    yield _line(*blank, "points per seed", "", *("–".join(map(str, sorted(set(one.points)))) for one in kept))
-
-
-def _line(*texts: str) -> tuple[Cell, ...]:
-    return tuple(map(Cell, texts))
+    yield cells(*blank, tested, spread_text(entry.dense), *(spread_text(one.test) for one in kept))
+    yield cells(*blank, "study / this, weights", "", *map(_ratio, kept))
+    yield cells(*blank, "verdict", "", *(one.study.said(_VERDICTS) if one.study else "" for one in kept))
+    yield cells(*blank, "points per seed", "", *("–".join(map(str, sorted(set(one.points)))) for one in kept))
 
 
 def _share(kept: MethodResult) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 import pandas as pd
 
 from analysis.names import display_name, display_subject
-from analysis.publishing.sheet import Cell, TableSheet
+from analysis.publishing.sheet import TableSheet, cells
 from analysis.records import frames
 from analysis.records.frames import Split
 from analysis.statistics import claimed, inference, paired, scoring, selection, test_sets
@@ -95,10 +95,6 @@ def data(
     return Claims(metric, split, tuple(tried), tuple(untried), test_sets.note(points, metric, split))
 
 
-def runs(made: Claims) -> tuple[str, ...]:
-    return tuple(sorted({run for tried in made.tried for run in tried.runs}))
-
-
 def rows(made: Claims) -> Iterable[ClaimRow]:
     for tried in made.tried:
         for trial in tried.trials:
@@ -159,10 +155,7 @@ def sheet(made: Claims) -> TableSheet:
         f"What the paper reads off its Figure 5, tried with {' and '.join(subjects)}",
         (*told, *header),
         "l" * len(told) + "llrrrrlr",
-        tuple(
-            tuple(map(Cell, (*(texts[place] for texts in told.values()), *_line(one))))
-            for place, one in enumerate(made.tried)
-        ),
+        tuple(cells(*(texts[place] for texts in told.values()), *_line(one)) for place, one in enumerate(made.tried)),
         _notes(made),
     )
 

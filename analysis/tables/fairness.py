@@ -147,10 +147,6 @@ def _spent(
     return Spent(tuple(key.items()), budget, sizes, mode, spread(scores), took, tuple(sorted(rows["run_id"])))
 
 
-def runs(made: Fairness) -> tuple[str, ...]:
-    return tuple(sorted({run for line in made.lines for run in line.runs}))
-
-
 def rows(made: Fairness) -> Iterable[FairnessRow]:
     for line in made.lines:
         key = dict(line.key)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from analysis.names import display_name, display_subject
-from analysis.publishing.sheet import MISSING, Cell, TableSheet
+from analysis.publishing.sheet import MISSING, Cell, TableSheet, cells
 from analysis.records import frames
 from analysis.statistics import selection
 from analysis.statistics.conditions import ABSENT, cell, joined, telling, texts
@@ -128,10 +128,6 @@ def _mean(values: pd.Series) -> float | None:
     return None if known.empty else fmean(known)
 
 
-def runs(made: FormTable) -> tuple[str, ...]:
-    return tuple(sorted({run for entry in made.entries for run in entry.runs}))
-
-
 def rows(made: FormTable) -> Iterator[FormTableRow]:
     for entry in made.entries:
         told = dict(entry.conditions)
@@ -170,7 +166,7 @@ def _lines(entry: FormEntry, lead: Sequence[str], named: bool, batches: Sequence
         if at:
             latencies = (text for batch in batches for text in _latency(at.get(batch)))
             peak, size = at[max(at)].memory, at[max(at)].size
-            yield tuple(map(Cell, (*start, form.replace("_", " "), *latencies, *map(_kilobytes, (peak, size)))))
+            yield cells(*start, form.replace("_", " "), *latencies, *map(_kilobytes, (peak, size)))
             start = [""] * len(start)
 
 

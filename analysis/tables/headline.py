@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.names import display_subject
 from analysis.paper import PaperHeadline, headline_of
-from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
+from analysis.publishing.sheet import MISSING, Cell, TableSheet, cells, spread_text
 from analysis.records import frames
 from analysis.statistics import headlines, inference, scoring, selection, test_sets
 from analysis.statistics.conditions import joined, varying, words
@@ -203,7 +203,7 @@ def _lines(network: HeadlineNetwork, metric: Metric) -> Iterator[tuple[Cell, ...
     choice, paper = network.choice, network.paper
     pruned, change, reference = choice.chosen, choice.test_change, _score(choice.reference, metric)
     rates = f" [{choice.certainty.low:.1f}, {choice.certainty.high:.1f}]" if choice.certainty else ""
-    yield _line(
+    yield cells(
         _subject(network),
         f"ours: {pruned.name}, n = {len(pruned.scores.val)}" if pruned else f"ours, n = {reference.n}",
         spread_text(reference),
@@ -215,18 +215,14 @@ def _lines(network: HeadlineNetwork, metric: Metric) -> Iterator[tuple[Cell, ...
     )
     if network.data == "imagenet" and metric == TOP1:
         top5 = _top5_error(choice.reference), _top5_error(pruned.scores) if pruned else None
-        yield _line("", "ours, top-5", *map(spread_text, top5), "", "", "", "")
+        yield cells("", "ours, top-5", *map(spread_text, top5), "", "", "", "")
     if paper:
         counts = f"{paper.kept:,.0f} of {paper.weights:,.0f}", f"{paper.rate:g}×"
         errors = f"{paper.reference_top1:.2f}", f"{paper.pruned_top1:.2f}"
-        yield _line(f"{paper.name} on {paper.dataset}", paper.source, *errors, "", "", *counts)
+        yield cells(f"{paper.name} on {paper.dataset}", paper.source, *errors, "", "", *counts)
         if paper.reference_top5 is not None and paper.pruned_top5 is not None:
             errors = f"{paper.reference_top5:.2f}", f"{paper.pruned_top5:.2f}"
-            yield _line("", f"{paper.source}, top-5", *errors, "", "", "", "")
-
-
-def _line(*texts: str) -> tuple[Cell, ...]:
-    return tuple(map(Cell, texts))
+            yield cells("", f"{paper.source}, top-5", *errors, "", "", "", "")
 
 
 def _rules(made: Headline) -> Iterator[str]:

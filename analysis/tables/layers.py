@@ -7,14 +7,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from analysis.names import display_name, display_subject
 from analysis.paper import paper_numbers
 from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
-from analysis.records import frames
-from analysis.statistics import selection
-from analysis.statistics.conditions import joined, texts
-from analysis.statistics.curves import budget_text
-from pruneexp.errors import UserError
+from analysis.statistics.one_budget import NO_LAYERS, OneBudget, by_layer, one_budget
 from pruneexp.summary.spread import Spread, spread
 
 MADE_OF = "layers"
@@ -57,14 +52,10 @@ class LayerCosts(NamedTuple):
 
 
 class LayerTable(NamedTuple):
-    """One budget of one curve, over its seeds; ``layers`` in the order of the network, the whole network last."""
+    """``layers`` in the order of the network, the whole network last."""
 
-    data: str
-    model: str
-    conditions: tuple[tuple[str, str], ...]
-    budget: str
+    of: OneBudget
     layers: tuple[LayerCosts, ...]
-    runs: tuple[str, ...]
 
 
 class LayerTableRow(NamedTuple):
@@ -96,23 +87,10 @@ def data(frame: pd.DataFrame) -> LayerTable:
     Raises:
         UserError: there is no point, or there are several that differ in more than the seed.
     """
-    if frame.empty:
-        raise UserError("no point with layers is logged: `python -m pruneexp` makes one.")
-    points = selection.repetitions(frame).drop_duplicates("run_id")
-    names = ("mode", *frames.CONDITIONS)
-    ((key, _),) = selection.groups(points, (*frames.SUBJECT, *names, *frames.BUDGET))
-    model = str(key["model"])
-    paper = _paper(model)
-    layers = [(str(name), rows) for name, rows in frame.groupby("layer.layer", sort=False)]
-    layers.sort(key=lambda layer: (layer[1]["place"].min(), layer[0]))
-    return LayerTable(
-        data=str(key["data"]),
-        model=model,
-        conditions=texts(key, names),
-        budget=budget_text(*(key[name] for name in frames.BUDGET)),
-        layers=(*(_layer(name, rows, paper.get(name)) for name, rows in layers), _total(points, paper.get(TOTAL))),
-        runs=tuple(sorted(points["run_id"])),
-    )
+    of = one_budget(frame, NO_LAYERS)
+    paper = _paper(of.model)
+    layers = [_layer(name, rows, paper.get(name)) for name, rows in by_layer(frame)]
+    return LayerTable(of, (*layers, _total(frame.drop_duplicates("run_id"), paper.get(TOTAL))))
 
 
 def _layer(name: str, rows: pd.DataFrame, paper: PaperLayer | None) -> LayerCosts:
@@ -147,42 +125,21 @@ def _paper(model: str) -> Mapping[str, PaperLayer]:
     return {layer: PaperLayer(*map(of.get, _PRINTED)) for layer, of in values.items()}
 
 
-def runs(made: LayerTable) -> tuple[str, ...]:
-    return made.runs
-
-
 def rows(made: LayerTable) -> Iterator[LayerTableRow]:
     for layer in made.layers:
         paper = layer.paper or PaperLayer(None, None, None)
-        yield LayerTableRow(
-            data=made.data,
-            model=made.model,
-            conditions=joined(made.conditions),
-            budget=made.budget,
-            layer=layer.layer,
-            weights=layer.weights_dense,
-            flop=layer.flop_dense,
-            activation_mean=layer.activation.mean,
-            activation_std=layer.activation.std,
-            weights_kept_mean=layer.weights.mean,
-            weights_kept_std=layer.weights.std,
-            flop_left_mean=layer.flop.mean,
-            flop_left_std=layer.flop.std,
-            n=layer.weights.n,
-            paper_activation=paper.activation,
-            paper_weights_kept=paper.weights,
-            paper_flop_left=paper.flop,
-            runs=" ".join(made.runs),
-        )
+        shares = (share for of in (layer.activation, layer.weights, layer.flop) for share in (of.mean, of.std))
+        yield LayerTableRow._make((
+            *made.of.columns, layer.layer, layer.weights_dense, layer.flop_dense, *shares, layer.weights.n, *paper,
+            made.of.run_ids,
+        ))  # fmt: skip
 
 
 def sheet(made: LayerTable) -> TableSheet:
     compared = any(layer.paper for layer in made.layers)
     header = ("Layer", "Weights", "FLOP", *_SHARES, *(f"Paper: {name}" for name in _SHARES if compared))
     lines = tuple(tuple(map(Cell, _line(layer, compared))) for layer in made.layers)
-    chosen = dict(made.conditions)
-    how = ", ".join(display_name(name, chosen[name]) for name in _TITLE if chosen[name])
-    title = f"What is left of each layer: {display_subject(made.model, made.data)}, {how}, at {made.budget}"
+    title = f"What is left of each layer: {made.of.subject}, {made.of.how(*_TITLE)}, at {made.of.budget}"
     return TableSheet(title, header, "l" + "r" * (len(header) - 1), lines, tuple(_notes(made, compared)))
 
 
@@ -197,7 +154,7 @@ def _line(layer: LayerCosts, compared: bool) -> Iterator[str]:
 
 
 def _notes(made: LayerTable, compared: bool) -> Iterator[str]:
-    seeds, example = len(made.runs), "example" if "task" in dict(made.conditions) else "image"
+    seeds, example = len(made.of.runs), "example" if "task" in dict(made.of.conditions) else "image"
     over = "of one seed" if seeds == 1 else f"mean ± sample standard deviation over {seeds} seeds"
     yield (
         f"Weights and FLOP (two per multiply-add, for one {example}) are those of the dense network; shares are "

@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 import pandas as pd
 
 from analysis.names import display_subject
-from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
+from analysis.publishing.sheet import MISSING, Cell, TableSheet, cells, spread_text
 from analysis.records.frames import Split
 from analysis.statistics import inference, scoring, test_sets
 from analysis.statistics.conditions import ABSENT, cell, joined
@@ -102,41 +102,16 @@ def _place(entry: DensityRow) -> tuple[object, ...]:
     return entry.data, entry.model, told["criterion"], -entry.density, entry.budget, -float(told.get(RATE, 0.0)), others
 
 
-def runs(made: Lottery) -> tuple[str, ...]:
-    return tuple(sorted(run for entry in made.entries for run in entry.runs))
-
-
 def rows(made: Lottery) -> Iterator[TicketRow]:
     for entry, ticket, of in _tickets(made):
-        scores = dict(entry.scores)
-        yield TicketRow(
-            data=entry.data,
-            model=entry.model,
-            target=entry.paper.target if entry.paper else "",
-            metric=made.metric.name,
-            conditions=joined(entry.conditions),
-            budget=entry.budget,
-            density=entry.density,
-            train_lr=dict(entry.conditions).get(RATE, ""),
-            ticket=ticket,
-            unpruned_mean=entry.unpruned.mean,
-            unpruned_std=entry.unpruned.std,
-            fresh_mean=scores[made.fresh].mean,
-            fresh_std=scores[made.fresh].std,
-            ticket_mean=scores[ticket].mean,
-            ticket_std=scores[ticket].std,
-            n=of.n,
-            difference_mean=of.mean,
-            difference_low=of.low,
-            difference_high=of.high,
-            p=of.p,
-            p_equivalent=of.p_equivalent,
-            margin=of.margin,
-            verdict=of.verdict,
-            near_the_line=int(of.near),
-            seeds_needed=of.seeds_needed,
-            runs=" ".join(entry.runs),
-        )
+        told, scores = dict(entry.conditions), dict(entry.scores)
+        target = entry.paper.target if entry.paper else ""
+        spreads = entry.unpruned, scores[made.fresh], scores[ticket]
+        numbers = (number for each in spreads for number in (each.mean, each.std))
+        yield TicketRow._make((
+            entry.data, entry.model, target, made.metric.name, joined(entry.conditions), entry.budget, entry.density,
+            told.get(RATE, ""), ticket, *numbers, *of.columns, " ".join(entry.runs),
+        ))  # fmt: skip
 
 
 def _tickets(made: Lottery) -> Iterator[tuple[DensityRow, str, Comparison]]:
@@ -170,7 +145,7 @@ def _lines(made: Lottery, named: bool) -> Iterator[tuple[Cell, ...]]:
         values = map(spread_text, (entry.unpruned, scores[made.fresh], scores[ticket]))
         settled = f" ({of.settled_by})" if of.settled_by else ""
         end = (*values, str(of.n), scoring.with_interval(of), of.said() + settled)
-        yield tuple(map(Cell, (*start, f"{entry.density:.3g}", told.get(RATE, MISSING), *end)))
+        yield cells(*start, f"{entry.density:.3g}", told.get(RATE, MISSING), *end)
 
 
 def _notes(made: Lottery) -> Iterator[str]:

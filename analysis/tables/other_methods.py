@@ -127,10 +127,6 @@ def _budget(key: dict[str, object]) -> tuple[str, float]:
     return str(kind), float(str(value))
 
 
-def runs(made: OtherMethods) -> tuple[str, ...]:
-    return tuple(sorted(run for method in made.methods for run in method.runs))
-
-
 def rows(made: OtherMethods) -> Iterator[OtherMethodRow]:
     for one in made.methods:
         top5, dense = one.top5_error, one.dense_top1_error

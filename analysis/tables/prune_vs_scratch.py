@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import pandas as pd
 
@@ -105,10 +105,6 @@ def data(
     )
 
 
-def runs(made: PruneVsScratch) -> tuple[str, ...]:
-    return tuple(sorted(run for entry in made.entries for run in entry.runs))
-
-
 def rows(made: PruneVsScratch) -> Iterable[ModeRow]:
     for entry in made.entries:
         yield from _of_entry(made, entry)
@@ -124,23 +120,13 @@ def rows(made: PruneVsScratch) -> Iterable[ModeRow]:
 def _of_entry(made: PruneVsScratch, entry: DensityRow) -> Iterator[ModeRow]:
     where = ("runs", entry.data, entry.model, entry.paper.target if entry.paper else "", made.metric.name, entry.budget,
              entry.density, entry.density_all, joined(entry.conditions))  # fmt: skip
-    against, changes = dict(entry.against), dict(entry.changes)
+    against, changes, runs = dict(entry.against), dict(entry.changes), " ".join(entry.runs)
     pruned = ((PRUNED, entry.pruned),) if entry.pruned and entry.table and entry.table.untuned else ()
     for column, value in ((UNPRUNED, entry.unpruned), *pruned, *entry.scores):
-        row = ModeRow(*where, column, value.mean, value.std, value.n, int(column in entry.best),
-                      runs=" ".join(entry.runs))  # fmt: skip
-        if change := changes.get(column):
-            row = row._replace(change_mean=change.mean, change_std=change.std)
-        yield row._replace(**_verdict(against[column])) if column in against else row
-
-
-def _verdict(of: Comparison) -> dict[str, Any]:
-    """A comparison under the names of the columns of a row."""
-    return {
-        **{name: getattr(of, name) for name in ("p", "p_equivalent", "margin", "verdict", "seeds_needed")},
-        **{f"difference_{name}": getattr(of, name) for name in ("n", "mean", "low", "high")},
-        "near_the_line": int(of.near),
-    }
+        change = changes[column][:2] if column in changes else (None, None)
+        difference = against[column].columns if column in against else ()
+        score = value.mean, value.std, value.n, int(column in entry.best)
+        yield ModeRow(*where, column, *score, *change, *difference)._replace(runs=runs)
 
 
 class _Layout(NamedTuple):

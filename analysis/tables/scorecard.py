@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 import pandas as pd
 
 from analysis.names import display_name, display_subject
-from analysis.publishing.sheet import MISSING, Cell, TableSheet
+from analysis.publishing.sheet import MISSING, Cell, TableSheet, cells
 from analysis.records.frames import Split
 from analysis.statistics import inference, scoring, test_sets
 from analysis.statistics.conditions import joined, telling, words
@@ -89,24 +89,13 @@ def _place(one: Evidence) -> tuple[object, ...]:
     return THESES.index(one.thesis), one.data, one.model, one.criterion, one.conditions, [-d for d in one.densities]
 
 
-def runs(made: Scorecard) -> tuple[str, ...]:
-    return tuple(sorted({run for one in made.evidence for run in one.runs}))
-
-
 def rows(made: Scorecard) -> Iterator[ScoreRow]:
     for one in made.evidence:
-        row = ScoreRow(
+        yield ScoreRow(
             one.thesis.text, one.thesis.tried, one.stance, one.data, one.model, made.metric.name, one.criterion,
             joined(one.conditions), one.budget, " ".join(f"{density:.10g}" for density in one.densities),
-            flop_share=one.flop, runs=" ".join(one.runs),
-        )  # fmt: skip
-        if (of := one.difference) is not None:
-            row = row._replace(
-                n=of.n, difference_mean=of.mean, difference_low=of.low, difference_high=of.high, p=of.p,
-                p_equivalent=of.p_equivalent, margin=of.margin, verdict=of.verdict, near_the_line=int(of.near),
-                seeds_needed=of.seeds_needed,
-            )  # fmt: skip
-        yield row
+            *(one.difference.columns if one.difference else ()),
+        )._replace(flop_share=one.flop, runs=" ".join(one.runs))  # fmt: skip
 
 
 def sheet(made: Scorecard) -> TableSheet:
@@ -133,11 +122,11 @@ def sheet(made: Scorecard) -> TableSheet:
 def _lines(evidence: Sequence[Evidence], named: bool) -> Iterator[tuple[Cell, ...]]:
     """A line with the claim and what it comes to, then one for each network and set of conditions."""
     thesis, counts = evidence[0].thesis, {name: len(of) for name, of in summed(evidence).items()}
-    yield tuple(map(Cell, (thesis.text, *[""] * named, "all", *(str(count) for count in counts.values()), "", "")))
+    yield cells(thesis.text, *[""] * named, "all", *(str(count) for count in counts.values()), "", "")
     for (subject, settings), found in groupby(evidence, lambda one: (_subject(one), _settings(one, evidence))):
         same = list(found)
         densities = [_densities(of) for of in summed(same).values()]
-        yield tuple(map(Cell, ("", *[subject] * named, settings, *densities, _lowest(same), _flop(same))))
+        yield cells("", *[subject] * named, settings, *densities, _lowest(same), _flop(same))
 
 
 def _subject(one: Evidence) -> str:

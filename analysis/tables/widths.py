@@ -7,13 +7,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from analysis.names import display_name, display_subject
 from analysis.paper import paper_numbers
 from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
-from analysis.records import frames
-from analysis.statistics import selection
-from analysis.statistics.conditions import joined, texts
-from analysis.statistics.curves import budget_text
+from analysis.statistics.one_budget import NO_LAYERS, OneBudget, by_layer, one_budget
 from pruneexp.errors import UserError
 from pruneexp.summary.spread import Spread, spread
 
@@ -35,14 +31,10 @@ class LayerWidth(NamedTuple):
 
 
 class Widths(NamedTuple):
-    """One budget of one curve, over its seeds; ``layers`` in the order of the network, their sum last."""
+    """``layers`` in the order of the network, their sum last."""
 
-    data: str
-    model: str
-    conditions: tuple[tuple[str, str], ...]
-    budget: str
+    of: OneBudget
     layers: tuple[LayerWidth, ...]
-    runs: tuple[str, ...]
 
 
 class WidthRow(NamedTuple):
@@ -74,34 +66,22 @@ def data(frame: pd.DataFrame) -> Widths:
         UserError: there is no point, there are several that differ in more than the seed, or single weights were
             pruned.
     """
-    if frame.empty:
-        raise UserError("no point with layers is logged: `python -m pruneexp` makes one.")
-    points = selection.repetitions(frame).drop_duplicates("run_id")
-    if points["removed_parameters"].isna().all():
+    of = one_budget(frame, NO_LAYERS)
+    if frame["removed_parameters"].isna().all():
         raise UserError("these points were pruned weight by weight: choose those of a criterion that takes channels "
                         "out, such as channel_magnitude, with --where criterion=.")  # fmt: skip
     rows = frame.assign(kept=frame["layer.neurons_total"] - frame["layer.neurons_dead"])
-    names = ("mode", *frames.CONDITIONS)
-    ((key, _),) = selection.groups(points, (*frames.SUBJECT, *names, *frames.BUDGET))
-    return Widths(
-        data=str(key["data"]),
-        model=str(key["model"]),
-        conditions=texts(key, names),
-        budget=budget_text(*(key[name] for name in frames.BUDGET)),
-        layers=_layers(rows, _paper(str(key["model"]))),
-        runs=tuple(sorted(points["run_id"])),
-    )
+    return Widths(of, _layers(rows, _paper(of.model)))
 
 
 def _layers(rows: pd.DataFrame, paper: dict[str, Spread]) -> tuple[LayerWidth, ...]:
     convolution, losing = rows["layer.kind"] == "conv", rows["layer.neurons_dead"] > 0
     shown = rows[convolution | losing.groupby(rows["layer.layer"]).transform("any")]
-    layers = sorted(shown.groupby("layer.layer"), key=lambda layer: (layer[1]["place"].min(), str(layer[0])))
     made, count = [], 0
-    for name, same in layers:
+    for name, same in by_layer(shown):
         count += bool((same["layer.kind"] == "conv").all())
         printed = paper.get(f"layer {count}") if (same["layer.kind"] == "conv").all() else None
-        made.append(LayerWidth(str(name), int(same["layer.neurons_total"].iloc[0]), spread(same["kept"]), printed))
+        made.append(LayerWidth(name, int(same["layer.neurons_total"].iloc[0]), spread(same["kept"]), printed))
     sums = spread(shown.groupby("run_id")["kept"].sum())
     return (*made, LayerWidth(TOTAL, sum(one.original for one in made), sums, paper.get(TOTAL.lower())))
 
@@ -115,38 +95,18 @@ def _paper(model: str) -> dict[str, Spread]:
     }
 
 
-def runs(made: Widths) -> tuple[str, ...]:
-    return made.runs
-
-
 def rows(made: Widths) -> Iterator[WidthRow]:
     for layer in made.layers:
         kept, paper = layer.kept, layer.paper
-        yield WidthRow(
-            data=made.data,
-            model=made.model,
-            conditions=joined(made.conditions),
-            budget=made.budget,
-            layer=layer.layer,
-            original=layer.original,
-            kept_mean=kept.mean,
-            kept_std=kept.std,
-            kept_low=kept.low,
-            kept_high=kept.high,
-            n=kept.n,
-            paper_kept_mean=paper.mean if paper else None,
-            paper_kept_std=paper.std if paper else None,
-            runs=" ".join(made.runs),
-        )
+        printed = (paper.mean, paper.std) if paper else (None, None)
+        yield WidthRow._make((*made.of.columns, layer.layer, layer.original, *kept, *printed, made.of.run_ids))
 
 
 def sheet(made: Widths) -> TableSheet:
     compared = any(layer.paper for layer in made.layers)
     header = ("Layer", "Original", "Kept", "Kept, %", *["Paper: kept"] * compared)
-    chosen = dict(made.conditions)
-    how = ", ".join(display_name(name, chosen[name]) for name in _TITLE)
     return TableSheet(
-        f"Channels left of each layer: {display_subject(made.model, made.data)}, {how}, at {made.budget}",
+        f"Channels left of each layer: {made.of.subject}, {made.of.how(*_TITLE)}, at {made.of.budget}",
         header,
         "l" + "r" * (len(header) - 1),
         tuple(tuple(map(Cell, _line(layer, compared))) for layer in made.layers),
@@ -164,7 +124,7 @@ def _line(layer: LayerWidth, compared: bool) -> Iterator[str]:
 
 
 def _notes(made: Widths, compared: bool) -> Iterator[str]:
-    n = len(made.runs)
+    n = len(made.of.runs)
     over = "of one seed" if n == 1 else f"mean ± sample standard deviation over {n} seeds"
     alike = n > 1 and all(layer.kept.low == layer.kept.high for layer in made.layers)
     yield f"Channels kept: {over}{'; every seed keeps as many' if alike else ''}."

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import torch
+from hydra.utils import get_object
 from torch import nn
 
 from pruneexp.cost.cost import Cost
@@ -25,9 +26,8 @@ from pruneexp.experiment.spec import JobSpec
 from pruneexp.experiment.start import fitted, read_weights
 from pruneexp.experiment.threads import threads
 from pruneexp.experiment.trainers import check_trainers, gains_by_stacking, trainer_of
-from pruneexp.pruning.allocations.guided import Guided
+from pruneexp.pruning.allotment import GuidedAllocation
 from pruneexp.pruning.criteria.magnitude import Magnitude
-from pruneexp.pruning.guides import read_guide
 from pruneexp.pruning.informed import InformedCriterion
 from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
@@ -114,7 +114,7 @@ def build(spec: JobSpec, listeners: Sequence[Listener] = (), alike: Alike = ANEW
     learner = tried(untried, probe, recipe.value, alike)
     criterion = spec.values["criterion"]
     layers = prunable(probe, criterion["layers"], criterion.get("exclude", []))
-    spec = _naming(_guided(spec), layers)
+    spec = _told(spec, layers)
     # Now, as it reads gradients, which the trainers' checks remove.
     left_out = overlooked(probe, _cut(spec, learner).value.scope(probe), learner.costs.layer_flop, learner.unfollowed)
     torch.set_num_threads(threads(spec.runtime, learner, recipe.value.batch_size))
@@ -227,8 +227,8 @@ def _cut(spec: JobSpec, learner: Learner) -> Part[Cut]:
     node: dict[str, Any] = spec.values["criterion"]
     score, allocation = (part(spec, f"criterion.{name}", node[name]) for name in ("score", "allocation"))
     sharing = allocation.value
-    if isinstance(sharing, Guided):
-        sharing = replace(sharing, maps=learner.costs.maps)
+    if isinstance(sharing, GuidedAllocation):
+        sharing = sharing.fitted(learner.costs.maps)
     proportions = part(spec, "criterion.proportions", node["proportions"]) if node.get("proportions") else None
     kinds = ("conv", "linear", *learner.matrices.values())
     layers, exclude = [kind for kind in node["layers"] if kind in kinds], list(node.get("exclude", []))
@@ -246,18 +246,16 @@ def _cut(spec: JobSpec, learner: Learner) -> Part[Cut]:
     return Part(cut, {key: value for key, value in {**identity, **said}.items() if key not in said or value})
 
 
-def _guided(spec: JobSpec) -> JobSpec:
-    """The same with the pattern of a guided design in the place of its file, so that it is recorded and hashed."""
-    node: dict[str, Any] = spec.values["criterion"]["allocation"]
-    if node["_target_"] != f"{Guided.__module__}.{Guided.__name__}" or isinstance(node.get("pattern"), dict):
-        return spec
-    return spec.allocating({**node, "pattern": read_guide(node.get("pattern"))})
+def _told(spec: JobSpec, layers: Collection[str]) -> JobSpec:
+    """The same with text where the allocation names layers, and what a file holds where it names one.
 
-
-def _naming(spec: JobSpec, layers: Collection[str]) -> JobSpec:
-    """The same with text where the allocation names layers, so that what is run, stored and recorded are one."""
+    So what is run, stored and recorded are one.
+    """
     node: dict[str, Any] = spec.values["criterion"]["allocation"]
     check_homes("criterion.allocation", node, spec.allowed)
+    kind = get_object(node["_target_"])
+    if isinstance(kind, GuidedAllocation):
+        node = kind.contents(node)
     return spec.allocating(name_layers(node, layers, "criterion.allocation"))
 
 

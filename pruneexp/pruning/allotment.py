@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -65,6 +65,24 @@ class CheckedAllocation(Protocol):
         Raises:
             UserError: says what does not fit, and what to set.
         """
+
+
+@runtime_checkable
+class GuidedAllocation(Protocol):
+    """A class of allocations that follow a file, and are fitted to the sizes of the maps of a network."""
+
+    @staticmethod
+    def contents(settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings of one, with what a file holds in the place of its name: what is hashed and recorded.
+
+        Raises:
+            UserError: a file cannot be read.
+        """
+        ...
+
+    def fitted(self, maps: Mapping[str, int]) -> Any:
+        """The same for a network whose convolutions, by name, give maps of so many pixels."""
+        ...
 
 
 def check_single(unit: str, reason: str) -> None:

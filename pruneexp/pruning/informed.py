@@ -39,7 +39,7 @@ class InformedCriterion(Protocol):
         ...
 
 
-def check_batches(batches: object) -> None:
-    """Raise a ``ValueError`` for what is no number of batches."""
-    if not isinstance(batches, int) or isinstance(batches, bool) or batches < 1:
-        raise ValueError(f"batches is {batches}, must be a whole number of at least 1")
+def check_count(value: object, name: str) -> None:
+    """Raise a ``ValueError`` for a value of this name that is no whole number of at least 1."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} is {value}, must be a whole number of at least 1")

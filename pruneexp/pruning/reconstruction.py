@@ -12,6 +12,9 @@ from typing import Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from pruneexp.pruning.informed import check_count
+from pruneexp.pruning.ranking import precise
+
 #: Eigenvalues below this share of the largest count as zero: what lies along them no sample decides.
 _RANK = 1e-10
 
@@ -71,10 +74,23 @@ class Reconstruction(Protocol):
         ...
 
 
-def check_positions(positions: object) -> None:
-    """Raise a ``ValueError`` for what is no number of positions."""
-    if not isinstance(positions, int) or isinstance(positions, bool) or positions < 1:
-        raise ValueError(f"positions is {positions}, must be a whole number of at least 1")
+@dataclass(frozen=True)
+class SampledCriterion:
+    """How much is sampled of train for a ``Reconstruction``, which as a criterion gives magnitudes.
+
+    Raises:
+        ValueError: ``batches`` or ``positions`` is no whole number of at least 1.
+    """
+
+    batches: int = 4
+    positions: int = 10
+
+    def __post_init__(self) -> None:
+        check_count(self.batches, "batches")
+        check_count(self.positions, "positions")
+
+    def __call__(self, weights: Mapping[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
+        return {name: precise(weight.detach()).abs() for name, weight in weights.items()}
 
 
 def contributions_gram(reading: LayerSamples, channels: int) -> Tensor:

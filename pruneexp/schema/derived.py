@@ -17,7 +17,7 @@ from pruneexp.schema.codec import flatten
 from pruneexp.schema.metrics import Metric
 from pruneexp.schema.points import Effort, PointIdentity, Score, Scores, TradeoffPoint
 
-#: Names of the flat identity in which repetitions of one point may differ; older records lack ``targets``.
+#: Names of the flat identity in which repetitions of one point may differ.
 REPEATED = ("seed", "trial", "targets", "device", "curve_key", "point_key", "dense_key", "mask_key", "final_key")
 #: For each hash, the values in it that the flat identity also holds under a name of their own.
 EXPLAINED: Mapping[str, Sequence[str]] = {

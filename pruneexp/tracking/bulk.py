@@ -124,24 +124,6 @@ def add(runs: Runs, new: NewRun, began: int | None = None) -> str:
     return run_id
 
 
-def measure(runs: Runs, numbers: Mapping[str, Sequence[Value]]) -> None:
-    """Add metrics to runs, by id, that have none of these names."""
-    if not is_database(runs.uri):
-        for run_id, values in numbers.items():
-            runs.fill(runs.client.get_run(run_id), {}, values, {})
-        return
-    from sqlalchemy import insert
-
-    now = int(time.time() * 1000)
-    found: dict[Any, list[dict[str, Any]]] = defaultdict(list)
-    for run_id, values in numbers.items():
-        _add_metrics(found, run_id, values, now)
-    with connected(runs.uri) as connection:
-        for table, rows in found.items():
-            connection.execute(insert(table), rows)
-        connection.commit()
-
-
 def _heads(experiment_id: str, where: Where, *, deleted: bool = False) -> Select[Any]:
     """The query for the first fields of a ``StoredRun``; whether of ``deleted`` ones too."""
     from mlflow.entities import LifecycleStage

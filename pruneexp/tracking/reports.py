@@ -7,7 +7,6 @@ A summary can miss what another machine has just recorded; the next command mend
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -52,29 +51,11 @@ class Reports:
 
         ``say`` is told what is being done.
         """
-        self._complete()
         say("summarising its points")
         count, points = self._renew(_FINISHED)
         say(f"describing curves and searches of {len(points)} points")
         self._describe_all(points, _FAILED, {_KIND: "curve"}, {_KIND: "study"})
         return count
-
-    def _complete(self) -> None:
-        """Add the changes to points of earlier versions, which have losses under other names."""
-        lacking = {run.run_id for run in bulk.find(self._runs, _FINISHED, ("metrics",))
-                   if not any(map(schema.is_change, run.metrics))}  # fmt: skip
-        if not lacking:
-            return
-        numbers: dict[str, list[Value]] = {}
-        for _, logged in self._points(_FINISHED):
-            if logged.run_id in lacking:
-                numbers[logged.run_id] = [
-                    Value(name, number)
-                    for name, number in schema.derived(logged.point).items()
-                    if schema.is_change(name) and math.isfinite(number)
-                ]
-        if any(numbers.values()):
-            bulk.measure(self._runs, numbers)
 
     def _renew(self, alike: Where, contest: str = "") -> tuple[int, Points]:
         """Make the summaries of points that meet a condition, and of one contest only: their number, and the points."""

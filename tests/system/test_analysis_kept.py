@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_tables_of_kept_records_are_those_of_the_store(folder: Path, command: tuple[str, ...]) -> None:
     name, *rest = command
     for out, source in (("store", ("--experiment", "mine")), ("file", ("--tracking-uri", "kept/few.parquet"))):
-        said = called(folder, name, *rest, *source, "--no-copy", "--out", out, program="analysis")
+        said = called(folder, name, *rest, *source, "--out", out, program="analysis")
         assert said.returncode == int(name == "audit"), said.stderr  # there is no control, for one
     tables = sorted((folder / "store").glob(f"{name}*.csv"))
     assert tables

@@ -117,7 +117,7 @@ def test_a_page_asks_for_nothing_and_can_be_read_without_pictures(folder: Path) 
 
 
 def test_made_twice_every_byte_is_the_same(folder: Path) -> None:
-    assert main(["report"]) == main(["report", "--out", "again", "--no-copy"]) == 0
+    assert main(["report"]) == main(["report", "--out", "again"]) == 0
     assert (folder / "reports/report.html").read_bytes() == (folder / "again/report.html").read_bytes()
 
 

@@ -18,17 +18,6 @@ from tests.contracts.jobs import runs
 from tests.contracts.records import fresh_store
 
 
-def test_a_sweep_records_every_point_beside_where_it_was_started(tmp_path: Path) -> None:
-    folder = tmp_path / "a folder with spaces"
-    folder.mkdir()
-    done = called(folder, "-m", *SMALL, "reg=l1,l2", "mode=prune,scratch_e")
-    assert done.returncode == 0, done.stderr
-    assert len(runs(folder)) == 8
-    assert len({run.data.tags["pruneexp.dense_key"] for run in runs(folder)}) == 2
-    assert done.stdout.count("d=0.5") == 4
-    assert sorted(path.name for path in folder.iterdir()) == [".pruneexp", "mlflow.db", "mlflow.db.lock", "mlruns"]
-
-
 def test_a_plan_computes_and_records_nothing(tmp_path: Path) -> None:
     done = called(tmp_path, *SMALL, "plan=true")
     assert done.returncode == 0, done.stderr

@@ -1,19 +1,21 @@
-"""Predefined and discovered targets: what points say of them, and what is known of older ones."""
+"""Predefined and discovered targets: what allocations and points say of them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import pytest
-from hydra.utils import instantiate
 
-from analysis.records.frames import TARGETS, frame
 from pruneexp.experiment.identity import AskedBy, identity
+from pruneexp.pruning.allocations.global_threshold import GlobalThreshold
+from pruneexp.pruning.allocations.layer_std import LayerStd
+from pruneexp.pruning.allocations.n_of_m import NOfM
+from pruneexp.pruning.allocations.per_layer import PerLayer
+from pruneexp.pruning.allocations.per_output import PerOutput
+from pruneexp.pruning.allocations.predefined import Predefined
 from pruneexp.pruning.allotment import targets_of
 from pruneexp.schema import PointIdentity, group_of
-from tests.contracts.composing import composed
 from tests.contracts.jobs import built
-from tests.contracts.points import logged, point
 
 
 def of(*words: str, by: AskedBy | None = None) -> PointIdentity:
@@ -39,14 +41,16 @@ def test_factors_of_layers_that_a_search_sets_are_discovered() -> None:
     assert of("criterion=layer_magnitude", by=AskedBy("knee", 3)).targets == "predefined"
 
 
-@pytest.mark.parametrize(("criterion", "targets"), TARGETS.items())
-def test_older_records_are_taken_for_what_their_criterion_is(criterion: str, targets: str) -> None:
-    config, _ = composed(f"criterion={criterion}")
-    assert targets_of(instantiate(config.criterion.allocation)) == targets
-
-
-def test_a_record_that_says_its_targets_is_believed() -> None:
-    lamp, own = point(criterion="lamp"), point(criterion="own", density=0.2)
-    said = replace(own, identity=replace(own.identity, targets="predefined"))
-    rows = frame(logged(lamp, own, said)).set_index(["criterion", "run_id"])["targets"]
-    assert sorted(rows.fillna("absent")) == ["absent", "discovered", "predefined"]
+@pytest.mark.parametrize(
+    ("allocation", "targets"),
+    [
+        (PerLayer(), "predefined"),
+        (PerOutput(), "predefined"),
+        (NOfM(2, 4), "predefined"),
+        (Predefined(), "predefined"),
+        (GlobalThreshold(), "discovered"),
+        (LayerStd(), "discovered"),
+    ],
+)
+def test_an_allocation_says_whether_it_knows_them_before_training(allocation: object, targets: str) -> None:
+    assert targets_of(allocation) == targets

@@ -79,7 +79,7 @@ def test_costs_of_what_is_left_are_those_of_the_small_network(row: tuple[str, Pa
 
 
 def test_the_table_has_the_row_whole(row: tuple[str, Path]) -> None:
-    made = called(row[1], "prune_vs_scratch", "--no-copy", program="analysis")
+    made = called(row[1], "prune_vs_scratch", program="analysis")
     assert made.returncode == 0, made.stderr
     (line,) = [line for line in (row[1] / "reports/prune_vs_scratch.md").read_text().splitlines() if "VGG" in line]
     assert "–" not in line

@@ -23,7 +23,7 @@ from pruneexp.tracking import Tracker
 def work(name):
     tracker = Tracker(sys.argv[1], "fresh")
     shared, own = curve_of(tracker), curve_of(tracker, name)
-    for i in range(4):
+    for i in range(2):
         log_point(tracker, shared, point(f"shared-{i}"))
         log_point(tracker, own, point(f"{name}-{i}"))
     tracker.update(own, "FINISHED")
@@ -57,7 +57,7 @@ def test_several_processes_on_a_fresh_database_lose_and_double_nothing(tmp_path:
     assert done.returncode == 0, done.stderr
     tracker = Tracker(uri, "fresh")
     keys = sorted(run.data.tags[schema.POINT_KEY] for run in points(tracker))
-    assert keys == sorted(f"{name}-{i}" for name in ["shared", *names] for i in range(4))
+    assert keys == sorted(f"{name}-{i}" for name in ["shared", *names] for i in range(2))
     assert {run.info.status for run in points(tracker)} == {"FINISHED"}
     assert len(runs(tracker, f"tags.`{schema.KIND}` = 'curve'")) == 5
 

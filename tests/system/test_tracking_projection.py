@@ -241,20 +241,6 @@ def test_a_killed_job_that_goes_on_knows_its_curve(tmp_path: Path) -> None:
     assert (curve.info.run_id, curve.info.status) == (run, "RUNNING")
 
 
-def test_a_store_of_the_old_layout_works(tmp_path: Path) -> None:
-    fresh_store(tmp_path)
-    job = Job(tmp_path)
-    for name in ("holds", "referrers"):
-        (job.store.root / name).mkdir(exist_ok=True)
-    assert not (job.store.root / "records").exists()
-    assert not (job.store.root / "id").exists()
-    assert deliver([job.store.root], []) == 0
-    curve = job.begin(PARENT)
-    job.point(curve, "p")
-    job.recording.close(curve, "FINISHED")
-    assert len((job.store.root / "id").read_text()) == 32
-
-
 def test_a_tracking_store_of_a_newer_schema_is_one_sentence_and_everything_stays_owed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

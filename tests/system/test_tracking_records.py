@@ -225,9 +225,8 @@ def test_pages_are_followed_to_the_end(tracker: Tracker, monkeypatch: pytest.Mon
     curve = curve_of(tracker)
     log_point(tracker, curve, point("0"))
     database = sqlite_file(tracker)
-    _copy_run(database, points(tracker)[0].info.run_id, [str(i) for i in range(1, 1101)])
-    assert len(client_of(tracker).search_runs([tracker.experiment_id], f"tags.`{schema.KIND}` = 'point'")) == 1000
-    assert logged(tracker, curve) == {str(i) for i in range(1101)}
+    _copy_run(database, points(tracker)[0].info.run_id, [str(i) for i in range(1, 11)])
+    assert logged(tracker, curve) == {str(i) for i in range(11)}
     pages: list[str] = []
     search = MlflowClient.search_runs
 
@@ -235,9 +234,9 @@ def test_pages_are_followed_to_the_end(tracker: Tracker, monkeypatch: pytest.Mon
         pages.append(given[2])
         return search(*given, **named)
 
-    monkeypatch.setattr(runs_module, "PAGE", 400)
+    monkeypatch.setattr(runs_module, "PAGE", 4)
     monkeypatch.setattr(MlflowClient, "search_runs", counted)
-    assert len(logged(tracker, curve)) == 1101
+    assert len(logged(tracker, curve)) == 11
     assert len(pages) == 3
 
 

@@ -28,7 +28,9 @@ def spent(mode: str, after: float, **choices: Any) -> list[TradeoffPoint]:
         ledger = replace(ledger, retrain=Effort())
     made = [point(mode=mode, seed=seed, after=after + off * (mode != "prune"), **choices)
             for seed, off in enumerate(OFFS)]  # fmt: skip
-    return [replace(one, result=replace(one.result, ledger=ledger)) for one in made]
+    known = {"global_magnitude": "discovered", "random": "predefined"}
+    return [replace(one, result=replace(one.result, ledger=ledger),
+                    identity=replace(one.identity, targets=known.get(one.identity.criterion))) for one in made]  # fmt: skip
 
 
 def study() -> list[LoggedPoint]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -209,29 +208,6 @@ class TestWhere:
     def test_what_is_not_there_is_told_with_what_is(self, value: str) -> None:
         with pytest.raises(UserError, match=rf"no point has train_lr={value}; .*there is: 0\.01, 0\.1\.$"):
             selection.where(self.points, {"train_lr": value})
-
-
-class TestEarlierVersions:
-    OLD = with_settings(under(1e-4), reg_settings="", train_lr=None)
-
-    def test_their_records_are_drawn_as_before(self) -> None:
-        both = (self.OLD, with_settings(self.OLD, seed=1))
-        assert labels(both) == ["L1 w/o retrain", "L1 w/ retrain"]
-        assert {curve.seeds for curve in tradeoff.data(frame(*both)).curves} == {"n = 2"}
-
-    def test_beside_newer_ones_they_are_left_out_and_it_is_said(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.chdir(tmp_path)
-        beside = with_settings(self.OLD, model="lenet_300_100")
-        tracking_file(tmp_path / "mlflow.db", logged(self.OLD, beside, under(1e-4, seed=1)))
-        assert main(["headline"]) == 0
-        assert "note: 1 of 3 points were recorded by an earlier version" in capsys.readouterr().err
-        text = Path("reports/headline.md").read_text(encoding="utf-8")
-        assert ("LeNet-5 on MNIST (5" in text, "LeNet-300-100 on MNIST (5" in text) == (True, True)
-        rows = list(csv.DictReader(Path("reports/headline.csv").read_text(encoding="utf-8").splitlines()))
-        assert [(row["model"], row["n"]) for row in rows] == [("lenet5", "1"), ("lenet_300_100", "1")]
-        assert main(["tradeoff", "--where", "reg_settings=", "--where", "model=lenet5"]) == 0
 
 
 def test_the_list_has_a_line_for_each_setting(

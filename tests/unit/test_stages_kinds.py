@@ -2,52 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from pruneexp.cache.store import Artefact, Checkpoint, Store
+from pruneexp.cache.store import Store
 from pruneexp.experiment.identity import identity
 from pruneexp.experiment.pace import Paces
 from pruneexp.experiment.plan import make_plan
 from pruneexp.experiment.points import assemble
-from pruneexp.schema import Budget
-from pruneexp.stages.dense import train_dense
-from pruneexp.stages.graph import Route, Runner, Stage, StageKind
-from pruneexp.stages.mask import prune
+from pruneexp.stages.graph import Runner
 from pruneexp.stages.parts import Part
-from pruneexp.stages.retrain import retrain
-from pruneexp.stages.setting import Setting
-from pruneexp.stages.work import artefact, load
 from tests.contracts.jobs import built
-
-AVERAGE = StageKind("average", "to average", "retrain", inherits=True)
-
-
-def average(setting: Setting, one: Stage, other: Stage) -> Stage:
-    """The mean of the weights of two networks."""
-    learner = setting.learner
-
-    def make(parents: tuple[Artefact, ...], checkpoint: Checkpoint) -> Artefact:
-        first, second = (parent.tensors for parent in parents)
-        mean = {name: (first[name] + second[name]) / 2 for name in first}
-        return artefact(learner, load(learner.network("fresh"), mean, "the mean"), [])
-
-    return Stage(AVERAGE, 1, {}, learner.fingerprint, make, (one, other))
-
-
-@dataclass(frozen=True)
-class Averaged:
-    """The mean of two networks, retrained for one epoch and for two."""
-
-    def route(self, setting: Setting, path: Sequence[Budget]) -> Route:
-        dense = train_dense(setting)
-        mask = prune(setting, dense, path[-1], None)
-        longer = replace(setting, retraining=setting.retraining.lasting(2))
-        one, two = retrain(setting, mask), retrain(longer, mask)
-        return Route((dense, mask, one, two, average(setting, one, two)))
+from tests.third_party.averaged import Averaged
 
 
 def test_a_kind_of_a_third_party_is_planned_computed_and_booked(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from pruneexp.errors import UserError
 from pruneexp.pruning.allotment import Allotment, KernelPlaces
 from pruneexp.pruning.allowance import Allowance
-from pruneexp.pruning.guides import StageShares, budget_key, stages_of
+from pruneexp.pruning.guides import StageShares, budget_key, read_guide, stages_of
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.ranking import count_for
 from pruneexp.schema import Budget
@@ -42,6 +42,14 @@ class Guided:
     @cached_property
     def _budgets(self) -> dict[str, list[StageShares]]:
         return stages_of(self.pattern or {"budgets": {}})
+
+    @staticmethod
+    def contents(settings: Mapping[str, Any]) -> dict[str, Any]:
+        given = settings.get("pattern")
+        return {**settings, "pattern": given if isinstance(given, Mapping) else read_guide(given)}
+
+    def fitted(self, maps: Mapping[str, int]) -> Guided:
+        return replace(self, maps=maps)
 
     def check(self, weights: Mapping[str, Tensor], budgets: Sequence[Budget], unit: str) -> None:
         if unit not in ("weight", "channel", "row"):

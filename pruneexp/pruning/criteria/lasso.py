@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -11,11 +11,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from pruneexp.pruning.informed import check_batches
-from pruneexp.pruning.ranking import best, precise
+from pruneexp.pruning.ranking import best
 from pruneexp.pruning.reconstruction import (
     LayerSamples,
-    check_positions,
+    SampledCriterion,
     contributions_gram,
     contributions_to_outputs,
     least_squares,
@@ -34,29 +33,16 @@ _STILL = 1e-9
 
 
 @dataclass(frozen=True)
-class Lasso:
+class Lasso(SampledCriterion):
     """Keep the channels whose factors an L1 penalty leaves, that is large enough to leave so many of them.
 
     The factors are of what channels add to the outputs of the layers that read them, with weights of norm 1 per
     channel. Then least squares fit the weights of each such layer to the outputs of the network that is cut, from the
     inputs that the cuts before have left, with a small price on changes of the present weights, which vanishes with the
-    number of samples. As a criterion it gives magnitudes.
-
-    Raises:
-        ValueError: ``batches`` or ``positions`` is no whole number of at least 1.
+    number of samples.
     """
 
-    batches: int = 4
-    positions: int = 10
-
     targets: ClassVar[Literal["original", "present"]] = "original"
-
-    def __post_init__(self) -> None:
-        check_batches(self.batches)
-        check_positions(self.positions)
-
-    def __call__(self, weights: Mapping[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
-        return {name: precise(weight.detach()).abs() for name, weight in weights.items()}
 
     def chosen(self, readings: Sequence[LayerSamples], candidates: Tensor, count: int) -> Tensor:
         channels = len(candidates)

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from pruneexp.pruning.informed import Statistic, Statistics, check_batches
+from pruneexp.pruning.informed import Statistic, Statistics, check_count
 from pruneexp.pruning.ranking import precise
 from pruneexp.pruning.select import Criterion
 
@@ -30,7 +30,7 @@ class Taylor:
     statistics: ClassVar[tuple[Statistic, ...]] = ("squared_gradients",)
 
     def __post_init__(self) -> None:
-        check_batches(self.batches)
+        check_count(self.batches, "batches")
 
     def informed(self, statistics: Statistics) -> Criterion:
         squares = statistics["squared_gradients"]

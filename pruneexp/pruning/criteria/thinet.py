@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from pruneexp.pruning.informed import check_batches
-from pruneexp.pruning.ranking import precise
 from pruneexp.pruning.reconstruction import (
     LayerSamples,
-    check_positions,
+    SampledCriterion,
     contributions_gram,
     contributions_to_outputs,
     solved,
@@ -21,29 +19,15 @@ from pruneexp.pruning.reconstruction import (
 
 
 @dataclass(frozen=True)
-class ThiNet:
+class ThiNet(SampledCriterion):
     """Remove one channel after the other: that which, with those before it, changes the outputs least.
 
     What is compared is the sum of squares of what the removed channels add to the outputs of the layer that reads them,
     over all of its outputs at sampled positions (the paper draws one output for each); of several such layers, their
-    sum. Then each kept channel is scaled by a factor of its own in each layer, by least squares. As a criterion it
-    gives magnitudes.
-
-    Raises:
-        ValueError: ``batches`` or ``positions`` is no whole number of at least 1.
+    sum. Then each kept channel is scaled by a factor of its own in each layer, by least squares.
     """
 
-    batches: int = 4
-    positions: int = 10
-
     targets: ClassVar[Literal["original", "present"]] = "present"
-
-    def __post_init__(self) -> None:
-        check_batches(self.batches)
-        check_positions(self.positions)
-
-    def __call__(self, weights: Mapping[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
-        return {name: precise(weight.detach()).abs() for name, weight in weights.items()}
 
     def chosen(self, readings: Sequence[LayerSamples], candidates: Tensor, count: int) -> Tensor:
         gram = torch.stack([contributions_gram(reading, len(candidates)) for reading in readings]).sum(0)

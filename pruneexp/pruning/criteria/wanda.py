@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from pruneexp.pruning.informed import Statistic, Statistics, check_batches
+from pruneexp.pruning.informed import Statistic, Statistics, check_count
 from pruneexp.pruning.ranking import precise
 from pruneexp.pruning.select import Criterion
 
@@ -29,7 +29,7 @@ class Wanda:
     statistics: ClassVar[tuple[Statistic, ...]] = ("input_norms",)
 
     def __post_init__(self) -> None:
-        check_batches(self.batches)
+        check_count(self.batches, "batches")
 
     def informed(self, statistics: Statistics) -> Criterion:
         norms = statistics["input_norms"]

@@ -33,10 +33,6 @@ def rows(made: CostMarks) -> Iterator[CostMark]:
     yield from made.marks
 
 
-def runs(made: CostMarks) -> tuple[str, ...]:
-    return tuple(sorted(mark.runs for mark in made.marks))
-
-
 def draw(made: CostMarks) -> Figure:
     figure = Figure()
     figure.subplots().plot([mark.density for mark in made.marks], [mark.macs for mark in made.marks])

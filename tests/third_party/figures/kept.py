@@ -30,10 +30,6 @@ def rows(made: KeptByBudget) -> Iterator[Kept]:
     yield from made.kept
 
 
-def runs(made: KeptByBudget) -> tuple[str, ...]:
-    return tuple(sorted(one.runs for one in made.kept))
-
-
 def draw(made: KeptByBudget) -> Figure:
     figure = Figure()
     axes = figure.subplots()

@@ -29,10 +29,6 @@ def rows(made: BytesTable) -> Iterator[StoredBytes]:
     yield from made.stored
 
 
-def runs(made: BytesTable) -> tuple[str, ...]:
-    return tuple(sorted(one.runs for one in made.stored))
-
-
 def sheet(made: BytesTable) -> TableSheet:
     lines = tuple((Cell(f"{one.density:.2f}"), Cell(f"{one.bytes_sparse:,}")) for one in made.stored)
     return TableSheet("Bytes stored", ("density", "bytes"), "rr", lines)
