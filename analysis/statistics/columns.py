@@ -23,7 +23,7 @@ def against(
     """Of each row, the columns that share a seed with the reference, compared with it; corrected over all rows."""
     return _corrected([
         {name: inference.compare(found, margin) for name in row if name != reference and reference in row
-         and (found := _differences(row[name], row[reference], metric))}
+         and (found := list(differences(row[name], row[reference], metric).values()))}
         for row, margin in zip(rows, margins, strict=True)
     ])  # fmt: skip
 
@@ -36,7 +36,7 @@ def best(rows: Sequence[Row], metric: Metric, margins: Sequence[float]) -> list[
     """
     leaders = [max(sorted(row), key=lambda name: _merit(row[name], metric)) if len(row) > 1 else "" for row in rows]
     compared = _corrected([
-        {name: inference.compare(_differences(row[leader], row[name], metric) or [0.0], margin)
+        {name: inference.compare(list(differences(row[leader], row[name], metric).values()) or [0.0], margin)
          for name in row if leader and name != leader}
         for row, leader, margin in zip(rows, leaders, margins, strict=True)
     ])  # fmt: skip
@@ -57,10 +57,11 @@ def _merit(values: Mapping[int, float], metric: Metric) -> float:
     return scoring.gain(metric, spread(values.values()).mean)
 
 
-def _differences(own: Mapping[int, float], other: Mapping[int, float], metric: Metric) -> list[float]:
-    """What one column is ahead of another by, for each seed that both have."""
-    changes = (metric.change(other[seed], own[seed]) for seed in sorted(own.keys() & other.keys()))
-    return [scoring.gain(metric, change) for change in changes if math.isfinite(change)]
+def differences(own: Mapping[int, float], other: Mapping[int, float], metric: Metric) -> dict[int, float]:
+    """What one column is ahead of another by, for each seed that both have, in ascending order."""
+    shared = sorted(own.keys() & other.keys())
+    gains = {seed: scoring.gain(metric, metric.change(other[seed], own[seed])) for seed in shared}
+    return {seed: gain for seed, gain in gains.items() if math.isfinite(gain)}
 
 
 def _corrected(rows: Sequence[Mapping[str, Comparison]]) -> list[dict[str, Comparison]]:

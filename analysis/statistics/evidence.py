@@ -14,8 +14,9 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 
 from analysis.records import frames
-from analysis.statistics import inference, scoring, selection, test_sets
+from analysis.statistics import inference, selection, test_sets
 from analysis.statistics.claimed import PENALTY
+from analysis.statistics.columns import differences
 from analysis.statistics.conditions import texts
 from analysis.statistics.curves import budget_text
 from analysis.statistics.inference import Comparison, Verdict
@@ -30,22 +31,24 @@ class Thesis(NamedTuple):
 
     text: str
     tried: str
-    right: tuple[Verdict, ...] = ("better", "equivalent")
+    right: tuple[Verdict, ...] = ("better", "no worse")
     wrong: tuple[Verdict, ...] = ("worse",)
 
+    def asked(self, of: Comparison) -> Comparison:
+        """The comparison with the question that decides: whether a loss is surely small, or any difference is."""
+        return of._replace(bounds="loss" if "no worse" in self.right else "both")
 
-LARGE_FIRST = Thesis("training a large network first is not needed", "Scratch-B is equivalent to fine-tuned, or better")
-INHERITED = Thesis("inherited weights are not needed", "Scratch-E is equivalent to fine-tuned, or better")
-INITIAL = Thesis("initial weights are not needed either", "Scratch-E is equivalent to rewound, or better")
+
+LARGE_FIRST = Thesis("training a large network first is not needed", "Scratch-B is no worse than fine-tuned")
+INHERITED = Thesis("inherited weights are not needed", "Scratch-E is no worse than fine-tuned")
+INITIAL = Thesis("initial weights are not needed either", "Scratch-E is no worse than rewound")
 ARCHITECTURE = Thesis(
     "the architecture is what counts",
     "from scratch, sizes that pruning discovered are better than predefined ones",
     right=("better",),
     wrong=("worse", "equivalent"),
 )
-GIVEN = Thesis(
-    "pruning pays where a trained network is given", "fine-tuned is equivalent to Scratch-E, or better, for less FLOP"
-)
+GIVEN = Thesis("pruning pays where a trained network is given", "fine-tuned is no worse than Scratch-E, for less FLOP")
 SIZES = Thesis(
     "pruning pays where several sizes are wanted",
     "the dense network and all fine-tuning take less FLOP than Scratch-B of each size",
@@ -63,7 +66,7 @@ class Evidence(NamedTuple):
     """One budget of one network under one set of conditions, and what it says of a thesis.
 
     ``difference`` is absent where compute alone decides; ``flop`` is the share of the other side's, where it matters.
-    ``densities`` are one, or those of all sizes.
+    ``densities`` are one, or those of all sizes. ``gains`` are what the difference is of, by seed.
     """
 
     thesis: Thesis
@@ -76,15 +79,33 @@ class Evidence(NamedTuple):
     difference: Comparison | None
     flop: float | None
     runs: tuple[str, ...]
+    gains: Mapping[int, float]
 
     @property
     def stance(self) -> Stance:
         """What it comes to; open where the seeds do not settle it."""
         if self.flop is not None and self.flop >= 1.0:
             return "against"
-        if self.difference is None or self.difference.verdict in self.thesis.right:
-            return "for"
-        return "against" if self.difference.verdict in self.thesis.wrong else "open"
+        return "for" if self.difference is None else _stance(self.thesis, self.difference)
+
+
+class Whole(NamedTuple):
+    """All that is logged for a thesis taken together: one number per seed, the mean over all pieces of evidence."""
+
+    thesis: Thesis
+    difference: Comparison
+    pieces: int
+
+    @property
+    def stance(self) -> Stance:
+        """What it comes to."""
+        return _stance(self.thesis, self.difference)
+
+
+def _stance(thesis: Thesis, difference: Comparison) -> Stance:
+    if difference.verdict in thesis.right:
+        return "for"
+    return "against" if difference.verdict in thesis.wrong else "open"
 
 
 def gathered(points: pd.DataFrame, metric: Metric, margin: float) -> tuple[Evidence, ...]:
@@ -95,16 +116,35 @@ def gathered(points: pd.DataFrame, metric: Metric, margin: float) -> tuple[Evide
     tuned = beside_each_other(points, metric, margin)
     fresh = beside_each_other(points[points["mode"].isin(("scratch_e", "rewind"))], metric, margin,
                               reference="scratch_e")  # fmt: skip
+    inherited = list(_of_modes(INHERITED, tuned, "scratch_e"))
     found = [
         *_of_modes(LARGE_FIRST, tuned, "scratch_b"),
-        *_of_modes(INHERITED, tuned, "scratch_e"),
+        *inherited,
         *_of_modes(INITIAL, fresh, "rewind", turned=True),
         *_of_architectures(points, metric, margin),
+        *_of_a_given_network(inherited, points),
     ]
-    judged = inference.holm([one.difference for one in found if one.difference is not None])
+    judged = inference.holm([one.thesis.asked(one.difference) for one in found if one.difference is not None])
     found = [one._replace(difference=of) for one, of in zip(found, judged, strict=True)]
-    inherited = [one for one in found if one.thesis == INHERITED]
-    return (*found, *_of_a_given_network(inherited, points), *_of_sizes(tuned, points))
+    return (*found, *_of_sizes(tuned, points))
+
+
+def together(evidence: Sequence[Evidence]) -> tuple[Whole, ...]:
+    """Each thesis with several differences, and no cost against it, over the seeds that all of them have.
+
+    Differences of one seed share dense networks: hence a seed counts once, however many pieces of evidence it is in.
+    """
+    found = []
+    for thesis in THESES:
+        of = [one for one in evidence if one.thesis == thesis and one.difference]
+        costly = any(one.flop is not None and one.flop >= 1.0 for one in of)
+        seeds = set.intersection(*(set(one.gains) for one in of)) if len(of) > 1 and not costly else set()
+        if seeds:
+            means = [math.fsum(one.gains[seed] for one in of) / len(of) for seed in sorted(seeds)]
+            margin = max(one.difference.margin for one in of if one.difference)
+            found.append(Whole(thesis, inference.compare(means, margin), len(of)))
+    judged = inference.holm([one.thesis.asked(one.difference) for one in found])
+    return tuple(one._replace(difference=of) for one, of in zip(found, judged, strict=True))
 
 
 def _of_modes(thesis: Thesis, made: ModeColumns, mode: str, *, turned: bool = False) -> Iterator[Evidence]:
@@ -114,11 +154,12 @@ def _of_modes(thesis: Thesis, made: ModeColumns, mode: str, *, turned: bool = Fa
     for entry in made.entries:
         for column, of in entry.against:
             if modes[column] == mode:
-                made_of = _evidence(thesis, entry, _turned(of) if turned else of)
-                yield made_of._replace(conditions=(*made_of.conditions, *[("column", column)] * several))
+                one = _evidence(thesis, entry, of, dict(entry.gains)[column])
+                told = (*one.conditions, *[("column", column)] * several)
+                yield (_reversed(one) if turned else one)._replace(conditions=told)
 
 
-def _evidence(thesis: Thesis, entry: DensityRow, of: Comparison | None) -> Evidence:
+def _evidence(thesis: Thesis, entry: DensityRow, of: Comparison | None, gains: Mapping[int, float]) -> Evidence:
     return Evidence(
         thesis=thesis,
         data=entry.data,
@@ -130,14 +171,17 @@ def _evidence(thesis: Thesis, entry: DensityRow, of: Comparison | None) -> Evide
         difference=of,
         flop=None,
         runs=entry.runs,
+        gains=gains,
     )
 
 
-def _turned(of: Comparison) -> Comparison:
-    """The comparison the other way round."""
+def _reversed(one: Evidence) -> Evidence:
+    """The same from the other side; without a verdict yet."""
+    of = one.difference
+    assert of is not None
     low, high = (None if end is None else -end for end in (of.high, of.low))
-    opposite: dict[Verdict, Verdict] = {"better": "worse", "worse": "better"}
-    return of._replace(mean=-of.mean, low=low, high=high, verdict=opposite.get(of.verdict, of.verdict))
+    gains = {seed: -gain for seed, gain in one.gains.items()}
+    return one._replace(difference=of._replace(mean=-of.mean, low=low, high=high), gains=gains)
 
 
 def _of_architectures(points: pd.DataFrame, metric: Metric, margin: float) -> Iterator[Evidence]:
@@ -152,15 +196,16 @@ def _of_architectures(points: pd.DataFrame, metric: Metric, margin: float) -> It
         for (one, discovered), (other, predefined) in itertools.product(ours, theirs):
             sizes = [float(side["parameters"].mean()) for side in (discovered, predefined)]
             both = discovered.merge(predefined, on="seed", suffixes=("", "_other"))
-            changes = scoring.gain(metric, frames.changes(metric, both["after_other"], both["after"])).dropna()
-            if len(changes) and math.isclose(*sizes, rel_tol=SAME_PARAMETERS):
+            scores = [dict(zip(both["seed"], both[name], strict=True)) for name in ("after", "after_other")]
+            gains = differences(scores[0], scores[1], metric)
+            if gains and math.isclose(*sizes, rel_tol=SAME_PARAMETERS):
                 yield Evidence(
                     ARCHITECTURE, str(key["data"]), str(key["model"]),
                     f"{one['criterion']} against {other['criterion']}", _told(key, one),
                     budget_text(str(key["budget.kind"]), float(key["budget.value"])),
                     (float(discovered["density_scope"].mean()),),
-                    inference.compare(list(changes), test_sets.margin(rows, margin)), None,
-                    tuple(sorted({*both["run_id"], *both["run_id_other"]})),
+                    inference.compare(list(gains.values()), test_sets.margin(rows, margin)), None,
+                    tuple(sorted({*both["run_id"], *both["run_id_other"]})), gains,
                 )  # fmt: skip
 
 
@@ -173,7 +218,7 @@ def _of_a_given_network(inherited: Sequence[Evidence], points: pd.DataFrame) -> 
     for one in inherited:
         flop = _ratio(_flop(points, one, "prune"), _flop(points, one, "scratch_e"))
         if one.difference is not None and flop is not None:
-            yield one._replace(thesis=GIVEN, difference=_turned(one.difference), flop=flop)
+            yield _reversed(one)._replace(thesis=GIVEN, flop=flop)
 
 
 def _of_sizes(made: ModeColumns, points: pd.DataFrame) -> Iterator[Evidence]:
@@ -189,7 +234,7 @@ def _of_sizes(made: ModeColumns, points: pd.DataFrame) -> Iterator[Evidence]:
         dense = float(_of_runs(points, first, "prune")["ledger.dense.flop"].mean())
         flop = _ratio(dense + tuned, math.fsum(fresh for _, _, fresh in both))
         runs = tuple(sorted({run for entry, _, _ in both for run in entry.runs}))
-        yield _evidence(SIZES, first, None)._replace(
+        yield _evidence(SIZES, first, None, {})._replace(
             budget="all", densities=tuple(entry.density for entry, _, _ in both), flop=flop, runs=runs
         )
 

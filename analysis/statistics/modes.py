@@ -38,7 +38,7 @@ _MOMENTS = ("dense", "before", "after", "change_after")
 
 
 class DensityRow(NamedTuple):
-    """One row: scores by column, and what each is ahead of the reference by.
+    """One row: scores by column, and what each is ahead of the reference by, in all and (``gains``) by seed.
 
     ``changes`` are the scores against the dense network of the same seed, ``pruned`` is that before fine-tuning.
     ``best`` has the column that is better than all others, if one is.
@@ -55,6 +55,7 @@ class DensityRow(NamedTuple):
     scores: tuple[tuple[str, Spread], ...]
     changes: tuple[tuple[str, Spread], ...]
     against: tuple[tuple[str, Comparison], ...]
+    gains: tuple[tuple[str, Mapping[int, float]], ...]
     best: tuple[str, ...]
     paper: PaperRow | None
     runs: tuple[str, ...]
@@ -159,8 +160,12 @@ def _judged(
     against = beside.against(reference, values, metric, margins)
     best = beside.best(values, metric, margins)
     return [
-        entry._replace(against=tuple((name, of[name]) for name, _ in entry.scores if name in of), best=leader)
-        for entry, of, leader in zip(entries, against, best, strict=True)
+        entry._replace(
+            against=tuple((name, of[name]) for name, _ in entry.scores if name in of),
+            gains=tuple((name, beside.differences(row[name], row[reference], metric)) for name in of),
+            best=leader,
+        )
+        for entry, row, of, leader in zip(entries, values, against, best, strict=True)
     ]
 
 
@@ -200,6 +205,7 @@ def _entry(group: _Group, columns: Iterable[tuple[str, str]]) -> DensityRow:
         scores=_by_column(rows, "after", columns),
         changes=_by_column(rows, "change_after", columns),
         against=(),
+        gains=(),
         best=(),
         paper=group.paper,
         runs=tuple(sorted(rows["run_id"])),

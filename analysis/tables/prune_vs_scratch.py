@@ -137,6 +137,12 @@ class _Layout(NamedTuple):
     partial: bool
     lead: tuple[str, ...]
     columns: tuple[tuple[str, str], ...]
+    of_paper: bool
+
+    def as_changes(self, entry: DensityRow) -> bool:
+        """Whether a row shows changes of the score: it stands among the paper's rows, and those do."""
+        among = self.of_paper or entry.paper is not None
+        return among and entry.table is not None and entry.table.changes
 
 
 def sheet(made: PruneVsScratch) -> TableSheet:
@@ -163,6 +169,7 @@ def _layout(made: PruneVsScratch) -> _Layout:
         any(abs(entry.density - entry.density_all) > SAME_DENSITY for entry in made.entries),
         (UNPRUNED, *[PRUNED] * any(method.untuned for method in _methods(made))),
         made.columns,
+        made.table != LOGGED,
     )
 
 
@@ -227,7 +234,7 @@ def _against(layout: _Layout, against: Mapping[str, Comparison]) -> tuple[Cell, 
 
 
 def _cells(entry: DensityRow, layout: _Layout) -> list[Cell]:
-    changes = entry.table is not None and entry.table.changes
+    changes = layout.as_changes(entry)
     shown: Mapping[str, Spread | None] = {
         UNPRUNED: entry.unpruned,
         PRUNED: entry.pruned,
@@ -262,7 +269,8 @@ def _notes(made: PruneVsScratch, layout: _Layout) -> tuple[str, ...]:
     left_out = f"Not shown: {made.left_out} points of curves in one mode alone." if made.left_out else ""
     ours = dict.fromkeys(entry.paper for entry in made.entries if entry.paper)
     on_paper = method_tables.notes([*made.printed, *ours], [row for row in made.printed if row not in ours])
-    changes = method_tables.on_changes() if any(method.changes for method in _methods(made)) else ""
+    of_changes = any(paper.of.changes for paper in made.printed) or any(map(layout.as_changes, made.entries))
+    changes = method_tables.on_changes() if of_changes else ""
     notes = (note, _on_verdicts(made), f"All rows: {common}." if common else "", changes, *on_paper, left_out,
              made.test_set)  # fmt: skip
     return tuple(filter(None, notes))

@@ -13,7 +13,7 @@ from analysis.publishing.sheet import MISSING, Cell, TableSheet, cells
 from analysis.records.frames import Split
 from analysis.statistics import inference, scoring, test_sets
 from analysis.statistics.conditions import joined, telling, words
-from analysis.statistics.evidence import THESES, Evidence, gathered, summed
+from analysis.statistics.evidence import THESES, Evidence, Whole, gathered, summed, together
 from analysis.statistics.modes import scored
 from pruneexp.errors import UserError
 from pruneexp.schema import Metric
@@ -22,11 +22,12 @@ _LEDGER = tuple(f"ledger.{kind}.flop" for kind in ("dense", "prune", "retrain", 
 
 
 class Scorecard(NamedTuple):
-    """The table, by the primary metric; ``evidence`` in the order of the claims."""
+    """The table, by the primary metric; ``evidence`` in the order of the claims, and what it comes to as a whole."""
 
     split: Split
     metric: Metric
     evidence: tuple[Evidence, ...]
+    wholes: tuple[Whole, ...]
     test_set: str
 
 
@@ -82,7 +83,7 @@ def data(
                         "from scratch, as mode=prune,scratch_e,scratch_b makes them.")  # fmt: skip
     shown = {run for one in found for run in one.runs}
     note = test_sets.note(frame[frame["run_id"].isin(shown)], metric, split)
-    return Scorecard(split, metric, tuple(sorted(found, key=_place)), note)
+    return Scorecard(split, metric, tuple(sorted(found, key=_place)), together(found), note)
 
 
 def _place(one: Evidence) -> tuple[object, ...]:
@@ -96,6 +97,13 @@ def rows(made: Scorecard) -> Iterator[ScoreRow]:
             joined(one.conditions), one.budget, " ".join(f"{density:.10g}" for density in one.densities),
             *(one.difference.columns if one.difference else ()),
         )._replace(flop_share=one.flop, runs=" ".join(one.runs))  # fmt: skip
+    for whole in made.wholes:
+        of = [one for one in made.evidence if one.thesis == whole.thesis]
+        runs = sorted({run for one in of for run in one.runs})
+        yield ScoreRow(
+            whole.thesis.text, whole.thesis.tried, whole.stance, "all", "all", made.metric.name, "all", "", "all", "",
+            *whole.difference.columns,
+        )._replace(runs=" ".join(runs))  # fmt: skip
 
 
 def sheet(made: Scorecard) -> TableSheet:
@@ -106,23 +114,23 @@ def sheet(made: Scorecard) -> TableSheet:
         line
         for thesis in THESES
         if (of := [one for one in made.evidence if one.thesis == thesis])
-        for line in _lines(of, named)
+        for line in _lines(of, next((one for one in made.wholes if one.thesis == thesis), None), named)
     ]
     measured = scoring.with_unit(made.metric, f"{made.metric.title} on {made.split}")
     return TableSheet(
         f"The claims of Liu et al. 2019, tried{where}: {measured}",
-        ("Claim", *["Network"] * named, "Criterion", "For, at densities", "Against", "Open", "Lowest difference",
-         "FLOP"),
+        ("Claim", *["Network"] * named, "Criterion", "For, at densities", "Against", "Open", "Difference", "FLOP"),
         "l" * (6 + named) + "r",
         tuple(lines),
         tuple(filter(None, _notes(made))),
     )  # fmt: skip
 
 
-def _lines(evidence: Sequence[Evidence], named: bool) -> Iterator[tuple[Cell, ...]]:
+def _lines(evidence: Sequence[Evidence], whole: Whole | None, named: bool) -> Iterator[tuple[Cell, ...]]:
     """A line with the claim and what it comes to, then one for each network and set of conditions."""
     thesis, counts = evidence[0].thesis, {name: len(of) for name, of in summed(evidence).items()}
-    yield cells(thesis.text, *[""] * named, "all", *(str(count) for count in counts.values()), "", "")
+    mean = f"mean {scoring.with_interval(whole.difference)}: {_settled(whole)}" if whole else ""
+    yield cells(thesis.text, *[""] * named, "all", *(str(count) for count in counts.values()), mean, "")
     for (subject, settings), found in groupby(evidence, lambda one: (_subject(one), _settings(one, evidence))):
         same = list(found)
         densities = [_densities(of) for of in summed(same).values()]
@@ -148,6 +156,11 @@ def _densities(of: Sequence[Evidence]) -> str:
     return ", ".join(f"{density:.3g}" for one in of for density in one.densities) or MISSING
 
 
+def _settled(whole: Whole) -> str:
+    """What the claim comes to as a whole: for, against or open, and by which verdict."""
+    return f"{whole.stance} ({whole.difference.said()})"
+
+
 def _lowest(of: Sequence[Evidence]) -> str:
     known = [one.difference for one in of if one.difference is not None]
     return scoring.with_interval(min(known, key=lambda each: each.mean)) if known else ""
@@ -164,15 +177,20 @@ def _notes(made: Scorecard) -> Iterator[str]:
         if any(one.thesis == thesis for one in made.evidence):
             yield f"{thesis.text[0].upper()}{thesis.text[1:]}: holds where {thesis.tried}."
     judged = [one.difference for one in made.evidence
-              if one.difference and one.difference.verdict != "no verdict" and one.flop is None]  # fmt: skip
+              if one.difference and one.difference.verdict != "no verdict"]  # fmt: skip
     margins = " or ".join(scoring.amount(made.metric, margin) for margin in sorted({of.margin for of in judged}))
     yield (
-        f"Lowest difference: of the densities of the line, of {scoring.values_of(made.metric)}, positive where the "
+        f"Difference: of {scoring.values_of(made.metric)}, the lowest of the densities of the line, positive where the "
         "claim is right, mean over seeds, paired, with its 95 % interval. For and against: by t tests, 5 %, Holm over "
         f"the {len(judged)} verdicts of this table"
-        + (f"; equivalent: surely within ±{margins}." if judged else ".")
+        + (f"; no worse: surely by no more than {margins}." if judged else ".")
         + f" Open: not settled, or on fewer than {inference.FEWEST_SEEDS} seeds."
     )
+    if made.wholes:
+        yield (
+            "Beside the claim: the mean of all its lines and densities, one number per seed, of the seeds that all "
+            f"have; Holm over these {len(made.wholes)}."
+        )
     if any(one.flop is not None for one in made.evidence):
         yield (
             "FLOP: of fine-tuning over those from scratch; where several sizes are wanted, with the training of the "

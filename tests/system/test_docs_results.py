@@ -1,4 +1,4 @@
-"""docs/results.md says what the kept records say: `make results` would change no table of it, and each picture is there."""
+"""docs/results.md says what the kept records say: `make results` would change no table, and each picture is there."""
 
 from __future__ import annotations
 
@@ -23,4 +23,7 @@ def test_a_table_that_differs_is_found(tmp_path, monkeypatch) -> None:
 def test_pictures_of_the_page_are_drawn_and_kept() -> None:
     page = (draw.DOCS / "results.md").read_text(encoding="utf-8")
     assert set(re.findall(r"\]\((\w+\.png)\)", page)) == set(draw.PICTURES)
-    assert all((draw.DOCS / name).exists() and (draw.RECORDS / f"{records}.parquet").exists() for name, (records, _) in draw.PICTURES.items())
+    assert all(
+        (draw.DOCS / name).exists() and (draw.RECORDS / f"{records}.parquet").exists()
+        for name, (records, _) in draw.PICTURES.items()
+    )

@@ -175,12 +175,16 @@ def test_the_csv_keeps_changes_apart_from_values() -> None:
     ]
 
 
-def test_changes_are_explained_without_a_row_of_the_papers_too() -> None:
+def test_scores_are_changes_among_the_papers_rows_alone() -> None:
     made = [point(criterion="thinet", mode=mode, seed=seed, after=96.0 + seed) for mode in WAYS for seed in (0, 1)]
-    sheet = prune_vs_scratch.sheet(prune_vs_scratch.data(frames.frame(logged(*made))))
-    assert sheet.rows[0][4].text == "−0.50 ± 0.71"  # 97 before, 96 and 97 after
-    assert sum("changes of the accuracy in points" in note for note in sheet.notes) == 1
-    assert not any("Liu et al. 2019: five runs" in note for note in sheet.notes)
+    frame = frames.frame(logged(*made))
+    alone, among = (prune_vs_scratch.sheet(prune_vs_scratch.data(frame, table=table)) for table in ("logged", "thinet"))
+    assert alone.rows[0][4].text == "96.50 ± 0.71"
+    assert not any("changes of the accuracy in points" in note for note in alone.notes)
+    ours = among.rows[-2]  # its second line has what modes are ahead by
+    assert "−0.50 ± 0.71" in [cell.text for cell in ours]  # 97 before, 96 and 97 after
+    assert sum("changes of the accuracy in points" in note for note in among.notes) == 1
+    assert not any("Liu et al. 2019: five runs" in note for note in alone.notes)
 
 
 def test_networks_that_are_not_fine_tuned_have_their_column_without_a_row_of_the_papers_too() -> None:

@@ -86,17 +86,18 @@ def test_the_given_network_is_the_same_comparison_from_the_other_side() -> None:
     inherited, given = by_thesis[evidence.INHERITED], by_thesis[evidence.GIVEN]
     assert inherited is not None
     assert given is not None
-    assert (inherited.verdict, given.verdict) == ("worse", "better")
+    assert (inherited.verdict, given.verdict) == ("worse", "no worse")
     assert (given.mean, given.low, given.high) == (-inherited.mean, -(inherited.high or 0), -(inherited.low or 0))
 
 
 def test_the_sheet_by_hand() -> None:
     sheet = scorecard.sheet(scorecard.data(frames.frame(study())))
     first, second = ([cell.text for cell in row] for row in sheet.rows[:2])
-    assert first == [evidence.LARGE_FIRST.text, "all", "1", "1", "0", "", ""]
+    mean = "mean −1.50 [−1.55, −1.45]: against (worse)"
+    assert first == [evidence.LARGE_FIRST.text, "all", "1", "1", "0", mean, ""]
     assert second == ["", "global_magnitude", "0.5", "0.125", "–", "−3.00 [−3.05, −2.95]", ""]
     assert sheet.title.endswith("tried with LeNet-5 on MNIST (5,000 digits): top-1 accuracy on test, %")
-    assert sum("Holm over the 8 verdicts" in note for note in sheet.notes) == 1
+    assert sum("Holm over the 10 verdicts" in note for note in sheet.notes) == 1
 
 
 def test_networks_of_other_sizes_are_not_compared() -> None:
@@ -136,3 +137,14 @@ def test_records_may_say_which_sizes_were_discovered() -> None:
     told = frame.assign(targets=frame["criterion"].map({"mine": "discovered", "his": "predefined"}))
     (found,) = [one for one in scorecard.data(told).evidence if one.thesis == evidence.ARCHITECTURE]
     assert (found.criterion, found.stance) == ("mine against his", "for")
+
+
+def test_a_claim_as_a_whole_counts_each_seed_once() -> None:
+    made = scorecard.data(frames.frame(study()))
+    wholes = {one.thesis: one for one in made.wholes}
+    whole = wholes[evidence.INHERITED]
+    assert (whole.pieces, whole.difference.n) == (2, 3)
+    assert whole.difference.mean == pytest.approx(-1.5)  # 0 at one density, -3 at the other
+    assert whole.difference.std == pytest.approx(0.02)  # of the seeds' own offsets, which both densities share
+    assert (whole.stance, wholes[evidence.GIVEN].stance) == ("against", "for")
+    assert evidence.SIZES not in wholes
