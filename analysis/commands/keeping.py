@@ -1,14 +1,18 @@
-"""``python -m analysis keep FILE``: chosen points in one small file, which is read as a store is."""
+"""``python -m analysis keep FILE``: chosen points and scans in one small file, which is read as a store is."""
 
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from analysis.commands import options
 from analysis.records.uris import kept_path
 from pruneexp.errors import UserError
 
-SUMMARY = "the chosen points in one small file, which --tracking-uri FILE reads as it reads a store."
+if TYPE_CHECKING:
+    from analysis.publishing.materials import Material, Supply
+
+SUMMARY = "the chosen points and scans in one small file, which --tracking-uri FILE reads as it reads a store."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,13 +28,25 @@ def run(given: argparse.Namespace) -> int:
     path = kept_path(given.file)
     if path is None:
         raise UserError(f"{given.file}: kept records go into a file whose name ends in .parquet.")
-    supply = options.supply(given, ["points and trials"], options.experiments(given))
+    supply = options.supply(given, ["points and trials", "scans"], options.experiments(given))
     options.say_notes(supply.remarks())
     from analysis.publishing import publish
     from analysis.records import keeping
 
-    chosen = set(supply.counted("points and trials")["run_id"])
-    content = keeping.packed(given.tracking_uri, chosen)
+    points, scans = (_chosen(supply, material) for material in ("points and trials", "scans"))
+    if not points and not scans:
+        supply.chosen("points and trials")  # says why
+    content = keeping.packed(given.tracking_uri, points, scans)
     publish.write(path.parent, {path.name: content})
-    print(f"{path}: {len(chosen)} points, {len(content) / 1000:.0f} kB")
+    kept = ", ".join(f"{len(runs)} {noun}{'s' * (len(runs) > 1)}"
+                     for noun, runs in (("point", points), ("scan", scans)) if runs)  # fmt: skip
+    print(f"{path}: {kept}, {len(content) / 1000:.0f} kB")
     return 0
+
+
+def _chosen(supply: Supply, material: Material) -> set[str]:
+    """The run ids of what was chosen; none where there is nothing of it."""
+    try:
+        return set(supply.counted(material)["run_id"])
+    except UserError:
+        return set()

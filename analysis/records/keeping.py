@@ -1,4 +1,4 @@
-"""Writes chosen points, and what is asked of their runs, into one file (``analysis.records.kept``)."""
+"""Writes chosen points and scans, and what is asked of their runs, into one file (``analysis.records.kept``)."""
 
 from __future__ import annotations
 
@@ -18,14 +18,23 @@ from analysis.records.parents import LoggedParent, Origin, origins, parents
 from analysis.records.reading import layers, tabled
 from analysis.records.runs import RawRun
 from analysis.records.stores import open_store
-from pruneexp.schema import CONFIG_FILE, CURVE, CURVE_KEY, ENVIRONMENT_FILE, MEASURED, SWEEP, flatten
+from pruneexp.schema import (
+    CONFIG_FILE,
+    CURVE,
+    CURVE_KEY,
+    ENVIRONMENT_FILE,
+    MEASURED,
+    SENSITIVITY_FILE,
+    SWEEP,
+    flatten,
+)
 from pruneexp.schema.columns import LAYERS, OPTIONAL
 
 _TAGS = (SWEEP, MEASURED)
 
 
-def packed(uri: str, run_ids: Collection[str]) -> bytes:
-    """The file of these points of a tracking store; the same points make the same bytes.
+def packed(uri: str, run_ids: Collection[str], scans: Collection[str] = ()) -> bytes:
+    """The file of these points and scans of a tracking store; the same ones make the same bytes.
 
     Raises:
         UserError: the store cannot be read, or a point has no layers that can be.
@@ -35,7 +44,7 @@ def packed(uri: str, run_ids: Collection[str]) -> bytes:
     found = layers(uri, table["run_id"].to_pylist())
     rows = [[flatten(row) for row in found[run_id]] for run_id in table["run_id"].to_pylist()]
     absent = [name for name in OPTIONAL if table[name].null_count == len(table)]
-    about = json.dumps(_about(uri, table), sort_keys=True).encode()
+    about = json.dumps(_about(uri, table, scans), sort_keys=True).encode()
     table = table.append_column(LAYERS, pa.array(rows, LAYERS.type)).drop_columns(absent)
     table = table.append_column("ended", table["started"]).append_column("experiment_id", table["experiment"])
     sink = pa.BufferOutputStream()
@@ -45,7 +54,7 @@ def packed(uri: str, run_ids: Collection[str]) -> bytes:
     return bytes(sink.getvalue())
 
 
-def _about(uri: str, points: pa.Table) -> dict[str, Any]:
+def _about(uri: str, points: pa.Table, scans: Collection[str]) -> dict[str, Any]:
     store, experiments = open_store(uri), sorted(set(points["experiment"].to_pylist()))
     columns = (points[name].to_pylist() for name in ("experiment", "study", "curve_key"))
     wanted = {(experiment, study or curve) for experiment, study, curve in zip(*columns, strict=True)}
@@ -53,17 +62,38 @@ def _about(uri: str, points: pa.Table) -> dict[str, Any]:
     made, chosen = origins(uri, [one.run_id for one in above]), set(points["run_id"].to_pylist())
     tags = {tag: store.tagged(tag, "point", experiments) for tag in _TAGS}
     return {
-        "above": [_above(one, made.get(one.run_id)) for one in above],
+        "above": [_above(one, made.get(one.run_id)) for one in above] + _scans(uri, scans),
         "tags": {tag: {run: text for run, text in values.items() if run in chosen} for tag, values in tags.items()},
     }
 
 
 def _above(one: LoggedParent, origin: Origin | None) -> dict[str, Any]:
     tags = {CURVE: one.name, **({CURVE_KEY: one.column} if one.kind == "curve" else {})}
-    files = {}
-    if origin is not None:
-        config = {key: value for key, value in origin.config.items() if key not in ("runtime", "hydra")}
-        machine = {key: value for key, value in (origin.environment.get("machine") or {}).items() if key != "host"}
-        files[CONFIG_FILE] = yaml.safe_dump(config, sort_keys=False)
-        files[ENVIRONMENT_FILE] = json.dumps({**origin.environment, "machine": machine})
-    return {"kind": one.kind, "run": RawRun(one.run_id, one.experiment, "FINISHED", 0, {}, {}, tags), "files": files}
+    run = RawRun(one.run_id, one.experiment, "FINISHED", 0, {}, {}, tags)
+    return {"kind": one.kind, "run": run, "files": _files(origin)}
+
+
+def _files(origin: Origin | None) -> dict[str, str]:
+    """Configuration and environment, without where the job ran."""
+    if origin is None:
+        return {}
+    config = {key: value for key, value in origin.config.items() if key not in ("runtime", "hydra")}
+    machine = {key: value for key, value in (origin.environment.get("machine") or {}).items() if key != "host"}
+    return {
+        CONFIG_FILE: yaml.safe_dump(config, sort_keys=False),
+        ENVIRONMENT_FILE: json.dumps({**origin.environment, "machine": machine}),
+    }
+
+
+def _scans(uri: str, run_ids: Collection[str]) -> list[dict[str, Any]]:
+    store = open_store(uri)
+    found = [run for run in sorted(store.runs("scan", sorted(store.experiments()))) if run.run_id in run_ids]
+    made = origins(uri, [run.run_id for run in found])
+    return [
+        {
+            "kind": "scan",
+            "run": run._replace(tags={name: text for name, text in run.tags.items() if not name.startswith("mlflow.")}),
+            "files": {**_files(made.get(run.run_id)), SENSITIVITY_FILE: store.artefact(run.run_id, SENSITIVITY_FILE)},
+        }
+        for run in found
+    ]

@@ -1,8 +1,8 @@
 """Kept records: chosen points, with what is asked of their runs, in one Parquet file that is read as a store is.
 
 Beside the columns of a curve's own file it holds the curves and studies that the points are of, with their resolved
-configurations and environments, and of the points which sweep they are of and what was measured. Left out are scans,
-failures, other files, and what is nobody else's business: where jobs ran, and on which machine.
+configurations and environments, of the points which sweep they are of and what was measured, and whole scans. Left out
+are failures, other files, and what is nobody else's business: where jobs ran, and on which machine.
 """
 
 from __future__ import annotations
@@ -33,15 +33,17 @@ class KeptStore:
     path: Path
 
     def experiments(self) -> Mapping[str, str]:
-        return {name: name for name in sorted(set(self._experiments.values()))}
+        of_scans = {run.experiment for run in self._runs("scan")}
+        return {name: name for name in sorted({*self._experiments.values(), *of_scans})}
 
     def runs(self, kind: RunKind, experiments: Sequence[str]) -> Sequence[RawRun]:
-        """Those of curves and studies; of points the columns tell everything."""
-        found = [RawRun(*one["run"]) for one in self._about["above"] if one["kind"] == kind]
-        return [run for run in found if run.experiment in experiments]
+        """Those of curves, studies and scans; of points the columns tell everything."""
+        return [run for run in self._runs(kind) if run.experiment in experiments]
 
     def tagged(self, tag: str, kind: RunKind, experiments: Sequence[str]) -> Mapping[str, str]:
-        values: Mapping[str, str] = self._about["tags"].get(tag, {}) if kind == "point" else {}
+        if kind != "point":
+            return {run.run_id: run.tags[tag] for run in self.runs(kind, experiments) if tag in run.tags}
+        values: Mapping[str, str] = self._about["tags"].get(tag, {})
         return {run: value for run, value in values.items() if self._experiments[run] in experiments}
 
     def changes(self, kind: RunKind, experiments: Sequence[str], known: Known) -> Changes:
@@ -78,6 +80,9 @@ class KeptStore:
                 f"{self.path} cannot be read as kept records, which `python -m analysis keep FILE` writes: {reason}."
             ) from error
         return self
+
+    def _runs(self, kind: RunKind) -> list[RawRun]:
+        return [RawRun(*one["run"]) for one in self._about["above"] if one["kind"] == kind]
 
     @cached_property
     def _content(self) -> bytes:

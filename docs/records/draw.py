@@ -20,27 +20,37 @@ from analysis.__main__ import main
 RECORDS = Path(__file__).resolve().parent
 DOCS = RECORDS.parent
 
-#: The pictures of the page: a file of docs/, the records behind it, and the words after ``python -m analysis``.
-PICTURES: dict[str, tuple[str, Sequence[str]]] = {}
+#: Pictures of the page and of the README: a file of docs/, the records behind it, and the words after `analysis`.
+PICTURES = {
+    "tradeoff.png": ("demo", ["tradeoff"]),
+    "retraining_rate.png": ("retraining_rate", ["tradeoff", "--color", "retrain_lr_factor"]),
+    "sensitivity.png": ("sensitivity", ["sensitivity"]),
+}
 
 
-def table(records: str, name: str, *options: str) -> None:
-    """Print the Markdown that ``python -m analysis NAME OPTIONS`` makes of RECORDS.parquet, without its provenance."""
+def table(records: str, name: str, *options: str, only: str = "") -> None:
+    """Print the Markdown that ``python -m analysis NAME OPTIONS`` makes of RECORDS.parquet, without its provenance.
+
+    With ``only``, the lines of the table that hold these words, and no notes.
+    """
     with tempfile.TemporaryDirectory() as folder:
         _make(records, [name, *options], folder)
-        text = (Path(folder) / f"{name}.md").read_text(encoding="utf-8")
-    print("\n" + text.partition("<!--")[0].strip() + "\n")
+        text = (Path(folder) / f"{name}.md").read_text(encoding="utf-8").partition("<!--")[0].strip()
+    if only:
+        title, _, header, rule, *lines = text.splitlines()
+        text = "\n".join([title, "", header, rule, *(line for line in lines if only in line)])
+    print(f"\n{text}\n")
 
 
 def pages(*flags: str) -> int:
-    """Have cog write the tables of docs/results.md (``-r``), or compare them (``--check``): status 0 unless they differ."""
+    """Have cog write the tables of docs/results.md (``-r``), or compare (``--check``): status 0 unless they differ."""
     prologue = "from docs.records.draw import table"
     status: int = Cog().main(["cog", *flags, "-P", "-p", prologue, str(DOCS / "results.md")])
     return status
 
 
 def pictures() -> None:
-    """Draw every picture of docs/results.md again."""
+    """Draw every picture again."""
     for shown, (records, words) in PICTURES.items():
         with tempfile.TemporaryDirectory() as folder:
             _make(records, [*words, "--format", "png"], folder)

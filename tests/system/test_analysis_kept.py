@@ -19,8 +19,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("kept")
     modes = ("mode=prune,scratch_e", "reg.strength=1e-4,5e-4", "curve.densities=[0.3]")
     assert called(made, "-m", *JOB, *modes, "runtime.sweep=few").returncode == 0
+    scan = ("study=sensitivity", "study.densities=[0.5,0.1]", "study.resamples=20")
+    assert called(made, *scan, *JOB, program="sweeps").returncode == 0
     said = called(made, "keep", "kept/few.parquet", "--experiment", "mine", program="analysis")
-    assert said.stdout.startswith("kept/few.parquet: 4 points, ")
+    assert said.stdout.startswith("kept/few.parquet: 4 points, 1 scan, ")
     return made
 
 
@@ -32,6 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("audit",),
         ("layers", "--where", "mode=prune,reg_strength=5e-4"),
         ("compare", "mode=prune", "mode=scratch_e"),
+        ("sensitivity",),
     ],
     ids=" ".join,
 )
@@ -61,7 +64,8 @@ def test_points_and_what_their_curves_tell_are_kept(folder: Path) -> None:
 def test_a_kept_file_keeps_itself_and_a_choice_keeps_less(folder: Path) -> None:
     file = folder / "kept/few.parquet"
     everything = tabled(str(file)).records["run_id"].to_pylist()
-    assert packed(str(file), everything) == file.read_bytes()
+    scans = [run.run_id for run in open_store(str(file)).runs("scan", ["mine"])]
+    assert packed(str(file), everything, scans) == file.read_bytes()
     assert str(folder).encode() not in file.read_bytes()
     (folder / "one.parquet").write_bytes(packed(str(file), everything[:1]))
     assert tabled(str(folder / "one.parquet")).records["run_id"].to_pylist() == everything[:1]
