@@ -9,12 +9,14 @@ import io
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
+import pandas as pd
 from cogapp import Cog
 
+from analysis import points
 from analysis.__main__ import main
 
 RECORDS = Path(__file__).resolve().parent
@@ -42,9 +44,32 @@ def table(records: str, name: str, *options: str, only: str = "") -> None:
     print(f"\n{text}\n")
 
 
+def pivot(records: str, by: Mapping[str, str], split: str = "val") -> None:
+    """Print means over seeds of accuracies, dense and after retraining: a line for each of the columns ``by``.
+
+    ``by`` has what the page calls each column; budgets stand across.
+    """
+    frame = points(str(RECORDS / f"{records}.parquet"), experiment=None)
+    lines = frame.groupby(list(by))
+    made = lines[[f"{split}.dense.top1"]].mean().set_axis(["Dense"], axis=1)
+    after = frame.pivot_table(f"{split}.after.top1", list(by), "density_asked").sort_index(axis=1, ascending=False)
+    after.columns = [f"{1 / density:.3g}×" for density in after.columns]
+    whole = made.join(after).rename_axis(list(by.values())).reset_index()
+    seeds = ", ".join(map(str, sorted(frame["seed"].unique())))
+    print(f"\n**Top-1 accuracy on {split}, %, means over seeds {seeds}**\n\n{_markdown(whole)}\n")
+
+
+def _markdown(frame: pd.DataFrame) -> str:
+    """Numbers above 10 are accuracies, others settings."""
+    lines = [[f"{value:.2f}" if isinstance(value, float) and value > 10 else f"{value:g}" if isinstance(value, float)
+              else str(value) for value in row] for row in frame.itertuples(index=False)]  # fmt: skip
+    rule = ["---:"] * len(frame.columns)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in ([*frame.columns], rule, *lines))
+
+
 def pages(*flags: str) -> int:
     """Have cog write the tables of docs/results.md (``-r``), or compare (``--check``): status 0 unless they differ."""
-    prologue = "from docs.records.draw import table"
+    prologue = "from docs.records.draw import pivot, table"
     status: int = Cog().main(["cog", *flags, "-P", "-p", prologue, str(DOCS / "results.md")])
     return status
 
