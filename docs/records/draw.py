@@ -18,6 +18,7 @@ from cogapp import Cog
 
 from analysis import points
 from analysis.__main__ import main
+from analysis.statistics import inference
 
 RECORDS = Path(__file__).resolve().parent
 DOCS = RECORDS.parent
@@ -44,19 +45,35 @@ def table(records: str, name: str, *options: str, only: str = "") -> None:
     print(f"\n{text}\n")
 
 
-def pivot(records: str, by: Mapping[str, str], split: str = "val") -> None:
+def pivot(records: str, by: Mapping[str, str], split: str = "val", *, budgets: bool = True) -> None:
     """Print means over seeds of accuracies, dense and after retraining: a line for each of the columns ``by``.
 
-    ``by`` has what the page calls each column; budgets stand across.
+    ``by`` has what the page calls each column; ``budgets`` stand across, or are left out.
     """
-    frame = points(str(RECORDS / f"{records}.parquet"), experiment=None)
-    lines = frame.groupby(list(by))
-    made = lines[[f"{split}.dense.top1"]].mean().set_axis(["Dense"], axis=1)
-    after = frame.pivot_table(f"{split}.after.top1", list(by), "density_asked").sort_index(axis=1, ascending=False)
-    after.columns = [f"{1 / density:.3g}×" for density in after.columns]
-    whole = made.join(after).rename_axis(list(by.values())).reset_index()
+    frame = _frame(records)
+    made = frame.groupby(list(by))[[f"{split}.dense.top1"]].mean().set_axis(["Dense"], axis=1)
+    if budgets:
+        after = frame.pivot_table(f"{split}.after.top1", list(by), "density_asked").sort_index(axis=1, ascending=False)
+        made = made.join(after.set_axis([f"{1 / float(density):.3g}×" for density in after.columns], axis=1))
     seeds = ", ".join(map(str, sorted(frame["seed"].unique())))
+    whole = made.rename_axis(list(by.values())).reset_index()
     print(f"\n**Top-1 accuracy on {split}, %, means over seeds {seeds}**\n\n{_markdown(whole)}\n")
+
+
+def dense_change(records: str, column: str, new: object, old: object) -> None:
+    """Print what dense networks with one value of a column are ahead of those with another by, on val.
+
+    One number per seed, the mean over the networks.
+    """
+    values = _frame(records).pivot_table("val.dense.top1", ["model", "seed"], column)
+    of = inference.compare(list((values[new] - values[old]).groupby(level="seed").mean()), inference.MARGIN_SMALL)
+    print(
+        f"\n{column}={new} against {old}: {of.mean:+.2f} [{of.low:+.2f}, {of.high:+.2f}] points, n = {of.n}: {of.said()}\n"
+    )
+
+
+def _frame(records: str) -> pd.DataFrame:
+    return points(str(RECORDS / f"{records}.parquet"), experiment=None)
 
 
 def _markdown(frame: pd.DataFrame) -> str:
@@ -69,7 +86,7 @@ def _markdown(frame: pd.DataFrame) -> str:
 
 def pages(*flags: str) -> int:
     """Have cog write the tables of docs/results.md (``-r``), or compare (``--check``): status 0 unless they differ."""
-    prologue = "from docs.records.draw import pivot, table"
+    prologue = "from docs.records.draw import dense_change, pivot, table"
     status: int = Cog().main(["cog", *flags, "-P", "-p", prologue, str(DOCS / "results.md")])
     return status
 
