@@ -67,9 +67,8 @@ def dense_change(records: str, column: str, new: object, old: object) -> None:
     """
     values = _frame(records).pivot_table("val.dense.top1", ["model", "seed"], column)
     of = inference.compare(list((values[new] - values[old]).groupby(level="seed").mean()), inference.MARGIN_SMALL)
-    print(
-        f"\n{column}={new} against {old}: {of.mean:+.2f} [{of.low:+.2f}, {of.high:+.2f}] points, n = {of.n}: {of.said()}\n"
-    )
+    interval = f"{of.mean:+.2f} [{of.low:+.2f}, {of.high:+.2f}] points, n = {of.n}"
+    print(f"\n{column}={new} against {old}: {interval}: {of.said()}\n")
 
 
 def _frame(records: str) -> pd.DataFrame:
