@@ -144,7 +144,7 @@ def _features(path: Path, wanted: int) -> NDArray[np.float32]:
             raise ValueError("feats is no matrix of numbers")
     if len(found) != wanted:
         raise UserError(
-            f"{path} has {len(found)} features of an image, and data.info.features is {wanted}: data.info.features="
+            f"{path} has {len(found)} features of an image, and data.features is {wanted}: data.features="
             f"{len(found)} takes them"
         )
     return np.ascontiguousarray(found.T, np.float32)

@@ -15,8 +15,8 @@ class NeuralTalk(nn.Module):
     """The LSTM generator of NeuralTalk (Karpathy and Li 2015; its code, imagernn/lstm_generator.py).
 
     The embedded image is the first input of the LSTM, then come the embedded words, the first of which is word 0 in
-    place of a start. Dropout lies on the inputs of the LSTM and on its states. Other than there, a state is the output gate
-    times the *hyperbolic tangent* of the cell, as torch has it, and biases start at 0, those of words too.
+    place of a start. Dropout lies on the inputs of the LSTM and on its states. Other than there, a state is the output
+    gate times the *hyperbolic tangent* of the cell, as torch has it, and all biases start at 0, those of words too.
 
     Takes features (B, ``features``), and gives the greedy caption of ``words`` words and the logarithms of their
     probabilities, (B, 2, words); it goes on after word 0, the end. With sentences as well, int64 (B, S, L), it gives

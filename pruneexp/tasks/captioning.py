@@ -6,8 +6,9 @@ BLEU (Papineni et al. 2002) is that of the library torchmetrics, which is an ext
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
 from typing import Any, ClassVar, cast
 
 import torch
@@ -58,7 +59,8 @@ class Captioning:
         Raises:
             UserError: says what the data set has in place of that, or that torchmetrics is missing.
         """
-        _bleu_score()
+        if find_spec("torchmetrics") is None:
+            raise UserError("BLEU needs the library torchmetrics, which is missing: pip install 'pruneexp[captions]'")
         if data.classes is None or data.classes < 2:
             raise UserError(f"data set '{data.name}' has {data.classes or 0} words; 2 or more are needed")
         for split, source in (("train", data.train), ("val", data.val), ("test", data.test)):
@@ -141,19 +143,10 @@ def _text(words: list[int], last: int) -> str:
 
 
 def _bleu(captions: list[str], references: list[list[str]]) -> dict[str, float]:
-    score = _bleu_score()
-    return {metric.name: 100 * float(score(captions, references, n_gram=n)) for n, metric in enumerate(BLEU, 1)}
+    from torchmetrics.functional.text import bleu_score  # here, because it takes seconds to load
 
-
-def _bleu_score() -> Callable[..., Tensor]:
-    try:
-        from torchmetrics.functional.text import bleu_score
-    except ModuleNotFoundError as error:
-        raise UserError(
-            "BLEU of captions needs the library torchmetrics, which is missing: pip install 'pruneexp[captions]'"
-        ) from error
-    found: Callable[..., Tensor] = bleu_score
-    return found
+    score = partial(bleu_score, captions, references)
+    return {metric.name: 100 * float(score(n_gram=n)) for n, metric in enumerate(BLEU, 1)}
 
 
 def _check_sentences(source: Split, classes: int, where: str) -> None:
