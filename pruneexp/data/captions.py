@@ -114,10 +114,10 @@ def _image(described: Any, where: str) -> _Image:
     Raises:
         ValueError: it lacks something.
     """
-    needed = {"imgid": int, "split": str, "sentences": list}
-    for key, kind in needed.items():
+    needed = {"imgid": (int, "whole number"), "split": (str, "word"), "sentences": (list, "list")}
+    for key, (kind, word) in needed.items():
         if not isinstance(described, Mapping) or not isinstance(described.get(key), kind):
-            raise ValueError(f"{where} has no {key} that is a {kind.__name__}")
+            raise ValueError(f"{where} has no {key} that is a {word}")
     if described["split"] not in SPLITS:
         raise ValueError(f"{where} is in the split '{described['split']}', and allowed are {', '.join(SPLITS)}")
     sentences = tuple(_sentence(each, where) for each in described["sentences"])

@@ -12,7 +12,7 @@ _FIRST = 0.1  # weights start evenly within -0.1 and 0.1, as in NeuralTalk
 
 
 class NeuralTalk(nn.Module):
-    """The LSTM generator of NeuralTalk (Karpathy and Li 2015; its code, imagernn/lstm_generator.py).
+    """The LSTM generator of NeuralTalk (its code, imagernn/lstm_generator.py), after Vinyals et al. 2015.
 
     The embedded image is the first input of the LSTM, then come the embedded words, the first of which is word 0 in
     place of a start. Dropout lies on the inputs of the LSTM and on its states. Other than there, a state is the output

@@ -96,7 +96,7 @@ def changed(change: Callable[[list[Content]], object]) -> Content:
     [
         ("{", "dataset.json is damaged or of another format"),
         ([], "no list of images"),
-        (changed(lambda images: images[1].pop("imgid")), "image 1 of the list has no imgid that is a int"),
+        (changed(lambda images: images[1].pop("imgid")), "image 1 of the list has no imgid that is a whole number"),
         (changed(lambda images: images[1].update(split="dev")), "in the split 'dev', and allowed are train, restval"),
         (changed(lambda images: images[2].update(sentences=[{}])), "image 2 .* a sentence without tokens"),
         (changed(lambda images: images[2].update(sentences=[])), "image 2 .* no sentence with a word"),
