@@ -136,7 +136,7 @@ def _sentence(described: Any, where: str) -> Sentence:
 def _features(path: Path, wanted: int) -> NDArray[np.float32]:
     """The features of all images, (N, wanted)."""
     with fetch.reading(path, _FORMAT):
-        content = io.loadmat(path)
+        content = io.loadmat(str(path))  # of a path that is no string it does not say that the file is missing
         if "feats" not in content:
             raise ValueError("there is no variable feats")
         found = np.asarray(content["feats"])
