@@ -38,7 +38,7 @@ def test_a_point_has_bleu_and_perplexity_before_and_after_retraining(tmp_path: P
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
-        (("model=lenet5", "data=caption_shapes"), "the model does not take images of shape"),
+        (("model=lenet5", "data=caption_shapes"), r"the data have inputs of shape \(64,\)"),
         (("model=neuraltalk", "data=synthetic"), "NeuralTalk takes features of images"),
         (("model=neuraltalk", "data=caption_shapes", "model.words=5"), r"\(2, 2, 5\) .* \(2, 2, 20\) is needed"),
         (("model=neuraltalk", "data=caption_shapes", "model.features=9"), "does not take images of shape"),
