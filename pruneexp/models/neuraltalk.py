@@ -63,8 +63,9 @@ class NeuralTalk(nn.Module):
         before = pad(sentences[..., :-1], (1, 0)).clamp(min=0)
         inputs = torch.cat([image[:, None].expand(-1, each, -1, -1), self.embedding(before)], 2)
         states, _ = self.lstm(self.drop_inputs(inputs.flatten(0, 1)))
-        logits: Tensor = self.head(self.drop_states(states[:, 1:]))  # that of the image predicts nothing
-        return logits.unflatten(0, (count, each))
+        words = states[:, 1:]  # the state of the image predicts nothing
+        logits: Tensor = self.head(self.drop_states(words)).unflatten(0, (count, each))
+        return logits
 
     def _caption(self, image: Tensor) -> Tensor:
         """No word is dropped here, for networks make captions in evaluation alone."""
