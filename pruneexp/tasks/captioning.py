@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
-from typing import Any, ClassVar, cast
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -70,8 +70,9 @@ class Captioning:
         self, data: Data, shape: tuple[int, ...], count: int, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """Noise, and as many sentences of words drawn evenly, each of the full length."""
-        form = cast(Any, data.train).targets.shape[1:]
-        targets = torch.randint(1, data.classes or 0, (count, *form), generator=generator)
+        of_train = _sentences(data.train)
+        form = (2, 1, 1) if of_train is None else of_train.shape[1:]
+        targets = torch.randint(1, data.classes or 2, (count, *form), generator=generator)
         targets[:, TAUGHT, :, -1] = END
         return torch.randn(count, *shape, generator=generator), targets
 
@@ -149,9 +150,14 @@ def _bleu(captions: list[str], references: list[list[str]]) -> dict[str, float]:
     return {metric.name: 100 * float(score(n_gram=n)) for n, metric in enumerate(BLEU, 1)}
 
 
-def _check_sentences(source: Split, classes: int, where: str) -> None:
+def _sentences(source: Split) -> Tensor | None:
     targets = getattr(source, "targets", None)
-    if not isinstance(targets, Tensor) or targets.dtype != torch.int64 or targets.shape[:2] != (len(source), 2):
+    return targets if isinstance(targets, Tensor) and targets.ndim == 4 else None
+
+
+def _check_sentences(source: Split, classes: int, where: str) -> None:
+    targets = _sentences(source)
+    if targets is None or targets.dtype != torch.int64 or targets.shape[:2] != (len(source), 2):
         raise UserError(
             f"{where} has no sentences, which captions are learned from: targets of int64 ({len(source)}, 2, "
             "sentences, words)"
