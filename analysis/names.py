@@ -33,6 +33,7 @@ DISPLAY_NAMES: Mapping[str, Mapping[str, str]] = {
         "densenet_bc_100": "DenseNet-BC-100",
         "lstm": "LSTM",
         "transformer": "Transformer",
+        "neuraltalk": "NeuralTalk",
     },
     "data": {
         "mnist": "MNIST",
@@ -42,6 +43,7 @@ DISPLAY_NAMES: Mapping[str, Mapping[str, str]] = {
         "cifar100": "CIFAR-100",
         "imagenet": "ImageNet",
         "topics": "Python's help topics",
+        "flickr8k": "Flickr8k",
     },
     "reg": {"none": "no penalty", "l1": "L1", "l2": "L2", "l1_then_l2": "L1 then L2", "weight_decay": "weight decay"},
     "criterion": {

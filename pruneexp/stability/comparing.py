@@ -16,6 +16,7 @@ from pruneexp.data.dataset import Source
 from pruneexp.errors import UserError
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.stages.setting import Learner
+from pruneexp.tasks.task import TaskByTargets
 from pruneexp.tracing.mode import evaluating
 from pruneexp.training import layout
 
@@ -62,15 +63,19 @@ def guesses(learner: Learner, network: nn.Module, split: Source, batch_size: int
     arrange, guessed, labels = layout.for_network(network), [], []
     with evaluating(network):
         for inputs, targets in split.batches(batch_size, learner.device):
+            if isinstance(learner.task.value, TaskByTargets) or targets.dtype != torch.int64:
+                raise _without_classes(learner)
             outputs = network(arrange(inputs if learner.adapt is None else learner.adapt(inputs)))
             logits = outputs.reshape(*targets.shape, -1)
-            if targets.dtype != torch.int64 or logits.shape[-1] < 2:
-                raise UserError(
-                    f"the task {learner.task.value.name} has no classes: answers are compared by their classes"
-                )
+            if logits.shape[-1] < 2:
+                raise _without_classes(learner)
             guessed.append(logits.argmax(-1).flatten().cpu())
             labels.append(targets.flatten().cpu())
     return Guesses(torch.cat(guessed), torch.cat(labels))
+
+
+def _without_classes(learner: Learner) -> UserError:
+    return UserError(f"the task {learner.task.value.name} has no classes: answers are compared by their classes")
 
 
 def changes(dense: Guesses, pruned: Guesses) -> AnswerChanges:

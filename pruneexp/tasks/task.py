@@ -134,3 +134,19 @@ class TaskByExample(Protocol):
 
     def of_mean(self, metric: str, mean: Tensor) -> Tensor:
         """The metric at each mean (float64, any shape) of its numeric values; booleans need no such rule."""
+
+
+@runtime_checkable
+class TaskByTargets(Protocol):
+    """A task whose scores need what a network makes of targets, too, as the words of a sentence after each other."""
+
+    def answers(self, network: Forward, inputs: Tensor, targets: Tensor) -> Tensor:
+        """What the meter takes in place of the outputs to a batch: examples along the first dimension."""
+
+
+def answers(task: Task, network: Forward, inputs: Tensor, targets: Tensor) -> Tensor:
+    """What the meter of ``task`` takes of a batch, from a network in evaluation."""
+    if isinstance(task, TaskByTargets):
+        return task.answers(network, inputs, targets)
+    outputs: Tensor = network(inputs)
+    return outputs

@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from pruneexp.schema import Score
 from pruneexp.tasks.classification import CLASSIFICATION
-from pruneexp.tasks.task import Task
+from pruneexp.tasks.task import Task, answers
 from pruneexp.tracing.mode import evaluating
 from pruneexp.training import layout, seeding
 from pruneexp.training.fit import TrainingData
@@ -40,7 +40,8 @@ def evaluate(
     arrange, meter = layout.for_network(network), task.meter()
     with evaluating(network):
         for inputs, targets in data.batches(batch_size, device):
-            meter.update(network(arrange(inputs if adapt is None else adapt(inputs))), targets)
+            fitting = arrange(inputs if adapt is None else adapt(inputs))
+            meter.update(answers(task, network, fitting, targets), targets)
     return meter.compute()
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pruneexp.data.dataset import Dataset
 from pruneexp.data.tensors import tensor_dataset
 from pruneexp.schema import Score, flatten
-from pruneexp.tasks.task import Task, TaskByExample
+from pruneexp.tasks.task import Task, TaskByExample, answers
 
 
 def dataset(inputs: Tensor, targets: Tensor, classes: int | None = None) -> Dataset:
@@ -114,7 +114,7 @@ class TaskContract:
     ) -> None:
         """Two of the examples: their number is counted, and no metric is better for it, or not a number."""
         with torch.no_grad():
-            outputs = network(batch[0])
+            outputs = answers(task, network, *batch)
         fine = self._metered(task, outputs, batch[1])
         outputs[[1, 4]] = math.nan
         broken = self._metered(task, outputs, batch[1])
@@ -130,7 +130,7 @@ class TaskContract:
         meter = task.meter()
         with torch.no_grad():
             for inputs, targets in data.train.batches(size, torch.device("cpu")):
-                meter.update(network(inputs), targets)
+                meter.update(answers(task, network, inputs, targets), targets)
         return meter.compute()
 
     def _metered(self, task: Task, outputs: Any, targets: Tensor) -> Score:

@@ -39,6 +39,8 @@ def penalties(config: DictConfig) -> None:
 
 
 def network_without_memory(config: DictConfig) -> None:
+    if config.data.info.classes is None:
+        config.data.info.classes = 2  # they are counted when the data are loaded
     with torch.device("meta"):
         assert isinstance(instantiate(config.model), nn.Module)
 
