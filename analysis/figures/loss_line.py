@@ -69,7 +69,7 @@ def data(frame: pd.DataFrame) -> LossLine:
     """Every curve and budget of which it is known what retraining did.
 
     Raises:
-        UserError: there is none, or there are several networks or data sets.
+        UserError: there is none, none has a finite loss, or there are several networks or data sets.
     """
     if frame.empty:
         raise UserError("no point has losses between before and after: `python -m pruneexp.retraining CONDITION...` "
@@ -80,6 +80,8 @@ def data(frame: pd.DataFrame) -> LossLine:
     told = telling(selection.combinations(frame, names), names)
     found = [path for key, rows in selection.groups(frame, (*names, *frames.BUDGET))
              for path in _paths(key, rows, words(key, told))]  # fmt: skip
+    if not found:
+        raise UserError("no place on the line has a loss that is a finite number over all seeds.")
     known: list[Retraining] = list(frame["retraining"])
     examples, batchnorm = max(each.examples for each in known), any(each.batchnorm for each in known)
     return LossLine(subjects[0]["data"], subjects[0]["model"], tuple(found), examples, batchnorm)
@@ -93,7 +95,8 @@ def _paths(key: dict[str, Any], rows: pd.DataFrame, label: str) -> Iterator[Loss
         shared = sorted(set(seeds[0]).intersection(*seeds[1:]))
         losses = ((t, [seed[t] for seed in seeds]) for t in shared)
         finite = tuple((t, spread(values)) for t, values in losses if all(map(math.isfinite, values)))
-        yield LossPath(label, conditions, budget, split, finite, runs)
+        if finite:
+            yield LossPath(label, conditions, budget, split, finite, runs)
 
 
 def runs(made: LossLine) -> tuple[str, ...]:

@@ -83,7 +83,7 @@ def data(frame: pd.DataFrame) -> Recovery:
     lines, slight = [], []
     for key, rows in selection.groups(frame, (*names, *frames.BUDGET)):
         lost = -scoring.gain(metric, rows[change_name("val", "before", metric.name)])
-        if lost.min() >= _LEAST:
+        if (lost >= _LEAST).all():
             lines.append(_shares(key, rows, metric, words(key, told)))
         else:
             slight.append(", ".join(filter(None, (words(key, told), _budget(key)))))

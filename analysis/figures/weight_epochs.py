@@ -189,12 +189,13 @@ def rows(made: WeightEpochs) -> Iterator[WeightEpochsRow]:
     subject = (made.data, made.model, joined(made.conditions), made.budget)
     for layer in made.layers:
         for of in layer.epochs:
-            numbers = (of.growth.mean, of.growth.low, of.growth.high, of.inside.mean, of.inside.low, of.inside.high)
+            growth, inside = of.growth, of.inside
             for place, density in enumerate(of.densities):
                 weight = (place + 0.5 - len(of.densities) / 2.0) * layer.width
                 yield WeightEpochsRow(
-                    *subject, layer.layer, of.epoch, weight, layer.width, density, layer.gap, layer.kept, *numbers,
-                    of.inside.n, " ".join(made.runs),
+                    *subject, layer.layer, of.epoch, weight, layer.width, density, layer.gap, layer.kept,
+                    growth.mean, growth.low, growth.high, inside.mean, inside.low, inside.high, inside.n,
+                    " ".join(made.runs),
                 )  # fmt: skip
 
 

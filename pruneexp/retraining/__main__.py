@@ -72,8 +72,8 @@ def _of_point(point: RecordedPoint, epochs: Sequence[int], asked: argparse.Names
                 found = states(session.runner, stage, epochs)
         except UserError as error:
             raise UserError(f"the point {of.point_key[:8]}: {error}") from error
-        before, after = found[0], found[max(found)]
-        if any(not tensor.equal(pruned.state[name]) for name, tensor in after.items()):
+        before, after, recorded = found[0], found[max(found)], pruned.state
+        if any(not tensor.equal(recorded[name]) for name, tensor in after.items()):
             session.display.note(f"the point {of.point_key[:8]}: its weights are not to the bit those of the record")
         made = Retraining(
             examples=min(MOST, len(learner.data.value.train)),

@@ -33,12 +33,8 @@ def test_the_line_ends_in_the_recorded_losses_and_the_weights_in_the_recorded_ne
     network: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "text.txt").write_text("the quick brown fox jumps over the lazy dog\n" * 40)
-    ran(
-        tmp_path,
-        "curve.densities=[0.2]",
-        f"data.root={tmp_path}/text.txt" if network == LSTM else "plan=false",
-        *network,
-    )
+    words = (*network, f"data.root={tmp_path}/text.txt") if network == LSTM else network
+    ran(tmp_path, "curve.densities=[0.2]", *words)
     assert look(tmp_path, "mode=prune", "--epochs", "1") == 0
     assert "not to the bit" not in capsys.readouterr().err
     metrics, made = found(tmp_path)
