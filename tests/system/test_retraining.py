@@ -28,7 +28,7 @@ def found(folder: Path) -> tuple[dict[str, float], Retraining]:
     return run.data.metrics, read_retraining(tracker.text(run.info.run_id, RETRAINING_FILE))
 
 
-@pytest.mark.parametrize("network", [CHAIN, (*CHAIN, "train.trainer=single"), BATCHNORM, LSTM])
+@pytest.mark.parametrize("network", [CHAIN, BATCHNORM, LSTM])
 def test_the_line_ends_in_the_recorded_losses_and_the_weights_in_the_recorded_network(
     network: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
