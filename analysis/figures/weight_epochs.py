@@ -206,14 +206,14 @@ def caption(made: WeightEpochs) -> str:
         f"Density of the kept weights of each layer after epochs of retraining, {how}, at {made.budget}, "
         + (f"mean over {len(made.runs)} seeds" if several else "one seed")
         + ". Weights are in units of the smallest |w| that was kept, so that pruning took what lies between the dotted "
-        "lines. Above each panel: kept weights and that unit, by how much their mean |w| has changed over retraining, "
-        "and the share of them that ends between the lines. The outermost 1 % may lie beyond an axis."
+        "lines. Above each panel: kept weights and the smallest of them, by how much their mean |w| has changed over "
+        "retraining, and the share of them that ends between the lines. The outermost 1 % may lie beyond an axis."
     )
 
 
 def draw(made: WeightEpochs) -> Figure:
     size, looks = type_size(), dict(zip(made.epochs, sequence(len(made.epochs)), strict=True))
-    labels = [f"after epoch {epoch}" if epoch else "before retraining" for epoch in made.epochs]
+    labels = [f"epoch {epoch}" if epoch else "before" for epoch in made.epochs]
     columns = min(len(made.layers), max(2, panels_across()))
     page = panels.page(
         width=page_width(), size=size, columns=columns, rows=-(-len(made.layers) // columns),
@@ -236,7 +236,7 @@ def draw(made: WeightEpochs) -> Figure:
 
 def _titles(layer: LayerEpochs) -> tuple[str, str]:
     last = layer.epochs[-1]
-    unit = f", 1 = {layer.gap:.2g}" if layer.gap else ""
+    unit = f", |w| ≥ {layer.gap:.2g}" if layer.gap else ""
     return f"{layer.layer} ({layer.kept:,.0f}{unit})", (
         f"|w| {signed(last.growth.mean, 0)} %, inside {last.inside.mean:.0f} %")  # fmt: skip
 
