@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 MADE_OF = "retrainings"
 
-#: The share of the weights that is shown, and how many of them a bin has on average at least.
-_SHOWN, _FEWEST = 0.99, 12.0
+#: The share of the weights that is shown, how many of them a bin has on average at least, and the most bins.
+_SHOWN, _FEWEST, _BINS = 0.99, 12.0, 80.0
 
 
 class EpochDensity(NamedTuple):
@@ -129,7 +129,7 @@ def _layer(seeds: Sequence[LayerCourse], epochs: Sequence[int]) -> LayerEpochs:
     kept = [sum(of.counts) for of in found[epochs[0]]]
     reach = max(_reach(of.counts, width) for each in found.values() for of, width in zip(each, widths, strict=True))
     width = max(widths)
-    while 2.0 * reach / width > sum(kept) / _FEWEST and width < reach / 4.0:
+    while 2.0 * reach / width > min(_BINS, sum(kept) / _FEWEST) and width < reach / 4.0:
         width *= 2.0
     half = math.ceil(reach / width)
     first = found[epochs[0]]
