@@ -73,6 +73,9 @@ def data(frame: pd.DataFrame) -> Epochs:
         raise UserError("no point tells its scores by epoch of retraining: those of mode prune do, with "
                         "runtime.epoch_scores=true.")  # fmt: skip
     metric, names = scoring.primary(frame), ("mode", *frames.CONDITIONS)
+    if len(budgets := sorted(frame["budget.value"].unique())) > 1:
+        each = ", ".join(f"{value:g}" for value in budgets)
+        raise UserError(f"epochs are shown of one budget: choose one of {each} with --where budget.value=.")
     subjects = list(selection.groups(frame, (*frames.SUBJECT, *frames.BUDGET)))
     if len(subjects) > 1:
         raise UserError(f"{len(subjects)} networks or budgets are logged, and one is shown: choose with --where.")

@@ -21,6 +21,9 @@ from analysis.statistics.wording import hashed
 from pruneexp.errors import UserError, redact
 from pruneexp.schema import TOP1, MeasuredPoint
 
+#: Points that are read one by one, at most.
+_MOST = 1_000
+
 
 def _whole(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
@@ -43,14 +46,24 @@ def _with_weights(points: pd.DataFrame, uri: str) -> pd.DataFrame:
 
 
 def _with_courses(points: pd.DataFrame, uri: str) -> pd.DataFrame:
-    """Points of one budget with their val scores by epoch of retraining; those without are left out."""
-    budgets = sorted(points["budget.value"].unique())
-    if len(budgets) > 1:
-        told = ", ".join(f"{value:g}" for value in budgets)
-        raise UserError(f"epochs are shown of one budget: choose one of {told} with --where budget.value=.")
+    """Points with their val scores by epoch of retraining; those without are left out."""
+    _check_few(points)
     metrics = points["metric.name"].fillna(TOP1.name)
     names = dict(zip(points["run_id"], "retrain/val." + metrics, strict=True))
     return frames.with_courses(points, records.courses(uri, names))
+
+
+def _with_retrainings(points: pd.DataFrame, uri: str) -> pd.DataFrame:
+    """Points with what retraining did to them; those that were not looked at are left out."""
+    _check_few(points)
+    return frames.with_retrainings(points, records.retrainings(uri, points["run_id"]))
+
+
+def _check_few(points: pd.DataFrame) -> None:
+    """Refuse what asks the store for each of very many points."""
+    if len(points) > _MOST:
+        raise UserError(f"this reads each point by itself, {_MOST:,} at most, and {len(points):,} are chosen: choose "
+                        "fewer with --where.")  # fmt: skip
 
 
 def _measurements(points: pd.DataFrame, uri: str) -> Mapping[str, MeasuredPoint]:
@@ -105,6 +118,7 @@ SOURCES: Mapping[Material, MaterialSource] = {
     "layers": _POINTS._replace(completed=_with_layers),
     "weights": _POINTS._replace(completed=_with_weights),
     "courses": _POINTS._replace(part=selection.of_curves, completed=_with_courses),
+    "retrainings": _POINTS._replace(part=selection.of_curves, completed=_with_retrainings),
     "scans": MaterialSource(scan_frames.SCANS, "finished scan", _SCAN, _scans, scan_frames.frame),
     "points with origins": _OF_CURVES._replace(completed=_with_origins),
 }

@@ -31,7 +31,7 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis.records.runs import RunKind
-from pruneexp.schema import REPEATED, TOP1, TOP5, Metric, change_name, columns
+from pruneexp.schema import REPEATED, TOP1, TOP5, Metric, Retraining, change_name, columns
 from pruneexp.schema.columns import IDENTITY, LoggedPoint
 
 Split = Literal["test", "val"]
@@ -122,3 +122,9 @@ def with_courses(points: pd.DataFrame, found: Mapping[str, Mapping[int, float]])
     """Those of the points that have a course, values by epoch, as pairs in ``course``; ``found`` by run id."""
     kept = points[points["run_id"].isin(found)].reset_index(drop=True)
     return kept.assign(course=kept["run_id"].map(lambda run_id: tuple(found[run_id].items())))
+
+
+def with_retrainings(points: pd.DataFrame, found: Mapping[str, Retraining]) -> pd.DataFrame:
+    """Those of the points of which there is what retraining did, in ``retraining``; ``found`` by run id."""
+    kept = points[points["run_id"].isin(found)].reset_index(drop=True)
+    return kept.assign(retraining=kept["run_id"].map(found))

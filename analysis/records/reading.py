@@ -18,17 +18,20 @@ from pruneexp.schema import (
     FAILURE,
     LAYERS_FILE,
     MEASURED,
+    RETRAINING_FILE,
     SENSITIVITY_FILE,
     SWEEP,
     WEIGHTS_FILE,
     LayerRow,
     LayerWeights,
     MeasuredPoint,
+    Retraining,
     ScanIdentity,
     TradeoffPoint,
     names_of,
     read_measurement,
     read_point,
+    read_retraining,
     read_scan,
     read_weights,
     unflatten,
@@ -148,6 +151,20 @@ def weights(uri: str, run_ids: Iterable[str]) -> dict[str, tuple[LayerWeights, .
     for run_id in run_ids:
         with suppress(OSError, ValueError):  # never counted, or by another version
             found[run_id] = read_weights(store.artefact(run_id, WEIGHTS_FILE))
+    return found
+
+
+def retrainings(uri: str, run_ids: Iterable[str]) -> dict[str, Retraining]:
+    """What retraining did to these points, by run; of those that have a file of it.
+
+    Raises:
+        UserError: the store cannot be read.
+    """
+    store = open_store(uri)
+    found: dict[str, Retraining] = {}
+    for run_id in run_ids:
+        with suppress(OSError, ValueError):  # never looked at, or by another version
+            found[run_id] = read_retraining(store.artefact(run_id, RETRAINING_FILE))
     return found
 
 

@@ -48,6 +48,7 @@ from pruneexp.schema.names import (
     POINTS_FOLDER,
     RECORDED,
     RECORDED_AT,
+    RETRAINING_FILE,
     SCAN_KEY,
     SCHEMA,
     SCHEMA_VERSION,
@@ -79,6 +80,7 @@ from pruneexp.schema.points import (
     read_point,
     score,
 )
+from pruneexp.schema.retrainings import EpochWeights, LayerCourse, LineLoss, Retraining, read_retraining
 from pruneexp.schema.scans import LayerSensitivity, Scan, ScanIdentity, read_scan
 from pruneexp.schema.weights import LayerWeights, read_weights, weights_text
 
@@ -114,6 +116,7 @@ __all__ = [
     "RECORDED",
     "RECORDED_AT",
     "REPEATED",
+    "RETRAINING_FILE",
     "SCAN_KEY",
     "SCHEMA",
     "SCHEMA_VERSION",
@@ -134,16 +137,20 @@ __all__ = [
     "Budget",
     "BudgetKind",
     "Effort",
+    "EpochWeights",
     "FormNumbers",
+    "LayerCourse",
     "LayerRow",
     "LayerSensitivity",
     "LayerWeights",
     "Ledger",
+    "LineLoss",
     "MeasuredPoint",
     "Metric",
     "OwnCosts",
     "PointIdentity",
     "PointResult",
+    "Retraining",
     "Scan",
     "ScanIdentity",
     "Score",
@@ -166,6 +173,7 @@ __all__ = [
     "nothing",
     "read_measurement",
     "read_point",
+    "read_retraining",
     "read_scan",
     "read_weights",
     "score",

@@ -29,6 +29,7 @@ SCHEMA_VERSION = "1"
 #: Artefacts of the runs of points, scans and curves.
 LAYERS_FILE = "layers.json"
 WEIGHTS_FILE = "weights.json"  # of a point: what ``python -m pruneexp.stability`` found of its weights
+RETRAINING_FILE = "retraining.json"  # of a point: what ``python -m pruneexp.retraining`` found of it
 SENSITIVITY_FILE = "sensitivity.json"
 CONFIG_FILE = "config.yaml"
 ENVIRONMENT_FILE = "environment.json"

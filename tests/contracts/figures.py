@@ -25,7 +25,7 @@ from analysis.records import frames, layer_frames, measured_frames
 from analysis.records.runs import LoggedScan
 from analysis.statistics import selection
 from pruneexp.errors import UserError
-from pruneexp.schema import LayerWeights, MeasuredPoint
+from pruneexp.schema import LayerWeights, MeasuredPoint, Retraining
 from pruneexp.schema.columns import LoggedPoint
 
 #: Frames, and what is made of them, by the suite that they are of.
@@ -38,7 +38,7 @@ class PublicationContract:
 
     ``records`` gives logged points or scans, whichever it is made of, that it can show; of one network for a figure.
     ``measured`` is what was measured of them, ``weights`` how their weights are distributed, and
-    ``courses`` their scores by epoch, by run.
+    ``courses`` their scores by epoch and ``retrainings`` what retraining did to them, by run.
     """
 
     name: ClassVar[str]
@@ -47,6 +47,7 @@ class PublicationContract:
     measured: ClassVar[Mapping[str, MeasuredPoint]] = {}
     weights: ClassVar[Mapping[str, Sequence[LayerWeights]]] = {}
     courses: ClassVar[Mapping[str, Mapping[int, float]]] = {}
+    retrainings: ClassVar[Mapping[str, Retraining]] = {}
 
     @classmethod
     def publication(cls) -> catalogue.Publication:
@@ -73,6 +74,8 @@ class PublicationContract:
             return layer_frames.weights(frame, cls.weights)
         if material == "courses":
             return frames.with_courses(frame, cls.courses)
+        if material == "retrainings":
+            return frames.with_retrainings(frame, cls.retrainings)
         if material == "points" and cls.measured:
             return measured_frames.beside(frame, cls.measured)
         if material == "forms":

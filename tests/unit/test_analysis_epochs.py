@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from analysis.figures import epochs
-from analysis.publishing.materials import SOURCES
 from analysis.records import frames
 from pruneexp.errors import UserError
 from pruneexp.schema.columns import LoggedPoint
@@ -45,9 +44,9 @@ def test_the_curves_by_hand() -> None:
 
 
 def test_several_budgets_are_to_be_chosen_from() -> None:
-    points = frames.frame(logged(point(density=0.1), point(density=0.5)))
+    points = logged(point(density=0.1), point(density=0.5))
     with pytest.raises(UserError, match=r"^epochs are shown of one budget: choose one of 0\.1, 0\.5 with --where"):
-        SOURCES["courses"].completed(points, "sqlite:///nowhere.db")
+        epochs.data(frames.with_courses(frames.frame(points), {one.run_id: {1: 90.0} for one in points}))
 
 
 def test_points_without_scores_by_epoch_are_said() -> None:

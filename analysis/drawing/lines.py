@@ -1,0 +1,106 @@
+"""Panels of lines over one axis: a colour for each of an order of things, dashes for another kind of the same.
+
+Knows matplotlib and plain numbers, and nothing of the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from analysis.drawing import ink, panels
+from analysis.drawing.style import FAINT, Line, page_width, panels_across, sequence, type_size
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+class Plotted(NamedTuple):
+    """One line with its band; ``label`` gives its colour."""
+
+    label: str
+    dashed: bool
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+class LinePanel(NamedTuple):
+    """What one panel shows."""
+
+    title: str
+    lines: tuple[Plotted, ...]
+
+
+class LineAxes(NamedTuple):
+    """What the axes of all panels are of; dotted lines stand at ``across`` and ``upright``.
+
+    Without ``ends`` y is as long as what is shown. ``strokes`` are the words for solid and for dashed lines, empty
+    where there is one kind.
+    """
+
+    x: str
+    y: str
+    across: tuple[float, ...] = ()
+    upright: tuple[float, ...] = ()
+    ends: tuple[float, float] | None = None
+    log: bool = False
+    strokes: tuple[str, ...] = ()
+
+
+def lined(title: str, shown: Sequence[LinePanel], of: LineAxes, words: str) -> Figure:
+    """A page with these panels, which share their axes, and a legend below the last row."""
+    looks = _looks(shown)
+    entries = [*looks.items(), *((text, Line(FAINT, "", bool(place))) for place, text in enumerate(of.strokes))]
+    labels, columns = [label for label, _ in entries], min(len(shown), panels_across())
+    page = panels.page(
+        width=page_width(), size=type_size(), columns=columns, rows=-(-len(shown) // columns),
+        height=panels.height(page_width(), columns), legends=[labels], words=words, heading=5.4, between=6.4,
+    )  # fmt: skip
+    figure, first = ink.paper(page, title), None
+    for place, panel in enumerate(shown):
+        axes = figure.add_axes(page.box(place), sharex=first, sharey=first)
+        first = first or axes
+        wide = page.box(place)[2] * page.width
+        figure.text(page.box(place)[0], page.over(place, 0.6), panel.title,
+                    size=panels.fitted(panel.title, wide, type_size()))  # fmt: skip
+        _panel(axes, panel, of, looks)
+        axes.tick_params(which="both", labelleft=place % columns == 0)
+        if place % columns == 0:
+            ink.name_y(axes, page, of.y)
+        if place + columns >= len(shown):
+            axes.set_xlabel(of.x)
+        if place == (page.rows - 1) * columns:
+            handles = [ink.drawn(look, label=label) for label, look in entries]
+            axes.legend(handles=handles, ncols=page.entries(labels, 1), **page.legend(page.height))
+    return figure
+
+
+def _looks(shown: Sequence[LinePanel]) -> dict[str, Line]:
+    """The look of each label, in the order in which panels have them, the longest panel first."""
+    ordered = sorted(shown, key=lambda panel: -len(panel.lines))
+    labels = dict.fromkeys(line.label for panel in ordered for line in panel.lines)
+    return {label: look._replace(marker="") for label, look in zip(labels, sequence(len(labels)), strict=True)}
+
+
+def _panel(axes: Axes, panel: LinePanel, of: LineAxes, looks: dict[str, Line]) -> None:
+    if of.log:
+        from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    for y in of.across:
+        ink.dotted(axes, y, "black")
+    for x in of.upright:
+        ink.upright(axes, x, "black")
+    for line in panel.lines:
+        look = looks[line.label]._replace(dashed=line.dashed)
+        ink.band(axes, look, line.x, line.low, line.high)
+        ink.curve(axes, look, line.x, line.y)
+    axes.autoscale_view()
+    if of.ends is not None:
+        axes.set_ylim(*of.ends)
