@@ -65,7 +65,7 @@ def sides(asked: tuple[SideRequest, SideRequest], reading: Reading) -> tuple[pd.
     if any("sweep" in (one.origin, *one.conditions) for one in named):
         rows = materials.with_sweeps(rows, POINTS, reading.uri)
     chosen = [_chosen(one, rows, reading) for one in named]
-    first, second = (selection.latest(selection.newer(found)).assign(**{SIDE: one.called})
+    first, second = (selection.latest(found).assign(**{SIDE: one.called})
                      for one, found in zip(named, chosen, strict=True))  # fmt: skip
     _check_apart(asked, first, second)
     repeated = _repeated(asked[0], chosen[0], first), _repeated(asked[1], chosen[1], second)
