@@ -107,12 +107,7 @@ def _chosen(one: SideRequest, rows: pd.DataFrame, reading: Reading) -> pd.DataFr
 
 def _repeated(one: SideRequest, found: pd.DataFrame, counted: pd.DataFrame) -> str:
     left = len(found) - len(counted)
-    if not left:
-        return ""
-    return (
-        f"{left} of {len(found)} points of {one.called} are left out: they were logged again later, or by an earlier "
-        "version that said less of their settings"
-    )
+    return f"{left} of {len(found)} points of {one.called} were logged again later and are left out" if left else ""
 
 
 def _check_apart(asked: tuple[SideRequest, SideRequest], first: pd.DataFrame, second: pd.DataFrame) -> None:
