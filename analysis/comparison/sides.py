@@ -65,7 +65,7 @@ def sides(asked: tuple[SideRequest, SideRequest], reading: Reading) -> tuple[pd.
     if any("sweep" in (one.origin, *one.conditions) for one in named):
         rows = materials.with_sweeps(rows, POINTS, reading.uri)
     chosen = [_chosen(one, rows, reading) for one in named]
-    first, second = (selection.latest(selection.newer(found)).assign(**{SIDE: one.called})
+    first, second = (selection.latest(found).assign(**{SIDE: one.called})
                      for one, found in zip(named, chosen, strict=True))  # fmt: skip
     _check_apart(asked, first, second)
     repeated = _repeated(asked[0], chosen[0], first), _repeated(asked[1], chosen[1], second)
@@ -107,12 +107,7 @@ def _chosen(one: SideRequest, rows: pd.DataFrame, reading: Reading) -> pd.DataFr
 
 def _repeated(one: SideRequest, found: pd.DataFrame, counted: pd.DataFrame) -> str:
     left = len(found) - len(counted)
-    if not left:
-        return ""
-    return (
-        f"{left} of {len(found)} points of {one.called} are left out: they were logged again later, or by an earlier "
-        "version that said less of their settings"
-    )
+    return f"{left} of {len(found)} points of {one.called} were logged again later and are left out" if left else ""
 
 
 def _check_apart(asked: tuple[SideRequest, SideRequest], first: pd.DataFrame, second: pd.DataFrame) -> None:

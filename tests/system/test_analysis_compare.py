@@ -109,7 +109,7 @@ def test_files_and_where_they_come_from(folder: Path, capsys: pytest.CaptureFixt
 def test_a_point_that_was_recorded_again_counts_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tracking_file(folder / "again.db", logged(*_side("l1", 5.0), *_side("l1", 0.0), *_side("l2", 2.0)))
     assert main(["compare", "reg=l1", "reg=l2", "--tracking-uri", "again.db"]) == 0
-    assert "note: 6 of 12 points of reg=l1 are left out: they were logged again later" in capsys.readouterr().err
+    assert "note: 6 of 12 points of reg=l1 were logged again later and are left out" in capsys.readouterr().err
     assert [(row["first_mean"], row["first_n"]) for row in _rows(folder)] == [("95.1", "3")] * 3
 
 

@@ -61,7 +61,7 @@ def test_what_is_unchanged_stays_and_an_edit_makes_it_anew(folder: Path) -> None
         ("figures/all.py", "", "own/figures/all.py has the name of one of ours: rename it."),
         ("tables/broken.py", "def", "own/tables/broken.py is no Python: invalid syntax (<unknown>, line 1)"),
         ("tables/fails.py", "import no_such_module", "own/tables/fails.py cannot be imported: No module named"),
-        ("tables/empty.py", "", "own/tables/empty.py lacks data, rows, runs: docs/own.md says what a figure or table"),
+        ("tables/empty.py", "", "own/tables/empty.py lacks data, rows: docs/own.md says what a figure or table"),
     ],
 )
 def test_a_mistake_is_one_sentence(

@@ -29,8 +29,14 @@ def spent(mode: str, after: float, **choices: Any) -> list[TradeoffPoint]:
     made = [point(mode=mode, seed=seed, after=after + off * (mode != "prune"), **choices)
             for seed, off in enumerate(OFFS)]  # fmt: skip
     known = {"global_magnitude": "discovered", "random": "predefined"}
-    return [replace(one, result=replace(one.result, ledger=ledger),
-                    identity=replace(one.identity, targets=known.get(one.identity.criterion))) for one in made]  # fmt: skip
+    return [
+        replace(
+            one,
+            identity=replace(one.identity, targets=known.get(one.identity.criterion)),
+            result=replace(one.result, ledger=ledger),
+        )
+        for one in made
+    ]
 
 
 def study() -> list[LoggedPoint]:
