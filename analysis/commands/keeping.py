@@ -10,7 +10,8 @@ from analysis.records.uris import kept_path
 from pruneexp.errors import UserError
 
 if TYPE_CHECKING:
-    from analysis.publishing.materials import Material, Supply
+    from analysis.publishing.catalogue import Material
+    from analysis.publishing.materials import Supply
 
 SUMMARY = "the chosen points and scans in one small file, which --tracking-uri FILE reads as it reads a store."
 
