@@ -82,9 +82,9 @@ class TestSettings:
         assert [name for name, _ in tradeoff.legend(made)] == ["temperature 0.5", "temperature 2"]
 
     def test_targets_lists_and_what_is_absent(self) -> None:
-        rows = self.told(self.one("1a2b3c4d", {"score": {"_target_": "mine.Big"}}),
-                         self.one("5e6f7a8b", {"score": {"_target_": "mine.Small"}}))  # fmt: skip
-        assert set(rows["prune_settings"]) == {"score Big", "score Small"}
+        rows = self.told(self.one("1a2b3c4d", {"allocation": {"_target_": "mine.Erk"}}),
+                         self.one("5e6f7a8b", {"allocation": {"_target_": "mine.own.NOfMWide"}}))  # fmt: skip
+        assert set(rows["prune_settings"]) == {"allocation ERK", "allocation n_of_m_wide"}
         rows = self.told(self.one("1a2b3c4d", {"exempt": []}), self.one("5e6f7a8b", {"exempt": ["fc1", "fc2"]}))
         assert set(rows["prune_settings"]) == {"no exempt", "exempt fc1 and fc2"}
 
