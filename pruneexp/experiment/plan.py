@@ -94,7 +94,8 @@ def on_a_gpu(flop: float) -> Iterator[tuple[str, str]]:
     best, worst = (flop / (A100 * share) for share in REACHED)
     if best >= 3600:
         assumed = " to ".join(f"{100 * share:.0f}" for share in REACHED)
-        yield "gpu", f"{between(best, worst)} on one NVIDIA A100, at {assumed} % of its 156 TFLOP/s (TF32): an assumption"
+        of = f"at {assumed} % of its {A100 / 1e12:g} TFLOP/s (TF32)"
+        yield "gpu", f"{between(best, worst)} on one NVIDIA A100, {of}: an assumption"
 
 
 def stage_lines(missing: Collection[Work], stored: Collection[Work]) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""ResNets of torchvision with a learned scale for each residual block (Huang and Wang 2018); knows nothing of pruning."""
+"""A learned scale for each residual block of torchvision's ResNets (Huang and Wang 2018); knows nothing of pruning."""
 
 from __future__ import annotations
 

@@ -48,6 +48,9 @@ def test_epochs_of_training_and_retraining_are_one_phrase() -> None:
     assert words(key, ("criterion", "train_epochs", "retrain_epochs")) == "random, 6 + 2 epochs"
     assert words(key, ("retrain_epochs",)) == "6 + 2 epochs"
     assert words(key, ("train_epochs",)) == "6 epochs of training"
+    again = {**key, "mode": "lr_rewind", "rewind_epoch": float("nan")}  # the rates of all epochs, or from one on
+    assert words(again, ("retrain_epochs",)) == "6 + 6 epochs"
+    assert words({**again, "mode": "rewind", "rewind_epoch": 2}, ("retrain_epochs",)) == "6 + 4 epochs"
 
 
 @pytest.mark.parametrize(
