@@ -88,8 +88,8 @@ def retraining_epochs(key: Mapping[str, Any]) -> Any:
     if key.get("mode") not in ("rewind", "lr_rewind") or not key.get("train_epochs"):
         return key["retrain_epochs"]
     from_epoch = key.get("rewind_epoch")
-    known = isinstance(from_epoch, Real) and not math.isnan(from_epoch)
-    return float(key["train_epochs"]) - (float(from_epoch) if known else 0.0)
+    before = float(from_epoch) if isinstance(from_epoch, Real) else 0.0
+    return float(key["train_epochs"]) - (0.0 if math.isnan(before) else before)
 
 
 def unsaid(told: Iterable[str]) -> str:

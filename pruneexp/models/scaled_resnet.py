@@ -9,7 +9,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 from pruneexp.errors import UserError
 
 
-class ScaledBasicBlock(BasicBlock):
+class ScaledBasicBlock(BasicBlock):  # type: ignore[misc]  # torchvision has no types
     """Torchvision's block of two convolutions, times ``scale`` beside its shortcut."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -19,7 +19,7 @@ class ScaledBasicBlock(BasicBlock):
         return result
 
 
-class ScaledBottleneck(Bottleneck):
+class ScaledBottleneck(Bottleneck):  # type: ignore[misc]
     """Torchvision's block of three convolutions, times ``scale`` beside its shortcut."""
 
     def forward(self, x: Tensor) -> Tensor:

@@ -186,7 +186,8 @@ def refuse(url: str) -> None:
 
 def test_scales_multiply_residual_blocks_beside_their_shortcuts() -> None:
     torch.manual_seed(0)
-    network = nn.Sequential(Bottleneck(8, 2), BasicBlock(8, 8)).eval()
+    basic = BasicBlock(8, 8)
+    network = nn.Sequential(Bottleneck(8, 2), basic).eval()
     before, images = copy.deepcopy(network), torch.randn(2, 8, 5, 5)
     scale_blocks_(network, "small")
     assert {*network.state_dict()} - {*before.state_dict()} == {"0.scale", "1.scale"}
@@ -194,7 +195,7 @@ def test_scales_multiply_residual_blocks_beside_their_shortcuts() -> None:
     assert torch.equal(network(images), before(images))
     nn.init.zeros_(network.get_parameter("0.scale"))
     nn.init.constant_(network.get_parameter("1.scale"), 0.5)
-    alone = before[1].bn2(before[1].conv2(before[1].bn1(before[1].conv1(images.relu())).relu()))
+    alone = basic.bn2(basic.conv2(basic.bn1(basic.conv1(images.relu())).relu()))
     assert torch.equal(copy.deepcopy(network)(images), (images.relu() + 0.5 * alone).relu())
     with pytest.raises(UserError, match=r"scales the residual blocks of ResNets, and alexnet has none: use model\."):
         torchvision_models.named("alexnet", 2, block_scales=True)
