@@ -14,6 +14,7 @@ from analysis.records import frames
 from analysis.statistics import scoring, selection
 from analysis.statistics.conditions import joined, telling, texts, words
 from analysis.statistics.curves import budget_text
+from analysis.statistics.wording import retraining_epochs
 from pruneexp.errors import UserError
 from pruneexp.schema import Metric
 from pruneexp.summary.spread import Spread, spread
@@ -95,7 +96,7 @@ def data(frame: pd.DataFrame) -> Epochs:
 def _course(key: dict[str, Any], rows: pd.DataFrame, label: str, conditions: tuple[tuple[str, str], ...]) -> Course:
     courses = [dict(course) for course in rows["course"]]
     shared = sorted(set(courses[0]).intersection(*courses[1:]))
-    each = float(key["retrain_epochs"] or 0.0)
+    each = float(retraining_epochs(key) or 0.0)
     rounds = [round(each * k) for k in range(1, 1 + int(max(shared, default=0) / each))] if each else []
     return Course(
         label=label,

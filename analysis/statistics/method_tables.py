@@ -73,8 +73,8 @@ TABLES: Mapping[Method, MethodTable] = {
         "Table 4", "Network Slimming", "rethinking_table4_slimming", ("slimming",), preset="slimming/{network}"
     ),
     "sparse_structure": MethodTable(
-        "Table 5", "Sparse Structure Selection", "rethinking_table5_sss", ("sparse_structure",), untuned=True,
-        preset="sparse_structure/{network}",
+        "Table 5", "Sparse Structure Selection", "rethinking_table5_sss", ("sparse_structure", "sparse_blocks"),
+        untuned=True, preset="sparse_structure/{network}",
     ),
     "unstructured": MethodTable(
         "Table 6", "unstructured magnitude pruning", "rethinking_table6_unstructured", ("global_magnitude",),

@@ -5,12 +5,14 @@ Pure: is handed the configurations that runs carry, and knows neither where thes
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from string import ascii_uppercase
 from typing import Any
 
 import pandas as pd
 
+from analysis.names import display_name
 from analysis.records.frames import BUDGET, SUBJECT, Kind
 from analysis.statistics import selection
 from analysis.statistics.conditions import RETRAINING, kinds, telling
@@ -110,11 +112,16 @@ def _plain(value: Any) -> Any:
 
 
 def _phrase(leaf: str, value: Any) -> str:
-    """``temperature 0.5`` of ``criterion.score.temperature``, ``score Magnitude`` of a target."""
+    """``temperature 0.5`` of ``criterion.score.temperature``, ``allocation global_threshold`` of a target."""
     group, *keys = leaf.split(".")
     target = bool(keys) and keys[-1] == "_target_"
     keys = keys[:-1] if target else keys[-1:]
     name = " ".join(([group] if group in _NAMED_WITH or not keys else []) + keys).replace("_", " ")
     if value is None:
         return f"no {name}"
-    return f"{name} {str(value).rpartition('.')[2] if target else number(value)}"
+    return f"{name} {display_name(group, _choice(str(value))) if target else number(value)}"
+
+
+def _choice(target: str) -> str:
+    """``global_threshold`` of ``...allocations.global_threshold.GlobalThreshold``, as choices of groups are written."""
+    return re.sub("(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", target.rpartition(".")[2]).lower()

@@ -5,8 +5,10 @@ Knows the names of conditions and no record; a condition without words of its ow
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any
 
 from analysis.names import display_name
@@ -81,6 +83,15 @@ def phrase(name: str, key: Mapping[str, Any]) -> str:
     return _PHRASES.get(name, _spaced(name) + " {}").format(number(value))
 
 
+def retraining_epochs(key: Mapping[str, Any]) -> Any:
+    """How long a network is retrained: as the record says, and where training is rewound, for what that repeats."""
+    if key.get("mode") not in ("rewind", "lr_rewind") or not key.get("train_epochs"):
+        return key["retrain_epochs"]
+    from_epoch = key.get("rewind_epoch")
+    before = float(from_epoch) if isinstance(from_epoch, Real) else 0.0
+    return float(key["train_epochs"]) - (0.0 if math.isnan(before) else before)
+
+
 def unsaid(told: Iterable[str]) -> str:
     """A sentence on what no record says of these words; empty where they say all."""
     lettered = any(re.search(r"\bsettings [A-Z]+\b", text) for text in told)
@@ -110,9 +121,9 @@ def _of_hash(name: str, value: str) -> str:
 
 
 def _epochs(name: str, key: Mapping[str, Any]) -> str:
-    value = key[name]
     if name == "train_epochs":
-        return f"{number(value)} epochs of training"
+        return f"{number(key[name])} epochs of training"
+    value = retraining_epochs(key)
     if _both_epochs(key):
         return f"{number(key['train_epochs'])} + {number(value)} epochs"
     return f"{number(value)} epoch{'s' if value != 1 else ''} of retraining" if value else "no retraining"

@@ -27,6 +27,10 @@ _STEPS, _SECONDS = 16, 0.2
 #: one time than at another, and noise trains as fast as images but for augmentation and caches.
 GUESSED, MEASURED = (0.7, 1.8), (0.85, 1.3)
 
+#: FLOP per second of an NVIDIA A100 in TF32, in which torch convolves numbers of float32 (NVIDIA's data sheet, without
+#: sparsity), and the shares of it that trainings are assumed to reach.
+A100, REACHED = 156e12, (0.3, 0.1)
+
 #: Seconds of masks, scores and records for each stage that is made, in no epoch; of LeNet-300-100.
 BESIDE = 0.06
 

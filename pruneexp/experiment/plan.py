@@ -10,7 +10,7 @@ from pruneexp.cache.store import Store
 from pruneexp.experiment.build import Job
 from pruneexp.experiment.foreseen import check_pretrained, unreachable
 from pruneexp.experiment.identity import identity
-from pruneexp.experiment.pace import BESIDE, Paces, seconds_per_epoch
+from pruneexp.experiment.pace import A100, BESIDE, REACHED, Paces, seconds_per_epoch
 from pruneexp.stages.graph import Route, StageKind
 from pruneexp.terminal import duration
 
@@ -60,7 +60,9 @@ class Plan:
             low, high = self.seconds()
             lasting = "" if math.isnan(low) else f", about {between(low, high)}"
             at_once = f", {self.at_once} jobs at a time" if self.at_once > 1 else ""
-            yield "work", f"{sum(work.flop for work in missing):.2g} FLOP{lasting}{at_once}"
+            flop = sum(work.flop for work in missing)
+            yield "work", f"{flop:.2g} FLOP{lasting}{at_once}"
+            yield from on_a_gpu(flop)
         if self.overlooked:
             yield "warning", self.overlooked
         for reason in self.unreachable:
@@ -85,6 +87,15 @@ def between(low: float, high: float) -> str:
         first = f"{max(low / unit, 0):.{1 if '.' in number else 0}f} {name}"
     first, name = first.split()
     return last if f"{first} {name}" == last else f"{first} to {last}"
+
+
+def on_a_gpu(flop: float) -> Iterator[tuple[str, str]]:
+    """How long work takes on a GPU that has a name, where that is an hour or more."""
+    best, worst = (flop / (A100 * share) for share in REACHED)
+    if best >= 3600:
+        assumed = " to ".join(f"{100 * share:.0f}" for share in REACHED)
+        of = f"at {assumed} % of its {A100 / 1e12:g} TFLOP/s (TF32)"
+        yield "gpu", f"{between(best, worst)} on one NVIDIA A100, {of}: an assumption"
 
 
 def stage_lines(missing: Collection[Work], stored: Collection[Work]) -> Iterator[tuple[str, str]]:

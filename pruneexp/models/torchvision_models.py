@@ -21,6 +21,7 @@ from pruneexp.models.classifier import replace_classifier
 from pruneexp.models.names import unknown
 from pruneexp.models.pretrained import check_reachable
 from pruneexp.models.ranges import at_least
+from pruneexp.models.scaled_resnet import scale_blocks_
 
 IMAGENET_CLASSES = 1000
 
@@ -40,16 +41,24 @@ def vgg16(num_classes: int = 1000, pretrained: bool = False) -> nn.Module:
     return named("vgg16", num_classes, pretrained)
 
 
-def named(name: str, num_classes: int = 1000, pretrained: bool = False, image_size: int | None = None) -> nn.Module:
+def named(
+    name: str,
+    num_classes: int = 1000,
+    pretrained: bool = False,
+    image_size: int | None = None,
+    block_scales: bool = False,
+) -> nn.Module:
     """The classifier that torchvision calls ``name``, from (B, 3, image_size, image_size) to (B, num_classes).
 
     ``image_size`` is by default the side of the crops that its ImageNet weights were made with: 224 px, of
     ``inception_v3`` 299. With ``pretrained`` and other than 1000 classes, the classifying layer is a fresh one. Further
-    classifiers, which ``googlenet`` and ``inception_v3`` have for training alone, are left out.
+    classifiers, which ``googlenet`` and ``inception_v3`` have for training alone, are left out. With ``block_scales`` a
+    scale that is learned multiplies each residual block of a ResNet (``scaled_resnet``).
 
     Raises:
         ValueError: fewer than 2 classes, or no image size.
-        UserError: there is no such network, none for this size, or its weights could not be fetched or read.
+        UserError: there is no such network, none for this size, none with such blocks, or its weights could not be
+            fetched or read.
     """
     at_least("num_classes", num_classes, 2)
     weights = _weights(name)
@@ -69,6 +78,8 @@ def named(name: str, num_classes: int = 1000, pretrained: bool = False, image_si
             raise UserError(f"{name} cannot be built for image_size={size}: {first_line(error)}") from error
     if name in _AUXILIARY:
         _without_auxiliary(network)
+    if block_scales:
+        scale_blocks_(network, name)
     network.input_shape = (3, size, size)  # type: ignore[assignment]
     return network
 

@@ -62,7 +62,7 @@ def scales_of_blocks(network: nn.Module, layers: Mapping[str, PrunableLayer]) ->
     if not blocks:
         raise UserError(
             f"the criterion scores residual blocks by their scales, and {type(network).__name__} has none: "
-            "model.block_scales=true adds them to ResNets and PreResNets for CIFAR"
+            "model.block_scales=true adds them to ResNets and PreResNets"
         )
     return {
         name: _product(blocks, [layer.parameter]).reshape([1] * layer.weight.ndim) for name, layer in layers.items()

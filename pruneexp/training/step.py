@@ -36,7 +36,7 @@ def reached(network: nn.Module, reach: Reach) -> list[Tensor]:
 #: What a network may lack, by the reach.
 _LACKING: dict[Reach, str] = {
     "channel_scales": "the scales of batch normalisation",
-    "block_scales": "the scales of residual blocks, which model.block_scales=true adds to ResNets for CIFAR",
+    "block_scales": "the scales of residual blocks, which model.block_scales=true adds to ResNets",
 }
 
 

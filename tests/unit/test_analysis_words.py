@@ -48,6 +48,9 @@ def test_epochs_of_training_and_retraining_are_one_phrase() -> None:
     assert words(key, ("criterion", "train_epochs", "retrain_epochs")) == "random, 6 + 2 epochs"
     assert words(key, ("retrain_epochs",)) == "6 + 2 epochs"
     assert words(key, ("train_epochs",)) == "6 epochs of training"
+    again = {**key, "mode": "lr_rewind", "rewind_epoch": float("nan")}  # the rates of all epochs, or from one on
+    assert words(again, ("retrain_epochs",)) == "6 + 6 epochs"
+    assert words({**again, "mode": "rewind", "rewind_epoch": 2}, ("retrain_epochs",)) == "6 + 4 epochs"
 
 
 @pytest.mark.parametrize(
@@ -82,9 +85,9 @@ class TestSettings:
         assert [name for name, _ in tradeoff.legend(made)] == ["temperature 0.5", "temperature 2"]
 
     def test_targets_lists_and_what_is_absent(self) -> None:
-        rows = self.told(self.one("1a2b3c4d", {"score": {"_target_": "mine.Big"}}),
-                         self.one("5e6f7a8b", {"score": {"_target_": "mine.Small"}}))  # fmt: skip
-        assert set(rows["prune_settings"]) == {"score Big", "score Small"}
+        rows = self.told(self.one("1a2b3c4d", {"allocation": {"_target_": "mine.Erk"}}),
+                         self.one("5e6f7a8b", {"allocation": {"_target_": "mine.own.NOfMWide"}}))  # fmt: skip
+        assert set(rows["prune_settings"]) == {"allocation ERK", "allocation n_of_m_wide"}
         rows = self.told(self.one("1a2b3c4d", {"exempt": []}), self.one("5e6f7a8b", {"exempt": ["fc1", "fc2"]}))
         assert set(rows["prune_settings"]) == {"no exempt", "exempt fc1 and fc2"}
 

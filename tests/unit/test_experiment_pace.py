@@ -66,3 +66,10 @@ def test_what_is_missing_is_shared_by_the_jobs_that_run_at_once() -> None:
 def test_a_job_that_does_not_know_how_long_says_nothing_of_it() -> None:
     missing = {"a": Work(DENSE, 0, 10, 1e9, ("dense", "small"))}
     assert dict(Plan(1, 0, missing, {}, (), paces=paces(math.nan)).lines())["work"] == "1e+09 FLOP"
+
+
+def test_a_plan_of_hours_tells_them_on_a_gpu_that_has_a_name() -> None:
+    at_scale = {"a": Work(DENSE, 0, 90, 90 * 1.28e6 * 3 * 8.2e9)}  # ResNet-50 on ImageNet
+    said = dict(Plan(1, 0, at_scale, {}, (), paces=paces(math.nan)).lines())["gpu"]
+    assert said.startswith("16.8 to 50.5 h on one NVIDIA A100, at 30 to 10 % of its 156 TFLOP/s")
+    assert "gpu" not in dict(Plan(1, 0, {"a": Work(DENSE, 0, 1, 1.6e17)}, {}, (), paces=paces(math.nan)).lines())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from urllib.error import URLError
@@ -11,12 +12,14 @@ import torch
 import torchvision
 from torch import nn
 from torchvision.models import AlexNet_Weights
+from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from pruneexp.errors import UserError
 from pruneexp.models import torchvision_models
 from pruneexp.models.adapt import input_shape_of
 from pruneexp.models.classifier import replace_classifier
-from pruneexp.pruning.layers import prunable
+from pruneexp.models.scaled_resnet import scale_blocks_
+from pruneexp.pruning.layers import block_scales, prunable
 from tests.contracts.networks import NetworkContract
 
 FEATURES = (0, 3, 6, 8, 10)
@@ -179,3 +182,20 @@ def test_a_plan_looks_for_pretrained_weights_and_fetches_none(monkeypatch: pytes
 
 def refuse(url: str) -> None:
     raise URLError("no route to host")
+
+
+def test_scales_multiply_residual_blocks_beside_their_shortcuts() -> None:
+    torch.manual_seed(0)
+    basic = BasicBlock(8, 8)
+    network = nn.Sequential(Bottleneck(8, 2), basic).eval()
+    before, images = copy.deepcopy(network), torch.randn(2, 8, 5, 5)
+    scale_blocks_(network, "small")
+    assert {*network.state_dict()} - {*before.state_dict()} == {"0.scale", "1.scale"}
+    assert [*block_scales(network)] == ["0", "1"]
+    assert torch.equal(network(images), before(images))
+    nn.init.zeros_(network.get_parameter("0.scale"))
+    nn.init.constant_(network.get_parameter("1.scale"), 0.5)
+    alone = basic.bn2(basic.conv2(basic.bn1(basic.conv1(images.relu())).relu()))
+    assert torch.equal(copy.deepcopy(network)(images), (images.relu() + 0.5 * alone).relu())
+    with pytest.raises(UserError, match=r"scales the residual blocks of ResNets, and alexnet has none: use model\."):
+        torchvision_models.named("alexnet", 2, block_scales=True)
