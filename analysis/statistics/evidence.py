@@ -101,10 +101,20 @@ def gathered(points: pd.DataFrame, metric: Metric, margin: float) -> tuple[Evide
         *_of_modes(INITIAL, fresh, "rewind", turned=True),
         *_of_architectures(points, metric, margin),
     ]
+    found = _once(found, points)
     judged = inference.holm([one.difference for one in found if one.difference is not None])
     found = [one._replace(difference=of) for one, of in zip(found, judged, strict=True)]
     inherited = [one for one in found if one.thesis == INHERITED]
     return (*found, *_of_a_given_network(inherited, points), *_of_sizes(tuned, points))
+
+
+def _once(found: Sequence[Evidence], points: pd.DataFrame) -> list[Evidence]:
+    """Each comparison of the same networks once: fresh weights are logged again beside each way of fine-tuning."""
+    networks = dict(zip(points["run_id"], points["final_key"], strict=True))
+    seen: dict[tuple[str, frozenset[str]], Evidence] = {}
+    for one in found:
+        seen.setdefault((one.thesis.text, frozenset(networks[run] for run in one.runs)), one)
+    return list(seen.values())
 
 
 def _of_modes(thesis: Thesis, made: ModeColumns, mode: str, *, turned: bool = False) -> Iterator[Evidence]:
