@@ -23,10 +23,11 @@ from pruneexp.errors import UserError, cause
 
 Kind = Literal["figure", "table"]
 #: Points of curves; those together with the points that searches asked for; their layers; how the weights of these are
-#: distributed; measured forms of points; points of curves with what their runs tell of code, packages and machine;
-#: scores of points by epoch of retraining; sensitivity scans.
+#: distributed; measured forms of points; points of curves with what their runs tell of code, packages and machine, or
+#: of answers, classes and masks; scores of points by epoch of retraining; sensitivity scans.
 Material = Literal[
-    "points", "points and trials", "layers", "weights", "forms", "points with origins", "courses", "scans"
+    "points", "points and trials", "layers", "weights", "forms", "points with origins", "points with stability",
+    "courses", "scans",
 ]
 #: Commands that are neither a figure nor a table.
 COMMANDS = ("list", "all", "compare", "report")

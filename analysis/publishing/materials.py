@@ -61,6 +61,10 @@ def _beside_points(points: pd.DataFrame, uri: str) -> pd.DataFrame:
     return measured_frames.beside(points, _measurements(points, uri))
 
 
+def _with_stability(points: pd.DataFrame, uri: str) -> pd.DataFrame:
+    return measured_frames.with_stability(points, records.stability(uri, sorted(points["experiment"].unique())))
+
+
 def _in_forms(points: pd.DataFrame, uri: str) -> pd.DataFrame:
     return measured_frames.forms(points, _measurements(points, uri))
 
@@ -115,6 +119,15 @@ SOURCES: Mapping[Material, MaterialSource] = {
     ),
     "weights": MaterialSource(
         frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, completed=_with_weights
+    ),
+    "points with stability": MaterialSource(
+        frames.POINTS,
+        "finished point of a curve",
+        _RUN,
+        records.tabled,
+        frames.frame,
+        selection.of_curves,
+        _with_stability,
     ),
     "courses": MaterialSource(
         frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, selection.of_curves, _with_courses

@@ -7,11 +7,22 @@ some, from the points' own runs; what was read once is kept in a local copy (``c
 for it.
 """
 
-from analysis.records.reading import courses, experiments, layers, measurements, points, scans, sweeps, tabled, weights
+from analysis.records.reading import (
+    courses,
+    experiments,
+    layers,
+    measurements,
+    points,
+    scans,
+    stability,
+    sweeps,
+    tabled,
+    weights,
+)
 from analysis.records.stores import open_store
 from analysis.records.uris import COPIES, DEFAULT_URI
 
 __all__ = [
     "COPIES", "DEFAULT_URI", "courses", "experiments", "layers", "measurements", "open_store", "points", "scans",
-    "sweeps", "tabled", "weights",
+    "stability", "sweeps", "tabled", "weights",
 ]  # fmt: skip
