@@ -105,7 +105,7 @@ def data(
 
 def _ends(marks: Sequence[RateMark]) -> tuple[float, float]:
     """The ends of an axis with all intervals and the margin on it."""
-    wide = 1.2 * max(mark.ahead.margin for mark in marks)
+    wide = 1.2 * marks[0].ahead.margin
     ends = [end for mark in marks for end in (mark.ahead.mean, mark.ahead.low, mark.ahead.high) if end is not None]
     low, high = min(-wide, *ends), max(wide, *ends)
     return low - 0.04 * (high - low), high + 0.04 * (high - low)
@@ -129,16 +129,15 @@ def rows(made: FinetuningRate) -> Iterator[RateRow]:
 
 def caption(made: FinetuningRate) -> str:
     counts = sorted({mark.ahead.n for mark in made.marks})
-    margins = " or ".join(scoring.amount(made.metric, one) for one in sorted({mark.ahead.margin for mark in made.marks}))
-    parts = [
+    margin = scoring.amount(made.metric, made.marks[0].ahead.margin)
+    what = (
         f"What fine-tuned networks are ahead of those from scratch by, in {made.metric.change_unit} of {made.split} "
         f"{made.metric.title}, against the first learning rate of fine-tuning as a multiple of that of training. The "
         f"masks are the same, the differences paired by seed: mean over n = {' to '.join(map(str, counts))}, and 95 % "
-        f"interval. Grey: within ±{margins}, which counts for nothing. Full marks: better, worse, or surely within "
-        f"the grey (t tests, 5 %, Holm over {len(made.marks)} marks); hollow: not settled.",
-        made.test_set,
-    ]
-    return " ".join(filter(None, parts))
+        f"interval. Grey: within ±{margin}, which counts for nothing. Full marks: better, worse, or surely within "
+        f"the grey (t tests, 5 %, Holm over {len(made.marks)} marks); hollow: not settled."
+    )
+    return " ".join(filter(None, (what, made.test_set)))
 
 
 def draw(made: FinetuningRate) -> Figure:
@@ -172,7 +171,7 @@ def _panel(axes: Axes, made: FinetuningRate, lines: Sequence[RateLine], looks: d
     axes.set_ylim(*made.y)
     axis.put_y(axes, scoring.signed)
     axis.put_numbers(axes, reach)
-    margin = max(mark.ahead.margin for mark in made.marks)
+    margin = made.marks[0].ahead.margin
     axes.axhspan(-margin, margin, color=GRID, zorder=0.5)
     for number, line in enumerate(lines):
         look, shift = looks[line.label], _APART ** (number - (len(lines) - 1) / 2.0)

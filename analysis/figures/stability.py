@@ -123,15 +123,18 @@ def _label(curve: Curve) -> str:
 def caption(made: Stability) -> str:
     fewest, most = seeds(made.found.curves)
     count = str(most) if fewest == most else f"{fewest} to {most}"
-    parts = [
+    what = (
         f"Pruned and retrained networks beside their dense ones, on {made.split}: how many answers are the same, right "
         "or wrong, and by how much the accuracy of the class changes that loses most. The worst of many classes falls "
-        "by chance, too.",
+        "by chance, too."
+    )
+    parts = [
+        what,
         "Masks: of their kept weights, what two seeds share, mean over pairs." * (list(_PANELS)[-1] in made.panels),
         "Dashed: what chance gives with as many in each layer." * (_CHANCE in made.found.facets),
         f"Marks: mean over {count} seeds; bands: from the lowest to the highest." if most > 1 else "One seed.",
         "On top: compression.",
-        f"{made.lacking} points are not compared and left out." * bool(made.lacking),
+        f"Not compared, and left out: {made.lacking} of the points." * bool(made.lacking),
     ]
     return " ".join(filter(None, parts))
 

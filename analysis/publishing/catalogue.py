@@ -26,8 +26,15 @@ Kind = Literal["figure", "table"]
 #: distributed; measured forms of points; points of curves with what their runs tell of code, packages and machine, or
 #: of answers, classes and masks; scores of points by epoch of retraining; sensitivity scans.
 Material = Literal[
-    "points", "points and trials", "layers", "weights", "forms", "points with origins", "points with stability",
-    "courses", "scans",
+    "points",
+    "points and trials",
+    "layers",
+    "weights",
+    "forms",
+    "points with origins",
+    "points with stability",
+    "courses",
+    "scans",
 ]
 #: Commands that are neither a figure nor a table.
 COMMANDS = ("list", "all", "compare", "report")

@@ -47,7 +47,9 @@ def _numbers(one: MeasuredPoint) -> dict[str, float]:
 
 
 def with_stability(points: pd.DataFrame, found: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
-    """The points with the numbers of those that were compared, by run."""
+    """The points with the numbers of those that were compared, by run; without a new column where none was."""
+    if not found:
+        return points
     return points.join(pd.DataFrame.from_dict(found, orient="index", dtype=float).sort_index(axis=1), on="run_id")
 
 
