@@ -50,7 +50,7 @@ def with_stability(points: pd.DataFrame, found: Mapping[str, Mapping[str, float]
     """The points with the numbers of those that were compared, by run; without a new column where none was."""
     if not found:
         return points
-    return points.join(pd.DataFrame.from_dict(found, orient="index", dtype=float).sort_index(axis=1), on="run_id")
+    return points.join(pd.DataFrame.from_dict(dict(found), orient="index").sort_index(axis=1), on="run_id")
 
 
 def forms(points: pd.DataFrame, found: Mapping[str, MeasuredPoint]) -> pd.DataFrame:

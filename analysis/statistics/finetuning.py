@@ -83,7 +83,7 @@ def _line(
     key: Mapping[str, Any], rows: pd.DataFrame, scratch: str, told: Sequence[str], metric: Metric, margin: float
 ) -> RateLine:
     budget = budget_text(*(key[name] for name in frames.BUDGET))
-    marks = (_mark(float(rate), same, metric, margin) for rate, same in rows.groupby(RATE))
+    marks = (_mark(float(at[RATE]), same, metric, margin) for at, same in selection.groups(rows, (RATE,)))
     label = ", ".join(filter(None, (budget, words(key, told))))
     return RateLine(scratch, label, budget, float(rows["density_scope"].mean()), texts(key, _LINE), tuple(marks))
 

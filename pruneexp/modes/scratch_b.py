@@ -37,9 +37,12 @@ class ScratchB:
 
     def route(self, setting: Setting, path: Sequence[Budget]) -> Route:
         steps = prune_in_rounds(setting, path, recover=retrain)
-        fresh = {"scaled_init": self.scaled_init, "small_init": self.small_init}
         charged = [step for step in steps if step.of.cuts] if self.charges_retraining else []
-        return Route((*steps, train_scratch(setting, steps[-1], equal_compute(self.cap), charged, **fresh)))
+        final = train_scratch(
+            setting, steps[-1], equal_compute(self.cap), charged, scaled_init=self.scaled_init,
+            small_init=self.small_init,
+        )  # fmt: skip
+        return Route((*steps, final))
 
 
 @dataclass(frozen=True)

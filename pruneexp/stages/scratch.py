@@ -82,8 +82,9 @@ def train_scratch(
     is trained where it stands in the whole network, which computes the same. ``charged`` are the masks, this one among
     them, whose retraining is added to the compute that ``epochs`` shares out.
     """
-    return _train(setting, setting.scratch, mask, epochs, "fresh", charged=charged, scaled_init=scaled_init,
-                  small_init=small_init)  # fmt: skip
+    return _train(
+        setting, setting.scratch, mask, epochs, "fresh", charged=charged, scaled_init=scaled_init, small_init=small_init
+    )
 
 
 def train_rewound(setting: Setting, mask: Stage, early: Stage | None = None, epoch: int = 0) -> Stage:
