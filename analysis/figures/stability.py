@@ -53,7 +53,7 @@ class Stability(NamedTuple):
         return tuple(panel for panel in _PANELS if panel in shown)
 
 
-class StabilityRow(NamedTuple):
+class StabilityMarkRow(NamedTuple):
     """One budget of one curve: a number over seeds, in percent or points; run ids by spaces."""
 
     data: str
@@ -107,13 +107,13 @@ def runs(made: Stability) -> tuple[str, ...]:
     return tuple(sorted({run for curve in made.found.curves for mark in curve.marks for run in mark.runs}))
 
 
-def rows(made: Stability) -> Iterator[StabilityRow]:
+def rows(made: Stability) -> Iterator[StabilityMarkRow]:
     for curve in made.found.curves:
         told = joined([each for each in curve.conditions if each[0] != _PANEL])
         where = (made.data, made.model, made.split, curve.facet, _label(curve), told)
         for mark in curve.marks:
             y = mark.y
-            yield StabilityRow(*where, mark.budget, mark.x, y.mean, y.std, y.low, y.high, y.n, " ".join(mark.runs))
+            yield StabilityMarkRow(*where, mark.budget, mark.x, y.mean, y.std, y.low, y.high, y.n, " ".join(mark.runs))
 
 
 def _label(curve: Curve) -> str:

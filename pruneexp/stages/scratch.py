@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from torch import nn
 
@@ -121,9 +122,7 @@ def _train(
         if scaled_init:
             widen_(network, masks, derive(setting.seed, "scaled init"))
         if small_init:
-            assert learner.trace is not None
-            architecture = architecture_of(learner.trace, network, masks)
-            place_(network, initial_values(partial(learner.network, start), architecture), architecture)
+            _draw_for_sizes_(learner, network, masks, start)
         if not masks.kept or not masked_flop(learner, masks):
             raise Infeasible("this budget leaves no weight that could be trained from scratch")
         return network, masks
@@ -145,13 +144,27 @@ def _train(
         "start": start,
         "epochs": epochs.name,
         "scaled_init": scaled_init,
-        **({"small_init": True} if small_init else {}),
-        **({"retraining": {"epochs": again.epochs, "teacher": again.distillation is not None}} if again else {}),
+        **_asked_for(small_init, again),
     }
     parents = tuple(dict.fromkeys((mask, *charged))) if early is None else (mask, early)
     shares = [_foreseen_share(learner, each) for each in parents if each.of.cuts]
     count = epochs.rule(regime.epochs, 1.0 / shares[0], _retrained(again, shares))
     return Stage(SCRATCH, VERSION, config, learner.fingerprint, make, parents, count, count * learner.epoch_flop)
+
+
+def _draw_for_sizes_(learner: Learner, network: nn.Module, masks: MaskSet, start: Weights) -> None:
+    """Give the network, in place, initial weights of the smaller one that the mask describes."""
+    assert learner.trace is not None
+    architecture = architecture_of(learner.trace, network, masks)
+    place_(network, initial_values(partial(learner.network, start), architecture), architecture)
+
+
+def _asked_for(small_init: bool, charged: Regime | None) -> dict[str, Any]:
+    """What is part of the identity only where it is asked for."""
+    said: dict[str, Any] = {"small_init": True} if small_init else {}
+    if charged is not None:
+        said["retraining"] = {"epochs": charged.epochs, "teacher": charged.distillation is not None}
+    return said
 
 
 def _lasting(
