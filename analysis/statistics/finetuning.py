@@ -22,10 +22,11 @@ from pruneexp.schema import OF_A_MODE, Metric
 from pruneexp.summary.spread import Spread, spread
 
 RATE = "retrain_lr_factor"
-#: Of fine-tuning alone: the hash is told only where it holds more than the rate.
+#: Of fine-tuning alone: of the hash, only what no condition has a name for is told.
 _TUNING = (RATE, "prune_settings")
 _ALIKE = tuple(name for name in frames.CONDITIONS if name not in (*OF_A_MODE, *_TUNING))
 _LINE = (*_ALIKE, "prune_settings")
+_NAMED = tuple(f"retrain {name}" for name in ("lr factor", "epochs", "schedule", "scope"))
 _FRESH = {name: f"{name}_fresh" for name in OF_A_MODE}
 
 
@@ -71,12 +72,16 @@ def lines(points: pd.DataFrame, metric: Metric, split: Split, margin: float) -> 
 def _paired(points: pd.DataFrame, metric: Metric, split: Split) -> pd.DataFrame:
     """A row for each fine-tuned network and each from scratch under its mask; columns of the latter end in _fresh."""
     known = points.assign(score=points[f"{split}.after.{metric.name}"]).dropna(subset=["score"])
-    worded = known["prune_settings"].fillna("").astype(str)
-    known["prune_settings"] = worded.where(worded.str.contains(" "), "")
+    known["prune_settings"] = [_unnamed(str(told)) for told in known["prune_settings"]]
     mask = [*frames.SUBJECT, *frames.BUDGET, *_ALIKE, "seed", "mask_key"]
     fresh = known[known["mode"].str.startswith("scratch")].drop_duplicates([*mask, "final_key"])
     columns = [*mask, *OF_A_MODE, "score", "run_id"]
     return known[known["mode"] == "prune"].merge(fresh[columns], on=mask, suffixes=("", "_fresh"))
+
+
+def _unnamed(told: str) -> str:
+    """Of the words that stand for a hash, those on what has no name among the conditions; none of a plain hash."""
+    return ", ".join(part for part in told.split(", ") if " " in part and not part.startswith(_NAMED))
 
 
 def _line(
