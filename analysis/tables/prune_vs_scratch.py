@@ -269,7 +269,8 @@ def _notes(made: PruneVsScratch, layout: _Layout) -> tuple[str, ...]:
     note = (
         f"Density: kept share of {of}. Mean ± sample standard deviation over n seeds; bold: better than every other "
         f"column of its row; {MISSING}: not logged. Scratch-E trains for the epochs of the dense network, Scratch-B "
-        f"for its compute{charged}; Rewound trains again from the initial weights, or from those of the epoch that is named."
+        f"for its compute{charged}; Rewound trains again from the initial weights, or from those of the epoch that is "
+        "named."
     )
     same = dict(made.entries[0].conditions) if made.entries else {}
     told = [*METHOD, *["train_epochs", "retrain_epochs"] * (same.get("train_epochs", "0") != "0")]
