@@ -52,11 +52,10 @@ def test_differences_are_against_the_network_of_the_same_mask_at_every_rate() ->
 
 
 def test_fine_tuning_of_another_length_has_a_line_of_its_own() -> None:
-    more = {"retrain_epochs": 20, "prune_settings": "retrain epochs 20, weight 0.5"}
-    longer = [with_settings(one, train_epochs=20, **more)
+    longer = [with_settings(one, train_epochs=20, retrain_epochs=20)
               for rate in TUNED for one in (*at_rate(rate, after=96.0), *at_rate(rate, mode="scratch_e"))]  # fmt: skip
     made = finetuning_rate.data(frames.frame([*study(), *logged(*longer, experiment="longer")]))
-    assert "density=0.1, 20 + 20 epochs, weight 0.5" in [line.label for line in made.lines]
+    assert "density=0.1, 20 + 20 epochs" in [line.label for line in made.lines]
 
 
 def test_one_rate_is_no_picture() -> None:
