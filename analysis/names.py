@@ -61,6 +61,7 @@ DISPLAY_NAMES: Mapping[str, Mapping[str, str]] = {
         "lr_rewind": "LR rewinding",
         "scratch_e": "Scratch-E",
         "scratch_b": "Scratch-B",
+        "scratch_b_retraining": "Scratch-B and retraining",
     },
 }
 

@@ -31,6 +31,7 @@ _TITLES: dict[Unit, str] = {"channels": "channels pruned", "weights": "single we
 _HOW = {
     "scratch_e": "trained from scratch for the epochs of the dense ones",
     "scratch_b": "trained from scratch for the compute of the dense ones",
+    "scratch_b_retraining": "trained from scratch for the compute of the dense ones and of retraining",
     "rewind": "trained again from their initial weights",
     "prune": "fine-tuned",
 }
@@ -92,7 +93,9 @@ def data(
     frame: pd.DataFrame,
     *,
     split: Annotated[Split, "the split that errors are shown on"] = "test",
-    mode: Annotated[Literal["scratch_e", "scratch_b", "rewind", "prune"], "how they were trained"] = "scratch_e",
+    mode: Annotated[
+        Literal["scratch_e", "scratch_b", "scratch_b_retraining", "rewind", "prune"], "how they were trained"
+    ] = "scratch_e",
     paper: Annotated[bool, "thin lines for the paper's networks: VGG-19 beside guided ones, else VGG-16"] = False,
     ylim: Annotated[str, "ends of the y axis, as LOW:HIGH"] = "",
 ) -> ParameterEfficiency:

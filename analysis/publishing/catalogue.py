@@ -23,8 +23,9 @@ from pruneexp.errors import UserError, cause
 
 Kind = Literal["figure", "table"]
 #: Points of curves; those together with the points that searches asked for; their layers; how the weights of these are
-#: distributed; measured forms of points; points of curves with what their runs tell of code, packages and machine;
-#: scores of points by epoch of retraining; what retraining did to points; sensitivity scans.
+#: distributed; measured forms of points; points of curves with what their runs tell of code, packages and machine, or
+#: of answers, classes and masks; scores of points by epoch of retraining; what retraining did to points; sensitivity
+#: scans.
 Material = Literal[
     "points",
     "points and trials",
@@ -32,6 +33,7 @@ Material = Literal[
     "weights",
     "forms",
     "points with origins",
+    "points with stability",
     "courses",
     "retrainings",
     "scans",

@@ -74,6 +74,10 @@ def _beside_points(points: pd.DataFrame, uri: str) -> pd.DataFrame:
     return measured_frames.beside(points, _measurements(points, uri))
 
 
+def _with_stability(points: pd.DataFrame, uri: str) -> pd.DataFrame:
+    return measured_frames.with_stability(points, records.stability(uri, sorted(points["experiment"].unique())))
+
+
 def _in_forms(points: pd.DataFrame, uri: str) -> pd.DataFrame:
     return measured_frames.forms(points, _measurements(points, uri))
 
@@ -119,6 +123,7 @@ SOURCES: Mapping[Material, MaterialSource] = {
     "weights": _POINTS._replace(completed=_with_weights),
     "courses": _POINTS._replace(part=selection.of_curves, completed=_with_courses),
     "retrainings": _POINTS._replace(part=selection.of_curves, completed=_with_retrainings),
+    "points with stability": _OF_CURVES._replace(completed=_with_stability),
     "scans": MaterialSource(scan_frames.SCANS, "finished scan", _SCAN, _scans, scan_frames.frame),
     "points with origins": _OF_CURVES._replace(completed=_with_origins),
 }

@@ -15,6 +15,7 @@ from analysis.records.reading import (
     points,
     retrainings,
     scans,
+    stability,
     sweeps,
     tabled,
     weights,
@@ -24,5 +25,5 @@ from analysis.records.uris import COPIES, DEFAULT_URI
 
 __all__ = [
     "COPIES", "DEFAULT_URI", "courses", "experiments", "layers", "measurements", "open_store", "points", "retrainings",
-    "scans", "sweeps", "tabled", "weights",
+    "scans", "stability", "sweeps", "tabled", "weights",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ Pure, as ``frames`` is. The columns of points are
     units/WHICH.before, .after        means of the magnitudes of kept weights, by the units they are of
     units/WHICH.weights                 how many these are
     machine                           what they are of: processor, threads, version of torch
+    stability/...                     what ``python -m pruneexp.stability`` found, by the names of its metrics
 
 and those of the long frame, beside the columns of points, ``form``, ``batch`` (0 for a step of training), ``median``,
 ``low``, ``high``, ``memory``, ``size``, ``machine`` and ``others`` (``pruneexp.schema.MeasuredPoint``).
@@ -24,6 +25,7 @@ from pruneexp.schema import MeasuredPoint
 MEASURED = ("latency/", "memory/", "step/")
 #: The beginning of the names of those that are the same on every machine.
 UNITS = "units/"
+STABILITY = "stability/"
 _LONG = ("run_id", "form", "batch", "median", "low", "high", "memory", "size", "machine", "others")
 
 
@@ -42,6 +44,13 @@ def _numbers(one: MeasuredPoint) -> dict[str, float]:
     numbers |= {f"{UNITS}{each.which}.{name}": float(getattr(each, name))
                 for each in one.units for name in ("weights", "before", "after")}  # fmt: skip
     return numbers | {f"memory/{each.name}": float(each.memory) for each in one.forms if each.memory is not None}
+
+
+def with_stability(points: pd.DataFrame, found: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
+    """The points with the numbers of those that were compared, by run; without a new column where none was."""
+    if not found:
+        return points
+    return points.join(pd.DataFrame.from_dict(dict(found), orient="index").sort_index(axis=1), on="run_id")
 
 
 def forms(points: pd.DataFrame, found: Mapping[str, MeasuredPoint]) -> pd.DataFrame:

@@ -113,6 +113,18 @@ def measurements(uri: str, experiments: Sequence[str]) -> dict[str, MeasuredPoin
     return found
 
 
+def stability(uri: str, experiments: Sequence[str]) -> dict[str, dict[str, float]]:
+    """What ``python -m pruneexp.stability`` found of each point, by run; of those that it compared.
+
+    Raises:
+        UserError: the store cannot be read.
+    """
+    runs = open_store(uri).runs("point", experiments)
+    found = {run.run_id: {name: value for name, value in run.metrics.items() if name.startswith("stability/")}
+             for run in runs}  # fmt: skip
+    return {run_id: numbers for run_id, numbers in found.items() if numbers}
+
+
 def layers(uri: str, run_ids: Iterable[str]) -> dict[str, tuple[LayerRow, ...]]:
     """The rows of the layers of these points, in the network's order, by the run of each.
 

@@ -148,7 +148,8 @@ def same_recipe(points: pd.DataFrame) -> Finding:
             return failing(f"{mode}: {named}", rows, _choose(told))
         if "made_by.retrain" in rows and (names := _differing(rows["made_by.retrain"].dropna().unique())):
             return failing(f"{mode}: retrain.{listed(names)} differs", rows)
-    for mode, rows in _by_mode(points[points["mode"] != "scratch_b"]):  # whose epochs follow from what is left
+    by_compute = points["mode"].str.startswith("scratch_b")  # epochs of these follow from what is left
+    for mode, rows in _by_mode(points[~by_compute]):
         for budget, same in selection.groups(rows, frames.BUDGET):
             if same["added_epochs"].nunique() > 1:
                 took = (

@@ -124,6 +124,7 @@ def gathered(points: pd.DataFrame, metric: Metric, margin: float) -> tuple[Evide
         *_of_architectures(points, metric, margin),
         *_of_a_given_network(inherited, points),
     ]
+    found = _once(found, points)
     judged = inference.holm([one.thesis.asked(one.difference) for one in found if one.difference is not None])
     found = [one._replace(difference=of) for one, of in zip(found, judged, strict=True)]
     return (*found, *_of_sizes(tuned, points))
@@ -145,6 +146,15 @@ def together(evidence: Sequence[Evidence]) -> tuple[Whole, ...]:
             found.append(Whole(thesis, inference.compare(means, margin), len(of)))
     judged = inference.holm([one.thesis.asked(one.difference) for one in found])
     return tuple(one._replace(difference=of) for one, of in zip(found, judged, strict=True))
+
+
+def _once(found: Sequence[Evidence], points: pd.DataFrame) -> list[Evidence]:
+    """Each comparison of the same networks once: fresh weights are logged again beside each way of fine-tuning."""
+    networks = dict(zip(points["run_id"], points["final_key"], strict=True))
+    seen: dict[tuple[str, frozenset[str]], Evidence] = {}
+    for one in found:
+        seen.setdefault((one.thesis.text, frozenset(networks[run] for run in one.runs)), one)
+    return list(seen.values())
 
 
 def _of_modes(thesis: Thesis, made: ModeColumns, mode: str, *, turned: bool = False) -> Iterator[Evidence]:

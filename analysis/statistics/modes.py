@@ -24,8 +24,16 @@ from pruneexp.errors import UserError
 from pruneexp.schema import OF_A_MODE, TOP1, Metric
 from pruneexp.summary.spread import Spread, spread
 
-COLUMNS = {"prune": "Fine-tuned", "scratch_e": "Scratch-E", "scratch_b": "Scratch-B", "rewind": "Rewound"}
-MODES = {**COLUMNS, "lr_rewind": "LR rewound"}  # those of COLUMNS have a column even where they are not logged
+MODES = {
+    "prune": "Fine-tuned",
+    "scratch_e": "Scratch-E",
+    "scratch_b": "Scratch-B",
+    "scratch_b_retraining": "Scratch-B and retraining",
+    "rewind": "Rewound",
+    "lr_rewind": "LR rewound",
+}
+#: Those that have a column even where they are not logged.
+COLUMNS = {mode: MODES[mode] for mode in ("prune", "scratch_e", "scratch_b", "rewind")}
 METHOD = ("reg", "criterion", "schedule")  # told for every table, as columns or below it
 #: What the modes of one row have in common; each mode's own switches are not.
 SHARED = tuple(name for name in frames.CONDITIONS if name not in OF_A_MODE)

@@ -257,10 +257,13 @@ def _text(value: Spread | None, *, changes: bool) -> str:
 
 def _notes(made: PruneVsScratch, layout: _Layout) -> tuple[str, ...]:
     of = "the weights that the criterion may prune" if layout.partial else "the weights"
+    is_charged = "scratch_b_retraining" in dict(layout.columns).values()
+    charged = ", and with retraining for that of fine-tuning too" * is_charged
     note = (
         f"Density: kept share of {of}. Mean ± sample standard deviation over n seeds; bold: better than every other "
         f"column of its row; {MISSING}: not logged. Scratch-E trains for the epochs of the dense network, Scratch-B "
-        "for its compute; Rewound trains again from the initial weights, or from those of the epoch that is named."
+        f"for its compute{charged}; Rewound trains again from the initial weights, or from those of the epoch that is "
+        "named."
     )
     same = dict(made.entries[0].conditions) if made.entries else {}
     told = [*METHOD, *["train_epochs", "retrain_epochs"] * (same.get("train_epochs", "0") != "0")]

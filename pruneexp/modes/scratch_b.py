@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pruneexp.schema import Budget
 from pruneexp.stages.graph import Route
@@ -27,6 +28,8 @@ class ScratchB:
     scaled_init: bool = False
     small_init: bool = False
 
+    charges_retraining: ClassVar[bool] = False
+
     def __post_init__(self) -> None:
         check_switches(self.scaled_init, self.small_init)
         if self.cap is not None and not self.cap >= 1:
@@ -34,5 +37,20 @@ class ScratchB:
 
     def route(self, setting: Setting, path: Sequence[Budget]) -> Route:
         steps = prune_in_rounds(setting, path, recover=retrain)
-        fresh = {"scaled_init": self.scaled_init, "small_init": self.small_init}
-        return Route((*steps, train_scratch(setting, steps[-1], equal_compute(self.cap), **fresh)))
+        charged = [step for step in steps if step.of.cuts] if self.charges_retraining else []
+        final = train_scratch(
+            setting, steps[-1], equal_compute(self.cap), charged, scaled_init=self.scaled_init,
+            small_init=self.small_init,
+        )  # fmt: skip
+        return Route((*steps, final))
+
+
+@dataclass(frozen=True)
+class ScratchBRetraining(ScratchB):
+    """Scratch-B with the compute of the pruned network's retraining, of all rounds, added to that of the dense one.
+
+    Liu et al. leave it out, which is to the disadvantage of networks from scratch. The network is not retrained for it:
+    its FLOP follow from the masks and from ``retrain.epochs``.
+    """
+
+    charges_retraining: ClassVar[bool] = True

@@ -31,5 +31,7 @@ class ScratchE:
 
     def route(self, setting: Setting, path: Sequence[Budget]) -> Route:
         steps = prune_in_rounds(setting, path, recover=retrain)
-        fresh = {"scaled_init": self.scaled_init, "small_init": self.small_init}
-        return Route((*steps, train_scratch(setting, steps[-1], equal_epochs(), **fresh)))
+        final = train_scratch(
+            setting, steps[-1], equal_epochs(), scaled_init=self.scaled_init, small_init=self.small_init
+        )
+        return Route((*steps, final))

@@ -121,7 +121,9 @@ def _metrics(split: str, changed: AnswerChanges, shared: MaskOverlap | None) -> 
     found = {"agreement": changed.agreement, "lost": changed.lost, "won": changed.won,
              "worst_class_change": changed.worst_change}  # fmt: skip
     numbers = {f"stability/{split}.{name}": value for name, value in found.items()}
-    return numbers | ({} if shared is None else {"stability/mask_overlap": shared.shared})
+    if shared is None:
+        return numbers
+    return {**numbers, "stability/mask_overlap": shared.shared, "stability/mask_overlap_by_chance": shared.chance}
 
 
 def _tell(rows: Sequence[StabilityRow], file: Path | None) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from torch import nn
 
@@ -27,19 +28,29 @@ SCRATCH = StageKind("scratch", "to train from scratch", "scratch")
 
 @dataclass(frozen=True)
 class EpochRule:
-    """How many epochs a pruned network is trained for: ``rule(dense epochs, dense FLOP / pruned FLOP)``.
+    """How many epochs a pruned network is trained for.
 
-    ``by_mask``: whether the number depends on the mask.
+    ``by_mask``: whether the number depends on the mask; if so, ``cap`` limits it to that multiple of the dense epochs.
     """
 
     name: str
-    rule: Callable[[int, float], int]
     by_mask: bool
+    cap: float | None = None
+
+    def rule(self, epochs: int, saving: float, retraining: float = 0.0) -> int:
+        """The number, where the dense network has so many epochs, and ``saving`` is dense FLOP / pruned FLOP.
+
+        ``retraining`` is what was retrained, in epochs of the pruned network.
+        """
+        if not self.by_mask:
+            return epochs
+        bought = epochs * saving + retraining
+        return int(bought if self.cap is None else min(bought, epochs * self.cap))
 
 
 def equal_epochs() -> EpochRule:
     """Scratch-E: as many epochs as the dense network (Liu et al. 2019, section 3)."""
-    return EpochRule("equal epochs", lambda epochs, saving: epochs, by_mask=False)
+    return EpochRule("equal epochs", by_mask=False)
 
 
 def equal_compute(cap: float | None) -> EpochRule:
@@ -47,9 +58,8 @@ def equal_compute(cap: float | None) -> EpochRule:
 
     Both FLOP are of all products of a pass, so that one whose factors are not pruned costs both networks the same.
     """
-    limit = float("inf") if cap is None else cap
     name = "equal compute" if cap is None else f"equal compute, at most {cap:g} times the epochs"
-    return EpochRule(name, lambda epochs, saving: int(epochs * min(saving, limit)), by_mask=True)
+    return EpochRule(name, by_mask=True, cap=cap)
 
 
 def check_switches(scaled_init: bool, small_init: bool) -> None:
@@ -59,14 +69,23 @@ def check_switches(scaled_init: bool, small_init: bool) -> None:
 
 
 def train_scratch(
-    setting: Setting, mask: Stage, epochs: EpochRule, *, scaled_init: bool, small_init: bool = False
+    setting: Setting,
+    mask: Stage,
+    epochs: EpochRule,
+    charged: Sequence[Stage] = (),
+    *,
+    scaled_init: bool,
+    small_init: bool = False,
 ) -> Stage:
     """Train the architecture that ``mask`` describes from fresh random weights.
 
     With ``small_init`` they are those of the network without the channels that the mask cuts, drawn for its sizes. It
-    is trained where it stands in the whole network, which computes the same.
+    is trained where it stands in the whole network, which computes the same. ``charged`` are the masks, this one among
+    them, whose retraining is added to the compute that ``epochs`` shares out.
     """
-    return _train(setting, setting.scratch, mask, epochs, "fresh", scaled_init=scaled_init, small_init=small_init)
+    return _train(
+        setting, setting.scratch, mask, epochs, "fresh", charged=charged, scaled_init=scaled_init, small_init=small_init
+    )
 
 
 def train_rewound(setting: Setting, mask: Stage, early: Stage | None = None, epoch: int = 0) -> Stage:
@@ -89,6 +108,7 @@ def _train(
     start: Weights,
     early: Stage | None = None,
     *,
+    charged: Sequence[Stage] = (),
     scaled_init: bool = False,
     small_init: bool = False,
 ) -> Stage:
@@ -102,9 +122,7 @@ def _train(
         if scaled_init:
             widen_(network, masks, derive(setting.seed, "scaled init"))
         if small_init:
-            assert learner.trace is not None
-            architecture = architecture_of(learner.trace, network, masks)
-            place_(network, initial_values(partial(learner.network, start), architecture), architecture)
+            _draw_for_sizes_(learner, network, masks, start)
         if not masks.kept or not masked_flop(learner, masks):
             raise Infeasible("this budget leaves no weight that could be trained from scratch")
         return network, masks
@@ -117,7 +135,8 @@ def _train(
         listen=setting.tell,
         begin=begin,
     )
-    make = partial(_lasting, work, epochs) if epochs.by_mask else work
+    again = setting.retraining if charged else None
+    make = partial(_lasting, work, epochs, again) if epochs.by_mask else work
     config = {
         **learner.identity(start),
         **regime.identity,
@@ -125,27 +144,54 @@ def _train(
         "start": start,
         "epochs": epochs.name,
         "scaled_init": scaled_init,
-        **({"small_init": True} if small_init else {}),
+        **_asked_for(small_init, again),
     }
-    count = epochs.rule(regime.epochs, _foreseen_saving(learner, mask))
-    parents = (mask,) if early is None else (mask, early)
+    parents = tuple(dict.fromkeys((mask, *charged))) if early is None else (mask, early)
+    shares = [_foreseen_share(learner, each) for each in parents if each.of.cuts]
+    count = epochs.rule(regime.epochs, 1.0 / shares[0], _retrained(again, shares))
     return Stage(SCRATCH, VERSION, config, learner.fingerprint, make, parents, count, count * learner.epoch_flop)
 
 
-def _lasting(work: Train, epochs: EpochRule, parents: Parents, checkpoint: Checkpoint) -> Artefact:
-    """Train for a number of epochs that is known once the mask is."""
-    left = masked_flop(work.learner, masks_of(parents[0]))
-    saving = work.learner.costs.flop_total / left if left else 1.0
-    regime = work.regime.lasting(epochs.rule(work.regime.epochs, saving))
-    return replace(work, regime=regime)(parents, checkpoint)
+def _draw_for_sizes_(learner: Learner, network: nn.Module, masks: MaskSet, start: Weights) -> None:
+    """Give the network, in place, initial weights of the smaller one that the mask describes."""
+    assert learner.trace is not None
+    architecture = architecture_of(learner.trace, network, masks)
+    place_(network, initial_values(partial(learner.network, start), architecture), architecture)
 
 
-def _foreseen_saving(learner: Learner, mask: Stage) -> float:
-    """Dense / pruned FLOP as far as a plan can know it.
+def _asked_for(small_init: bool, charged: Regime | None) -> dict[str, Any]:
+    """What is part of the identity only where it is asked for."""
+    said: dict[str, Any] = {"small_init": True} if small_init else {}
+    if charged is not None:
+        said["retraining"] = {"epochs": charged.epochs, "teacher": charged.distillation is not None}
+    return said
+
+
+def _lasting(
+    work: Train, epochs: EpochRule, retraining: Regime | None, parents: Parents, checkpoint: Checkpoint
+) -> Artefact:
+    """Train for a number of epochs that is known once the masks are, the network's own first."""
+    left = [masked_flop(work.learner, masks_of(parent)) for parent in parents]
+    whole = work.learner.costs.flop_total
+    retrained = _retrained(retraining, [each / whole for each in left]) if left[0] else 0.0
+    count = epochs.rule(work.regime.epochs, whole / left[0] if left[0] else 1.0, retrained)
+    return replace(work, regime=work.regime.lasting(count))(parents, checkpoint)
+
+
+def _retrained(retraining: Regime | None, shares: Sequence[float]) -> float:
+    """What retraining under each mask takes, in epochs under the first; shares of the dense FLOP."""
+    if retraining is None:
+        return 0.0
+    teacher = retraining.teaching_flop(1.0) / 3.0  # forward alone, of the dense network
+    return retraining.epochs * sum((share + teacher) / shares[0] for share in shares)
+
+
+def _foreseen_share(learner: Learner, mask: Stage) -> float:
+    """Pruned / dense FLOP as far as a plan can know it.
 
     Before the mask is cut, the layers' shares are not known; before a network is built, its FLOP are not.
     """
     budget = mask.config["budget"]
     density = float(budget["value"]) if budget["kind"] == "density" else 1.0
     beside = learner.costs.flop_beside / learner.costs.flop_total if learner.costs.flop_total else 0.0
-    return 1.0 / (density * (1.0 - beside) + beside)
+    return density * (1.0 - beside) + beside

@@ -100,6 +100,19 @@ def test_scratch_b_spends_what_the_dense_network_did(tmp_path: Path) -> None:
         assert result.val.before is None
 
 
+def test_scratch_b_spends_retraining_too_where_it_is_charged(tmp_path: Path) -> None:
+    rounds = ("schedule=progressive", "train.epochs=3", "retrain.epochs=4", "curve.densities=[0.5,0.2]")
+    for mode in ("prune", "scratch_b_retraining"):
+        ran(tmp_path, f"mode={mode}", *rounds)
+    tuned, fresh = (
+        sorted((unflatten(PointResult, run.data.metrics) for run in runs(tmp_path) if run.data.params["mode"] == mode),
+               key=lambda result: result.density) for mode in ("prune", "scratch_b_retraining")
+    )  # fmt: skip
+    for one, other in zip(tuned, fresh, strict=True):
+        budget, spent = one.ledger.dense.flop + one.ledger.retrain.flop, other.ledger.scratch.flop
+        assert spent <= budget * (1 + 1e-9) < spent * (1.0 + 1.0 / other.ledger.scratch.epochs)
+
+
 def test_local_retraining_books_the_epochs_of_both_halves(tmp_path: Path) -> None:
     both = ("model=lenet5", "data.image_size=16", "curve.densities=[0.4]", "train.epochs=1")
     for name, overrides, halves in (("both", both, 2), ("linear", ("curve.densities=[0.4]",), 1)):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis import records
 from pruneexp.export.lookup import find_point
 from pruneexp.schema import WEIGHTS_FILE, read_weights
 from pruneexp.stability import __main__ as command
@@ -45,7 +46,11 @@ def test_losses_and_gains_add_up_to_the_recorded_change(
             run.info.run_id, WEIGHTS_FILE))  # fmt: skip
         assert sum(sum(layer.after) for layer in layers) == metrics["weights_kept"]
         assert sum(sum(layer.dense) for layer in layers) == metrics["weights_total"]
-        assert metrics["stability/mask_overlap"] == pytest.approx(float(row["mask_overlap"]))
+        for name in ("mask_overlap", "mask_overlap_by_chance"):
+            assert metrics[f"stability/{name}"] == pytest.approx(float(row[name]))
+    found = records.stability(f"sqlite:///{folder}/mlflow.db", ["pruneexp"])
+    assert {len(numbers) for numbers in found.values()} == {6}
+    assert found.keys() == {run.info.run_id for run in runs(folder)}
     assert float(rows[next(iter(rows))]["mask_overlap_by_chance"]) == pytest.approx(50.0, abs=3.0)
 
 

@@ -14,7 +14,7 @@ from analysis.tables import prune_vs_scratch
 from pruneexp.errors import UserError
 from pruneexp.schema.columns import LoggedPoint
 from tests.contracts.figures import TableContract
-from tests.contracts.points import logged, point
+from tests.contracts.points import logged, point, with_settings
 
 AFTER = {"prune": 96.0, "scratch_e": 95.0, "scratch_b": 95.5, "rewind": 95.25}
 
@@ -179,3 +179,13 @@ def test_learning_rate_rewinding_has_a_column_where_it_is_logged() -> None:
     header, *rows = _sheet(logged(point(), point(mode="lr_rewind", after=95.5)))
     assert header[4:9] == ("Fine-tuned", "Scratch-E", "Scratch-B", "Rewound", "LR rewound")
     assert rows[0][8] == "95.50"
+
+
+def test_retraining_in_the_budget_and_fine_tuning_of_another_length_stand_apart() -> None:
+    made = [point(mode=mode, before=None, after=after)
+            for mode, after in (("prune", 96.0), ("scratch_b", 95.0), ("scratch_b_retraining", 95.5))]  # fmt: skip
+    longer = [with_settings(one, retrain_epochs=30) for one in made]
+    header, *rows = _sheet(logged(*made, *longer))
+    assert header[2:] == ("retrain epochs", "Density", "Unpruned", "Fine-tuned", "Scratch-E", "Scratch-B",
+                          "Scratch-B and retraining", "Rewound", "n")  # fmt: skip
+    assert [row[2] for row in rows if row[0]] == ["0", "30"]

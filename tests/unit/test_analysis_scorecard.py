@@ -14,7 +14,7 @@ from pruneexp.errors import UserError
 from pruneexp.schema import Effort, Ledger, TradeoffPoint
 from pruneexp.schema.columns import LoggedPoint
 from tests.contracts.figures import TableContract
-from tests.contracts.points import logged, point
+from tests.contracts.points import logged, point, with_settings
 
 #: FLOP of the dense network, of fine-tuning, and from scratch.
 DENSE, TUNING, FRESH = 100.0, 20.0, {"scratch_e": 50.0, "scratch_b": 90.0}
@@ -154,3 +154,12 @@ def test_a_claim_as_a_whole_counts_each_seed_once() -> None:
     assert whole.difference.std == pytest.approx(0.02)  # of the seeds' own offsets, which both densities share
     assert (whole.stance, wholes[evidence.GIVEN].stance) == ("against", "for")
     assert evidence.SIZES not in wholes
+
+
+def test_networks_that_no_fine_tuning_touches_count_once() -> None:
+    """Logged again beside fine-tuning of another length, fresh and rewound networks are the same ones."""
+    longer = [with_settings(one.point, retrain_epochs=30) for one in study()]
+    once, twice = (scorecard.data(frames.frame(points)).evidence for points in (study(), [*study(), *logged(*longer)]))
+    told = {thesis.text: [sum(one.thesis == thesis for one in each) for each in (once, twice)]
+            for thesis in (evidence.INITIAL, evidence.ARCHITECTURE, evidence.GIVEN)}  # fmt: skip
+    assert told == {evidence.INITIAL.text: [2, 2], evidence.ARCHITECTURE.text: [2, 2], evidence.GIVEN.text: [2, 2]}

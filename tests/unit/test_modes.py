@@ -8,7 +8,7 @@ from pruneexp.experiment.build import Mode
 from pruneexp.modes.lr_rewind import LrRewind
 from pruneexp.modes.prune import Prune
 from pruneexp.modes.rewind import Rewind
-from pruneexp.modes.scratch_b import ScratchB
+from pruneexp.modes.scratch_b import ScratchB, ScratchBRetraining
 from pruneexp.modes.scratch_e import ScratchE
 from pruneexp.schema import Budget
 from pruneexp.stages.scratch import equal_compute, equal_epochs
@@ -17,7 +17,9 @@ from tests.contracts.modes import STRONG, check_mode
 
 
 @pytest.mark.parametrize(
-    "mode", [Prune(), ScratchE(), ScratchB(), ScratchB(cap=2.0), Rewind(), Rewind(1), LrRewind(1)], ids=str
+    "mode",
+    [Prune(), ScratchE(), ScratchB(), ScratchB(cap=2.0), ScratchBRetraining(), Rewind(), Rewind(1), LrRewind(1)],
+    ids=str,
 )
 def test_contract(mode: Mode) -> None:
     check_mode(mode)
@@ -56,6 +58,17 @@ def test_the_cap_doubles_at_most() -> None:
 def test_a_cap_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match=r"cap=0.5: allowed is 1 or more"):
         ScratchB(cap=0.5)
+
+
+def test_retraining_is_charged_by_the_masks_that_it_is_under() -> None:
+    """20 dense epochs, then 4 of retraining: at density 0.1 alone 200 + 4, and at 0.5 before it 4 * 0.5 / 0.1 more."""
+    setting = built("train.epochs=20", "retrain.epochs=4").setting
+    mode, mild = ScratchBRetraining(), Budget("density", 0.5)
+    assert [mode.route(setting, path).final.epochs for path in ([STRONG], [mild, STRONG])] == [204, 224]
+    assert ScratchBRetraining(cap=10.1).route(setting, [mild, STRONG]).final.epochs == 202
+    longer = built("train.epochs=20", "retrain.epochs=5").setting
+    assert len({mode.route(each, [STRONG]).final.key for each in (setting, longer)}) == 2
+    assert len({ScratchB().route(each, [STRONG]).final.key for each in (setting, longer)}) == 1
 
 
 def test_rewinding_repeats_the_training_in_every_round() -> None:
