@@ -76,8 +76,8 @@ def data(frame: pd.DataFrame) -> Epochs:
     subjects = list(selection.groups(frame, (*frames.SUBJECT, *frames.BUDGET)))
     if len(subjects) > 1:
         raise UserError(f"{len(subjects)} networks or budgets are logged, and one is shown: choose with --where.")
-    found = list(selection.groups(frame, names))
-    told = telling([key for key, _ in found], names)
+    told = telling([key for key, _ in selection.groups(frame, names)], names)
+    found = selection.groups(frame, (*told, *(name for name in names if name not in told)))  # in the order of these
     ((key, _),) = subjects
     return Epochs(
         data=str(key["data"]),
@@ -131,7 +131,7 @@ def draw(made: Epochs) -> Figure:
     labels = [course.label for course in made.courses]
     page = panels.page(
         width=page_width(), size=type_size(), columns=1, rows=1, height=panels.height(page_width(), 1),
-        legends=[labels] if any(labels) else [], words=caption(made), heading=4.4, between=0.0,
+        legends=[labels] if any(labels) else [], words=caption(made), heading=3.0, between=0.0,
     )  # fmt: skip
     figure = ink.paper(page, display_subject(made.model, made.data))
     axes = figure.add_axes(page.box(0))

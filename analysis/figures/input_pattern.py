@@ -119,9 +119,8 @@ def caption(made: InputPattern) -> str:
     return (
         f"Per cent of the {made.units:,} weights of each input of {made.layer} that are kept, {how}, at {made.budget}, "
         + (f"mean over {len(made.runs)} seeds. " if several else "one seed. ")
-        + f"Above or left: the {len(made.kept):,} inputs in their order, {bands} bands of {made.side}, one for each "
-        f"row of pixels, as in {PAPER}, which draws every weight. Below or right: the same as a picture; the darker, "
-        "the more is kept."
+        + f"Graph: the {len(made.kept):,} inputs in their order, {bands} bands of {made.side}, one for each row of "
+        f"pixels, as in {PAPER}, which draws every weight. Square: the same as a picture; the darker, the more is kept."
     )
 
 
