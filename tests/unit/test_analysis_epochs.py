@@ -44,6 +44,14 @@ def test_the_curves_by_hand() -> None:
     assert rounds.epochs[0][1].low == 93.0
 
 
+def test_curves_stand_in_the_order_of_what_tells_them_apart() -> None:
+    rounds = {1: "d", 2: "c", 8: "a"}  # with hashes in another order
+    points = logged(*(with_settings(point(schedule="iterative"), rounds=count, schedule_settings=hashed)
+                      for count, hashed in rounds.items()))  # fmt: skip
+    made = epochs.data(frames.with_courses(frames.frame(points), {one.run_id: {1: 90.0} for one in points}))
+    assert [course.label for course in made.courses] == ["1 round", "2 rounds", "8 rounds"]
+
+
 def test_several_budgets_are_to_be_chosen_from() -> None:
     points = frames.frame(logged(point(density=0.1), point(density=0.5)))
     with pytest.raises(UserError, match=r"^epochs are shown of one budget: choose one of 0\.1, 0\.5 with --where"):
