@@ -38,7 +38,7 @@ class TestEpochs(FigureContract):
 def test_the_curves_by_hand() -> None:
     once, rounds = epochs.data(_frame(seeds())).courses
     assert once.rounds == (0,)
-    assert once.label.startswith("one-shot")
+    assert (once.label, rounds.label) == ("one-shot, 6 epochs", "progressive, 2 × 3 epochs")
     assert rounds.rounds == (0, 3)
     assert [(epoch, score.mean, score.n) for epoch, score in once.epochs][::5] == [(1, 91.5, 2), (6, 96.5, 2)]
     assert rounds.epochs[0][1].low == 93.0
