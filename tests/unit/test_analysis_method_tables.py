@@ -126,7 +126,7 @@ def test_a_table_of_changes_has_ours_as_changes_and_what_was_not_run() -> None:
         ("Network", "Target", "Density", "Unpruned", "Fine-tuned", "Scratch-E", "Scratch-B"),
         ("VGG-16", "VGG-16-5x", "–", "–", "–", "–", "–"),
         ("Liu et al. 2019", "VGG-16-5x", "", "71.03 / 71.51", "−2.67", "−3.46", "−0.51"),
-        ("ResNet-50", "ResNet-50-2x", "0.5", "97.00 ± 0.00", "−1.50 ± 0.71", "–", "+1.00 ± 0.71"),
+        ("resnet50", "ResNet-50-2x", "0.5", "97.00 ± 0.00", "−1.50 ± 0.71", "–", "+1.00 ± 0.71"),
         ("against Fine-tuned", "", "", "", "", "", "+2.50 [+2.50, +2.50] n = 2: no verdict"),
         ("Liu et al. 2019", "ResNet-50-2x", "", "75.51 / 76.13", "−3.25", "−1.55", "−1.07"),
     ]
