@@ -35,9 +35,9 @@ def test_a_preset_is_planned_and_takes_its_first_step(name: str, photographs: Pa
 
 
 @pytest.mark.timeout(600)
-def test_the_networks_run_whole_at_32_px(tmp_path: Path) -> None:
+def test_the_networks_run_whole_at_48_px(tmp_path: Path) -> None:
     """With few images of noise; what they learn of digits is in docs/networks.md."""
-    few = ("data=synthetic", "data.samples=40", "data.channels=3", "data.image_size=32")
+    few = ("data=synthetic", "data.samples=40", "data.channels=3", "data.image_size=48")
     done = called(tmp_path, "experiment=hanthesis/embedded", *few, "train.epochs=1", "retrain.epochs=1", "device=cpu")
     assert done.returncode == 0, done.stderr
     assert re.search(r"points +6 asked", done.stdout)
