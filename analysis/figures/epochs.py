@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
@@ -80,31 +80,42 @@ def data(frame: pd.DataFrame) -> Epochs:
     subjects = list(selection.groups(frame, (*frames.SUBJECT, *frames.BUDGET)))
     if len(subjects) > 1:
         raise UserError(f"{len(subjects)} networks or budgets are logged, and one is shown: choose with --where.")
-    found = list(selection.groups(frame, names))
-    told = telling([key for key, _ in found], names)
+    told = telling([key for key, _ in selection.groups(frame, names)], names)
+    found = selection.groups(frame, (*told, *(name for name in names if name not in told)))  # in the order of these
     ((key, _),) = subjects
     return Epochs(
         data=str(key["data"]),
         model=str(key["model"]),
         metric=metric,
         budget=budget_text(*(key[name] for name in frames.BUDGET)),
-        courses=tuple(_course(of, rows, words(of, told), texts(of, names)) for of, rows in found),
+        courses=tuple(_course(of, rows, told, texts(of, names)) for of, rows in found),
         dense=float(frame[f"val.dense.{metric.name}"].mean()),
     )
 
 
-def _course(key: dict[str, Any], rows: pd.DataFrame, label: str, conditions: tuple[tuple[str, str], ...]) -> Course:
+def _course(
+    key: dict[str, Any], rows: pd.DataFrame, told: Sequence[str], conditions: tuple[tuple[str, str], ...]
+) -> Course:
     courses = [dict(course) for course in rows["course"]]
     shared = sorted(set(courses[0]).intersection(*courses[1:]))
     each = float(retraining_epochs(key) or 0.0)
     rounds = [round(each * k) for k in range(1, 1 + int(max(shared, default=0) / each))] if each else []
+    starts = (0, *(start for start in rounds if start < max(shared)))
     return Course(
-        label=label,
+        label=_label(key, told, each, len(starts)),
         conditions=conditions,
         epochs=tuple((epoch, spread(course[epoch] for course in courses)) for epoch in shared),
-        rounds=(0, *(start for start in rounds if start < max(shared))),
+        rounds=starts,
         runs=tuple(sorted(rows["run_id"])),
     )
+
+
+def _label(key: dict[str, Any], told: Sequence[str], each: float, rounds: int) -> str:
+    """``progressive, 3 × 15 epochs``: retraining of several rounds is longer than the epochs of one."""
+    if not each or "retrain_epochs" not in told:
+        return words(key, told)
+    length = f"{rounds} × {each:g} epochs" if rounds > 1 else f"{each:g} epochs"
+    return ", ".join(filter(None, (words(key, [name for name in told if name != "retrain_epochs"]), length)))
 
 
 def rows(made: Epochs) -> Iterator[EpochRow]:
@@ -131,7 +142,7 @@ def draw(made: Epochs) -> Figure:
     labels = [course.label for course in made.courses]
     page = panels.page(
         width=page_width(), size=type_size(), columns=1, rows=1, height=panels.height(page_width(), 1),
-        legends=[labels] if any(labels) else [], words=caption(made), heading=4.4, between=0.0,
+        legends=[labels] if any(labels) else [], words=caption(made), heading=3.0, between=0.0,
     )  # fmt: skip
     figure = ink.paper(page, display_subject(made.model, made.data))
     axes = figure.add_axes(page.box(0))

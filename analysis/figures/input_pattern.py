@@ -96,9 +96,9 @@ def caption(made: InputPattern) -> str:
     how, bands = made.of.how("criterion", "schedule", "mode"), len(made.kept) // made.side
     return (
         f"Per cent of the {made.units:,} weights of each input of {made.layer} that are kept, {how}, at "
-        f"{made.of.budget}, {made.of.over}. Above or left: the {len(made.kept):,} inputs in their order, {bands} bands "
-        f"of {made.side}, one for each row of pixels, as in {PAPER}, which draws every weight. Below or right: the "
-        "same as a picture; the darker, the more is kept."
+        f"{made.of.budget}, {made.of.over}. Graph: the {len(made.kept):,} inputs in their order, {bands} bands of "
+        f"{made.side}, one for each row of pixels, as in {PAPER}, which draws every weight. Square: the same as a "
+        "picture; the darker, the more is kept."
     )
 
 

@@ -48,7 +48,6 @@ _PHRASES: Mapping[str, str] = {
     "retrain_scope": "{} retraining",
     "prunable": "{} pruned",
     "exclude": "{} spared",
-    "rounds": "{} rounds",
     "rewind_epoch": "from epoch {}",
     "path": "budgets {}",
     "trainer": "{} trainer",
@@ -72,6 +71,8 @@ def phrase(name: str, key: Mapping[str, Any]) -> str:
     value = key[name]
     if name in ("train_epochs", "retrain_epochs"):
         return _epochs(name, key)
+    if name == "rounds" and value:
+        return _several(value, "round")
     if name == "moment":
         return _MOMENTS.get(value, str(value))
     if value is None or value == "":
@@ -122,11 +123,15 @@ def _of_hash(name: str, value: str) -> str:
 
 def _epochs(name: str, key: Mapping[str, Any]) -> str:
     if name == "train_epochs":
-        return f"{number(key[name])} epochs of training"
+        return f"{_several(key[name], 'epoch')} of training"
     value = retraining_epochs(key)
     if _both_epochs(key):
         return f"{number(key['train_epochs'])} + {number(value)} epochs"
-    return f"{number(value)} epoch{'s' if value != 1 else ''} of retraining" if value else "no retraining"
+    return f"{_several(value, 'epoch')} of retraining" if value else "no retraining"
+
+
+def _several(value: Any, noun: str) -> str:
+    return f"{number(value)} {noun}{'s' if value != 1 else ''}"
 
 
 def _both_epochs(key: Mapping[str, Any]) -> bool:

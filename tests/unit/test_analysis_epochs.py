@@ -37,10 +37,18 @@ class TestEpochs(FigureContract):
 def test_the_curves_by_hand() -> None:
     once, rounds = epochs.data(_frame(seeds())).courses
     assert once.rounds == (0,)
-    assert once.label.startswith("one-shot")
+    assert (once.label, rounds.label) == ("one-shot, 6 epochs", "progressive, 2 × 3 epochs")
     assert rounds.rounds == (0, 3)
     assert [(epoch, score.mean, score.n) for epoch, score in once.epochs][::5] == [(1, 91.5, 2), (6, 96.5, 2)]
     assert rounds.epochs[0][1].low == 93.0
+
+
+def test_curves_stand_in_the_order_of_what_tells_them_apart() -> None:
+    rounds = {1: "d", 2: "c", 8: "a"}  # with hashes in another order
+    points = logged(*(with_settings(point(schedule="iterative"), rounds=count, schedule_settings=hashed)
+                      for count, hashed in rounds.items()))  # fmt: skip
+    made = epochs.data(frames.with_courses(frames.frame(points), {one.run_id: {1: 90.0} for one in points}))
+    assert [course.label for course in made.courses] == ["1 round", "2 rounds", "8 rounds"]
 
 
 def test_several_budgets_are_to_be_chosen_from() -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pandas as pd
 import pytest
+import torch
+from torch import nn
 
 from analysis.records import frames, layer_frames
 from analysis.tables import layers
 from analysis.tables.layers import PaperLayer
 from pruneexp.errors import UserError
+from pruneexp.models.alexnet import AlexNet
+from pruneexp.models.lenet import LeNet5, LeNet300100
+from pruneexp.models.vgg import VGG16
+from pruneexp.pruning.layers import prunable
 from pruneexp.schema import LayerRow
 from pruneexp.schema.columns import LoggedPoint
 from pruneexp.summary.spread import Spread
@@ -68,6 +75,19 @@ def test_the_sheet_has_the_columns_of_the_paper() -> None:
         "conv1", "500", "576,000", "80.0", "60.0", "30.0", "82", "66", "66",
     ]  # fmt: skip
     assert [cell.text for cell in sheet.rows[1][6:]] == ["–", "–", "–"]
+
+
+@pytest.mark.parametrize(
+    ("model", "build"),
+    [("lenet_300_100", LeNet300100), ("lenet5", LeNet5), ("alexnet", AlexNet), ("vgg16", VGG16)],
+)
+def test_the_paper_prints_three_shares_of_each_layer(model: str, build: Callable[[], nn.Module]) -> None:
+    with torch.device("meta"):
+        names = prunable(build())
+    (one,) = logged(replace(point(model=model), layers=tuple(_row(name, 10, 0.5) for name in names)))
+    made = layers.data(_frame([one]))
+    assert {layer.layer for layer in made.layers} == {*names, "Total"}
+    assert all(layer.paper and None not in layer.paper for layer in made.layers)
 
 
 def test_a_network_that_no_paper_has_stands_alone() -> None:
