@@ -61,6 +61,12 @@ def _beside_points(points: pd.DataFrame, uri: str) -> pd.DataFrame:
     return measured_frames.beside(points, _measurements(points, uri))
 
 
+def _with_trials(points: pd.DataFrame, uri: str) -> pd.DataFrame:
+    """The points, with the ``sampler`` of the search that asked for each; absent of those of curves."""
+    found = parents.samplers(uri, sorted(points["experiment"].unique()))
+    return _beside_points(points, uri).assign(sampler=points["study"].map(found))
+
+
 def _in_forms(points: pd.DataFrame, uri: str) -> pd.DataFrame:
     return measured_frames.forms(points, _measurements(points, uri))
 
@@ -107,7 +113,7 @@ SOURCES: Mapping[Material, MaterialSource] = {
         _beside_points,
     ),
     "points and trials": MaterialSource(
-        frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, completed=_beside_points
+        frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, completed=_with_trials
     ),
     "forms": MaterialSource(frames.POINTS, "finished point", _RUN, records.tabled, frames.frame, completed=_in_forms),
     "layers": MaterialSource(

@@ -51,6 +51,16 @@ def parents(uri: str, experiments: Sequence[str]) -> tuple[LoggedParent, ...]:
     return tuple(sorted(_parent(run, kind) for kind in kinds for run in store.runs(kind, experiments)))
 
 
+def samplers(uri: str, experiments: Sequence[str]) -> dict[str, str]:
+    """The sampler of each study of these experiments, by the name of the study.
+
+    Raises:
+        UserError: the store cannot be read.
+    """
+    runs = open_store(uri).runs("study", experiments)
+    return {run.tags.get(CURVE, run.run_id): run.params.get("sampler", "") for run in runs}
+
+
 def origins(uri: str, run_ids: Iterable[str]) -> dict[str, Origin]:
     """What these runs carry of how they were made; a run whose files cannot be read is left out."""
     store, wanted = open_store(uri), list(run_ids)
