@@ -85,26 +85,17 @@ def data(
     Raises:
         UserError: nothing can be compared, or there is no such column or value.
     """
+    if reference and not color:
+        raise UserError(f"--reference {reference} is a value of a setting: name the setting by --color.")
     judged = scoring.primary(frame) if metric == scoring.AUTO else scoring.shown(frame, metric)
     shown = Shown(judged, split, moment, margin)
     points = frame.dropna(subset=[f"{split}.{moment}.{judged.name}"])
     if points.empty:
         raise UserError(f"no point with a {judged.title} on {split} {moment} retraining is logged to be judged.")
-    told, untried = "", []
     if color:
-        column = quantities.column(points, "color", color)
-        found = levels.values(points, column)
-        first = levels.reference(found, reference, column)
-        told, lines, untried = phrase(column, {column: first}), [], list[str]()
-        for value in found:
-            if value == first:
-                continue
-            try:
-                lines += levels.against(points, column, (first, value), shown)
-            except UserError as reason:
-                untried.append(str(reason))
+        told, lines, untried = _of_values(points, color, reference, shown)
     else:
-        lines = list(levels.against_dense(points, shown))
+        told, lines, untried = "", list(levels.against_dense(points, shown)), []
     if not lines:
         raise UserError(" ".join(untried) or "no two curves share a seed and a budget at which a verdict is possible.")
     corrected = inference.holm([line.difference for line in lines])
@@ -113,6 +104,22 @@ def data(
     varying = telling([line.settings for line in lines], shared)
     note = test_sets.note(points, judged, split)
     return Verdicts(color, told, shown, varying, tuple(lines), tuple(untried), note)
+
+
+def _of_values(points: pd.DataFrame, color: str, asked: str, shown: Shown) -> tuple[str, list[JudgedLevel], list[str]]:
+    """The reference in words, a line for each other value and pair of curves, and why some values have none."""
+    column = quantities.column(points, "color", color)
+    found = levels.values(points, column)
+    first = levels.reference(found, asked, column)
+    lines: list[JudgedLevel] = []
+    untried: list[str] = []
+    for value in found:
+        if value != first:
+            try:
+                lines += levels.against(points, column, (first, value), shown)
+            except UserError as reason:
+                untried.append(str(reason))
+    return phrase(column, {column: first}), lines, untried
 
 
 def runs(made: Verdicts) -> tuple[str, ...]:

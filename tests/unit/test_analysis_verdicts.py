@@ -83,6 +83,7 @@ def test_without_a_setting_each_budget_is_held_against_the_dense_network() -> No
         ({"color": "reg"}, r"--color reg: all these points have reg=l2, and a verdict takes two"),
         ({"color": "mode", "reference": "rewound"}, r"--reference rewound: mode is prune, rewind, scratch_e"),
         ({"color": "seed"}, r"no two curves share a seed"),
+        ({"reference": "rewind"}, r"--reference rewind is a value of a setting: name the setting by --color"),
     ],
 )
 def test_wrong_options_are_one_sentence(options: dict[str, str], said: str) -> None:
