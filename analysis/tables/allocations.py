@@ -13,7 +13,7 @@ from analysis.records import frames
 from analysis.statistics import scoring, selection, sparsest, test_sets
 from analysis.statistics.conditions import ABSENT, cell, joined, telling
 from analysis.statistics.inference import NEAR_NOTE, Verdict
-from analysis.statistics.sparsest import AS_MANY, CURVES, SAME, STUDY, AllocationSet, MethodResult
+from analysis.statistics.sparsest import AS_MANY, BY_CURVES, CURVES, SAME, STUDY, AllocationSet, MethodResult
 from pruneexp.errors import UserError
 from pruneexp.schema import Metric
 
@@ -88,7 +88,7 @@ def data(
     found = [
         (key, rows)
         for key, rows in selection.groups(points, (*frames.SUBJECT, *SAME))
-        if {STUDY} < set(rows["method"])
+        if {STUDY} < set(rows["method"]) - {BY_CURVES}
     ]  # fmt: skip
     if not found:
         raise UserError(f"no curve of {', '.join(CURVES)} is logged under the conditions of a study's points.")
