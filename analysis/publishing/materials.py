@@ -63,7 +63,8 @@ def _beside_points(points: pd.DataFrame, uri: str) -> pd.DataFrame:
 
 def _with_trials(points: pd.DataFrame, uri: str) -> pd.DataFrame:
     """The points, with the ``sampler`` of the search that asked for each; absent of those of curves."""
-    found = parents.samplers(uri, sorted(points["experiment"].unique()))
+    above = parents.parents(uri, sorted(points["experiment"].unique()))
+    found = {one.column: one.sampler for one in above if one.kind == "study"}
     return _beside_points(points, uri).assign(sampler=points["study"].map(found))
 
 

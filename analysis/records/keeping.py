@@ -60,10 +60,12 @@ def _about(uri: str, points: pa.Table) -> dict[str, Any]:
 
 def _above(one: LoggedParent, origin: Origin | None) -> dict[str, Any]:
     tags = {CURVE: one.name, **({CURVE_KEY: one.column} if one.kind == "curve" else {})}
+    params = {"sampler": one.sampler} if one.sampler else {}
     files = {}
     if origin is not None:
         config = {key: value for key, value in origin.config.items() if key not in ("runtime", "hydra")}
         machine = {key: value for key, value in (origin.environment.get("machine") or {}).items() if key != "host"}
         files[CONFIG_FILE] = yaml.safe_dump(config, sort_keys=False)
         files[ENVIRONMENT_FILE] = json.dumps({**origin.environment, "machine": machine})
-    return {"kind": one.kind, "run": RawRun(one.run_id, one.experiment, "FINISHED", 0, {}, {}, tags), "files": files}
+    run = RawRun(one.run_id, one.experiment, "FINISHED", 0, params, {}, tags)
+    return {"kind": one.kind, "run": run, "files": files}

@@ -27,7 +27,6 @@ class TestLeNet300100(NetworkContract):
         assert sizes == {"fc1": 235_200, "fc2": 30_000, "fc3": 1_000}
         assert sum(p.numel() for p in LeNet300100().parameters()) == 266_610
 
-
     def test_dropout_is_of_both_hidden_layers_and_in_training_alone(self) -> None:
         plain, dropping = LeNet300100(), LeNet300100(dropout=0.5)
         dropping.load_state_dict(plain.state_dict())
