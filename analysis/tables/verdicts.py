@@ -19,6 +19,8 @@ from analysis.statistics.matching import SETTINGS
 from analysis.statistics.wording import phrase
 from pruneexp.errors import UserError
 
+#: Why a value has no line.
+_NOWHERE = "nowhere do both have a score of the same seed and budget at which one of them still works"
 _LOSSES: Mapping[Verdict, str] = {"better": "no loss", "worse": "a loss"}
 
 
@@ -97,7 +99,7 @@ def data(
     else:
         told, lines, untried = "", list(levels.against_dense(points, shown)), []
     if not lines:
-        raise UserError(" ".join(untried) or "no two curves share a seed and a budget at which a verdict is possible.")
+        raise UserError(" ".join(untried) or "no curve has both a score and a dense network that it is held against.")
     corrected = inference.holm([line.difference for line in lines])
     lines = [line._replace(difference=of) for line, of in zip(lines, corrected, strict=True)]
     shared = [name for name in SETTINGS if all(name in line.settings for line in lines)]
@@ -116,9 +118,13 @@ def _of_values(points: pd.DataFrame, color: str, asked: str, shown: Shown) -> tu
     for value in found:
         if value != first:
             try:
-                lines += levels.against(points, column, (first, value), shown)
+                made = list(levels.against(points, column, (first, value), shown))
             except UserError as reason:
                 untried.append(str(reason))
+                continue
+            lines += made
+            if not made:
+                untried.append(f"No line has {column}={text(value)}: {_NOWHERE}.")
     return phrase(column, {column: first}), lines, untried
 
 

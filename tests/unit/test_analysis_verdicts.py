@@ -67,6 +67,14 @@ def test_curves_that_differ_in_more_than_the_setting_stand_in_lines_of_their_own
     assert [line.settings["reg"] for line in made.lines] == ["l1", "l2"]
 
 
+def test_what_has_collapsed_on_both_sides_has_no_line_and_that_is_said() -> None:
+    worn = [point(mode=mode, seed=seed, after=50.0 + seed) for mode in ("prune", "lr_rewind") for seed in range(3)]
+    kept = [point(mode="rewind", seed=seed, after=96.0 + off) for seed, off in enumerate(SCATTER)]
+    made = made_of(logged(*worn, *kept), color="mode", reference="prune")
+    assert [line.level for line in made.lines] == ["weight rewinding"]
+    assert "No line has mode=lr_rewind: nowhere do both have a score" in " ".join(verdicts.sheet(made).notes)
+
+
 def test_without_a_setting_each_budget_is_held_against_the_dense_network() -> None:
     points = [point(density=density, seed=seed, dense=97.0, before=97.0 - loss + off, after=97.0)
               for seed, off in enumerate(SCATTER) for density, loss in ((0.5, 0.0), (0.1, 40.0))]  # fmt: skip
@@ -82,7 +90,7 @@ def test_without_a_setting_each_budget_is_held_against_the_dense_network() -> No
         ({"color": "mod"}, r"--color mod: points have no such column.*mode"),
         ({"color": "reg"}, r"--color reg: all these points have reg=l2, and a verdict takes two"),
         ({"color": "mode", "reference": "rewound"}, r"--reference rewound: mode is prune, rewind, scratch_e"),
-        ({"color": "seed"}, r"no two curves share a seed"),
+        ({"color": "seed"}, r"No line has seed=1: nowhere do both have a score of the same seed"),
         ({"reference": "rewind"}, r"--reference rewind is a value of a setting: name the setting by --color"),
     ],
 )
