@@ -45,7 +45,14 @@ DISPLAY_NAMES: Mapping[str, Mapping[str, str]] = {
         "topics": "Python's help topics",
         "flickr8k": "Flickr8k",
     },
-    "reg": {"none": "no penalty", "l1": "L1", "l2": "L2", "l1_then_l2": "L1 then L2", "weight_decay": "weight decay"},
+    "reg": {
+        "none": "no penalty",
+        "l1": "L1",
+        "l2": "L2",
+        "l1_then_l2": "L1 then L2",
+        "l1_and_l2": "L1 and L2",
+        "weight_decay": "weight decay",
+    },
     "criterion": {
         "erk": "ERK",
         "lamp": "LAMP",

@@ -10,13 +10,12 @@ from typing import Annotated, NamedTuple
 
 import pandas as pd
 
-from analysis.comparison.matching import CurvePair, Key, matching, of_curve
-from analysis.comparison.sides import SIDE
 from analysis.records import frames
 from analysis.records.frames import Split
 from analysis.statistics import inference, paired, scoring, selection, test_sets
 from analysis.statistics.curves import budget_text
 from analysis.statistics.inference import Comparison
+from analysis.statistics.matching import SIDE, CurvePair, Key, matching, of_curve
 from pruneexp.errors import UserError
 from pruneexp.schema import Metric
 from pruneexp.summary.spread import Spread, spread

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.comparison.compared import TwoSides
-from analysis.comparison.sides import SIDE
+from analysis.statistics.matching import SIDE
 from pruneexp.errors import UserError
 
 

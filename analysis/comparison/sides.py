@@ -16,10 +16,8 @@ from analysis.publishing import materials
 from analysis.publishing.materials import Supply
 from analysis.records.frames import POINTS
 from analysis.statistics import selection
+from analysis.statistics.matching import SIDE
 from pruneexp.errors import UserError, guess, redact
-
-#: The column that says to which side a point belongs; its values are what the user called the sides.
-SIDE = "side"
 
 
 class SideRequest(NamedTuple):

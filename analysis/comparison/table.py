@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from analysis.comparison.compared import ComparedBudget, TwoSides, data
-from analysis.comparison.matching import SETTINGS, CurvePair, Key, grouped
 from analysis.names import display_name, display_subject
 from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
 from analysis.records import frames
 from analysis.statistics import inference, paired, scoring
 from analysis.statistics.conditions import cell, joined, telling, telling_within, text, texts, words
 from analysis.statistics.inference import Comparison
+from analysis.statistics.matching import SETTINGS, CurvePair, Key, grouped
 from pruneexp.summary.spread import Spread
 
 __all__ = ["data", "rows", "sheet"]

@@ -78,6 +78,13 @@ def _with_stability(points: pd.DataFrame, uri: str) -> pd.DataFrame:
     return measured_frames.with_stability(points, records.stability(uri, sorted(points["experiment"].unique())))
 
 
+def _with_trials(points: pd.DataFrame, uri: str) -> pd.DataFrame:
+    """The points, with the ``sampler`` of the search that asked for each; absent of those of curves."""
+    above = parents.parents(uri, sorted(points["experiment"].unique()))
+    found = {one.column: one.sampler for one in above if one.kind == "study"}
+    return _beside_points(points, uri).assign(sampler=points["study"].map(found))
+
+
 def _in_forms(points: pd.DataFrame, uri: str) -> pd.DataFrame:
     return measured_frames.forms(points, _measurements(points, uri))
 
@@ -117,7 +124,7 @@ _POINTS = MaterialSource(frames.POINTS, "finished point", _RUN, records.tabled, 
 _OF_CURVES = _POINTS._replace(noun="finished point of a curve", part=selection.of_curves)
 SOURCES: Mapping[Material, MaterialSource] = {
     "points": _OF_CURVES._replace(completed=_beside_points),
-    "points and trials": _POINTS._replace(completed=_beside_points),
+    "points and trials": _POINTS._replace(completed=_with_trials),
     "forms": _POINTS._replace(completed=_in_forms),
     "layers": _POINTS._replace(completed=_with_layers),
     "weights": _POINTS._replace(completed=_with_weights),

@@ -69,7 +69,8 @@ def _about(uri: str, points: pa.Table, scans: Collection[str]) -> dict[str, Any]
 
 def _above(one: LoggedParent, origin: Origin | None) -> dict[str, Any]:
     tags = {CURVE: one.name, **({CURVE_KEY: one.column} if one.kind == "curve" else {})}
-    run = RawRun(one.run_id, one.experiment, "FINISHED", 0, {}, {}, tags)
+    params = {"sampler": one.sampler} if one.sampler else {}
+    run = RawRun(one.run_id, one.experiment, "FINISHED", 0, params, {}, tags)
     return {"kind": one.kind, "run": run, "files": _files(origin)}
 
 

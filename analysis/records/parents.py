@@ -23,7 +23,7 @@ ParentKind = Literal["curve", "study"]
 class LoggedParent(NamedTuple):
     """A curve or a study and its run.
 
-    ``column`` is what its points have in their column ``curve_key`` or ``study``.
+    ``column`` is what its points have in their column ``curve_key`` or ``study``; ``sampler`` is that of a study.
     """
 
     run_id: str
@@ -31,6 +31,7 @@ class LoggedParent(NamedTuple):
     kind: ParentKind
     column: str
     name: str
+    sampler: str = ""
 
 
 class Origin(NamedTuple):
@@ -62,7 +63,7 @@ def origins(uri: str, run_ids: Iterable[str]) -> dict[str, Origin]:
 def _parent(run: RawRun, kind: ParentKind) -> LoggedParent:
     name = run.tags.get(CURVE, run.run_id)
     column = run.tags.get(CURVE_KEY, "") if kind == "curve" else name
-    return LoggedParent(run.run_id, run.experiment, kind, column, name)
+    return LoggedParent(run.run_id, run.experiment, kind, column, name, run.params.get("sampler", ""))
 
 
 def _origin(store: TrackingStore, run_id: str) -> Origin | None:

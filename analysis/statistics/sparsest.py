@@ -20,6 +20,8 @@ from pruneexp.schema import Metric
 from pruneexp.summary.spread import Spread, spread
 
 STUDY = "Study"
+#: The paper's own way: a level for each layer by its sensitivity curve, of a study with this sampler.
+BY_CURVES, GREEDY = "Sensitivity curves", "greedy"
 #: Ways of allocating that need no search, by the criterion of their curves.
 CURVES = {"layer_magnitude": "Uniform density", "global_magnitude": "One threshold", "layer_std": "One common q"}
 METHODS = (*CURVES.values(), STUDY)
@@ -91,10 +93,17 @@ def comparable(frame: pd.DataFrame, metric: Metric) -> pd.DataFrame:
     points = frame[(frame["mode"] == "prune") & (frame["schedule"] == "one_shot") & (frame["retrain_epochs"] > 0)]
     points = points[(points["trial"] < 0) | (points["budget.kind"] != "units")]
     method = points["criterion"].map(CURVES).mask(points["trial"] >= 0, STUDY)
+    if "sampler" in points:
+        method = method.mask((points["trial"] >= 0) & (points["sampler"] == GREEDY), BY_CURVES)
     names = {f"{name}.{metric.name}": name for name in ("val.change_after", "val.after", "test.dense", "test.after")}
     points = points.assign(method=method).rename(columns=names).dropna(subset=["method", "val.change_after"])
     gain, merit = (scoring.gain(metric, points[name]) for name in ("val.change_after", "val.after"))
     return points.assign(gain=gain, merit=merit)
+
+
+def methods(points: pd.DataFrame) -> tuple[str, ...]:
+    """The ways to be shown of points that ``comparable`` gives: the paper's own only where it was tried."""
+    return (*CURVES.values(), *[BY_CURVES] * bool((points["method"] == BY_CURVES).any()), STUDY)
 
 
 def settings(rows: pd.DataFrame) -> Iterator[tuple[tuple[tuple[str, str], ...], pd.DataFrame]]:
@@ -102,12 +111,13 @@ def settings(rows: pd.DataFrame) -> Iterator[tuple[tuple[tuple[str, str], ...], 
 
     Each trial of a study has settings of its own; a method without a search has one.
     """
-    curves = rows[rows["method"] != STUDY]
+    searched = rows["method"].isin((STUDY, BY_CURVES))
+    curves = rows[~searched]
     logged = {method: sorted(set(of["prune_settings"])) for method, of in curves.groupby("method")}
     for chosen in itertools.product(*logged.values()):
         setting = dict(zip(logged, chosen, strict=True))
         several = tuple((method, setting[method]) for method in CURVES.values() if len(logged.get(method, ())) > 1)
-        yield several, rows[(rows["method"] == STUDY) | (rows["prune_settings"] == rows["method"].map(setting))]
+        yield several, rows[searched | (rows["prune_settings"] == rows["method"].map(setting))]
 
 
 def _sparsest(points: pd.DataFrame, drop: float) -> pd.DataFrame:
@@ -119,9 +129,13 @@ def _sparsest(points: pd.DataFrame, drop: float) -> pd.DataFrame:
 
 
 def entry(
-    key: Mapping[str, Any], criteria: tuple[tuple[str, str], ...], rows: pd.DataFrame, drop: float
+    key: Mapping[str, Any],
+    criteria: tuple[tuple[str, str], ...],
+    rows: pd.DataFrame,
+    drop: float,
+    shown: Sequence[str] = METHODS,
 ) -> AllocationSet:
-    best = {method: _sparsest(rows[rows["method"] == method], drop) for method in METHODS}
+    best = {method: _sparsest(rows[rows["method"] == method], drop) for method in shown}
     dense = rows.dropna(subset=["test.dense"]).drop_duplicates("seed")
     return AllocationSet(
         data=str(key["data"]),

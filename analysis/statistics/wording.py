@@ -75,7 +75,7 @@ def phrase(name: str, key: Mapping[str, Any]) -> str:
         return _several(value, "round")
     if name == "moment":
         return _MOMENTS.get(value, str(value))
-    if value is None or value == "":
+    if value is None or value == "" or (name, value) == ("dropout", "none"):
         return f"no {_spaced(name)}"
     if hashed(name):
         return _of_hash(name, str(value))

@@ -13,7 +13,7 @@ from analysis.records import frames
 from analysis.statistics import scoring, selection, sparsest, test_sets
 from analysis.statistics.conditions import ABSENT, cell, joined, telling_within
 from analysis.statistics.inference import NEAR_NOTE, Verdict
-from analysis.statistics.sparsest import AS_MANY, CURVES, METHODS, SAME, STUDY, AllocationSet, MethodResult
+from analysis.statistics.sparsest import AS_MANY, BY_CURVES, CURVES, SAME, STUDY, AllocationSet, MethodResult
 from pruneexp.errors import UserError
 from pruneexp.schema import Metric
 
@@ -88,12 +88,15 @@ def data(
     found = [
         (key, rows)
         for key, rows in selection.groups(points, (*frames.SUBJECT, *SAME))
-        if {STUDY} < set(rows["method"])
+        if {STUDY} < set(rows["method"]) - {BY_CURVES}
     ]  # fmt: skip
     if not found:
         raise UserError(f"no curve of {', '.join(CURVES)} is logged under the conditions of a study's points.")
+    shown = sparsest.methods(pd.concat([rows for _, rows in found]))
     entries = [
-        sparsest.entry(key, criteria, rows, drop) for key, every in found for criteria, rows in sparsest.settings(every)
+        sparsest.entry(key, criteria, rows, drop, shown)
+        for key, every in found
+        for criteria, rows in sparsest.settings(every)
     ]
     runs = tuple(sorted({run for _, rows in found for run in rows["run_id"]}))
     told = test_sets.note(frame[frame["run_id"].isin(runs)], metric, "test")
@@ -144,13 +147,14 @@ def sheet(made: Allocations) -> TableSheet:
     subjects = dict.fromkeys(display_subject(entry.model, entry.data) for entry in made.entries)
     lead = (*["Network"] * (len(subjects) > 1), *(name.replace("_", " ") for name in made.varying),
             *["Settings of criteria"] * several)  # fmt: skip
-    header = (*lead, "", "Dense", *METHODS)
+    methods = tuple(kept.method for kept in made.entries[0].kept)
+    header = (*lead, "", "Dense", *methods)
     lines = tuple(line for entry in made.entries for line in _lines(made, entry, len(subjects) > 1, several))
     bound = scoring.bound(made.metric, made.drop)
     title = f"Weights kept at a val {made.metric.word} {bound} the dense network's, after retraining: " + ", ".join(
         subjects
     )
-    align = "l" * (len(lead) + 1) + "r" * (1 + len(METHODS))
+    align = "l" * (len(lead) + 1) + "r" * (1 + len(methods))
     return TableSheet(title, header, align, lines, tuple(dict.fromkeys(_notes(made))))
 
 

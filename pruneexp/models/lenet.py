@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from pruneexp.models.initialization import lecun_
-from pruneexp.models.ranges import at_least
+from pruneexp.models.ranges import at_least, drop_rate
 
 LEAST_SIZE = 16  # the input of LeNet-5's second pooling is 2 x 2
 
@@ -13,27 +13,30 @@ LEAST_SIZE = 16  # the input of LeNet-5's second pooling is 2 x 2
 class LeNet300100(nn.Module):
     """Two hidden layers of 300 and 100 ReLUs: 266,200 weights at 28 pixels (Han et al. 2015, Table 2).
 
-    Takes images of shape (B, channels, image_size, image_size), gives logits of shape (B, num_classes).
+    Takes images of shape (B, channels, image_size, image_size), gives logits of shape (B, num_classes). ``dropout`` is
+    the drop rate of both hidden layers in training, which the paper's network does without.
 
     Raises:
         ValueError: an argument is out of its range.
     """
 
-    def __init__(self, num_classes: int = 10, channels: int = 1, image_size: int = 28) -> None:
+    def __init__(self, num_classes: int = 10, channels: int = 1, image_size: int = 28, dropout: float = 0.0) -> None:
         super().__init__()
         at_least("num_classes", num_classes, 2)
         at_least("channels", channels, 1)
         at_least("image_size", image_size, 1)
+        drop_rate("dropout", dropout)
         self.input_shape = (channels, image_size, image_size)
         self.relu = nn.ReLU(inplace=True)
+        self.drop1, self.drop2 = (nn.Dropout(dropout) if dropout else nn.Identity() for _ in range(2))
         self.fc1 = nn.Linear(channels * image_size**2, 300)
         self.fc2 = nn.Linear(300, 100)
         self.fc3 = nn.Linear(100, num_classes)
         lecun_(self)
 
     def forward(self, images: Tensor) -> Tensor:
-        x = self.relu(self.fc1(images.flatten(1)))
-        x = self.relu(self.fc2(x))
+        x = self.drop1(self.relu(self.fc1(images.flatten(1))))
+        x = self.drop2(self.relu(self.fc2(x)))
         logits: Tensor = self.fc3(x)
         return logits
 

@@ -69,6 +69,26 @@ class WeightDecay(L2):
 
 
 @dataclass(frozen=True)
+class L1AndL2:
+    """Both at once: adds ``strength * sign(w) + l2_strength * w``, the elastic net (Zou and Hastie 2005).
+
+    Raises:
+        ValueError: a strength is out of range.
+    """
+
+    strength: float
+    l2_strength: float
+
+    @property
+    def parts(self) -> tuple[Penalty, ...]:
+        return (L1(self.strength), L2(self.l2_strength))
+
+    def __post_init__(self) -> None:
+        _check(self.strength)
+        _check(self.l2_strength, "l2_strength")
+
+
+@dataclass(frozen=True)
 class NoPenalty:
     """Adds nothing."""
 

@@ -39,7 +39,7 @@ def test_all_makes_every_figure_and_table(folder: Path, capsys: pytest.CaptureFi
     assert main(["all"]) == 0
     figure, table = ("png", "svg"), ("md", "tex")
     stems = {f"{name}-mnist5k-lenet5": figure for name in ("tradeoff", "sensitivity", "parameter_efficiency")}
-    stems |= dict.fromkeys(("audit", "fairness", "headline", "prune_vs_scratch", "scorecard"), table)
+    stems |= dict.fromkeys(("audit", "fairness", "headline", "prune_vs_scratch", "scorecard", "verdicts"), table)
     expected = {f"{stem}.{end}" for stem, ends in stems.items() for end in (*ends, "csv", "provenance.json")}
     assert set(_files(folder / "reports")) == expected
     paths = {line for line in capsys.readouterr().out.splitlines() if line.startswith("reports/")}

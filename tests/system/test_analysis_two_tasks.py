@@ -105,7 +105,7 @@ def test_the_command_publishes_each_metric_by_itself(
     made = {Path(line).name for line in capsys.readouterr().out.splitlines() if line.endswith((".png", ".md"))}
     assert made == {
         "tradeoff-mnist5k-lenet5.png", "tradeoff-topics-lstm.png", "headline.md", "headline-perplexity.md",
-        "fairness.md", "fairness-perplexity.md", "audit.md",
+        "fairness.md", "fairness-perplexity.md", "audit.md", "verdicts.md", "verdicts-perplexity.md",
     }  # fmt: skip
     assert "Pruned perplexity" in (tmp_path / "reports" / "headline-perplexity.md").read_text()
     assert main(["headline", "--tracking-uri", str(path), "--where", "metric.name=none"]) == 0

@@ -67,6 +67,17 @@ def test_the_sparsest_point_of_each_seed_that_reaches_its_target() -> None:
     assert kept["Study"].test == spread([95.8, 95.7])
 
 
+def test_the_paper_s_own_procedure_has_a_column_where_it_was_tried() -> None:
+    greedy = [one("layer_std", 0.3, 0.1, seed=seed, trial=0, study="curves") for seed in (0, 1)]
+    frame = selection.latest(frames.frame(logged(*(each.point for each in study()), *greedy)))
+    frame["sampler"] = frame["study"].map({"search": "tpe", "curves": "greedy"})
+    made = allocations.data(frame)
+    assert allocations.sheet(made).header[2:] == (*sparsest.CURVES.values(), "Sensitivity curves", "Study")
+    kept = {one.method: one for one in made.entries[0].kept}
+    assert kept["Sensitivity curves"].density == Spread(30.0, 0.0, 30.0, 30.0, 2)
+    assert kept["Study"].density == spread([5.0, 10.0])
+
+
 def test_a_search_over_channels_is_no_study_of_weights() -> None:
     channels = one("channel_magnitude", 0.01, 0.0, trial=0, budget=Budget("units", 0.1))
     assert _kept([*study(), *logged(channels)])["Study"] == _kept(study())["Study"]

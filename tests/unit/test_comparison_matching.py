@@ -5,9 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from analysis.comparison.matching import matching
-from analysis.comparison.sides import SIDE
 from analysis.records import frames
+from analysis.statistics.matching import SIDE, matching
 from pruneexp.errors import UserError
 from pruneexp.schema import TradeoffPoint
 from tests.contracts.points import as_text, logged, point, with_settings

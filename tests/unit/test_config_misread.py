@@ -18,7 +18,7 @@ WORDS = [
     ("reg = l1", "reg: write reg=l1, without spaces around ="),
     ("reg =l1", "reg: write reg=l1, without spaces around ="),
     ("reg= l1", "reg= l1: write reg=l1, without a space"),
-    ("reg l1", "reg: write reg=l1, one of l1, l1_then_l2, l2, none, "),
+    ("reg l1", "reg: write reg=l1, one of l1, l1_and_l2, l1_then_l2, l2, none, "),
     ("reg:l1", "reg:l1: write reg=l1"),
     ("reg.l1", "reg.l1: write reg=l1"),
     ("reg/l1", "reg/l1: write reg=l1"),

@@ -27,6 +27,15 @@ class TestLeNet300100(NetworkContract):
         assert sizes == {"fc1": 235_200, "fc2": 30_000, "fc3": 1_000}
         assert sum(p.numel() for p in LeNet300100().parameters()) == 266_610
 
+    def test_dropout_is_of_both_hidden_layers_and_in_training_alone(self) -> None:
+        plain, dropping = LeNet300100(), LeNet300100(dropout=0.5)
+        dropping.load_state_dict(plain.state_dict())
+        images = torch.rand(4, 1, 28, 28)
+        assert torch.equal(dropping.eval()(images), plain.eval()(images))
+        assert not torch.equal(dropping.train()(images), plain.train()(images))
+        assert [type(each).__name__ for each in plain.modules()].count("Dropout") == 0
+        assert [each.p for each in dropping.modules() if isinstance(each, nn.Dropout)] == [0.5, 0.5]
+
 
 class TestLeNet5(NetworkContract):
     classes = 10
@@ -62,6 +71,7 @@ def test_other_images(network: Callable[..., nn.Module], channels: int, size: in
     [
         (LeNet300100, {"num_classes": 1}, "num_classes is 1, must be at least 2"),
         (LeNet300100, {"image_size": 0}, "image_size is 0, must be at least 1"),
+        (LeNet300100, {"dropout": 1}, r"dropout is 1, must be in \[0, 1\)"),
         (LeNet5, {"channels": 0}, "channels is 0, must be at least 1"),
         (LeNet5, {"image_size": 15}, "image_size is 15, must be at least 16"),
     ],

@@ -10,6 +10,7 @@ import torch
 from pruneexp.training.regularizers import (
     L1,
     L2,
+    L1AndL2,
     NoPenalty,
     Penalty,
     ScaleL1,
@@ -79,6 +80,7 @@ class TestScaleShrinkage(PenaltyContract):
 def test_slimming_is_l1_on_scales_beside_weight_decay() -> None:
     assert parts_of(Slimming(0.25, weight_decay=0.5)) == (ScaleL1(0.25), WeightDecay(0.5))
     assert parts_of(L1(0.25)) == (L1(0.25),)
+    assert parts_of(L1AndL2(0.25, l2_strength=0.5)) == (L1(0.25), L2(0.5))
 
 
 def test_sparse_structure_shrinks_the_scales_that_it_is_asked_to() -> None:
@@ -88,6 +90,11 @@ def test_sparse_structure_shrinks_the_scales_that_it_is_asked_to() -> None:
     assert SparseStructure(0.25, weight_decay=0.5, channels=False).parts == (blocks, decay)
     with pytest.raises(ValueError, match=r"channels and blocks are both false"):
         SparseStructure(0.25, weight_decay=0.5, channels=False, blocks=False)
+
+
+def test_both_at_once_out_of_range() -> None:
+    with pytest.raises(ValueError, match=r"l2_strength is -1; allowed is a finite number >= 0"):
+        L1AndL2(0.25, l2_strength=-1)
 
 
 @pytest.mark.parametrize("kind", [Slimming, SparseStructure])

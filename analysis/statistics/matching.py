@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from analysis.comparison.sides import SIDE
 from analysis.records import frames
 from analysis.statistics import selection
 from analysis.statistics.conditions import hashed, telling, text, words
 from pruneexp.errors import UserError
 
+#: The column that says to which side a point belongs; its values are what the user called the sides.
+SIDE = "side"
 #: All settings of a curve.
 SETTINGS = (*frames.SUBJECT, "mode", *frames.CONDITIONS)
 #: In these both curves of a pair agree: scores on other data, or by other metrics, are not comparable.
