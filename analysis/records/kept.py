@@ -68,8 +68,11 @@ class KeptStore:
         """The same store.
 
         Raises:
-            UserError: it cannot be read, or holds something else.
+            UserError: it is not there, cannot be read, or holds something else.
         """
+        if not self.path.is_file():
+            folder = self.path.absolute().parent
+            raise UserError(f"{self.path.name} not found in {folder}: `python -m analysis keep FILE` writes kept records.")
         try:
             len(self._experiments), len(self._about)  # read once, here
         except (OSError, KeyError, ValueError, zlib.error, pa.ArrowException) as error:
