@@ -123,6 +123,7 @@ def caption(made: Epochs) -> str:
         f"{title} on val over the epochs of retraining, at {made.budget} in the end, {seeds}. Dotted "
         "across: the dense networks."
         + " Dotted upright: where a round of pruning begins; the network is denser before the last." * several
+        + " Epochs in the legend: of dense training + of each retraining." * any(" + " in each.label for each in made.courses)
         + " After Han's thesis, Figure 3.3, which is an illustration without scores."
     )
 
@@ -140,7 +141,8 @@ def draw(made: Epochs) -> Figure:
     ink.dotted(axes, made.dense, "black")
     handles = []
     for course in made.courses:
-        line = levels.line(labels, (), course.label, "", dashed=False)._replace(marker="")
+        marker = "" if len(course.epochs) > 1 else "o"
+        line = levels.line(labels, (), course.label, "", dashed=False)._replace(marker=marker)
         x, scores = [epoch for epoch, _ in course.epochs], [score for _, score in course.epochs]
         if len(course.runs) > 1:
             ink.band(axes, line, x, [one.low for one in scores], [one.high for one in scores])
@@ -148,8 +150,9 @@ def draw(made: Epochs) -> Figure:
         for start in course.rounds[1:]:
             ink.upright(axes, start + 0.5, line.colour)
         handles.append(ink.drawn(line, label=course.label))
-    axes.set_xlim(0, None)
     axes.autoscale_view()
+    axes.set_xlim(0, 1.05 * max(epoch for course in made.courses for epoch, _ in course.epochs))
+    axes.locator_params(axis="x", integer=True)
     if any(labels):
         axes.legend(handles=handles, ncols=page.entries(labels, 1), **page.legend(page.height))
     return figure

@@ -224,7 +224,7 @@ def _looks(made: SensitivityCurves) -> dict[Panel, dict[str, Line]]:
 def _panel(axes: Axes, made: SensitivityCurves, way: Way, panel: Panel, lines: dict[str, Line]) -> None:
     axes.set_xlim(0.0, 100.0)
     axes.set_ylim(*(scoring.gain(made.metric, end) for end in limits(made)))  # the better is up
-    axis.put_y(axes, lambda value: scoring.signed(value).removesuffix(".0"))
+    axis.put_y(axes, scoring.signed)
     axes.set_title(PANELS[panel], loc="left", size="medium", weight="normal", pad=0.5 * type_size())
     papers = [paper for paper in made.paper if paper.panel == panel] if way.retrain_epochs == 0 else []
     for paper, look in zip(papers, sequence(len(papers)), strict=True):

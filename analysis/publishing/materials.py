@@ -47,7 +47,9 @@ def _with_courses(points: pd.DataFrame, uri: str) -> pd.DataFrame:
     budgets = sorted(points["budget.value"].unique())
     if len(budgets) > 1:
         told = ", ".join(f"{value:g}" for value in budgets)
-        raise UserError(f"epochs are shown of one budget: choose one of {told} with --where budget.value=.")
+        raise UserError(
+            f"epochs are shown of one budget: choose one of {told}, as `--where budget.value={budgets[0]:g}` does."
+        )
     metrics = points["metric.name"].fillna(TOP1.name)
     names = dict(zip(points["run_id"], "retrain/val." + metrics, strict=True))
     return frames.with_courses(points, records.courses(uri, names))

@@ -79,7 +79,7 @@ def data(frame: pd.DataFrame) -> Widths:
     points = selection.repetitions(frame).drop_duplicates("run_id")
     if points["removed_parameters"].isna().all():
         raise UserError("these points were pruned weight by weight: choose those of a criterion that takes channels "
-                        "out, such as channel_magnitude, with --where criterion=.")  # fmt: skip
+                        "out, as `--where criterion=channel_magnitude` does.")  # fmt: skip
     rows = frame.assign(kept=frame["layer.neurons_total"] - frame["layer.neurons_dead"])
     names = ("mode", *frames.CONDITIONS)
     ((key, _),) = selection.groups(points, (*frames.SUBJECT, *names, *frames.BUDGET))

@@ -32,6 +32,7 @@ from tests.contracts.points import logged, point, tracking_file, with_settings
         ("retrain_lr_factor", 0.1, "first rate × 0.1"),
         ("min_keep", 8, "min keep 8"),
         ("rounds", 5.0, "5 rounds"),
+        ("rounds", 1.0, "1 round"),
         ("exclude", None, "no exclude"),
         ("criterion", "layer_magnitude", "layer_magnitude"),
         ("a_key_of_tomorrow", 3, "a key of tomorrow 3"),
