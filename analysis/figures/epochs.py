@@ -117,13 +117,14 @@ def rows(made: Epochs) -> Iterator[EpochRow]:
 def caption(made: Epochs) -> str:
     counts = sorted({len(course.runs) for course in made.courses})
     seeds = "one seed" if counts == [1] else f"mean over {' to '.join(map(str, counts))} seeds, bands: all of them"
+    summed = any(" + " in course.label for course in made.courses)
     several = any(len(course.rounds) > 1 for course in made.courses)
     title = f"{made.metric.title[0].upper()}{made.metric.title[1:]}"
     return (
         f"{title} on val over the epochs of retraining, at {made.budget} in the end, {seeds}. Dotted "
         "across: the dense networks."
         + " Dotted upright: where a round of pruning begins; the network is denser before the last." * several
-        + " Epochs in the legend: of dense training + of each retraining." * any(" + " in each.label for each in made.courses)
+        + " Epochs in the legend: of dense training + of each retraining." * summed
         + " After Han's thesis, Figure 3.3, which is an illustration without scores."
     )
 

@@ -192,7 +192,7 @@ def draw(made: SensitivityCurves) -> Figure:
         **size, columns=columns, rows=len(made.ways) * len(looks) // columns,
         height=panels.height(page_width(), columns), legends=names if not is_stacked else [max(names, key=len)],
         words=caption(made), heading=6.0 if len(made.ways) > 1 else 4.6,
-        between=6.5 + is_stacked * panels.legend_height(**size, legends=names, share=1),
+        between=6.5 + is_stacked * (1.6 * (len(made.ways) > 1) + panels.legend_height(**size, legends=names, share=1)),
     )  # fmt: skip
     figure = ink.paper(page, display_subject(made.model, made.data))
     for place, (way, panel) in enumerate((way, panel) for way in made.ways for panel in looks):

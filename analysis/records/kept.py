@@ -71,8 +71,10 @@ class KeptStore:
             UserError: it is not there, cannot be read, or holds something else.
         """
         if not self.path.is_file():
-            folder = self.path.absolute().parent
-            raise UserError(f"{self.path.name} not found in {folder}: `python -m analysis keep FILE` writes kept records.")
+            raise UserError(
+                f"{self.path.name} not found in {self.path.absolute().parent}: "
+                "`python -m analysis keep FILE` writes kept records."
+            )
         try:
             len(self._experiments), len(self._about)  # read once, here
         except (OSError, KeyError, ValueError, zlib.error, pa.ArrowException) as error:

@@ -46,6 +46,7 @@ _PHRASES: Mapping[str, str] = {
     "retrain_scope": "{} retraining",
     "prunable": "{} pruned",
     "exclude": "{} spared",
+    "budget.value": "budget {}",
     "rounds": "{} rounds",
     "rewind_epoch": "from epoch {}",
     "path": "budgets {}",

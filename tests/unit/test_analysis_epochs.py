@@ -46,7 +46,7 @@ def test_the_curves_by_hand() -> None:
 
 def test_several_budgets_are_to_be_chosen_from() -> None:
     points = frames.frame(logged(point(density=0.1), point(density=0.5)))
-    with pytest.raises(UserError, match=r"^epochs are shown of one budget: choose one of 0\.1, 0\.5, as `--where budget"):
+    with pytest.raises(UserError, match=r"^epochs are shown of one budget: choose one of 0\.1, 0\.5, as `--where"):
         SOURCES["courses"].completed(points, "sqlite:///nowhere.db")
 
 
