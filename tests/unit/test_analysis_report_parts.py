@@ -138,8 +138,9 @@ def test_changes_have_decimals_where_one_needs_them(low: float, high: float, tex
     drawn = Figure().add_subplot()
     drawn.set_ylim(low, high)
     axes.put_y(drawn, scoring.signed)
-    shown = drawn.yaxis.get_major_formatter().format_ticks(drawn.get_yticks())
-    assert [text for tick, text in zip(drawn.get_yticks(), shown, strict=True) if low <= tick <= high] == texts
+    ticks = [float(tick) for tick in drawn.get_yticks()]
+    shown = drawn.yaxis.get_major_formatter().format_ticks(ticks)
+    assert [text for tick, text in zip(ticks, shown, strict=True) if low <= tick <= high] == texts
 
 
 def test_a_picture_of_a_page_leaves_its_words_to_the_page() -> None:
