@@ -46,9 +46,9 @@ def show(
     retrained = [trial for trial in finalists if trial.state == TrialState.COMPLETE]
     shown = sorted(retrained, key=lambda trial: -trial.values[1])
     rows = [_row(trial, metric, dense) for trial in shown]
-    own = () if cost == "density" else (cost,)
+    beside = () if cost == "density" else ("density",)
     moments = metric.heading("val", "before"), metric.heading("val", "after"), metric.change_heading("val")
-    display.sheet(("trial", *own, "density", "rate", *moments, metric.heading("test", "after")), rows)
+    display.sheet(("trial", cost, "rate", *beside, *moments, metric.heading("test", "after")), rows)
     for trial in shown:
         for doubt in trial.user_attrs.get("doubts", ()):
             display.say(f"trial {trial.user_attrs['trial']}: {doubt}")
@@ -65,8 +65,8 @@ def _row(trial: FrozenTrial, metric: Metric, dense: float) -> tuple[str, ...]:
     return (
         str(trial.user_attrs["trial"]),
         f"{cost:.4f}",
-        *([] if density is None else [f"{density:.4f}"]),
         rate_text(cost),
+        *([] if density is None else [f"{density:.4f}"]),
         "" if before is None else f"{before:.2f}",
         f"{val:.2f}",
         f"{metric.change(dense, val):+.2f}",

@@ -56,13 +56,14 @@ def put_x(axes: Axes, reach: Span) -> None:
 
 
 def put_y(axes: Axes, text: Callable[[float], str] | None) -> None:
-    """Few ticks at round numbers; ``text`` puts changes, whose 0 is a line."""
+    """Few ticks at round numbers; ``text`` puts changes, whose 0 is a line. The ends of the axis are known by then."""
     from matplotlib.ticker import MaxNLocator
 
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=(1, 2, 5, 10)))
     if text is not None:
         axes.axhline(0.0, color=style.INK, linewidth=0.8, zorder=1.0)
-        axes.yaxis.set_major_formatter(lambda value, _: text(value))
+        whole = all(float(tick).is_integer() for tick in axes.get_yticks())
+        axes.yaxis.set_major_formatter(lambda value, _: text(value).removesuffix(".0" if whole else ""))
 
 
 def put_numbers(axes: Axes, reach: Span) -> None:

@@ -80,8 +80,8 @@ def name_y(axes: Axes, page: Page, text: str) -> None:
 
 
 def band(axes: Axes, look: Line, x: Sequence[float], low: Sequence[float], high: Sequence[float]) -> None:
-    """From the lowest to the highest, behind the curve of this look; a single mark has a line instead."""
-    if len(x) == 1:
+    """From the lowest to the highest, behind the curve of this look; marks at a single x have lines instead."""
+    if len(set(x)) == 1:
         ends = list(map(_near, low)), list(map(_near, high))
         axes.vlines(x, *ends, color=look.colour, alpha=0.4, linewidth=1.5 * type_size() / 9.0, zorder=2.0)
         return

@@ -27,12 +27,13 @@ def legend(colours: Sequence[str], styles: Sequence[str]) -> list[tuple[str, Lin
 
 
 def strokes(befores: Sequence[bool], names: tuple[str, str], *, alone: bool) -> list[tuple[str, Line]]:
-    """The entries that say what dashes stand for: networks before retraining, and after it, by their ``names``.
+    """The entries for dashes and hollow marks, networks before retraining, and for those after it, by their ``names``.
 
     ``alone`` says that nothing else is told, so that they have the colour of the curves.
     """
     colour = _colour((), "") if alone else FAINT
-    return [(names[not before], Line(colour, "", before)) for before in sorted(set(befores), reverse=True)]
+    found = sorted(set(befores), reverse=True)
+    return [(names[not before], Line(colour, "o", before, filled=not before)) for before in found]
 
 
 def _colour(levels: Sequence[str], level: str) -> str:

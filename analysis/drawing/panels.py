@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 #: In sizes of the type: what stands left of the panels, right of each, and the height of one entry of a legend.
@@ -18,6 +20,8 @@ _AXIS = 4.4
 _LETTER, _OF_WORDS, SMALL = 0.6, 0.55, 0.82
 #: Handle and space of an entry of a legend.
 _HANDLE = 4.2
+#: Whether the words stand below the panels.
+_WORDED = ContextVar("_WORDED", default=True)
 
 
 class Page(NamedTuple):
@@ -78,12 +82,22 @@ def page(
     """
     em = size / 72.0
     across = (width - _LEFT * em) / em
-    lines = tuple(textwrap.wrap(words, int(across / (_OF_WORDS * SMALL))))
+    lines = tuple(textwrap.wrap(words, int(across / (_OF_WORDS * SMALL)))) if _WORDED.get() else ()
     legend = legend_height(width=width, size=size, legends=legends, share=max(1, len(legends)))
     below = em * (0.8 + 1.4 * SMALL * len(lines) + 0.6 + legend + _AXIS)
     step = height + between * em
     total = below + step * (rows - 1) + height + heading * em
     return Page(width, total, em, columns, rows, height, below, step, lines)
+
+
+@contextmanager
+def without_words() -> Iterator[None]:
+    """Pages that are made inside this have no words below their panels, for these stand beside the picture."""
+    token = _WORDED.set(False)
+    try:
+        yield
+    finally:
+        _WORDED.reset(token)
 
 
 def fitted(text: str, inches: float, size: float) -> float:

@@ -29,6 +29,8 @@ _DRAM, _SRAM = "32b DRAM memory", "32b SRAM cache"
 _PRODUCT = ("32b float MULT", "32b float ADD")
 #: The entries of the legend.
 _WHEN, _WHAT = ("dense", "pruned"), ("weights", "arithmetic")
+#: Letters from which on the name of a layer may take two lines.
+_LONG_NAME = 14
 
 
 class LayerEnergy(NamedTuple):
@@ -170,14 +172,23 @@ def draw(made: Energy) -> Figure:
                                             (_layers, "Energy for one example, µJ"))):  # fmt: skip
         axes = figure.add_axes(page.box(place))
         figure.text(page.box(place)[0], page.over(place, 0.6), title, size=0.9 * size)
-        names = panel(axes, made)
-        longest = max(names, key=len)
+        names = [_in_lines(name) for name in panel(axes, made)]
+        longest = max((line for name in names for line in name.splitlines()), key=len)
         axes.set_yticks(range(len(names)), names, size=panels.fitted(longest, 5.2 * page.em, 0.9 * size))
         axes.tick_params(axis="y", length=0.0)
         axes.grid(visible=False)
         axes.invert_yaxis()
     figure.axes[-1].legend(ncols=page.entries(entries, 1), **page.legend(page.height))
     return figure
+
+
+def _in_lines(name: str) -> str:
+    """A long name in two lines, broken at the dot that is nearest to its middle."""
+    dots = [place for place, letter in enumerate(name, 1) if letter == "."]
+    if len(name) <= _LONG_NAME or not dots:
+        return name
+    middle = min(dots, key=lambda place: abs(place - len(name) / 2))
+    return f"{name[:middle]}\n{name[middle:]}"
 
 
 def _operations(axes: Axes, made: Energy) -> list[str]:
@@ -198,7 +209,7 @@ def _layers(axes: Axes, made: Energy) -> list[str]:
             for what, left, value, colour in zip(_WHAT, (0.0, parts[0]), parts, LEVELS, strict=False):
                 label = f"{when}, {what}" if place == 0 else None
                 axes.barh(place + up, value, left=left, height=0.36, color=colour, alpha=alpha, label=label)
-        axes.text(max(sums[place]) + 0.02 * most, place, f"{layer.ratio:.3g}×", va="center",
+        axes.text(max(sums[place]) + 0.02 * most, place, f"{layer.ratio:.2f}×", va="center",
                   size=0.85 * type_size(), color=INK)  # fmt: skip
     axes.set_xlim(0.0, 1.15 * most)
     axes.locator_params(axis="x", nbins=4)

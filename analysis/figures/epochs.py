@@ -76,7 +76,8 @@ def data(frame: pd.DataFrame) -> Epochs:
     metric, names = scoring.primary(frame), ("mode", *frames.CONDITIONS)
     if len(budgets := sorted(frame["budget.value"].unique())) > 1:
         each = ", ".join(f"{value:g}" for value in budgets)
-        raise UserError(f"epochs are shown of one budget: choose one of {each} with --where budget.value=.")
+        raise UserError(f"epochs are shown of one budget: choose one of {each}, as `--where budget.value="
+                        f"{budgets[0]:g}` does.")  # fmt: skip
     subjects = list(selection.groups(frame, (*frames.SUBJECT, *frames.BUDGET)))
     if len(subjects) > 1:
         raise UserError(f"{len(subjects)} networks or budgets are logged, and one is shown: choose with --where.")
@@ -128,12 +129,14 @@ def rows(made: Epochs) -> Iterator[EpochRow]:
 def caption(made: Epochs) -> str:
     counts = sorted({len(course.runs) for course in made.courses})
     seeds = "one seed" if counts == [1] else f"mean over {' to '.join(map(str, counts))} seeds, bands: all of them"
+    summed = any(" + " in course.label for course in made.courses)
     several = any(len(course.rounds) > 1 for course in made.courses)
     title = f"{made.metric.title[0].upper()}{made.metric.title[1:]}"
     return (
         f"{title} on val over the epochs of retraining, at {made.budget} in the end, {seeds}. Dotted "
         "across: the dense networks."
         + " Dotted upright: where a round of pruning begins; the network is denser before the last." * several
+        + " Epochs in the legend: of dense training + of each retraining." * summed
         + " After Han's thesis, Figure 3.3, which is an illustration without scores."
     )
 
@@ -151,14 +154,16 @@ def draw(made: Epochs) -> Figure:
     ink.dotted(axes, made.dense, "black")
     entries = []
     for course in made.courses:
-        line = levels.line(labels, (), course.label, "", dashed=False)._replace(marker="")
+        marker = "" if len(course.epochs) > 1 else "o"
+        line = levels.line(labels, (), course.label, "", dashed=False)._replace(marker=marker)
         x, scores = [epoch for epoch, _ in course.epochs], [score for _, score in course.epochs]
         ink.means(axes, line, x, scores)
         for start in course.rounds[1:]:
             ink.upright(axes, start + 0.5, line.colour)
         entries.append((course.label, line))
-    axes.set_xlim(0, None)
     axes.autoscale_view()
+    axes.set_xlim(0, 1.05 * max(epoch for course in made.courses for epoch, _ in course.epochs))
+    axes.locator_params(axis="x", integer=True)
     if any(labels):
         ink.legend(axes, page, entries)
     return figure

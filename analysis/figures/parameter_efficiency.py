@@ -39,6 +39,8 @@ _HOW = {
 _CONDITIONS = ("mode", "criterion", *(name for name in frames.CONDITIONS if name != "criterion"))
 #: What a handle of a legend takes, in sizes of the type.
 _HANDLE = 3.1
+#: How many times larger than ours the paper's networks may be on a linear axis.
+_WIDE = 30
 #: What the settings say of networks that no pattern guides, beside those that one does.
 _UNGUIDED = ", no source"
 
@@ -246,7 +248,8 @@ def _of_paper(panel: EfficiencyPanel) -> list[Line]:
 
 def _panel(axes: Axes, made: ParameterEfficiency, panel: EfficiencyPanel) -> None:
     xs = [mark.x for curve in panel.found.curves for mark in curve.marks]
-    reach = axis.span([*xs, *(x for curve in panel.paper for x, _ in curve.marks)], "linear")
+    xs += [x for curve in panel.paper for x, _ in curve.marks]
+    reach = axis.span(xs, "log" if panel.paper and max(xs) > _WIDE * min(xs) else "linear")
     axis.put_x(axes, reach._replace(low=max(0.0, reach.low)))
     axes.set_ylim(*made.y)
     axis.put_y(axes, None)

@@ -183,7 +183,7 @@ def draw(made: SensitivityCurves) -> Figure:
         **size, columns=columns, rows=len(made.ways) * len(looks) // columns,
         height=panels.height(page_width(), columns), legends=names if not is_stacked else [max(names, key=len)],
         words=caption(made), heading=6.0 if len(made.ways) > 1 else 4.6,
-        between=6.5 + is_stacked * panels.legend_height(**size, legends=names, share=1),
+        between=6.5 + is_stacked * (1.6 * (len(made.ways) > 1) + panels.legend_height(**size, legends=names, share=1)),
     )  # fmt: skip
     figure = ink.paper(page, display_subject(made.model, made.data))
     for place, (way, panel) in enumerate((way, panel) for way in made.ways for panel in looks):
@@ -210,7 +210,7 @@ def _looks(made: SensitivityCurves) -> dict[Panel, dict[str, Line]]:
 def _panel(axes: Axes, made: SensitivityCurves, way: Way, panel: Panel, lines: dict[str, Line]) -> None:
     axes.set_xlim(0.0, 100.0)
     axes.set_ylim(*(scoring.gain(made.metric, end) for end in limits(made)))  # the better is up
-    axis.put_y(axes, lambda value: scoring.signed(value).removesuffix(".0"))
+    axis.put_y(axes, scoring.signed)
     axes.set_title(PANELS[panel], loc="left", size="medium", weight="normal", pad=0.5 * type_size())
     papers = [paper for paper in made.paper if paper.panel == panel] if way.retrain_epochs == 0 else []
     for paper, look in zip(papers, sequence(len(papers)), strict=True):

@@ -70,8 +70,13 @@ class KeptStore:
         """The same store.
 
         Raises:
-            UserError: it cannot be read, or holds something else.
+            UserError: it is not there, cannot be read, or holds something else.
         """
+        if not self.path.is_file():
+            raise UserError(
+                f"{self.path.name} not found in {self.path.absolute().parent}: "
+                "`python -m analysis keep FILE` writes kept records."
+            )
         try:
             len(self._experiments), len(self._about)  # read once, here
         except (OSError, KeyError, ValueError, zlib.error, pa.ArrowException) as error:

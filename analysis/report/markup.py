@@ -86,8 +86,8 @@ def _line(row: Sequence[str], align: str) -> Html:
     return element("tr", head, *(element("td", text, class_=its) for text, its in others))
 
 
-def _cell(cell: Cell) -> str:
-    return element("strong", cell.text) if cell.bold else cell.text
+def _cell(cell: Cell) -> Html:
+    return element("strong", sentence(cell.text)) if cell.bold else sentence(cell.text)
 
 
 def picture(wide: bytes, narrow: bytes, text: str) -> Html:

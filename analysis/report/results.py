@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from analysis.drawing import style
+from analysis.drawing import panels, style
 from analysis.names import display_subject
 from analysis.publishing import publish
 from analysis.publishing.catalogue import FOLDERS, Publication
@@ -101,7 +101,7 @@ def _figure(module: ModuleType, made: Any, rows: Sequence[Any], heading: str) ->
 
 
 def _svg(module: ModuleType, made: Any, width: style.Width) -> bytes:
-    with style.applied(width):
+    with style.applied(width), panels.without_words():  # the page has them below the picture
         drawn = module.draw(made)
     about = {"Title": "", "Description": "", "Source": ""}
     return style.pictures(drawn, about, width=width, format="svg")[".svg"]

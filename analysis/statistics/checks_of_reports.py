@@ -73,7 +73,7 @@ def control(points: pd.DataFrame) -> Finding:
     bare = pd.concat(lacking)
     if not bare.empty:
         return failing(f"{counted(len(bare), 'point')} without one of the two test scores", bare, AGAIN)
-    dense = listed([f"{_mean(rows, f'test.dense.{metric.name}'):.2f}" for metric, all_of in _judged(points)
+    dense = listed([_dense(rows, f"test.dense.{metric.name}") for metric, all_of in _judged(points)
                     for _, rows in subjects(all_of)])  # fmt: skip
     return Finding("holds", f"raw test scores of both; unpruned: {dense}")
 
@@ -157,6 +157,13 @@ def argument(points: pd.DataFrame) -> Finding:
 def _judged(points: pd.DataFrame) -> list[tuple[Metric, pd.DataFrame]]:
     """The points by the metric that they are judged by."""
     return [(metric, points[frames.judged_by(points, metric)]) for metric in frames.primaries(points)]
+
+
+def _dense(rows: pd.DataFrame, column: str) -> str:
+    """The mean score of the dense networks, from the lowest to the highest where they were trained in several ways."""
+    means = rows.groupby(["reg", "dense_settings"], dropna=False)[column].mean()
+    low, high = f"{means.min():.2f}", f"{means.max():.2f}"
+    return low if low == high else f"{low} to {high}"
 
 
 def _mean(rows: pd.DataFrame, column: str) -> float:

@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.publishing.catalogue import Material
 from analysis.publishing.sheet import Cell, TableSheet
 from analysis.statistics import checks_of_comparisons, checks_of_reports
-from analysis.statistics.checklist import Check, Finding
+from analysis.statistics.checklist import Check, Finding, counted
 from pruneexp.errors import UserError, guess
 
 MADE_OF: Material = "points with origins"
@@ -82,7 +82,7 @@ def sheet(made: Audit) -> TableSheet:
     for check, _ in made.found:
         asked.setdefault(check.source, []).append(check.name)
     notes = (
-        f"{failing} of {len(made.found)} fail, on {len(made.runs)} points.",
+        f"{failing} of {len(made.found)} fail, on {counted(len(made.runs), 'point')}.",
         "Asked for by " + "; ".join(f"{source}: {', '.join(names)}" for source, names in asked.items()) + ".",
         "Not recorded: records cannot tell it, so that a person must.",
     )

@@ -69,7 +69,7 @@ def data(frame: pd.DataFrame) -> Widths:
     of = one_budget(frame, NO_LAYERS)
     if frame["removed_parameters"].isna().all():
         raise UserError("these points were pruned weight by weight: choose those of a criterion that takes channels "
-                        "out, such as channel_magnitude, with --where criterion=.")  # fmt: skip
+                        "out, as `--where criterion=channel_magnitude` does.")  # fmt: skip
     rows = frame.assign(kept=frame["layer.neurons_total"] - frame["layer.neurons_dead"])
     return Widths(of, _layers(rows, _paper(of.model)))
 

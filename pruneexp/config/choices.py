@@ -152,7 +152,8 @@ def _choice_meant(group: str, choice: str, known: Sequence[str]) -> str:
     if elsewhere := [f"{other}={choice}" for other in NEEDED if choice in known_choices((), other)]:
         return f"; there is {' or '.join(elsewhere)}"
     path = "/" in choice or choice.endswith(".py")
-    return ("" if path else guess(bare, known)) or _brought(group, choice, () if path else known)
+    alike = guess(choice, [each for each in known if "/" in each]) if path else guess(bare, known)
+    return alike or _brought(group, choice, () if path else known)
 
 
 def _brought(group: str, choice: str, known: Sequence[str]) -> str:

@@ -118,6 +118,8 @@ def _images(pictures: Pictures, workers: int | None) -> Source:
 
 def _split(root: Path, val_images: int) -> dict[str, list[str]]:
     """The names of the pictures of train, val and test."""
+    if not (root / "ImageSets/Main").is_dir():
+        raise UserError(f"{root} has no folder ImageSets/Main; data.root=FOLDER names a folder in VOC's layout")
     pool, test = (_listed(root / f"ImageSets/Main/{split}.txt") for split in ("trainval", "test"))
     if both := sorted({*pool} & {*test}):
         raise UserError(f"{root / 'ImageSets/Main'}: {both[0]} is both in trainval.txt and in test.txt")

@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from pruneexp.errors import UserError
+from pruneexp.errors import SentenceParser, UserError
 from pruneexp.export.commands import add_places, exit_status, opened, records_of
 from pruneexp.export.lookup import RecordedPoint, find_point, find_points
 from pruneexp.shared_files import write_text
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = SentenceParser(
         prog="python -m pruneexp.export",
         description="The network of one recorded point, as files.",
         epilog="POINT: the id of its run, the beginning of its key, or conditions: model=lenet5 density=0.1 seed=0",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pruneexp import schema
-from pruneexp.errors import UserError
+from pruneexp.errors import SentenceParser, UserError
 from pruneexp.export.commands import add_places, exit_status, opened, records_of
 from pruneexp.export.lookup import RecordedPoint, find_points
 from pruneexp.tracking.markdown import TAG
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = SentenceParser(
         prog="python -m pruneexp.measure",
         description="Latency, memory and training step of recorded points, in every form that can run on this machine.",
         epilog="POINT: the id of a run, the beginning of a key, or conditions that points meet: model=lenet5 seed=0",

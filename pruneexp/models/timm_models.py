@@ -73,7 +73,7 @@ def _timm() -> ModuleType:
     try:
         import timm
     except ModuleNotFoundError as error:
-        raise UserError("model=timm needs the library timm, which is missing: pip install 'pruneexp[hub]'") from error
+        raise UserError("model=timm needs the library timm, which is missing: pip install -e '.[hub]'") from error
     library: ModuleType = timm
     return library
 

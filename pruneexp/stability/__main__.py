@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from pruneexp.errors import SentenceParser
 from pruneexp.export.commands import add_places, exit_status, opened, records_of
 from pruneexp.export.lookup import RecordedPoint, find_points
 from pruneexp.schema import WEIGHTS_FILE, LayerWeights, group_of, weights_text
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = SentenceParser(
         prog="python -m pruneexp.stability",
         description="Answers, classes and masks of recorded points, held against their dense networks and other seeds.",
         epilog="POINT: the id of a run, the beginning of a key, or conditions that points meet: model=lenet5 seed=0",

@@ -76,7 +76,7 @@ def test_a_kept_file_keeps_itself_and_a_choice_keeps_less(folder: Path) -> None:
     ("words", "sentence"),
     [
         (("keep", "few.csv"), "few.csv: kept records go into a file whose name ends in .parquet."),
-        (("list", "--tracking-uri", "none.parquet"), "none.parquet cannot be read as kept records"),
+        (("list", "--tracking-uri", "none.parquet"), "none.parquet not found in "),
         (("list", "--tracking-uri", "other.parquet"), "other.parquet cannot be read as kept records"),
         (("keep", "one.parquet", "--experiment", "none"), "has no experiment 'none'"),
         (("report", "--attach", "--tracking-uri", "kept/few.parquet"), "kept records have no run to put a page on"),

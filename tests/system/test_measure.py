@@ -128,6 +128,7 @@ def test_points_are_measured_once_and_their_runs_say_so(
             "--form sparse: the forms are dense, masked, csr, onnxruntime, removed",
         ),
         (("density=0.1", *["--batch", "1"] * 13), "--batch is given 13 times: 12 at most"),
+        ((), "the following arguments are required: POINT; python -m pruneexp.measure --help tells more"),
         (("density=0.1", "--batch", "0"), "--batch 0: a batch holds 1 input or more"),
         (("density=0.1", "--seconds", "0"), "--seconds 0: give more than 0"),
         (("density=0.7",), "no recorded point has density=0.7; the nearest have"),

@@ -63,7 +63,7 @@ def test_the_first_trials_are_one_threshold_and_the_same_share(folder: Path) -> 
 def test_what_is_shown_speaks_of_flop(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert swept(folder, *FLOP, "runtime.dashboard=true") == 0
     header, _, *_ = capsys.readouterr().out.splitlines()[1:]
-    assert header.split()[:4] == ["trial", "flop", "density", "rate"]
+    assert header.split()[:4] == ["trial", "flop", "rate", "density"]
     [study] = runs(folder, "study")
     assert study.data.params["cost"] == "flop"
     note = study.data.tags["mlflow.note.content"]

@@ -76,6 +76,8 @@ def test_the_control_has_raw_scores() -> None:
     assert found("control", point(dense=97.0), point(seed=1, dense=98.0)) == Finding(
         "holds", "raw test scores of both; unpruned: 97.50"
     )
+    several = found("control", point(dense=97.0), point(dense=0.0, reg="l1"))
+    assert several.evidence.endswith("unpruned: 0.00 to 97.00")
     assert found("control", point(), without(point(seed=1), test=None)).verdict == "fails"
 
 

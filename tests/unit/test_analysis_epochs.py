@@ -53,7 +53,7 @@ def test_curves_stand_in_the_order_of_what_tells_them_apart() -> None:
 
 def test_several_budgets_are_to_be_chosen_from() -> None:
     points = logged(point(density=0.1), point(density=0.5))
-    with pytest.raises(UserError, match=r"^epochs are shown of one budget: choose one of 0\.1, 0\.5 with --where"):
+    with pytest.raises(UserError, match=r"^epochs are shown of one budget: choose one of 0\.1, 0\.5, as `--where"):
         epochs.data(frames.with_courses(frames.frame(points), {one.run_id: {1: 90.0} for one in points}))
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from matplotlib.figure import Figure
 
+from analysis.drawing import axes, panels
 from analysis.publishing.sheet import Cell, TableSheet
 from analysis.records import frames, scan_frames
 from analysis.records.parents import LoggedParent
 from analysis.report import listing, markup, overview, settings
 from analysis.report.markup import Html, element
 from analysis.report.subject import Subject
-from analysis.statistics import selection
+from analysis.statistics import scoring, selection
 from tests.contracts.points import logged, point, with_settings
 from tests.contracts.scans import logged_scans, scan
 
@@ -36,12 +38,13 @@ def test_links_to_other_pages_open_beside_this_one() -> None:
 
 
 def test_a_table_names_its_columns_and_its_rows() -> None:
-    rows = ((Cell("lenet<5>"), Cell("96.5", bold=True)), (Cell("a name of more letters than fit"), Cell("–")))
+    rows = ((Cell("lenet<5>"), Cell("96.5", bold=True)), (Cell("a name of more letters than fit"), Cell("by `fit`")))
     made = markup.sheet(TableSheet("Kept & lost", ("network", "test, %"), "lr", rows, ("Say `x` & y.",)))
     assert "<caption><span>Kept &amp; lost</span></caption>" in made
     assert '<th scope="col" class="l">network</th><th scope="col" class="r">test, %</th>' in made
     assert '<th scope="row" class="l">lenet&lt;5&gt;</th><td class="r"><strong>96.5</strong></td>' in made
     assert '<th scope="row" class="l long">a name of' in made
+    assert "by <code>fit</code></td>" in made
     assert made.endswith('<p class="note">Say <code>x</code> &amp; y.</p>')
 
 
@@ -125,3 +128,27 @@ def test_many_values_are_counted(count: int, told: str) -> None:
     made = [point(reg=f"v{place}") for place in range(count)]
     subject = Subject(selection.latest(frames.frame(logged(*made))), None, (), "mlflow.db")
     assert f"{told})." in overview.paragraph(subject)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "texts"),
+    [(-6.0, 1.5, ["−6", "−4", "−2", "0"]), (-2.0, 1.0, ["−2.0", "−1.5", "−1.0", "−0.5", "0", "+0.5", "+1.0"])],
+)
+def test_changes_have_decimals_where_one_needs_them(low: float, high: float, texts: list[str]) -> None:
+    drawn = Figure().add_subplot()
+    drawn.set_ylim(low, high)
+    axes.put_y(drawn, scoring.signed)
+    ticks = [float(tick) for tick in drawn.get_yticks()]
+    shown = drawn.yaxis.get_major_formatter().format_ticks(ticks)
+    assert [text for tick, text in zip(ticks, shown, strict=True) if low <= tick <= high] == texts
+
+
+def test_a_picture_of_a_page_leaves_its_words_to_the_page() -> None:
+    def page() -> panels.Page:
+        return panels.page(width=7.0, size=9.0, columns=1, rows=1, height=2.5, legends=[], words="What it shows.",
+                           heading=4.0, between=0.0)  # fmt: skip
+
+    with panels.without_words():
+        bare = page()
+    assert (page().words, bare.words) == (("What it shows.",), ())
+    assert bare.total < page().total

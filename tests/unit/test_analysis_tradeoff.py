@@ -170,7 +170,7 @@ class TestCurves:
 
     def test_budgets_may_be_panels(self) -> None:
         made = data(logged(point(density=0.5), point(density=0.1)), facet="budget.value")
-        assert made.numbers.family.facets == ("budget value 0.1", "budget value 0.5")
+        assert made.numbers.family.facets == ("budget 0.1", "budget 0.5")
         assert "Marks: one seed each." in tradeoff.caption(made)
 
     def test_panels_are_values_of_a_column(self) -> None:

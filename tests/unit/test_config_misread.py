@@ -95,6 +95,7 @@ VALUES = [
 CHOICES = [
     ("experiment", "tradeoff", " (did you mean han2015/tradeoff?)"),
     ("experiment", "dmeo", " (did you mean demo?)"),
+    ("experiment", "rethinking/l1norm/vgg16a", " (did you mean rethinking/l1_norm/vgg16_a?)"),
     ("model", "LeNet5", " (did you mean lenet5?)"),
     ("model", "conf/model/lenet5.yaml", " (did you mean lenet5?)"),
     ("model", "./net.py", "; one of your own is FOLDER/model/NAME.yaml, which --config-dir FOLDER adds"),

@@ -117,6 +117,11 @@ def test_a_file_that_is_missing_or_broken_is_named(tmp_path: Path, file: str, co
     assert "\n" not in str(caught.value)
 
 
+def test_a_folder_of_another_layout_is_named_with_the_key(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"none has no folder ImageSets/Main; data\.root=FOLDER names"):
+        small(tmp_path / "none")
+
+
 def test_a_picture_is_in_one_split_alone(tmp_path: Path) -> None:
     folder = write(tmp_path / "voc", [[DOG]] * 3)
     (folder / "ImageSets/Main/test.txt").write_text("000000\n")
