@@ -80,8 +80,6 @@ def phrase(name: str, key: Mapping[str, Any]) -> str:
         return f"no {_spaced(name)}"
     if hashed(name):
         return _of_hash(name, str(value))
-    if name == "rounds" and value == 1:
-        return "1 round"
     if name in _PLAIN:
         return display_name(name, value)
     return _PHRASES.get(name, _spaced(name) + " {}").format(number(value))
