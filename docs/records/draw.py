@@ -28,20 +28,21 @@ PICTURES = {
     "tradeoff.png": ("demo", ["tradeoff"]),
     "retraining_rate.png": ("retraining_rate", ["tradeoff", "--color", "retrain_lr_factor"]),
     "sensitivity.png": ("sensitivity", ["sensitivity"]),
+    "captions.png": ("captions", ["tradeoff", "--y", "value", "--ylim", "0:60"]),
 }
 
 
-def table(records: str, name: str, *options: str, only: str = "") -> None:
+def table(records: str, name: str, *options: str, only: str = "", notes: bool = True) -> None:
     """Print the Markdown that ``python -m analysis NAME OPTIONS`` makes of RECORDS.parquet, without its provenance.
 
-    With ``only``, the lines of the table that hold these words, and no notes.
+    ``only`` takes the lines of the table that hold these words, and leaves the ``notes`` out.
     """
     with tempfile.TemporaryDirectory() as folder:
         _make(records, [name, *options], folder)
         text = (Path(folder) / f"{name}.md").read_text(encoding="utf-8").partition("<!--")[0].strip()
-    if only:
-        title, _, header, rule, *lines = text.splitlines()
-        text = "\n".join([title, "", header, rule, *(line for line in lines if only in line)])
+    title, _, header, rule, *lines = text.splitlines()
+    if only or not notes:
+        text = "\n".join([title, "", header, rule, *(line for line in lines if line.startswith("|") and only in line)])
     print(f"\n{text}\n")
 
 

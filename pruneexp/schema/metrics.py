@@ -37,9 +37,9 @@ class Metric:
 
     @property
     def title(self) -> str:
-        """The metric in sentences: ``top-1 accuracy``, ``perplexity``."""
-        place = re.fullmatch(r"top(\d+)", self.name)
-        return f"top-{place[1]} accuracy" if place else self.name
+        """The metric in sentences: ``top-1 accuracy``, ``BLEU-4``, ``perplexity``."""
+        place, length = (re.fullmatch(pattern, self.name) for pattern in (r"top(\d+)", r"bleu_(\d)"))
+        return f"top-{place[1]} accuracy" if place else f"BLEU-{length[1]}" if length else self.name
 
     @property
     def change_unit(self) -> str:
