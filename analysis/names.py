@@ -46,7 +46,6 @@ DISPLAY_NAMES: Mapping[str, Mapping[str, str]] = {
         "imagenet": "ImageNet",
         "voc2007": "PASCAL VOC 2007",
         "topics": "Python's help topics",
-        "flickr8k": "Flickr8k",
         "caption_shapes": "made-up scenes",
     },
     "reg": {

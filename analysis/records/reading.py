@@ -18,6 +18,7 @@ from pruneexp.schema import (
     FAILURE,
     LAYERS_FILE,
     MEASURED,
+    RETRAINING,
     RETRAINING_FILE,
     SENSITIVITY_FILE,
     SWEEP,
@@ -166,16 +167,16 @@ def weights(uri: str, run_ids: Iterable[str]) -> dict[str, tuple[LayerWeights, .
     return found
 
 
-def retrainings(uri: str, run_ids: Iterable[str]) -> dict[str, Retraining]:
-    """What retraining did to these points, by run; of those that have a file of it.
+def retrainings(uri: str, experiments: Sequence[str]) -> dict[str, Retraining]:
+    """What retraining did to the points of these experiments, by run; of those that have a file of it.
 
     Raises:
         UserError: the store cannot be read.
     """
     store = open_store(uri)
     found: dict[str, Retraining] = {}
-    for run_id in run_ids:
-        with suppress(OSError, ValueError):  # never looked at, or by another version
+    for run_id in store.tagged(RETRAINING, "point", experiments):
+        with suppress(OSError, ValueError):  # gone, or by another version
             found[run_id] = read_retraining(store.artefact(run_id, RETRAINING_FILE))
     return found
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pruneexp.errors import UserError
 from pruneexp.export.commands import add_places, exit_status, opened, records_of
 from pruneexp.export.lookup import RecordedPoint, find_points
-from pruneexp.schema import RETRAINING_FILE, Retraining
+from pruneexp.schema import RETRAINING, RETRAINING_FILE, Retraining
 
 _HEADINGS = (
     "network", "reg", "criterion", "mode", "seed", "budget",
@@ -81,7 +81,8 @@ def _of_point(point: RecordedPoint, epochs: Sequence[int], asked: argparse.Names
             line=losses(learner, before, after, of.seed),
             layers=layers(pruned.network, pruned.masks.to_tensors(), found),
         )
-    point.tracker.update(point.run.run_id, None, files={RETRAINING_FILE: made.text().encode()})
+    files, tags = {RETRAINING_FILE: made.text().encode()}, {RETRAINING: "true"}
+    point.tracker.update(point.run.run_id, None, files=files, tags=tags)
     return made
 
 

@@ -14,6 +14,7 @@ DISCONNECTED = "pruneexp.disconnected"  # "true" if the network gives the same o
 UNDEFINED = "pruneexp.undefined"  # the splits and numbers of images whose logits are not numbers
 FAILURE = "pruneexp.failure"  # why a FAILED run failed, in one sentence
 OVERLOOKED = "pruneexp.overlooked"  # of curves, studies and points: weights not pruned and FLOP not counted, if any
+RETRAINING = "pruneexp.retraining"  # of a point: ``python -m pruneexp.retraining`` has put its file on the run
 MEASURED = "pruneexp.measured"  # of a point: what ``python -m pruneexp.measure`` found last, as JSON
 NETWORK_KEY = "pruneexp.network_key"  # of a logged model: the stage that trained it
 JOB = "pruneexp.job"  # of curves and points: the number of their job in the sweep

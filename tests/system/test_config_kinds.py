@@ -33,8 +33,8 @@ VALUES: dict[type, Sequence[Any]] = {
     int: (1, 2, 3, 20),
     float: (0.25, 0.75, 2.0),
     str: (
-        "adam", "cosine", "constant", "bfloat16", "local", "single", "cuda", "all", "smallest", "random", "halving",
-        "x", 3,
+        "adam", "sgd", "cosine", "constant", "bfloat16", "local", "single", "cuda", "all", "smallest", "random",
+        "halving", "x", 3,
     ),
     list: ([0.5, 0.3, 0.2], [0.25, 0.75], ["linear"], [2, 8]),
     dict: ({"fc1": 0.5},),

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 import zlib
 from base64 import b64decode
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from pruneexp import dashboard
-from pruneexp.tracking import Tracker, bulk
+from pruneexp.tracking import Tracker
 from pruneexp.tracking.board import TAG_PREFIX, host, opener
 from tests.contracts.points import point
 from tests.contracts.records import client_of, curve_of, fresh_store, log_failure, log_point
@@ -64,29 +62,6 @@ def test_a_failure_and_a_scratch_run_bring_views_of_their_own(tracker: Tracker) 
     log_failure(tracker, curve, {"point_key": "p"}, "the loss was NaN")
     assert dashboard.main(["--tracking-uri", tracker.uri]) == 0
     assert {"pruneexp-prune-vs-scratch", "pruneexp-failures"} <= set(tags_of_views(tracker))
-
-
-@pytest.mark.parametrize("by_tables", [True, False])
-def test_points_of_earlier_versions_get_their_changes(
-    tracker: Tracker, monkeypatch: pytest.MonkeyPatch, *, by_tables: bool
-) -> None:
-    monkeypatch.setattr(bulk, "is_database", lambda uri: by_tables)
-    curve = curve_of(tracker)
-    for seed in (0, 1):
-        log_point(tracker, curve, point(seed=seed, density=0.1 + seed / 10, after=96.5 - seed))
-    with closing(sqlite3.connect(tracker.uri.removeprefix("sqlite:///"))) as connection, connection:
-        for table in ("metrics", "latest_metrics"):
-            connection.execute(f"DELETE FROM {table} WHERE key LIKE '%change%'")
-    assert dashboard.main(["--tracking-uri", tracker.uri]) == 0
-    client, where = client_of(tracker), "tags.`pruneexp.kind` = 'point'"
-    found = client.search_runs([tracker.experiment_id], where, order_by=["params.seed"])
-    assert [run.data.metrics["val.change_after.top1"] for run in found] == [-0.5, -1.5]
-    assert [run.data.metrics["test.change_before.top1"] for run in found] == [-37.0, -37.0]
-    before = [run.data.metrics for run in found]
-    assert dashboard.main(["--tracking-uri", tracker.uri]) == 0
-    again = client.search_runs([tracker.experiment_id], where, order_by=["params.seed"])
-    assert [run.data.metrics for run in again] == before
-    assert len(client.get_metric_history(found[0].info.run_id, "val.change_after.top1")) == 1
 
 
 @pytest.mark.parametrize(

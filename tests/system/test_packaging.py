@@ -98,7 +98,11 @@ def closure(wanted: list[Requirement]) -> dict[str, str]:
 
 
 def test_dependencies_are_those_that_are_imported() -> None:
-    extras = (text for extra in ("slurm", "ray", "hub", "export") for text in PROJECT["optional-dependencies"][extra])
+    extras = (
+        text
+        for extra in ("slurm", "ray", "hub", "export", "captions")
+        for text in PROJECT["optional-dependencies"][extra]
+    )
     declared = {canonicalize_name(Requirement(text).name) for text in (*PROJECT["dependencies"], *extras)}
     modules = {IMPORTED_AS.get(name, name) for name in declared - NEVER_IMPORTED}
     imported = {name for package in PACKAGES for name in imports_of(ROOT / package)}

@@ -89,7 +89,7 @@ def test_nothing_lost_and_too_many_points_are_one_sentence() -> None:
         recovery.data(frames.with_courses(frames.frame(mild), COURSES))
     many = pd.concat([frames.frame(mild)] * 501)
     with pytest.raises(UserError, match=r"1,000 at most, and 1,002 are chosen"):
-        SOURCES["retrainings"].completed(many, "sqlite:///nowhere.db")
+        SOURCES["courses"].completed(many, "sqlite:///nowhere.db")
 
 
 def test_losses_over_seeds_by_hand() -> None:

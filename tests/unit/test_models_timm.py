@@ -48,7 +48,7 @@ def test_names_that_timm_does_not_have_are_answered_with_the_nearest() -> None:
 
 def test_without_timm_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(UserError, match=r"model=timm needs the library timm.*: pip install 'pruneexp\[hub\]'"):
+    with pytest.raises(UserError, match=r"model=timm needs the library timm.*: pip install -e '\.\[hub\]'"):
         timm_models.named("resnet18")
 
 
