@@ -28,6 +28,7 @@ PICTURES = {
     "tradeoff.png": ("demo", ["tradeoff"]),
     "retraining_rate.png": ("retraining_rate", ["tradeoff", "--color", "retrain_lr_factor"]),
     "sensitivity.png": ("sensitivity", ["sensitivity"]),
+    "finetuning_rate.png": ("finetuning_rate", ["finetuning_rate"]),
     "captions.png": ("captions", ["tradeoff", "--y", "value", "--ylim", "0:60"]),
 }
 
