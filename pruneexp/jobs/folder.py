@@ -88,16 +88,20 @@ class SweepFolder:
             ) from error
 
     def check(self, wanted: Jobs) -> None:
-        """See that the name is free, or was used for the same jobs.
+        """See that the name is free, or was used for the same jobs, in whatever order the words of one stand.
 
         Raises:
             UserError: it was used for others; shows the first job that differs.
         """
         known = self.jobs()
-        if known is None or known == wanted:
+        if known is None:
             return
         pairs = enumerate(itertools.zip_longest(known, wanted, fillvalue=("no such job",)))
-        number, (there, asked) = next((number, pair) for number, pair in pairs if pair[0] != pair[1])
+        others = ((number, pair) for number, pair in pairs if _by_key(pair[0]) != _by_key(pair[1]))
+        first = next(others, None)
+        if first is None:
+            return
+        number, (there, asked) = first
         raise UserError(
             f"the sweep {self.name} was defined otherwise ({self.definition}, - there, + asked now): give this one "
             "another name with runtime.sweep=NAME (what both ask for is computed once), or take the changes back\n"
@@ -186,3 +190,8 @@ def sweeps_in(root: Path) -> list[SweepFolder]:
 
 def _bare(line: str) -> str:
     return line.lstrip("+~")
+
+
+def _by_key(job: Sequence[str]) -> list[str]:
+    """The overrides of a job in the order of their keys; of one key the later counts, so that these keep theirs."""
+    return sorted(job, key=lambda words: words.partition("=")[0])

@@ -42,6 +42,7 @@ def test_another_definition_under_the_same_name_is_refused_with_what_differs(tmp
     folder = SweepFolder(tmp_path, "mine")
     folder.claim(definition(JOBS))
     folder.claim(definition(JOBS))
+    folder.claim(definition([job[::-1] for job in JOBS]))  # the same words in another order
     before = folder.definition.read_text()
     with pytest.raises(UserError) as refused:
         folder.claim(definition([JOBS[0], ["reg=none", "seed=0", "runtime.threads=1"], JOBS[1]]))
