@@ -88,7 +88,7 @@ class SweepFolder:
             ) from error
 
     def check(self, wanted: Jobs) -> None:
-        """See that the name is free, or was used for the same jobs, in whatever order the words of one stand.
+        """See that the name is free, or was used for the same jobs; the words of one may stand in another order.
 
         Raises:
             UserError: it was used for others; shows the first job that differs.
