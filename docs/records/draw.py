@@ -18,7 +18,9 @@ from cogapp import Cog
 
 from analysis import points
 from analysis.__main__ import main
-from analysis.statistics import inference
+from analysis.names import display_name
+from analysis.publishing.sheet import TableSheet, cells, markdown
+from analysis.statistics import inference, scoring
 
 RECORDS = Path(__file__).resolve().parent
 DOCS = RECORDS.parent
@@ -57,9 +59,18 @@ def pivot(records: str, by: Mapping[str, str], split: str = "val", *, budgets: b
     if budgets:
         after = frame.pivot_table(f"{split}.after.top1", list(by), "density_asked").sort_index(axis=1, ascending=False)
         made = made.join(after.set_axis([f"{1 / float(density):.3g}×" for density in after.columns], axis=1))
+    keys = made.index.to_frame().itertuples(index=False)
+    lines = tuple(
+        cells(
+            *(str(display_name(name, value)) for name, value in zip(by, key, strict=True)), *map("{:.2f}".format, row)
+        )
+        for key, row in zip(keys, made.itertuples(index=False), strict=True)
+    )
     seeds = ", ".join(map(str, sorted(frame["seed"].unique())))
-    whole = made.rename_axis(list(by.values())).reset_index()
-    print(f"\n**Top-1 accuracy on {split}, %, means over seeds {seeds}**\n\n{_markdown(whole)}\n")
+    header, align = (*by.values(), *made.columns), "l" * len(by) + "r" * len(made.columns)
+    print(
+        "\n" + markdown(TableSheet(f"Top-1 accuracy on {split}, %, means over seeds {seeds}", header, align, lines, ()))
+    )
 
 
 def dense_change(records: str, column: str, new: object, old: object) -> None:
@@ -69,20 +80,11 @@ def dense_change(records: str, column: str, new: object, old: object) -> None:
     """
     values = _frame(records).pivot_table("val.dense.top1", ["model", "seed"], column)
     of = inference.compare(list((values[new] - values[old]).groupby(level="seed").mean()), inference.MARGIN_SMALL)
-    interval = f"{of.mean:+.2f} [{of.low:+.2f}, {of.high:+.2f}] points, n = {of.n}"
-    print(f"\n{column}={new} against {old}: {interval}: {of.said()}\n")
+    print(f"\n{column}={new} against {old}: {scoring.with_interval(of)} points, n = {of.n}: {of.said()}\n")
 
 
 def _frame(records: str) -> pd.DataFrame:
     return points(str(RECORDS / f"{records}.parquet"), experiment=None)
-
-
-def _markdown(frame: pd.DataFrame) -> str:
-    """Numbers above 10 are accuracies, others settings."""
-    lines = [[f"{value:.2f}" if isinstance(value, float) and value > 10 else f"{value:g}" if isinstance(value, float)
-              else str(value) for value in row] for row in frame.itertuples(index=False)]  # fmt: skip
-    rule = ["---:"] * len(frame.columns)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in ([*frame.columns], rule, *lines))
 
 
 def pages(*flags: str) -> int:
