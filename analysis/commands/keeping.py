@@ -18,13 +18,15 @@ SUMMARY = "the chosen points and scans in one small file, which --tracking-uri F
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="the file that is written, such as docs/records/demo.parquet")
+    parser.add_argument("--add", action="store_true", help="to what the file keeps, if it is there, instead of anew")
 
 
 def run(given: argparse.Namespace) -> int:
     """Status 0 with a file.
 
     Raises:
-        UserError: the file has another ending or cannot be written, or no point was chosen.
+        UserError: the file has another ending or cannot be written, or is to be added to and keeps no records; or
+            nothing was chosen.
     """
     path = kept_path(given.file)
     if path is None:
@@ -33,15 +35,18 @@ def run(given: argparse.Namespace) -> int:
     options.say_notes(supply.remarks())
     from analysis.publishing import publish
     from analysis.records import keeping
+    from analysis.records.kept import KeptStore
 
     points, scans = (_chosen(supply, material) for material in ("points and trials", "scans"))
     if not points and not scans:
         supply.chosen("points and trials")  # says why
-    content = keeping.packed(given.tracking_uri, points, scans)
+    content, added = keeping.packed(given.tracking_uri, points, scans), ""
+    if given.add and path.exists():
+        content, added = keeping.joined(KeptStore(path).check(), content), "now also "
     publish.write(path.parent, {path.name: content})
     kept = ", ".join(f"{len(runs)} {noun}{'s' * (len(runs) > 1)}"
                      for noun, runs in (("point", points), ("scan", scans)) if runs)  # fmt: skip
-    print(f"{path}: {kept}, {len(content) / 1000:.0f} kB")
+    print(f"{path}: {added}{kept}, {len(content) / 1000:.0f} kB")
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 
-from analysis.records.kept import ABOUT
+from analysis.records.kept import ABOUT, KeptStore
 from analysis.records.parents import LoggedParent, Origin, origins, parents
 from analysis.records.reading import layers, tabled
 from analysis.records.runs import RawRun
@@ -44,13 +44,35 @@ def packed(uri: str, run_ids: Collection[str], scans: Collection[str] = ()) -> b
     found = layers(uri, table["run_id"].to_pylist())
     rows = [[flatten(row) for row in found[run_id]] for run_id in table["run_id"].to_pylist()]
     absent = [name for name in OPTIONAL if table[name].null_count == len(table)]
-    about = json.dumps(_about(uri, table, scans), sort_keys=True).encode()
     table = table.append_column(LAYERS, pa.array(rows, LAYERS.type)).drop_columns(absent)
     table = table.append_column("ended", table["started"]).append_column("experiment_id", table["experiment"])
+    return _written(table, _about(uri, table, scans))
+
+
+def joined(old: KeptStore, new: bytes) -> bytes:
+    """The file of what either keeps; of a run that is in both, as ``new`` has it."""
+    table, about = _read(new)
+    former, known = _read(old.content)
+    here = pa.array({*table["run_id"].to_pylist()}, pa.string())
+    former = former.filter(pc.invert(pc.is_in(former["run_id"], value_set=here)))
+    runs = {one["run"][0]: one for one in (*known["above"], *about["above"])}
+    tags = {tag: {**known["tags"].get(tag, {}), **about["tags"].get(tag, {})} for tag in _TAGS}
+    whole = pa.concat_tables([former, table], promote_options="default")
+    return _written(whole, {"above": list(runs.values()), "tags": tags})
+
+
+def _read(content: bytes) -> tuple[pa.Table, dict[str, Any]]:
+    table = pq.read_table(pa.BufferReader(content))
+    about: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(table.schema.metadata[ABOUT])))
+    return table.replace_schema_metadata(None), about
+
+
+def _written(table: pa.Table, about: Mapping[str, Any]) -> bytes:
+    text = json.dumps(about, sort_keys=True).encode()
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(sink, table.schema, compression="zstd", store_schema=False) as writer:
         writer.write_table(table)
-        writer.add_key_value_metadata({ABOUT: base64.b64encode(zlib.compress(about, 9))})
+        writer.add_key_value_metadata({ABOUT: base64.b64encode(zlib.compress(text, 9))})
     return bytes(sink.getvalue())
 
 

@@ -51,7 +51,7 @@ class KeptStore:
         return Changes({run: here[run] for run in known.runs if run in here}, (), (), "")
 
     def points_files(self, experiments: Sequence[str], known: Known) -> Iterable[PointsFile]:
-        return (PointsFile(str(self.path), self._content),)
+        return (PointsFile(str(self.path), self.content),)
 
     def points_files_over(self, run_id: str) -> Iterable[PointsFile]:
         return self.points_files((), Known({}, ""))
@@ -86,20 +86,20 @@ class KeptStore:
             ) from error
         return self
 
+    @cached_property
+    def content(self) -> bytes:
+        return self.path.read_bytes()
+
     def _runs(self, kind: RunKind) -> list[RawRun]:
         return [RawRun(*one["run"]) for one in self._about["above"] if one["kind"] == kind]
 
     @cached_property
-    def _content(self) -> bytes:
-        return self.path.read_bytes()
-
-    @cached_property
     def _experiments(self) -> dict[str, str]:
-        found = pq.read_table(pa.BufferReader(self._content), columns=["run_id", "experiment"])
+        found = pq.read_table(pa.BufferReader(self.content), columns=["run_id", "experiment"])
         return dict(zip(found["run_id"].to_pylist(), found["experiment"].to_pylist(), strict=True))
 
     @cached_property
     def _about(self) -> dict[str, Any]:
-        metadata = pq.read_metadata(pa.BufferReader(self._content)).metadata or {}
+        metadata = pq.read_metadata(pa.BufferReader(self.content)).metadata or {}
         found: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(metadata[ABOUT])))
         return found

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.records import open_store, parents, tabled
+from analysis.records import layers, open_store, parents, tabled
 from analysis.records.keeping import packed
 from tests.contracts.commands import called
 
@@ -72,12 +72,26 @@ def test_a_kept_file_keeps_itself_and_a_choice_keeps_less(folder: Path) -> None:
     assert len(open_store(str(folder / "one.parquet")).runs("curve", ["mine"])) == 1
 
 
+def test_what_is_kept_by_and_by_is_what_is_kept_at_once(folder: Path) -> None:
+    words = ("keep", "parts.parquet", "--experiment", "mine", "--add")
+    for strength in ("1e-4", "5e-4", "5e-4"):
+        assert called(folder, *words, "--where", f"reg_strength={strength}", program="analysis").returncode == 0
+    parts, whole = str(folder / "parts.parquet"), str(folder / "kept/few.parquet")
+    of_parts, of_whole = (tabled(file).records.sort_by("run_id") for file in (parts, whole))
+    assert of_parts.equals(of_whole)
+    assert sorted(parents.parents(parts, ["mine"])) == sorted(parents.parents(whole, ["mine"]))
+    runs = of_whole["run_id"].to_pylist()
+    assert layers(parts, runs) == layers(whole, runs)
+    assert open_store(parts).tagged("sweep", "point", ["mine"]) == open_store(whole).tagged("sweep", "point", ["mine"])
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (("keep", "few.csv"), "few.csv: kept records go into a file whose name ends in .parquet."),
         (("list", "--tracking-uri", "none.parquet"), "none.parquet not found in "),
         (("list", "--tracking-uri", "other.parquet"), "other.parquet cannot be read as kept records"),
+        (("keep", "other.parquet", "--experiment", "mine", "--add"), "other.parquet cannot be read as kept records"),
         (("keep", "one.parquet", "--experiment", "none"), "has no experiment 'none'"),
         (("report", "--attach", "--tracking-uri", "kept/few.parquet"), "kept records have no run to put a page on"),
     ],
