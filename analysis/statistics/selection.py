@@ -113,7 +113,7 @@ def _instead(column: pd.Series, value: str) -> str:
 def _texts(column: pd.Series) -> pd.Series:
     numbers = pd.api.types.is_float_dtype(column)
     told = column.map("{:g}".format) if numbers else column.astype(str)
-    return told.where(column.notna(), ABSENT)
+    return told.where(column.notna() & (told != ""), ABSENT)
 
 
 def groups(points: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:

@@ -109,6 +109,15 @@ def test_where_selects_by_text() -> None:
     assert len(selection.where(made, {"seed": "1", "reg": "l1"})) == 1
 
 
+def test_where_selects_what_is_absent_by_none() -> None:
+    curve = point()
+    trial = replace(curve, identity=replace(curve.identity, study="search", trial=0, prune_settings="q0"))
+    made = frames.frame(logged(curve, trial))
+    assert list(selection.where(made, {"study": "none"})["trial"]) == [-1]
+    with pytest.raises(UserError, match="there is: none, search"):
+        selection.where(made, {"study": "other"})
+
+
 @pytest.mark.parametrize(("conditions", "told"), [({"sead": "1"}, "seed"), ({"reg": "l3"}, "l1, l2")])
 def test_where_names_what_there_is(conditions: dict[str, str], told: str) -> None:
     made = frames.frame(logged(point(), point(reg="l1")))
