@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from pruneexp.config.groups import GROUPS
 from pruneexp.errors import UserError
 from sweeps.grid import SweepGrid, grid, text
 
@@ -50,9 +51,15 @@ def read(path: Path) -> SweepGrid:
 def words(arguments: Sequence[str]) -> list[str]:
     """The command line of ``python -m pruneexp`` that runs the sweep whose file is the first argument."""
     path, *rest = arguments
-    read(Path(path))  # a mistake in it is said before Hydra is loaded
+    found = read(Path(path))  # a mistake in it is said before Hydra is loaded
     if other := [word for word in rest if word.startswith("hydra/sweeper=") and word != "hydra/sweeper=jobs"]:
         raise UserError(f"{other[0]}: the jobs of a file are run by hydra/sweeper=jobs, the usual one")
     named = any(word.startswith("runtime.sweep=") for word in rest)
     name = [] if named else [f"runtime.sweep={text(Path(path).stem)}"]
-    return ["-m", f"hydra.sweeper.file={text(path)}", *name, *rest]
+    return ["-m", f"hydra.sweeper.file={text(path)}", *name, *_choices(found, rest), *rest]
+
+
+def _choices(found: SweepGrid, rest: Sequence[str]) -> list[str]:
+    """What all jobs choose of groups: other words, such as ``data.root=...``, may name keys that only this has."""
+    given = {word.partition("=")[0] for word in rest}
+    return [f"{key}={text(value)}" for key, value in found.fixed.items() if key in GROUPS and key not in given]

@@ -123,8 +123,10 @@ def test_a_file_that_is_not_there_names_those_that_are() -> None:
 def test_a_file_becomes_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     start = ["-m", "hydra.sweeper.file=sweeps/smoke.yaml"]
-    assert words(["sweeps/smoke.yaml", "plan=true"]) == [*start, "runtime.sweep=smoke", "plan=true"]
-    assert words(["sweeps/smoke.yaml", "runtime.sweep=x"]) == [*start, "runtime.sweep=x"]
+    chosen = ["data=synthetic", "model=lenet_300_100"]
+    assert words(["sweeps/smoke.yaml", "plan=true"]) == [*start, "runtime.sweep=smoke", *chosen, "plan=true"]
+    assert words(["sweeps/smoke.yaml", "runtime.sweep=x"]) == [*start, *chosen, "runtime.sweep=x"]
+    assert words(["sweeps/smoke.yaml", "data=mnist"]) == [*start, "runtime.sweep=smoke", chosen[1], "data=mnist"]
     with pytest.raises(UserError, match="run by hydra/sweeper=jobs"):
         words(["sweeps/smoke.yaml", "hydra/sweeper=optuna"])
 
