@@ -26,8 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     replace_unwritable()
     typed = sys.argv[1:] if arguments is None else arguments
     words = readable(typed)
-    if words and words[0].endswith((".yaml", ".yml")):
-        return _run_file(words)
+    if file := next((word for word in words if files.is_file_of_sweep(word)), None):
+        words.remove(file)
+        return _run_file([file, *words])
     wanted = os.environ.get("PRUNEEXP_TRACEBACK") or "runtime.traceback=true" in words
     try:
         check_words(typed, compose.FLAGS)

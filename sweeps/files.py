@@ -48,6 +48,11 @@ def read(path: Path) -> SweepGrid:
         raise UserError(f"{path}: {error}") from None
 
 
+def is_file_of_sweep(word: str) -> bool:
+    """Whether a word of a command line stands for a sweep: it alone is a path to YAML, and no ``KEY=VALUE``."""
+    return word.endswith((".yaml", ".yml")) and "=" not in word
+
+
 def words(arguments: Sequence[str]) -> list[str]:
     """The command line of ``python -m pruneexp`` that runs the sweep whose file is the first argument."""
     path, *rest = arguments

@@ -123,6 +123,13 @@ def known_choices(folders: Iterable[str | Path], group: str) -> list[str]:
     return sorted(path.with_suffix("").as_posix() for path in paths)
 
 
+def choices_with(group: str, key: str) -> list[str]:
+    """Shipped choices of a group whose file has this key."""
+    has = re.compile(rf"^{re.escape(key)}:", re.MULTILINE)
+    found = known_choices((), group)
+    return [each for each in found if has.search((conf_folder() / group / f"{each}.yaml").read_text(encoding="utf-8"))]
+
+
 def _no_choice(said: str, group: str, known: Sequence[str]) -> UserError:
     several = f"python -m pruneexp -m {group}=A,B runs a job for each"
     rest = several if group in NEEDED else f"~{group} leaves it out"

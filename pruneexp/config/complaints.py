@@ -16,12 +16,15 @@ from omegaconf.errors import (
 )
 from yaml import MarkedYAMLError
 
-from pruneexp.config.choices import known_choices, unknown_choice
+from pruneexp.config.choices import choices_with, known_choices, unknown_choice
+from pruneexp.config.groups import GROUPS
 from pruneexp.config.keys import meanings
 from pruneexp.config.meant import meant_by
 from pruneexp.config.values import as_list, is_list, wrong_value
 from pruneexp.errors import ReportedError, first_line, guess, redact
 
+#: More choices that have a key than these are not told.
+_FEW = 2
 #: What Hydra's grammar says in its own terms.
 _GRAMMAR = re.compile(r"expecting|viable|Lexer|EQUAL")
 
@@ -112,7 +115,9 @@ def _unknown_key(key: str, node: DictConfig, said: str) -> str:
     typed = re.search(rf"To append to your config use \+({re.escape(key)}[^=\n]*)=(.*)", said)
     if key in meanings():
         theirs = f"the keys of {parent} are {', '.join(known)}" if known else f"{parent} has no key at all then"
-        return f"{key}: what is chosen has no such key; {theirs}"
+        others = [f"{parent}={choice}" for choice in choices_with(parent, leaf)] if parent in GROUPS else []
+        by = f"{' and '.join(others)} {'has' if len(others) == 1 else 'have'} it, " * (0 < len(others) <= _FEW)
+        return f"{key}: what is chosen has no such key; {by}{theirs}"
     if meant := meant_by(typed[1] if typed else key, typed[2] if typed else None, known):
         return f"{key}: no such key; write {meant}"
     where = f"the keys of {parent}" if parent else "the groups and keys"

@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     target.add_argument(
         "--pattern", type=Path, metavar="FILE", help="what is left of each stage, over seeds, for criterion=guided"
     )
+    parser.add_argument("--best", action="store_true", help="of several points, that with the best score on val")
     parser.add_argument(
         "--removed", action="store_true", help="without the channels that no kept weight reads, smaller"
     )
@@ -71,7 +72,7 @@ def _export(asked: argparse.Namespace) -> int:
         return _write_pattern(asked)
     formats = [name for name in FORMATS if getattr(asked, name.replace("-", "_"))]
     target, uri = asked.to.expanduser().absolute(), records_of(asked)
-    point = find_point(asked.point, uri, asked.experiment)
+    point = find_point(asked.point, uri, asked.experiment, best=asked.best)
     from pruneexp.export.folder import check_target, filled  # torch is loaded here
 
     check_target(target, point.identity.point_key)
@@ -96,7 +97,7 @@ def _export(asked: argparse.Namespace) -> int:
 def _write_pattern(asked: argparse.Namespace) -> int:
     from pruneexp.export.pattern import pattern_of
 
-    if asked.removed or any(getattr(asked, name.replace("-", "_")) for name in FORMATS):
+    if asked.removed or asked.best or any(getattr(asked, name.replace("-", "_")) for name in FORMATS):
         raise UserError("--pattern writes no network: leave the options of --to out")
     points = find_points(asked.point, records_of(asked), asked.experiment)
     made = pattern_of(points)

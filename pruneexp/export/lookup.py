@@ -68,17 +68,42 @@ def _flat_identity(run: StoredRun) -> dict[str, str]:
     return {**{name: value for name, value in tags.items() if name in _TYPES}, **run.params}
 
 
-def find_point(words: Sequence[str], uri: str, experiments: Sequence[str]) -> RecordedPoint:
+def find_point(
+    words: Sequence[str], uri: str, experiments: Sequence[str], *, best: bool | None = None
+) -> RecordedPoint:
     """The point that ``words`` mean, in the experiments named or in all.
+
+    Of several it is the ``best`` on val, by their primary metric, if that is asked for, and the earliest of equals;
+    None is for commands that cannot ask for it.
 
     Raises:
         UserError: they mean none, or several; the message says what is near, or what tells them apart. Or the tracking
-            store cannot be read.
+            store cannot be read, or the best is asked for of points of several metrics.
     """
-    distinct = _distinct(words, uri, experiments)
-    if len(distinct) > 1:
-        raise UserError(_told_apart(distinct, " ".join(words)))
-    return _read(distinct[0])
+    distinct = _finalists(_distinct(words, uri, experiments))
+    if len(distinct) == 1:
+        return _read(distinct[0])
+    if not best:
+        hint = "\n  or --best takes the one with the best score on val" * (best is not None)
+        raise UserError(_told_apart(distinct, " ".join(words)) + hint)
+    points = [_read(each) for each in distinct]
+    metrics = {point.identity.primary for point in points}
+    if len(metrics) > 1:
+        raise UserError(f"the points have several metrics, {', '.join(sorted(each.name for each in metrics))}: no best")
+    (metric,) = metrics
+    sign = 1.0 if metric.direction == "maximize" else -1.0
+    return max(points, key=lambda point: sign * point.result.val.after.metrics[metric.name])
+
+
+def _finalists(found: list[_Candidate]) -> list[_Candidate]:
+    """Without the trials of a search that were retrained later, and are recorded so beside their first look."""
+    retrained = {_trial(each) for each in found if each.value("retrain_epochs") != "0"} - {None}
+    return [each for each in found if each.value("retrain_epochs") != "0" or _trial(each) not in retrained]
+
+
+def _trial(candidate: _Candidate) -> tuple[str, str] | None:
+    study = candidate.value("study")
+    return None if study in ("", "none") else (study, candidate.value("trial"))
 
 
 def find_points(words: Sequence[str], uri: str, experiments: Sequence[str]) -> list[RecordedPoint]:

@@ -6,7 +6,7 @@ import json
 import runpy
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -16,9 +16,10 @@ from safetensors.torch import load_file
 from pruneexp import schema
 from pruneexp.cache.store import Store
 from pruneexp.export import __main__ as command
-from pruneexp.export import writing
+from pruneexp.export import lookup, writing
 from pruneexp.export.folder import RELATIVE
 from pruneexp.export.relative_index import read
+from pruneexp.tracking import StoredRun, Tracker
 from tests.contracts.commands import called
 from tests.contracts.composing import SMALL, small
 from tests.contracts.jobs import job_of, runs
@@ -154,6 +155,29 @@ def test_what_names_none_or_several_is_told_what_there_is(folder: Path) -> None:
     near = exported(folder, "seed=1", "density=0.4", "--to", "refused")[2].splitlines()[1:]
     assert [line.split("  ")[2] for line in near][:2] == ["density=0.5", "density=0.1"]
     assert not (folder / "refused").exists()
+
+
+def test_of_several_points_the_best_on_val_may_be_asked_for(folder: Path) -> None:
+    scores = {run.data.params["budget.value"]: run.data.metrics["val.after.top1"]
+              for run in runs(folder) if run.data.params["seed"] == "1" and run.data.params["reg"] == "l2"}  # fmt: skip
+    assert len(set(scores.values())) == 2
+    assert "or --best takes the one with the best score on val" in exported(folder, "seed=1", "--to", "best")[2]
+    status, _, complained = exported(folder, "seed=1", "reg=l2", "--best", "--to", "best")
+    assert (status, complained) == (0, "")
+    wanted = {"seed": "1", "reg": "l2", "budget.value": max(scores, key=scores.__getitem__)}
+    assert about(folder / "best")["run_id"] in {
+        run.info.run_id for run in runs(folder) if wanted.items() <= run.data.params.items()
+    }
+
+
+def test_a_trial_goes_by_its_retrained_point() -> None:
+    def candidate(number: int, **params: str) -> lookup._Candidate:
+        run = StoredRun(str(number), "", "FINISHED", number, 0, params, {}, {schema.POINT_KEY: str(number)})
+        return lookup._Candidate(run, cast(Tracker, None))
+
+    probe, retrained = (candidate(n, study="s", trial="3", retrain_epochs=epochs) for n, epochs in ((0, "0"), (1, "2")))
+    other, curve = candidate(2, study="s", trial="4", retrain_epochs="0"), candidate(3, retrain_epochs="0")
+    assert lookup._finalists([probe, retrained, other, curve]) == [retrained, other, curve]
 
 
 def test_what_was_collected_is_computed_again_with_the_same_bits(folder: Path, tmp_path: Path) -> None:

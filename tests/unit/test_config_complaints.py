@@ -66,7 +66,11 @@ COMPLAINTS = [
     ("seed=0-4", "seed=0-4: allowed is a whole number; -m 'seed=range(0,5)' runs a job for each"),
     ("curve=[0.5,0.1]", "curve=[0.5,0.1]: curve has no value of its own; its keys are curve.densities, "),
     ("+seed=1", "+seed=1: the key is there already; write seed=1, without the +"),
-    ("mode.epoch=3", "mode.epoch: what is chosen has no such key; mode has no key at all then"),
+    (
+        "mode.epoch=3",
+        "mode.epoch: what is chosen has no such key; mode=lr_rewind and mode=rewind have it, mode has no key at all",
+    ),
+    ("mode.cap=3", "mode.cap: what is chosen has no such key; mode=scratch_b and mode=scratch_b_retraining have it, "),
     ("model.hidden=3", "model.hidden: what is chosen has no such key; the keys of model are channels, image_size"),
     ("hydra.sweeper=optuna", "hydra.sweeper=optuna: write hydra/sweeper=optuna"),
     ("hydra/sweeper=optuna", "hydra/sweeper=optuna: one command runs one job; add -m to run several by it"),
