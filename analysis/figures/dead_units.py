@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
@@ -13,6 +13,7 @@ from analysis.drawing import ink, levels, panels
 from analysis.drawing.axes import Span
 from analysis.drawing.style import page_width, panels_across, type_size
 from analysis.names import display_subject
+from analysis.publishing.numbers import CsvRow, range_columns
 from analysis.records.measured_frames import UNITS
 from analysis.statistics import extents, tradeoffs
 from analysis.statistics.conditions import joined
@@ -41,27 +42,6 @@ class DeadUnits(NamedTuple):
     numbers: Numbers
     counts: tuple[tuple[str, int], ...]
     unmeasured: str
-
-
-class DeadUnitsRow(NamedTuple):
-    """The weights of one kind at one budget of one curve: their mean after retraining in % of that before it.
-
-    Mean, sample standard deviation and ends over ``n`` seeds; run ids are separated by spaces.
-    """
-
-    data: str
-    model: str
-    weights: str
-    curve: str
-    conditions: str
-    budget: str
-    pruned: float
-    left_mean: float
-    left_std: float | None
-    left_min: float
-    left_max: float
-    n: int
-    runs: str
 
 
 def data(frame: pd.DataFrame) -> DeadUnits:
@@ -96,13 +76,22 @@ def _part(rows: pd.DataFrame, which: str) -> pd.DataFrame:
     return made
 
 
-def rows(made: DeadUnits) -> Iterable[DeadUnitsRow]:
+def rows(made: DeadUnits) -> Iterator[CsvRow]:
+    """The weights of one kind at one budget of one curve: their mean after retraining in % of that before it."""
     found = made.numbers
     for curve in found.curves:
-        name = ", ".join(part for part in (curve.colour, curve.style) if part)
         for mark in curve.marks:
-            kind = (found.data, found.model, curve.facet, name, joined(curve.conditions), mark.budget)
-            yield DeadUnitsRow(*kind, mark.x, *mark.y, " ".join(mark.runs))
+            yield {
+                "data": found.data,
+                "model": found.model,
+                "weights": curve.facet,
+                "curve": curve.told,
+                "conditions": joined(curve.conditions),
+                "budget": mark.budget,
+                "pruned": mark.x,
+                **range_columns("left", mark.y),
+                "runs": " ".join(mark.runs),
+            }
 
 
 def draw(made: DeadUnits) -> Figure:

@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.drawing import ink, levels, panels
 from analysis.drawing.style import page_width, type_size
 from analysis.names import display_subject
+from analysis.publishing.numbers import CsvRow
 from analysis.records import frames
 from analysis.statistics import scoring, selection
 from analysis.statistics.conditions import joined, telling, texts, words
@@ -44,24 +45,6 @@ class Epochs(NamedTuple):
     budget: str
     courses: tuple[Course, ...]
     dense: float
-
-
-class EpochRow(NamedTuple):
-    """One epoch of a curve, counted from the first of retraining: the score on val, over ``n`` seeds."""
-
-    data: str
-    model: str
-    curve: str
-    conditions: str
-    budget: str
-    metric: str
-    epoch: int
-    mean: float
-    std: float | None
-    low: float
-    high: float
-    n: int
-    runs: str
 
 
 def data(frame: pd.DataFrame) -> Epochs:
@@ -119,11 +102,21 @@ def _label(key: dict[str, Any], told: Sequence[str], each: float, rounds: int) -
     return ", ".join(filter(None, (words(key, [name for name in told if name != "retrain_epochs"]), length)))
 
 
-def rows(made: Epochs) -> Iterator[EpochRow]:
+def rows(made: Epochs) -> Iterator[CsvRow]:
+    """One epoch of a curve, counted from the first of retraining: the score on val, over ``n`` seeds."""
     for course in made.courses:
-        kind = (made.data, made.model, course.label, joined(course.conditions), made.budget, made.metric.name)
         for epoch, score in course.epochs:
-            yield EpochRow(*kind, epoch, *score, " ".join(course.runs))
+            yield {
+                "data": made.data,
+                "model": made.model,
+                "curve": course.label,
+                "conditions": joined(course.conditions),
+                "budget": made.budget,
+                "metric": made.metric.name,
+                "epoch": epoch,
+                **score._asdict(),
+                "runs": " ".join(course.runs),
+            }
 
 
 def caption(made: Epochs) -> str:

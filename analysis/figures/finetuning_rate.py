@@ -11,6 +11,7 @@ from analysis.drawing import axes as axis
 from analysis.drawing import ink, levels, panels
 from analysis.drawing.style import FAINT, GRID, Line, page_width, panels_across, type_size
 from analysis.names import display_subject
+from analysis.publishing.numbers import CsvRow, interval_columns, spread_columns
 from analysis.records.frames import Split
 from analysis.statistics import finetuning, inference, scoring, test_sets
 from analysis.statistics.conditions import joined
@@ -42,36 +43,6 @@ class FinetuningRate(NamedTuple):
     def marks(self) -> tuple[RateMark, ...]:
         """Those of all lines."""
         return tuple(mark for line in self.lines for mark in line.marks)
-
-
-class RateRow(NamedTuple):
-    """One mark: the scores of both sides, and the difference, positive where fine-tuned networks are better.
-
-    Low and high are its 95 % interval; run ids by spaces.
-    """
-
-    data: str
-    model: str
-    metric: str
-    against: str
-    line: str
-    conditions: str
-    budget: str
-    density: float
-    retrain_lr_factor: float
-    tuned_mean: float
-    tuned_std: float | None
-    fresh_mean: float
-    fresh_std: float | None
-    n: int
-    difference_mean: float
-    difference_low: float | None
-    difference_high: float | None
-    p: float | None
-    p_equivalent: float | None
-    margin: float
-    verdict: str
-    runs: str
 
 
 def data(
@@ -111,20 +82,31 @@ def _ends(marks: Sequence[RateMark]) -> tuple[float, float]:
     return low - 0.04 * (high - low), high + 0.04 * (high - low)
 
 
-def runs(made: FinetuningRate) -> tuple[str, ...]:
-    return tuple(sorted({run for mark in made.marks for run in mark.runs}))
-
-
-def rows(made: FinetuningRate) -> Iterator[RateRow]:
+def rows(made: FinetuningRate) -> Iterator[CsvRow]:
+    """One mark: the scores of both sides, and the difference, positive where fine-tuned networks are better."""
     for line in made.lines:
-        where = (made.data, made.model, made.metric.name, line.scratch, line.label, joined(line.conditions))
         for mark in line.marks:
             of = mark.ahead
-            yield RateRow(
-                *where, line.budget, line.density, mark.rate, mark.tuned.mean, mark.tuned.std, mark.fresh.mean,
-                mark.fresh.std, of.n, of.mean, of.low, of.high, of.p, of.p_equivalent, of.margin, of.verdict,
-                " ".join(mark.runs),
-            )  # fmt: skip
+            yield {
+                "data": made.data,
+                "model": made.model,
+                "metric": made.metric.name,
+                "against": line.scratch,
+                "line": line.label,
+                "conditions": joined(line.conditions),
+                "budget": line.budget,
+                "density": line.density,
+                "retrain_lr_factor": mark.rate,
+                **spread_columns("tuned", mark.tuned),
+                **spread_columns("fresh", mark.fresh),
+                "n": of.n,
+                **interval_columns("difference", of),
+                "p": of.p,
+                "p_equivalent": of.p_equivalent,
+                "margin": of.margin,
+                "verdict": of.verdict,
+                "runs": " ".join(mark.runs),
+            }
 
 
 def caption(made: FinetuningRate) -> str:

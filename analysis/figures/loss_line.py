@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.drawing.lines import LineAxes, LinePanel, Plotted, lined
 from analysis.names import display_subject
+from analysis.publishing.numbers import CsvRow
 from analysis.records import frames
 from analysis.statistics import selection
 from analysis.statistics.conditions import joined, telling, texts, words
@@ -47,24 +48,6 @@ class LossLine(NamedTuple):
     batchnorm: bool
 
 
-class LossLineRow(NamedTuple):
-    """The loss at one place, 0 before and 1 after retraining, over ``n`` seeds."""
-
-    data: str
-    model: str
-    curve: str
-    conditions: str
-    budget: str
-    split: str
-    t: float
-    mean: float
-    std: float | None
-    low: float
-    high: float
-    n: int
-    runs: str
-
-
 def data(frame: pd.DataFrame) -> LossLine:
     """Every curve and budget of which it is known what retraining did.
 
@@ -99,15 +82,21 @@ def _paths(key: dict[str, Any], rows: pd.DataFrame, label: str) -> Iterator[Loss
             yield LossPath(label, conditions, budget, split, finite, runs)
 
 
-def runs(made: LossLine) -> tuple[str, ...]:
-    return tuple(sorted({run for path in made.paths for run in path.runs}))
-
-
-def rows(made: LossLine) -> Iterator[LossLineRow]:
+def rows(made: LossLine) -> Iterator[CsvRow]:
+    """The loss at one place, 0 before and 1 after retraining, over ``n`` seeds."""
     for path in made.paths:
-        kind = (made.data, made.model, path.curve, joined(path.conditions), path.budget, path.split)
         for t, of in path.losses:
-            yield LossLineRow(*kind, t, of.mean, of.std, of.low, of.high, of.n, " ".join(path.runs))
+            yield {
+                "data": made.data,
+                "model": made.model,
+                "curve": path.curve,
+                "conditions": joined(path.conditions),
+                "budget": path.budget,
+                "split": path.split,
+                "t": t,
+                **of._asdict(),
+                "runs": " ".join(path.runs),
+            }
 
 
 def caption(made: LossLine) -> str:

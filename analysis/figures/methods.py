@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import pandas as pd
@@ -11,6 +11,7 @@ from analysis.drawing import axes as axis
 from analysis.drawing import ink, levels, panels
 from analysis.drawing.style import FAINT, page_width, panels_across, type_size
 from analysis.names import display_subject
+from analysis.publishing.numbers import CsvRow, range_columns
 from analysis.records.frames import Split
 from analysis.statistics import extents, scoring
 from analysis.statistics.conditions import joined
@@ -41,26 +42,6 @@ class Methods(NamedTuple):
         return self.panels[0].curves
 
 
-class MethodRow(NamedTuple):
-    """One mark of one panel; run ids are separated by spaces."""
-
-    data: str
-    model: str
-    x_of: str
-    y_of: str
-    curve: str
-    conditions: str
-    budget: str
-    x: float
-    y_mean: float
-    y_std: float | None
-    y_min: float
-    y_max: float
-    n: int
-    doubtful: int
-    runs: str
-
-
 def data(
     frame: pd.DataFrame,
     *,
@@ -83,13 +64,24 @@ def data(
     return Methods(made, extents.of_y(made[0].curves, made[0].y, limits("ylim", ylim)))
 
 
-def rows(made: Methods) -> Iterable[MethodRow]:
+def rows(made: Methods) -> Iterator[CsvRow]:
+    """One mark of one panel."""
     for panel in made.panels:
         for curve in panel.curves:
-            name, told = ", ".join(filter(None, (curve.colour, curve.style))), joined(curve.conditions)
             for mark in curve.marks:
-                where = panel.data, panel.model, panel.x, panel.y.label, name, told, mark.budget
-                yield MethodRow(*where, mark.x, *mark.y, mark.doubtful, " ".join(mark.runs))
+                yield {
+                    "data": panel.data,
+                    "model": panel.model,
+                    "x_of": panel.x,
+                    "y_of": panel.y.label,
+                    "curve": curve.told,
+                    "conditions": joined(curve.conditions),
+                    "budget": mark.budget,
+                    "x": mark.x,
+                    **range_columns("y", mark.y),
+                    "doubtful": mark.doubtful,
+                    "runs": " ".join(mark.runs),
+                }
 
 
 def caption(made: Methods) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.drawing.lines import LineAxes, LinePanel, Plotted, lined
 from analysis.names import display_subject
+from analysis.publishing.numbers import CsvRow
 from analysis.records import frames
 from analysis.statistics import scoring, selection
 from analysis.statistics.conditions import joined, telling, texts, words
@@ -44,26 +45,6 @@ class Recovery(NamedTuple):
     metric: Metric
     lines: tuple[SharesBack, ...]
     slight: tuple[str, ...]
-
-
-class RecoveryRow(NamedTuple):
-    """One epoch at one budget: mean, sample standard deviation, ends and 95 % interval of the mean over ``n`` seeds."""
-
-    data: str
-    model: str
-    curve: str
-    conditions: str
-    budget: str
-    metric: str
-    epoch: int
-    share_mean: float
-    share_std: float | None
-    share_min: float
-    share_max: float
-    share_low: float | None
-    share_high: float | None
-    n: int
-    runs: str
 
 
 def data(frame: pd.DataFrame) -> Recovery:
@@ -111,17 +92,28 @@ def _shares(key: dict[str, Any], rows: pd.DataFrame, metric: Metric, label: str)
                       tuple(sorted(rows["run_id"])))  # fmt: skip
 
 
-def runs(made: Recovery) -> tuple[str, ...]:
-    return tuple(sorted(run for line in made.lines for run in line.runs))
-
-
-def rows(made: Recovery) -> Iterator[RecoveryRow]:
+def rows(made: Recovery) -> Iterator[CsvRow]:
+    """One epoch at one budget: its shares over ``n`` seeds, with the 95 % interval of their mean."""
     for line in made.lines:
-        kind = (made.data, made.model, line.curve, joined(line.conditions), line.budget, made.metric.name)
         for epoch, shares in line.shares:
             of = compare(shares, margin=1.0)
-            ends = (min(shares), max(shares), of.low, of.high)
-            yield RecoveryRow(*kind, epoch, of.mean, of.std, *ends, of.n, " ".join(line.runs))
+            yield {
+                "data": made.data,
+                "model": made.model,
+                "curve": line.curve,
+                "conditions": joined(line.conditions),
+                "budget": line.budget,
+                "metric": made.metric.name,
+                "epoch": epoch,
+                "share_mean": of.mean,
+                "share_std": of.std,
+                "share_min": min(shares),
+                "share_max": max(shares),
+                "share_low": of.low,
+                "share_high": of.high,
+                "n": of.n,
+                "runs": " ".join(line.runs),
+            }
 
 
 def caption(made: Recovery) -> str:

@@ -12,6 +12,7 @@ from analysis.drawing import ink, levels, panels
 from analysis.drawing.axes import Span
 from analysis.drawing.style import page_width, type_size
 from analysis.names import display_subject
+from analysis.publishing.numbers import CsvRow
 from analysis.records import frames
 from analysis.records.frames import Split
 from analysis.records.measured_frames import STABILITY
@@ -53,25 +54,6 @@ class Stability(NamedTuple):
         return tuple(panel for panel in _PANELS if panel in shown)
 
 
-class StabilityMarkRow(NamedTuple):
-    """One budget of one curve: a number over seeds, in percent or points; run ids by spaces."""
-
-    data: str
-    model: str
-    split: str
-    quantity: str
-    curve: str
-    conditions: str
-    budget: str
-    pruned: float
-    mean: float
-    std: float | None
-    low: float
-    high: float
-    n: int
-    runs: str
-
-
 def data(
     frame: pd.DataFrame, *, split: Annotated[Split, "the split that answers are compared on"] = "test"
 ) -> Stability:
@@ -103,21 +85,22 @@ def _of_panel(points: pd.DataFrame, panel: str, column: str) -> pd.DataFrame:
     return made.assign(**{_PANEL: panel}).dropna(subset=["y"])
 
 
-def runs(made: Stability) -> tuple[str, ...]:
-    return tuple(sorted({run for curve in made.found.curves for mark in curve.marks for run in mark.runs}))
-
-
-def rows(made: Stability) -> Iterator[StabilityMarkRow]:
+def rows(made: Stability) -> Iterator[CsvRow]:
+    """One budget of one curve: a number over seeds, in percent or points."""
     for curve in made.found.curves:
-        told = joined([each for each in curve.conditions if each[0] != _PANEL])
-        where = (made.data, made.model, made.split, curve.facet, _label(curve), told)
         for mark in curve.marks:
-            y = mark.y
-            yield StabilityMarkRow(*where, mark.budget, mark.x, y.mean, y.std, y.low, y.high, y.n, " ".join(mark.runs))
-
-
-def _label(curve: Curve) -> str:
-    return ", ".join(filter(None, (curve.colour, curve.style)))
+            yield {
+                "data": made.data,
+                "model": made.model,
+                "split": made.split,
+                "quantity": curve.facet,
+                "curve": curve.told,
+                "conditions": joined([each for each in curve.conditions if each[0] != _PANEL]),
+                "budget": mark.budget,
+                "pruned": mark.x,
+                **mark.y._asdict(),
+                "runs": " ".join(mark.runs),
+            }
 
 
 def caption(made: Stability) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import pandas as pd
@@ -13,6 +13,7 @@ from analysis.drawing import ink, levels, panels
 from analysis.drawing.axes import Span
 from analysis.drawing.style import FAINT, Line, page_width, panels_across, paper_line, type_size
 from analysis.names import display_name, display_subject
+from analysis.publishing.numbers import CsvRow, range_columns
 from analysis.records.frames import Split
 from analysis.statistics import digitised, extents, scoring
 from analysis.statistics.conditions import joined
@@ -53,31 +54,6 @@ class Tradeoff(NamedTuple):
     @property
     def curves(self) -> tuple[Curve, ...]:
         return self.numbers.curves
-
-
-class TradeoffRow(NamedTuple):
-    """One mark: what ``x`` and ``y`` are of, then the values; changes as ``Metric.change`` measures them.
-
-    Run ids are separated by spaces.
-    """
-
-    source: str
-    data: str
-    model: str
-    metric: str
-    x_of: str
-    y_of: str
-    curve: str
-    conditions: str
-    budget: str
-    x: float
-    y_mean: float
-    y_std: float | None
-    y_min: float | None
-    y_max: float | None
-    n: int | None
-    doubtful: int | None
-    runs: str
 
 
 def data(
@@ -175,18 +151,44 @@ def _are_both_moments(made: Tradeoff) -> bool:
     return len({curve.moment == "before" for curve in made.curves}) > 1
 
 
-def rows(made: Tradeoff) -> Iterable[TradeoffRow]:
+def rows(made: Tradeoff) -> Iterator[CsvRow]:
+    """One mark: what ``x`` and ``y`` are of, then the values; changes as ``Metric.change`` measures them."""
     found = made.numbers
-    subject = (found.data, found.model, found.metric.name, found.x, found.y.label)
     for curve in made.curves:
-        conditions = joined(curve.conditions)
         for mark in curve.marks:
-            where = "runs", *subject, label(made, curve), conditions, mark.budget
-            yield TradeoffRow(*where, mark.x, *mark.y, mark.doubtful, " ".join(mark.runs))
+            yield {
+                "source": "runs",
+                "data": found.data,
+                "model": found.model,
+                "metric": found.metric.name,
+                "x_of": found.x,
+                "y_of": found.y.label,
+                "curve": label(made, curve),
+                "conditions": joined(curve.conditions),
+                "budget": mark.budget,
+                "x": mark.x,
+                **range_columns("y", mark.y),
+                "doubtful": mark.doubtful,
+                "runs": " ".join(mark.runs),
+            }
     for paper in made.paper:
         for pruned, change in paper.marks:
-            of_paper = (f"{digitised.FIGURE_5} (digitised)", "imagenet", "alexnet", "top5", found.x, found.y.label)
-            yield TradeoffRow(*of_paper, paper.label, "", "", pruned, change, None, None, None, None, None, "")
+            yield {
+                "source": f"{digitised.FIGURE_5} (digitised)",
+                "data": "imagenet",
+                "model": "alexnet",
+                "metric": "top5",
+                "x_of": found.x,
+                "y_of": found.y.label,
+                "curve": paper.label,
+                "conditions": "",
+                "budget": "",
+                "x": pruned,
+                **range_columns("y", None),
+                "y_mean": change,
+                "doubtful": None,
+                "runs": "",
+            }
 
 
 def caption(made: Tradeoff) -> str:

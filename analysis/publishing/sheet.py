@@ -1,13 +1,11 @@
-"""A table as plain cells, and its Markdown; and CSV for the numbers behind it.
+"""A table as plain cells, and its Markdown.
 
 Knows nothing of what the cells mean.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pruneexp.summary.spread import Spread
@@ -67,21 +65,6 @@ def markdown(sheet: TableSheet, comment: Sequence[str] = ()) -> str:
     if comment:
         parts.append("<!--\n" + "\n".join(line.replace("--", "- -") for line in comment) + "\n-->")
     return "\n\n".join(parts) + "\n"
-
-
-def csv_text(rows: Iterable[Any], fields: Sequence[str]) -> str:
-    """Named tuples as CSV with one header line: numbers in full (ten digits), nothing where a value is absent."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(fields)
-    writer.writerows([_number(value) for value in row] for row in rows)
-    return text.getvalue()
-
-
-def _number(value: object) -> object:
-    if value is None:
-        return ""
-    return f"{value:.10g}" if isinstance(value, float) else value
 
 
 def _pad(text: str, width: int, align: str) -> str:

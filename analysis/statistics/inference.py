@@ -23,7 +23,7 @@ import bisect
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from scipy import stats
 
@@ -98,12 +98,6 @@ class Comparison(NamedTuple):
     def seeds_needed(self) -> int | None:
         """How many seeds in all would probably settle what is not settled; 101 stands for more than 100."""
         return _seeds_needed(self, LEVEL / self.family) if self.verdict == "no evidence" else None
-
-    @property
-    def columns(self) -> tuple[Any, ...]:
-        """The columns of a CSV: n, mean, low, high, p, p_equivalent, margin, verdict, near_the_line, seeds_needed."""
-        tests = self.p, self.p_equivalent, self.margin
-        return self.n, self.mean, self.low, self.high, *tests, self.verdict, int(self.near), self.seeds_needed
 
     def said(self, words: Mapping[Verdict, str] = MappingProxyType({})) -> str:
         """The verdict for a reader, in other ``words`` where these have it: ``n = 1: no verdict``."""

@@ -36,9 +36,10 @@ class OneBudget(NamedTuple):
         return display_subject(self.model, self.data)
 
     @property
-    def columns(self) -> tuple[str, str, str, str]:
-        """Data, model, conditions and budget, as rows of a CSV have them."""
-        return self.data, self.model, joined(self.conditions), self.budget
+    def columns(self) -> dict[str, str]:
+        """What it is of, as rows of a CSV have it."""
+        conditions = joined(self.conditions)
+        return {"data": self.data, "model": self.model, "conditions": conditions, "budget": self.budget}
 
     @property
     def run_ids(self) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, NamedTuple
 
 import pandas as pd
 
 from analysis.names import display_name, display_subject
+from analysis.publishing.numbers import CsvRow, spread_columns
 from analysis.publishing.sheet import MISSING, Cell, TableSheet, cells, spread_text
 from analysis.records import frames
 from analysis.statistics import scoring, selection, sparsest, test_sets
@@ -31,38 +32,6 @@ class Allocations(NamedTuple):
     entries: tuple[AllocationSet, ...]
     considered: tuple[str, ...]
     test_set: str
-
-
-class AllocationRow(NamedTuple):
-    """One way of allocating; densities in percent, scores by ``metric``, run ids (of the chosen points) by spaces.
-
-    ``verdict`` is that on this way against the study; ``study_ratio`` is the study's share of weights over this one.
-    """
-
-    data: str
-    model: str
-    metric: str
-    conditions: str
-    method: str
-    drop: float
-    seeds: int
-    reached: int
-    points_fewest: int
-    points_most: int
-    density_mean: float | None
-    density_std: float | None
-    compression: float | None
-    val_change_mean: float | None
-    test_mean: float | None
-    test_std: float | None
-    study_ratio: float | None
-    study_ratio_low: float | None
-    study_ratio_high: float | None
-    p: float | None
-    pairs: int
-    verdict: str
-    best: int
-    runs: str
 
 
 def data(
@@ -108,38 +77,40 @@ def runs(made: Allocations) -> tuple[str, ...]:
     return made.considered
 
 
-def rows(made: Allocations) -> Iterable[AllocationRow]:
+def rows(made: Allocations) -> Iterator[CsvRow]:
+    """One way of allocating; densities in percent, scores by ``metric``, runs of the chosen points.
+
+    ``verdict`` is that on this way against the study; ``study_ratio`` is the study's share of weights over this one.
+    """
     for entry in made.entries:
         conditions = joined((*entry.conditions, *((f"{method}, settings", value) for method, value in entry.criteria)))
         for kept in entry.kept:
-            density, test, study = kept.density, kept.test, kept.study
+            density, study = kept.density, kept.study
             ratio, low, high = kept.ratio
-            yield AllocationRow(
-                data=entry.data,
-                model=entry.model,
-                metric=made.metric.name,
-                conditions=conditions,
-                method=kept.method,
-                drop=made.drop,
-                seeds=kept.seeds,
-                reached=density.n if density else 0,
-                points_fewest=kept.points[0],
-                points_most=kept.points[1],
-                density_mean=density.mean if density else None,
-                density_std=density.std if density else None,
-                compression=100.0 / density.mean if density else None,
-                val_change_mean=kept.val_change.mean if kept.val_change else None,
-                test_mean=test.mean if test else None,
-                test_std=test.std if test else None,
-                study_ratio=ratio,
-                study_ratio_low=low,
-                study_ratio_high=high,
-                p=study.p if study else None,
-                pairs=study.n if study else 0,
-                verdict=study.verdict if study else "",
-                best=int(kept.best),
-                runs=" ".join(kept.runs),
-            )
+            yield {
+                "data": entry.data,
+                "model": entry.model,
+                "metric": made.metric.name,
+                "conditions": conditions,
+                "method": kept.method,
+                "drop": made.drop,
+                "seeds": kept.seeds,
+                "reached": density.n if density else 0,
+                "points_fewest": kept.points[0],
+                "points_most": kept.points[1],
+                **spread_columns("density", density),
+                "compression": 100.0 / density.mean if density else None,
+                "val_change_mean": kept.val_change.mean if kept.val_change else None,
+                **spread_columns("test", kept.test),
+                "study_ratio": ratio,
+                "study_ratio_low": low,
+                "study_ratio_high": high,
+                "p": study.p if study else None,
+                "pairs": study.n if study else 0,
+                "verdict": study.verdict if study else "",
+                "best": int(kept.best),
+                "runs": " ".join(kept.runs),
+            }
 
 
 def sheet(made: Allocations) -> TableSheet:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Annotated, NamedTuple
 
 import pandas as pd
 
 from analysis.publishing.catalogue import Material
+from analysis.publishing.numbers import CsvRow
 from analysis.publishing.sheet import Cell, TableSheet
 from analysis.statistics import checks_of_comparisons, checks_of_reports
 from analysis.statistics.checklist import Check, Finding, counted
@@ -16,18 +17,6 @@ from pruneexp.errors import UserError, guess
 MADE_OF: Material = "points with origins"
 OF_ALL_METRICS = True
 CHECKS = {check.name: check for check in (*checks_of_reports.CHECKS, *checks_of_comparisons.CHECKS)}
-
-
-class AuditRow(NamedTuple):
-    """One check; ``runs`` are those at fault, where there are any."""
-
-    check: str
-    asks: str
-    source: str
-    verdict: str
-    evidence: str
-    mend: str
-    runs: str
 
 
 class Audit(NamedTuple):
@@ -66,9 +55,18 @@ def runs(made: Audit) -> tuple[str, ...]:
     return made.runs
 
 
-def rows(made: Audit) -> Iterable[AuditRow]:
+def rows(made: Audit) -> Iterator[CsvRow]:
+    """One check; ``runs`` are those at fault, where there are any."""
     for check, finding in made.found:
-        yield AuditRow(*check[:3], *finding[:3], " ".join(finding.runs))
+        yield {
+            "check": check.name,
+            "asks": check.asks,
+            "source": check.source,
+            "verdict": finding.verdict,
+            "evidence": finding.evidence,
+            "mend": finding.mend,
+            "runs": " ".join(finding.runs),
+        }
 
 
 def sheet(made: Audit) -> TableSheet:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, NamedTuple
 
 import pandas as pd
 
 from analysis.names import display_name, display_subject
+from analysis.publishing.numbers import CsvRow, spread_columns
 from analysis.publishing.sheet import Cell, TableSheet, spread_text
 from analysis.records import frames
 from analysis.records.frames import Split
@@ -47,26 +48,6 @@ class Fairness(NamedTuple):
     metric: Metric
     varying: tuple[str, ...]
     lines: tuple[Spent, ...]
-
-
-class FairnessRow(NamedTuple):
-    """One line in numbers; run ids are separated by spaces."""
-
-    data: str
-    model: str
-    metric: str
-    conditions: str
-    budget: str
-    sizes: int
-    mode: str
-    score_mean: float
-    score_std: float | None
-    n: int
-    added_epochs: float
-    training_epochs: float
-    added_flop: float
-    training_flop: float
-    runs: str
 
 
 def data(
@@ -147,13 +128,23 @@ def _spent(
     return Spent(tuple(key.items()), budget, sizes, mode, spread(scores), took, tuple(sorted(rows["run_id"])))
 
 
-def rows(made: Fairness) -> Iterable[FairnessRow]:
+def rows(made: Fairness) -> Iterator[CsvRow]:
+    """One line in numbers."""
     for line in made.lines:
         key = dict(line.key)
-        where = str(key["data"]), str(key["model"]), made.metric.name, joined(texts(key, SHARED))
-        score = line.score.mean, line.score.std, line.score.n
-        line_of = (*where, line.budget, line.sizes, line.mode, *score, *line.compute)
-        yield FairnessRow._make((*line_of, " ".join(line.runs)))
+        yield {
+            "data": str(key["data"]),
+            "model": str(key["model"]),
+            "metric": made.metric.name,
+            "conditions": joined(texts(key, SHARED)),
+            "budget": line.budget,
+            "sizes": line.sizes,
+            "mode": line.mode,
+            **spread_columns("score", line.score),
+            "n": line.score.n,
+            **dict(zip(COMPUTE, line.compute, strict=True)),
+            "runs": " ".join(line.runs),
+        }
 
 
 def sheet(made: Fairness) -> TableSheet:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from analysis.names import display_name, display_subject
+from analysis.publishing.numbers import CsvRow
 from analysis.publishing.sheet import MISSING, Cell, TableSheet, cells
 from analysis.records import frames
 from analysis.statistics import selection
@@ -61,27 +62,6 @@ class FormTable(NamedTuple):
     entries: tuple[FormEntry, ...]
 
 
-class FormTableRow(NamedTuple):
-    """A ``FormTime`` and what it is of; ``batch`` 0 is a step of training, run ids are separated by spaces."""
-
-    data: str
-    model: str
-    conditions: str
-    machine: str
-    budget: str
-    density: float
-    form: str
-    batch: int
-    median_ms: float
-    low_ms: float
-    high_ms: float
-    dense_ratio: float | None
-    memory_bytes: float | None
-    size_bytes: float | None
-    n: int
-    runs: str
-
-
 def data(frame: pd.DataFrame) -> FormTable:
     """Every budget that was measured, the densest first.
 
@@ -128,14 +108,29 @@ def _mean(values: pd.Series) -> float | None:
     return None if known.empty else fmean(known)
 
 
-def rows(made: FormTable) -> Iterator[FormTableRow]:
+def rows(made: FormTable) -> Iterator[CsvRow]:
+    """A ``FormTime`` and what it is of; ``batch`` 0 is a step of training."""
     for entry in made.entries:
         told = dict(entry.conditions)
-        conditions = joined((name, value) for name, value in entry.conditions if name not in frames.SUBJECT)
-        start = (told["data"], told["model"], conditions, told["machine"], entry.budget, entry.density)
-        runs = " ".join(entry.runs)
-        for form, batch, median, low, high, ratio, memory, size, n in entry.times:
-            yield FormTableRow(*start, form, batch, median, low, high, ratio, memory, size, n, runs)
+        for time in entry.times:
+            yield {
+                "data": told["data"],
+                "model": told["model"],
+                "conditions": joined((name, value) for name, value in entry.conditions if name not in frames.SUBJECT),
+                "machine": told["machine"],
+                "budget": entry.budget,
+                "density": entry.density,
+                "form": time.form,
+                "batch": time.batch,
+                "median_ms": time.median,
+                "low_ms": time.low,
+                "high_ms": time.high,
+                "dense_ratio": time.ratio,
+                "memory_bytes": time.memory,
+                "size_bytes": time.size,
+                "n": time.n,
+                "runs": " ".join(entry.runs),
+            }
 
 
 def sheet(made: FormTable) -> TableSheet:

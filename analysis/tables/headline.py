@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, NamedTuple
 
 import pandas as pd
 
 from analysis.names import display_subject
 from analysis.paper import PaperHeadline, headline_of
+from analysis.publishing.numbers import CsvRow, spread_columns
 from analysis.publishing.sheet import MISSING, Cell, TableSheet, cells, spread_text
 from analysis.records import frames
 from analysis.statistics import headlines, inference, scoring, selection, test_sets
 from analysis.statistics.conditions import joined, varying, words
 from analysis.statistics.headlines import Choice, SeedScores
+from analysis.statistics.inference import Comparison
 from pruneexp.errors import UserError
 from pruneexp.schema import TOP1, Metric
 from pruneexp.summary.spread import Spread, spread
@@ -43,49 +45,6 @@ class Headline(NamedTuple):
     networks: tuple[HeadlineNetwork, ...]
     considered: tuple[str, ...]
     test_set: str
-
-
-class HeadlineRow(NamedTuple):
-    """One network; scores are those of ``metric``, errors in percent, run ids separated by spaces.
-
-    ``test_change`` is that of the metric, not of the error, with its 95 % interval; ``chosen_share`` the share of
-    draws of other seeds that would have chosen the same point, ``rate_low`` and ``rate_high`` hold 95 % of their rates.
-    """
-
-    data: str
-    model: str
-    metric: str
-    reference_mean: float
-    reference_std: float | None
-    pruned_mean: float | None
-    pruned_std: float | None
-    reference_top5_error_mean: float | None
-    pruned_top5_error_mean: float | None
-    n: int
-    weights: int
-    kept: float | None
-    rate: float | None
-    rate_low: float | None
-    rate_high: float | None
-    chosen_share: float | None
-    val_change: float | None
-    test_change: float | None
-    test_change_low: float | None
-    test_change_high: float | None
-    p: float | None
-    p_equivalent: float | None
-    margin: float | None
-    verdict: str
-    conditions: str
-    paper_data: str
-    paper_reference_top1_error: float | None
-    paper_pruned_top1_error: float | None
-    paper_reference_top5_error: float | None
-    paper_pruned_top5_error: float | None
-    paper_weights: float | None
-    paper_kept: float | None
-    paper_rate: float | None
-    runs: str
 
 
 def data(
@@ -134,49 +93,58 @@ def runs(made: Headline) -> tuple[str, ...]:
     return made.considered
 
 
-def rows(made: Headline) -> Iterable[HeadlineRow]:
+def rows(made: Headline) -> Iterator[CsvRow]:
+    """One network; scores are those of ``metric``, errors in percent.
+
+    ``test_change`` is that of the metric, not of the error, with its 95 % interval; ``chosen_share`` the share of
+    draws of other seeds that would have chosen the same point, ``rate_low`` and ``rate_high`` hold 95 % of their rates.
+    """
     for network in made.networks:
         choice, paper = network.choice, network.paper
         pruned, change, certain = choice.chosen, choice.test_change, choice.certainty
         reference, left = _score(choice.reference, made.metric), _score(pruned.scores, made.metric) if pruned else None
         top5 = network.data == "imagenet" and made.metric == TOP1
-        moved = scoring.as_changes(change, made.metric) if change else None
-        yield HeadlineRow(
-            data=network.data,
-            model=network.model,
-            metric="top1_error" if made.metric == TOP1 else made.metric.name,
-            reference_mean=reference.mean,
-            reference_std=reference.std,
-            pruned_mean=left.mean if left else None,
-            pruned_std=left.std if left else None,
-            reference_top5_error_mean=_top5_error(choice.reference).mean if top5 else None,
-            pruned_top5_error_mean=_top5_error(pruned.scores).mean if top5 and pruned else None,
-            n=left.n if left else reference.n,
-            weights=network.weights,
-            kept=pruned.kept if pruned else None,
-            rate=pruned.rate if pruned else None,
-            rate_low=certain.low if certain else None,
-            rate_high=certain.high if certain else None,
-            chosen_share=dict(certain.shares).get(pruned, 0.0) if certain and pruned else None,
-            val_change=pruned.val_change if pruned else None,
-            test_change=moved.mean if moved else None,
-            test_change_low=moved.low if moved else None,
-            test_change_high=moved.high if moved else None,
-            p=change.p if change else None,
-            p_equivalent=change.p_equivalent if change else None,
-            margin=change.margin if change else None,
-            verdict=change.verdict if change else "" if certain else "no verdict",
-            conditions=joined(pruned.conditions) if pruned else "",
-            paper_data=paper.dataset if paper else "",
-            paper_reference_top1_error=paper.reference_top1 if paper else None,
-            paper_pruned_top1_error=paper.pruned_top1 if paper else None,
-            paper_reference_top5_error=paper.reference_top5 if paper else None,
-            paper_pruned_top5_error=paper.pruned_top5 if paper else None,
-            paper_weights=paper.weights if paper else None,
-            paper_kept=paper.kept if paper else None,
-            paper_rate=paper.rate if paper else None,
-            runs=" ".join(pruned.scores.runs) if pruned else "",
-        )
+        yield {
+            "data": network.data,
+            "model": network.model,
+            "metric": "top1_error" if made.metric == TOP1 else made.metric.name,
+            **spread_columns("reference", reference),
+            **spread_columns("pruned", left),
+            "reference_top5_error_mean": _top5_error(choice.reference).mean if top5 else None,
+            "pruned_top5_error_mean": _top5_error(pruned.scores).mean if top5 and pruned else None,
+            "n": left.n if left else reference.n,
+            "weights": network.weights,
+            "kept": pruned.kept if pruned else None,
+            "rate": pruned.rate if pruned else None,
+            "rate_low": certain.low if certain else None,
+            "rate_high": certain.high if certain else None,
+            "chosen_share": dict(certain.shares).get(pruned, 0.0) if certain and pruned else None,
+            "val_change": pruned.val_change if pruned else None,
+            **_test_change(change, made.metric),
+            "verdict": change.verdict if change else "" if certain else "no verdict",
+            "conditions": joined(pruned.conditions) if pruned else "",
+            "paper_data": paper.dataset if paper else "",
+            "paper_reference_top1_error": paper.reference_top1 if paper else None,
+            "paper_pruned_top1_error": paper.pruned_top1 if paper else None,
+            "paper_reference_top5_error": paper.reference_top5 if paper else None,
+            "paper_pruned_top5_error": paper.pruned_top5 if paper else None,
+            "paper_weights": paper.weights if paper else None,
+            "paper_kept": paper.kept if paper else None,
+            "paper_rate": paper.rate if paper else None,
+            "runs": " ".join(pruned.scores.runs) if pruned else "",
+        }
+
+
+def _test_change(change: Comparison | None, metric: Metric) -> dict[str, float | None]:
+    moved = scoring.as_changes(change, metric) if change else None
+    return {
+        "test_change": moved.mean if moved else None,
+        "test_change_low": moved.low if moved else None,
+        "test_change_high": moved.high if moved else None,
+        "p": change.p if change else None,
+        "p_equivalent": change.p_equivalent if change else None,
+        "margin": change.margin if change else None,
+    }
 
 
 def _score(of: SeedScores, metric: Metric) -> Spread:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from analysis.paper import paper_numbers
+from analysis.publishing.numbers import CsvRow, spread_columns
 from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
 from analysis.statistics.one_budget import NO_LAYERS, OneBudget, by_layer, one_budget
 from pruneexp.summary.spread import Spread, spread
@@ -58,29 +59,6 @@ class LayerTable(NamedTuple):
     layers: tuple[LayerCosts, ...]
 
 
-class LayerTableRow(NamedTuple):
-    """One layer; shares in percent, mean and sample standard deviation over ``n`` seeds, run ids by spaces."""
-
-    data: str
-    model: str
-    conditions: str
-    budget: str
-    layer: str
-    weights: int
-    flop: float
-    activation_mean: float
-    activation_std: float | None
-    weights_kept_mean: float
-    weights_kept_std: float | None
-    flop_left_mean: float
-    flop_left_std: float | None
-    n: int
-    paper_activation: float | None
-    paper_weights_kept: float | None
-    paper_flop_left: float | None
-    runs: str
-
-
 def data(frame: pd.DataFrame) -> LayerTable:
     """The layers of one point, or the means over the seeds of one budget.
 
@@ -125,14 +103,24 @@ def _paper(model: str) -> Mapping[str, PaperLayer]:
     return {layer: PaperLayer(*map(of.get, _PRINTED)) for layer, of in values.items()}
 
 
-def rows(made: LayerTable) -> Iterator[LayerTableRow]:
+def rows(made: LayerTable) -> Iterator[CsvRow]:
+    """One layer; shares in percent, over ``n`` seeds."""
     for layer in made.layers:
         paper = layer.paper or PaperLayer(None, None, None)
-        shares = (share for of in (layer.activation, layer.weights, layer.flop) for share in (of.mean, of.std))
-        yield LayerTableRow._make((
-            *made.of.columns, layer.layer, layer.weights_dense, layer.flop_dense, *shares, layer.weights.n, *paper,
-            made.of.run_ids,
-        ))  # fmt: skip
+        yield {
+            **made.of.columns,
+            "layer": layer.layer,
+            "weights": layer.weights_dense,
+            "flop": layer.flop_dense,
+            **spread_columns("activation", layer.activation),
+            **spread_columns("weights_kept", layer.weights),
+            **spread_columns("flop_left", layer.flop),
+            "n": layer.weights.n,
+            "paper_activation": paper.activation,
+            "paper_weights_kept": paper.weights,
+            "paper_flop_left": paper.flop,
+            "runs": made.of.run_ids,
+        }
 
 
 def sheet(made: LayerTable) -> TableSheet:

@@ -8,6 +8,7 @@ from typing import Annotated, NamedTuple
 import pandas as pd
 
 from analysis.names import display_subject
+from analysis.publishing.numbers import CsvRow, spread_columns, verdict_columns
 from analysis.publishing.sheet import MISSING, Cell, TableSheet, cells, spread_text
 from analysis.records.frames import Split
 from analysis.statistics import inference, scoring, test_sets
@@ -34,40 +35,6 @@ class Lottery(NamedTuple):
     varying: tuple[str, ...]
     entries: tuple[DensityRow, ...]
     test_set: str
-
-
-class TicketRow(NamedTuple):
-    """Winning tickets of one budget at one rate; the difference is positive where they are better than fresh weights.
-
-    Low and high are its 95 % interval. Run ids are of the whole table row.
-    """
-
-    data: str
-    model: str
-    target: str
-    metric: str
-    conditions: str
-    budget: str
-    density: float
-    train_lr: str
-    ticket: str
-    unpruned_mean: float
-    unpruned_std: float | None
-    fresh_mean: float
-    fresh_std: float | None
-    ticket_mean: float
-    ticket_std: float | None
-    n: int
-    difference_mean: float
-    difference_low: float | None
-    difference_high: float | None
-    p: float | None
-    p_equivalent: float | None
-    margin: float
-    verdict: str
-    near_the_line: int
-    seeds_needed: int | None
-    runs: str
 
 
 def data(
@@ -102,16 +69,30 @@ def _place(entry: DensityRow) -> tuple[object, ...]:
     return entry.data, entry.model, told["criterion"], -entry.density, entry.budget, -float(told.get(RATE, 0.0)), others
 
 
-def rows(made: Lottery) -> Iterator[TicketRow]:
+def rows(made: Lottery) -> Iterator[CsvRow]:
+    """Winning tickets of one budget at one rate; the difference is positive where they are better than fresh weights.
+
+    Runs are those of the whole table row.
+    """
     for entry, ticket, of in _tickets(made):
-        told, scores = dict(entry.conditions), dict(entry.scores)
-        target = entry.paper.target if entry.paper else ""
-        spreads = entry.unpruned, scores[made.fresh], scores[ticket]
-        numbers = (number for each in spreads for number in (each.mean, each.std))
-        yield TicketRow._make((
-            entry.data, entry.model, target, made.metric.name, joined(entry.conditions), entry.budget, entry.density,
-            told.get(RATE, ""), ticket, *numbers, *of.columns, " ".join(entry.runs),
-        ))  # fmt: skip
+        scores = dict(entry.scores)
+        yield {
+            "data": entry.data,
+            "model": entry.model,
+            "target": entry.paper.target if entry.paper else "",
+            "metric": made.metric.name,
+            "conditions": joined(entry.conditions),
+            "budget": entry.budget,
+            "density": entry.density,
+            "train_lr": dict(entry.conditions).get(RATE, ""),
+            "ticket": ticket,
+            **spread_columns("unpruned", entry.unpruned),
+            **spread_columns("fresh", scores[made.fresh]),
+            **spread_columns("ticket", scores[ticket]),
+            "n": of.n,
+            **verdict_columns(of),
+            "runs": " ".join(entry.runs),
+        }
 
 
 def _tickets(made: Lottery) -> Iterator[tuple[DensityRow, str, Comparison]]:

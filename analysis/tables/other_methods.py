@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.names import display_subject
 from analysis.paper import paper_numbers
+from analysis.publishing.numbers import CsvRow, spread_columns
 from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
 from analysis.records import frames
 from analysis.statistics import scoring, selection, test_sets
@@ -46,24 +47,6 @@ class OtherMethods(NamedTuple):
 
     methods: tuple[OtherMethod, ...]
     test_set: str
-
-
-class OtherMethodRow(NamedTuple):
-    """One network, as ``OtherMethod``: mean and sample standard deviation over ``n`` seeds, run ids by spaces."""
-
-    method: str
-    origin: str
-    source: str
-    top1_error_mean: float
-    top1_error_std: float | None
-    top5_error_mean: float | None
-    top5_error_std: float | None
-    dense_top1_error_mean: float | None
-    n: int | None
-    parameters: float
-    rate: float
-    conditions: str
-    runs: str
 
 
 def data(
@@ -127,14 +110,22 @@ def _budget(key: dict[str, object]) -> tuple[str, float]:
     return str(kind), float(str(value))
 
 
-def rows(made: OtherMethods) -> Iterator[OtherMethodRow]:
+def rows(made: OtherMethods) -> Iterator[CsvRow]:
+    """One network, as ``OtherMethod``."""
     for one in made.methods:
-        top5, dense = one.top5_error, one.dense_top1_error
-        yield OtherMethodRow(
-            one.method, one.origin, one.source, one.top1_error.mean, one.top1_error.std,
-            top5.mean if top5 else None, top5.std if top5 else None, dense.mean if dense else None,
-            one.top1_error.n if one.runs else None, one.parameters, one.rate, one.conditions, " ".join(one.runs),
-        )  # fmt: skip
+        yield {
+            "method": one.method,
+            "origin": one.origin,
+            "source": one.source,
+            **spread_columns("top1_error", one.top1_error),
+            **spread_columns("top5_error", one.top5_error),
+            "dense_top1_error_mean": one.dense_top1_error.mean if one.dense_top1_error else None,
+            "n": one.top1_error.n if one.runs else None,
+            "parameters": one.parameters,
+            "rate": one.rate,
+            "conditions": one.conditions,
+            "runs": " ".join(one.runs),
+        }
 
 
 def sheet(made: OtherMethods) -> TableSheet:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import pandas as pd
 
 from analysis.names import display_name
+from analysis.publishing.numbers import CsvRow, spread_columns, verdict_columns
 from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
 from analysis.records.frames import Split
 from analysis.statistics import columns as beside
@@ -41,42 +42,6 @@ class PruneVsScratch(NamedTuple):
     test_set: str
 
 
-class ModeRow(NamedTuple):
-    """One cell of the table, and by what it is ahead of the fine-tuned networks; run ids are of the whole table row.
-
-    ``change`` is that against the dense network, the only number of some of the paper's. The difference is positive for
-    the better, with its 95 % interval, over the seeds that both have.
-    """
-
-    source: str
-    data: str
-    model: str
-    target: str
-    metric: str
-    budget: str
-    density: float | None
-    density_all: float | None
-    conditions: str
-    column: str
-    value_mean: float | None
-    value_std: float | None
-    n: int | None
-    best: int
-    change_mean: float | None = None
-    change_std: float | None = None
-    difference_n: int | None = None
-    difference_mean: float | None = None
-    difference_low: float | None = None
-    difference_high: float | None = None
-    p: float | None = None
-    p_equivalent: float | None = None
-    margin: float | None = None
-    verdict: str = ""
-    near_the_line: int | None = None
-    seeds_needed: int | None = None
-    runs: str = ""
-
-
 def data(
     frame: pd.DataFrame,
     *,
@@ -105,28 +70,63 @@ def data(
     )
 
 
-def rows(made: PruneVsScratch) -> Iterable[ModeRow]:
+def rows(made: PruneVsScratch) -> Iterator[CsvRow]:
+    """One cell of the table, and by what it is ahead of the fine-tuned networks; runs are those of the whole table row.
+
+    ``change`` is that against the dense network, the only number of some of the paper's. The difference is positive for
+    the better, over the seeds that both have.
+    """
     for entry in made.entries:
         yield from _of_entry(made, entry)
     for paper in dict.fromkeys((*made.printed, *(entry.paper for entry in made.entries if entry.paper))):
-        where = paper.source, paper.data, paper.model, paper.target, TOP1.name, "", paper.kept, None, ""
+        where = {
+            "source": paper.source,
+            "data": paper.data,
+            "model": paper.model,
+            "target": paper.target,
+            "metric": TOP1.name,
+            "budget": "",
+            "density": paper.kept,
+            "density_all": None,
+            "conditions": "",
+        }
         for column, value in paper.scores:
-            if paper.of.changes and not column.startswith(UNPRUNED):
-                yield ModeRow(*where, column, None, None, value.n, 0, value.mean, value.std)
-            else:
-                yield ModeRow(*where, column, value.mean, value.std, value.n, 0)
+            changed = paper.of.changes and not column.startswith(UNPRUNED)
+            score, change = None if changed else value, value if changed else None
+            yield {**where, **_value_columns(column, score, change, value.n), "runs": ""}
 
 
-def _of_entry(made: PruneVsScratch, entry: DensityRow) -> Iterator[ModeRow]:
-    where = ("runs", entry.data, entry.model, entry.paper.target if entry.paper else "", made.metric.name, entry.budget,
-             entry.density, entry.density_all, joined(entry.conditions))  # fmt: skip
-    against, changes, runs = dict(entry.against), dict(entry.changes), " ".join(entry.runs)
+def _of_entry(made: PruneVsScratch, entry: DensityRow) -> Iterator[CsvRow]:
+    where = {
+        "source": "runs",
+        "data": entry.data,
+        "model": entry.model,
+        "target": entry.paper.target if entry.paper else "",
+        "metric": made.metric.name,
+        "budget": entry.budget,
+        "density": entry.density,
+        "density_all": entry.density_all,
+        "conditions": joined(entry.conditions),
+    }
+    against, changes = dict(entry.against), dict(entry.changes)
     pruned = ((PRUNED, entry.pruned),) if entry.pruned and entry.table and entry.table.untuned else ()
     for column, value in ((UNPRUNED, entry.unpruned), *pruned, *entry.scores):
-        change = changes[column][:2] if column in changes else (None, None)
-        difference = against[column].columns if column in against else ()
-        score = value.mean, value.std, value.n, int(column in entry.best)
-        yield ModeRow(*where, column, *score, *change, *difference)._replace(runs=runs)
+        numbers = _value_columns(column, value, changes.get(column), value.n, column in entry.best, against.get(column))
+        yield {**where, **numbers, "runs": " ".join(entry.runs)}
+
+
+def _value_columns(
+    column: str, value: Spread | None, change: Spread | None, n: int, best: bool = False, of: Comparison | None = None
+) -> dict[str, Any]:
+    return {
+        "column": column,
+        **spread_columns("value", value),
+        "n": n,
+        "best": int(best),
+        **spread_columns("change", change),
+        "difference_n": of.n if of else None,
+        **verdict_columns(of),
+    }
 
 
 class _Layout(NamedTuple):

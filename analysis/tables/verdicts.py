@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, NamedTuple
 
 import pandas as pd
 
 from analysis.names import display_name, display_subject
+from analysis.publishing.numbers import CsvRow, interval_columns
 from analysis.publishing.sheet import Cell, TableSheet, spread_text
 from analysis.records import frames
 from analysis.records.frames import Split
 from analysis.statistics import inference, levels, paired, quantities, scoring, test_sets
 from analysis.statistics.conditions import cell, joined, telling, text, texts
 from analysis.statistics.inference import Comparison, Verdict
-from analysis.statistics.levels import JudgedLevel, Moment, Shown
+from analysis.statistics.levels import BudgetDifference, JudgedLevel, Moment, Shown
 from analysis.statistics.matching import SETTINGS
 from analysis.statistics.wording import phrase
 from pruneexp.errors import UserError
@@ -38,38 +39,6 @@ class Verdicts(NamedTuple):
     lines: tuple[JudgedLevel, ...]
     untried: tuple[str, ...]
     test_set: str
-
-
-class VerdictRow(NamedTuple):
-    """One line in numbers, at one budget or ``all`` that count together; run ids are separated by spaces.
-
-    The difference is positive where the level is better; low and high are its 95 % interval. P values of ``all`` are
-    corrected for the table, and the verdict is theirs.
-    """
-
-    data: str
-    model: str
-    metric: str
-    split: str
-    moment: str
-    conditions: str
-    level: str
-    reference: str
-    budget: str
-    density: float | None
-    counted: int
-    reference_mean: float | None
-    level_mean: float | None
-    n: int
-    difference_mean: float
-    difference_low: float | None
-    difference_high: float | None
-    p: float | None
-    margin: float
-    verdict: str
-    near_the_line: int | None
-    seeds_needed: int | None
-    runs: str
 
 
 def data(
@@ -128,48 +97,41 @@ def _of_values(points: pd.DataFrame, color: str, asked: str, shown: Shown) -> tu
     return phrase(column, {column: first}), lines, untried
 
 
-def runs(made: Verdicts) -> tuple[str, ...]:
-    return tuple(sorted({run for line in made.lines for run in line.runs}))
+def rows(made: Verdicts) -> Iterator[CsvRow]:
+    """One line in numbers, at one budget or ``all`` that count together; positive where the level is better.
 
-
-def rows(made: Verdicts) -> Iterable[VerdictRow]:
+    P values of ``all`` are corrected for the table, and the verdict is theirs.
+    """
     for line in made.lines:
-        of, whole = line.difference, _row(made, line, line.difference, "all")
-        yield whole._replace(
-            reference_mean=line.scores[0].mean, level_mean=line.scores[1].mean, verdict=of.verdict,
-            near_the_line=int(of.near), seeds_needed=of.seeds_needed,
-        )  # fmt: skip
+        yield _row(made, line, line.difference)
         for one in line.budgets:
-            yield _row(made, line, one.difference, one.budget)._replace(density=one.density, counted=int(one.counted))
+            yield _row(made, line, one.difference, one)
 
 
-def _row(made: Verdicts, line: JudgedLevel, of: Comparison, budget: str) -> VerdictRow:
-    """What every row says."""
-    return VerdictRow(
-        data=text(line.settings.get("data")),
-        model=text(line.settings.get("model")),
-        metric=made.shown.metric.name,
-        split=made.shown.split,
-        moment=made.shown.moment,
-        conditions=joined(texts(line.settings, [name for name in line.settings if name not in frames.SUBJECT])),
-        level=line.level,
-        reference=made.reference or "dense",
-        budget=budget,
-        density=None,
-        counted=1,
-        reference_mean=None,
-        level_mean=None,
-        n=of.n,
-        difference_mean=of.mean,
-        difference_low=of.low,
-        difference_high=of.high,
-        p=of.p,
-        margin=of.margin,
-        verdict="",
-        near_the_line=None,
-        seeds_needed=None,
-        runs=" ".join(line.runs),
-    )
+def _row(made: Verdicts, line: JudgedLevel, of: Comparison, at: BudgetDifference | None = None) -> CsvRow:
+    return {
+        "data": text(line.settings.get("data")),
+        "model": text(line.settings.get("model")),
+        "metric": made.shown.metric.name,
+        "split": made.shown.split,
+        "moment": made.shown.moment,
+        "conditions": joined(texts(line.settings, [name for name in line.settings if name not in frames.SUBJECT])),
+        "level": line.level,
+        "reference": made.reference or "dense",
+        "budget": at.budget if at else "all",
+        "density": at.density if at else None,
+        "counted": int(at.counted) if at else 1,
+        "reference_mean": None if at else line.scores[0].mean,
+        "level_mean": None if at else line.scores[1].mean,
+        "n": of.n,
+        **interval_columns("difference", of),
+        "p": of.p,
+        "margin": of.margin,
+        "verdict": "" if at else of.verdict,
+        "near_the_line": None if at else int(of.near),
+        "seeds_needed": None if at else of.seeds_needed,
+        "runs": " ".join(line.runs),
+    }
 
 
 def sheet(made: Verdicts) -> TableSheet:

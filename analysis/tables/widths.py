@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from analysis.paper import paper_numbers
+from analysis.publishing.numbers import CsvRow, spread_columns
 from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
 from analysis.statistics.one_budget import NO_LAYERS, OneBudget, by_layer, one_budget
 from pruneexp.errors import UserError
@@ -35,25 +36,6 @@ class Widths(NamedTuple):
 
     of: OneBudget
     layers: tuple[LayerWidth, ...]
-
-
-class WidthRow(NamedTuple):
-    """One layer: channels, mean and sample standard deviation over ``n`` seeds, run ids by spaces."""
-
-    data: str
-    model: str
-    conditions: str
-    budget: str
-    layer: str
-    original: int
-    kept_mean: float
-    kept_std: float | None
-    kept_low: float
-    kept_high: float
-    n: int
-    paper_kept_mean: float | None
-    paper_kept_std: float | None
-    runs: str
 
 
 def data(frame: pd.DataFrame) -> Widths:
@@ -95,11 +77,20 @@ def _paper(model: str) -> dict[str, Spread]:
     }
 
 
-def rows(made: Widths) -> Iterator[WidthRow]:
+def rows(made: Widths) -> Iterator[CsvRow]:
+    """One layer: channels, over ``n`` seeds."""
     for layer in made.layers:
-        kept, paper = layer.kept, layer.paper
-        printed = (paper.mean, paper.std) if paper else (None, None)
-        yield WidthRow._make((*made.of.columns, layer.layer, layer.original, *kept, *printed, made.of.run_ids))
+        yield {
+            **made.of.columns,
+            "layer": layer.layer,
+            "original": layer.original,
+            **spread_columns("kept", layer.kept),
+            "kept_low": layer.kept.low,
+            "kept_high": layer.kept.high,
+            "n": layer.kept.n,
+            **spread_columns("paper_kept", layer.paper),
+            "runs": made.of.run_ids,
+        }
 
 
 def sheet(made: Widths) -> TableSheet:
