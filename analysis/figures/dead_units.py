@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from analysis.drawing import axes as axis
-from analysis.drawing import ink, levels, panels
+from analysis.drawing import ink, levels
 from analysis.drawing.axes import Span
-from analysis.drawing.style import page_width, panels_across, type_size
 from analysis.names import display_subject
 from analysis.publishing.numbers import CsvRow, range_columns
 from analysis.records.measured_frames import UNITS
@@ -96,23 +95,15 @@ def rows(made: DeadUnits) -> Iterator[CsvRow]:
 
 def draw(made: DeadUnits) -> Figure:
     found, family = made.numbers, made.numbers.family
-    columns, entries = min(len(family.facets), panels_across()), levels.legend(family.colours, family.styles)
+    entries, title = levels.legend(family.colours, family.styles), display_subject(found.model, found.data)
     names = [name for name, _ in entries]
-    page = panels.page(
-        width=page_width(), size=type_size(), columns=columns, rows=-(-len(family.facets) // columns),
-        height=panels.height(page_width(), columns), legends=[names] if names else [], words=caption(made),
-        heading=6.0, between=6.5,
-    )  # fmt: skip
-    figure = ink.paper(page, display_subject(found.model, found.data))
+    figure, page = ink.paper(title, len(family.facets), [names], caption(made), heading=6.0, between=6.5)
     x = axis.span([mark.x for curve in found.curves for mark in curve.marks], "remaining")
     for place, facet in enumerate(family.facets):
         axes = ink.panel(figure, page, place, found.y.label)
         figure.text(page.box(place)[0], page.over(place, 2.2), facet, weight="bold")
         _panel(axes, made, [curve for curve in found.curves if curve.facet == facet], x)
-        if place + columns >= len(family.facets):
-            axes.set_xlabel(found.x)
-        if names and place == (page.rows - 1) * columns:
-            ink.legend(axes, page, entries)
+        ink.below(axes, page, place, found.x, entries)
     return figure
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import pandas as pd
 
 from analysis.drawing import ink, panels
-from analysis.drawing.style import FAINT, INK, page_width, type_size
+from analysis.drawing.style import FAINT, INK, type_size
 from analysis.paper import paper_numbers
 from analysis.publishing.numbers import CsvRow, spread_columns
 from analysis.statistics.one_budget import NO_LAYERS, OneBudget, by_layer, one_budget
@@ -151,11 +151,10 @@ def caption(made: Energy) -> str:
 def draw(made: Energy) -> Figure:
     size, shown = type_size(), max(len(made.layers), len(made.costs))
     entries = [f"{when}, {what}" for when in _WHEN for what in _WHAT]
-    page = panels.page(
-        width=page_width(), size=size, columns=1, rows=2, height=1.9 * shown * size / 72.0,
-        legends=[entries], words=caption(made), heading=5.0, between=4.6,
+    figure, page = ink.paper(
+        made.of.subject, 2, [entries], caption(made), heading=5.0, between=4.6, columns=1,
+        height=1.9 * shown * size / 72.0,
     )  # fmt: skip
-    figure = ink.paper(page, made.of.subject)
     for place, (panel, title) in enumerate(((_operations, f"Energy of one operation, pJ ({PAPER})"),
                                             (_layers, "Energy for one example, µJ"))):  # fmt: skip
         axes = figure.add_axes(page.box(place))

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
-from analysis.drawing import ink, levels, panels
-from analysis.drawing.style import page_width, type_size
+from analysis.drawing import ink, levels
 from analysis.names import display_subject
 from analysis.publishing.numbers import CsvRow
 from analysis.records import frames
@@ -136,11 +135,8 @@ def caption(made: Epochs) -> str:
 
 def draw(made: Epochs) -> Figure:
     labels = [course.label for course in made.courses]
-    page = panels.page(
-        width=page_width(), size=type_size(), columns=1, rows=1, height=panels.height(page_width(), 1),
-        legends=[labels] if any(labels) else [], words=caption(made), heading=3.0, between=0.0,
-    )  # fmt: skip
-    figure = ink.paper(page, display_subject(made.model, made.data))
+    title, legends = display_subject(made.model, made.data), [labels] if any(labels) else []
+    figure, page = ink.paper(title, 1, legends, caption(made), heading=3.0, between=0.0)
     axes = figure.add_axes(page.box(0))
     axes.set_xlabel("epoch of retraining")
     ink.name_y(axes, page, scoring.with_unit(made.metric, f"{made.metric.title} on val"))

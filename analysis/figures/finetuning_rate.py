@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import pandas as pd
 
 from analysis.drawing import axes as axis
-from analysis.drawing import ink, levels, panels
-from analysis.drawing.style import FAINT, GRID, Line, page_width, panels_across, type_size
+from analysis.drawing import ink, levels
+from analysis.drawing.style import FAINT, GRID, Line
 from analysis.names import display_subject
 from analysis.publishing.numbers import CsvRow, interval_columns, spread_columns
 from analysis.records.frames import Split
@@ -125,25 +125,14 @@ def caption(made: FinetuningRate) -> str:
 def draw(made: FinetuningRate) -> Figure:
     ways, labels = (list(dict.fromkeys(each)) for each in
                     zip(*((line.scratch, line.label) for line in made.lines), strict=True))  # fmt: skip
-    columns = min(len(ways), panels_across())
-    page = panels.page(
-        width=page_width(), size=type_size(), columns=columns, rows=-(-len(ways) // columns),
-        height=panels.height(page_width(), columns), legends=[labels], words=caption(made), heading=5.6, between=6.5,
-    )  # fmt: skip
-    figure = ink.paper(page, display_subject(made.model, made.data))
+    title = display_subject(made.model, made.data)
+    figure, page = ink.paper(title, len(ways), [labels], caption(made), heading=5.6, between=6.5)
     looks = {label: levels.line(labels, (), label, "", dashed=False) for label in labels}
     for place, way in enumerate(ways):
-        axes = figure.add_axes(page.box(place))
+        axes = ink.panel(figure, page, place, f"fine-tuned ahead by, {made.metric.change_unit}")
         figure.text(page.box(place)[0], page.over(place, 0.7), f"against {way}", color=FAINT)
         _panel(axes, made, [line for line in made.lines if line.scratch == way], looks)
-        axes.tick_params(labelleft=place % columns == 0)
-        if place % columns == 0:
-            ink.name_y(axes, page, f"fine-tuned ahead by, {made.metric.change_unit}")
-        if place + columns >= len(ways):
-            axes.set_xlabel("rate of fine-tuning / of training")
-        if place == (page.rows - 1) * columns:
-            handles = [ink.drawn(look, label=label) for label, look in looks.items()]
-            axes.legend(handles=handles, ncols=page.entries(labels, 1), **page.legend(page.height))
+        ink.below(axes, page, place, "rate of fine-tuning / of training", list(looks.items()))
     return figure
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
-from analysis.drawing import ink, panels
+from analysis.drawing import ink
 from analysis.drawing.style import FAINT, INK, page_width, panels_across, type_size
 from analysis.publishing.numbers import CsvRow, spread_columns
 from analysis.statistics.one_budget import NO_WEIGHTS, OneBudget, one_budget
@@ -100,11 +100,9 @@ def draw(made: InputPattern) -> Figure:
 
     columns, size = min(2, panels_across()), type_size()
     wide = (page_width() - 5.8 * size / 72.0) / columns - 1.7 * size / 72.0
-    page = panels.page(
-        width=page_width(), size=size, columns=columns, rows=2 // columns, height=wide, legends=[], words=caption(made),
-        heading=4.4, between=6.0,
-    )  # fmt: skip
-    figure = ink.paper(page, made.of.subject)
+    figure, page = ink.paper(
+        made.of.subject, 2, [], caption(made), heading=4.4, between=6.0, columns=columns, height=wide
+    )
     percent = [100.0 * kept.mean for kept in made.kept]
     bands = figure.add_axes(page.box(0))
     bands.fill_between(range(len(percent)), percent, color=INK, linewidth=0.0, step="mid")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import pandas as pd
 
-from analysis.drawing import ink, panels
+from analysis.drawing import ink
 from analysis.drawing.style import FAINT, INK, page_width, type_size
 from analysis.paper import paper_numbers
 from analysis.publishing.numbers import CsvRow, spread_columns
@@ -148,11 +148,9 @@ def draw(made: KernelPatterns) -> Figure:
     shown = [*made.stages, *[None] * (-len(made.stages) % columns if made.paper else 0), *made.paper]
     size = type_size()
     wide = (page_width() - 7.5 * size / 72.0) / columns - 1.7 * size / 72.0
-    page = panels.page(
-        width=page_width(), size=size, columns=columns, rows=-(-len(shown) // columns), height=wide, legends=[],
-        words=caption(made), heading=5.6, between=3.5,
-    )  # fmt: skip
-    figure = ink.paper(page, made.of.subject)
+    figure, page = ink.paper(
+        made.of.subject, len(shown), [], caption(made), heading=5.6, between=3.5, columns=columns, height=wide
+    )
     most = max(kept.mean for _, _, _, kept in _places(made.stages)) or 1.0
     for place, stage in enumerate(shown):
         if stage is not None:

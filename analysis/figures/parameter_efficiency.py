@@ -216,12 +216,11 @@ def draw(made: ParameterEfficiency) -> Figure:
     if not panels.fit(**size, labels=[name for found in names for name in found], share=columns):
         columns = 1
     is_stacked = columns < len(made.panels)  # each panel has its legend below it then
-    page = panels.page(
-        **size, columns=columns, rows=len(made.panels) // columns, height=panels.height(page_width(), columns),
-        legends=[max(names, key=len)] if is_stacked else names, words=caption(made), heading=5.6,
-        between=6.5 + is_stacked * panels.legend_height(**size, legends=names, share=1),
+    figure, page = ink.paper(
+        display_subject(made.model, made.data), len(made.panels), [max(names, key=len)] if is_stacked else names,
+        caption(made), heading=5.6, between=6.5 + is_stacked * panels.legend_height(**size, legends=names, share=1),
+        columns=columns,
     )  # fmt: skip
-    figure = ink.paper(page, display_subject(made.model, made.data))
     for place, (panel, found) in enumerate(zip(made.panels, entries, strict=True)):
         axes = ink.panel(figure, page, place, made.quantity.label)
         _panel(axes, made, panel)

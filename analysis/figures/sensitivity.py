@@ -185,13 +185,12 @@ def draw(made: SensitivityCurves) -> Figure:
     is_stacked = columns < len(looks)  # each panel has its legend below it then, and no panel shares a column
     size = {"width": page_width(), "size": type_size()}
     share = 1 if is_stacked else len(looks)
-    page = panels.page(
-        **size, columns=columns, rows=len(made.ways) * len(looks) // columns,
-        height=panels.height(page_width(), columns), legends=names if not is_stacked else [max(names, key=len)],
-        words=caption(made), heading=6.0 if len(made.ways) > 1 else 4.6,
+    figure, page = ink.paper(
+        display_subject(made.model, made.data), len(made.ways) * len(looks),
+        names if not is_stacked else [max(names, key=len)], caption(made),
+        heading=6.0 if len(made.ways) > 1 else 4.6, columns=columns,
         between=6.5 + is_stacked * (1.6 * (len(made.ways) > 1) + panels.legend_height(**size, legends=names, share=1)),
     )  # fmt: skip
-    figure = ink.paper(page, display_subject(made.model, made.data))
     for place, (way, panel) in enumerate((way, panel) for way in made.ways for panel in looks):
         axes = ink.panel(figure, page, place, f"val {made.metric.title} change, {made.metric.change_unit}")
         _panel(axes, made, way, panel, looks[panel])

@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.drawing import axes as axis
 from analysis.drawing import ink, levels, panels
 from analysis.drawing.axes import Span
-from analysis.drawing.style import page_width, type_size
+from analysis.drawing.style import page_width
 from analysis.names import display_subject
 from analysis.publishing.numbers import CsvRow
 from analysis.records import frames
@@ -125,12 +125,10 @@ def caption(made: Stability) -> str:
 def draw(made: Stability) -> Figure:
     entries = levels.legend(made.found.colours, made.found.styles)
     names = [name for name, _ in entries]
-    page = panels.page(
-        width=page_width(), size=type_size(), columns=1, rows=len(made.panels),
-        height=0.6 * panels.height(page_width(), 1), legends=[names] if names else [], words=caption(made),
-        heading=6.8, between=3.6,
+    figure, page = ink.paper(
+        display_subject(made.model, made.data), len(made.panels), [names], caption(made), heading=6.8, between=3.6,
+        columns=1, height=0.6 * panels.height(page_width(), 1),
     )  # fmt: skip
-    figure = ink.paper(page, display_subject(made.model, made.data))
     reach = axis.span([mark.x for curve in made.found.curves for mark in curve.marks], "remaining")
     for place, panel in enumerate(made.panels):
         axes = figure.add_axes(page.box(place))
@@ -141,12 +139,8 @@ def draw(made: Stability) -> Figure:
         ink.name_y(axes, page, _PANELS[panel][1])
         if place == 0:
             axis.put_compression(axes, reach)
-        is_last = place == len(made.panels) - 1
-        axes.tick_params(labelbottom=is_last)
-        if is_last:
-            axes.set_xlabel(COSTS["pruned"][1])
-            handles = [ink.drawn(line, label=name) for name, line in entries]
-            axes.legend(handles=handles, ncols=page.entries(names, 1), **page.legend(page.height)) if names else None
+        axes.tick_params(labelbottom=place == len(made.panels) - 1)
+        ink.below(axes, page, place, COSTS["pruned"][1], entries)
     return figure
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import pandas as pd
 
 from analysis.drawing import axes as axis
-from analysis.drawing import ink, levels, panels
+from analysis.drawing import ink, levels
 from analysis.drawing.axes import Span
-from analysis.drawing.style import FAINT, Line, page_width, panels_across, paper_line, type_size
+from analysis.drawing.style import FAINT, Line, paper_line
 from analysis.names import display_name, display_subject
 from analysis.publishing.numbers import CsvRow, range_columns
 from analysis.records.frames import Split
@@ -228,21 +228,15 @@ def _against(made: Tradeoff) -> str:
 def draw(made: Tradeoff) -> Figure:
     found, entries = made.numbers, legend(made)
     facets = found.family.facets or ("",)
-    columns = min(len(facets), panels_across())
-    page = panels.page(
-        width=page_width(), size=type_size(), columns=columns, rows=-(-len(facets) // columns),
-        height=panels.height(page_width(), columns), legends=[[name for name, _ in entries]], words=caption(made),
+    figure, page = ink.paper(
+        display_subject(found.model, found.data), len(facets), [[name for name, _ in entries]], caption(made),
         heading=6.0 if found.family.facets else 4.4, between=_BETWEEN,
     )  # fmt: skip
-    figure = ink.paper(page, display_subject(found.model, found.data))
     for place, facet in enumerate(facets):
         axes = ink.panel(figure, page, place, found.y.label)
         _panel(axes, made, [curve for curve in made.curves if curve.facet == facet])
         figure.text(page.box(place)[0], page.over(place, 2.2), facet, weight="bold")
-        if place + columns >= len(facets):
-            axes.set_xlabel(found.x)
-        if place == (page.rows - 1) * columns:
-            ink.legend(axes, page, entries)
+        ink.below(axes, page, place, found.x, entries)
     return figure
 
 

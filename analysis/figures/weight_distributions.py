@@ -104,12 +104,10 @@ def caption(made: WeightDistributions) -> str:
 def draw(made: WeightDistributions) -> Figure:
     size, labels = type_size(), [label for label, _ in _MOMENTS.values()]
     columns = min(len(made.layers), max(2, panels_across()))
-    page = panels.page(
-        width=page_width(), size=size, columns=columns, rows=-(-len(made.layers) // columns),
-        height=0.75 * (page_width() - 5.8 * size / 72.0) / max(2, columns), legends=[labels], words=caption(made),
-        heading=5.6, between=5.0,
+    figure, page = ink.paper(
+        made.of.subject, len(made.layers), [labels], caption(made), heading=5.6, between=5.0, columns=columns,
+        height=0.75 * (page_width() - 5.8 * size / 72.0) / max(2, columns),
     )  # fmt: skip
-    figure = ink.paper(page, made.of.subject)
     for place, layer in enumerate(made.layers):
         axes = figure.add_axes(page.box(place))
         _panel(axes, layer)
@@ -117,8 +115,7 @@ def draw(made: WeightDistributions) -> Figure:
         title = f"{layer.layer} ({sum(first.dense):,} → {sum(first.after):,})"
         wide = page.box(place)[2] * page.width
         figure.text(page.box(place)[0], page.over(place, 0.5), title, size=panels.fitted(title, wide, 0.9 * size))
-        if place == (page.rows - 1) * columns:
-            ink.legend(axes, page, list(_MOMENTS.values()))
+        ink.below(axes, page, place, "", list(_MOMENTS.values()))
     return figure
 
 

@@ -175,24 +175,19 @@ def caption(made: WeightEpochs) -> str:
 
 def draw(made: WeightEpochs) -> Figure:
     size, looks = type_size(), dict(zip(made.epochs, sequence(len(made.epochs)), strict=True))
-    labels = [f"epoch {epoch}" if epoch else "before" for epoch in made.epochs]
+    entries = [(f"epoch {epoch}" if epoch else "before", look._replace(marker="")) for epoch, look in looks.items()]
     columns = min(len(made.layers), max(2, panels_across()))
-    page = panels.page(
-        width=page_width(), size=size, columns=columns, rows=-(-len(made.layers) // columns),
-        height=0.75 * (page_width() - 5.8 * size / 72.0) / max(2, columns), legends=[labels], words=caption(made),
-        heading=6.6, between=6.0,
+    figure, page = ink.paper(
+        made.of.subject, len(made.layers), [[label for label, _ in entries]], caption(made), heading=6.6, between=6.0,
+        columns=columns, height=0.75 * (page_width() - 5.8 * size / 72.0) / max(2, columns),
     )  # fmt: skip
-    figure = ink.paper(page, made.of.subject)
     for place, layer in enumerate(made.layers):
         axes = figure.add_axes(page.box(place))
         _panel(axes, layer, looks)
         wide = page.box(place)[2] * page.width
         for above, text in zip((1.6, 0.4), _titles(layer), strict=True):
             figure.text(page.box(place)[0], page.over(place, above), text, size=panels.fitted(text, wide, 0.9 * size))
-        if place == (page.rows - 1) * columns:
-            handles = [ink.drawn(look._replace(marker=""), label=label)
-                       for look, label in zip(looks.values(), labels, strict=True)]  # fmt: skip
-            axes.legend(handles=handles, ncols=page.entries(labels, 1), **page.legend(page.height))
+        ink.below(axes, page, place, "", entries)
     return figure
 
 
