@@ -14,6 +14,7 @@ from analysis.records import frames
 from analysis.statistics import scoring, selection
 from analysis.statistics.conditions import joined, telling, texts, words
 from analysis.statistics.curves import budget_text
+from analysis.statistics.one_budget import NO_COURSES
 from analysis.statistics.wording import retraining_epochs
 from pruneexp.errors import UserError
 from pruneexp.schema import Metric
@@ -52,25 +53,20 @@ def data(frame: pd.DataFrame) -> Epochs:
     Raises:
         UserError: there is none, or there are several networks, data sets, budgets or primary metrics.
     """
-    if frame.empty:
-        raise UserError("no point tells its scores by epoch of retraining: those of mode prune do, with "
-                        "runtime.epoch_scores=true.")  # fmt: skip
+    dataset, model = selection.one_subject(frame, "figure", NO_COURSES)
     metric, names = scoring.primary(frame), ("mode", *frames.CONDITIONS)
-    if len(budgets := sorted(frame["budget.value"].unique())) > 1:
-        each = ", ".join(f"{value:g}" for value in budgets)
-        raise UserError(f"epochs are shown of one budget: choose one of {each}, as `--where budget.value="
-                        f"{budgets[0]:g}` does.")  # fmt: skip
-    subjects = list(selection.groups(frame, (*frames.SUBJECT, *frames.BUDGET)))
-    if len(subjects) > 1:
-        raise UserError(f"{len(subjects)} networks or budgets are logged, and one is shown: choose with --where.")
+    budgets = selection.combinations(frame, frames.BUDGET)
+    if len(budgets) > 1:
+        each = [f"{value:g}" for value in sorted(budget["budget.value"] for budget in budgets)]
+        raise UserError(f"epochs are shown of one budget: choose one of {', '.join(each)}, as `--where budget.value="
+                        f"{each[0]}` does.")  # fmt: skip
     told = telling([key for key, _ in selection.groups(frame, names)], names)
     found = selection.groups(frame, (*told, *(name for name in names if name not in told)))  # in the order of these
-    ((key, _),) = subjects
     return Epochs(
-        data=str(key["data"]),
-        model=str(key["model"]),
+        data=dataset,
+        model=model,
         metric=metric,
-        budget=budget_text(*(key[name] for name in frames.BUDGET)),
+        budget=budget_text(*budgets[0].values()),
         courses=tuple(_course(of, rows, told, texts(of, names)) for of, rows in found),
         dense=float(frame[f"val.dense.{metric.name}"].mean()),
     )

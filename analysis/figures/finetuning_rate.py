@@ -13,7 +13,7 @@ from analysis.drawing.style import FAINT, GRID, Line
 from analysis.names import display_subject
 from analysis.publishing.numbers import CsvRow, interval_columns, spread_columns
 from analysis.records.frames import Split
-from analysis.statistics import finetuning, inference, scoring, test_sets
+from analysis.statistics import finetuning, inference, scoring, selection, test_sets
 from analysis.statistics.conditions import joined
 from analysis.statistics.finetuning import RateLine, RateMark
 from analysis.statistics.quantities import limits
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_LACKING = (
+    "no mask is logged both fine-tuned at several learning rates and trained from scratch: "
+    "mode=prune,scratch_e,scratch_b retrain.lr_factor=0.01,0.1,1 makes them, each combination a job."
+)
 #: Marks of one rate stand side by side, each at so many times the rate of the one before.
 _APART = 1.05
 
@@ -57,18 +61,12 @@ def data(
     Raises:
         UserError: nothing can be compared, or at one rate alone, or several networks or data sets are logged.
     """
-    subjects = sorted(set(zip(frame["data"], frame["model"], strict=True)))
-    if len(subjects) > 1:
-        raise UserError(f"one figure shows one network on one data set, not {', '.join(map('/'.join, subjects))}.")
+    dataset, model = selection.one_subject(frame, "figure", _LACKING)
     metric = scoring.primary(frame)
     made = finetuning.lines(frame, metric, split, margin)
     marks = [mark for line in made for mark in line.marks]
     if len({mark.rate for mark in marks}) < 2:
-        raise UserError(
-            "no mask is logged both fine-tuned at several learning rates and trained from scratch: "
-            "mode=prune,scratch_e,scratch_b retrain.lr_factor=0.01,0.1,1 makes them, each combination a job."
-        )
-    ((dataset, model),) = subjects
+        raise UserError(_LACKING)
     used = {run for mark in marks for run in mark.runs}
     note = test_sets.note(frame[frame["run_id"].isin(used)], metric, split)
     return FinetuningRate(dataset, model, split, metric, made, limits("ylim", ylim) or _ends(marks), note)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MADE_OF = "retrainings"
 
+_LACKING = "no point has losses between before and after: `python -m pruneexp.retraining CONDITION...` computes them."
 _SPLITS = ("train", "val")
 
 
@@ -54,12 +55,8 @@ def data(frame: pd.DataFrame) -> LossLine:
     Raises:
         UserError: there is none, none has a finite loss, or there are several networks or data sets.
     """
-    if frame.empty:
-        raise UserError("no point has losses between before and after: `python -m pruneexp.retraining CONDITION...` "
-                        "computes them.")  # fmt: skip
-    names, subjects = ("mode", *frames.CONDITIONS), selection.combinations(frame, frames.SUBJECT)
-    if len(subjects) > 1:
-        raise UserError(f"{len(subjects)} networks are logged, and one is shown: choose with --where.")
+    dataset, model = selection.one_subject(frame, "figure", _LACKING)
+    names = ("mode", *frames.CONDITIONS)
     told = telling(selection.combinations(frame, names), names)
     found = [path for key, rows in selection.groups(frame, (*names, *frames.BUDGET))
              for path in _paths(key, rows, words(key, told))]  # fmt: skip
@@ -67,7 +64,7 @@ def data(frame: pd.DataFrame) -> LossLine:
         raise UserError("no place on the line has a loss that is a finite number over all seeds.")
     known: list[Retraining] = list(frame["retraining"])
     examples, batchnorm = max(each.examples for each in known), any(each.batchnorm for each in known)
-    return LossLine(subjects[0]["data"], subjects[0]["model"], tuple(found), examples, batchnorm)
+    return LossLine(dataset, model, tuple(found), examples, batchnorm)
 
 
 def _paths(key: dict[str, Any], rows: pd.DataFrame, label: str) -> Iterator[LossPath]:

@@ -15,6 +15,7 @@ from analysis.statistics import scoring, selection
 from analysis.statistics.conditions import joined, telling, texts, words
 from analysis.statistics.curves import budget_text
 from analysis.statistics.inference import compare
+from analysis.statistics.one_budget import NO_COURSES
 from pruneexp.errors import UserError
 from pruneexp.schema import Metric, change_name
 
@@ -53,13 +54,8 @@ def data(frame: pd.DataFrame) -> Recovery:
     Raises:
         UserError: there is none, there are several networks, data sets or primary metrics, or nothing was lost.
     """
-    if frame.empty:
-        raise UserError("no point tells its scores by epoch of retraining: those of mode prune do, with "
-                        "runtime.epoch_scores=true.")  # fmt: skip
+    dataset, model = selection.one_subject(frame, "figure", NO_COURSES)
     metric, names = scoring.primary(frame), ("mode", *frames.CONDITIONS)
-    subjects = selection.combinations(frame, frames.SUBJECT)
-    if len(subjects) > 1:
-        raise UserError(f"{len(subjects)} networks are logged, and one is shown: choose with --where.")
     told = telling(selection.combinations(frame, names), names)
     lines, slight = [], []
     for key, rows in selection.groups(frame, (*names, *frames.BUDGET)):
@@ -71,7 +67,7 @@ def data(frame: pd.DataFrame) -> Recovery:
     if not lines:
         least = scoring.amount(metric, _LEAST)
         raise UserError(f"before retraining none of these networks loses {least} on val, so that nothing comes back.")
-    return Recovery(subjects[0]["data"], subjects[0]["model"], metric, tuple(lines), tuple(slight))
+    return Recovery(dataset, model, metric, tuple(lines), tuple(slight))
 
 
 def _budget(key: dict[str, Any]) -> str:

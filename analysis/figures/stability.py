@@ -16,11 +16,10 @@ from analysis.publishing.numbers import CsvRow
 from analysis.records import frames
 from analysis.records.frames import Split
 from analysis.records.measured_frames import STABILITY
-from analysis.statistics import extents, scoring
+from analysis.statistics import extents, scoring, selection
 from analysis.statistics.conditions import joined
 from analysis.statistics.curves import Channels, Curve, CurveSet, channels, family, seeds
 from analysis.statistics.quantities import COSTS, Quantity
-from pruneexp.errors import UserError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,14 +65,9 @@ def data(
     numbers[_CHANCE] = f"{STABILITY}mask_overlap_by_chance"
     answers = next(iter(numbers.values()))
     compared = frame[frame[answers].notna()] if answers in frame else frame[:0]
-    subjects = sorted(set(zip(compared["data"], compared["model"], strict=True)))
-    if not subjects:
-        option = "" if split == "test" else f" --split {split}"
-        raise UserError(f"no answers on {split} are compared: `python -m pruneexp.stability CONDITION...{option}` "
-                        "does it.")  # fmt: skip
-    if len(subjects) > 1:
-        raise UserError(f"one figure shows one network on one data set, not {', '.join(map('/'.join, subjects))}.")
-    ((dataset, model),) = subjects
+    option = "" if split == "test" else f" --split {split}"
+    lacking = f"no answers on {split} are compared: `python -m pruneexp.stability CONDITION...{option}` does it."
+    dataset, model = selection.one_subject(compared, "figure", lacking)
     rows = pd.concat([_of_panel(compared, panel, name) for panel, name in numbers.items() if name in compared])
     by = channels(rows, _CONDITIONS, Channels(facet=(_PANEL,)))
     found = family(rows.reset_index(drop=True), (*_CONDITIONS, _PANEL), by)

@@ -17,8 +17,9 @@ from analysis.statistics.conditions import joined, texts
 from analysis.statistics.curves import budget_text
 from pruneexp.errors import UserError
 
-#: Why there is nothing to look into, of frames of layers and of weights.
+#: Why there is nothing to look into, of frames of layers, of scores by epoch and of weights.
 NO_LAYERS = "no point with layers is logged: `python -m pruneexp` makes one."
+NO_COURSES = "no point tells its scores by epoch of retraining: those of mode prune do, with runtime.epoch_scores=true."
 NO_WEIGHTS = "no weights of these points are counted: `python -m pruneexp.stability CONDITION...` does it."
 
 

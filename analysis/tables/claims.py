@@ -13,9 +13,10 @@ from analysis.publishing.sheet import TableSheet, cells
 from analysis.records import frames
 from analysis.records.frames import Split
 from analysis.statistics import claimed, inference, paired, scoring, selection, test_sets
-from analysis.statistics.claimed import CLAIMS, ClaimTrial, Tried
+from analysis.statistics.claimed import CLAIMS, Tried
 from analysis.statistics.conditions import joined
 from analysis.statistics.inference import Comparison, Verdict
+from analysis.statistics.paired import BudgetDifference
 from pruneexp.errors import UserError
 from pruneexp.schema import Metric
 
@@ -58,9 +59,7 @@ def data(
     if not tried:
         raise UserError(" ".join(untried) or "no claim can be tried: they need l1 and l2, or l2 with a schedule of "
                         "several rounds.")  # fmt: skip
-    judged = inference.holm([one.difference for one in tried])
-    tried = [one._replace(difference=difference) for one, difference in zip(tried, judged, strict=True)]
-    return Claims(metric, split, tuple(tried), tuple(untried), test_sets.note(points, metric, split))
+    return Claims(metric, split, inference.together(tried), tuple(untried), test_sets.note(points, metric, split))
 
 
 def rows(made: Claims) -> Iterator[CsvRow]:
@@ -74,7 +73,7 @@ def rows(made: Claims) -> Iterator[CsvRow]:
         yield _row(made, tried, tried.difference)
 
 
-def _row(made: Claims, tried: Tried, of: Comparison, at: ClaimTrial | None = None) -> CsvRow:
+def _row(made: Claims, tried: Tried, of: Comparison, at: BudgetDifference | None = None) -> CsvRow:
     better, worse = (*tried.changes, None)[:2]
     return {
         "data": tried.data,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Annotated, NamedTuple
 
 import pandas as pd
@@ -78,15 +78,9 @@ def data(
                 HeadlineNetwork(str(subject["data"]), str(subject["model"]), words(key, needed), weights, choice, paper)
             )
     runs, told = tuple(sorted(points["run_id"])), test_sets.note(points, metric, "test")
-    return Headline(metric, float(epsilon), tuple(_judged_together(networks)), runs, told)
-
-
-def _judged_together(networks: Sequence[HeadlineNetwork]) -> Iterator[HeadlineNetwork]:
-    """The networks with the verdicts that they have in one table."""
-    changes = iter(inference.holm([one.choice.test_change for one in networks if one.choice.test_change]))
-    for one in networks:
-        choice = one.choice._replace(test_change=next(changes)) if one.choice.test_change else one.choice
-        yield one._replace(choice=choice)
+    choices = inference.together([one.choice for one in networks], "test_change")
+    judged = tuple(one._replace(choice=choice) for one, choice in zip(networks, choices, strict=True))
+    return Headline(metric, float(epsilon), judged, runs, told)
 
 
 def runs(made: Headline) -> tuple[str, ...]:

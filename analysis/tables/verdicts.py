@@ -15,8 +15,9 @@ from analysis.records.frames import Split
 from analysis.statistics import inference, levels, paired, quantities, scoring, test_sets
 from analysis.statistics.conditions import cell, joined, telling, text, texts
 from analysis.statistics.inference import Comparison, Verdict
-from analysis.statistics.levels import BudgetDifference, JudgedLevel, Moment, Shown
+from analysis.statistics.levels import JudgedLevel, Moment, Shown
 from analysis.statistics.matching import SETTINGS
+from analysis.statistics.paired import BudgetDifference
 from analysis.statistics.wording import phrase
 from pruneexp.errors import UserError
 
@@ -69,12 +70,10 @@ def data(
         told, lines, untried = "", list(levels.against_dense(points, shown)), []
     if not lines:
         raise UserError(" ".join(untried) or "no curve has both a score and a dense network that it is held against.")
-    corrected = inference.holm([line.difference for line in lines])
-    lines = [line._replace(difference=of) for line, of in zip(lines, corrected, strict=True)]
     shared = [name for name in SETTINGS if all(name in line.settings for line in lines)]
     varying = telling([line.settings for line in lines], shared)
     note = test_sets.note(points, judged, split)
-    return Verdicts(color, told, shown, varying, tuple(lines), tuple(untried), note)
+    return Verdicts(color, told, shown, varying, inference.together(lines), tuple(untried), note)
 
 
 def _of_values(points: pd.DataFrame, color: str, asked: str, shown: Shown) -> tuple[str, list[JudgedLevel], list[str]]:
