@@ -67,7 +67,7 @@ def data(
     Raises:
         UserError: the sides share no point, or it is not clear which curves belong together.
     """
-    chosen = scoring.primary(frame) if metric == scoring.AUTO else scoring.shown(frame, metric)
+    chosen = scoring.judged(frame, metric)
     first, second = (str(name) for name in frame[SIDE].unique())
     found = matching(frame)
     lines: list[ComparedBudget] = []

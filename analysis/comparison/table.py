@@ -8,7 +8,7 @@ from typing import Any
 from analysis.comparison.compared import ComparedBudget, TwoSides, data
 from analysis.names import display_name, display_subject
 from analysis.publishing.numbers import CsvRow, interval_columns, spread_columns
-from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
+from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text, table_sheet
 from analysis.records import frames
 from analysis.statistics import inference, paired, scoring
 from analysis.statistics.conditions import cell, joined, telling, telling_within, text, texts, words
@@ -71,10 +71,10 @@ def sheet(made: TwoSides) -> TableSheet:
     lines = []
     for line in made.lines:
         whose = [values[line.pairs[0].key] if len(line.pairs) == 1 else "all" for _, values in told]
-        lines.append((*map(Cell, whose), *_cells(line, names)))
+        lines.append((*whose, *_cells(line, names)))
     align = "l" * len(told) + "r" * 6 + "l"
     title = f"{made.sides[0]} against {made.sides[1]}: {made.metric.title} on {made.split}"
-    return TableSheet(scoring.with_unit(made.metric, title), header, align, tuple(lines), _notes(made, names))
+    return table_sheet(scoring.with_unit(made.metric, title), header, align, lines, _notes(made, names))
 
 
 def _told(made: TwoSides) -> list[tuple[str, dict[Any, str]]]:
@@ -105,23 +105,23 @@ def _pairs(made: TwoSides) -> list[CurvePair]:
     return list({pair.key: pair for line in made.lines for pair in line.pairs}.values())
 
 
-def _cells(line: ComparedBudget, names: Sequence[str]) -> Iterator[Cell]:
+def _cells(line: ComparedBudget, names: Sequence[str]) -> Iterator[str | Cell]:
     ahead = line.ahead
-    yield Cell(line.budget.removeprefix("density=") or f"mean of {line.budgets}")
+    yield line.budget.removeprefix("density=") or f"mean of {line.budgets}"
     for score, best in zip(line.scores, ("worse", "better"), strict=True):
         yield Cell(spread_text(score), ahead is not None and ahead.verdict == best)
     if ahead is None:
-        yield from map(Cell, (MISSING, MISSING, MISSING, "unpaired: no verdict"))
+        yield from (MISSING, MISSING, MISSING, "unpaired: no verdict")
         return
     interval = MISSING
     if ahead.low is not None and ahead.high is not None:
         interval = f"[{scoring.signed(ahead.low, 2)}, {scoring.signed(ahead.high, 2)}]"
     verdict = ahead.said({"better": f"{names[1]} better", "worse": f"{names[0]} better"})
     needed = f" ({ahead.settled_by} seeds)" if ahead.settled_by else ""
-    yield from map(Cell, (scoring.signed(ahead.mean, 2), interval, str(ahead.n), verdict + needed))
+    yield from (scoring.signed(ahead.mean, 2), interval, str(ahead.n), verdict + needed)
 
 
-def _notes(made: TwoSides, names: Sequence[str]) -> tuple[str, ...]:
+def _notes(made: TwoSides, names: Sequence[str]) -> Iterable[str]:
     second, unit = names[1], made.metric.change_unit
     judged = [line.ahead for line in made.lines if line.ahead is not None]
     notes = [_sides(made, names), _common(made)]
@@ -132,7 +132,7 @@ def _notes(made: TwoSides, names: Sequence[str]) -> tuple[str, ...]:
             "Of a mean over budgets, one number counts for each seed."
         )
     if several := sum(one.n >= inference.FEWEST_SEEDS for one in judged):
-        margins = " or ".join(scoring.amount(made.metric, margin) for margin in sorted({one.margin for one in judged}))
+        margins = scoring.amounts(made.metric, (one.margin for one in judged))
         notes.append(
             "One side is better where the difference is clear of zero (t test, 5 %, Holm over the "
             f"{several} verdict{'s' if several > 1 else ''} of this table), and both are equivalent where it is surely "
@@ -141,8 +141,7 @@ def _notes(made: TwoSides, names: Sequence[str]) -> tuple[str, ...]:
     if made.out_of_range:
         worst = f"{paired.worst_loss(made.metric):g} {unit}"
         notes.append(f"Not in a mean: budgets at which both sides have lost more than {worst} on average.")
-    notes += [*_few_seeds(made), *_left(made, names), made.test_set]
-    return tuple(note for note in notes if note)
+    return [*notes, *_few_seeds(made), *_left(made, names), made.test_set]
 
 
 def _sides(made: TwoSides, names: Sequence[str]) -> str:

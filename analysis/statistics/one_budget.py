@@ -51,6 +51,11 @@ class OneBudget(NamedTuple):
         """What means are over, for a caption."""
         return f"mean over {len(self.runs)} seeds" if len(self.runs) > 1 else "one seed"
 
+    @property
+    def spread_over(self) -> str:
+        """What means with their spread are over, for a note."""
+        return f"mean ± sample standard deviation over {len(self.runs)} seeds" if len(self.runs) > 1 else "of one seed"
+
     def how(self, *names: str) -> str:
         """The conditions of these names that say something, as people write them."""
         told = dict(self.conditions)

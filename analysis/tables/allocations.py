@@ -7,12 +7,12 @@ from typing import Annotated, NamedTuple
 
 import pandas as pd
 
-from analysis.names import display_name, display_subject
+from analysis.names import display_subject
 from analysis.publishing.numbers import CsvRow, spread_columns
-from analysis.publishing.sheet import MISSING, Cell, TableSheet, cells, spread_text
+from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text, table_sheet
 from analysis.records import frames
 from analysis.statistics import scoring, selection, sparsest, test_sets
-from analysis.statistics.conditions import ABSENT, cell, joined, telling_within
+from analysis.statistics.conditions import cells, headings, joined, telling_within
 from analysis.statistics.inference import NEAR_NOTE, Verdict
 from analysis.statistics.sparsest import AS_MANY, BY_CURVES, CURVES, SAME, STUDY, AllocationSet, MethodResult
 from pruneexp.errors import UserError
@@ -116,34 +116,33 @@ def rows(made: Allocations) -> Iterator[CsvRow]:
 def sheet(made: Allocations) -> TableSheet:
     several = any(entry.criteria for entry in made.entries)
     subjects = dict.fromkeys(display_subject(entry.model, entry.data) for entry in made.entries)
-    lead = (*["Network"] * (len(subjects) > 1), *(name.replace("_", " ") for name in made.varying),
+    lead = (*["Network"] * (len(subjects) > 1), *headings(made.varying),
             *["Settings of criteria"] * several)  # fmt: skip
     methods = tuple(kept.method for kept in made.entries[0].kept)
     header = (*lead, "", "Dense", *methods)
-    lines = tuple(line for entry in made.entries for line in _lines(made, entry, len(subjects) > 1, several))
+    lines = (line for entry in made.entries for line in _lines(made, entry, len(subjects) > 1, several))
     bound = scoring.bound(made.metric, made.drop)
     title = f"Weights kept at a val {made.metric.word} {bound} the dense network's, after retraining: " + ", ".join(
         subjects
     )
     align = "l" * (len(lead) + 1) + "r" * (1 + len(methods))
-    return TableSheet(title, header, align, lines, tuple(dict.fromkeys(_notes(made))))
+    return table_sheet(title, header, align, lines, dict.fromkeys(_notes(made)))
 
 
-def _lines(made: Allocations, entry: AllocationSet, named: bool, several: bool) -> Iterator[tuple[Cell, ...]]:
-    conditions = dict(entry.conditions)
+def _lines(made: Allocations, entry: AllocationSet, named: bool, several: bool) -> Iterator[tuple[str | Cell, ...]]:
     criteria = ", ".join(f"{method}: {value}" for method, value in entry.criteria)
-    told = (display_name(name, cell(name, conditions.get(name, ABSENT))) for name in made.varying)
+    told = cells(entry.conditions, made.varying)
     start = [*[display_subject(entry.model, entry.data)] * named, *told, *[criteria] * several]
     blank, kept = [""] * len(start), entry.kept
     shares = (Cell(_share(one), one.best) for one in kept)
-    yield *map(Cell, (*start, "weights kept, %", "100")), *shares
+    yield *start, "weights kept, %", "100", *shares
     rates = (f"{100 / one.density.mean:.1f}×" if one.density else MISSING for one in kept)
-    yield cells(*blank, "compression", "1×", *rates)
+    yield *blank, "compression", "1×", *rates
     tested = scoring.with_unit(made.metric, f"test {made.metric.word}")
-    yield cells(*blank, tested, spread_text(entry.dense), *(spread_text(one.test) for one in kept))
-    yield cells(*blank, "study / this, weights", "", *map(_ratio, kept))
-    yield cells(*blank, "verdict", "", *(one.study.said(_VERDICTS) if one.study else "" for one in kept))
-    yield cells(*blank, "points per seed", "", *("–".join(map(str, sorted(set(one.points)))) for one in kept))
+    yield *blank, tested, spread_text(entry.dense), *(spread_text(one.test) for one in kept)
+    yield *blank, "study / this, weights", "", *map(_ratio, kept)
+    yield *blank, "verdict", "", *(one.study.said(_VERDICTS) if one.study else "" for one in kept)
+    yield *blank, "points per seed", "", *("–".join(map(str, sorted(set(one.points)))) for one in kept)
 
 
 def _share(kept: MethodResult) -> str:
@@ -172,8 +171,7 @@ def _notes(made: Allocations) -> Iterator[str]:
     )
     why = "which flatters a method the more, the more points it had to choose from"
     yield f"Both the choice and the target are on val, {why}; test {word} is that of the chosen points."
-    if made.test_set:
-        yield made.test_set
+    yield made.test_set
     for entry in made.entries:
         subject = display_subject(entry.model, entry.data)
         for kept in entry.kept:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.publishing.catalogue import Material
 from analysis.publishing.numbers import CsvRow
-from analysis.publishing.sheet import Cell, TableSheet
+from analysis.publishing.sheet import Cell, TableSheet, table_sheet
 from analysis.statistics import checks_of_comparisons, checks_of_reports
 from analysis.statistics.checklist import Check, Finding, counted
 from pruneexp.errors import UserError, guess
@@ -74,7 +74,7 @@ def sheet(made: Audit) -> TableSheet:
     for check, finding in made.found:
         told = finding.evidence + (f"; mended by {finding.mend}" if finding.mend else "")
         verdict = Cell(finding.verdict, finding.verdict == "fails")
-        lines.append((Cell(check.name), Cell(check.asks), verdict, Cell(told)))
+        lines.append((check.name, check.asks, verdict, told))
     failing = sum(finding.verdict == "fails" for _, finding in made.found)
     asked: dict[str, list[str]] = {}
     for check, _ in made.found:
@@ -84,5 +84,5 @@ def sheet(made: Audit) -> TableSheet:
         "Asked for by " + "; ".join(f"{source}: {', '.join(names)}" for source, names in asked.items()) + ".",
         "Not recorded: records cannot tell it, so that a person must.",
     )
-    return TableSheet("Recommendations for comparing pruning methods", ("Check", "Asks for", "Result", "Evidence"),
-                      "llll", tuple(lines), notes)  # fmt: skip
+    header = ("Check", "Asks for", "Result", "Evidence")
+    return table_sheet("Recommendations for comparing pruning methods", header, "llll", lines, notes)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.names import display_name, display_subject
 from analysis.publishing.numbers import CsvRow, spread_columns
-from analysis.publishing.sheet import TableSheet, cells
+from analysis.publishing.sheet import TableSheet, table_sheet
 from analysis.records import frames
 from analysis.records.frames import Split
 from analysis.statistics import claimed, inference, paired, scoring, selection, test_sets
@@ -112,11 +112,11 @@ def sheet(made: Claims) -> TableSheet:
             "Settings": [one.settings for one in made.tried]}  # fmt: skip
     told = {name: texts for name, texts in lead.items() if len(set(texts)) > 1}
     subjects = dict.fromkeys(display_subject(one.model, one.data) for one in made.tried)
-    return TableSheet(
+    return table_sheet(
         f"What the paper reads off its Figure 5, tried with {' and '.join(subjects)}",
         (*told, *header),
         "l" * len(told) + "llrrrrlr",
-        tuple(cells(*(texts[place] for texts in told.values()), *_line(one)) for place, one in enumerate(made.tried)),
+        ((*(texts[place] for texts in told.values()), *_line(one)) for place, one in enumerate(made.tried)),
         _notes(made),
     )
 
@@ -167,7 +167,7 @@ def _notes(made: Claims) -> tuple[str, ...]:
         f"Not counted: densities at which both sides have lost more than {paired.worst_loss(made.metric):g} {unit} on "
         "average, which is off the paper's figure, and those that not every seed has."
     )
-    return tuple(filter(None, (compared, verdicts, counted, *made.untried, made.test_set)))
+    return compared, verdicts, counted, *made.untried, made.test_set
 
 
 def _margins(made: Claims) -> str:

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from analysis.names import display_name, display_subject
+from analysis.names import display_subject
 from analysis.publishing.numbers import CsvRow
-from analysis.publishing.sheet import MISSING, Cell, TableSheet, cells
+from analysis.publishing.sheet import MISSING, TableSheet, table_sheet
 from analysis.records import frames
 from analysis.statistics import selection
-from analysis.statistics.conditions import ABSENT, cell, joined, telling, texts
+from analysis.statistics.conditions import cells, headings, joined, telling, texts
 from analysis.statistics.curves import budget_text
 from pruneexp.errors import UserError
 
@@ -140,11 +140,11 @@ def sheet(made: FormTable) -> TableSheet:
     subjects = dict.fromkeys(_subject(entry) for entry in made.entries)
     named = ["Network"] * (len(subjects) > 1)
     times = [text for batch in shown for text in (f"Batch {batch}, ms", "Dense / this")]
-    header = (*named, *(name.replace("_", " ") for name in lead), "Density", "Form", *times, "Peak, kB", "Size, kB")
+    header = (*named, *headings(lead), "Density", "Form", *times, "Peak, kB", "Size, kB")
     align = "l" * (len(named) + len(lead)) + "rl" + "r" * (len(times) + 2)
-    lines = tuple(line for entry in made.entries for line in _lines(entry, lead, bool(named), shown))
+    lines = (line for entry in made.entries for line in _lines(entry, lead, bool(named), shown))
     title = f"Measured latency, memory and size: {', '.join(subjects)}"
-    return TableSheet(title, header, align, lines, tuple(_notes(made, shown)))
+    return table_sheet(title, header, align, lines, _notes(made, shown))
 
 
 def _subject(entry: FormEntry) -> str:
@@ -152,16 +152,15 @@ def _subject(entry: FormEntry) -> str:
     return display_subject(told["model"], told["data"])
 
 
-def _lines(entry: FormEntry, lead: Sequence[str], named: bool, batches: Sequence[int]) -> Iterator[tuple[Cell, ...]]:
-    told = dict(entry.conditions)
-    start = [*[_subject(entry)] * named, *(display_name(name, cell(name, told.get(name, ABSENT))) for name in lead)]
+def _lines(entry: FormEntry, lead: Sequence[str], named: bool, batches: Sequence[int]) -> Iterator[tuple[str, ...]]:
+    start = [*[_subject(entry)] * named, *cells(entry.conditions, lead)]
     start.append(f"{entry.density:.3g}")
     for form in dict.fromkeys(time.form for time in entry.times):
         at = {time.batch: time for time in entry.times if time.form == form and time.batch != _STEP}
         if at:
             latencies = (text for batch in batches for text in _latency(at.get(batch)))
             peak, size = at[max(at)].memory, at[max(at)].size
-            yield cells(*start, form.replace("_", " "), *latencies, *map(_kilobytes, (peak, size)))
+            yield *start, form.replace("_", " "), *latencies, *map(_kilobytes, (peak, size))
             start = [""] * len(start)
 
 

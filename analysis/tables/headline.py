@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.names import display_subject
 from analysis.paper import PaperHeadline, headline_of
 from analysis.publishing.numbers import CsvRow, spread_columns
-from analysis.publishing.sheet import MISSING, Cell, TableSheet, cells, spread_text
+from analysis.publishing.sheet import MISSING, TableSheet, spread_text, table_sheet
 from analysis.records import frames
 from analysis.statistics import headlines, inference, scoring, selection, test_sets
 from analysis.statistics.conditions import joined, varying, words
@@ -155,17 +155,17 @@ def sheet(made: Headline) -> TableSheet:
     of = "error, %" if metric == TOP1 else scoring.with_unit(metric, metric.title)
     change = f"Test change, {metric.change_unit}"
     header = ("Network", "Source", f"Reference {of}", f"Pruned {of}", change, "Verdict", "Weights kept", "Rate")
-    lines = [line for network in made.networks for line in _lines(network, metric)]
+    lines = (line for network in made.networks for line in _lines(network, metric))
     notes = (*_rules(made), *(note for network in made.networks for note in _notes(network, metric)))
     cost = f"with a loss of at most {scoring.amount(metric, made.epsilon)}" if made.epsilon else "without loss"
-    return TableSheet(f"Pruned {cost} (after Han et al. 2015, Table 1)", header, "llrrrlrr", tuple(lines), notes)
+    return table_sheet(f"Pruned {cost} (after Han et al. 2015, Table 1)", header, "llrrrlrr", lines, notes)
 
 
-def _lines(network: HeadlineNetwork, metric: Metric) -> Iterator[tuple[Cell, ...]]:
+def _lines(network: HeadlineNetwork, metric: Metric) -> Iterator[tuple[str, ...]]:
     choice, paper = network.choice, network.paper
     pruned, change, reference = choice.chosen, choice.test_change, _score(choice.reference, metric)
     rates = f" [{choice.certainty.low:.1f}, {choice.certainty.high:.1f}]" if choice.certainty else ""
-    yield cells(
+    yield (
         _subject(network),
         f"ours: {pruned.name}, n = {len(pruned.scores.val)}" if pruned else f"ours, n = {reference.n}",
         spread_text(reference),
@@ -177,14 +177,14 @@ def _lines(network: HeadlineNetwork, metric: Metric) -> Iterator[tuple[Cell, ...
     )
     if network.data == "imagenet" and metric == TOP1:
         top5 = _top5_error(choice.reference), _top5_error(pruned.scores) if pruned else None
-        yield cells("", "ours, top-5", *map(spread_text, top5), "", "", "", "")
+        yield "", "ours, top-5", *map(spread_text, top5), "", "", "", ""
     if paper:
         counts = f"{paper.kept:,.0f} of {paper.weights:,.0f}", f"{paper.rate:g}×"
         errors = f"{paper.reference_top1:.2f}", f"{paper.pruned_top1:.2f}"
-        yield cells(f"{paper.name} on {paper.dataset}", paper.source, *errors, "", "", *counts)
+        yield f"{paper.name} on {paper.dataset}", paper.source, *errors, "", "", *counts
         if paper.reference_top5 is not None and paper.pruned_top5 is not None:
             errors = f"{paper.reference_top5:.2f}", f"{paper.pruned_top5:.2f}"
-            yield cells("", f"{paper.source}, top-5", *errors, "", "", "", "")
+            yield "", f"{paper.source}, top-5", *errors, "", "", "", ""
 
 
 def _rules(made: Headline) -> Iterator[str]:
@@ -197,17 +197,16 @@ def _rules(made: Headline) -> Iterator[str]:
         "standard deviation over n seeds; only points with the most seeds count. Weights are those that can be pruned; "
         "the paper counts biases too, and rounds."
     )
-    margins = sorted({one.choice.test_change.margin for one in made.networks if one.choice.test_change})
+    margins = [one.choice.test_change.margin for one in made.networks if one.choice.test_change]
     if margins:
         yield (
             f"Test change: {metric.word} of the pruned network less that of the reference, paired by seed, with its "
             "95 % interval; no worse where it surely loses less than "
-            f"{' or '.join(scoring.amount(metric, one) for one in margins)} (t test, 5 %, Holm over the table)."
+            f"{scoring.amounts(metric, margins)} (t test, 5 %, Holm over the table)."
         )
     if any(one.choice.certainty for one in made.networks):
         yield "Rate: with the interval that holds 95 % of the rates that the same rule would choose with other seeds."
-    if made.test_set:
-        yield made.test_set
+    yield made.test_set
 
 
 def _subject(network: HeadlineNetwork) -> str:

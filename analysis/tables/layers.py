@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.paper import paper_numbers
 from analysis.publishing.numbers import CsvRow, spread_columns
-from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
+from analysis.publishing.sheet import MISSING, TableSheet, spread_text, table_sheet
 from analysis.statistics.one_budget import NO_LAYERS, OneBudget, by_layer, one_budget
 from pruneexp.summary.spread import Spread, spread
 
@@ -126,9 +126,9 @@ def rows(made: LayerTable) -> Iterator[CsvRow]:
 def sheet(made: LayerTable) -> TableSheet:
     compared = any(layer.paper for layer in made.layers)
     header = ("Layer", "Weights", "FLOP", *_SHARES, *(f"Paper: {name}" for name in _SHARES if compared))
-    lines = tuple(tuple(map(Cell, _line(layer, compared))) for layer in made.layers)
+    lines = (_line(layer, compared) for layer in made.layers)
     title = f"What is left of each layer: {made.of.subject}, {made.of.how(*_TITLE)}, at {made.of.budget}"
-    return TableSheet(title, header, "l" + "r" * (len(header) - 1), lines, tuple(_notes(made, compared)))
+    return table_sheet(title, header, "l" + "r" * (len(header) - 1), lines, _notes(made, compared))
 
 
 def _line(layer: LayerCosts, compared: bool) -> Iterator[str]:
@@ -142,12 +142,11 @@ def _line(layer: LayerCosts, compared: bool) -> Iterator[str]:
 
 
 def _notes(made: LayerTable, compared: bool) -> Iterator[str]:
-    seeds, example = len(made.of.runs), "example" if "task" in dict(made.of.conditions) else "image"
-    over = "of one seed" if seeds == 1 else f"mean ± sample standard deviation over {seeds} seeds"
+    example = "example" if "task" in dict(made.of.conditions) else "image"
     yield (
         f"Weights and FLOP (two per multiply-add, for one {example}) are those of the dense network; shares are "
-        f"what is left, {over}. Act%: non-zero outputs of the layer. Weights%: weights kept. FLOP%: multiply-adds "
-        "whose weight is kept and whose input is not zero."
+        f"what is left, {made.of.spread_over}. Act%: non-zero outputs of the layer. Weights%: weights kept. FLOP%: "
+        "multiply-adds whose weight is kept and whose input is not zero."
     )
     if compared:
         yield "Paper: the pruned network of Han et al. 2015, whose own data, activations and size may differ."

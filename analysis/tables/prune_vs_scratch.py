@@ -10,11 +10,11 @@ import pandas as pd
 
 from analysis.names import display_name
 from analysis.publishing.numbers import CsvRow, spread_columns, verdict_columns
-from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
+from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text, table_sheet
 from analysis.records.frames import Split
 from analysis.statistics import columns as beside
 from analysis.statistics import inference, method_tables, scoring, test_sets
-from analysis.statistics.conditions import ABSENT, cell, joined
+from analysis.statistics.conditions import ABSENT, cell, headings, joined
 from analysis.statistics.inference import Comparison
 from analysis.statistics.method_tables import LOGGED, PRUNED, SAME_DENSITY, TABLES, UNPRUNED, Method, PaperRow
 from analysis.statistics.modes import METHOD, MODES, DensityRow, beside_each_other, missing, scored
@@ -56,7 +56,7 @@ def data(
         UserError: nothing with this metric is logged, or nothing that could be compared, and no number of the paper's
             stands in this table.
     """
-    chosen = scoring.primary(frame) if metric == scoring.AUTO else scoring.shown(frame, metric)
+    chosen = scoring.judged(frame, metric)
     points = scored(frame, chosen, split)
     made = beside_each_other(points, chosen, margin, table)
     rows = method_tables.printed(table) if chosen == TOP1 else ()
@@ -147,15 +147,15 @@ class _Layout(NamedTuple):
 
 def sheet(made: PruneVsScratch) -> TableSheet:
     layout = _layout(made)
-    header = ["Data", "Network", *(name.replace("_", " ") for name in layout.varying)]
+    header = ["Data", "Network", *headings(layout.varying)]
     header += ["Target"] * layout.targets + ["Density"] + ["of all weights"] * layout.partial
     header += [*layout.lead, *(column for column, _ in made.columns), "n"]
     numbers = len(made.columns) + len(layout.lead) + 2 + layout.partial
-    return TableSheet(
+    return table_sheet(
         _title(made),
-        tuple(header),
+        header,
         "l" * (len(header) - numbers) + "r" * numbers,
-        tuple(line for paper, entries in _blocks(made) for line in _lines(layout, paper, entries)),
+        (line for paper, entries in _blocks(made) for line in _lines(layout, paper, entries)),
         _notes(made, layout),
     )
 
@@ -194,7 +194,7 @@ def _blocks(made: PruneVsScratch) -> Iterator[tuple[PaperRow | None, Sequence[De
     yield None, [entry for entry in made.entries if entry.paper is None]
 
 
-def _lines(layout: _Layout, paper: PaperRow | None, entries: Sequence[DensityRow]) -> Iterator[tuple[Cell, ...]]:
+def _lines(layout: _Layout, paper: PaperRow | None, entries: Sequence[DensityRow]) -> Iterator[tuple[str | Cell, ...]]:
     for entry in entries:
         yield _line_of(layout, entry)
         if entry.against:
@@ -205,7 +205,7 @@ def _lines(layout: _Layout, paper: PaperRow | None, entries: Sequence[DensityRow
     names = [display_name("data", paper.data), display_name("model", paper.model)]
     if not entries:
         empty = [MISSING] * (1 + layout.partial + len(layout.lead) + len(layout.columns))
-        yield tuple(map(Cell, (*names, *blank[1:], paper.target, *empty, "0")))
+        yield *names, *blank[1:], paper.target, *empty, "0"
     first = {MODES[mode]: column for column, mode in reversed(layout.columns)}
     values = {first.get(column, column): value for column, value in paper.numbers.items()}
     unpruned = " / ".join(map(spread_text, paper.unpruned))
@@ -213,24 +213,24 @@ def _lines(layout: _Layout, paper: PaperRow | None, entries: Sequence[DensityRow
     start = ["", "Liu et al. 2019", *blank[1:], paper.target, *[""] * (1 + layout.partial)]
     ours = [*layout.lead, *(column for column, _ in layout.columns)]
     most = max(value.n for _, value in paper.scores)
-    yield tuple(map(Cell, (*start, *(texts.get(column, MISSING) for column in ours), str(most))))
+    yield *start, *(texts.get(column, MISSING) for column in ours), str(most)
 
 
-def _line_of(layout: _Layout, entry: DensityRow) -> tuple[Cell, ...]:
+def _line_of(layout: _Layout, entry: DensityRow) -> tuple[str | Cell, ...]:
     named = dict(entry.conditions)
     start = [display_name("data", entry.data), display_name("model", entry.model)]
     start += [cell(name, named.get(name, ABSENT)) for name in layout.varying]
     start += [entry.paper.target if entry.paper else entry.budget] * layout.targets
     start += [f"{entry.density:.3g}"] + [f"{entry.density_all:.3g}"] * layout.partial
-    return (*map(Cell, start), *_cells(entry, layout))
+    return (*start, *_cells(entry, layout))
 
 
-def _against(layout: _Layout, against: Mapping[str, Comparison]) -> tuple[Cell, ...]:
+def _against(layout: _Layout, against: Mapping[str, Comparison]) -> tuple[str, ...]:
     """What each column of the line above is ahead of the reference by."""
     (reference, _), *others = layout.columns
     blank = [""] * (len(layout.varying) + layout.targets + 1 + layout.partial + len(layout.lead) + 1)
     told = (beside.said(against[column]) if column in against else "" for column, _ in others)
-    return tuple(map(Cell, ("", f"against {reference}", *blank, *told, "")))
+    return "", f"against {reference}", *blank, *told, ""
 
 
 def _cells(entry: DensityRow, layout: _Layout) -> list[Cell]:
@@ -274,16 +274,15 @@ def _notes(made: PruneVsScratch, layout: _Layout) -> tuple[str, ...]:
     on_paper = method_tables.notes([*made.printed, *ours], [row for row in made.printed if row not in ours])
     of_changes = any(paper.of.changes for paper in made.printed) or any(map(layout.as_changes, made.entries))
     changes = method_tables.on_changes() if of_changes else ""
-    notes = (note, _on_verdicts(made), f"All rows: {common}." if common else "", changes, *on_paper, left_out,
-             made.test_set)  # fmt: skip
-    return tuple(filter(None, notes))
+    every = f"All rows: {common}." if common else ""
+    return note, _on_verdicts(made), every, changes, *on_paper, left_out, made.test_set
 
 
 def _on_verdicts(made: PruneVsScratch) -> str:
     judged = [of for entry in made.entries for _, of in entry.against if of.verdict != "no verdict"]
     if not judged:
         return "There is no verdict on fewer than three seeds that two columns share." if made.entries else ""
-    margins = " or ".join(scoring.amount(made.metric, margin) for margin in sorted({of.margin for of in judged}))
+    margins = scoring.amounts(made.metric, (of.margin for of in judged))
     return (
         f"Better, worse: paired by seed, with the mean difference and its 95 % interval; t test, 5 %, Holm over the "
         f"verdicts of this table, {len(judged)} in all. Equivalent: surely within ±{margins}. In parentheses: so many "

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.names import display_name, display_subject
 from analysis.publishing.numbers import CsvRow, verdict_columns
-from analysis.publishing.sheet import MISSING, Cell, TableSheet, cells
+from analysis.publishing.sheet import MISSING, TableSheet, table_sheet
 from analysis.records.frames import Split
 from analysis.statistics import inference, scoring, test_sets
 from analysis.statistics.conditions import joined, telling, words
@@ -115,24 +115,24 @@ def sheet(made: Scorecard) -> TableSheet:
         for line in _lines(of, next((one for one in made.wholes if one.thesis == thesis), None), named)
     ]
     measured = scoring.with_unit(made.metric, f"{made.metric.title} on {made.split}")
-    return TableSheet(
+    return table_sheet(
         f"The claims of Liu et al. 2019, tried{where}: {measured}",
         ("Claim", *["Network"] * named, "Criterion", "For, at densities", "Against", "Open", "Difference", "FLOP"),
         "l" * (6 + named) + "r",
-        tuple(lines),
-        tuple(filter(None, _notes(made))),
+        lines,
+        _notes(made),
     )  # fmt: skip
 
 
-def _lines(evidence: Sequence[Evidence], whole: Whole | None, named: bool) -> Iterator[tuple[Cell, ...]]:
+def _lines(evidence: Sequence[Evidence], whole: Whole | None, named: bool) -> Iterator[tuple[str, ...]]:
     """A line with the claim and what it comes to, then one for each network and set of conditions."""
     thesis, counts = evidence[0].thesis, {name: len(of) for name, of in summed(evidence).items()}
     mean = f"mean {scoring.with_interval(whole.difference)}: {_settled(whole)}" if whole else ""
-    yield cells(thesis.text, *[""] * named, "all", *(str(count) for count in counts.values()), mean, "")
+    yield thesis.text, *[""] * named, "all", *(str(count) for count in counts.values()), mean, ""
     for (subject, settings), found in groupby(evidence, lambda one: (_subject(one), _settings(one, evidence))):
         same = list(found)
         densities = [_densities(of) for of in summed(same).values()]
-        yield cells("", *[subject] * named, settings, *densities, _lowest(same), _flop(same))
+        yield "", *[subject] * named, settings, *densities, _lowest(same), _flop(same)
 
 
 def _subject(one: Evidence) -> str:
@@ -176,7 +176,7 @@ def _notes(made: Scorecard) -> Iterator[str]:
             yield f"{thesis.text[0].upper()}{thesis.text[1:]}: holds where {thesis.tried}."
     judged = [one.difference for one in made.evidence
               if one.difference and one.difference.verdict != "no verdict"]  # fmt: skip
-    margins = " or ".join(scoring.amount(made.metric, margin) for margin in sorted({of.margin for of in judged}))
+    margins = scoring.amounts(made.metric, (of.margin for of in judged))
     yield (
         f"Difference: of {scoring.values_of(made.metric)}, the lowest of the densities of the line, positive where the "
         "claim is right, mean over seeds, paired, with its 95 % interval. For and against: by t tests, 5 %, Holm over "

@@ -7,13 +7,13 @@ from typing import Annotated, NamedTuple
 
 import pandas as pd
 
-from analysis.names import display_name, display_subject
+from analysis.names import display_subject
 from analysis.publishing.numbers import CsvRow, interval_columns
-from analysis.publishing.sheet import Cell, TableSheet, spread_text
+from analysis.publishing.sheet import TableSheet, spread_text, table_sheet
 from analysis.records import frames
 from analysis.records.frames import Split
 from analysis.statistics import inference, levels, paired, quantities, scoring, test_sets
-from analysis.statistics.conditions import cell, joined, telling, text, texts
+from analysis.statistics.conditions import cells, headings, joined, telling, text, texts
 from analysis.statistics.inference import Comparison, Verdict
 from analysis.statistics.levels import JudgedLevel, Moment, Shown
 from analysis.statistics.matching import SETTINGS
@@ -59,7 +59,7 @@ def data(
     """
     if reference and not color:
         raise UserError(f"--reference {reference} is a value of a setting: name the setting by --color.")
-    judged = scoring.primary(frame) if metric == scoring.AUTO else scoring.shown(frame, metric)
+    judged = scoring.judged(frame, metric)
     shown = Shown(judged, split, moment, margin)
     points = frame.dropna(subset=[f"{split}.{moment}.{judged.name}"])
     if points.empty:
@@ -135,17 +135,16 @@ def _row(made: Verdicts, line: JudgedLevel, of: Comparison, at: BudgetDifference
 
 def sheet(made: Verdicts) -> TableSheet:
     unit = made.shown.metric.change_unit
-    header = (*(name.replace("_", " ") for name in made.varying), *[made.color.replace("_", " ")] * bool(made.color),
+    header = (*headings(made.varying), *[made.color.replace("_", " ")] * bool(made.color),
               *(["Budgets", "At each", ] if made.color else ["Budget"]),
               made.reference or "dense", "this", f"Difference, {unit}", "n", "Verdict", "Seeds needed")  # fmt: skip
-    lines = tuple(tuple(map(Cell, _cells(made, line))) for line in made.lines)
+    lines = (_cells(made, line) for line in made.lines)
     align = "l" * (len(made.varying) + bool(made.color)) + "r" * (5 + bool(made.color)) + "lr"
-    return TableSheet(_title(made), header, align, lines, tuple(_notes(made)))
+    return table_sheet(_title(made), header, align, lines, _notes(made))
 
 
 def _cells(made: Verdicts, line: JudgedLevel) -> Iterator[str]:
-    told = dict(texts(line.settings, made.varying))
-    yield from (display_name(name, cell(name, told.get(name, "none"))) for name in made.varying)
+    yield from cells(texts(line.settings, made.varying), made.varying)
     counted = [one for one in line.budgets if one.counted]
     ends = dict.fromkeys(one.budget.removeprefix("density=") for one in (counted[0], counted[-1]))
     if made.color:
@@ -184,7 +183,7 @@ def _notes(made: Verdicts) -> Iterator[str]:
     if not judged:
         yield f"A verdict takes {inference.FEWEST_SEEDS} seeds that both sides have."
         return
-    margins = " or ".join(scoring.amount(metric, one) for one in sorted({li.difference.margin for li in made.lines}))
+    margins = scoring.amounts(metric, (line.difference.margin for line in made.lines))
     line = f"t test, 5 %, Holm over the {judged} verdict{'s' if judged > 1 else ''} of this table"
     if made.color:
         yield f"Better, or worse, where the difference is clear of zero ({line}); equivalent: surely within ±{margins}."
@@ -197,5 +196,4 @@ def _notes(made: Verdicts) -> Iterator[str]:
             "and those that not every seed has."
         )
     yield from made.untried
-    if made.test_set:
-        yield made.test_set
+    yield made.test_set

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.paper import paper_numbers
 from analysis.publishing.numbers import CsvRow, spread_columns
-from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
+from analysis.publishing.sheet import MISSING, TableSheet, spread_text, table_sheet
 from analysis.statistics.one_budget import NO_LAYERS, OneBudget, by_layer, one_budget
 from pruneexp.errors import UserError
 from pruneexp.summary.spread import Spread, spread
@@ -96,12 +96,12 @@ def rows(made: Widths) -> Iterator[CsvRow]:
 def sheet(made: Widths) -> TableSheet:
     compared = any(layer.paper for layer in made.layers)
     header = ("Layer", "Original", "Kept", "Kept, %", *["Paper: kept"] * compared)
-    return TableSheet(
+    return table_sheet(
         f"Channels left of each layer: {made.of.subject}, {made.of.how(*_TITLE)}, at {made.of.budget}",
         header,
         "l" + "r" * (len(header) - 1),
-        tuple(tuple(map(Cell, _line(layer, compared))) for layer in made.layers),
-        tuple(_notes(made, compared)),
+        (_line(layer, compared) for layer in made.layers),
+        _notes(made, compared),
     )
 
 
@@ -115,10 +115,8 @@ def _line(layer: LayerWidth, compared: bool) -> Iterator[str]:
 
 
 def _notes(made: Widths, compared: bool) -> Iterator[str]:
-    n = len(made.of.runs)
-    over = "of one seed" if n == 1 else f"mean ± sample standard deviation over {n} seeds"
-    alike = n > 1 and all(layer.kept.low == layer.kept.high for layer in made.layers)
-    yield f"Channels kept: {over}{'; every seed keeps as many' if alike else ''}."
+    alike = len(made.of.runs) > 1 and all(layer.kept.low == layer.kept.high for layer in made.layers)
+    yield f"Channels kept: {made.of.spread_over}{'; every seed keeps as many' if alike else ''}."
     if compared:
         yield (
             "Paper: VGG-16 on CIFAR-10, pruned by Network Slimming to 40 % of its channels, mean ± standard deviation "
