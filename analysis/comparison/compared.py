@@ -67,7 +67,7 @@ def data(
     Raises:
         UserError: the sides share no point, or it is not clear which curves belong together.
     """
-    chosen = scoring.primary(frame) if metric == scoring.AUTO else scoring.shown(frame, metric)
+    chosen = scoring.judged(frame, metric)
     first, second = (str(name) for name in frame[SIDE].unique())
     found = matching(frame)
     lines: list[ComparedBudget] = []
@@ -88,7 +88,7 @@ def data(
         (first, second),
         split,
         chosen,
-        _corrected(lines),
+        inference.together(lines, "ahead"),
         found.alone,
         (int(unused.get(first, 0)), int(unused.get(second, 0))),
         0 < counted < single,
@@ -129,15 +129,14 @@ def _budgets(rows: pd.DataFrame) -> int:
 
 def _line(pairs: tuple[CurvePair, ...], budget: str, rows: pd.DataFrame, margin: float) -> ComparedBudget:
     """One line of rows of both sides; of each seed the mean over its rows counts."""
-    means = rows.groupby("seed")[["value_other", "value"]].mean()
     return ComparedBudget(
         pairs,
         budget,
         _budgets(rows),
         spread(rows["density_scope"]).mean,
-        (spread(means["value_other"]), spread(means["value"])),
+        paired.both_scores(rows),
         inference.compare(paired.by_seed(rows), margin),
-        tuple(sorted({*rows["run_id_other"], *rows["run_id"]})),
+        paired.both_runs(rows),
     )
 
 
@@ -152,12 +151,6 @@ def _unpaired(pair: CurvePair, first: pd.DataFrame, second: pd.DataFrame) -> lis
             density = spread(ours["density_scope"]).mean
             made.append(ComparedBudget((pair,), budget_text(*budget.values()), 1, density, scores, None, runs))
     return sorted(made, key=lambda line: (-line.density, line.budget))
-
-
-def _corrected(lines: Sequence[ComparedBudget]) -> tuple[ComparedBudget, ...]:
-    """The lines with the verdicts that they have together (``inference.holm``)."""
-    judged = iter(inference.holm([line.ahead for line in lines if line.ahead is not None]))
-    return tuple(line if line.ahead is None else line._replace(ahead=next(judged)) for line in lines)
 
 
 def _no_budget(frame: pd.DataFrame, sides: tuple[str, str], metric: Metric, split: str) -> str:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from analysis.comparison.compared import ComparedBudget, TwoSides, data
 from analysis.names import display_name, display_subject
-from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
+from analysis.publishing.numbers import CsvRow, interval_columns, spread_columns
+from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text, table_sheet
 from analysis.records import frames
 from analysis.statistics import inference, paired, scoring
 from analysis.statistics.conditions import cell, joined, telling, telling_within, text, texts, words
-from analysis.statistics.inference import Comparison
 from analysis.statistics.matching import SETTINGS, CurvePair, Key, grouped
-from pruneexp.summary.spread import Spread
 
 __all__ = ["data", "rows", "sheet"]
 
@@ -24,70 +23,43 @@ _HEADINGS = {"data": "Data", "model": "Network"}
 _METHOD = ("reg", "criterion", "schedule", "mode")
 
 
-class ComparedRow(NamedTuple):
-    """One line as numbers, the second side against the first.
+def rows(made: TwoSides) -> Iterator[CsvRow]:
+    """One line as numbers, the second side against the first; ``budgets`` is the number that the line is a mean over.
 
-    ``ahead`` is in points, or per cent of the first side's value where scores are in no percent; ids of runs are
-    separated by spaces. ``budgets`` is the number of budgets that the line is a mean over.
+    ``ahead`` is in points, or per cent of the first side's value where scores are in no percent.
     """
-
-    data: str
-    model: str
-    metric: str
-    split: str
-    first: str
-    first_conditions: str
-    second: str
-    second_conditions: str
-    budget: str
-    budgets: int
-    density: float
-    first_mean: float
-    first_std: float | None
-    first_n: int
-    second_mean: float
-    second_std: float | None
-    second_n: int
-    ahead_mean: float | None
-    ahead_low: float | None
-    ahead_high: float | None
-    n: int
-    p: float | None
-    margin: float | None
-    verdict: str
-    near: int
-    seeds_needed: int | None
-    runs: str
-
-
-def rows(made: TwoSides) -> Iterable[ComparedRow]:
     for line in made.lines:
         firsts, seconds = ([pair.sides[place] for pair in line.pairs] for place in (0, 1))
-        whose = _joined(text(key["data"]) for key in seconds), _joined(text(key["model"]) for key in seconds)
-        sides = [(side, _joined(joined(texts(key, SETTINGS)) for key in keys))
-                 for side, keys in zip(made.sides, (firsts, seconds), strict=True)]  # fmt: skip
-        budget = line.budget or "mean", line.budgets, line.density
-        scores = (*_moments(line.scores[0]), *_moments(line.scores[1]))
-        yield ComparedRow._make(
-            (*whose, made.metric.name, made.split, *sides[0], *sides[1], *budget, *scores, *_judged(line.ahead),
-             " ".join(line.runs))
-        )  # fmt: skip
+        (first, second), of = line.scores, line.ahead
+        yield {
+            "data": _joined(text(key["data"]) for key in seconds),
+            "model": _joined(text(key["model"]) for key in seconds),
+            "metric": made.metric.name,
+            "split": made.split,
+            "first": made.sides[0],
+            "first_conditions": _joined(joined(texts(key, SETTINGS)) for key in firsts),
+            "second": made.sides[1],
+            "second_conditions": _joined(joined(texts(key, SETTINGS)) for key in seconds),
+            "budget": line.budget or "mean",
+            "budgets": line.budgets,
+            "density": line.density,
+            **spread_columns("first", first),
+            "first_n": first.n,
+            **spread_columns("second", second),
+            "second_n": second.n,
+            **interval_columns("ahead", of),
+            "n": of.n if of else 0,
+            "p": of.p if of else None,
+            "margin": of.margin if of else None,
+            "verdict": of.verdict if of else "unpaired",
+            "near": int(of.near) if of else 0,
+            "seeds_needed": of.seeds_needed if of else None,
+            "runs": " ".join(line.runs),
+        }
 
 
 def _joined(told: Iterable[str]) -> str:
     return " | ".join(dict.fromkeys(told))
-
-
-def _moments(of: Spread) -> tuple[float, float | None, int]:
-    return of.mean, of.std, of.n
-
-
-def _judged(ahead: Comparison | None) -> tuple[Any, ...]:
-    """The columns from ``ahead_mean`` to ``seeds_needed``."""
-    if ahead is None:
-        return None, None, None, 0, None, None, "unpaired", 0, None
-    interval = ahead.mean, ahead.low, ahead.high, ahead.n
-    return *interval, ahead.p, ahead.margin, ahead.verdict, int(ahead.near), ahead.seeds_needed
 
 
 def sheet(made: TwoSides) -> TableSheet:
@@ -99,10 +71,10 @@ def sheet(made: TwoSides) -> TableSheet:
     lines = []
     for line in made.lines:
         whose = [values[line.pairs[0].key] if len(line.pairs) == 1 else "all" for _, values in told]
-        lines.append((*map(Cell, whose), *_cells(line, names)))
+        lines.append((*whose, *_cells(line, names)))
     align = "l" * len(told) + "r" * 6 + "l"
     title = f"{made.sides[0]} against {made.sides[1]}: {made.metric.title} on {made.split}"
-    return TableSheet(scoring.with_unit(made.metric, title), header, align, tuple(lines), _notes(made, names))
+    return table_sheet(scoring.with_unit(made.metric, title), header, align, lines, _notes(made, names))
 
 
 def _told(made: TwoSides) -> list[tuple[str, dict[Any, str]]]:
@@ -133,23 +105,23 @@ def _pairs(made: TwoSides) -> list[CurvePair]:
     return list({pair.key: pair for line in made.lines for pair in line.pairs}.values())
 
 
-def _cells(line: ComparedBudget, names: Sequence[str]) -> Iterator[Cell]:
+def _cells(line: ComparedBudget, names: Sequence[str]) -> Iterator[str | Cell]:
     ahead = line.ahead
-    yield Cell(line.budget.removeprefix("density=") or f"mean of {line.budgets}")
+    yield line.budget.removeprefix("density=") or f"mean of {line.budgets}"
     for score, best in zip(line.scores, ("worse", "better"), strict=True):
         yield Cell(spread_text(score), ahead is not None and ahead.verdict == best)
     if ahead is None:
-        yield from map(Cell, (MISSING, MISSING, MISSING, "unpaired: no verdict"))
+        yield from (MISSING, MISSING, MISSING, "unpaired: no verdict")
         return
     interval = MISSING
     if ahead.low is not None and ahead.high is not None:
         interval = f"[{scoring.signed(ahead.low, 2)}, {scoring.signed(ahead.high, 2)}]"
     verdict = ahead.said({"better": f"{names[1]} better", "worse": f"{names[0]} better"})
     needed = f" ({ahead.settled_by} seeds)" if ahead.settled_by else ""
-    yield from map(Cell, (scoring.signed(ahead.mean, 2), interval, str(ahead.n), verdict + needed))
+    yield from (scoring.signed(ahead.mean, 2), interval, str(ahead.n), verdict + needed)
 
 
-def _notes(made: TwoSides, names: Sequence[str]) -> tuple[str, ...]:
+def _notes(made: TwoSides, names: Sequence[str]) -> Iterable[str]:
     second, unit = names[1], made.metric.change_unit
     judged = [line.ahead for line in made.lines if line.ahead is not None]
     notes = [_sides(made, names), _common(made)]
@@ -160,7 +132,7 @@ def _notes(made: TwoSides, names: Sequence[str]) -> tuple[str, ...]:
             "Of a mean over budgets, one number counts for each seed."
         )
     if several := sum(one.n >= inference.FEWEST_SEEDS for one in judged):
-        margins = " or ".join(scoring.amount(made.metric, margin) for margin in sorted({one.margin for one in judged}))
+        margins = scoring.amounts(made.metric, (one.margin for one in judged))
         notes.append(
             "One side is better where the difference is clear of zero (t test, 5 %, Holm over the "
             f"{several} verdict{'s' if several > 1 else ''} of this table), and both are equivalent where it is surely "
@@ -169,8 +141,7 @@ def _notes(made: TwoSides, names: Sequence[str]) -> tuple[str, ...]:
     if made.out_of_range:
         worst = f"{paired.worst_loss(made.metric):g} {unit}"
         notes.append(f"Not in a mean: budgets at which both sides have lost more than {worst} on average.")
-    notes += [*_few_seeds(made), *_left(made, names), made.test_set]
-    return tuple(note for note in notes if note)
+    return [*notes, *_few_seeds(made), *_left(made, names), made.test_set]
 
 
 def _sides(made: TwoSides, names: Sequence[str]) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+from analysis.drawing import panels
 from analysis.drawing.panels import SMALL, Page, fitted
-from analysis.drawing.style import FAINT, INK, Line, type_size
+from analysis.drawing.style import FAINT, INK, Line, page_width, panels_across, type_size
 from pruneexp.summary.spread import Spread
 
 if TYPE_CHECKING:
@@ -21,17 +22,30 @@ if TYPE_CHECKING:
 _FAR = 1e15
 
 
-def paper(page: Page, title: str) -> Figure:
-    """A figure with its title and the words below its panels."""
+def paper(
+    title: str, count: int, legends: Sequence[Sequence[str]], words: str, *, heading: float, between: float,
+    columns: int = 0, height: float = 0.0,
+) -> tuple[Figure, Page]:  # fmt: skip
+    """A figure with its title and the words below its panels, and where so many panels stand on it.
+
+    They stand side by side as far as they fit, or in so many ``columns``. ``heading`` and ``between`` are as
+    ``panels.page`` has them.
+    """
     from matplotlib.figure import Figure
 
+    columns = columns or min(count, panels_across())
+    page = panels.page(
+        width=page_width(), size=type_size(), columns=columns, count=count,
+        height=height or panels.height(page_width(), columns), legends=legends, words=words, heading=heading,
+        between=between,
+    )  # fmt: skip
     made = Figure(figsize=(page.width, page.total))
     top = 1.0 - 0.9 * page.em / page.total
     wide = 0.87 * page.width * (1.0 - page.left)  # of bold type
     made.text(page.left, top, title, va="top", size=fitted(title, wide, 1.2 * type_size()), weight="bold")
-    words = "\n".join(page.words)
-    made.text(page.left, 0.8 * page.em / page.total, words, size=SMALL * type_size(), color=FAINT, linespacing=1.4)
-    return made
+    below = "\n".join(page.words)
+    made.text(page.left, 0.8 * page.em / page.total, below, size=SMALL * type_size(), color=FAINT, linespacing=1.4)
+    return made, page
 
 
 def drawn(
@@ -69,9 +83,19 @@ def panel(figure: Figure, page: Page, place: int, y: str) -> Axes:
 def legend(
     axes: Axes, page: Page, entries: Sequence[tuple[str, Line]], share: int = 1, size: float | None = None
 ) -> None:
-    """The legend below the axis of a panel, across one of ``share`` equal parts of the page."""
+    """The legend below the axis of a panel, across one of ``share`` equal parts of the page; none without entries."""
+    if not entries:
+        return
     handles, names = [drawn(line, label=name) for name, line in entries], [name for name, _ in entries]
     axes.legend(handles=handles, ncols=page.entries(names, share), fontsize=size, **page.legend(page.height))
+
+
+def below(axes: Axes, page: Page, place: int, x: str, entries: Sequence[tuple[str, Line]]) -> None:
+    """What x is of, where no other panel stands below; and below the first panel of the last row the legend."""
+    if place + page.columns >= page.panels:
+        axes.set_xlabel(x)
+    if place == (page.rows - 1) * page.columns:
+        legend(axes, page, entries)
 
 
 def name_y(axes: Axes, page: Page, text: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from analysis.drawing import ink, panels
-from analysis.drawing.style import FAINT, Line, page_width, panels_across, sequence, type_size
+from analysis.drawing.style import FAINT, Line, sequence, type_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,12 +54,8 @@ def lined(title: str, shown: Sequence[LinePanel], of: LineAxes, words: str) -> F
     """A page with these panels, which share their axes, and a legend below the last row."""
     looks = _looks(shown)
     entries = [*looks.items(), *((text, Line(FAINT, "", bool(place))) for place, text in enumerate(of.strokes))]
-    labels, columns = [label for label, _ in entries], min(len(shown), panels_across())
-    page = panels.page(
-        width=page_width(), size=type_size(), columns=columns, rows=-(-len(shown) // columns),
-        height=panels.height(page_width(), columns), legends=[labels], words=words, heading=5.4, between=6.4,
-    )  # fmt: skip
-    figure, first = ink.paper(page, title), None
+    labels, first = [label for label, _ in entries], None
+    figure, page = ink.paper(title, len(shown), [labels], words, heading=5.4, between=6.4)
     for place, panel in enumerate(shown):
         axes = figure.add_axes(page.box(place), sharex=first, sharey=first)
         first = first or axes
@@ -67,14 +63,10 @@ def lined(title: str, shown: Sequence[LinePanel], of: LineAxes, words: str) -> F
         figure.text(page.box(place)[0], page.over(place, 0.6), panel.title,
                     size=panels.fitted(panel.title, wide, type_size()))  # fmt: skip
         _panel(axes, panel, of, looks)
-        axes.tick_params(which="both", labelleft=place % columns == 0)
-        if place % columns == 0:
+        axes.tick_params(which="both", labelleft=place % page.columns == 0)
+        if place % page.columns == 0:
             ink.name_y(axes, page, of.y)
-        if place + columns >= len(shown):
-            axes.set_xlabel(of.x)
-        if place == (page.rows - 1) * columns:
-            handles = [ink.drawn(look, label=label) for label, look in entries]
-            axes.legend(handles=handles, ncols=page.entries(labels, 1), **page.legend(page.height))
+        ink.below(axes, page, place, of.x, entries)
     return figure
 
 

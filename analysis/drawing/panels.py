@@ -25,7 +25,7 @@ _WORDED = ContextVar("_WORDED", default=True)
 
 
 class Page(NamedTuple):
-    """``columns`` x ``rows`` of panels, ``height`` each; the axis of the last row is ``below`` high.
+    """So many ``panels`` in ``columns``, ``height`` each; the axis of the last row is ``below`` high.
 
     ``em`` is the size of the type; ``words`` are wrapped.
     """
@@ -33,12 +33,16 @@ class Page(NamedTuple):
     width: float
     total: float
     em: float
+    panels: int
     columns: int
-    rows: int
     height: float
     below: float
     step: float
     words: tuple[str, ...]
+
+    @property
+    def rows(self) -> int:
+        return math.ceil(self.panels / self.columns)
 
     @property
     def left(self) -> float:
@@ -72,10 +76,10 @@ class Page(NamedTuple):
 
 
 def page(
-    *, width: float, size: float, columns: int, rows: int, height: float, legends: Sequence[Sequence[str]],
+    *, width: float, size: float, count: int, columns: int, height: float, legends: Sequence[Sequence[str]],
     words: str, heading: float, between: float,
 ) -> Page:  # fmt: skip
-    """A page of this width, with type of ``size`` points.
+    """A page of this width with so many panels, and type of ``size`` points.
 
     ``legends`` are the labels below each part of the page; ``heading`` and ``between`` say how many sizes of the type
     stand above the first row, and between two of them.
@@ -86,8 +90,8 @@ def page(
     legend = legend_height(width=width, size=size, legends=legends, share=max(1, len(legends)))
     below = em * (0.8 + 1.4 * SMALL * len(lines) + 0.6 + legend + _AXIS)
     step = height + between * em
-    total = below + step * (rows - 1) + height + heading * em
-    return Page(width, total, em, columns, rows, height, below, step, lines)
+    total = below + step * (math.ceil(count / columns) - 1) + height + heading * em
+    return Page(width, total, em, count, columns, height, below, step, lines)
 
 
 @contextmanager

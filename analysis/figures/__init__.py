@@ -4,7 +4,8 @@ A figure file has
 
     data(frame, *, option: Annotated[type, "help"] = default) -> NamedTuple
         what is shown, computed and nothing else; UserError, one sentence, where there is nothing to show
-    rows(made) -> Iterable[NamedTuple]    the CSV the picture was drawn from; its ``runs`` are ids, separated by spaces
+    rows(made) -> Iterable[CsvRow]        the CSV the picture was drawn from (``analysis.publishing.numbers``): of each
+                                          row its values by column, the last of which, ``runs``, has ids
     draw(made) -> Figure                  ink only, on a page of the width that is asked for: ``Figure()`` has it, and
                                           so have ``page_width`` and ``type_size`` of ``analysis.drawing.style``
     caption(made) -> str                  what the reader must know

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
 from analysis.drawing import axes as axis
-from analysis.drawing import ink, levels, panels
+from analysis.drawing import ink, levels
 from analysis.drawing.axes import Span
-from analysis.drawing.style import page_width, panels_across, type_size
 from analysis.names import display_subject
+from analysis.publishing.numbers import CsvRow, range_columns
 from analysis.records.measured_frames import UNITS
 from analysis.statistics import extents, tradeoffs
 from analysis.statistics.conditions import joined
@@ -41,27 +41,6 @@ class DeadUnits(NamedTuple):
     numbers: Numbers
     counts: tuple[tuple[str, int], ...]
     unmeasured: str
-
-
-class DeadUnitsRow(NamedTuple):
-    """The weights of one kind at one budget of one curve: their mean after retraining in % of that before it.
-
-    Mean, sample standard deviation and ends over ``n`` seeds; run ids are separated by spaces.
-    """
-
-    data: str
-    model: str
-    weights: str
-    curve: str
-    conditions: str
-    budget: str
-    pruned: float
-    left_mean: float
-    left_std: float | None
-    left_min: float
-    left_max: float
-    n: int
-    runs: str
 
 
 def data(frame: pd.DataFrame) -> DeadUnits:
@@ -96,34 +75,35 @@ def _part(rows: pd.DataFrame, which: str) -> pd.DataFrame:
     return made
 
 
-def rows(made: DeadUnits) -> Iterable[DeadUnitsRow]:
+def rows(made: DeadUnits) -> Iterator[CsvRow]:
+    """The weights of one kind at one budget of one curve: their mean after retraining in % of that before it."""
     found = made.numbers
     for curve in found.curves:
-        name = ", ".join(part for part in (curve.colour, curve.style) if part)
         for mark in curve.marks:
-            kind = (found.data, found.model, curve.facet, name, joined(curve.conditions), mark.budget)
-            yield DeadUnitsRow(*kind, mark.x, *mark.y, " ".join(mark.runs))
+            yield {
+                "data": found.data,
+                "model": found.model,
+                "weights": curve.facet,
+                "curve": curve.told,
+                "conditions": joined(curve.conditions),
+                "budget": mark.budget,
+                "pruned": mark.x,
+                **range_columns("left", mark.y),
+                "runs": " ".join(mark.runs),
+            }
 
 
 def draw(made: DeadUnits) -> Figure:
     found, family = made.numbers, made.numbers.family
-    columns, entries = min(len(family.facets), panels_across()), levels.legend(family.colours, family.styles)
+    entries, title = levels.legend(family.colours, family.styles), display_subject(found.model, found.data)
     names = [name for name, _ in entries]
-    page = panels.page(
-        width=page_width(), size=type_size(), columns=columns, rows=-(-len(family.facets) // columns),
-        height=panels.height(page_width(), columns), legends=[names] if names else [], words=caption(made),
-        heading=6.0, between=6.5,
-    )  # fmt: skip
-    figure = ink.paper(page, display_subject(found.model, found.data))
+    figure, page = ink.paper(title, len(family.facets), [names], caption(made), heading=6.0, between=6.5)
     x = axis.span([mark.x for curve in found.curves for mark in curve.marks], "remaining")
     for place, facet in enumerate(family.facets):
         axes = ink.panel(figure, page, place, found.y.label)
         figure.text(page.box(place)[0], page.over(place, 2.2), facet, weight="bold")
         _panel(axes, made, [curve for curve in found.curves if curve.facet == facet], x)
-        if place + columns >= len(family.facets):
-            axes.set_xlabel(found.x)
-        if names and place == (page.rows - 1) * columns:
-            ink.legend(axes, page, entries)
+        ink.below(axes, page, place, found.x, entries)
     return figure
 
 

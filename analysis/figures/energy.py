@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import pandas as pd
 
 from analysis.drawing import ink, panels
-from analysis.drawing.style import FAINT, INK, page_width, type_size
+from analysis.drawing.style import FAINT, INK, type_size
 from analysis.paper import paper_numbers
+from analysis.publishing.numbers import CsvRow, spread_columns
 from analysis.statistics.one_budget import NO_LAYERS, OneBudget, by_layer, one_budget
 from pruneexp.errors import UserError
 from pruneexp.summary.palette import LEVELS
@@ -66,27 +67,6 @@ class Energy(NamedTuple):
     layers: tuple[LayerEnergy, ...]
 
 
-class EnergyRow(NamedTuple):
-    """One layer: microjoule for one example, mean and sample standard deviation over ``n`` seeds, run ids by spaces."""
-
-    data: str
-    model: str
-    conditions: str
-    budget: str
-    layer: str
-    memory: str
-    pruned_memory: str
-    dense_reading: float
-    dense_arithmetic: float
-    pruned_reading_mean: float
-    pruned_reading_std: float | None
-    pruned_arithmetic_mean: float
-    pruned_arithmetic_std: float | None
-    dense_over_pruned: float
-    n: int
-    runs: str
-
-
 def data(
     frame: pd.DataFrame,
     *,
@@ -134,14 +114,22 @@ def _sum(layers: list[LayerEnergy]) -> LayerEnergy:
     )  # fmt: skip
 
 
-def rows(made: Energy) -> Iterator[EnergyRow]:
+def rows(made: Energy) -> Iterator[CsvRow]:
+    """One layer: microjoule for one example, over ``n`` seeds."""
     for layer in made.layers:
-        yield EnergyRow(
-            *made.of.columns, layer.layer, layer.memory, layer.kept_memory,
-            layer.reading, layer.arithmetic, layer.kept_reading.mean, layer.kept_reading.std,
-            layer.kept_arithmetic.mean, layer.kept_arithmetic.std, layer.ratio, layer.kept_reading.n,
-            made.of.run_ids,
-        )  # fmt: skip
+        yield {
+            **made.of.columns,
+            "layer": layer.layer,
+            "memory": layer.memory,
+            "pruned_memory": layer.kept_memory,
+            "dense_reading": layer.reading,
+            "dense_arithmetic": layer.arithmetic,
+            **spread_columns("pruned_reading", layer.kept_reading),
+            **spread_columns("pruned_arithmetic", layer.kept_arithmetic),
+            "dense_over_pruned": layer.ratio,
+            "n": layer.kept_reading.n,
+            "runs": made.of.run_ids,
+        }
 
 
 def caption(made: Energy) -> str:
@@ -163,11 +151,10 @@ def caption(made: Energy) -> str:
 def draw(made: Energy) -> Figure:
     size, shown = type_size(), max(len(made.layers), len(made.costs))
     entries = [f"{when}, {what}" for when in _WHEN for what in _WHAT]
-    page = panels.page(
-        width=page_width(), size=size, columns=1, rows=2, height=1.9 * shown * size / 72.0,
-        legends=[entries], words=caption(made), heading=5.0, between=4.6,
+    figure, page = ink.paper(
+        made.of.subject, 2, [entries], caption(made), heading=5.0, between=4.6, columns=1,
+        height=1.9 * shown * size / 72.0,
     )  # fmt: skip
-    figure = ink.paper(page, made.of.subject)
     for place, (panel, title) in enumerate(((_operations, f"Energy of one operation, pJ ({PAPER})"),
                                             (_layers, "Energy for one example, µJ"))):  # fmt: skip
         axes = figure.add_axes(page.box(place))

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
-from analysis.drawing import ink, levels, panels
-from analysis.drawing.style import page_width, type_size
+from analysis.drawing import ink, levels
 from analysis.names import display_subject
+from analysis.publishing.numbers import CsvRow
 from analysis.records import frames
 from analysis.statistics import scoring, selection
 from analysis.statistics.conditions import joined, telling, texts, words
 from analysis.statistics.curves import budget_text
+from analysis.statistics.one_budget import NO_COURSES
 from analysis.statistics.wording import retraining_epochs
 from pruneexp.errors import UserError
 from pruneexp.schema import Metric
@@ -46,49 +47,26 @@ class Epochs(NamedTuple):
     dense: float
 
 
-class EpochRow(NamedTuple):
-    """One epoch of a curve, counted from the first of retraining: the score on val, over ``n`` seeds."""
-
-    data: str
-    model: str
-    curve: str
-    conditions: str
-    budget: str
-    metric: str
-    epoch: int
-    mean: float
-    std: float | None
-    low: float
-    high: float
-    n: int
-    runs: str
-
-
 def data(frame: pd.DataFrame) -> Epochs:
     """Every curve whose points tell their scores by epoch.
 
     Raises:
         UserError: there is none, or there are several networks, data sets, budgets or primary metrics.
     """
-    if frame.empty:
-        raise UserError("no point tells its scores by epoch of retraining: those of mode prune do, with "
-                        "runtime.epoch_scores=true.")  # fmt: skip
+    dataset, model = selection.one_subject(frame, "figure", NO_COURSES)
     metric, names = scoring.primary(frame), ("mode", *frames.CONDITIONS)
-    if len(budgets := sorted(frame["budget.value"].unique())) > 1:
-        each = ", ".join(f"{value:g}" for value in budgets)
-        raise UserError(f"epochs are shown of one budget: choose one of {each}, as `--where budget.value="
-                        f"{budgets[0]:g}` does.")  # fmt: skip
-    subjects = list(selection.groups(frame, (*frames.SUBJECT, *frames.BUDGET)))
-    if len(subjects) > 1:
-        raise UserError(f"{len(subjects)} networks or budgets are logged, and one is shown: choose with --where.")
+    budgets = selection.combinations(frame, frames.BUDGET)
+    if len(budgets) > 1:
+        each = [f"{value:g}" for value in sorted(budget["budget.value"] for budget in budgets)]
+        raise UserError(f"epochs are shown of one budget: choose one of {', '.join(each)}, as `--where budget.value="
+                        f"{each[0]}` does.")  # fmt: skip
     told = telling([key for key, _ in selection.groups(frame, names)], names)
     found = selection.groups(frame, (*told, *(name for name in names if name not in told)))  # in the order of these
-    ((key, _),) = subjects
     return Epochs(
-        data=str(key["data"]),
-        model=str(key["model"]),
+        data=dataset,
+        model=model,
         metric=metric,
-        budget=budget_text(*(key[name] for name in frames.BUDGET)),
+        budget=budget_text(*budgets[0].values()),
         courses=tuple(_course(of, rows, told, texts(of, names)) for of, rows in found),
         dense=float(frame[f"val.dense.{metric.name}"].mean()),
     )
@@ -119,11 +97,21 @@ def _label(key: dict[str, Any], told: Sequence[str], each: float, rounds: int) -
     return ", ".join(filter(None, (words(key, [name for name in told if name != "retrain_epochs"]), length)))
 
 
-def rows(made: Epochs) -> Iterator[EpochRow]:
+def rows(made: Epochs) -> Iterator[CsvRow]:
+    """One epoch of a curve, counted from the first of retraining: the score on val, over ``n`` seeds."""
     for course in made.courses:
-        kind = (made.data, made.model, course.label, joined(course.conditions), made.budget, made.metric.name)
         for epoch, score in course.epochs:
-            yield EpochRow(*kind, epoch, *score, " ".join(course.runs))
+            yield {
+                "data": made.data,
+                "model": made.model,
+                "curve": course.label,
+                "conditions": joined(course.conditions),
+                "budget": made.budget,
+                "metric": made.metric.name,
+                "epoch": epoch,
+                **score._asdict(),
+                "runs": " ".join(course.runs),
+            }
 
 
 def caption(made: Epochs) -> str:
@@ -143,11 +131,8 @@ def caption(made: Epochs) -> str:
 
 def draw(made: Epochs) -> Figure:
     labels = [course.label for course in made.courses]
-    page = panels.page(
-        width=page_width(), size=type_size(), columns=1, rows=1, height=panels.height(page_width(), 1),
-        legends=[labels] if any(labels) else [], words=caption(made), heading=3.0, between=0.0,
-    )  # fmt: skip
-    figure = ink.paper(page, display_subject(made.model, made.data))
+    title, legends = display_subject(made.model, made.data), [labels] if any(labels) else []
+    figure, page = ink.paper(title, 1, legends, caption(made), heading=3.0, between=0.0)
     axes = figure.add_axes(page.box(0))
     axes.set_xlabel("epoch of retraining")
     ink.name_y(axes, page, scoring.with_unit(made.metric, f"{made.metric.title} on val"))

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import pandas as pd
 
 from analysis.drawing import axes as axis
-from analysis.drawing import ink, levels, panels
-from analysis.drawing.style import FAINT, GRID, Line, page_width, panels_across, type_size
+from analysis.drawing import ink, levels
+from analysis.drawing.style import FAINT, GRID, Line
 from analysis.names import display_subject
+from analysis.publishing.numbers import CsvRow, interval_columns, spread_columns
 from analysis.records.frames import Split
-from analysis.statistics import finetuning, inference, scoring, test_sets
+from analysis.statistics import finetuning, inference, scoring, selection, test_sets
 from analysis.statistics.conditions import joined
 from analysis.statistics.finetuning import RateLine, RateMark
 from analysis.statistics.quantities import limits
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_LACKING = (
+    "no mask is logged both fine-tuned at several learning rates and trained from scratch: "
+    "mode=prune,scratch_e,scratch_b retrain.lr_factor=0.01,0.1,1 makes them, each combination a job."
+)
 #: Marks of one rate stand side by side, each at so many times the rate of the one before.
 _APART = 1.05
 
@@ -44,36 +49,6 @@ class FinetuningRate(NamedTuple):
         return tuple(mark for line in self.lines for mark in line.marks)
 
 
-class RateRow(NamedTuple):
-    """One mark: the scores of both sides, and the difference, positive where fine-tuned networks are better.
-
-    Low and high are its 95 % interval; run ids by spaces.
-    """
-
-    data: str
-    model: str
-    metric: str
-    against: str
-    line: str
-    conditions: str
-    budget: str
-    density: float
-    retrain_lr_factor: float
-    tuned_mean: float
-    tuned_std: float | None
-    fresh_mean: float
-    fresh_std: float | None
-    n: int
-    difference_mean: float
-    difference_low: float | None
-    difference_high: float | None
-    p: float | None
-    p_equivalent: float | None
-    margin: float
-    verdict: str
-    runs: str
-
-
 def data(
     frame: pd.DataFrame,
     *,
@@ -86,18 +61,12 @@ def data(
     Raises:
         UserError: nothing can be compared, or at one rate alone, or several networks or data sets are logged.
     """
-    subjects = sorted(set(zip(frame["data"], frame["model"], strict=True)))
-    if len(subjects) > 1:
-        raise UserError(f"one figure shows one network on one data set, not {', '.join(map('/'.join, subjects))}.")
+    dataset, model = selection.one_subject(frame, "figure", _LACKING)
     metric = scoring.primary(frame)
     made = finetuning.lines(frame, metric, split, margin)
     marks = [mark for line in made for mark in line.marks]
     if len({mark.rate for mark in marks}) < 2:
-        raise UserError(
-            "no mask is logged both fine-tuned at several learning rates and trained from scratch: "
-            "mode=prune,scratch_e,scratch_b retrain.lr_factor=0.01,0.1,1 makes them, each combination a job."
-        )
-    ((dataset, model),) = subjects
+        raise UserError(_LACKING)
     used = {run for mark in marks for run in mark.runs}
     note = test_sets.note(frame[frame["run_id"].isin(used)], metric, split)
     return FinetuningRate(dataset, model, split, metric, made, limits("ylim", ylim) or _ends(marks), note)
@@ -111,20 +80,31 @@ def _ends(marks: Sequence[RateMark]) -> tuple[float, float]:
     return low - 0.04 * (high - low), high + 0.04 * (high - low)
 
 
-def runs(made: FinetuningRate) -> tuple[str, ...]:
-    return tuple(sorted({run for mark in made.marks for run in mark.runs}))
-
-
-def rows(made: FinetuningRate) -> Iterator[RateRow]:
+def rows(made: FinetuningRate) -> Iterator[CsvRow]:
+    """One mark: the scores of both sides, and the difference, positive where fine-tuned networks are better."""
     for line in made.lines:
-        where = (made.data, made.model, made.metric.name, line.scratch, line.label, joined(line.conditions))
         for mark in line.marks:
             of = mark.ahead
-            yield RateRow(
-                *where, line.budget, line.density, mark.rate, mark.tuned.mean, mark.tuned.std, mark.fresh.mean,
-                mark.fresh.std, of.n, of.mean, of.low, of.high, of.p, of.p_equivalent, of.margin, of.verdict,
-                " ".join(mark.runs),
-            )  # fmt: skip
+            yield {
+                "data": made.data,
+                "model": made.model,
+                "metric": made.metric.name,
+                "against": line.scratch,
+                "line": line.label,
+                "conditions": joined(line.conditions),
+                "budget": line.budget,
+                "density": line.density,
+                "retrain_lr_factor": mark.rate,
+                **spread_columns("tuned", mark.tuned),
+                **spread_columns("fresh", mark.fresh),
+                "n": of.n,
+                **interval_columns("difference", of),
+                "p": of.p,
+                "p_equivalent": of.p_equivalent,
+                "margin": of.margin,
+                "verdict": of.verdict,
+                "runs": " ".join(mark.runs),
+            }
 
 
 def caption(made: FinetuningRate) -> str:
@@ -143,25 +123,14 @@ def caption(made: FinetuningRate) -> str:
 def draw(made: FinetuningRate) -> Figure:
     ways, labels = (list(dict.fromkeys(each)) for each in
                     zip(*((line.scratch, line.label) for line in made.lines), strict=True))  # fmt: skip
-    columns = min(len(ways), panels_across())
-    page = panels.page(
-        width=page_width(), size=type_size(), columns=columns, rows=-(-len(ways) // columns),
-        height=panels.height(page_width(), columns), legends=[labels], words=caption(made), heading=5.6, between=6.5,
-    )  # fmt: skip
-    figure = ink.paper(page, display_subject(made.model, made.data))
+    title = display_subject(made.model, made.data)
+    figure, page = ink.paper(title, len(ways), [labels], caption(made), heading=5.6, between=6.5)
     looks = {label: levels.line(labels, (), label, "", dashed=False) for label in labels}
     for place, way in enumerate(ways):
-        axes = figure.add_axes(page.box(place))
+        axes = ink.panel(figure, page, place, f"fine-tuned ahead by, {made.metric.change_unit}")
         figure.text(page.box(place)[0], page.over(place, 0.7), f"against {way}", color=FAINT)
         _panel(axes, made, [line for line in made.lines if line.scratch == way], looks)
-        axes.tick_params(labelleft=place % columns == 0)
-        if place % columns == 0:
-            ink.name_y(axes, page, f"fine-tuned ahead by, {made.metric.change_unit}")
-        if place + columns >= len(ways):
-            axes.set_xlabel("rate of fine-tuning / of training")
-        if place == (page.rows - 1) * columns:
-            handles = [ink.drawn(look, label=label) for label, look in looks.items()]
-            axes.legend(handles=handles, ncols=page.entries(labels, 1), **page.legend(page.height))
+        ink.below(axes, page, place, "rate of fine-tuning / of training", list(looks.items()))
     return figure
 
 

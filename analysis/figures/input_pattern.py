@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
-from analysis.drawing import ink, panels
+from analysis.drawing import ink
 from analysis.drawing.style import FAINT, INK, page_width, panels_across, type_size
+from analysis.publishing.numbers import CsvRow, spread_columns
 from analysis.statistics.one_budget import NO_WEIGHTS, OneBudget, one_budget
 from pruneexp.errors import UserError
 from pruneexp.schema import LayerWeights
@@ -34,23 +35,6 @@ class InputPattern(NamedTuple):
     units: int
     side: int
     kept: tuple[Spread, ...]
-
-
-class InputRow(NamedTuple):
-    """One input: the kept share of its weights, mean and sample standard deviation over ``n`` seeds."""
-
-    data: str
-    model: str
-    conditions: str
-    budget: str
-    layer: str
-    input: int
-    row: int
-    column: int
-    kept_mean: float
-    kept_std: float | None
-    n: int
-    runs: str
 
 
 def data(frame: pd.DataFrame) -> InputPattern:
@@ -85,11 +69,20 @@ def _side(inputs: int) -> int:
     return 0
 
 
-def rows(made: InputPattern) -> Iterator[InputRow]:
-    subject = (*made.of.columns, made.layer)
+def rows(made: InputPattern) -> Iterator[CsvRow]:
+    """One input: the kept share of its weights, over ``n`` seeds."""
     for place, kept in enumerate(made.kept):
         row, column = divmod(place % made.side**2, made.side)
-        yield InputRow(*subject, place, row, column, kept.mean, kept.std, kept.n, made.of.run_ids)
+        yield {
+            **made.of.columns,
+            "layer": made.layer,
+            "input": place,
+            "row": row,
+            "column": column,
+            **spread_columns("kept", kept),
+            "n": kept.n,
+            "runs": made.of.run_ids,
+        }
 
 
 def caption(made: InputPattern) -> str:
@@ -107,11 +100,9 @@ def draw(made: InputPattern) -> Figure:
 
     columns, size = min(2, panels_across()), type_size()
     wide = (page_width() - 5.8 * size / 72.0) / columns - 1.7 * size / 72.0
-    page = panels.page(
-        width=page_width(), size=size, columns=columns, rows=2 // columns, height=wide, legends=[], words=caption(made),
-        heading=4.4, between=6.0,
-    )  # fmt: skip
-    figure = ink.paper(page, made.of.subject)
+    figure, page = ink.paper(
+        made.of.subject, 2, [], caption(made), heading=4.4, between=6.0, columns=columns, height=wide
+    )
     percent = [100.0 * kept.mean for kept in made.kept]
     bands = figure.add_axes(page.box(0))
     bands.fill_between(range(len(percent)), percent, color=INK, linewidth=0.0, step="mid")

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import pandas as pd
 
-from analysis.drawing import ink, panels
+from analysis.drawing import ink
 from analysis.drawing.style import FAINT, INK, page_width, type_size
 from analysis.paper import paper_numbers
+from analysis.publishing.numbers import CsvRow, spread_columns
 from analysis.statistics import selection
 from analysis.statistics.one_budget import NO_LAYERS, OneBudget, one_budget
 from pruneexp.errors import UserError
@@ -44,25 +45,6 @@ class KernelPatterns(NamedTuple):
     of: OneBudget
     stages: tuple[StagePattern, ...]
     paper: tuple[StagePattern, ...]
-
-
-class PatternRow(NamedTuple):
-    """One place of the kernels of a stage; of the paper's, the shade from 0, white, to 1, black. Run ids by spaces."""
-
-    source: str
-    data: str
-    model: str
-    conditions: str
-    budget: str
-    stage: int
-    pixels: int | None
-    layers: str
-    row: int
-    column: int
-    kept_mean: float
-    kept_std: float | None
-    n: int | None
-    runs: str
 
 
 def data(
@@ -123,13 +105,23 @@ def _of_paper() -> tuple[StagePattern, ...]:
                  for stage, nine in shades.items())  # fmt: skip
 
 
-def rows(made: KernelPatterns) -> Iterator[PatternRow]:
-    for stage, y, x, kept in _places(made.stages):
-        yield PatternRow("runs", *made.of.columns, stage.stage, stage.pixels, " ".join(stage.layers), y, x, kept.mean,
-                         kept.std, kept.n, made.of.run_ids)  # fmt: skip
-    for stage, y, x, kept in _places(made.paper):
-        yield PatternRow(f"{PAPER} (digitised)", "cifar10", "vgg16_cifar", "", "", stage.stage, None, "", y, x,
-                         kept.mean, None, None, "")  # fmt: skip
+def rows(made: KernelPatterns) -> Iterator[CsvRow]:
+    """One place of the kernels of a stage; of the paper's, the shade from 0, white, to 1, black."""
+    of_paper = {"data": "cifar10", "model": "vgg16_cifar", "conditions": "", "budget": ""}
+    for stage, y, x, kept in _places((*made.stages, *made.paper)):
+        ours = stage.pixels > 0
+        yield {
+            "source": "runs" if ours else f"{PAPER} (digitised)",
+            **(made.of.columns if ours else of_paper),
+            "stage": stage.stage,
+            "pixels": stage.pixels or None,
+            "layers": " ".join(stage.layers),
+            "row": y,
+            "column": x,
+            **spread_columns("kept", kept),
+            "n": kept.n if ours else None,
+            "runs": made.of.run_ids if ours else "",
+        }
 
 
 def _places(stages: Sequence[StagePattern]) -> Iterator[tuple[StagePattern, int, int, Spread]]:
@@ -156,11 +148,9 @@ def draw(made: KernelPatterns) -> Figure:
     shown = [*made.stages, *[None] * (-len(made.stages) % columns if made.paper else 0), *made.paper]
     size = type_size()
     wide = (page_width() - 7.5 * size / 72.0) / columns - 1.7 * size / 72.0
-    page = panels.page(
-        width=page_width(), size=size, columns=columns, rows=-(-len(shown) // columns), height=wide, legends=[],
-        words=caption(made), heading=5.6, between=3.5,
-    )  # fmt: skip
-    figure = ink.paper(page, made.of.subject)
+    figure, page = ink.paper(
+        made.of.subject, len(shown), [], caption(made), heading=5.6, between=3.5, columns=columns, height=wide
+    )
     most = max(kept.mean for _, _, _, kept in _places(made.stages)) or 1.0
     for place, stage in enumerate(shown):
         if stage is not None:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.drawing.lines import LineAxes, LinePanel, Plotted, lined
 from analysis.names import display_subject
+from analysis.publishing.numbers import CsvRow
 from analysis.records import frames
 from analysis.statistics import selection
 from analysis.statistics.conditions import joined, telling, texts, words
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 MADE_OF = "retrainings"
 
+_LACKING = "no point has losses between before and after: `python -m pruneexp.retraining CONDITION...` computes them."
 _SPLITS = ("train", "val")
 
 
@@ -47,36 +49,14 @@ class LossLine(NamedTuple):
     batchnorm: bool
 
 
-class LossLineRow(NamedTuple):
-    """The loss at one place, 0 before and 1 after retraining, over ``n`` seeds."""
-
-    data: str
-    model: str
-    curve: str
-    conditions: str
-    budget: str
-    split: str
-    t: float
-    mean: float
-    std: float | None
-    low: float
-    high: float
-    n: int
-    runs: str
-
-
 def data(frame: pd.DataFrame) -> LossLine:
     """Every curve and budget of which it is known what retraining did.
 
     Raises:
         UserError: there is none, none has a finite loss, or there are several networks or data sets.
     """
-    if frame.empty:
-        raise UserError("no point has losses between before and after: `python -m pruneexp.retraining CONDITION...` "
-                        "computes them.")  # fmt: skip
-    names, subjects = ("mode", *frames.CONDITIONS), selection.combinations(frame, frames.SUBJECT)
-    if len(subjects) > 1:
-        raise UserError(f"{len(subjects)} networks are logged, and one is shown: choose with --where.")
+    dataset, model = selection.one_subject(frame, "figure", _LACKING)
+    names = ("mode", *frames.CONDITIONS)
     told = telling(selection.combinations(frame, names), names)
     found = [path for key, rows in selection.groups(frame, (*names, *frames.BUDGET))
              for path in _paths(key, rows, words(key, told))]  # fmt: skip
@@ -84,7 +64,7 @@ def data(frame: pd.DataFrame) -> LossLine:
         raise UserError("no place on the line has a loss that is a finite number over all seeds.")
     known: list[Retraining] = list(frame["retraining"])
     examples, batchnorm = max(each.examples for each in known), any(each.batchnorm for each in known)
-    return LossLine(subjects[0]["data"], subjects[0]["model"], tuple(found), examples, batchnorm)
+    return LossLine(dataset, model, tuple(found), examples, batchnorm)
 
 
 def _paths(key: dict[str, Any], rows: pd.DataFrame, label: str) -> Iterator[LossPath]:
@@ -99,15 +79,21 @@ def _paths(key: dict[str, Any], rows: pd.DataFrame, label: str) -> Iterator[Loss
             yield LossPath(label, conditions, budget, split, finite, runs)
 
 
-def runs(made: LossLine) -> tuple[str, ...]:
-    return tuple(sorted({run for path in made.paths for run in path.runs}))
-
-
-def rows(made: LossLine) -> Iterator[LossLineRow]:
+def rows(made: LossLine) -> Iterator[CsvRow]:
+    """The loss at one place, 0 before and 1 after retraining, over ``n`` seeds."""
     for path in made.paths:
-        kind = (made.data, made.model, path.curve, joined(path.conditions), path.budget, path.split)
         for t, of in path.losses:
-            yield LossLineRow(*kind, t, of.mean, of.std, of.low, of.high, of.n, " ".join(path.runs))
+            yield {
+                "data": made.data,
+                "model": made.model,
+                "curve": path.curve,
+                "conditions": joined(path.conditions),
+                "budget": path.budget,
+                "split": path.split,
+                "t": t,
+                **of._asdict(),
+                "runs": " ".join(path.runs),
+            }
 
 
 def caption(made: LossLine) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import pandas as pd
 
 from analysis.drawing import axes as axis
-from analysis.drawing import ink, levels, panels
-from analysis.drawing.style import FAINT, page_width, panels_across, type_size
+from analysis.drawing import ink, levels
+from analysis.drawing.style import FAINT
 from analysis.names import display_subject
+from analysis.publishing.numbers import CsvRow, range_columns
 from analysis.records.frames import Split
 from analysis.statistics import extents, scoring
 from analysis.statistics.conditions import joined
@@ -41,26 +42,6 @@ class Methods(NamedTuple):
         return self.panels[0].curves
 
 
-class MethodRow(NamedTuple):
-    """One mark of one panel; run ids are separated by spaces."""
-
-    data: str
-    model: str
-    x_of: str
-    y_of: str
-    curve: str
-    conditions: str
-    budget: str
-    x: float
-    y_mean: float
-    y_std: float | None
-    y_min: float
-    y_max: float
-    n: int
-    doubtful: int
-    runs: str
-
-
 def data(
     frame: pd.DataFrame,
     *,
@@ -83,13 +64,24 @@ def data(
     return Methods(made, extents.of_y(made[0].curves, made[0].y, limits("ylim", ylim)))
 
 
-def rows(made: Methods) -> Iterable[MethodRow]:
+def rows(made: Methods) -> Iterator[CsvRow]:
+    """One mark of one panel."""
     for panel in made.panels:
         for curve in panel.curves:
-            name, told = ", ".join(filter(None, (curve.colour, curve.style))), joined(curve.conditions)
             for mark in curve.marks:
-                where = panel.data, panel.model, panel.x, panel.y.label, name, told, mark.budget
-                yield MethodRow(*where, mark.x, *mark.y, mark.doubtful, " ".join(mark.runs))
+                yield {
+                    "data": panel.data,
+                    "model": panel.model,
+                    "x_of": panel.x,
+                    "y_of": panel.y.label,
+                    "curve": curve.told,
+                    "conditions": joined(curve.conditions),
+                    "budget": mark.budget,
+                    "x": mark.x,
+                    **range_columns("y", mark.y),
+                    "doubtful": mark.doubtful,
+                    "runs": " ".join(mark.runs),
+                }
 
 
 def caption(made: Methods) -> str:
@@ -112,17 +104,13 @@ def draw(made: Methods) -> Figure:
     first = made.panels[0]
     entries = levels.legend(first.family.colours, first.family.styles)
     names = [name for name, _ in entries]
-    columns = min(len(made.panels), panels_across())
-    page = panels.page(
-        width=page_width(), size=type_size(), columns=columns, rows=len(made.panels) // columns,
-        height=panels.height(page_width(), columns), legends=[names], words=caption(made), heading=3.0, between=5.0,
-    )  # fmt: skip
-    figure = ink.paper(page, display_subject(first.model, first.data))
+    title = display_subject(first.model, first.data)
+    figure, page = ink.paper(title, len(made.panels), [names], caption(made), heading=3.0, between=5.0)
     for place, panel in enumerate(made.panels):
         axes = ink.panel(figure, page, place, panel.y.label)
         _panel(axes, panel, made.y)
-        if place == (page.rows - 1) * columns:
-            ink.legend(axes, page, entries)
+        axes.set_xlabel(panel.x)  # of each its own, where they stand below each other, too
+        ink.below(axes, page, place, panel.x, entries)
     return figure
 
 
@@ -130,7 +118,6 @@ def _panel(axes: Axes, panel: Numbers, ends: extents.Ends) -> None:
     span = _span(panel)
     axis.put_x(axes, span)
     axis.put_numbers(axes, span)
-    axes.set_xlabel(panel.x)
     axes.set_ylim(*(reversed(ends) if panel.y.better < 0 else ends))  # the better is up, whichever way that is
     axis.put_y(axes, None)
     for dense in {curve.dense for curve in panel.curves if curve.dense is not None}:

@@ -12,6 +12,7 @@ from analysis.drawing import axes as axis
 from analysis.drawing import ink, levels, panels
 from analysis.drawing.style import FAINT, Line, page_width, panels_across, type_size
 from analysis.names import display_name, display_subject
+from analysis.publishing.numbers import CsvRow, range_columns
 from analysis.records import frames
 from analysis.records.frames import Split
 from analysis.statistics import digitised, extents, scoring, selection
@@ -68,27 +69,6 @@ class ParameterEfficiency(NamedTuple):
     def curves(self) -> tuple[Curve, ...]:
         """Those of all panels."""
         return tuple(curve for panel in self.panels for curve in panel.found.curves)
-
-
-class EfficiencyRow(NamedTuple):
-    """One mark: parameters kept, and the error over seeds; run ids by spaces."""
-
-    source: str
-    data: str
-    model: str
-    metric: str
-    unit: str
-    y_of: str
-    curve: str
-    conditions: str
-    budget: str
-    parameters: float
-    y_mean: float
-    y_std: float | None
-    y_min: float | None
-    y_max: float | None
-    n: int | None
-    runs: str
 
 
 def data(
@@ -177,18 +157,42 @@ def label(curve: Curve) -> str:
     return told if criterion in told else ", ".join(filter(None, (criterion, told)))
 
 
-def rows(made: ParameterEfficiency) -> Iterator[EfficiencyRow]:
-    subject, y_of = (made.data, made.model, made.metric.name), made.quantity.label
+def rows(made: ParameterEfficiency) -> Iterator[CsvRow]:
+    """One mark: parameters kept, and the error over seeds."""
     for panel in made.panels:
         for curve in panel.found.curves:
-            where = ("runs", *subject, panel.unit, y_of, label(curve), joined(curve.conditions))
             for mark in curve.marks:
-                yield EfficiencyRow(*where, mark.budget, mark.x, *mark.y, " ".join(mark.runs))
+                yield {
+                    "source": "runs",
+                    "data": made.data,
+                    "model": made.model,
+                    "metric": made.metric.name,
+                    "unit": panel.unit,
+                    "y_of": made.quantity.label,
+                    "curve": label(curve),
+                    "conditions": joined(curve.conditions),
+                    "budget": mark.budget,
+                    "parameters": mark.x,
+                    **range_columns("y", mark.y),
+                    "runs": " ".join(mark.runs),
+                }
         for paper in panel.paper:
-            of = paper.figure
             for parameters, error in paper.marks:
-                yield EfficiencyRow(f"{of.title} (digitised)", of.data, of.model, "top1", panel.unit, "test error, %",
-                                    paper.label, "", "", parameters, error, None, None, None, None, "")  # fmt: skip
+                yield {
+                    "source": f"{paper.figure.title} (digitised)",
+                    "data": paper.figure.data,
+                    "model": paper.figure.model,
+                    "metric": "top1",
+                    "unit": panel.unit,
+                    "y_of": "test error, %",
+                    "curve": paper.label,
+                    "conditions": "",
+                    "budget": "",
+                    "parameters": parameters,
+                    **range_columns("y", None),
+                    "y_mean": error,
+                    "runs": "",
+                }
 
 
 def caption(made: ParameterEfficiency) -> str:
@@ -212,12 +216,11 @@ def draw(made: ParameterEfficiency) -> Figure:
     if not panels.fit(**size, labels=[name for found in names for name in found], share=columns):
         columns = 1
     is_stacked = columns < len(made.panels)  # each panel has its legend below it then
-    page = panels.page(
-        **size, columns=columns, rows=len(made.panels) // columns, height=panels.height(page_width(), columns),
-        legends=[max(names, key=len)] if is_stacked else names, words=caption(made), heading=5.6,
-        between=6.5 + is_stacked * panels.legend_height(**size, legends=names, share=1),
+    figure, page = ink.paper(
+        display_subject(made.model, made.data), len(made.panels), [max(names, key=len)] if is_stacked else names,
+        caption(made), heading=5.6, between=6.5 + is_stacked * panels.legend_height(**size, legends=names, share=1),
+        columns=columns,
     )  # fmt: skip
-    figure = ink.paper(page, display_subject(made.model, made.data))
     for place, (panel, found) in enumerate(zip(made.panels, entries, strict=True)):
         axes = ink.panel(figure, page, place, made.quantity.label)
         _panel(axes, made, panel)

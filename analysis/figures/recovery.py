@@ -9,11 +9,13 @@ import pandas as pd
 
 from analysis.drawing.lines import LineAxes, LinePanel, Plotted, lined
 from analysis.names import display_subject
+from analysis.publishing.numbers import CsvRow
 from analysis.records import frames
 from analysis.statistics import scoring, selection
 from analysis.statistics.conditions import joined, telling, texts, words
 from analysis.statistics.curves import budget_text
 from analysis.statistics.inference import compare
+from analysis.statistics.one_budget import NO_COURSES
 from pruneexp.errors import UserError
 from pruneexp.schema import Metric, change_name
 
@@ -46,39 +48,14 @@ class Recovery(NamedTuple):
     slight: tuple[str, ...]
 
 
-class RecoveryRow(NamedTuple):
-    """One epoch at one budget: mean, sample standard deviation, ends and 95 % interval of the mean over ``n`` seeds."""
-
-    data: str
-    model: str
-    curve: str
-    conditions: str
-    budget: str
-    metric: str
-    epoch: int
-    share_mean: float
-    share_std: float | None
-    share_min: float
-    share_max: float
-    share_low: float | None
-    share_high: float | None
-    n: int
-    runs: str
-
-
 def data(frame: pd.DataFrame) -> Recovery:
     """Every curve and budget whose points tell their scores by epoch.
 
     Raises:
         UserError: there is none, there are several networks, data sets or primary metrics, or nothing was lost.
     """
-    if frame.empty:
-        raise UserError("no point tells its scores by epoch of retraining: those of mode prune do, with "
-                        "runtime.epoch_scores=true.")  # fmt: skip
+    dataset, model = selection.one_subject(frame, "figure", NO_COURSES)
     metric, names = scoring.primary(frame), ("mode", *frames.CONDITIONS)
-    subjects = selection.combinations(frame, frames.SUBJECT)
-    if len(subjects) > 1:
-        raise UserError(f"{len(subjects)} networks are logged, and one is shown: choose with --where.")
     told = telling(selection.combinations(frame, names), names)
     lines, slight = [], []
     for key, rows in selection.groups(frame, (*names, *frames.BUDGET)):
@@ -90,7 +67,7 @@ def data(frame: pd.DataFrame) -> Recovery:
     if not lines:
         least = scoring.amount(metric, _LEAST)
         raise UserError(f"before retraining none of these networks loses {least} on val, so that nothing comes back.")
-    return Recovery(subjects[0]["data"], subjects[0]["model"], metric, tuple(lines), tuple(slight))
+    return Recovery(dataset, model, metric, tuple(lines), tuple(slight))
 
 
 def _budget(key: dict[str, Any]) -> str:
@@ -111,17 +88,28 @@ def _shares(key: dict[str, Any], rows: pd.DataFrame, metric: Metric, label: str)
                       tuple(sorted(rows["run_id"])))  # fmt: skip
 
 
-def runs(made: Recovery) -> tuple[str, ...]:
-    return tuple(sorted(run for line in made.lines for run in line.runs))
-
-
-def rows(made: Recovery) -> Iterator[RecoveryRow]:
+def rows(made: Recovery) -> Iterator[CsvRow]:
+    """One epoch at one budget: its shares over ``n`` seeds, with the 95 % interval of their mean."""
     for line in made.lines:
-        kind = (made.data, made.model, line.curve, joined(line.conditions), line.budget, made.metric.name)
         for epoch, shares in line.shares:
             of = compare(shares, margin=1.0)
-            ends = (min(shares), max(shares), of.low, of.high)
-            yield RecoveryRow(*kind, epoch, of.mean, of.std, *ends, of.n, " ".join(line.runs))
+            yield {
+                "data": made.data,
+                "model": made.model,
+                "curve": line.curve,
+                "conditions": joined(line.conditions),
+                "budget": line.budget,
+                "metric": made.metric.name,
+                "epoch": epoch,
+                "share_mean": of.mean,
+                "share_std": of.std,
+                "share_min": min(shares),
+                "share_max": max(shares),
+                "share_low": of.low,
+                "share_high": of.high,
+                "n": of.n,
+                "runs": " ".join(line.runs),
+            }
 
 
 def caption(made: Recovery) -> str:

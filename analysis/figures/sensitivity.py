@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import pandas as pd
@@ -12,6 +12,7 @@ from analysis.drawing import axes as axis
 from analysis.drawing import ink, panels
 from analysis.drawing.style import FAINT, Line, page_width, sequence, type_size
 from analysis.names import display_subject
+from analysis.publishing.numbers import CsvRow, spread_columns
 from analysis.statistics import digitised, layer_curves, scoring, selection
 from analysis.statistics.conditions import joined
 from analysis.statistics.digitised import PaperSensitivity
@@ -46,30 +47,6 @@ class SensitivityCurves(NamedTuple):
     paper: tuple[PaperSensitivity, ...]
 
 
-class SensitivityRow(NamedTuple):
-    """One mark; changes as ``Metric.change`` measures them, ``pruned`` in percent, run ids separated by spaces.
-
-    ``low`` and ``high`` are the band: over seeds where ``n`` > 1, else a 95 % bootstrap interval over the examples.
-    """
-
-    source: str
-    data: str
-    model: str
-    split: str
-    metric: str
-    layer: str
-    conditions: str
-    level: str
-    pruned: float
-    change_mean: float
-    change_std: float | None
-    low: float | None
-    high: float | None
-    value_mean: float | None
-    n: int | None
-    runs: str
-
-
 def data(
     frame: pd.DataFrame,
     *,
@@ -95,16 +72,45 @@ def data(
     return SensitivityCurves(dataset, model, chosen, made, digitised.sensitivities(model, chosen))
 
 
-def rows(made: SensitivityCurves) -> Iterable[SensitivityRow]:
+def rows(made: SensitivityCurves) -> Iterator[CsvRow]:
+    """One mark; changes as ``Metric.change`` measures them, ``pruned`` in percent.
+
+    ``low`` and ``high`` are the band: over seeds where ``n`` > 1, else a 95 % bootstrap interval over the examples.
+    """
     for way, layer, mark in _marks(made):
-        conditions = joined(way.conditions)
-        where = "runs", made.data, made.model, "val", made.metric.name, layer.group, conditions, mark.level, mark.pruned
-        numbers = mark.change.mean, mark.change.std, mark.low, mark.high, mark.value.mean, mark.change.n
-        yield SensitivityRow(*where, *numbers, " ".join(mark.runs))
+        yield {
+            "source": "runs",
+            "data": made.data,
+            "model": made.model,
+            "split": "val",
+            "metric": made.metric.name,
+            "layer": layer.group,
+            "conditions": joined(way.conditions),
+            "level": mark.level,
+            "pruned": mark.pruned,
+            **spread_columns("change", mark.change),
+            "low": mark.low,
+            "high": mark.high,
+            "value_mean": mark.value.mean,
+            "n": mark.change.n,
+            "runs": " ".join(mark.runs),
+        }
     for paper in made.paper:
         for pruned, change in paper.marks:
-            subject = f"{digitised.FIGURE_6} (digitised)", "imagenet", "alexnet", "val", "", paper.layer, "", ""
-            yield SensitivityRow(*subject, pruned, change, None, None, None, None, None, "")
+            yield {
+                "source": f"{digitised.FIGURE_6} (digitised)",
+                "data": "imagenet",
+                "model": "alexnet",
+                "split": "val",
+                "metric": "",
+                "layer": paper.layer,
+                "conditions": "",
+                "level": "",
+                "pruned": pruned,
+                "change_mean": change,
+                **dict.fromkeys(("change_std", "low", "high", "value_mean", "n")),
+                "runs": "",
+            }
 
 
 def _marks(made: SensitivityCurves) -> Iterable[tuple[Way, LayerCurve, LevelMark]]:
@@ -179,13 +185,12 @@ def draw(made: SensitivityCurves) -> Figure:
     is_stacked = columns < len(looks)  # each panel has its legend below it then, and no panel shares a column
     size = {"width": page_width(), "size": type_size()}
     share = 1 if is_stacked else len(looks)
-    page = panels.page(
-        **size, columns=columns, rows=len(made.ways) * len(looks) // columns,
-        height=panels.height(page_width(), columns), legends=names if not is_stacked else [max(names, key=len)],
-        words=caption(made), heading=6.0 if len(made.ways) > 1 else 4.6,
+    figure, page = ink.paper(
+        display_subject(made.model, made.data), len(made.ways) * len(looks),
+        names if not is_stacked else [max(names, key=len)], caption(made),
+        heading=6.0 if len(made.ways) > 1 else 4.6, columns=columns,
         between=6.5 + is_stacked * (1.6 * (len(made.ways) > 1) + panels.legend_height(**size, legends=names, share=1)),
     )  # fmt: skip
-    figure = ink.paper(page, display_subject(made.model, made.data))
     for place, (way, panel) in enumerate((way, panel) for way in made.ways for panel in looks):
         axes = ink.panel(figure, page, place, f"val {made.metric.title} change, {made.metric.change_unit}")
         _panel(axes, made, way, panel, looks[panel])

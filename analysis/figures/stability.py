@@ -10,16 +10,16 @@ import pandas as pd
 from analysis.drawing import axes as axis
 from analysis.drawing import ink, levels, panels
 from analysis.drawing.axes import Span
-from analysis.drawing.style import page_width, type_size
+from analysis.drawing.style import page_width
 from analysis.names import display_subject
+from analysis.publishing.numbers import CsvRow
 from analysis.records import frames
 from analysis.records.frames import Split
 from analysis.records.measured_frames import STABILITY
-from analysis.statistics import extents, scoring
+from analysis.statistics import extents, scoring, selection
 from analysis.statistics.conditions import joined
 from analysis.statistics.curves import Channels, Curve, CurveSet, channels, family, seeds
 from analysis.statistics.quantities import COSTS, Quantity
-from pruneexp.errors import UserError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,25 +53,6 @@ class Stability(NamedTuple):
         return tuple(panel for panel in _PANELS if panel in shown)
 
 
-class StabilityMarkRow(NamedTuple):
-    """One budget of one curve: a number over seeds, in percent or points; run ids by spaces."""
-
-    data: str
-    model: str
-    split: str
-    quantity: str
-    curve: str
-    conditions: str
-    budget: str
-    pruned: float
-    mean: float
-    std: float | None
-    low: float
-    high: float
-    n: int
-    runs: str
-
-
 def data(
     frame: pd.DataFrame, *, split: Annotated[Split, "the split that answers are compared on"] = "test"
 ) -> Stability:
@@ -84,14 +65,9 @@ def data(
     numbers[_CHANCE] = f"{STABILITY}mask_overlap_by_chance"
     answers = next(iter(numbers.values()))
     compared = frame[frame[answers].notna()] if answers in frame else frame[:0]
-    subjects = sorted(set(zip(compared["data"], compared["model"], strict=True)))
-    if not subjects:
-        option = "" if split == "test" else f" --split {split}"
-        raise UserError(f"no answers on {split} are compared: `python -m pruneexp.stability CONDITION...{option}` "
-                        "does it.")  # fmt: skip
-    if len(subjects) > 1:
-        raise UserError(f"one figure shows one network on one data set, not {', '.join(map('/'.join, subjects))}.")
-    ((dataset, model),) = subjects
+    option = "" if split == "test" else f" --split {split}"
+    lacking = f"no answers on {split} are compared: `python -m pruneexp.stability CONDITION...{option}` does it."
+    dataset, model = selection.one_subject(compared, "figure", lacking)
     rows = pd.concat([_of_panel(compared, panel, name) for panel, name in numbers.items() if name in compared])
     by = channels(rows, _CONDITIONS, Channels(facet=(_PANEL,)))
     found = family(rows.reset_index(drop=True), (*_CONDITIONS, _PANEL), by)
@@ -103,21 +79,22 @@ def _of_panel(points: pd.DataFrame, panel: str, column: str) -> pd.DataFrame:
     return made.assign(**{_PANEL: panel}).dropna(subset=["y"])
 
 
-def runs(made: Stability) -> tuple[str, ...]:
-    return tuple(sorted({run for curve in made.found.curves for mark in curve.marks for run in mark.runs}))
-
-
-def rows(made: Stability) -> Iterator[StabilityMarkRow]:
+def rows(made: Stability) -> Iterator[CsvRow]:
+    """One budget of one curve: a number over seeds, in percent or points."""
     for curve in made.found.curves:
-        told = joined([each for each in curve.conditions if each[0] != _PANEL])
-        where = (made.data, made.model, made.split, curve.facet, _label(curve), told)
         for mark in curve.marks:
-            y = mark.y
-            yield StabilityMarkRow(*where, mark.budget, mark.x, y.mean, y.std, y.low, y.high, y.n, " ".join(mark.runs))
-
-
-def _label(curve: Curve) -> str:
-    return ", ".join(filter(None, (curve.colour, curve.style)))
+            yield {
+                "data": made.data,
+                "model": made.model,
+                "split": made.split,
+                "quantity": curve.facet,
+                "curve": curve.told,
+                "conditions": joined([each for each in curve.conditions if each[0] != _PANEL]),
+                "budget": mark.budget,
+                "pruned": mark.x,
+                **mark.y._asdict(),
+                "runs": " ".join(mark.runs),
+            }
 
 
 def caption(made: Stability) -> str:
@@ -142,12 +119,10 @@ def caption(made: Stability) -> str:
 def draw(made: Stability) -> Figure:
     entries = levels.legend(made.found.colours, made.found.styles)
     names = [name for name, _ in entries]
-    page = panels.page(
-        width=page_width(), size=type_size(), columns=1, rows=len(made.panels),
-        height=0.6 * panels.height(page_width(), 1), legends=[names] if names else [], words=caption(made),
-        heading=6.8, between=3.6,
+    figure, page = ink.paper(
+        display_subject(made.model, made.data), len(made.panels), [names], caption(made), heading=6.8, between=3.6,
+        columns=1, height=0.6 * panels.height(page_width(), 1),
     )  # fmt: skip
-    figure = ink.paper(page, display_subject(made.model, made.data))
     reach = axis.span([mark.x for curve in made.found.curves for mark in curve.marks], "remaining")
     for place, panel in enumerate(made.panels):
         axes = figure.add_axes(page.box(place))
@@ -158,12 +133,8 @@ def draw(made: Stability) -> Figure:
         ink.name_y(axes, page, _PANELS[panel][1])
         if place == 0:
             axis.put_compression(axes, reach)
-        is_last = place == len(made.panels) - 1
-        axes.tick_params(labelbottom=is_last)
-        if is_last:
-            axes.set_xlabel(COSTS["pruned"][1])
-            handles = [ink.drawn(line, label=name) for name, line in entries]
-            axes.legend(handles=handles, ncols=page.entries(names, 1), **page.legend(page.height)) if names else None
+        axes.tick_params(labelbottom=place == len(made.panels) - 1)
+        ink.below(axes, page, place, COSTS["pruned"][1], entries)
     return figure
 
 

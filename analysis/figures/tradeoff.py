@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import pandas as pd
 
 from analysis.drawing import axes as axis
-from analysis.drawing import ink, levels, panels
+from analysis.drawing import ink, levels
 from analysis.drawing.axes import Span
-from analysis.drawing.style import FAINT, Line, page_width, panels_across, paper_line, type_size
+from analysis.drawing.style import FAINT, Line, paper_line
 from analysis.names import display_name, display_subject
+from analysis.publishing.numbers import CsvRow, range_columns
 from analysis.records.frames import Split
 from analysis.statistics import digitised, extents, scoring
 from analysis.statistics.conditions import joined
@@ -53,31 +54,6 @@ class Tradeoff(NamedTuple):
     @property
     def curves(self) -> tuple[Curve, ...]:
         return self.numbers.curves
-
-
-class TradeoffRow(NamedTuple):
-    """One mark: what ``x`` and ``y`` are of, then the values; changes as ``Metric.change`` measures them.
-
-    Run ids are separated by spaces.
-    """
-
-    source: str
-    data: str
-    model: str
-    metric: str
-    x_of: str
-    y_of: str
-    curve: str
-    conditions: str
-    budget: str
-    x: float
-    y_mean: float
-    y_std: float | None
-    y_min: float | None
-    y_max: float | None
-    n: int | None
-    doubtful: int | None
-    runs: str
 
 
 def data(
@@ -175,18 +151,44 @@ def _are_both_moments(made: Tradeoff) -> bool:
     return len({curve.moment == "before" for curve in made.curves}) > 1
 
 
-def rows(made: Tradeoff) -> Iterable[TradeoffRow]:
+def rows(made: Tradeoff) -> Iterator[CsvRow]:
+    """One mark: what ``x`` and ``y`` are of, then the values; changes as ``Metric.change`` measures them."""
     found = made.numbers
-    subject = (found.data, found.model, found.metric.name, found.x, found.y.label)
     for curve in made.curves:
-        conditions = joined(curve.conditions)
         for mark in curve.marks:
-            where = "runs", *subject, label(made, curve), conditions, mark.budget
-            yield TradeoffRow(*where, mark.x, *mark.y, mark.doubtful, " ".join(mark.runs))
+            yield {
+                "source": "runs",
+                "data": found.data,
+                "model": found.model,
+                "metric": found.metric.name,
+                "x_of": found.x,
+                "y_of": found.y.label,
+                "curve": label(made, curve),
+                "conditions": joined(curve.conditions),
+                "budget": mark.budget,
+                "x": mark.x,
+                **range_columns("y", mark.y),
+                "doubtful": mark.doubtful,
+                "runs": " ".join(mark.runs),
+            }
     for paper in made.paper:
         for pruned, change in paper.marks:
-            of_paper = (f"{digitised.FIGURE_5} (digitised)", "imagenet", "alexnet", "top5", found.x, found.y.label)
-            yield TradeoffRow(*of_paper, paper.label, "", "", pruned, change, None, None, None, None, None, "")
+            yield {
+                "source": f"{digitised.FIGURE_5} (digitised)",
+                "data": "imagenet",
+                "model": "alexnet",
+                "metric": "top5",
+                "x_of": found.x,
+                "y_of": found.y.label,
+                "curve": paper.label,
+                "conditions": "",
+                "budget": "",
+                "x": pruned,
+                **range_columns("y", None),
+                "y_mean": change,
+                "doubtful": None,
+                "runs": "",
+            }
 
 
 def caption(made: Tradeoff) -> str:
@@ -226,21 +228,15 @@ def _against(made: Tradeoff) -> str:
 def draw(made: Tradeoff) -> Figure:
     found, entries = made.numbers, legend(made)
     facets = found.family.facets or ("",)
-    columns = min(len(facets), panels_across())
-    page = panels.page(
-        width=page_width(), size=type_size(), columns=columns, rows=-(-len(facets) // columns),
-        height=panels.height(page_width(), columns), legends=[[name for name, _ in entries]], words=caption(made),
+    figure, page = ink.paper(
+        display_subject(found.model, found.data), len(facets), [[name for name, _ in entries]], caption(made),
         heading=6.0 if found.family.facets else 4.4, between=_BETWEEN,
     )  # fmt: skip
-    figure = ink.paper(page, display_subject(found.model, found.data))
     for place, facet in enumerate(facets):
         axes = ink.panel(figure, page, place, found.y.label)
         _panel(axes, made, [curve for curve in made.curves if curve.facet == facet])
         figure.text(page.box(place)[0], page.over(place, 2.2), facet, weight="bold")
-        if place + columns >= len(facets):
-            axes.set_xlabel(found.x)
-        if place == (page.rows - 1) * columns:
-            ink.legend(axes, page, entries)
+        ink.below(axes, page, place, found.x, entries)
     return figure
 
 

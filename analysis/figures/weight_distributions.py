@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.drawing import ink, panels
 from analysis.drawing.style import FAINT, Line, page_width, panels_across, type_size
+from analysis.publishing.numbers import CsvRow
 from analysis.statistics.one_budget import NO_WEIGHTS, OneBudget, by_layer, one_budget
 from pruneexp.errors import UserError
 from pruneexp.schema import LayerWeights
@@ -45,22 +46,6 @@ class WeightDistributions(NamedTuple):
     layers: tuple[LayerHistograms, ...]
 
 
-class HistogramRow(NamedTuple):
-    """The number of weights in one bin, whose middle is ``weight``; ``of`` them all, in one run."""
-
-    data: str
-    model: str
-    conditions: str
-    budget: str
-    layer: str
-    moment: str
-    weight: float
-    width: float
-    weights: int
-    of: int
-    runs: str
-
-
 def data(frame: pd.DataFrame, *, layer: Annotated[str, "one layer alone; without it, all"] = "") -> WeightDistributions:
     """The layers of one point, or of one budget over its seeds.
 
@@ -79,15 +64,23 @@ def _layer(name: str, rows: pd.DataFrame) -> LayerHistograms:
     return LayerHistograms(name, tuple(sorted(zip(rows["run_id"], rows["weights"], strict=True), key=lambda of: of[0])))
 
 
-def rows(made: WeightDistributions) -> Iterator[HistogramRow]:
+def rows(made: WeightDistributions) -> Iterator[CsvRow]:
+    """The number of weights in one bin, whose middle is ``weight``; ``of`` them all, in one run."""
     for layer in made.layers:
         for run, of in layer.seeds:
             for moment in _MOMENTS:
                 counts = getattr(of, moment)
                 for middle, count in zip(_middles(of), counts, strict=True):
-                    yield HistogramRow(
-                        *made.of.columns, layer.layer, moment, middle, _width(of), count, sum(counts), run
-                    )  # fmt: skip
+                    yield {
+                        **made.of.columns,
+                        "layer": layer.layer,
+                        "moment": moment,
+                        "weight": middle,
+                        "width": _width(of),
+                        "weights": count,
+                        "of": sum(counts),
+                        "runs": run,
+                    }
 
 
 def _width(of: LayerWeights) -> float:
@@ -111,12 +104,10 @@ def caption(made: WeightDistributions) -> str:
 def draw(made: WeightDistributions) -> Figure:
     size, labels = type_size(), [label for label, _ in _MOMENTS.values()]
     columns = min(len(made.layers), max(2, panels_across()))
-    page = panels.page(
-        width=page_width(), size=size, columns=columns, rows=-(-len(made.layers) // columns),
-        height=0.75 * (page_width() - 5.8 * size / 72.0) / max(2, columns), legends=[labels], words=caption(made),
-        heading=5.6, between=5.0,
+    figure, page = ink.paper(
+        made.of.subject, len(made.layers), [labels], caption(made), heading=5.6, between=5.0, columns=columns,
+        height=0.75 * (page_width() - 5.8 * size / 72.0) / max(2, columns),
     )  # fmt: skip
-    figure = ink.paper(page, made.of.subject)
     for place, layer in enumerate(made.layers):
         axes = figure.add_axes(page.box(place))
         _panel(axes, layer)
@@ -124,8 +115,7 @@ def draw(made: WeightDistributions) -> Figure:
         title = f"{layer.layer} ({sum(first.dense):,} → {sum(first.after):,})"
         wide = page.box(place)[2] * page.width
         figure.text(page.box(place)[0], page.over(place, 0.5), title, size=panels.fitted(title, wide, 0.9 * size))
-        if place == (page.rows - 1) * columns:
-            ink.legend(axes, page, list(_MOMENTS.values()))
+        ink.below(axes, page, place, "", list(_MOMENTS.values()))
     return figure
 
 

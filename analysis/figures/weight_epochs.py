@@ -10,12 +10,9 @@ import pandas as pd
 
 from analysis.drawing import ink, panels
 from analysis.drawing.style import Line, page_width, panels_across, sequence, type_size
-from analysis.names import display_name, display_subject
-from analysis.records import frames
-from analysis.statistics import selection
-from analysis.statistics.conditions import joined, texts
-from analysis.statistics.curves import budget_text
+from analysis.publishing.numbers import CsvRow, interval_columns
 from analysis.statistics.inference import Comparison, compare
+from analysis.statistics.one_budget import OneBudget, one_budget
 from analysis.statistics.scoring import signed
 from pruneexp.errors import UserError
 from pruneexp.schema import EpochWeights, LayerCourse, Retraining
@@ -26,6 +23,7 @@ if TYPE_CHECKING:
 
 MADE_OF = "retrainings"
 
+_LACKING = "no point has weights of epochs: `python -m pruneexp.retraining CONDITION...` counts them."
 #: The share of the weights that is shown, how many of them a bin has on average at least, and the most bins.
 _SHOWN, _FEWEST, _BINS = 0.99, 12.0, 80.0
 
@@ -58,42 +56,11 @@ class LayerEpochs(NamedTuple):
 
 
 class WeightEpochs(NamedTuple):
-    """One budget of one curve; ``layers`` in the order of the network, each after ``epochs``."""
+    """``layers`` in the order of the network, each after ``epochs``."""
 
-    data: str
-    model: str
-    conditions: tuple[tuple[str, str], ...]
-    budget: str
+    of: OneBudget
     epochs: tuple[int, ...]
     layers: tuple[LayerEpochs, ...]
-    runs: tuple[str, ...]
-
-
-class WeightEpochsRow(NamedTuple):
-    """The density of the kept weights of a layer in the bin around ``weight``, both in units of ``gap``.
-
-    The rest is of all of the layer's weights after the epoch: means over ``n`` seeds with 95 % intervals, in percent.
-    """
-
-    data: str
-    model: str
-    conditions: str
-    budget: str
-    layer: str
-    epoch: int
-    weight: float
-    width: float
-    density: float
-    gap: float
-    kept: float
-    growth_mean: float
-    growth_low: float | None
-    growth_high: float | None
-    inside_mean: float
-    inside_low: float | None
-    inside_high: float | None
-    n: int
-    runs: str
 
 
 def data(frame: pd.DataFrame, *, layer: Annotated[str, "one layer alone; without it, all"] = "") -> WeightEpochs:
@@ -103,24 +70,14 @@ def data(frame: pd.DataFrame, *, layer: Annotated[str, "one layer alone; without
         UserError: no point has weights of epochs, there are several that differ in more than the seed, or no such
             layer.
     """
-    if frame.empty:
-        raise UserError("no point has weights of epochs: `python -m pruneexp.retraining CONDITION...` counts them.")
-    points, names = selection.repetitions(frame), ("mode", *frames.CONDITIONS)
-    ((key, _),) = selection.groups(points, (*frames.SUBJECT, *names, *frames.BUDGET))
-    known: list[Retraining] = list(points.sort_values("run_id")["retraining"])
+    of = one_budget(frame, _LACKING)
+    known: list[Retraining] = list(frame.sort_values("run_id")["retraining"])
     layers = [[each.layers[place] for each in known] for place in range(len(known[0].layers))]
     if layer and layer not in (called := [seeds[0].layer for seeds in layers]):
         raise UserError(f"--layer {layer}: no such layer; there are {', '.join(called)}.")
-    epochs = sorted(set.intersection(*({of.epoch for of in each.layers[0].epochs} for each in known)))
-    return WeightEpochs(
-        data=str(key["data"]),
-        model=str(key["model"]),
-        conditions=texts(key, names),
-        budget=budget_text(*(key[name] for name in frames.BUDGET)),
-        epochs=tuple(epochs),
-        layers=tuple(_layer(seeds, epochs) for seeds in layers if layer in ("", seeds[0].layer)),
-        runs=tuple(sorted(points["run_id"])),
-    )
+    epochs = sorted(set.intersection(*({one.epoch for one in each.layers[0].epochs} for each in known)))
+    shown = (_layer(seeds, epochs) for seeds in layers if layer in ("", seeds[0].layer))
+    return WeightEpochs(of, tuple(epochs), tuple(shown))
 
 
 def _layer(seeds: Sequence[LayerCourse], epochs: Sequence[int]) -> LayerEpochs:
@@ -181,56 +138,56 @@ def _reach(counts: Sequence[int], width: float) -> float:
     return half * width
 
 
-def runs(made: WeightEpochs) -> tuple[str, ...]:
-    return made.runs
+def rows(made: WeightEpochs) -> Iterator[CsvRow]:
+    """The density of the kept weights of a layer in the bin around ``weight``, both in units of ``gap``.
 
-
-def rows(made: WeightEpochs) -> Iterator[WeightEpochsRow]:
-    subject = (made.data, made.model, joined(made.conditions), made.budget)
+    The rest is of all of the layer's weights after the epoch: means over ``n`` seeds with 95 % intervals, in percent.
+    """
     for layer in made.layers:
         for of in layer.epochs:
-            growth, inside = of.growth, of.inside
             for place, density in enumerate(of.densities):
-                weight = (place + 0.5 - len(of.densities) / 2.0) * layer.width
-                yield WeightEpochsRow(
-                    *subject, layer.layer, of.epoch, weight, layer.width, density, layer.gap, layer.kept,
-                    growth.mean, growth.low, growth.high, inside.mean, inside.low, inside.high, inside.n,
-                    " ".join(made.runs),
-                )  # fmt: skip
+                yield {
+                    **made.of.columns,
+                    "layer": layer.layer,
+                    "epoch": of.epoch,
+                    "weight": (place + 0.5 - len(of.densities) / 2.0) * layer.width,
+                    "width": layer.width,
+                    "density": density,
+                    "gap": layer.gap,
+                    "kept": layer.kept,
+                    **interval_columns("growth", of.growth),
+                    **interval_columns("inside", of.inside),
+                    "n": of.inside.n,
+                    "runs": made.of.run_ids,
+                }
 
 
 def caption(made: WeightEpochs) -> str:
-    told, several = dict(made.conditions), len(made.runs) > 1
-    how = ", ".join(display_name(name, told[name]) for name in ("reg", "criterion", "schedule", "mode"))
+    how = made.of.how("reg", "criterion", "schedule", "mode")
     return (
-        f"Density of the kept weights of each layer after epochs of retraining, {how}, at {made.budget}, "
-        + (f"mean over {len(made.runs)} seeds" if several else "one seed")
-        + ". Weights are in units of the smallest |w| that was kept, so that pruning took what lies between the dotted "
-        "lines. Above each panel: kept weights and the smallest of them, by how much their mean |w| has changed over "
-        "retraining, and the share of them that ends between the lines. The outermost 1 % may lie beyond an axis."
+        f"Density of the kept weights of each layer after epochs of retraining, {how}, at {made.of.budget}, "
+        f"{made.of.over}. Weights are in units of the smallest |w| that was kept, so that pruning took what lies "
+        "between the dotted lines. Above each panel: kept weights and the smallest of them, by how much their mean |w| "
+        "has changed over retraining, and the share of them that ends between the lines. The outermost 1 % may lie "
+        "beyond an axis."
     )
 
 
 def draw(made: WeightEpochs) -> Figure:
     size, looks = type_size(), dict(zip(made.epochs, sequence(len(made.epochs)), strict=True))
-    labels = [f"epoch {epoch}" if epoch else "before" for epoch in made.epochs]
+    entries = [(f"epoch {epoch}" if epoch else "before", look._replace(marker="")) for epoch, look in looks.items()]
     columns = min(len(made.layers), max(2, panels_across()))
-    page = panels.page(
-        width=page_width(), size=size, columns=columns, rows=-(-len(made.layers) // columns),
-        height=0.75 * (page_width() - 5.8 * size / 72.0) / max(2, columns), legends=[labels], words=caption(made),
-        heading=6.6, between=6.0,
+    figure, page = ink.paper(
+        made.of.subject, len(made.layers), [[label for label, _ in entries]], caption(made), heading=6.6, between=6.0,
+        columns=columns, height=0.75 * (page_width() - 5.8 * size / 72.0) / max(2, columns),
     )  # fmt: skip
-    figure = ink.paper(page, display_subject(made.model, made.data))
     for place, layer in enumerate(made.layers):
         axes = figure.add_axes(page.box(place))
         _panel(axes, layer, looks)
         wide = page.box(place)[2] * page.width
         for above, text in zip((1.6, 0.4), _titles(layer), strict=True):
             figure.text(page.box(place)[0], page.over(place, above), text, size=panels.fitted(text, wide, 0.9 * size))
-        if place == (page.rows - 1) * columns:
-            handles = [ink.drawn(look._replace(marker=""), label=label)
-                       for look, label in zip(looks.values(), labels, strict=True)]  # fmt: skip
-            axes.legend(handles=handles, ncols=page.entries(labels, 1), **page.legend(page.height))
+        ink.below(axes, page, place, "", entries)
     return figure
 
 

@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
 from analysis.drawing import style
+from analysis.publishing.numbers import CsvRow, runs_of
 from pruneexp.errors import UserError, cause
 
 Kind = Literal["figure", "table"]
@@ -70,10 +71,14 @@ class Publication(NamedTuple):
         material: Material = getattr(self.module(), "MADE_OF", "points")
         return material
 
-    def runs(self, made: Any, rows: Iterable[Any]) -> tuple[str, ...]:
+    def rows(self, made: Any) -> list[CsvRow]:
+        """The rows of its CSV; those of a user's file may be named tuples."""
+        return [row if isinstance(row, Mapping) else row._asdict() for row in self.module().rows(made)]
+
+    def runs(self, made: Any, rows: Iterable[CsvRow]) -> tuple[str, ...]:
         """The ids of every run that had a say in what was made, sorted: by its file's ``runs``, else by its rows."""
         said = getattr(self.module(), "runs", None)
-        return said(made) if said else tuple(sorted({run for row in rows for run in row.runs.split()}))
+        return said(made) if said else tuple(sorted(runs_of(rows)))
 
     def own_code(self) -> bytes:
         """The content of a user's file, which decides what it makes; ours is known by all of this package."""

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from string import ascii_lowercase, ascii_uppercase
 
-from analysis.publishing.layout import ColumnNeed, Measured, column_need, column_widths
+from analysis.publishing.layout import ColumnNeed, Measured, column_needs, column_widths
 from analysis.publishing.sheet import Cell, TableSheet
 
 #: Points that a digit takes in Computer Modern, by size of type; widths of texts are told in digits.
@@ -62,10 +62,7 @@ def latex(sheet: TableSheet, comment: Sequence[str] = ()) -> str:
     """To be input into a document; ``comment`` lines stand above it. What is too long for a page becomes several."""
     texts = [[Cell(name) for name in sheet.header], *sheet.rows]
     measured = list(_measured(texts))
-    needs = [
-        column_need(heading, cells, words=align == "l")
-        for align, (heading, *cells) in zip(sheet.align, measured, strict=True)
-    ]
+    needs = column_needs(measured, sheet.align)
     fits = sum(need.whole for need in needs) * _SMALL * (1.0 + 2.0 * _SIDE * (len(needs) - 1)) <= _COLUMN
     lines = [f"% {line}" for line in comment]
     lines.append(r"% needs \usepackage{array,booktabs,graphicx}")

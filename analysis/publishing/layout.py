@@ -31,12 +31,14 @@ class ColumnNeed(NamedTuple):
     words: bool
 
 
-def column_need(heading: Measured, cells: Iterable[Measured], *, words: bool) -> ColumnNeed:
-    """The need of a column, from the widths of its texts."""
-    found = list(cells)
-    least = max(heading.word, *(cell.word for cell in found), 0.0)
-    longest = max(least, *(cell.whole for cell in found), 0.0)
-    return ColumnNeed(least, longest, max(longest, heading.whole), words)
+def column_needs(columns: Iterable[Sequence[Measured]], align: str) -> list[ColumnNeed]:
+    """The needs of columns, from the widths of their texts, the heading first; what stands at the left is words."""
+    made = []
+    for (heading, *cells), side in zip(columns, align, strict=True):
+        least = max(heading.word, *(cell.word for cell in cells), 0.0)
+        longest = max(least, *(cell.whole for cell in cells), 0.0)
+        made.append(ColumnNeed(least, longest, max(longest, heading.whole), side == "l"))
+    return made
 
 
 def column_widths(needs: Sequence[ColumnNeed], room: float) -> tuple[float, ...]:

@@ -9,8 +9,8 @@ import itertools
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
-from analysis.publishing.layout import Measured, column_need, column_widths
-from analysis.publishing.sheet import Cell, TableSheet
+from analysis.publishing.layout import Measured, column_needs, column_widths
+from analysis.publishing.sheet import Cell, TableSheet, padded
 
 _BOLD, _USUAL = "\033[1m", "\033[0m"
 
@@ -21,10 +21,7 @@ def plain(sheet: TableSheet, width: int, *, styled: bool = False) -> str:
     Long cells are folded. What is bold is so where ``styled``, which asks for a terminal, and else between asterisks.
     """
     rows = [tuple(map(Cell, sheet.header)), *sheet.rows]
-    needs = [
-        column_need(heading, cells, words=align == "l")
-        for align, (heading, *cells) in zip(sheet.align, _measured(rows, styled), strict=True)
-    ]
+    needs = column_needs(_measured(rows, styled), sheet.align)
     gap = 2 if sum(need.least for need in needs) + 2 * (len(needs) - 1) <= width else 1
     widths = [max(1, int(one)) for one in column_widths(needs, width - gap * (len(needs) - 1))]
     heading, *body = (_lines(row, widths, sheet.align, " " * gap, styled) for row in rows)
@@ -51,12 +48,8 @@ def _lines(row: Sequence[Cell], widths: Sequence[int], align: str, gap: str, sty
               for cell, width in zip(row, widths, strict=True)]  # fmt: skip
     lines = []
     for texts in itertools.zip_longest(*folded, fillvalue=""):
-        padded = [_padded(text, *of) for text, of in zip(texts, zip(widths, align, strict=True), strict=True)]
+        sides = [padded(text, *of) for text, of in zip(texts, zip(widths, align, strict=True), strict=True)]
         if styled:
-            padded = [f"{_BOLD}{text}{_USUAL}" if cell.bold else text for text, cell in zip(padded, row, strict=True)]
-        lines.append(gap.join(padded).rstrip())
+            sides = [f"{_BOLD}{text}{_USUAL}" if cell.bold else text for text, cell in zip(sides, row, strict=True)]
+        lines.append(gap.join(sides).rstrip())
     return lines
-
-
-def _padded(text: str, width: int, align: str) -> str:
-    return {"l": text.ljust, "r": text.rjust, "c": text.center}[align](width)

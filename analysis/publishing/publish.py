@@ -20,8 +20,9 @@ from analysis.publishing import provenance, upkeep
 from analysis.publishing.catalogue import Publication, only
 from analysis.publishing.latex import latex
 from analysis.publishing.materials import Supply
+from analysis.publishing.numbers import csv_text, runs_of
 from analysis.publishing.plain import plain
-from analysis.publishing.sheet import TableSheet, csv_text, markdown, sheet_of
+from analysis.publishing.sheet import TableSheet, markdown, sheet_of
 from analysis.records import frames
 from analysis.statistics import doubts, selection
 from pruneexp.errors import UserError
@@ -88,15 +89,14 @@ def files(publication: Publication, name: str, frame: pd.DataFrame, options: Map
     """
     module = publication.module()
     made = module.data(frame, **only(options, module.data))
-    rows = list(module.rows(made))
+    rows = publication.rows(made)
     source = provenance.of(name, options, frame, publication.runs(made, rows), publication.own_code())
-    content, beside = {f"{name}.csv": csv_text(rows, rows[0]._fields).encode()}, {}
+    content, beside = {f"{name}.csv": csv_text(rows).encode()}, {}
     if publication.kind == "figure":
         content |= _figure(module, name, made, source, only(options, style.pictures))
     else:
-        shown = {run for row in rows for run in row.runs.split()}
         sheet = module.sheet(made)
-        sheet = sheet._replace(notes=(*sheet.notes, *doubts.notes(frame, shown)))
+        sheet = sheet._replace(notes=(*sheet.notes, *doubts.notes(frame, runs_of(rows))))
         content |= _table(name, sheet, source)
         beside = {"table": sheet._asdict()}
     content[upkeep.SIDECAR.format(name)] = source.sidecar(content, **beside)

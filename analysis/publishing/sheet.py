@@ -1,12 +1,10 @@
-"""A table as plain cells, and its Markdown; and CSV for the numbers behind it.
+"""A table as plain cells, and its Markdown.
 
 Knows nothing of what the cells mean.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -22,11 +20,6 @@ class Cell(NamedTuple):
     bold: bool = False
 
 
-def cells(*texts: str) -> tuple[Cell, ...]:
-    """A row of texts, none of them bold."""
-    return tuple(map(Cell, texts))
-
-
 class TableSheet(NamedTuple):
     """A table to be read: ``align`` is one of l, r, c per column, ``notes`` stand below it."""
 
@@ -35,6 +28,14 @@ class TableSheet(NamedTuple):
     align: str
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
+
+
+def table_sheet(
+    title: str, header: Iterable[str], align: str, rows: Iterable[Iterable[str | Cell]], notes: Iterable[str] = ()
+) -> TableSheet:
+    """A sheet whose texts become cells; notes that say nothing are left out."""
+    made = tuple(tuple(text if isinstance(text, Cell) else Cell(text) for text in row) for row in rows)
+    return TableSheet(title, tuple(header), align, made, tuple(filter(None, notes)))
 
 
 def sheet_of(record: Mapping[str, Any]) -> TableSheet:
@@ -60,7 +61,7 @@ def markdown(sheet: TableSheet, comment: Sequence[str] = ()) -> str:
     cells = [[_markdown_text(name) for name in sheet.header]]
     cells += [[_markdown_cell(cell) for cell in row] for row in sheet.rows]
     widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(sheet.header))]
-    lines = ["| " + " | ".join(map(_pad, row, widths, sheet.align)) + " |" for row in cells]
+    lines = ["| " + " | ".join(map(padded, row, widths, sheet.align)) + " |" for row in cells]
     lines.insert(1, "|" + "|".join(_rule(width, align) for width, align in zip(widths, sheet.align, strict=True)) + "|")
     notes = [_markdown_text(note) for note in sheet.notes]
     parts = [f"**{_markdown_text(sheet.title)}**", "\n".join(lines), *notes]
@@ -69,22 +70,8 @@ def markdown(sheet: TableSheet, comment: Sequence[str] = ()) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def csv_text(rows: Iterable[Any], fields: Sequence[str]) -> str:
-    """Named tuples as CSV with one header line: numbers in full (ten digits), nothing where a value is absent."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(fields)
-    writer.writerows([_number(value) for value in row] for row in rows)
-    return text.getvalue()
-
-
-def _number(value: object) -> object:
-    if value is None:
-        return ""
-    return f"{value:.10g}" if isinstance(value, float) else value
-
-
-def _pad(text: str, width: int, align: str) -> str:
+def padded(text: str, width: int, align: str) -> str:
+    """A text at its side of a column."""
     return {"l": text.ljust, "r": text.rjust, "c": text.center}[align](width)
 
 

@@ -14,6 +14,7 @@ from analysis.names import display_subject
 from analysis.publishing import publish
 from analysis.publishing.catalogue import FOLDERS, Publication
 from analysis.publishing.materials import SOURCES, Supply
+from analysis.publishing.numbers import CsvRow, runs_of
 from analysis.publishing.sheet import TableSheet
 from analysis.report import markup
 from analysis.report.listing import RunList, ranges
@@ -78,7 +79,7 @@ def _place(publication: Publication) -> tuple[int, int]:
 def _exhibit(publication: Publication, name: str, rows: pd.DataFrame, makings: Makings, runs: RunList) -> Exhibit:
     module = publication.module()
     made = module.data(rows, **makings.options[publication.name])
-    shown = list(module.rows(made))
+    shown = publication.rows(made)
     heading = _heading(publication, name, rows)
     figure = publication.kind == "figure"
     content = _figure(module, made, shown, heading) if figure else _table(module, made, rows, shown)
@@ -94,7 +95,7 @@ def _heading(publication: Publication, name: str, rows: pd.DataFrame) -> str:
     return publication.summary.rstrip(".") + (f": {of}" if of else "")
 
 
-def _figure(module: ModuleType, made: Any, rows: Sequence[Any], heading: str) -> Html:
+def _figure(module: ModuleType, made: Any, rows: Sequence[CsvRow], heading: str) -> Html:
     caption = module.caption(made)
     picture = markup.picture(_svg(module, made, "page"), _svg(module, made, "column"), f"{heading}. {caption}")
     return joined([element("figure", picture, element("figcaption", caption)), _numbers(rows)], "\n")
@@ -107,19 +108,17 @@ def _svg(module: ModuleType, made: Any, width: style.Width) -> bytes:
     return style.pictures(drawn, about, width=width, format="svg")[".svg"]
 
 
-def _table(module: ModuleType, made: Any, frame: pd.DataFrame, rows: Sequence[Any]) -> Html:
+def _table(module: ModuleType, made: Any, frame: pd.DataFrame, rows: Sequence[CsvRow]) -> Html:
     sheet: TableSheet = module.sheet(made)
-    shown = {run for row in rows for run in row.runs.split()}
-    return markup.sheet(sheet._replace(notes=(*sheet.notes, *doubts.notes(frame, shown))))
+    return markup.sheet(sheet._replace(notes=(*sheet.notes, *doubts.notes(frame, runs_of(rows)))))
 
 
-def _numbers(rows: Sequence[Any]) -> Html:
+def _numbers(rows: Sequence[CsvRow]) -> Html:
     """The numbers that a picture was drawn from, for readers who want them, or do not see the picture.
 
     What is the same in all rows, and what is too long to be read, as conditions in full, is left to the CSV.
     """
-    names = [name for name in rows[0]._fields if name != "runs"]
-    columns = {name: [_number(getattr(row, name)) for row in rows] for name in names}
+    columns = {name: [_number(row[name]) for row in rows] for name in rows[0] if name != "runs"}
     shown = {name: texts for name, texts in columns.items()
              if max(map(len, texts)) <= MOST_LETTERS and (len(set(texts)) > 1 or len(rows) == 1)}  # fmt: skip
     header = [name.replace("_", " ") for name in shown]

@@ -16,8 +16,8 @@ from analysis.records import frames
 from analysis.records.frames import Split
 from analysis.statistics import inference, paired, scoring, selection
 from analysis.statistics.conditions import telling, texts, words
-from analysis.statistics.curves import budget_text
-from analysis.statistics.inference import Comparison
+from analysis.statistics.inference import Bounds, Comparison
+from analysis.statistics.paired import BudgetDifference
 from pruneexp.errors import UserError
 from pruneexp.schema import Metric
 
@@ -70,15 +70,6 @@ CLAIMS = (
 MOST_PAIRS = 24
 
 
-class ClaimTrial(NamedTuple):
-    """A claim at one budget, over the seeds; ``counted`` says whether it takes part in the verdict."""
-
-    budget: str
-    density: float
-    difference: Comparison
-    counted: bool
-
-
 class Tried(NamedTuple):
     """A claim on one network and data set, tried on one pair of curves, or on one curve where there is no ``worse``.
 
@@ -95,7 +86,7 @@ class Tried(NamedTuple):
     claim: str
     difference: Comparison
     changes: tuple[float, ...]
-    trials: tuple[ClaimTrial, ...]
+    trials: tuple[BudgetDifference, ...]
     runs: tuple[str, ...]
 
 
@@ -156,6 +147,7 @@ def tried_on(
             f"'{claim.text}' can be tried on {len(among)} pairs of curves of {subject['model']} on {subject['data']}, "
             f"and {MOST_PAIRS} fit in a table: choose with --where by {names}."
         )
+    bounds: Bounds = "loss" if claim.worse is None else "both"
     for pair in among:
         counted = paired.complete(paired.in_range(pair.points, metric))
         if counted.empty:
@@ -168,10 +160,10 @@ def tried_on(
             worse=texts(pair.worse, tuple(pair.worse)),
             settings="; ".join(filter(None, (words(pair.same, shared), *_sides(pair, own)))),
             claim=claim.text,
-            difference=_compared(counted, claim, margin),
+            difference=inference.compare(paired.by_seed(counted), margin, bounds),
             changes=_changes(counted, metric),
-            trials=_trials(pair.points, counted, claim, margin),
-            runs=_runs(pair.points),
+            trials=paired.by_budget(pair.points, counted, margin, bounds),
+            runs=paired.both_runs(pair.points),
         )
 
 
@@ -181,29 +173,6 @@ def _sides(pair: Pair, names: Sequence[Sequence[str]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"{key['reg']}: {words(key, told)}" for key, told in sides if told))
 
 
-def _compared(rows: pd.DataFrame, claim: Claim, margin: float) -> Comparison:
-    return inference.compare(paired.by_seed(rows), margin, "loss" if claim.worse is None else "both")
-
-
 def _changes(rows: pd.DataFrame, metric: Metric) -> tuple[float, ...]:
     gains = [rows[name] for name in ("gain", "gain_other") if name in rows]
     return tuple(scoring.gain(metric, math.fsum(gain) / len(gain)) for gain in gains)
-
-
-def _trials(points: pd.DataFrame, counted: pd.DataFrame, claim: Claim, margin: float) -> tuple[ClaimTrial, ...]:
-    """The claim at every budget by itself, the densest first."""
-    known = set(counted[list(frames.BUDGET)].itertuples(index=False, name=None))
-    made = [
-        ClaimTrial(
-            budget=budget_text(*budget.values()),
-            density=math.fsum(rows["density_scope"]) / len(rows),
-            difference=_compared(rows, claim, margin),
-            counted=tuple(budget.values()) in known,
-        )
-        for budget, rows in selection.groups(points, frames.BUDGET)
-    ]
-    return tuple(sorted(made, key=lambda trial: (-trial.density, trial.budget)))
-
-
-def _runs(points: pd.DataFrame) -> tuple[str, ...]:
-    return tuple(sorted({run for name in ("run_id", "run_id_other") if name in points for run in points[name]}))

@@ -49,8 +49,12 @@ def said(of: Comparison) -> str:
 
     The number in parentheses is that of the seeds that would probably settle it.
     """
-    settled = f" ({of.settled_by})" if of.settled_by else ""
-    return f"{scoring.with_interval(of)} {of.said()}{settled}"
+    return f"{scoring.with_interval(of)} {settled(of)}"
+
+
+def settled(of: Comparison) -> str:
+    """The verdict, and in parentheses how many seeds would probably settle it."""
+    return of.said() + (f" ({of.settled_by})" if of.settled_by else "")
 
 
 def _merit(values: Mapping[int, float], metric: Metric) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from analysis.names import display_name
 from analysis.statistics.wording import ABSENT, hashed, phrase, words
 from pruneexp.schema import OF_A_MODE
 
@@ -15,7 +16,9 @@ __all__ = [
     "ABSENT",
     "RETRAINING",
     "cell",
+    "cells",
     "hashed",
+    "headings",
     "joined",
     "kinds",
     "phrase",
@@ -86,6 +89,17 @@ def telling_within(keys: Iterable[Mapping[str, Any]], names: Sequence[str], with
 def cell(name: str, value: str) -> str:
     """One condition in a column that has its name."""
     return phrase(name, {name: value}) if hashed(name) and value != ABSENT else value
+
+
+def headings(names: Iterable[str]) -> tuple[str, ...]:
+    """The headings of columns that have these conditions."""
+    return tuple(name.replace("_", " ") for name in names)
+
+
+def cells(conditions: Iterable[tuple[str, str]], names: Iterable[str]) -> tuple[str, ...]:
+    """The cells below these headings, as people write them; ``conditions`` are as ``texts`` gives them."""
+    told = dict(conditions)
+    return tuple(display_name(name, cell(name, told.get(name, ABSENT))) for name in names)
 
 
 def texts(key: Mapping[str, Any], names: Iterable[str]) -> tuple[tuple[str, str], ...]:

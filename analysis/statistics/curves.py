@@ -55,6 +55,11 @@ class Curve(NamedTuple):
     dense: float | None
 
     @property
+    def told(self) -> str:
+        """What tells it from the others of its panel."""
+        return ", ".join(filter(None, (self.colour, self.style)))
+
+    @property
     def seeds(self) -> str:
         """How many seeds a mark stands for: ``n = 3``, or ``n = 1 to 3`` where the marks differ."""
         fewest, most = seeds([self])

@@ -124,10 +124,9 @@ def gathered(points: pd.DataFrame, metric: Metric, margin: float) -> tuple[Evide
         *_of_architectures(points, metric, margin),
         *_of_a_given_network(inherited, points),
     ]
-    found = _once(found, points)
-    judged = inference.holm([one.thesis.asked(one.difference) for one in found if one.difference is not None])
-    found = [one._replace(difference=of) for one, of in zip(found, judged, strict=True)]
-    return (*found, *_of_sizes(tuned, points))
+    once = _once(found, points)
+    asked = [one._replace(difference=one.thesis.asked(one.difference)) for one in once if one.difference]
+    return (*inference.together(asked), *_of_sizes(tuned, points))
 
 
 def together(evidence: Sequence[Evidence]) -> tuple[Whole, ...]:
@@ -143,9 +142,8 @@ def together(evidence: Sequence[Evidence]) -> tuple[Whole, ...]:
         if seeds:
             means = [math.fsum(one.gains[seed] for one in of) / len(of) for seed in sorted(seeds)]
             margin = max(one.difference.margin for one in of if one.difference)
-            found.append(Whole(thesis, inference.compare(means, margin), len(of)))
-    judged = inference.holm([one.thesis.asked(one.difference) for one in found])
-    return tuple(one._replace(difference=of) for one, of in zip(found, judged, strict=True))
+            found.append(Whole(thesis, thesis.asked(inference.compare(means, margin)), len(of)))
+    return inference.together(found)
 
 
 def _once(found: Sequence[Evidence], points: pd.DataFrame) -> list[Evidence]:

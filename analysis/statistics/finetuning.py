@@ -6,7 +6,7 @@ it is compared with the networks of every rate, whichever it was logged with.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -66,7 +66,8 @@ def lines(points: pd.DataFrame, metric: Metric, split: Split, margin: float) -> 
     order = [list(MODES).index(way["mode"]) if way["mode"] in MODES else len(MODES) for way in ways]
     placed = sorted(zip(order, made, strict=True), key=lambda item: (item[0], item[1].scratch, -item[1].density,
                                                                      item[1].label))  # fmt: skip
-    return tuple(_judged([line for _, line in placed]))
+    marks = iter(inference.together([mark for _, line in placed for mark in line.marks], "ahead"))
+    return tuple(line._replace(marks=tuple(next(marks) for _ in line.marks)) for _, line in placed)
 
 
 def _paired(points: pd.DataFrame, metric: Metric, split: Split) -> pd.DataFrame:
@@ -102,9 +103,3 @@ def _mark(rate: float, rows: pd.DataFrame, metric: Metric, margin: float) -> Rat
         ahead=inference.compare(list(gains), margin),
         runs=tuple(sorted({*rows["run_id"], *rows["run_id_fresh"]})),
     )
-
-
-def _judged(made: Sequence[RateLine]) -> Iterator[RateLine]:
-    judged = iter(inference.holm([mark.ahead for line in made for mark in line.marks]))
-    for line in made:
-        yield line._replace(marks=tuple(mark._replace(ahead=next(judged)) for mark in line.marks))

@@ -21,9 +21,9 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from scipy import stats
 
@@ -33,6 +33,8 @@ from pruneexp.summary.spread import spread
 Verdict = Literal["better", "worse", "equivalent", "no worse", "no evidence", "no verdict"]
 #: What the margin bounds: differences either way, or losses alone, so that ``no worse`` takes the place of equivalence.
 Bounds = Literal["both", "loss"]
+
+Judged = TypeVar("Judged")
 
 #: Share of wrong verdicts of each kind among tables without a difference, and 1 - the coverage of intervals.
 LEVEL = 0.05
@@ -99,12 +101,6 @@ class Comparison(NamedTuple):
         """How many seeds in all would probably settle what is not settled; 101 stands for more than 100."""
         return _seeds_needed(self, LEVEL / self.family) if self.verdict == "no evidence" else None
 
-    @property
-    def columns(self) -> tuple[Any, ...]:
-        """The columns of a CSV: n, mean, low, high, p, p_equivalent, margin, verdict, near_the_line, seeds_needed."""
-        tests = self.p, self.p_equivalent, self.margin
-        return self.n, self.mean, self.low, self.high, *tests, self.verdict, int(self.near), self.seeds_needed
-
     def said(self, words: Mapping[Verdict, str] = MappingProxyType({})) -> str:
         """The verdict for a reader, in other ``words`` where these have it: ``n = 1: no verdict``."""
         if self.verdict == "no verdict":
@@ -155,6 +151,13 @@ def holm(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
     tests = [_tests(one) for one in judged]
     made = iter([_judged(one, place, tests) for place, one in enumerate(judged)])
     return tuple(next(made) if one.n >= FEWEST_SEEDS else one for one in comparisons)
+
+
+def together(rows: Iterable[Judged], name: str = "difference") -> tuple[Judged, ...]:
+    """The rows of one table, named tuples, with the verdicts that their comparisons ``name`` have together, if any."""
+    found: list[Any] = list(rows)
+    judged = iter(holm([of for row in found if (of := getattr(row, name)) is not None]))
+    return tuple(row if getattr(row, name) is None else row._replace(**{name: next(judged)}) for row in found)
 
 
 def margin_of(examples: int | None, given: float | None = None) -> float:

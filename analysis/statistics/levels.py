@@ -14,24 +14,15 @@ from analysis.records import frames
 from analysis.records.frames import Split
 from analysis.statistics import inference, paired, selection, test_sets
 from analysis.statistics.conditions import ABSENT, text
-from analysis.statistics.curves import budget_text
 from analysis.statistics.inference import Comparison
 from analysis.statistics.matching import SETTINGS, SIDE, matching, of_curve
+from analysis.statistics.paired import BudgetDifference
 from analysis.statistics.wording import phrase
 from pruneexp.errors import UserError, guess
 from pruneexp.schema import Metric
-from pruneexp.summary.spread import Spread, spread
+from pruneexp.summary.spread import Spread
 
 Moment = Literal["before", "after"]
-
-
-class BudgetDifference(NamedTuple):
-    """A difference at one budget, over the seeds; ``counted`` says whether it takes part in the verdict."""
-
-    budget: str
-    density: float
-    difference: Comparison
-    counted: bool
 
 
 class JudgedLevel(NamedTuple):
@@ -119,22 +110,11 @@ def _line(
     bounds: inference.Bounds,
 ) -> JudgedLevel:
     """One line of the rows of both sides; of each seed the mean over the budgets that count."""
-    known = set(counted[list(frames.BUDGET)].itertuples(index=False, name=None))
-    budgets = [
-        BudgetDifference(
-            budget_text(*budget.values()),
-            spread(same["density_scope"]).mean,
-            inference.compare(paired.by_seed(same), margin, bounds),
-            tuple(budget.values()) in known,
-        )
-        for budget, same in selection.groups(rows, frames.BUDGET)
-    ]
-    means = counted.groupby("seed")[["value_other", "value"]].mean()
     return JudgedLevel(
         level,
         settings,
-        (spread(means["value_other"]), spread(means["value"])),
+        paired.both_scores(counted),
         inference.compare(paired.by_seed(counted), margin, bounds),
-        tuple(sorted(budgets, key=lambda one: (-one.density, one.budget))),
-        tuple(sorted({*rows["run_id_other"], *rows["run_id"]})),
+        paired.by_budget(rows, counted, margin, bounds),
+        paired.both_runs(rows),
     )

@@ -17,8 +17,9 @@ from analysis.statistics.conditions import joined, texts
 from analysis.statistics.curves import budget_text
 from pruneexp.errors import UserError
 
-#: Why there is nothing to look into, of frames of layers and of weights.
+#: Why there is nothing to look into, of frames of layers, of scores by epoch and of weights.
 NO_LAYERS = "no point with layers is logged: `python -m pruneexp` makes one."
+NO_COURSES = "no point tells its scores by epoch of retraining: those of mode prune do, with runtime.epoch_scores=true."
 NO_WEIGHTS = "no weights of these points are counted: `python -m pruneexp.stability CONDITION...` does it."
 
 
@@ -36,9 +37,10 @@ class OneBudget(NamedTuple):
         return display_subject(self.model, self.data)
 
     @property
-    def columns(self) -> tuple[str, str, str, str]:
-        """Data, model, conditions and budget, as rows of a CSV have them."""
-        return self.data, self.model, joined(self.conditions), self.budget
+    def columns(self) -> dict[str, str]:
+        """What it is of, as rows of a CSV have it."""
+        conditions = joined(self.conditions)
+        return {"data": self.data, "model": self.model, "conditions": conditions, "budget": self.budget}
 
     @property
     def run_ids(self) -> str:
@@ -48,6 +50,11 @@ class OneBudget(NamedTuple):
     def over(self) -> str:
         """What means are over, for a caption."""
         return f"mean over {len(self.runs)} seeds" if len(self.runs) > 1 else "one seed"
+
+    @property
+    def spread_over(self) -> str:
+        """What means with their spread are over, for a note."""
+        return f"mean ± sample standard deviation over {len(self.runs)} seeds" if len(self.runs) > 1 else "of one seed"
 
     def how(self, *names: str) -> str:
         """The conditions of these names that say something, as people write them."""

@@ -7,14 +7,17 @@ points for metrics in percent, else per cent of the other's value.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import pandas as pd
 
 from analysis.records import frames
 from analysis.records.frames import Split
-from analysis.statistics import scoring
+from analysis.statistics import inference, scoring, selection
+from analysis.statistics.curves import budget_text
+from analysis.statistics.inference import Bounds, Comparison
 from pruneexp.schema import Metric
+from pruneexp.summary.spread import Spread, spread
 
 #: A network that has lost more than this has collapsed: its accuracy is below the range of Figure 5 of Han et al. 2015,
 #: and of other metrics, in per cent, half is gone.
@@ -22,6 +25,15 @@ RANGE_POINTS, RANGE_PERCENT = 5.0, 50.0
 #: What of a point takes part.
 COLUMNS = ("seed", *frames.BUDGET, "density_scope", "value", "gain", "run_id")
 _PLACE = ["seed", *frames.BUDGET]
+
+
+class BudgetDifference(NamedTuple):
+    """A difference at one budget, over the seeds; ``counted`` says whether it takes part in the verdict."""
+
+    budget: str
+    density: float
+    difference: Comparison
+    counted: bool
 
 
 def curve(points: pd.DataFrame, metric: Metric, split: Split, moment: Literal["before", "after"]) -> pd.DataFrame:
@@ -61,6 +73,34 @@ def in_range(rows: pd.DataFrame, metric: Metric) -> pd.DataFrame:
         return rows
     means = rows.groupby(list(frames.BUDGET))[["gain", "gain_other"]].transform("mean")
     return rows[means.max(axis=1) >= -worst_loss(metric)]
+
+
+def by_budget(
+    rows: pd.DataFrame, counted: pd.DataFrame, margin: float, bounds: Bounds = "both"
+) -> tuple[BudgetDifference, ...]:
+    """The difference at each budget by itself, the mildest first; ``counted`` are the rows that take part together."""
+    known = set(counted[list(frames.BUDGET)].itertuples(index=False, name=None))
+    made = [
+        BudgetDifference(
+            budget=budget_text(*budget.values()),
+            density=spread(same["density_scope"]).mean,
+            difference=inference.compare(by_seed(same), margin, bounds),
+            counted=tuple(budget.values()) in known,
+        )
+        for budget, same in selection.groups(rows, frames.BUDGET)
+    ]
+    return tuple(sorted(made, key=lambda one: (-one.density, one.budget)))
+
+
+def both_scores(rows: pd.DataFrame) -> tuple[Spread, Spread]:
+    """The scores of the other curve and of this one over the seeds, of each the mean over its budgets."""
+    means = rows.groupby("seed")[["value_other", "value"]].mean()
+    return spread(means["value_other"]), spread(means["value"])
+
+
+def both_runs(rows: pd.DataFrame) -> tuple[str, ...]:
+    """The runs behind rows of one curve or two, sorted."""
+    return tuple(sorted({run for name in ("run_id", "run_id_other") if name in rows for run in rows[name]}))
 
 
 def complete(rows: pd.DataFrame) -> pd.DataFrame:

@@ -5,6 +5,7 @@ Knows the columns of records, and no figure or table.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, overload
 
 import pandas as pd
@@ -48,6 +49,11 @@ def shown(rows: pd.DataFrame, name: str = AUTO) -> Metric:
     return found[0]
 
 
+def judged(rows: pd.DataFrame, name: str = AUTO) -> Metric:
+    """The metric of this name by which verdicts are; ``auto`` is the primary one. Raises as ``shown`` does."""
+    return primary(rows) if name == AUTO else shown(rows, name)
+
+
 def with_unit(metric: Metric, heading: str) -> str:
     """The heading of values of a metric, with its unit where it has one: ``test accuracy, %``."""
     return f"{heading}, {metric.unit}" if metric.unit else heading
@@ -61,6 +67,11 @@ def values_of(metric: Metric) -> str:
 def amount(metric: Metric, value: float) -> str:
     """So much of a change: ``1 point``, ``0.5 points``, ``2 %``."""
     return f"{value:g} {'point' if value == 1.0 and metric.change_unit == 'points' else metric.change_unit}"
+
+
+def amounts(metric: Metric, values: Iterable[float]) -> str:
+    """Several of them, each once: ``0.5 points or 1 point``."""
+    return " or ".join(amount(metric, value) for value in sorted(set(values)))
 
 
 def bound(metric: Metric, loss: float) -> str:

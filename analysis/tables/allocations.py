@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, NamedTuple
 
 import pandas as pd
 
-from analysis.names import display_name, display_subject
-from analysis.publishing.sheet import MISSING, Cell, TableSheet, cells, spread_text
+from analysis.names import display_subject
+from analysis.publishing.numbers import CsvRow, spread_columns
+from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text, table_sheet
 from analysis.records import frames
 from analysis.statistics import scoring, selection, sparsest, test_sets
-from analysis.statistics.conditions import ABSENT, cell, joined, telling_within
+from analysis.statistics.conditions import cells, headings, joined, telling_within
 from analysis.statistics.inference import NEAR_NOTE, Verdict
 from analysis.statistics.sparsest import AS_MANY, BY_CURVES, CURVES, SAME, STUDY, AllocationSet, MethodResult
 from pruneexp.errors import UserError
@@ -31,38 +32,6 @@ class Allocations(NamedTuple):
     entries: tuple[AllocationSet, ...]
     considered: tuple[str, ...]
     test_set: str
-
-
-class AllocationRow(NamedTuple):
-    """One way of allocating; densities in percent, scores by ``metric``, run ids (of the chosen points) by spaces.
-
-    ``verdict`` is that on this way against the study; ``study_ratio`` is the study's share of weights over this one.
-    """
-
-    data: str
-    model: str
-    metric: str
-    conditions: str
-    method: str
-    drop: float
-    seeds: int
-    reached: int
-    points_fewest: int
-    points_most: int
-    density_mean: float | None
-    density_std: float | None
-    compression: float | None
-    val_change_mean: float | None
-    test_mean: float | None
-    test_std: float | None
-    study_ratio: float | None
-    study_ratio_low: float | None
-    study_ratio_high: float | None
-    p: float | None
-    pairs: int
-    verdict: str
-    best: int
-    runs: str
 
 
 def data(
@@ -108,71 +77,72 @@ def runs(made: Allocations) -> tuple[str, ...]:
     return made.considered
 
 
-def rows(made: Allocations) -> Iterable[AllocationRow]:
+def rows(made: Allocations) -> Iterator[CsvRow]:
+    """One way of allocating; densities in percent, scores by ``metric``, runs of the chosen points.
+
+    ``verdict`` is that on this way against the study; ``study_ratio`` is the study's share of weights over this one.
+    """
     for entry in made.entries:
         conditions = joined((*entry.conditions, *((f"{method}, settings", value) for method, value in entry.criteria)))
         for kept in entry.kept:
-            density, test, study = kept.density, kept.test, kept.study
+            density, study = kept.density, kept.study
             ratio, low, high = kept.ratio
-            yield AllocationRow(
-                data=entry.data,
-                model=entry.model,
-                metric=made.metric.name,
-                conditions=conditions,
-                method=kept.method,
-                drop=made.drop,
-                seeds=kept.seeds,
-                reached=density.n if density else 0,
-                points_fewest=kept.points[0],
-                points_most=kept.points[1],
-                density_mean=density.mean if density else None,
-                density_std=density.std if density else None,
-                compression=100.0 / density.mean if density else None,
-                val_change_mean=kept.val_change.mean if kept.val_change else None,
-                test_mean=test.mean if test else None,
-                test_std=test.std if test else None,
-                study_ratio=ratio,
-                study_ratio_low=low,
-                study_ratio_high=high,
-                p=study.p if study else None,
-                pairs=study.n if study else 0,
-                verdict=study.verdict if study else "",
-                best=int(kept.best),
-                runs=" ".join(kept.runs),
-            )
+            yield {
+                "data": entry.data,
+                "model": entry.model,
+                "metric": made.metric.name,
+                "conditions": conditions,
+                "method": kept.method,
+                "drop": made.drop,
+                "seeds": kept.seeds,
+                "reached": density.n if density else 0,
+                "points_fewest": kept.points[0],
+                "points_most": kept.points[1],
+                **spread_columns("density", density),
+                "compression": 100.0 / density.mean if density else None,
+                "val_change_mean": kept.val_change.mean if kept.val_change else None,
+                **spread_columns("test", kept.test),
+                "study_ratio": ratio,
+                "study_ratio_low": low,
+                "study_ratio_high": high,
+                "p": study.p if study else None,
+                "pairs": study.n if study else 0,
+                "verdict": study.verdict if study else "",
+                "best": int(kept.best),
+                "runs": " ".join(kept.runs),
+            }
 
 
 def sheet(made: Allocations) -> TableSheet:
     several = any(entry.criteria for entry in made.entries)
     subjects = dict.fromkeys(display_subject(entry.model, entry.data) for entry in made.entries)
-    lead = (*["Network"] * (len(subjects) > 1), *(name.replace("_", " ") for name in made.varying),
+    lead = (*["Network"] * (len(subjects) > 1), *headings(made.varying),
             *["Settings of criteria"] * several)  # fmt: skip
     methods = tuple(kept.method for kept in made.entries[0].kept)
     header = (*lead, "", "Dense", *methods)
-    lines = tuple(line for entry in made.entries for line in _lines(made, entry, len(subjects) > 1, several))
+    lines = (line for entry in made.entries for line in _lines(made, entry, len(subjects) > 1, several))
     bound = scoring.bound(made.metric, made.drop)
     title = f"Weights kept at a val {made.metric.word} {bound} the dense network's, after retraining: " + ", ".join(
         subjects
     )
     align = "l" * (len(lead) + 1) + "r" * (1 + len(methods))
-    return TableSheet(title, header, align, lines, tuple(dict.fromkeys(_notes(made))))
+    return table_sheet(title, header, align, lines, dict.fromkeys(_notes(made)))
 
 
-def _lines(made: Allocations, entry: AllocationSet, named: bool, several: bool) -> Iterator[tuple[Cell, ...]]:
-    conditions = dict(entry.conditions)
+def _lines(made: Allocations, entry: AllocationSet, named: bool, several: bool) -> Iterator[tuple[str | Cell, ...]]:
     criteria = ", ".join(f"{method}: {value}" for method, value in entry.criteria)
-    told = (display_name(name, cell(name, conditions.get(name, ABSENT))) for name in made.varying)
+    told = cells(entry.conditions, made.varying)
     start = [*[display_subject(entry.model, entry.data)] * named, *told, *[criteria] * several]
     blank, kept = [""] * len(start), entry.kept
     shares = (Cell(_share(one), one.best) for one in kept)
-    yield *map(Cell, (*start, "weights kept, %", "100")), *shares
+    yield *start, "weights kept, %", "100", *shares
     rates = (f"{100 / one.density.mean:.1f}×" if one.density else MISSING for one in kept)
-    yield cells(*blank, "compression", "1×", *rates)
+    yield *blank, "compression", "1×", *rates
     tested = scoring.with_unit(made.metric, f"test {made.metric.word}")
-    yield cells(*blank, tested, spread_text(entry.dense), *(spread_text(one.test) for one in kept))
-    yield cells(*blank, "study / this, weights", "", *map(_ratio, kept))
-    yield cells(*blank, "verdict", "", *(one.study.said(_VERDICTS) if one.study else "" for one in kept))
-    yield cells(*blank, "points per seed", "", *("–".join(map(str, sorted(set(one.points)))) for one in kept))
+    yield *blank, tested, spread_text(entry.dense), *(spread_text(one.test) for one in kept)
+    yield *blank, "study / this, weights", "", *map(_ratio, kept)
+    yield *blank, "verdict", "", *(one.study.said(_VERDICTS) if one.study else "" for one in kept)
+    yield *blank, "points per seed", "", *("–".join(map(str, sorted(set(one.points)))) for one in kept)
 
 
 def _share(kept: MethodResult) -> str:
@@ -201,8 +171,7 @@ def _notes(made: Allocations) -> Iterator[str]:
     )
     why = "which flatters a method the more, the more points it had to choose from"
     yield f"Both the choice and the target are on val, {why}; test {word} is that of the chosen points."
-    if made.test_set:
-        yield made.test_set
+    yield made.test_set
     for entry in made.entries:
         subject = display_subject(entry.model, entry.data)
         for kept in entry.kept:

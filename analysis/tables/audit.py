@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Annotated, NamedTuple
 
 import pandas as pd
 
 from analysis.publishing.catalogue import Material
-from analysis.publishing.sheet import Cell, TableSheet
+from analysis.publishing.numbers import CsvRow
+from analysis.publishing.sheet import Cell, TableSheet, table_sheet
 from analysis.statistics import checks_of_comparisons, checks_of_reports
 from analysis.statistics.checklist import Check, Finding, counted
 from pruneexp.errors import UserError, guess
@@ -16,18 +17,6 @@ from pruneexp.errors import UserError, guess
 MADE_OF: Material = "points with origins"
 OF_ALL_METRICS = True
 CHECKS = {check.name: check for check in (*checks_of_reports.CHECKS, *checks_of_comparisons.CHECKS)}
-
-
-class AuditRow(NamedTuple):
-    """One check; ``runs`` are those at fault, where there are any."""
-
-    check: str
-    asks: str
-    source: str
-    verdict: str
-    evidence: str
-    mend: str
-    runs: str
 
 
 class Audit(NamedTuple):
@@ -66,9 +55,18 @@ def runs(made: Audit) -> tuple[str, ...]:
     return made.runs
 
 
-def rows(made: Audit) -> Iterable[AuditRow]:
+def rows(made: Audit) -> Iterator[CsvRow]:
+    """One check; ``runs`` are those at fault, where there are any."""
     for check, finding in made.found:
-        yield AuditRow(*check[:3], *finding[:3], " ".join(finding.runs))
+        yield {
+            "check": check.name,
+            "asks": check.asks,
+            "source": check.source,
+            "verdict": finding.verdict,
+            "evidence": finding.evidence,
+            "mend": finding.mend,
+            "runs": " ".join(finding.runs),
+        }
 
 
 def sheet(made: Audit) -> TableSheet:
@@ -76,7 +74,7 @@ def sheet(made: Audit) -> TableSheet:
     for check, finding in made.found:
         told = finding.evidence + (f"; mended by {finding.mend}" if finding.mend else "")
         verdict = Cell(finding.verdict, finding.verdict == "fails")
-        lines.append((Cell(check.name), Cell(check.asks), verdict, Cell(told)))
+        lines.append((check.name, check.asks, verdict, told))
     failing = sum(finding.verdict == "fails" for _, finding in made.found)
     asked: dict[str, list[str]] = {}
     for check, _ in made.found:
@@ -86,5 +84,5 @@ def sheet(made: Audit) -> TableSheet:
         "Asked for by " + "; ".join(f"{source}: {', '.join(names)}" for source, names in asked.items()) + ".",
         "Not recorded: records cannot tell it, so that a person must.",
     )
-    return TableSheet("Recommendations for comparing pruning methods", ("Check", "Asks for", "Result", "Evidence"),
-                      "llll", tuple(lines), notes)  # fmt: skip
+    header = ("Check", "Asks for", "Result", "Evidence")
+    return table_sheet("Recommendations for comparing pruning methods", header, "llll", lines, notes)

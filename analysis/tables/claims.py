@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, NamedTuple
 
 import pandas as pd
 
 from analysis.names import display_name, display_subject
-from analysis.publishing.sheet import TableSheet, cells
+from analysis.publishing.numbers import CsvRow, spread_columns
+from analysis.publishing.sheet import TableSheet, table_sheet
 from analysis.records import frames
 from analysis.records.frames import Split
 from analysis.statistics import claimed, inference, paired, scoring, selection, test_sets
 from analysis.statistics.claimed import CLAIMS, Tried
 from analysis.statistics.conditions import joined
 from analysis.statistics.inference import Comparison, Verdict
+from analysis.statistics.paired import BudgetDifference
 from pruneexp.errors import UserError
 from pruneexp.schema import Metric
 
@@ -30,39 +32,6 @@ class Claims(NamedTuple):
     tried: tuple[Tried, ...]
     untried: tuple[str, ...]
     test_set: str
-
-
-class ClaimRow(NamedTuple):
-    """A claim at one budget, or ``all`` that count together; the difference is positive where ``better`` is better.
-
-    Low and high are the 95 % interval of the mean. P values of all budgets together are corrected for the table.
-    """
-
-    data: str
-    model: str
-    metric: str
-    split: str
-    conditions: str
-    better: str
-    worse: str
-    claim: str
-    budget: str
-    density: float | None
-    counted: int
-    n: int
-    difference_mean: float
-    difference_std: float | None
-    difference_low: float | None
-    difference_high: float | None
-    p: float | None
-    p_equivalent: float | None
-    margin: float
-    verdict: str
-    near_the_line: int | None
-    seeds_needed: int | None
-    change_better: float | None
-    change_worse: float | None
-    runs: str
 
 
 def data(
@@ -90,56 +59,48 @@ def data(
     if not tried:
         raise UserError(" ".join(untried) or "no claim can be tried: they need l1 and l2, or l2 with a schedule of "
                         "several rounds.")  # fmt: skip
-    judged = inference.holm([one.difference for one in tried])
-    tried = [one._replace(difference=difference) for one, difference in zip(tried, judged, strict=True)]
-    return Claims(metric, split, tuple(tried), tuple(untried), test_sets.note(points, metric, split))
+    return Claims(metric, split, inference.together(tried), tuple(untried), test_sets.note(points, metric, split))
 
 
-def rows(made: Claims) -> Iterable[ClaimRow]:
+def rows(made: Claims) -> Iterator[CsvRow]:
+    """A claim at one budget, or ``all`` that count together; the difference is positive where ``better`` is better.
+
+    P values of all budgets together are corrected for the table, and the verdict is theirs.
+    """
     for tried in made.tried:
         for trial in tried.trials:
-            yield _row(made, tried, trial.difference, trial.budget)._replace(
-                density=trial.density, counted=int(trial.counted)
-            )
-        of, (better, worse) = tried.difference, (*tried.changes, None)[:2]
-        yield _row(made, tried, of, "all")._replace(
-            verdict=VERDICTS.get(of.verdict, of.verdict),
-            near_the_line=int(of.near),
-            seeds_needed=of.seeds_needed,
-            change_better=better,
-            change_worse=worse,
-        )
+            yield _row(made, tried, trial.difference, trial)
+        yield _row(made, tried, tried.difference)
 
 
-def _row(made: Claims, tried: Tried, of: Comparison, budget: str) -> ClaimRow:
-    """What every row says."""
-    return ClaimRow(
-        data=tried.data,
-        model=tried.model,
-        metric=made.metric.name,
-        split=made.split,
-        conditions=joined(tried.conditions),
-        better=joined(tried.better),
-        worse=joined(tried.worse),
-        claim=tried.claim,
-        budget=budget,
-        density=None,
-        counted=1,
-        n=of.n,
-        difference_mean=of.mean,
-        difference_std=of.std,
-        difference_low=of.low,
-        difference_high=of.high,
-        p=of.p,
-        p_equivalent=of.p_equivalent,
-        margin=of.margin,
-        verdict="",
-        near_the_line=None,
-        seeds_needed=None,
-        change_better=None,
-        change_worse=None,
-        runs=" ".join(tried.runs),
-    )
+def _row(made: Claims, tried: Tried, of: Comparison, at: BudgetDifference | None = None) -> CsvRow:
+    better, worse = (*tried.changes, None)[:2]
+    return {
+        "data": tried.data,
+        "model": tried.model,
+        "metric": made.metric.name,
+        "split": made.split,
+        "conditions": joined(tried.conditions),
+        "better": joined(tried.better),
+        "worse": joined(tried.worse),
+        "claim": tried.claim,
+        "budget": at.budget if at else "all",
+        "density": at.density if at else None,
+        "counted": int(at.counted) if at else 1,
+        "n": of.n,
+        **spread_columns("difference", of),
+        "difference_low": of.low,
+        "difference_high": of.high,
+        "p": of.p,
+        "p_equivalent": of.p_equivalent,
+        "margin": of.margin,
+        "verdict": "" if at else VERDICTS.get(of.verdict, of.verdict),
+        "near_the_line": None if at else int(of.near),
+        "seeds_needed": None if at else of.seeds_needed,
+        "change_better": None if at else better,
+        "change_worse": None if at else worse,
+        "runs": " ".join(tried.runs),
+    }
 
 
 def sheet(made: Claims) -> TableSheet:
@@ -151,11 +112,11 @@ def sheet(made: Claims) -> TableSheet:
             "Settings": [one.settings for one in made.tried]}  # fmt: skip
     told = {name: texts for name, texts in lead.items() if len(set(texts)) > 1}
     subjects = dict.fromkeys(display_subject(one.model, one.data) for one in made.tried)
-    return TableSheet(
+    return table_sheet(
         f"What the paper reads off its Figure 5, tried with {' and '.join(subjects)}",
         (*told, *header),
         "l" * len(told) + "llrrrrlr",
-        tuple(cells(*(texts[place] for texts in told.values()), *_line(one)) for place, one in enumerate(made.tried)),
+        ((*(texts[place] for texts in told.values()), *_line(one)) for place, one in enumerate(made.tried)),
         _notes(made),
     )
 
@@ -206,7 +167,7 @@ def _notes(made: Claims) -> tuple[str, ...]:
         f"Not counted: densities at which both sides have lost more than {paired.worst_loss(made.metric):g} {unit} on "
         "average, which is off the paper's figure, and those that not every seed has."
     )
-    return tuple(filter(None, (compared, verdicts, counted, *made.untried, made.test_set)))
+    return compared, verdicts, counted, *made.untried, made.test_set
 
 
 def _margins(made: Claims) -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, NamedTuple
 
 import pandas as pd
 
-from analysis.names import display_name, display_subject
-from analysis.publishing.sheet import Cell, TableSheet, spread_text
+from analysis.names import display_subject
+from analysis.publishing.numbers import CsvRow, spread_columns
+from analysis.publishing.sheet import TableSheet, spread_text, table_sheet
 from analysis.records import frames
 from analysis.records.frames import Split
 from analysis.statistics import scoring, selection
-from analysis.statistics.conditions import ABSENT, cell, joined, telling, texts, words
+from analysis.statistics.conditions import cells, headings, joined, telling, texts, words
 from analysis.statistics.curves import budget_text
 from pruneexp.errors import UserError
 from pruneexp.schema import OF_A_MODE, Metric
@@ -49,26 +50,6 @@ class Fairness(NamedTuple):
     lines: tuple[Spent, ...]
 
 
-class FairnessRow(NamedTuple):
-    """One line in numbers; run ids are separated by spaces."""
-
-    data: str
-    model: str
-    metric: str
-    conditions: str
-    budget: str
-    sizes: int
-    mode: str
-    score_mean: float
-    score_std: float | None
-    n: int
-    added_epochs: float
-    training_epochs: float
-    added_flop: float
-    training_flop: float
-    runs: str
-
-
 def data(
     frame: pd.DataFrame,
     *,
@@ -80,7 +61,7 @@ def data(
     Raises:
         UserError: no retrained network with this metric is logged.
     """
-    chosen = scoring.primary(frame) if metric == scoring.AUTO else scoring.shown(frame, metric)
+    chosen = scoring.judged(frame, metric)
     points = frame.assign(score=frame[f"{split}.after.{chosen.name}"]).dropna(subset=["score"])
     if points.empty:
         raise UserError(f"no point with a {chosen.title} on {split} is logged, beside which compute could stand.")
@@ -147,27 +128,35 @@ def _spent(
     return Spent(tuple(key.items()), budget, sizes, mode, spread(scores), took, tuple(sorted(rows["run_id"])))
 
 
-def rows(made: Fairness) -> Iterable[FairnessRow]:
+def rows(made: Fairness) -> Iterator[CsvRow]:
+    """One line in numbers."""
     for line in made.lines:
         key = dict(line.key)
-        where = str(key["data"]), str(key["model"]), made.metric.name, joined(texts(key, SHARED))
-        score = line.score.mean, line.score.std, line.score.n
-        line_of = (*where, line.budget, line.sizes, line.mode, *score, *line.compute)
-        yield FairnessRow._make((*line_of, " ".join(line.runs)))
+        yield {
+            "data": str(key["data"]),
+            "model": str(key["model"]),
+            "metric": made.metric.name,
+            "conditions": joined(texts(key, SHARED)),
+            "budget": line.budget,
+            "sizes": line.sizes,
+            "mode": line.mode,
+            **spread_columns("score", line.score),
+            "n": line.score.n,
+            **dict(zip(COMPUTE, line.compute, strict=True)),
+            "runs": " ".join(line.runs),
+        }
 
 
 def sheet(made: Fairness) -> TableSheet:
     value = scoring.with_unit(made.metric, f"{made.split} {made.metric.title}")
     kinds = {line.budget.partition("=")[0] for line in made.lines if line.budget}
     kind = kinds.copy().pop().capitalize() if len(kinds) == 1 else "Budget"
-    header = [*(name.replace("_", " ") for name in made.varying), kind, "Mode", value[0].upper() + value[1:], "n",
+    header = [*headings(made.varying), kind, "Mode", value[0].upper() + value[1:], "n",
               "Epochs", "and dense", "FLOP", "and dense"]  # fmt: skip
     lines = []
     for line in made.lines:
-        key = dict(line.key)
-        told = dict(texts(key, made.varying))
+        start = cells(texts(dict(line.key), made.varying), made.varying)
         budget = line.budget.partition("=")[2] if len(kinds) == 1 else line.budget
-        start = [display_name(name, cell(name, told.get(name, ABSENT))) for name in made.varying]
         epochs, flop = line.compute[:2], line.compute[2:]
         numbers = [
             spread_text(line.score),
@@ -175,9 +164,9 @@ def sheet(made: Fairness) -> TableSheet:
             *(f"{each:,.4g}" for each in epochs),
             *map(prefixed, flop),
         ]
-        lines.append(tuple(map(Cell, [*start, budget or f"all {line.sizes}", line.mode, *numbers])))
+        lines.append((*start, budget or f"all {line.sizes}", line.mode, *numbers))
     align = "l" * (len(header) - 6) + "r" * 6
-    return TableSheet(_title(made), tuple(header), align, tuple(lines), _notes(made))
+    return table_sheet(_title(made), header, align, lines, _notes(made))
 
 
 def _title(made: Fairness) -> str:

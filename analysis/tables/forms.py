@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from analysis.names import display_name, display_subject
-from analysis.publishing.sheet import MISSING, Cell, TableSheet, cells
+from analysis.names import display_subject
+from analysis.publishing.numbers import CsvRow
+from analysis.publishing.sheet import MISSING, TableSheet, table_sheet
 from analysis.records import frames
 from analysis.statistics import selection
-from analysis.statistics.conditions import ABSENT, cell, joined, telling, texts
+from analysis.statistics.conditions import cells, headings, joined, telling, texts
 from analysis.statistics.curves import budget_text
 from pruneexp.errors import UserError
 
@@ -61,27 +62,6 @@ class FormTable(NamedTuple):
     entries: tuple[FormEntry, ...]
 
 
-class FormTableRow(NamedTuple):
-    """A ``FormTime`` and what it is of; ``batch`` 0 is a step of training, run ids are separated by spaces."""
-
-    data: str
-    model: str
-    conditions: str
-    machine: str
-    budget: str
-    density: float
-    form: str
-    batch: int
-    median_ms: float
-    low_ms: float
-    high_ms: float
-    dense_ratio: float | None
-    memory_bytes: float | None
-    size_bytes: float | None
-    n: int
-    runs: str
-
-
 def data(frame: pd.DataFrame) -> FormTable:
     """Every budget that was measured, the densest first.
 
@@ -128,14 +108,29 @@ def _mean(values: pd.Series) -> float | None:
     return None if known.empty else fmean(known)
 
 
-def rows(made: FormTable) -> Iterator[FormTableRow]:
+def rows(made: FormTable) -> Iterator[CsvRow]:
+    """A ``FormTime`` and what it is of; ``batch`` 0 is a step of training."""
     for entry in made.entries:
         told = dict(entry.conditions)
-        conditions = joined((name, value) for name, value in entry.conditions if name not in frames.SUBJECT)
-        start = (told["data"], told["model"], conditions, told["machine"], entry.budget, entry.density)
-        runs = " ".join(entry.runs)
-        for form, batch, median, low, high, ratio, memory, size, n in entry.times:
-            yield FormTableRow(*start, form, batch, median, low, high, ratio, memory, size, n, runs)
+        for time in entry.times:
+            yield {
+                "data": told["data"],
+                "model": told["model"],
+                "conditions": joined((name, value) for name, value in entry.conditions if name not in frames.SUBJECT),
+                "machine": told["machine"],
+                "budget": entry.budget,
+                "density": entry.density,
+                "form": time.form,
+                "batch": time.batch,
+                "median_ms": time.median,
+                "low_ms": time.low,
+                "high_ms": time.high,
+                "dense_ratio": time.ratio,
+                "memory_bytes": time.memory,
+                "size_bytes": time.size,
+                "n": time.n,
+                "runs": " ".join(entry.runs),
+            }
 
 
 def sheet(made: FormTable) -> TableSheet:
@@ -145,11 +140,11 @@ def sheet(made: FormTable) -> TableSheet:
     subjects = dict.fromkeys(_subject(entry) for entry in made.entries)
     named = ["Network"] * (len(subjects) > 1)
     times = [text for batch in shown for text in (f"Batch {batch}, ms", "Dense / this")]
-    header = (*named, *(name.replace("_", " ") for name in lead), "Density", "Form", *times, "Peak, kB", "Size, kB")
+    header = (*named, *headings(lead), "Density", "Form", *times, "Peak, kB", "Size, kB")
     align = "l" * (len(named) + len(lead)) + "rl" + "r" * (len(times) + 2)
-    lines = tuple(line for entry in made.entries for line in _lines(entry, lead, bool(named), shown))
+    lines = (line for entry in made.entries for line in _lines(entry, lead, bool(named), shown))
     title = f"Measured latency, memory and size: {', '.join(subjects)}"
-    return TableSheet(title, header, align, lines, tuple(_notes(made, shown)))
+    return table_sheet(title, header, align, lines, _notes(made, shown))
 
 
 def _subject(entry: FormEntry) -> str:
@@ -157,16 +152,15 @@ def _subject(entry: FormEntry) -> str:
     return display_subject(told["model"], told["data"])
 
 
-def _lines(entry: FormEntry, lead: Sequence[str], named: bool, batches: Sequence[int]) -> Iterator[tuple[Cell, ...]]:
-    told = dict(entry.conditions)
-    start = [*[_subject(entry)] * named, *(display_name(name, cell(name, told.get(name, ABSENT))) for name in lead)]
+def _lines(entry: FormEntry, lead: Sequence[str], named: bool, batches: Sequence[int]) -> Iterator[tuple[str, ...]]:
+    start = [*[_subject(entry)] * named, *cells(entry.conditions, lead)]
     start.append(f"{entry.density:.3g}")
     for form in dict.fromkeys(time.form for time in entry.times):
         at = {time.batch: time for time in entry.times if time.form == form and time.batch != _STEP}
         if at:
             latencies = (text for batch in batches for text in _latency(at.get(batch)))
             peak, size = at[max(at)].memory, at[max(at)].size
-            yield cells(*start, form.replace("_", " "), *latencies, *map(_kilobytes, (peak, size)))
+            yield *start, form.replace("_", " "), *latencies, *map(_kilobytes, (peak, size))
             start = [""] * len(start)
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Annotated, NamedTuple
 
 import pandas as pd
 
 from analysis.names import display_subject
 from analysis.paper import PaperHeadline, headline_of
-from analysis.publishing.sheet import MISSING, Cell, TableSheet, cells, spread_text
+from analysis.publishing.numbers import CsvRow, spread_columns
+from analysis.publishing.sheet import MISSING, TableSheet, spread_text, table_sheet
 from analysis.records import frames
 from analysis.statistics import headlines, inference, scoring, selection, test_sets
 from analysis.statistics.conditions import joined, varying, words
 from analysis.statistics.headlines import Choice, SeedScores
+from analysis.statistics.inference import Comparison
 from pruneexp.errors import UserError
 from pruneexp.schema import TOP1, Metric
 from pruneexp.summary.spread import Spread, spread
@@ -43,49 +45,6 @@ class Headline(NamedTuple):
     networks: tuple[HeadlineNetwork, ...]
     considered: tuple[str, ...]
     test_set: str
-
-
-class HeadlineRow(NamedTuple):
-    """One network; scores are those of ``metric``, errors in percent, run ids separated by spaces.
-
-    ``test_change`` is that of the metric, not of the error, with its 95 % interval; ``chosen_share`` the share of
-    draws of other seeds that would have chosen the same point, ``rate_low`` and ``rate_high`` hold 95 % of their rates.
-    """
-
-    data: str
-    model: str
-    metric: str
-    reference_mean: float
-    reference_std: float | None
-    pruned_mean: float | None
-    pruned_std: float | None
-    reference_top5_error_mean: float | None
-    pruned_top5_error_mean: float | None
-    n: int
-    weights: int
-    kept: float | None
-    rate: float | None
-    rate_low: float | None
-    rate_high: float | None
-    chosen_share: float | None
-    val_change: float | None
-    test_change: float | None
-    test_change_low: float | None
-    test_change_high: float | None
-    p: float | None
-    p_equivalent: float | None
-    margin: float | None
-    verdict: str
-    conditions: str
-    paper_data: str
-    paper_reference_top1_error: float | None
-    paper_pruned_top1_error: float | None
-    paper_reference_top5_error: float | None
-    paper_pruned_top5_error: float | None
-    paper_weights: float | None
-    paper_kept: float | None
-    paper_rate: float | None
-    runs: str
 
 
 def data(
@@ -119,64 +78,67 @@ def data(
                 HeadlineNetwork(str(subject["data"]), str(subject["model"]), words(key, needed), weights, choice, paper)
             )
     runs, told = tuple(sorted(points["run_id"])), test_sets.note(points, metric, "test")
-    return Headline(metric, float(epsilon), tuple(_judged_together(networks)), runs, told)
-
-
-def _judged_together(networks: Sequence[HeadlineNetwork]) -> Iterator[HeadlineNetwork]:
-    """The networks with the verdicts that they have in one table."""
-    changes = iter(inference.holm([one.choice.test_change for one in networks if one.choice.test_change]))
-    for one in networks:
-        choice = one.choice._replace(test_change=next(changes)) if one.choice.test_change else one.choice
-        yield one._replace(choice=choice)
+    choices = inference.together([one.choice for one in networks], "test_change")
+    judged = tuple(one._replace(choice=choice) for one, choice in zip(networks, choices, strict=True))
+    return Headline(metric, float(epsilon), judged, runs, told)
 
 
 def runs(made: Headline) -> tuple[str, ...]:
     return made.considered
 
 
-def rows(made: Headline) -> Iterable[HeadlineRow]:
+def rows(made: Headline) -> Iterator[CsvRow]:
+    """One network; scores are those of ``metric``, errors in percent.
+
+    ``test_change`` is that of the metric, not of the error, with its 95 % interval; ``chosen_share`` the share of
+    draws of other seeds that would have chosen the same point, ``rate_low`` and ``rate_high`` hold 95 % of their rates.
+    """
     for network in made.networks:
         choice, paper = network.choice, network.paper
         pruned, change, certain = choice.chosen, choice.test_change, choice.certainty
         reference, left = _score(choice.reference, made.metric), _score(pruned.scores, made.metric) if pruned else None
         top5 = network.data == "imagenet" and made.metric == TOP1
-        moved = scoring.as_changes(change, made.metric) if change else None
-        yield HeadlineRow(
-            data=network.data,
-            model=network.model,
-            metric="top1_error" if made.metric == TOP1 else made.metric.name,
-            reference_mean=reference.mean,
-            reference_std=reference.std,
-            pruned_mean=left.mean if left else None,
-            pruned_std=left.std if left else None,
-            reference_top5_error_mean=_top5_error(choice.reference).mean if top5 else None,
-            pruned_top5_error_mean=_top5_error(pruned.scores).mean if top5 and pruned else None,
-            n=left.n if left else reference.n,
-            weights=network.weights,
-            kept=pruned.kept if pruned else None,
-            rate=pruned.rate if pruned else None,
-            rate_low=certain.low if certain else None,
-            rate_high=certain.high if certain else None,
-            chosen_share=dict(certain.shares).get(pruned, 0.0) if certain and pruned else None,
-            val_change=pruned.val_change if pruned else None,
-            test_change=moved.mean if moved else None,
-            test_change_low=moved.low if moved else None,
-            test_change_high=moved.high if moved else None,
-            p=change.p if change else None,
-            p_equivalent=change.p_equivalent if change else None,
-            margin=change.margin if change else None,
-            verdict=change.verdict if change else "" if certain else "no verdict",
-            conditions=joined(pruned.conditions) if pruned else "",
-            paper_data=paper.dataset if paper else "",
-            paper_reference_top1_error=paper.reference_top1 if paper else None,
-            paper_pruned_top1_error=paper.pruned_top1 if paper else None,
-            paper_reference_top5_error=paper.reference_top5 if paper else None,
-            paper_pruned_top5_error=paper.pruned_top5 if paper else None,
-            paper_weights=paper.weights if paper else None,
-            paper_kept=paper.kept if paper else None,
-            paper_rate=paper.rate if paper else None,
-            runs=" ".join(pruned.scores.runs) if pruned else "",
-        )
+        yield {
+            "data": network.data,
+            "model": network.model,
+            "metric": "top1_error" if made.metric == TOP1 else made.metric.name,
+            **spread_columns("reference", reference),
+            **spread_columns("pruned", left),
+            "reference_top5_error_mean": _top5_error(choice.reference).mean if top5 else None,
+            "pruned_top5_error_mean": _top5_error(pruned.scores).mean if top5 and pruned else None,
+            "n": left.n if left else reference.n,
+            "weights": network.weights,
+            "kept": pruned.kept if pruned else None,
+            "rate": pruned.rate if pruned else None,
+            "rate_low": certain.low if certain else None,
+            "rate_high": certain.high if certain else None,
+            "chosen_share": dict(certain.shares).get(pruned, 0.0) if certain and pruned else None,
+            "val_change": pruned.val_change if pruned else None,
+            **_test_change(change, made.metric),
+            "verdict": change.verdict if change else "" if certain else "no verdict",
+            "conditions": joined(pruned.conditions) if pruned else "",
+            "paper_data": paper.dataset if paper else "",
+            "paper_reference_top1_error": paper.reference_top1 if paper else None,
+            "paper_pruned_top1_error": paper.pruned_top1 if paper else None,
+            "paper_reference_top5_error": paper.reference_top5 if paper else None,
+            "paper_pruned_top5_error": paper.pruned_top5 if paper else None,
+            "paper_weights": paper.weights if paper else None,
+            "paper_kept": paper.kept if paper else None,
+            "paper_rate": paper.rate if paper else None,
+            "runs": " ".join(pruned.scores.runs) if pruned else "",
+        }
+
+
+def _test_change(change: Comparison | None, metric: Metric) -> dict[str, float | None]:
+    moved = scoring.as_changes(change, metric) if change else None
+    return {
+        "test_change": moved.mean if moved else None,
+        "test_change_low": moved.low if moved else None,
+        "test_change_high": moved.high if moved else None,
+        "p": change.p if change else None,
+        "p_equivalent": change.p_equivalent if change else None,
+        "margin": change.margin if change else None,
+    }
 
 
 def _score(of: SeedScores, metric: Metric) -> Spread:
@@ -193,17 +155,17 @@ def sheet(made: Headline) -> TableSheet:
     of = "error, %" if metric == TOP1 else scoring.with_unit(metric, metric.title)
     change = f"Test change, {metric.change_unit}"
     header = ("Network", "Source", f"Reference {of}", f"Pruned {of}", change, "Verdict", "Weights kept", "Rate")
-    lines = [line for network in made.networks for line in _lines(network, metric)]
+    lines = (line for network in made.networks for line in _lines(network, metric))
     notes = (*_rules(made), *(note for network in made.networks for note in _notes(network, metric)))
     cost = f"with a loss of at most {scoring.amount(metric, made.epsilon)}" if made.epsilon else "without loss"
-    return TableSheet(f"Pruned {cost} (after Han et al. 2015, Table 1)", header, "llrrrlrr", tuple(lines), notes)
+    return table_sheet(f"Pruned {cost} (after Han et al. 2015, Table 1)", header, "llrrrlrr", lines, notes)
 
 
-def _lines(network: HeadlineNetwork, metric: Metric) -> Iterator[tuple[Cell, ...]]:
+def _lines(network: HeadlineNetwork, metric: Metric) -> Iterator[tuple[str, ...]]:
     choice, paper = network.choice, network.paper
     pruned, change, reference = choice.chosen, choice.test_change, _score(choice.reference, metric)
     rates = f" [{choice.certainty.low:.1f}, {choice.certainty.high:.1f}]" if choice.certainty else ""
-    yield cells(
+    yield (
         _subject(network),
         f"ours: {pruned.name}, n = {len(pruned.scores.val)}" if pruned else f"ours, n = {reference.n}",
         spread_text(reference),
@@ -215,14 +177,14 @@ def _lines(network: HeadlineNetwork, metric: Metric) -> Iterator[tuple[Cell, ...
     )
     if network.data == "imagenet" and metric == TOP1:
         top5 = _top5_error(choice.reference), _top5_error(pruned.scores) if pruned else None
-        yield cells("", "ours, top-5", *map(spread_text, top5), "", "", "", "")
+        yield "", "ours, top-5", *map(spread_text, top5), "", "", "", ""
     if paper:
         counts = f"{paper.kept:,.0f} of {paper.weights:,.0f}", f"{paper.rate:g}×"
         errors = f"{paper.reference_top1:.2f}", f"{paper.pruned_top1:.2f}"
-        yield cells(f"{paper.name} on {paper.dataset}", paper.source, *errors, "", "", *counts)
+        yield f"{paper.name} on {paper.dataset}", paper.source, *errors, "", "", *counts
         if paper.reference_top5 is not None and paper.pruned_top5 is not None:
             errors = f"{paper.reference_top5:.2f}", f"{paper.pruned_top5:.2f}"
-            yield cells("", f"{paper.source}, top-5", *errors, "", "", "", "")
+            yield "", f"{paper.source}, top-5", *errors, "", "", "", ""
 
 
 def _rules(made: Headline) -> Iterator[str]:
@@ -235,17 +197,16 @@ def _rules(made: Headline) -> Iterator[str]:
         "standard deviation over n seeds; only points with the most seeds count. Weights are those that can be pruned; "
         "the paper counts biases too, and rounds."
     )
-    margins = sorted({one.choice.test_change.margin for one in made.networks if one.choice.test_change})
+    margins = [one.choice.test_change.margin for one in made.networks if one.choice.test_change]
     if margins:
         yield (
             f"Test change: {metric.word} of the pruned network less that of the reference, paired by seed, with its "
             "95 % interval; no worse where it surely loses less than "
-            f"{' or '.join(scoring.amount(metric, one) for one in margins)} (t test, 5 %, Holm over the table)."
+            f"{scoring.amounts(metric, margins)} (t test, 5 %, Holm over the table)."
         )
     if any(one.choice.certainty for one in made.networks):
         yield "Rate: with the interval that holds 95 % of the rates that the same rule would choose with other seeds."
-    if made.test_set:
-        yield made.test_set
+    yield made.test_set
 
 
 def _subject(network: HeadlineNetwork) -> str:

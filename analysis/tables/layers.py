@@ -8,7 +8,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from analysis.paper import paper_numbers
-from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
+from analysis.publishing.numbers import CsvRow, spread_columns
+from analysis.publishing.sheet import MISSING, TableSheet, spread_text, table_sheet
 from analysis.statistics.one_budget import NO_LAYERS, OneBudget, by_layer, one_budget
 from pruneexp.summary.spread import Spread, spread
 
@@ -58,29 +59,6 @@ class LayerTable(NamedTuple):
     layers: tuple[LayerCosts, ...]
 
 
-class LayerTableRow(NamedTuple):
-    """One layer; shares in percent, mean and sample standard deviation over ``n`` seeds, run ids by spaces."""
-
-    data: str
-    model: str
-    conditions: str
-    budget: str
-    layer: str
-    weights: int
-    flop: float
-    activation_mean: float
-    activation_std: float | None
-    weights_kept_mean: float
-    weights_kept_std: float | None
-    flop_left_mean: float
-    flop_left_std: float | None
-    n: int
-    paper_activation: float | None
-    paper_weights_kept: float | None
-    paper_flop_left: float | None
-    runs: str
-
-
 def data(frame: pd.DataFrame) -> LayerTable:
     """The layers of one point, or the means over the seeds of one budget.
 
@@ -125,22 +103,32 @@ def _paper(model: str) -> Mapping[str, PaperLayer]:
     return {layer: PaperLayer(*map(of.get, _PRINTED)) for layer, of in values.items()}
 
 
-def rows(made: LayerTable) -> Iterator[LayerTableRow]:
+def rows(made: LayerTable) -> Iterator[CsvRow]:
+    """One layer; shares in percent, over ``n`` seeds."""
     for layer in made.layers:
         paper = layer.paper or PaperLayer(None, None, None)
-        shares = (share for of in (layer.activation, layer.weights, layer.flop) for share in (of.mean, of.std))
-        yield LayerTableRow._make((
-            *made.of.columns, layer.layer, layer.weights_dense, layer.flop_dense, *shares, layer.weights.n, *paper,
-            made.of.run_ids,
-        ))  # fmt: skip
+        yield {
+            **made.of.columns,
+            "layer": layer.layer,
+            "weights": layer.weights_dense,
+            "flop": layer.flop_dense,
+            **spread_columns("activation", layer.activation),
+            **spread_columns("weights_kept", layer.weights),
+            **spread_columns("flop_left", layer.flop),
+            "n": layer.weights.n,
+            "paper_activation": paper.activation,
+            "paper_weights_kept": paper.weights,
+            "paper_flop_left": paper.flop,
+            "runs": made.of.run_ids,
+        }
 
 
 def sheet(made: LayerTable) -> TableSheet:
     compared = any(layer.paper for layer in made.layers)
     header = ("Layer", "Weights", "FLOP", *_SHARES, *(f"Paper: {name}" for name in _SHARES if compared))
-    lines = tuple(tuple(map(Cell, _line(layer, compared))) for layer in made.layers)
+    lines = (_line(layer, compared) for layer in made.layers)
     title = f"What is left of each layer: {made.of.subject}, {made.of.how(*_TITLE)}, at {made.of.budget}"
-    return TableSheet(title, header, "l" + "r" * (len(header) - 1), lines, tuple(_notes(made, compared)))
+    return table_sheet(title, header, "l" + "r" * (len(header) - 1), lines, _notes(made, compared))
 
 
 def _line(layer: LayerCosts, compared: bool) -> Iterator[str]:
@@ -154,12 +142,11 @@ def _line(layer: LayerCosts, compared: bool) -> Iterator[str]:
 
 
 def _notes(made: LayerTable, compared: bool) -> Iterator[str]:
-    seeds, example = len(made.of.runs), "example" if "task" in dict(made.of.conditions) else "image"
-    over = "of one seed" if seeds == 1 else f"mean ± sample standard deviation over {seeds} seeds"
+    example = "example" if "task" in dict(made.of.conditions) else "image"
     yield (
         f"Weights and FLOP (two per multiply-add, for one {example}) are those of the dense network; shares are "
-        f"what is left, {over}. Act%: non-zero outputs of the layer. Weights%: weights kept. FLOP%: multiply-adds "
-        "whose weight is kept and whose input is not zero."
+        f"what is left, {made.of.spread_over}. Act%: non-zero outputs of the layer. Weights%: weights kept. FLOP%: "
+        "multiply-adds whose weight is kept and whose input is not zero."
     )
     if compared:
         yield "Paper: the pruned network of Han et al. 2015, whose own data, activations and size may differ."

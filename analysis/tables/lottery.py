@@ -8,10 +8,11 @@ from typing import Annotated, NamedTuple
 import pandas as pd
 
 from analysis.names import display_subject
-from analysis.publishing.sheet import MISSING, Cell, TableSheet, cells, spread_text
+from analysis.publishing.numbers import CsvRow, spread_columns, verdict_columns
+from analysis.publishing.sheet import MISSING, TableSheet, spread_text, table_sheet
 from analysis.records.frames import Split
-from analysis.statistics import inference, scoring, test_sets
-from analysis.statistics.conditions import ABSENT, cell, joined
+from analysis.statistics import columns, inference, scoring, test_sets
+from analysis.statistics.conditions import ABSENT, cell, headings, joined
 from analysis.statistics.inference import Comparison
 from analysis.statistics.modes import METHOD, DensityRow, beside_each_other, scored
 from pruneexp.errors import UserError
@@ -36,40 +37,6 @@ class Lottery(NamedTuple):
     test_set: str
 
 
-class TicketRow(NamedTuple):
-    """Winning tickets of one budget at one rate; the difference is positive where they are better than fresh weights.
-
-    Low and high are its 95 % interval. Run ids are of the whole table row.
-    """
-
-    data: str
-    model: str
-    target: str
-    metric: str
-    conditions: str
-    budget: str
-    density: float
-    train_lr: str
-    ticket: str
-    unpruned_mean: float
-    unpruned_std: float | None
-    fresh_mean: float
-    fresh_std: float | None
-    ticket_mean: float
-    ticket_std: float | None
-    n: int
-    difference_mean: float
-    difference_low: float | None
-    difference_high: float | None
-    p: float | None
-    p_equivalent: float | None
-    margin: float
-    verdict: str
-    near_the_line: int
-    seeds_needed: int | None
-    runs: str
-
-
 def data(
     frame: pd.DataFrame,
     *,
@@ -88,11 +55,11 @@ def data(
     if not entries:
         raise UserError("no budget is logged both in mode=rewind and in mode=scratch_e under the same conditions: "
                         "mode=rewind,scratch_e makes them, train.lr=0.1,0.01 at two rates.")  # fmt: skip
-    columns = tuple(column for column, mode in made.columns if mode == TICKET)
+    tickets = tuple(column for column, mode in made.columns if mode == TICKET)
     varying = tuple(name for name in made.varying if name != RATE)
     runs = {run for entry in entries for run in entry.runs}
     note = test_sets.note(frame[frame["run_id"].isin(runs)], metric, split)
-    return Lottery(split, metric, columns, made.columns[0][0], varying, tuple(sorted(entries, key=_place)), note)
+    return Lottery(split, metric, tickets, made.columns[0][0], varying, tuple(sorted(entries, key=_place)), note)
 
 
 def _place(entry: DensityRow) -> tuple[object, ...]:
@@ -102,16 +69,30 @@ def _place(entry: DensityRow) -> tuple[object, ...]:
     return entry.data, entry.model, told["criterion"], -entry.density, entry.budget, -float(told.get(RATE, 0.0)), others
 
 
-def rows(made: Lottery) -> Iterator[TicketRow]:
+def rows(made: Lottery) -> Iterator[CsvRow]:
+    """Winning tickets of one budget at one rate; the difference is positive where they are better than fresh weights.
+
+    Runs are those of the whole table row.
+    """
     for entry, ticket, of in _tickets(made):
-        told, scores = dict(entry.conditions), dict(entry.scores)
-        target = entry.paper.target if entry.paper else ""
-        spreads = entry.unpruned, scores[made.fresh], scores[ticket]
-        numbers = (number for each in spreads for number in (each.mean, each.std))
-        yield TicketRow._make((
-            entry.data, entry.model, target, made.metric.name, joined(entry.conditions), entry.budget, entry.density,
-            told.get(RATE, ""), ticket, *numbers, *of.columns, " ".join(entry.runs),
-        ))  # fmt: skip
+        scores = dict(entry.scores)
+        yield {
+            "data": entry.data,
+            "model": entry.model,
+            "target": entry.paper.target if entry.paper else "",
+            "metric": made.metric.name,
+            "conditions": joined(entry.conditions),
+            "budget": entry.budget,
+            "density": entry.density,
+            "train_lr": dict(entry.conditions).get(RATE, ""),
+            "ticket": ticket,
+            **spread_columns("unpruned", entry.unpruned),
+            **spread_columns("fresh", scores[made.fresh]),
+            **spread_columns("ticket", scores[ticket]),
+            "n": of.n,
+            **verdict_columns(of),
+            "runs": " ".join(entry.runs),
+        }
 
 
 def _tickets(made: Lottery) -> Iterator[tuple[DensityRow, str, Comparison]]:
@@ -123,29 +104,28 @@ def _tickets(made: Lottery) -> Iterator[tuple[DensityRow, str, Comparison]]:
 
 def sheet(made: Lottery) -> TableSheet:
     subjects = dict.fromkeys(display_subject(entry.model, entry.data) for entry in made.entries)
-    lead = (*["Network"] * (len(subjects) > 1), *(name.replace("_", " ") for name in made.varying), "Target",
+    lead = (*["Network"] * (len(subjects) > 1), *headings(made.varying), "Target",
             *["Ticket"] * (len(made.columns) > 1))  # fmt: skip
     header = (*lead, "Density", "Rate", "Unpruned", "Random init", "Winning ticket", "n", "Ticket − random", "Verdict")
     title = f"Winning tickets against fresh weights (after Liu et al. 2019, Table 8), {' and '.join(subjects)}: "
-    return TableSheet(
+    return table_sheet(
         title + scoring.with_unit(made.metric, f"{made.metric.title} on {made.split}"),
         header,
         "l" * len(lead) + "rrrrrrrl",
-        tuple(_lines(made, len(subjects) > 1)),
-        tuple(filter(None, _notes(made))),
+        _lines(made, len(subjects) > 1),
+        _notes(made),
     )
 
 
-def _lines(made: Lottery, named: bool) -> Iterator[tuple[Cell, ...]]:
+def _lines(made: Lottery, named: bool) -> Iterator[tuple[str, ...]]:
     for entry, ticket, of in _tickets(made):
         told, scores = dict(entry.conditions), dict(entry.scores)
         start = [display_subject(entry.model, entry.data)] * named
         start += [cell(name, told.get(name, ABSENT)) for name in made.varying]
         start += [entry.paper.target if entry.paper else entry.budget] + [ticket] * (len(made.columns) > 1)
         values = map(spread_text, (entry.unpruned, scores[made.fresh], scores[ticket]))
-        settled = f" ({of.settled_by})" if of.settled_by else ""
-        end = (*values, str(of.n), scoring.with_interval(of), of.said() + settled)
-        yield cells(*start, f"{entry.density:.3g}", told.get(RATE, MISSING), *end)
+        end = (*values, str(of.n), scoring.with_interval(of), columns.settled(of))
+        yield *start, f"{entry.density:.3g}", told.get(RATE, MISSING), *end
 
 
 def _notes(made: Lottery) -> Iterator[str]:

@@ -9,7 +9,8 @@ import pandas as pd
 
 from analysis.names import display_subject
 from analysis.paper import paper_numbers
-from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
+from analysis.publishing.numbers import CsvRow, spread_columns
+from analysis.publishing.sheet import MISSING, TableSheet, spread_text, table_sheet
 from analysis.records import frames
 from analysis.statistics import scoring, selection, test_sets
 from analysis.statistics.conditions import joined, telling, texts, words
@@ -48,24 +49,6 @@ class OtherMethods(NamedTuple):
     test_set: str
 
 
-class OtherMethodRow(NamedTuple):
-    """One network, as ``OtherMethod``: mean and sample standard deviation over ``n`` seeds, run ids by spaces."""
-
-    method: str
-    origin: str
-    source: str
-    top1_error_mean: float
-    top1_error_std: float | None
-    top5_error_mean: float | None
-    top5_error_std: float | None
-    dense_top1_error_mean: float | None
-    n: int | None
-    parameters: float
-    rate: float
-    conditions: str
-    runs: str
-
-
 def data(
     frame: pd.DataFrame, *, paper: Annotated[bool, "the paper's rows, though no AlexNet is logged"] = False
 ) -> OtherMethods:
@@ -91,13 +74,9 @@ def _of_paper() -> Iterator[OtherMethod]:
         methods.setdefault(number.method, {})[number.metric] = number.value
         sources[number.method] = f"{number.source}, {number.confidence}"
     for method, of in methods.items():
-        top1, top5 = _single(of["top1_error"]), of.get("top5_error")
-        yield OtherMethod(method, PAPER, sources[method], top1, None if top5 is None else _single(top5), None,
+        top5 = spread([of["top5_error"]]) if "top5_error" in of else None
+        yield OtherMethod(method, PAPER, sources[method], spread([of["top1_error"]]), top5, None,
                           of["parameters"], of["compression_rate"], "", ())  # fmt: skip
-
-
-def _single(value: float) -> Spread:
-    return Spread(value, None, value, value, 1)
 
 
 def _ours(points: pd.DataFrame) -> Iterator[OtherMethod]:
@@ -107,7 +86,11 @@ def _ours(points: pd.DataFrame) -> Iterator[OtherMethod]:
     ordered = sorted(found, key=lambda item: (item[0]["data"], item[0]["model"], -item[1]["density"].mean()))
     for key, same in ordered:
         kept, conditions = same["weights_kept"].mean(), joined(texts(key, names))
-        parts = (display_subject(key["model"], key["data"]), words(key, needed), budget_text(*_budget(key)))
+        parts = (
+            display_subject(key["model"], key["data"]),
+            words(key, needed),
+            budget_text(*(key[name] for name in frames.BUDGET)),
+        )
         yield OtherMethod(
             method=", ".join(part for part in parts if part),
             origin=f"ours, n = {len(same)}",
@@ -122,28 +105,31 @@ def _ours(points: pd.DataFrame) -> Iterator[OtherMethod]:
         )
 
 
-def _budget(key: dict[str, object]) -> tuple[str, float]:
-    kind, value = (key[name] for name in frames.BUDGET)
-    return str(kind), float(str(value))
-
-
-def rows(made: OtherMethods) -> Iterator[OtherMethodRow]:
+def rows(made: OtherMethods) -> Iterator[CsvRow]:
+    """One network, as ``OtherMethod``."""
     for one in made.methods:
-        top5, dense = one.top5_error, one.dense_top1_error
-        yield OtherMethodRow(
-            one.method, one.origin, one.source, one.top1_error.mean, one.top1_error.std,
-            top5.mean if top5 else None, top5.std if top5 else None, dense.mean if dense else None,
-            one.top1_error.n if one.runs else None, one.parameters, one.rate, one.conditions, " ".join(one.runs),
-        )  # fmt: skip
+        yield {
+            "method": one.method,
+            "origin": one.origin,
+            "source": one.source,
+            **spread_columns("top1_error", one.top1_error),
+            **spread_columns("top5_error", one.top5_error),
+            "dense_top1_error_mean": one.dense_top1_error.mean if one.dense_top1_error else None,
+            "n": one.top1_error.n if one.runs else None,
+            "parameters": one.parameters,
+            "rate": one.rate,
+            "conditions": one.conditions,
+            "runs": " ".join(one.runs),
+        }
 
 
 def sheet(made: OtherMethods) -> TableSheet:
     ours = any(one.runs for one in made.methods)
     header = ("Method", "Origin", "Top-1 error, %", "Top-5 error, %", *["Dense top-1 error, %"] * ours, "Parameters, M",
               "Rate")  # fmt: skip
-    lines = tuple(tuple(map(Cell, _line(one, ours))) for one in made.methods)
+    lines = (_line(one, ours) for one in made.methods)
     title = "AlexNet made smaller by other methods, after Han et al. 2015, Table 6"
-    return TableSheet(title, header, "ll" + "r" * (len(header) - 2), lines, tuple(_notes(made, ours)))
+    return table_sheet(title, header, "ll" + "r" * (len(header) - 2), lines, _notes(made, ours))
 
 
 def _line(one: OtherMethod, ours: bool) -> Iterator[str]:
@@ -167,5 +153,4 @@ def _notes(made: OtherMethods, ours: bool) -> Iterator[str]:
             "kept ones, where the paper counts biases too. Other data sets than ImageNet are other tasks: their errors "
             "are compared with the dense network beside them, not with the paper's."
         )
-    if made.test_set:
-        yield made.test_set
+    yield made.test_set

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import pandas as pd
 
 from analysis.names import display_name
-from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
+from analysis.publishing.numbers import CsvRow, spread_columns, verdict_columns
+from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text, table_sheet
 from analysis.records.frames import Split
 from analysis.statistics import columns as beside
 from analysis.statistics import inference, method_tables, scoring, test_sets
-from analysis.statistics.conditions import ABSENT, cell, joined
+from analysis.statistics.conditions import ABSENT, cell, headings, joined
 from analysis.statistics.inference import Comparison
 from analysis.statistics.method_tables import LOGGED, PRUNED, SAME_DENSITY, TABLES, UNPRUNED, Method, PaperRow
 from analysis.statistics.modes import METHOD, MODES, DensityRow, beside_each_other, missing, scored
@@ -41,42 +42,6 @@ class PruneVsScratch(NamedTuple):
     test_set: str
 
 
-class ModeRow(NamedTuple):
-    """One cell of the table, and by what it is ahead of the fine-tuned networks; run ids are of the whole table row.
-
-    ``change`` is that against the dense network, the only number of some of the paper's. The difference is positive for
-    the better, with its 95 % interval, over the seeds that both have.
-    """
-
-    source: str
-    data: str
-    model: str
-    target: str
-    metric: str
-    budget: str
-    density: float | None
-    density_all: float | None
-    conditions: str
-    column: str
-    value_mean: float | None
-    value_std: float | None
-    n: int | None
-    best: int
-    change_mean: float | None = None
-    change_std: float | None = None
-    difference_n: int | None = None
-    difference_mean: float | None = None
-    difference_low: float | None = None
-    difference_high: float | None = None
-    p: float | None = None
-    p_equivalent: float | None = None
-    margin: float | None = None
-    verdict: str = ""
-    near_the_line: int | None = None
-    seeds_needed: int | None = None
-    runs: str = ""
-
-
 def data(
     frame: pd.DataFrame,
     *,
@@ -91,7 +56,7 @@ def data(
         UserError: nothing with this metric is logged, or nothing that could be compared, and no number of the paper's
             stands in this table.
     """
-    chosen = scoring.primary(frame) if metric == scoring.AUTO else scoring.shown(frame, metric)
+    chosen = scoring.judged(frame, metric)
     points = scored(frame, chosen, split)
     made = beside_each_other(points, chosen, margin, table)
     rows = method_tables.printed(table) if chosen == TOP1 else ()
@@ -105,28 +70,63 @@ def data(
     )
 
 
-def rows(made: PruneVsScratch) -> Iterable[ModeRow]:
+def rows(made: PruneVsScratch) -> Iterator[CsvRow]:
+    """One cell of the table, and by what it is ahead of the fine-tuned networks; runs are those of the whole table row.
+
+    ``change`` is that against the dense network, the only number of some of the paper's. The difference is positive for
+    the better, over the seeds that both have.
+    """
     for entry in made.entries:
         yield from _of_entry(made, entry)
     for paper in dict.fromkeys((*made.printed, *(entry.paper for entry in made.entries if entry.paper))):
-        where = paper.source, paper.data, paper.model, paper.target, TOP1.name, "", paper.kept, None, ""
+        where = {
+            "source": paper.source,
+            "data": paper.data,
+            "model": paper.model,
+            "target": paper.target,
+            "metric": TOP1.name,
+            "budget": "",
+            "density": paper.kept,
+            "density_all": None,
+            "conditions": "",
+        }
         for column, value in paper.scores:
-            if paper.of.changes and not column.startswith(UNPRUNED):
-                yield ModeRow(*where, column, None, None, value.n, 0, value.mean, value.std)
-            else:
-                yield ModeRow(*where, column, value.mean, value.std, value.n, 0)
+            changed = paper.of.changes and not column.startswith(UNPRUNED)
+            score, change = None if changed else value, value if changed else None
+            yield {**where, **_value_columns(column, score, change, value.n), "runs": ""}
 
 
-def _of_entry(made: PruneVsScratch, entry: DensityRow) -> Iterator[ModeRow]:
-    where = ("runs", entry.data, entry.model, entry.paper.target if entry.paper else "", made.metric.name, entry.budget,
-             entry.density, entry.density_all, joined(entry.conditions))  # fmt: skip
-    against, changes, runs = dict(entry.against), dict(entry.changes), " ".join(entry.runs)
+def _of_entry(made: PruneVsScratch, entry: DensityRow) -> Iterator[CsvRow]:
+    where = {
+        "source": "runs",
+        "data": entry.data,
+        "model": entry.model,
+        "target": entry.paper.target if entry.paper else "",
+        "metric": made.metric.name,
+        "budget": entry.budget,
+        "density": entry.density,
+        "density_all": entry.density_all,
+        "conditions": joined(entry.conditions),
+    }
+    against, changes = dict(entry.against), dict(entry.changes)
     pruned = ((PRUNED, entry.pruned),) if entry.pruned and entry.table and entry.table.untuned else ()
     for column, value in ((UNPRUNED, entry.unpruned), *pruned, *entry.scores):
-        change = changes[column][:2] if column in changes else (None, None)
-        difference = against[column].columns if column in against else ()
-        score = value.mean, value.std, value.n, int(column in entry.best)
-        yield ModeRow(*where, column, *score, *change, *difference)._replace(runs=runs)
+        numbers = _value_columns(column, value, changes.get(column), value.n, column in entry.best, against.get(column))
+        yield {**where, **numbers, "runs": " ".join(entry.runs)}
+
+
+def _value_columns(
+    column: str, value: Spread | None, change: Spread | None, n: int, best: bool = False, of: Comparison | None = None
+) -> dict[str, Any]:
+    return {
+        "column": column,
+        **spread_columns("value", value),
+        "n": n,
+        "best": int(best),
+        **spread_columns("change", change),
+        "difference_n": of.n if of else None,
+        **verdict_columns(of),
+    }
 
 
 class _Layout(NamedTuple):
@@ -147,15 +147,15 @@ class _Layout(NamedTuple):
 
 def sheet(made: PruneVsScratch) -> TableSheet:
     layout = _layout(made)
-    header = ["Data", "Network", *(name.replace("_", " ") for name in layout.varying)]
+    header = ["Data", "Network", *headings(layout.varying)]
     header += ["Target"] * layout.targets + ["Density"] + ["of all weights"] * layout.partial
     header += [*layout.lead, *(column for column, _ in made.columns), "n"]
     numbers = len(made.columns) + len(layout.lead) + 2 + layout.partial
-    return TableSheet(
+    return table_sheet(
         _title(made),
-        tuple(header),
+        header,
         "l" * (len(header) - numbers) + "r" * numbers,
-        tuple(line for paper, entries in _blocks(made) for line in _lines(layout, paper, entries)),
+        (line for paper, entries in _blocks(made) for line in _lines(layout, paper, entries)),
         _notes(made, layout),
     )
 
@@ -194,7 +194,7 @@ def _blocks(made: PruneVsScratch) -> Iterator[tuple[PaperRow | None, Sequence[De
     yield None, [entry for entry in made.entries if entry.paper is None]
 
 
-def _lines(layout: _Layout, paper: PaperRow | None, entries: Sequence[DensityRow]) -> Iterator[tuple[Cell, ...]]:
+def _lines(layout: _Layout, paper: PaperRow | None, entries: Sequence[DensityRow]) -> Iterator[tuple[str | Cell, ...]]:
     for entry in entries:
         yield _line_of(layout, entry)
         if entry.against:
@@ -205,7 +205,7 @@ def _lines(layout: _Layout, paper: PaperRow | None, entries: Sequence[DensityRow
     names = [display_name("data", paper.data), display_name("model", paper.model)]
     if not entries:
         empty = [MISSING] * (1 + layout.partial + len(layout.lead) + len(layout.columns))
-        yield tuple(map(Cell, (*names, *blank[1:], paper.target, *empty, "0")))
+        yield *names, *blank[1:], paper.target, *empty, "0"
     first = {MODES[mode]: column for column, mode in reversed(layout.columns)}
     values = {first.get(column, column): value for column, value in paper.numbers.items()}
     unpruned = " / ".join(map(spread_text, paper.unpruned))
@@ -213,24 +213,24 @@ def _lines(layout: _Layout, paper: PaperRow | None, entries: Sequence[DensityRow
     start = ["", "Liu et al. 2019", *blank[1:], paper.target, *[""] * (1 + layout.partial)]
     ours = [*layout.lead, *(column for column, _ in layout.columns)]
     most = max(value.n for _, value in paper.scores)
-    yield tuple(map(Cell, (*start, *(texts.get(column, MISSING) for column in ours), str(most))))
+    yield *start, *(texts.get(column, MISSING) for column in ours), str(most)
 
 
-def _line_of(layout: _Layout, entry: DensityRow) -> tuple[Cell, ...]:
+def _line_of(layout: _Layout, entry: DensityRow) -> tuple[str | Cell, ...]:
     named = dict(entry.conditions)
     start = [display_name("data", entry.data), display_name("model", entry.model)]
     start += [cell(name, named.get(name, ABSENT)) for name in layout.varying]
     start += [entry.paper.target if entry.paper else entry.budget] * layout.targets
     start += [f"{entry.density:.3g}"] + [f"{entry.density_all:.3g}"] * layout.partial
-    return (*map(Cell, start), *_cells(entry, layout))
+    return (*start, *_cells(entry, layout))
 
 
-def _against(layout: _Layout, against: Mapping[str, Comparison]) -> tuple[Cell, ...]:
+def _against(layout: _Layout, against: Mapping[str, Comparison]) -> tuple[str, ...]:
     """What each column of the line above is ahead of the reference by."""
     (reference, _), *others = layout.columns
     blank = [""] * (len(layout.varying) + layout.targets + 1 + layout.partial + len(layout.lead) + 1)
     told = (beside.said(against[column]) if column in against else "" for column, _ in others)
-    return tuple(map(Cell, ("", f"against {reference}", *blank, *told, "")))
+    return "", f"against {reference}", *blank, *told, ""
 
 
 def _cells(entry: DensityRow, layout: _Layout) -> list[Cell]:
@@ -274,16 +274,15 @@ def _notes(made: PruneVsScratch, layout: _Layout) -> tuple[str, ...]:
     on_paper = method_tables.notes([*made.printed, *ours], [row for row in made.printed if row not in ours])
     of_changes = any(paper.of.changes for paper in made.printed) or any(map(layout.as_changes, made.entries))
     changes = method_tables.on_changes() if of_changes else ""
-    notes = (note, _on_verdicts(made), f"All rows: {common}." if common else "", changes, *on_paper, left_out,
-             made.test_set)  # fmt: skip
-    return tuple(filter(None, notes))
+    every = f"All rows: {common}." if common else ""
+    return note, _on_verdicts(made), every, changes, *on_paper, left_out, made.test_set
 
 
 def _on_verdicts(made: PruneVsScratch) -> str:
     judged = [of for entry in made.entries for _, of in entry.against if of.verdict != "no verdict"]
     if not judged:
         return "There is no verdict on fewer than three seeds that two columns share." if made.entries else ""
-    margins = " or ".join(scoring.amount(made.metric, margin) for margin in sorted({of.margin for of in judged}))
+    margins = scoring.amounts(made.metric, (of.margin for of in judged))
     return (
         f"Better, worse: paired by seed, with the mean difference and its 95 % interval; t test, 5 %, Holm over the "
         f"verdicts of this table, {len(judged)} in all. Equivalent: surely within ±{margins}. In parentheses: so many "

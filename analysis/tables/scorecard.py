@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Annotated, NamedTuple
 
 import pandas as pd
 
 from analysis.names import display_name, display_subject
-from analysis.publishing.sheet import MISSING, Cell, TableSheet, cells
+from analysis.publishing.numbers import CsvRow, verdict_columns
+from analysis.publishing.sheet import MISSING, TableSheet, table_sheet
 from analysis.records.frames import Split
 from analysis.statistics import inference, scoring, test_sets
 from analysis.statistics.conditions import joined, telling, words
@@ -29,36 +30,6 @@ class Scorecard(NamedTuple):
     evidence: tuple[Evidence, ...]
     wholes: tuple[Whole, ...]
     test_set: str
-
-
-class ScoreRow(NamedTuple):
-    """One piece of evidence; the difference is positive where the claim is right, with its 95 % interval.
-
-    ``flop_share`` is that of the side which the claim favours over the other's. Run ids by spaces.
-    """
-
-    claim: str
-    tried: str
-    stance: str
-    data: str
-    model: str
-    metric: str
-    criterion: str
-    conditions: str
-    budget: str
-    densities: str
-    n: int | None = None
-    difference_mean: float | None = None
-    difference_low: float | None = None
-    difference_high: float | None = None
-    p: float | None = None
-    p_equivalent: float | None = None
-    margin: float | None = None
-    verdict: str = ""
-    near_the_line: int | None = None
-    seeds_needed: int | None = None
-    flop_share: float | None = None
-    runs: str = ""
 
 
 def data(
@@ -90,20 +61,47 @@ def _place(one: Evidence) -> tuple[object, ...]:
     return THESES.index(one.thesis), one.data, one.model, one.criterion, one.conditions, [-d for d in one.densities]
 
 
-def rows(made: Scorecard) -> Iterator[ScoreRow]:
+def rows(made: Scorecard) -> Iterator[CsvRow]:
+    """One piece of evidence; the difference is positive where the claim is right.
+
+    ``flop_share`` is that of the side which the claim favours over the other's.
+    """
     for one in made.evidence:
-        yield ScoreRow(
-            one.thesis.text, one.thesis.tried, one.stance, one.data, one.model, made.metric.name, one.criterion,
-            joined(one.conditions), one.budget, " ".join(f"{density:.10g}" for density in one.densities),
-            *(one.difference.columns if one.difference else ()),
-        )._replace(flop_share=one.flop, runs=" ".join(one.runs))  # fmt: skip
+        told = {
+            "data": one.data,
+            "model": one.model,
+            "metric": made.metric.name,
+            "criterion": one.criterion,
+            "conditions": joined(one.conditions),
+            "budget": one.budget,
+            "densities": " ".join(f"{density:.10g}" for density in one.densities),
+        }
+        yield _row(one, told, one.flop, one.runs)
     for whole in made.wholes:
-        of = [one for one in made.evidence if one.thesis == whole.thesis]
-        runs = sorted({run for one in of for run in one.runs})
-        yield ScoreRow(
-            whole.thesis.text, whole.thesis.tried, whole.stance, "all", "all", made.metric.name, "all", "", "all", "",
-            *whole.difference.columns,
-        )._replace(runs=" ".join(runs))  # fmt: skip
+        told = {
+            "data": "all",
+            "model": "all",
+            "metric": made.metric.name,
+            "criterion": "all",
+            "conditions": "",
+            "budget": "all",
+            "densities": "",
+        }
+        runs = {run for one in made.evidence if one.thesis == whole.thesis for run in one.runs}
+        yield _row(whole, told, None, sorted(runs))
+
+
+def _row(one: Evidence | Whole, told: CsvRow, flop: float | None, runs: Iterable[str]) -> CsvRow:
+    return {
+        "claim": one.thesis.text,
+        "tried": one.thesis.tried,
+        "stance": one.stance,
+        **told,
+        "n": one.difference.n if one.difference else None,
+        **verdict_columns(one.difference),
+        "flop_share": flop,
+        "runs": " ".join(runs),
+    }
 
 
 def sheet(made: Scorecard) -> TableSheet:
@@ -117,24 +115,24 @@ def sheet(made: Scorecard) -> TableSheet:
         for line in _lines(of, next((one for one in made.wholes if one.thesis == thesis), None), named)
     ]
     measured = scoring.with_unit(made.metric, f"{made.metric.title} on {made.split}")
-    return TableSheet(
+    return table_sheet(
         f"The claims of Liu et al. 2019, tried{where}: {measured}",
         ("Claim", *["Network"] * named, "Criterion", "For, at densities", "Against", "Open", "Difference", "FLOP"),
         "l" * (6 + named) + "r",
-        tuple(lines),
-        tuple(filter(None, _notes(made))),
+        lines,
+        _notes(made),
     )  # fmt: skip
 
 
-def _lines(evidence: Sequence[Evidence], whole: Whole | None, named: bool) -> Iterator[tuple[Cell, ...]]:
+def _lines(evidence: Sequence[Evidence], whole: Whole | None, named: bool) -> Iterator[tuple[str, ...]]:
     """A line with the claim and what it comes to, then one for each network and set of conditions."""
     thesis, counts = evidence[0].thesis, {name: len(of) for name, of in summed(evidence).items()}
     mean = f"mean {scoring.with_interval(whole.difference)}: {_settled(whole)}" if whole else ""
-    yield cells(thesis.text, *[""] * named, "all", *(str(count) for count in counts.values()), mean, "")
+    yield thesis.text, *[""] * named, "all", *(str(count) for count in counts.values()), mean, ""
     for (subject, settings), found in groupby(evidence, lambda one: (_subject(one), _settings(one, evidence))):
         same = list(found)
         densities = [_densities(of) for of in summed(same).values()]
-        yield cells("", *[subject] * named, settings, *densities, _lowest(same), _flop(same))
+        yield "", *[subject] * named, settings, *densities, _lowest(same), _flop(same)
 
 
 def _subject(one: Evidence) -> str:
@@ -178,7 +176,7 @@ def _notes(made: Scorecard) -> Iterator[str]:
             yield f"{thesis.text[0].upper()}{thesis.text[1:]}: holds where {thesis.tried}."
     judged = [one.difference for one in made.evidence
               if one.difference and one.difference.verdict != "no verdict"]  # fmt: skip
-    margins = " or ".join(scoring.amount(made.metric, margin) for margin in sorted({of.margin for of in judged}))
+    margins = scoring.amounts(made.metric, (of.margin for of in judged))
     yield (
         f"Difference: of {scoring.values_of(made.metric)}, the lowest of the densities of the line, positive where the "
         "claim is right, mean over seeds, paired, with its 95 % interval. For and against: by t tests, 5 %, Holm over "

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, NamedTuple
 
 import pandas as pd
 
-from analysis.names import display_name, display_subject
-from analysis.publishing.sheet import Cell, TableSheet, spread_text
+from analysis.names import display_subject
+from analysis.publishing.numbers import CsvRow, interval_columns
+from analysis.publishing.sheet import TableSheet, spread_text, table_sheet
 from analysis.records import frames
 from analysis.records.frames import Split
 from analysis.statistics import inference, levels, paired, quantities, scoring, test_sets
-from analysis.statistics.conditions import cell, joined, telling, text, texts
+from analysis.statistics.conditions import cells, headings, joined, telling, text, texts
 from analysis.statistics.inference import Comparison, Verdict
 from analysis.statistics.levels import JudgedLevel, Moment, Shown
 from analysis.statistics.matching import SETTINGS
+from analysis.statistics.paired import BudgetDifference
 from analysis.statistics.wording import phrase
 from pruneexp.errors import UserError
 
@@ -40,38 +42,6 @@ class Verdicts(NamedTuple):
     test_set: str
 
 
-class VerdictRow(NamedTuple):
-    """One line in numbers, at one budget or ``all`` that count together; run ids are separated by spaces.
-
-    The difference is positive where the level is better; low and high are its 95 % interval. P values of ``all`` are
-    corrected for the table, and the verdict is theirs.
-    """
-
-    data: str
-    model: str
-    metric: str
-    split: str
-    moment: str
-    conditions: str
-    level: str
-    reference: str
-    budget: str
-    density: float | None
-    counted: int
-    reference_mean: float | None
-    level_mean: float | None
-    n: int
-    difference_mean: float
-    difference_low: float | None
-    difference_high: float | None
-    p: float | None
-    margin: float
-    verdict: str
-    near_the_line: int | None
-    seeds_needed: int | None
-    runs: str
-
-
 def data(
     frame: pd.DataFrame,
     *,
@@ -89,7 +59,7 @@ def data(
     """
     if reference and not color:
         raise UserError(f"--reference {reference} is a value of a setting: name the setting by --color.")
-    judged = scoring.primary(frame) if metric == scoring.AUTO else scoring.shown(frame, metric)
+    judged = scoring.judged(frame, metric)
     shown = Shown(judged, split, moment, margin)
     points = frame.dropna(subset=[f"{split}.{moment}.{judged.name}"])
     if points.empty:
@@ -100,12 +70,10 @@ def data(
         told, lines, untried = "", list(levels.against_dense(points, shown)), []
     if not lines:
         raise UserError(" ".join(untried) or "no curve has both a score and a dense network that it is held against.")
-    corrected = inference.holm([line.difference for line in lines])
-    lines = [line._replace(difference=of) for line, of in zip(lines, corrected, strict=True)]
     shared = [name for name in SETTINGS if all(name in line.settings for line in lines)]
     varying = telling([line.settings for line in lines], shared)
     note = test_sets.note(points, judged, split)
-    return Verdicts(color, told, shown, varying, tuple(lines), tuple(untried), note)
+    return Verdicts(color, told, shown, varying, inference.together(lines), tuple(untried), note)
 
 
 def _of_values(points: pd.DataFrame, color: str, asked: str, shown: Shown) -> tuple[str, list[JudgedLevel], list[str]]:
@@ -128,63 +96,55 @@ def _of_values(points: pd.DataFrame, color: str, asked: str, shown: Shown) -> tu
     return phrase(column, {column: first}), lines, untried
 
 
-def runs(made: Verdicts) -> tuple[str, ...]:
-    return tuple(sorted({run for line in made.lines for run in line.runs}))
+def rows(made: Verdicts) -> Iterator[CsvRow]:
+    """One line in numbers, at one budget or ``all`` that count together; positive where the level is better.
 
-
-def rows(made: Verdicts) -> Iterable[VerdictRow]:
+    P values of ``all`` are corrected for the table, and the verdict is theirs.
+    """
     for line in made.lines:
-        of, whole = line.difference, _row(made, line, line.difference, "all")
-        yield whole._replace(
-            reference_mean=line.scores[0].mean, level_mean=line.scores[1].mean, verdict=of.verdict,
-            near_the_line=int(of.near), seeds_needed=of.seeds_needed,
-        )  # fmt: skip
+        yield _row(made, line, line.difference)
         for one in line.budgets:
-            yield _row(made, line, one.difference, one.budget)._replace(density=one.density, counted=int(one.counted))
+            yield _row(made, line, one.difference, one)
 
 
-def _row(made: Verdicts, line: JudgedLevel, of: Comparison, budget: str) -> VerdictRow:
-    """What every row says."""
-    return VerdictRow(
-        data=text(line.settings.get("data")),
-        model=text(line.settings.get("model")),
-        metric=made.shown.metric.name,
-        split=made.shown.split,
-        moment=made.shown.moment,
-        conditions=joined(texts(line.settings, [name for name in line.settings if name not in frames.SUBJECT])),
-        level=line.level,
-        reference=made.reference or "dense",
-        budget=budget,
-        density=None,
-        counted=1,
-        reference_mean=None,
-        level_mean=None,
-        n=of.n,
-        difference_mean=of.mean,
-        difference_low=of.low,
-        difference_high=of.high,
-        p=of.p,
-        margin=of.margin,
-        verdict="",
-        near_the_line=None,
-        seeds_needed=None,
-        runs=" ".join(line.runs),
-    )
+def _row(made: Verdicts, line: JudgedLevel, of: Comparison, at: BudgetDifference | None = None) -> CsvRow:
+    return {
+        "data": text(line.settings.get("data")),
+        "model": text(line.settings.get("model")),
+        "metric": made.shown.metric.name,
+        "split": made.shown.split,
+        "moment": made.shown.moment,
+        "conditions": joined(texts(line.settings, [name for name in line.settings if name not in frames.SUBJECT])),
+        "level": line.level,
+        "reference": made.reference or "dense",
+        "budget": at.budget if at else "all",
+        "density": at.density if at else None,
+        "counted": int(at.counted) if at else 1,
+        "reference_mean": None if at else line.scores[0].mean,
+        "level_mean": None if at else line.scores[1].mean,
+        "n": of.n,
+        **interval_columns("difference", of),
+        "p": of.p,
+        "margin": of.margin,
+        "verdict": "" if at else of.verdict,
+        "near_the_line": None if at else int(of.near),
+        "seeds_needed": None if at else of.seeds_needed,
+        "runs": " ".join(line.runs),
+    }
 
 
 def sheet(made: Verdicts) -> TableSheet:
     unit = made.shown.metric.change_unit
-    header = (*(name.replace("_", " ") for name in made.varying), *[made.color.replace("_", " ")] * bool(made.color),
+    header = (*headings(made.varying), *[made.color.replace("_", " ")] * bool(made.color),
               *(["Budgets", "At each", ] if made.color else ["Budget"]),
               made.reference or "dense", "this", f"Difference, {unit}", "n", "Verdict", "Seeds needed")  # fmt: skip
-    lines = tuple(tuple(map(Cell, _cells(made, line))) for line in made.lines)
+    lines = (_cells(made, line) for line in made.lines)
     align = "l" * (len(made.varying) + bool(made.color)) + "r" * (5 + bool(made.color)) + "lr"
-    return TableSheet(_title(made), header, align, lines, tuple(_notes(made)))
+    return table_sheet(_title(made), header, align, lines, _notes(made))
 
 
 def _cells(made: Verdicts, line: JudgedLevel) -> Iterator[str]:
-    told = dict(texts(line.settings, made.varying))
-    yield from (display_name(name, cell(name, told.get(name, "none"))) for name in made.varying)
+    yield from cells(texts(line.settings, made.varying), made.varying)
     counted = [one for one in line.budgets if one.counted]
     ends = dict.fromkeys(one.budget.removeprefix("density=") for one in (counted[0], counted[-1]))
     if made.color:
@@ -223,7 +183,7 @@ def _notes(made: Verdicts) -> Iterator[str]:
     if not judged:
         yield f"A verdict takes {inference.FEWEST_SEEDS} seeds that both sides have."
         return
-    margins = " or ".join(scoring.amount(metric, one) for one in sorted({li.difference.margin for li in made.lines}))
+    margins = scoring.amounts(metric, (line.difference.margin for line in made.lines))
     line = f"t test, 5 %, Holm over the {judged} verdict{'s' if judged > 1 else ''} of this table"
     if made.color:
         yield f"Better, or worse, where the difference is clear of zero ({line}); equivalent: surely within ±{margins}."
@@ -236,5 +196,4 @@ def _notes(made: Verdicts) -> Iterator[str]:
             "and those that not every seed has."
         )
     yield from made.untried
-    if made.test_set:
-        yield made.test_set
+    yield made.test_set

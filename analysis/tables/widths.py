@@ -8,7 +8,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from analysis.paper import paper_numbers
-from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text
+from analysis.publishing.numbers import CsvRow, spread_columns
+from analysis.publishing.sheet import MISSING, TableSheet, spread_text, table_sheet
 from analysis.statistics.one_budget import NO_LAYERS, OneBudget, by_layer, one_budget
 from pruneexp.errors import UserError
 from pruneexp.summary.spread import Spread, spread
@@ -35,25 +36,6 @@ class Widths(NamedTuple):
 
     of: OneBudget
     layers: tuple[LayerWidth, ...]
-
-
-class WidthRow(NamedTuple):
-    """One layer: channels, mean and sample standard deviation over ``n`` seeds, run ids by spaces."""
-
-    data: str
-    model: str
-    conditions: str
-    budget: str
-    layer: str
-    original: int
-    kept_mean: float
-    kept_std: float | None
-    kept_low: float
-    kept_high: float
-    n: int
-    paper_kept_mean: float | None
-    paper_kept_std: float | None
-    runs: str
 
 
 def data(frame: pd.DataFrame) -> Widths:
@@ -95,22 +77,31 @@ def _paper(model: str) -> dict[str, Spread]:
     }
 
 
-def rows(made: Widths) -> Iterator[WidthRow]:
+def rows(made: Widths) -> Iterator[CsvRow]:
+    """One layer: channels, over ``n`` seeds."""
     for layer in made.layers:
-        kept, paper = layer.kept, layer.paper
-        printed = (paper.mean, paper.std) if paper else (None, None)
-        yield WidthRow._make((*made.of.columns, layer.layer, layer.original, *kept, *printed, made.of.run_ids))
+        yield {
+            **made.of.columns,
+            "layer": layer.layer,
+            "original": layer.original,
+            **spread_columns("kept", layer.kept),
+            "kept_low": layer.kept.low,
+            "kept_high": layer.kept.high,
+            "n": layer.kept.n,
+            **spread_columns("paper_kept", layer.paper),
+            "runs": made.of.run_ids,
+        }
 
 
 def sheet(made: Widths) -> TableSheet:
     compared = any(layer.paper for layer in made.layers)
     header = ("Layer", "Original", "Kept", "Kept, %", *["Paper: kept"] * compared)
-    return TableSheet(
+    return table_sheet(
         f"Channels left of each layer: {made.of.subject}, {made.of.how(*_TITLE)}, at {made.of.budget}",
         header,
         "l" + "r" * (len(header) - 1),
-        tuple(tuple(map(Cell, _line(layer, compared))) for layer in made.layers),
-        tuple(_notes(made, compared)),
+        (_line(layer, compared) for layer in made.layers),
+        _notes(made, compared),
     )
 
 
@@ -124,10 +115,8 @@ def _line(layer: LayerWidth, compared: bool) -> Iterator[str]:
 
 
 def _notes(made: Widths, compared: bool) -> Iterator[str]:
-    n = len(made.of.runs)
-    over = "of one seed" if n == 1 else f"mean ± sample standard deviation over {n} seeds"
-    alike = n > 1 and all(layer.kept.low == layer.kept.high for layer in made.layers)
-    yield f"Channels kept: {over}{'; every seed keeps as many' if alike else ''}."
+    alike = len(made.of.runs) > 1 and all(layer.kept.low == layer.kept.high for layer in made.layers)
+    yield f"Channels kept: {made.of.spread_over}{'; every seed keeps as many' if alike else ''}."
     if compared:
         yield (
             "Paper: VGG-16 on CIFAR-10, pruned by Network Slimming to 40 % of its channels, mean ± standard deviation "

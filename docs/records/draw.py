@@ -19,7 +19,7 @@ from cogapp import Cog
 from analysis import points
 from analysis.__main__ import main
 from analysis.names import display_name
-from analysis.publishing.sheet import TableSheet, cells, markdown
+from analysis.publishing.sheet import markdown, table_sheet
 from analysis.statistics import inference, scoring
 
 RECORDS = Path(__file__).resolve().parent
@@ -60,17 +60,13 @@ def pivot(records: str, by: Mapping[str, str], split: str = "val", *, budgets: b
         after = frame.pivot_table(f"{split}.after.top1", list(by), "density_asked").sort_index(axis=1, ascending=False)
         made = made.join(after.set_axis([f"{1 / float(density):.3g}×" for density in after.columns], axis=1))
     keys = made.index.to_frame().itertuples(index=False)
-    lines = tuple(
-        cells(
-            *(str(display_name(name, value)) for name, value in zip(by, key, strict=True)), *map("{:.2f}".format, row)
-        )
+    lines = (
+        (*(str(display_name(name, value)) for name, value in zip(by, key, strict=True)), *map("{:.2f}".format, row))
         for key, row in zip(keys, made.itertuples(index=False), strict=True)
     )
     seeds = ", ".join(map(str, sorted(frame["seed"].unique())))
     header, align = (*by.values(), *made.columns), "l" * len(by) + "r" * len(made.columns)
-    print(
-        "\n" + markdown(TableSheet(f"Top-1 accuracy on {split}, %, means over seeds {seeds}", header, align, lines, ()))
-    )
+    print("\n" + markdown(table_sheet(f"Top-1 accuracy on {split}, %, means over seeds {seeds}", header, align, lines)))
 
 
 def dense_change(records: str, column: str, new: object, old: object) -> None:

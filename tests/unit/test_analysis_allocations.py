@@ -191,7 +191,7 @@ def test_a_criterion_logged_with_several_settings_has_an_entry_for_each() -> Non
     sheet = allocations.sheet(made)
     assert sheet.header[:2] == ("Settings of criteria", "")
     assert [row[0].text for row in sheet.rows[::6]] == ["One common q: layer_std", "One common q: scaled"]
-    assert len({row.conditions for row in allocations.rows(made)}) == 2
+    assert len({row["conditions"] for row in allocations.rows(made)}) == 2
     assert len(made.considered) == 4
 
 

@@ -196,11 +196,11 @@ def test_the_table_as_it_is_read() -> None:
 
 
 def test_rows_have_every_density_and_all_together() -> None:
-    rows = [row for row in claims.rows(made_of(study())) if row.claim == AFTER]
-    assert [(row.budget, row.counted, row.verdict) for row in rows] == [
+    rows = [row for row in claims.rows(made_of(study())) if row["claim"] == AFTER]
+    assert [(row["budget"], row["counted"], row["verdict"]) for row in rows] == [
         ("density=0.5", 1, ""), ("density=0.1", 1, ""), ("all", 1, "holds"),
     ]  # fmt: skip
-    assert rows[-1].change_worse == pytest.approx(-3.0)
+    assert rows[-1]["change_worse"] == pytest.approx(-3.0)
 
 
 def test_a_side_alone_is_no_trial() -> None:

@@ -36,7 +36,7 @@ def test_marks_of_doubtful_networks_are_crossed_out() -> None:
     assert "Crossed out: some of these networks give the same outputs for every image" in tradeoff.caption(made)
     crosses = [line for line in tradeoff.draw(made).axes[0].lines if line.get_marker() == "x"]
     assert [np.asarray(line.get_xdata()).tolist() for line in crosses] == [[90.0, 98.0]]
-    assert [row.doubtful for row in tradeoff.rows(made)] == [0, 0, 0, 0, 2, 1]
+    assert [row["doubtful"] for row in tradeoff.rows(made)] == [0, 0, 0, 0, 2, 1]
 
 
 def test_nothing_is_said_of_ordinary_networks() -> None:

@@ -52,28 +52,28 @@ def test_the_row_by_hand() -> None:
     assert network.choice.chosen.kept == 500.0
     assert [value for _, value in network.choice.reference.test] == [97.0] * 3
     (row,) = headline.rows(made)
-    assert row.pruned_mean == pytest.approx(2.8)
-    assert row.pruned_std == pytest.approx(0.2)
-    assert (row.reference_mean, row.reference_std, row.n) == (3.0, 0.0, 3)
-    assert len(row.runs.split()) == 3
+    assert row["pruned_mean"] == pytest.approx(2.8)
+    assert row["pruned_std"] == pytest.approx(0.2)
+    assert (row["reference_mean"], row["reference_std"], row["n"]) == (3.0, 0.0, 3)
+    assert len(row["runs"].split()) == 3
 
 
 def test_the_change_on_test_is_paired_by_seed_and_judged() -> None:
     (row,) = headline.rows(headline.data(selection.latest(frames.frame(study()))))
     half = 4.302653 * 0.2 / 3**0.5  # t(2) for 95 %, the changes are 0.0, 0.2 and 0.4
-    assert row.test_change == pytest.approx(0.2)
-    assert row.test_change_low == pytest.approx(0.2 - half, abs=1e-6)
-    assert row.test_change_high == pytest.approx(0.2 + half, abs=1e-6)
-    assert (row.verdict, row.margin) == ("no worse", 0.5)
+    assert row["test_change"] == pytest.approx(0.2)
+    assert row["test_change_low"] == pytest.approx(0.2 - half, abs=1e-6)
+    assert row["test_change_high"] == pytest.approx(0.2 + half, abs=1e-6)
+    assert (row["verdict"], row["margin"]) == ("no worse", 0.5)
     (row,) = headline.rows(headline.data(selection.latest(frames.frame(study())), margin=0.1))
-    assert (row.verdict, row.margin) == ("no evidence", 0.1)
+    assert (row["verdict"], row["margin"]) == ("no evidence", 0.1)
 
 
 def test_two_seeds_give_no_verdict_and_no_certainty() -> None:
     two = [one for one in study() if one.point.identity.seed < 2]
     made = headline.data(selection.latest(frames.frame(two)))
     (row,) = headline.rows(made)
-    assert (row.verdict, row.rate_low, row.chosen_share) == ("no verdict", None, None)
+    assert (row["verdict"], row["rate_low"], row["chosen_share"]) == ("no verdict", None, None)
     assert headline.sheet(made).rows[0][5].text == "n = 2: no verdict"
 
 
@@ -90,8 +90,8 @@ def test_the_choice_is_certain_where_seeds_agree_and_open_where_they_do_not() ->
     ]
     (row,) = headline.rows(headline.data(selection.latest(frames.frame(logged(*scattered)))))
     # Each mean is the reference's: above it in half of the draws, both at once, for both scatter alike.
-    assert (row.rate, row.rate_low, row.rate_high) == (10.0, 1.0, 10.0)
-    assert row.chosen_share == pytest.approx(0.5, abs=0.03)
+    assert (row["rate"], row["rate_low"], row["rate_high"]) == (10.0, 1.0, 10.0)
+    assert row["chosen_share"] == pytest.approx(0.5, abs=0.03)
 
 
 def test_epsilon_trades_accuracy_for_compression() -> None:

@@ -64,7 +64,7 @@ def test_rewound_weights_of_two_epochs_are_two_tickets() -> None:
     made += [with_settings(point(mode="rewind", after=95.0 + epoch), rewind_epoch=epoch, mode_settings=f"{epoch}")
              for epoch in (0, 2)]  # fmt: skip
     found = list(lottery.rows(lottery.data(frames.frame(logged(*made)))))
-    assert [(row.ticket, row.difference_mean) for row in found] == [
+    assert [(row["ticket"], row["difference_mean"]) for row in found] == [
         ("Rewound, from epoch 0", 0.0), ("Rewound, from epoch 2", 2.0)
     ]  # fmt: skip
 

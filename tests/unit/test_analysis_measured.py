@@ -70,17 +70,17 @@ def axes(found: dict[str, MeasuredPoint]) -> pd.DataFrame:
 
 
 def test_the_rows_by_hand() -> None:
-    rows = {(row.budget, row.form, row.batch): row for row in forms.rows(forms.data(frame(FOUND)))}
+    rows = {(row["budget"], row["form"], row["batch"]): row for row in forms.rows(forms.data(frame(FOUND)))}
     assert len(rows) == 2 * 5
     half = rows["density=0.5", "csr", 64]
-    assert (half.median_ms, half.low_ms, half.high_ms, half.n) == (10.0, 9.5, 10.5, 2)
-    assert half.dense_ratio == pytest.approx(1.0)  # twice as fast, and half as fast
-    assert rows["density=0.1", "csr", 64].dense_ratio == pytest.approx(4.0)
-    assert (half.memory_bytes, half.size_bytes) == (30_000, 12_000)
-    assert rows["density=0.1", "onnxruntime", 64].memory_bytes is None
+    assert (half["median_ms"], half["low_ms"], half["high_ms"], half["n"]) == (10.0, 9.5, 10.5, 2)
+    assert half["dense_ratio"] == pytest.approx(1.0)  # twice as fast, and half as fast
+    assert rows["density=0.1", "csr", 64]["dense_ratio"] == pytest.approx(4.0)
+    assert (half["memory_bytes"], half["size_bytes"]) == (30_000, 12_000)
+    assert rows["density=0.1", "onnxruntime", 64]["memory_bytes"] is None
     step = rows["density=0.1", "masked", 0]
-    assert (step.median_ms, step.size_bytes) == (12.5, None)
-    assert step.dense_ratio == pytest.approx(0.8)
+    assert (step["median_ms"], step["size_bytes"]) == (12.5, None)
+    assert step["dense_ratio"] == pytest.approx(0.8)
 
 
 def test_the_sheet_states_machine_and_load() -> None:
@@ -164,12 +164,12 @@ def test_what_pruning_gains_in_another_program_is_held_against_that_program() ->
 
 def test_weights_of_dead_units_by_hand() -> None:
     made = dead_units.data(axes(FOUND))
-    rows = {(row.weights, row.budget): row for row in dead_units.rows(made)}
+    rows = {(row["weights"], row["budget"]): row for row in dead_units.rows(made)}
     assert len(rows) == 4
     unread = rows["into unread units", "density=0.5"]
-    assert (unread.left_min, unread.left_mean, unread.left_max) == pytest.approx((25.0, 62.5, 100.0))
-    assert unread.pruned == 50.0
-    assert rows["weights on live paths", "density=0.1"].left_mean == pytest.approx(150.0)
+    assert (unread["left_min"], unread["left_mean"], unread["left_max"]) == pytest.approx((25.0, 62.5, 100.0))
+    assert unread["pruned"] == 50.0
+    assert rows["weights on live paths", "density=0.1"]["left_mean"] == pytest.approx(150.0)
     assert "Weights over all points: 40 into unread units, 3,600 on live paths." in dead_units.caption(made)
 
 

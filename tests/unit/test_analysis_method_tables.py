@@ -162,8 +162,8 @@ def test_where_the_code_release_differs_is_said() -> None:
 def test_the_csv_keeps_changes_apart_from_values() -> None:
     made = prune_vs_scratch.data(frames.frame(logged(_halved("prune", 0, 95.0), _halved("scratch_b", 0, 97.5))),
                                  table="regression")  # fmt: skip
-    rows = [row for row in prune_vs_scratch.rows(made) if row.target == "ResNet-50-2x"]
-    assert [(row.source[:4], row.column, row.value_mean, row.change_mean) for row in rows] == [
+    rows = [row for row in prune_vs_scratch.rows(made) if row["target"] == "ResNet-50-2x"]
+    assert [(row["source"][:4], row["column"], row["value_mean"], row["change_mean"]) for row in rows] == [
         ("runs", "Unpruned", 97.0, None),
         ("runs", "Fine-tuned", 95.0, -2.0),
         ("runs", "Scratch-B", 97.5, 0.5),
@@ -193,4 +193,4 @@ def test_networks_that_are_not_fine_tuned_have_their_column_without_a_row_of_the
     sheet = prune_vs_scratch.sheet(table)
     assert sheet.header[3:6] == ("Unpruned", "Pruned", "Fine-tuned")
     assert [cell.text for cell in sheet.rows[0]][4:6] == ["60.00", "96.50"]
-    assert [row.value_mean for row in prune_vs_scratch.rows(table) if row.column == "Pruned"] == [60.0]
+    assert [row["value_mean"] for row in prune_vs_scratch.rows(table) if row["column"] == "Pruned"] == [60.0]

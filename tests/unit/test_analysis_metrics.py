@@ -132,7 +132,7 @@ def test_the_trade_off_of_perplexity() -> None:
     axes = tradeoff.draw(made).axes[0]
     assert axes.get_ylim() == (worst, best)  # upside down: less is better
     assert axes.get_ylabel() == "test perplexity change, %"
-    assert {row.metric for row in tradeoff.rows(made)} == {"perplexity"}
+    assert {row["metric"] for row in tradeoff.rows(made)} == {"perplexity"}
     assert tradeoff.caption(made).startswith("Test perplexity change against the dense network of the same seed.")
     assert "beyond it, up to +780.0 %;" in tradeoff.caption(made)  # 44 before retraining, against 5
 
@@ -202,8 +202,8 @@ def test_the_headline_of_perplexity() -> None:
     assert [cell.text for cell in sheet.rows[0]][2:4] == ["5.00 ± 0.00", "4.95 ± 0.07"]
     assert "whose mean val perplexity after retraining is no higher than that of the dense" in sheet.notes[0]
     (row,) = headline.rows(headline.data(frames.frame(study()), epsilon=12.0))
-    assert row.metric == "perplexity"
-    assert row.val_change == pytest.approx(11.0)
+    assert row["metric"] == "perplexity"
+    assert row["val_change"] == pytest.approx(11.0)
 
 
 def test_allocations_at_equal_perplexity() -> None:
@@ -220,7 +220,7 @@ def test_claims_say_of_perplexity_what_they_say_of_accuracy() -> None:
     made = [claims.data(frames.frame(as_texts(claimed())), margin=100.0 / 14.0), claims.data(frames.frame(claimed()))]
     assert [[one.difference.verdict for one in each.tried] for each in made] == [["better"] * 3 + ["no worse"]] * 2
     assert "Difference, %" in claims.sheet(made[0]).header
-    assert {row.metric for row in claims.rows(made[0])} == {"perplexity"}
+    assert {row["metric"] for row in claims.rows(made[0])} == {"perplexity"}
 
 
 def test_a_score_that_all_points_lack_is_said() -> None:

@@ -69,11 +69,11 @@ def test_beside_guided_networks_stand_the_papers() -> None:
     ]  # fmt: skip
     assert {len(curve.marks) for curve in digitised.efficiencies(digitised.GUIDED)} == {6, 8}
     assert "Figure 5, read off the image (VGG-19 on CIFAR-100)" in parameter_efficiency.caption(made)
-    of_paper = [row for row in parameter_efficiency.rows(made) if row.source != "runs"]
-    assert {(row.source, row.model, row.data) for row in of_paper} == {
+    of_paper = [row for row in parameter_efficiency.rows(made) if row["source"] != "runs"]
+    assert {(row["source"], row["model"], row["data"]) for row in of_paper} == {
         ("Liu et al. 2019, Figure 5 (digitised)", "vgg19_cifar", "cifar100")
     }
-    assert max(row.y_mean for row in of_paper) == 33.12
+    assert max(row["y_mean"] for row in of_paper) == 33.12
 
 
 def test_what_no_pattern_guides_is_not_said_to_have_no_source() -> None:

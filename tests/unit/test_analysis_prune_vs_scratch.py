@@ -78,10 +78,10 @@ def test_verdicts_are_paired_by_seed_and_say_what_would_settle_them() -> None:
     seeds = against["Rewound"].seeds_needed
     assert told[7].text == f"+0.60 [−0.27, +1.47] no evidence, near the line ({seeds})"
     assert made.entries[0].best == ()
-    by_column = {row.column: row for row in prune_vs_scratch.rows(made)}
-    assert by_column["Scratch-E"].verdict == "worse"
-    assert by_column["Scratch-E"].difference_mean == pytest.approx(-1.0)
-    assert by_column["Fine-tuned"].verdict == by_column["Unpruned"].verdict == ""
+    by_column = {row["column"]: row for row in prune_vs_scratch.rows(made)}
+    assert by_column["Scratch-E"]["verdict"] == "worse"
+    assert by_column["Scratch-E"]["difference_mean"] == pytest.approx(-1.0)
+    assert by_column["Fine-tuned"]["verdict"] == by_column["Unpruned"]["verdict"] == ""
 
 
 def test_a_single_seed_has_no_verdict() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.publishing.latex import latex
-from analysis.publishing.layout import ColumnNeed, Measured, column_need, column_widths
+from analysis.publishing.layout import ColumnNeed, Measured, column_needs, column_widths
 from analysis.publishing.plain import plain
 from analysis.publishing.sheet import Cell, TableSheet
 
@@ -87,9 +87,8 @@ def test_widths_fit_where_the_longest_words_do(parts: list[tuple[list[float], bo
 
 
 def test_the_need_of_a_column_is_that_of_its_longest_word_and_texts() -> None:
-    cells = [Measured(6, 3), Measured(5, 5), Measured(0, 0)]
-    assert column_need(Measured(9, 4), cells, words=True) == ColumnNeed(5, 6, 9, True)
-    assert column_need(Measured(9, 7), [], words=False) == ColumnNeed(7, 7, 9, False)
+    words, numbers = [Measured(9, 4), Measured(6, 3), Measured(5, 5), Measured(0, 0)], [Measured(9, 7)]
+    assert column_needs([words, numbers], "lr") == [ColumnNeed(5, 6, 9, True), ColumnNeed(7, 7, 9, False)]
 
 
 def test_a_small_table_stays_in_its_column() -> None:

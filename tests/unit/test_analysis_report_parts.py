@@ -145,7 +145,7 @@ def test_changes_have_decimals_where_one_needs_them(low: float, high: float, tex
 
 def test_a_picture_of_a_page_leaves_its_words_to_the_page() -> None:
     def page() -> panels.Page:
-        return panels.page(width=7.0, size=9.0, columns=1, rows=1, height=2.5, legends=[], words="What it shows.",
+        return panels.page(width=7.0, size=9.0, count=1, columns=1, height=2.5, legends=[], words="What it shows.",
                            heading=4.0, between=0.0)  # fmt: skip
 
     with panels.without_words():

@@ -72,8 +72,10 @@ def test_shares_by_hand_and_what_loses_little_is_left_out() -> None:
     assert line.shares == ((0, (0.0, 0.0)), (1, (25.0, 50.0)), (2, (50.0, 100.0)))
     assert made.slight == ("density=0.5",)
     last = list(recovery.rows(made))[-1]
-    assert (last.epoch, last.share_mean, last.share_min, last.share_max, last.n) == (2, 75.0, 50.0, 100.0, 2)
-    assert (last.share_low, last.share_high) == pytest.approx((75.0 - 12.7062 * 25.0, 75.0 + 12.7062 * 25.0), abs=0.01)
+    assert (last["epoch"], last["share_mean"], last["n"]) == (2, 75.0, 2)
+    assert (last["share_min"], last["share_max"]) == (50.0, 100.0)
+    assert last["share_low"] == pytest.approx(75.0 - 12.7062 * 25.0, abs=0.01)
+    assert last["share_high"] == pytest.approx(75.0 + 12.7062 * 25.0, abs=0.01)
 
 
 def test_of_rounds_the_epochs_after_the_last_cut_count() -> None:
@@ -93,7 +95,10 @@ def test_nothing_lost_and_too_many_points_are_one_sentence() -> None:
 
 
 def test_losses_over_seeds_by_hand() -> None:
-    told = [(row.split, row.t, row.mean, row.low, row.high) for row in loss_line.rows(loss_line.data(_frame()))]
+    told = [
+        (row["split"], row["t"], row["mean"], row["low"], row["high"])
+        for row in loss_line.rows(loss_line.data(_frame()))
+    ]
     train = [("train", 0.0, 3.5, 3.0, 4.0), ("train", 1.0, 1.5, 1.0, 2.0)]
     assert told == [*train, ("val", 0.0, 6.0, 6.0, 6.0), ("val", 1.0, 2.0, 2.0, 2.0)]
 

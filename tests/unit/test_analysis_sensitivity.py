@@ -160,7 +160,7 @@ def test_thirteen_layers_look_like_thirteen() -> None:
 def test_a_long_legend_takes_room_below_the_panels_not_from_them() -> None:
     def page(count: int) -> panels.Page:
         legends = [[f"features.{number}.0" for number in range(count)], ["fc"]]
-        return panels.page(width=7.0, size=9.0, columns=2, rows=1, height=2.5, legends=legends, words="", heading=4.0,
+        return panels.page(width=7.0, size=9.0, count=2, columns=2, height=2.5, legends=legends, words="", heading=4.0,
                            between=6.0)  # fmt: skip
 
     few, many = page(2), page(40)

@@ -96,7 +96,7 @@ class TestClaims:
             for strength in ("1e-5", "1e-3", "0.01")
         ]
         assert claims.sheet(made).header[0] == "Settings"
-        assert len({(row.claim, row.better, row.worse) for row in claims.rows(made)}) == 6
+        assert len({(row["claim"], row["better"], row["worse"]) for row in claims.rows(made)}) == 6
 
     def test_of_two_iterative_schedules_each_is_tried(self) -> None:
         made = claims.data(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from typing import NamedTuple
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.publishing.sheet import Cell, TableSheet, csv_text, markdown, sheet_of, spread_text
+from analysis.publishing.numbers import CsvRow, csv_text
+from analysis.publishing.sheet import Cell, TableSheet, markdown, sheet_of, spread_text
 from pruneexp.summary.spread import Spread
 
 SHEET = TableSheet(
@@ -20,12 +20,6 @@ SHEET = TableSheet(
     ((Cell("lenet_300_100"), Cell("1.0 ± 0.1", bold=True)), (Cell("b|c"), Cell("–"))),
     ("Note: 5 % is 20×.",),
 )
-
-
-class Row(NamedTuple):
-    text: str
-    number: float | None
-    n: int
 
 
 def test_markdown() -> None:
@@ -46,21 +40,22 @@ def test_markdown() -> None:
 
 
 def test_csv_by_hand() -> None:
-    assert csv_text([Row("a, b", 0.1 + 0.2, 3), Row("c", None, 0)], Row._fields) == (
-        'text,number,n\n"a, b",0.3,3\nc,,0\n'
-    )
+    rows: list[CsvRow] = [{"text": "a, b", "number": 0.1 + 0.2, "n": 3}, {"text": "c", "number": None, "n": 0}]
+    assert csv_text(rows) == 'text,number,n\n"a, b",0.3,3\nc,,0\n'
 
 
-@given(st.lists(st.tuples(st.text(), st.floats(allow_nan=False, allow_infinity=False) | st.none(), st.integers())))
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.lists(st.tuples(st.text(), FINITE | st.none(), st.integers()), min_size=1))
 def test_csv_reads_back(rows: list[tuple[str, float | None, int]]) -> None:
-    clean = [Row(text.replace("\r", "").replace("\0", ""), number, n) for text, number, n in rows]
-    header, *read = csv.reader(io.StringIO(csv_text(clean, Row._fields), newline=""))
-    assert header == list(Row._fields)
-    assert [(text, int(n)) for text, _, n in read] == [(row.text, row.n) for row in clean]
-    for row, (_, number, _) in zip(clean, read, strict=True):
-        assert (number == "") == (row.number is None)
-        if row.number is not None:
-            assert float(number) == float(f"{row.number:.10g}")
+    clean = [(text.replace("\r", "").replace("\0", ""), number, n) for text, number, n in rows]
+    made = csv_text([{"text": text, "number": number, "n": n} for text, number, n in clean])
+    header, *read = csv.reader(io.StringIO(made, newline=""))
+    assert header == ["text", "number", "n"]
+    assert [(text, int(n)) for text, _, n in read] == [(text, n) for text, _, n in clean]
+    for (_, asked, _), (_, number, _) in zip(clean, read, strict=True):
+        assert number == "" if asked is None else float(number) == float(f"{asked:.10g}")
 
 
 @given(st.lists(st.text(alphabet="ab\\|*`<_&%$#{}~^", min_size=1), min_size=2, max_size=2))

@@ -48,7 +48,10 @@ def test_a_histogram_by_hand() -> None:
     made = weight_distributions.data(_frame(), layer="fc1")
     (fc1,) = made.layers
     assert [of for _, of in fc1.seeds] == FC1
-    told = [(row.moment, row.weight, row.width, row.weights, row.of) for row in weight_distributions.rows(made)]
+    told = [
+        (row["moment"], row["weight"], row["width"], row["weights"], row["of"])
+        for row in weight_distributions.rows(made)
+    ]
     assert told[:4] == [
         ("dense", -2.0, 2.0, 1, 8), ("dense", 0.0, 2.0, 6, 8), ("dense", 2.0, 2.0, 1, 8), ("cut", -2.0, 2.0, 1, 2)
     ]  # fmt: skip
@@ -60,7 +63,7 @@ def test_the_inputs_by_hand() -> None:
     made = input_pattern.data(_frame())
     assert (made.layer, made.units, made.side) == ("fc1", 4, 2)
     assert [kept.mean for kept in made.kept] == [0.25, 1.0, 0.25, 0.5]
-    assert [(row.row, row.column) for row in input_pattern.rows(made)] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert [(row["row"], row["column"]) for row in input_pattern.rows(made)] == [(0, 0), (0, 1), (1, 0), (1, 1)]
 
 
 def test_a_first_layer_without_pixels_is_said() -> None:

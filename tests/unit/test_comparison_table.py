@@ -130,7 +130,7 @@ def test_other_seeds_are_unpaired() -> None:
     assert _cells(made) == [("0.1", "96.50 ± 0.00", "97.50", "–", "–", "–", "unpaired: no verdict")]
     assert any(note.startswith("Unpaired: the sides share no seed there") for note in table.sheet(made).notes)
     (row,) = table.rows(made)
-    assert (row.verdict, row.n, row.p, row.first_n, row.second_n) == ("unpaired", 0, None, 2, 1)
+    assert (row["verdict"], row["n"], row["p"], row["first_n"], row["second_n"]) == ("unpaired", 0, None, 2, 1)
 
 
 def test_what_differs_and_what_is_left_out_is_told() -> None:
@@ -161,11 +161,11 @@ def test_sides_of_long_names_are_letters() -> None:
 def test_the_rows_have_everything_behind_a_line() -> None:
     made = _compared(_curve("l1", _nothing()), _curve("l2", MORE))
     found = list(table.rows(made))
-    assert [(row.budget, row.budgets, row.ahead_mean, row.n) for row in found] == [
+    assert [(row["budget"], row["budgets"], row["ahead_mean"], row["n"]) for row in found] == [
         ("density=0.5", 1, 2.0, 3), ("density=0.1", 1, 2.0, 3), ("mean", 2, 2.0, 3),
     ]  # fmt: skip
-    assert "reg=l1" in found[0].first_conditions
-    assert "reg=l2" in found[0].second_conditions
+    assert "reg=l1" in found[0]["first_conditions"]
+    assert "reg=l2" in found[0]["second_conditions"]
 
 
 def test_sides_without_a_budget_in_common_are_one_sentence() -> None:
