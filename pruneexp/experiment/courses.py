@@ -1,4 +1,4 @@
-"""Which run shows a training while it goes on: that of its curve or search, or that of the point it belongs to.
+"""What trainings were like, epoch by epoch: shown while a dense network is trained, and kept with each point.
 
 Knows stages and records, and neither how networks are trained nor how a tracking store is written.
 """
@@ -6,12 +6,11 @@ Knows stages and records, and neither how networks are trained nor how a trackin
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pruneexp.schema import Metric, PointIdentity, flatten
+from pruneexp.schema import Metric
 from pruneexp.stages.graph import Route, Runner, Stage
-from pruneexp.tracking import Recording, ShownOn
+from pruneexp.tracking import Recording
 from pruneexp.training.events import TrainingEvent
 
 #: Columns of the ledger that hold trainings; the first is shared by the points of a curve.
@@ -21,38 +20,23 @@ _COURSE = {"loss": "losses", "val.{}": "scores", "lr": "rates"}
 
 
 @dataclass(frozen=True)
-class _Shown:
-    on: ShownOn
-    kind: str
-    before: int
-    metric: Metric
-
-
-@dataclass(frozen=True)
 class CourseListener:
-    """Tells a recording of the epochs of trainings of which it was told whose they are."""
+    """Tells a recording of the epochs of dense networks, which the run of their curve or search shows."""
 
     recording: Recording
-    _of: dict[str, _Shown] = field(default_factory=dict)
+    _of: dict[str, tuple[str, Metric]] = field(default_factory=dict)
 
-    def expect(self, under: str, of: PointIdentity, route: Route, tags: Mapping[str, str]) -> None:
-        """Say that a point is to be trained. A round that several points share is shown on the first one's run."""
-        point = ShownOn(under, of.point_key, flatten(of), tags)
-        before = 0
-        for step in route.steps:
-            if step is route.dense:
-                self._of.setdefault(step.key, _Shown(ShownOn(under), _DENSE, 0, of.primary))
-            elif step.of.column in _OWN:
-                self._of.setdefault(step.key, _Shown(point, step.of.column, before, of.primary))
-                before += int(step.epochs)
+    def expect(self, under: str, route: Route, metric: Metric) -> None:
+        """Say that a point with this primary metric is to be trained."""
+        self._of.setdefault(route.dense.key, (under, metric))
 
     def __call__(self, event: TrainingEvent) -> None:
-        shown = self._of.get(event.key)
-        if event.kind == "epoch" and shown is not None:
-            numbers = {"loss": event.loss, f"val.{shown.metric.name}": event.val, "lr": event.lr}
+        if event.kind == "epoch" and event.key in self._of:
+            under, metric = self._of[event.key]
+            numbers = {"loss": event.loss, f"val.{metric.name}": event.val, "lr": event.lr}
             if math.isnan(event.val):  # it was not measured
-                del numbers[f"val.{shown.metric.name}"]
-            self.recording.epoch(shown.on, shown.kind, shown.before + event.before + event.epoch, numbers)
+                del numbers[f"val.{metric.name}"]
+            self.recording.epoch(under, _DENSE, event.before + event.epoch, numbers)
 
 
 def courses(route: Route, runner: Runner, metric: Metric) -> dict[str, dict[str, list[float]]]:

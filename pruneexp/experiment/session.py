@@ -159,7 +159,7 @@ class Session:
         pairs = zip(identities, routes, strict=True)
         asked = [(of, route) for of, route in pairs if not self.store.has(of.point_key)]
         for of, route in asked:
-            self.live.expect(record.name, of, route, self._tags_of_points())
+            self.live.expect(record.name, route, of.primary)
         train_together(self.runner, [route for _, route in asked])
 
     def point(
@@ -177,7 +177,7 @@ class Session:
             UserError: the request or the machine is at fault.
             PointFailed: this point cannot be computed; others may.
         """
-        self.live.expect(record.name, of, route, self._tags_of_points())
+        self.live.expect(record.name, route, of.primary)
         try:
             point = self._stored(of, route, numbers)
         except Exception as error:  # a diverged training, too little memory, a bug in a user's network
@@ -186,7 +186,6 @@ class Session:
             if isinstance(error, Abandoned):
                 for step in route.steps:
                     self.store.discard(step.key)  # no worker goes on with it
-                record.recording.withdraw(of.point_key)
                 raise
             reason = f"{type(error).__name__}: {error}"
             record.recording.failure(record.name, schema.flatten(of), reason, self._tags_of_points())

@@ -22,7 +22,6 @@ SUMMARY_KEY = "pruneexp.summary_key"
 SUMMARY_OF = "pruneexp.summary_of"  # "curves" or "points": the records whose mean over seeds a summary has
 CONTEST = "pruneexp.contest"  # a key that summaries share if they differ in the mode alone
 COMPARED = "pruneexp.compared"  # "true" if a contest has both pruned networks and networks from scratch
-RECORDED_AT = "pruneexp.recorded_at"  # of a point that was shown while it was trained: when it was done, in ms
 DIGEST = "pruneexp.digest"  # of the inputs of a summary, or of the description of a curve
 SCHEMA = "pruneexp.schema"  # version of this vocabulary
 SCHEMA_VERSION = "1"

@@ -8,7 +8,6 @@ is made.
 from pruneexp.tracking.artefacts import Parent
 from pruneexp.tracking.board import PageLink, opener
 from pruneexp.tracking.bulk import StoredRun
-from pruneexp.tracking.live import ShownOn
 from pruneexp.tracking.models import Network
 from pruneexp.tracking.monitor import monitored
 from pruneexp.tracking.naming import curve_name, point_name
@@ -23,7 +22,6 @@ __all__ = [
     "Parent",
     "Place",
     "Recording",
-    "ShownOn",
     "StoredRun",
     "Tracker",
     "counted",

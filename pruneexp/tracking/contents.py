@@ -53,18 +53,12 @@ def point_run(
     Beside the numbers stand the courses of the trainings that are the point's own: all but that of the dense network.
     """
     said = {**_remarks(point), markdown.TAG: schema.unmeasured(point)}
-    begun = begun_point(schema.flatten(point.identity), {**tags, **said})
+    begun = _run_of_point(schema.flatten(point.identity), {**tags, **said})
     metrics = {**numbers, **schema.derived(point), **schema.flatten(point.result)}
     own = {kind: course for kind, course in (courses or {}).items() if kind != DENSE}
     values = [*(Value(name, value) for name, value in metrics.items()), *course_values(own)]
     files = {schema.LAYERS_FILE: json.dumps([schema.flatten(row) for row in point.layers], indent=1)}
-    return begun._replace(values=values, files=files, status="FINISHED")
-
-
-def begun_point(identity: Mapping[str, Any], tags: Mapping[str, str]) -> NewRun:
-    """A point that is being trained, by its flat identity: what is known of it before it has numbers."""
-    params, data = schema.without_hashes(identity), dataset_of(identity)
-    return NewRun(point_name(identity), {**tags, **_own_of_point(identity)}, params, status="RUNNING", dataset=data)
+    return begun._replace(values=values, files=files)
 
 
 def course_values(courses: Courses) -> list[Value]:
@@ -80,7 +74,16 @@ def course_values(courses: Courses) -> list[Value]:
 def failure_run(identity: Mapping[str, Any], reason: str, tags: Mapping[str, str]) -> NewRun:
     """A point that failed: as much of its flat identity as is known, and why, in one sentence."""
     notes = {**tags, schema.FAILURE: reason, markdown.TAG: reason}
-    return begun_point(identity, notes)._replace(status="FAILED")
+    return _run_of_point(identity, notes)._replace(status="FAILED")
+
+
+def _run_of_point(identity: Mapping[str, Any], tags: Mapping[str, str]) -> NewRun:
+    """A point without numbers, by as much of its flat identity as is known; it is drawn as its curve is."""
+    curve = {schema.CURVE_KEY: str(identity["curve_key"])} if "curve_key" in identity else {}
+    colour = {COLOUR: trial_colour(identity)} if identity.get("study") else {}
+    found = {**schema.hash_tags(identity), **_own("point", str(identity["point_key"])), **curve, **colour}
+    params = schema.without_hashes(identity)
+    return NewRun(point_name(identity), {**tags, **found}, params, dataset=dataset_of(identity))
 
 
 def scan_run(scan: schema.Scan, config_yaml: str, environment: Mapping[str, Any]) -> NewRun:
@@ -107,13 +110,6 @@ def sweep_run(name: str) -> NewRun:
 def _own(kind: str, key: str) -> dict[str, str]:
     """The tags that a run is found by."""
     return {schema.KIND: kind, KEYS[kind]: key, schema.SCHEMA: schema.SCHEMA_VERSION}
-
-
-def _own_of_point(identity: Mapping[str, Any]) -> dict[str, str]:
-    """The tags that a point is found by, as far as is known of it; it is drawn as its curve is."""
-    curve = {schema.CURVE_KEY: str(identity["curve_key"])} if "curve_key" in identity else {}
-    hashes, own = schema.hash_tags(identity), _own("point", str(identity["point_key"]))
-    return {**hashes, **own, **curve, **({COLOUR: trial_colour(identity)} if identity.get("study") else {})}
 
 
 def _remarks(point: schema.TradeoffPoint) -> dict[str, str]:

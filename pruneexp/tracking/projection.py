@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from pruneexp import schema
 from pruneexp.cache.store import Store
@@ -17,7 +17,6 @@ from pruneexp.tracking import contents
 from pruneexp.tracking.artefacts import Parent, ParentKind, StoredPoint, read_parent, read_point
 from pruneexp.tracking.bulk import StoredRun
 from pruneexp.tracking.contents import DENSE
-from pruneexp.tracking.live import ShownOn
 from pruneexp.tracking.notes import RECORDS, Note, Place, store_id
 from pruneexp.tracking.runs import Value
 from pruneexp.tracking.stores import answers
@@ -46,7 +45,6 @@ class Projection:
         self.tracker = tracker
         self._place, self._store = place, store
         self._runs: dict[str, str] = {}
-        self._shown: dict[str, str] = {}  # the runs of points that are being trained, by their keys
 
     def write_owed(self, say: Callable[[str], None]) -> Outcome:
         """Write everything that is owed. Ends early where the tracking store does not answer any more."""
@@ -87,7 +85,7 @@ class Projection:
             case "failure":
                 body, run = note.body, self._run_of(note.body["under"])
                 failure = contents.failure_run(body["identity"], body["reason"], body["tags"])
-                self.tracker.record(failure, run, body["noted"], self._shown.pop(note.key, None))
+                self.tracker.record(failure, run, body["noted"])
             case "scan":
                 self._write_scan(note)
             case "curve" | "study":
@@ -99,7 +97,7 @@ class Projection:
         under = note.body["under"]
         run = self._run_of(under)
         point = contents.point_run(stored.point, note.body["tags"], stored.numbers, stored.courses)
-        self.tracker.record(point, run, stored.recorded, self._shown.pop(note.key, None))
+        self.tracker.record(point, run, stored.recorded)
         if self._parent(under)[1] is not None:
             self._place.owe_again(under)  # its table of points misses this one
 
@@ -109,21 +107,10 @@ class Projection:
         new = contents.scan_run(scan, note.body["config_yaml"], note.body["environment"])
         self.tracker.record(new, began=note.body["noted"])
 
-    def show(self, on: ShownOn, values: Sequence[Value]) -> None:
-        """Put epochs of a training on the run that shows it; raises as ``write`` does."""
-        run: str | None = self._run_of(on.under)
-        if on.identity is not None and run is not None:
-            if on.key not in self._shown:
-                begun = self.tracker.start(contents.begun_point(on.identity, on.tags or {}), run)
-                self._shown |= {} if begun is None else {on.key: begun}
-            run = self._shown.get(on.key)
-        if run is not None:
-            self.tracker.show(run, values)
-
-    def leave(self, status: Literal["FAILED", "KILLED"] | None, key: str | None = None) -> None:
-        """Say of the points that were being trained, or of one of them, that they are not any more."""
-        for name in list(self._shown) if key is None else [name for name in self._shown if name == key]:
-            self.tracker.leave(self._shown.pop(name), status)
+    def show(self, under: str, course: Sequence[Value]) -> None:
+        """Put epochs of a training on the run of a curve or study; raises as ``write`` does."""
+        if course:
+            self.tracker.update(self._run_of(under), None, at=self._parent(under)[0].recorded, course=course)
 
     def run_of(self, under: str) -> str | None:
         """The run of a curve or study; None for one that the user has deleted with all its points.
@@ -146,8 +133,9 @@ class Projection:
             points = [] if ended is None else self._points_of(note.name)
             dense = next((stored.courses[DENSE] for _, stored in points if DENSE in stored.courses), {})
             course = contents.course_values({DENSE: dense})
+            self.show(note.name, course)
             numbers, files = note.body["numbers"], self._points_file(points)
-            self.tracker.update(run, ended or "RUNNING", numbers, files, note.body["noted"], course)
+            self.tracker.update(run, ended or "RUNNING", numbers, files, note.body["noted"])
 
     def _points_of(self, under: str) -> list[tuple[StoredRun, StoredPoint]]:
         """The points of a curve or study that are recorded of this store, and noted here."""
@@ -156,8 +144,7 @@ class Projection:
             key = run.tags[schema.POINT_KEY]
             record = self._store.record(key) if self._place.find("point", key) else None
             stored = None if record is None else read_point(record)
-            moment = int(run.tags.get(schema.RECORDED_AT, run.started))
-            if stored is not None and stored.recorded == moment:  # else the run is made of another store's point
+            if stored is not None and stored.recorded == run.started:  # else the run is made of another store's point
                 found.append((run, stored))
         return found
 

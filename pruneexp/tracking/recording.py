@@ -1,26 +1,21 @@
 """What a job records: noted beside the result store, and written into MLflow at once where MLflow takes it.
 
-Points, and the courses of trainings that go on, are written by a thread of their own, in the order in which they come,
-so that no training waits for MLflow; what is noted is not lost with it. A write that fails is tried once more at once;
-then records wait as notes until their curve or study ends, or until the next command. So a tracking store in trouble
-costs seconds, and not minutes.
+What is noted is not lost with the process. A write that fails is tried once more at once; then records wait as notes
+until their curve or study ends, or until the next command. So a tracking store in trouble costs seconds, and not
+minutes.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from pruneexp import schema
 from pruneexp.cache.store import Store
 from pruneexp.errors import UserError, redact
-from pruneexp.tracking.artefacts import Parent, noted_parent, now
-from pruneexp.tracking.live import LiveCourses, ShownOn
+from pruneexp.tracking.artefacts import Parent, noted_parent
 from pruneexp.tracking.notes import Note, Place, counted, mark
 from pruneexp.tracking.projection import UNREADABLE, Lost, Outcome, Projection
 from pruneexp.tracking.runs import Value
@@ -28,6 +23,11 @@ from pruneexp.tracking.stores import Unreachable, answers, resolved, sqlite_path
 from pruneexp.tracking.tracker import Tracker
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
+
+#: Seconds between two epochs that are shown, and before the first.
+_SHOWN_EVERY = 5.0
+#: Showing epochs takes at most this share of the time, however slow MLflow is.
+_SHARE = 0.02
 
 
 class Recording:
@@ -58,8 +58,7 @@ class Recording:
         self._place = Place(store.root, self.uri, experiment)
         self._projection: Projection | None = None
         self._opened = self._held = self._restored = False
-        self._live, self._writer = LiveCourses(), ThreadPoolExecutor(1, "records")
-        self._writing: list[Future[None]] = []
+        self._next_shown = time.monotonic() + _SHOWN_EVERY
 
     def open(self) -> None:
         """Open the tracking store and write what it is owed; once.
@@ -85,10 +84,6 @@ class Recording:
         Raises:
             UserError: it cannot be used.
         """
-        self.wait()
-        return self._write_owed()
-
-    def _write_owed(self) -> Outcome:
         projection = self._connect()
         done = projection.write_owed(self._say)
         if self._restored and done.stuck is None:
@@ -121,30 +116,31 @@ class Recording:
         body = {**noted_parent(parent), "numbers": {}} if before is None else dict(before.body)
         note = Note(parent.kind, parent.key, {**body, "status": None})
         self._send(note)
-        self.wait()
         return note.name
 
-    def epoch(self, on: ShownOn, kind: str, epoch: int, numbers: Mapping[str, float]) -> None:
-        """Show the numbers of an epoch of a training while it goes on; what cannot be shown is left out."""
-        moment = now()
-        values = [Value(f"{kind}/{name}", number, epoch, moment) for name, number in numbers.items()]
-        if self._opened and self._live.add(on, values):
-            self._do(self._show)
+    def epoch(self, under: str, kind: str, epoch: int, numbers: Mapping[str, float]) -> None:
+        """Show an epoch of a training that a curve or study waits for, at most every few seconds.
 
-    def withdraw(self, key: str) -> None:
-        """Show no more of a point that was given up."""
-        self._live.forget(key)
-        self._do(partial(self._leave, None, key))
+        It is for a person who looks on: the whole course is written when the curve or study ends.
+        """
+        began = time.monotonic()
+        if self._held or began < self._next_shown:
+            return
+        values = [Value(f"{kind}/{name}", number, epoch) for name, number in numbers.items()]
+        try:
+            self._connect().show(under, values)
+        except (UserError, Lost, *UNREADABLE) as error:
+            self._hold(str(error))
+        ended = time.monotonic()
+        self._next_shown = ended + max(_SHOWN_EVERY, (ended - began) / _SHARE)
 
     def point(self, under: str, key: str, tags: Mapping[str, str]) -> None:
         """Record a point that is in the store."""
-        self._live.forget(key)
         self._send(Note("point", key, {"under": under, "tags": dict(tags)}))
 
     def failure(self, under: str, identity: Mapping[str, Any], reason: str, tags: Mapping[str, str]) -> None:
         """Record that a point, as much of which is known as its flat ``identity`` says, failed, in one sentence."""
         body = {"under": under, "identity": dict(identity), "reason": reason, "tags": dict(tags)}
-        self._live.forget(str(identity["point_key"]))
         self._send(Note("failure", str(identity["point_key"]), body))
 
     def scan(self, identity: schema.ScanIdentity, config_yaml: str, environment: Mapping[str, Any]) -> None:
@@ -153,7 +149,6 @@ class Recording:
         if self._place.find("scan", identity.scan_key) is None:
             body = {"config_yaml": config_yaml, "environment": dict(environment)}
             self._send(Note("scan", identity.scan_key, {"identity": schema.flatten(identity), **body}))
-            self.wait()
 
     def summarise(self, under: str, numbers: Mapping[str, float]) -> None:
         """Put numbers on the run of a study: what it has come to so far."""
@@ -161,28 +156,18 @@ class Recording:
 
     def close(self, under: str, status: Status) -> None:
         """Say how a curve or study ended; everything that waits is tried once more."""
-        if status != "FINISHED":
-            self._do(partial(self._leave, status))
         self._change(under, status=status)
-        self.wait()
         if self._held:
             self._catch_up()
-
-    def wait(self) -> None:
-        """Until everything that was given to the thread is written, or waits for a tracking store in trouble."""
-        while self._writing:
-            self._writing.pop(0).result()
 
     def tracker(self) -> Tracker | None:
         """The tracking store for what can be left out or done later; None while it is in trouble."""
         self.open()
-        self.wait()
         return None if self._held else self._connect().tracker
 
     def run_of(self, under: str) -> str | None:
         """The id of the run of a curve or study; None where it has none, or none that can be told now."""
         self.open()
-        self.wait()
         if self._held:
             return None
         try:
@@ -201,26 +186,7 @@ class Recording:
         self.open()
         owed = self._place.owe(note)
         if owed is not None:
-            self._do(partial(self._write, owed))
-
-    def _do(self, task: Callable[[], None]) -> None:
-        """Have the thread do something after all that it was given before."""
-        self._writing = [each for each in self._writing if not (each.done() and each.exception() is None)]
-        self._writing.append(self._writer.submit(task))
-
-    def _show(self) -> None:
-        """Write what is to be seen of trainings; where that fails, the records of their points say it later."""
-        began = time.monotonic()
-        for on, values in self._live.take():
-            if not self._held:
-                with suppress(UserError, Lost, *UNREADABLE):
-                    self._connect().show(on, values)
-        self._live.written(time.monotonic() - began)
-
-    def _leave(self, status: Literal["FAILED", "KILLED"] | None, key: str | None = None) -> None:
-        if self._projection is not None and not self._held:
-            with suppress(UserError):
-                self._projection.leave(status, key)
+            self._write(owed)
 
     def _write(self, owed: Note) -> None:
         if self._held:
@@ -244,7 +210,7 @@ class Recording:
         if self._held and not answers(self.uri):
             return
         try:
-            done = self._write_owed()
+            done = self.write_owed()
         except UserError as error:
             self._hold(str(error))
             return

@@ -157,16 +157,6 @@ class Runs:
             tags = [InputTag(*DATASET_TAG)]
             self.client.log_inputs(run.info.run_id, [DatasetInput(stored_dataset(dataset), tags)])
 
-    def lacking(self, run: Run, values: Sequence[Value]) -> list[Value]:
-        """The numbers of series that a run does not have yet, by name and step."""
-        names = {value.name for value in values if legal_key(value.name) in run.data.metrics}
-        present = {
-            (name, metric.step)
-            for name in names
-            for metric in self.client.get_metric_history(run.info.run_id, legal_key(name))
-        }
-        return [value for value in values if (value.name, value.step) not in present]
-
     def end(self, run: Run, status: str) -> None:
         """Say how a run ended; never before it began, also where the clock was set back meanwhile."""
         now = int(time.time() * 1000)

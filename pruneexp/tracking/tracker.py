@@ -114,72 +114,31 @@ class Tracker:
         with explained(self.uri, "read"), tempfile.TemporaryDirectory(prefix="pruneexp-") as folder:
             return Path(self._runs.client.download_artifacts(run_id, file, folder)).read_text(encoding="utf-8")
 
-    def start(self, new: NewRun, under: str) -> str | None:
-        """Make the run of a point that is being trained; its id, ``None`` where the point is recorded already."""
-        new, where = self._placed(new, under)
-        with explained(self.uri, "written"), self._runs.lock:
-            if self._recorded(where):
-                return None
-            run = self._runs.create(new.name, new.tags)
-            self._runs.use(run, new.dataset)
-            self._runs.fill(run, new.params, [], {})
-            return str(run.info.run_id)
-
-    def show(self, run_id: str, values: Sequence[Value]) -> None:
-        """Put numbers of trainings on a run that is not finished."""
-        with explained(self.uri, "written"), self._runs.lock:
-            self._runs.fill(self._runs.client.get_run(run_id), {}, values, {})
-
-    def leave(self, run_id: str, status: Literal["FAILED", "KILLED"] | None) -> None:
-        """Say of the run of a point that it is not trained any more; without a status, as if it had never been."""
-        with explained(self.uri, "written"), self._runs.lock:
-            if status is None:
-                self._runs.client.delete_run(run_id)
-            else:
-                self._runs.end(self._runs.client.get_run(run_id), status)
-
-    def record(
-        self, new: NewRun, under: str | None = None, began: int | None = None, into: str | None = None
-    ) -> str | None:
+    def record(self, new: NewRun, under: str | None = None, began: int | None = None) -> str | None:
         """Write the run of a point, a failure or a scan exactly once.
 
         Args:
             new: what it holds, as ``contents`` makes it.
             under: the run of its curve or study, if it has one; its tags are put on this one too.
             began: its moment in milliseconds since 1970, by default now.
-            into: the run that has shown it while it was trained, if any; it becomes this one.
 
         Returns:
             Its id; ``None`` where it is recorded already, or another machine was faster, or the user has deleted it.
         """
-        new, where = self._placed(new, under)
+        if under is not None:
+            new = new._replace(tags={**self._above.get(under, {}), **new.tags, PARENT: under})
+        key_tag = KEYS[new.tags[schema.KIND]]
+        where = {f"tags.{key_tag}": new.tags[key_tag]}
         with explained(self.uri, "written"), self._runs.lock:
-            if self._recorded(where, into):
+            if self._recorded(where):
                 return None
             if new.tags[schema.KIND] == "scan":
                 new = new._replace(tags={**new.tags, COLOUR: self._colours.of("scan", new.params)})
-            run_id = self._completed(into, new, began) or bulk.add(self._runs, new, began)
+            run_id = bulk.add(self._runs, new, began)
             if new.status == contention.WHOLE and self._runs.shared:
                 own = self._runs.client.get_run(run_id)
                 return run_id if contention.settle(self._runs, where, own) else None
             return run_id
-
-    def _placed(self, new: NewRun, under: str | None) -> tuple[NewRun, Where]:
-        """A run with the tags of the one that it is under, and what it is found by."""
-        if under is not None:
-            new = new._replace(tags={**self._above.get(under, {}), **new.tags, PARENT: under})
-        key_tag = KEYS[new.tags[schema.KIND]]
-        return new, {f"tags.{key_tag}": new.tags[key_tag]}
-
-    def _completed(self, run_id: str | None, new: NewRun, at: int | None) -> str | None:
-        """The run that has shown a point, made whole; ``None`` where there is none any more."""
-        run = None if run_id is None else self._runs.client.get_run(run_id)
-        if run is None or run.info.lifecycle_stage != "active":
-            return None
-        tags = {**new.tags, **({} if at is None else {schema.RECORDED_AT: str(at)})}
-        self._runs.fill(run, {}, self._runs.lacking(run, new.values), new.files, at, tags)
-        self._runs.end(run, new.status)
-        return run_id
 
     def update(
         self,
@@ -193,12 +152,13 @@ class Tracker:
     ) -> None:
         """Put on a run what it has come to, and how it stands, where a ``status`` says so.
 
-        The numbers are of the moment ``at``, in milliseconds since 1970. Of a ``course`` it gets what it lacks.
+        The numbers and those of a ``course`` are of the moment ``at``, in milliseconds since 1970. MLflow keeps what it
+        is told twice of one moment once.
         """
         metrics = [Value(name, value) for name, value in (numbers or {}).items()]
         with explained(self.uri, "written"), self._runs.lock:
             run = self._runs.client.get_run(run_id)
-            self._runs.fill(run, {}, [*metrics, *self._runs.lacking(run, course)], files or {}, at, tags)
+            self._runs.fill(run, {}, [*metrics, *course], files or {}, at, tags)
             if status == "RUNNING":
                 self._runs.client.update_run(run_id, status=status)
             elif status is not None:
@@ -247,10 +207,8 @@ class Tracker:
             if PARENT in point.data.tags:
                 self._runs.client.set_tag(point.info.run_id, PARENT, run.info.run_id)
 
-    def _recorded(self, where: Where, own: str | None = None) -> bool:
+    def _recorded(self, where: Where) -> bool:
         """Whether a finished run matches; unfinished ones give way, but for one that another machine may be writing.
-
-        The ``own`` unfinished one gives way to a finished one alone.
 
         One that was deleted is the user's doing, and stays deleted: of those that are withdrawn here and by
         ``contention``, all that are finished leave an active one behind.
@@ -258,9 +216,8 @@ class Tracker:
         found = bulk.heads(self._runs, where)
         whole = any(run.status == contention.WHOLE for run in found)
         for run in found:
-            kept = run.run_id == own if not whole else False
-            others = self._runs.shared and run.status == "RUNNING" and run.run_id != own
-            if run.active and run.status != contention.WHOLE and not others and not kept:
+            others = self._runs.shared and run.status == "RUNNING"
+            if run.active and run.status != contention.WHOLE and not others:
                 self._runs.client.delete_run(run.run_id)
         return whole
 
