@@ -283,9 +283,8 @@ def open_session(
 def recording_of(runtime: RuntimeConfig, store: Store, display: Display) -> Recording:
     """The way to the tracking store that the working folder and ``runtime`` name; it opens nothing yet."""
     uri, marks = runtime.tracking_uri or default_uri(Path.cwd()), Path.cwd() / OWED
-    in_sweep = runtime.job is not None  # one that has begun goes on without its tracking store
-    patient = runtime.spool or in_sweep
-    return Recording(uri, runtime.experiment, store, marks, say=display.note, patient=patient, beside=in_sweep)
+    patient = runtime.spool or runtime.job is not None  # a sweep that has begun goes on without its tracking store
+    return Recording(uri, runtime.experiment, store, marks, say=display.note, patient=patient)
 
 
 def check_records(config: DictConfig, display: Display) -> None:

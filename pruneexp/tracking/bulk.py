@@ -26,31 +26,37 @@ if TYPE_CHECKING:
 
 
 class StoredRun(NamedTuple):
-    """A run as it was read, of a database with the contents asked for; its moments are in milliseconds since 1970."""
+    """A run as it was read, of a database with the contents asked for; its moments are in milliseconds since 1970.
+
+    ``active`` is one that nobody has deleted.
+    """
 
     run_id: str
     name: str
     status: str
     started: int
     ended: int
+    active: bool
     params: dict[str, str]
     metrics: dict[str, float]
     tags: dict[str, str]
 
 
-def find(runs: Runs, where: Where, contents: Iterable[str] = ("params", "metrics", "tags")) -> list[StoredRun]:
-    """Every active run that meets the conditions; of a database with these ``contents`` only."""
+def find(
+    runs: Runs, where: Where, contents: Iterable[str] = ("params", "metrics", "tags"), *, deleted: bool = False
+) -> list[StoredRun]:
+    """Every run that meets the conditions, whether ``deleted`` ones too; of a database with these ``contents`` only."""
     if not is_database(runs.uri):
-        return [_of_client(run) for run in runs.find(where)]
+        return [_of_client(run) for run in runs.find(where, "all" if deleted else "active_only")]
     from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlParam, SqlRun, SqlTag
     from sqlalchemy import select
 
     tables: dict[str, Any] = {"params": SqlParam, "metrics": SqlLatestMetric, "tags": SqlTag}
-    heads = _heads(runs.experiment_id, where)
+    heads = _heads(runs.experiment_id, where, deleted)
     chosen: Select[Any] = heads.with_only_columns(SqlRun.run_uuid)
     with connected(runs.uri) as connection:
-        found = {run_id: StoredRun(run_id, name, status, started, ended or 0, {}, {}, {})
-                 for run_id, name, status, started, ended in connection.execute(heads)}  # fmt: skip
+        found = {run_id: StoredRun(run_id, name, status, started, ended or 0, stage == "active", {}, {}, {})
+                 for run_id, name, status, started, ended, stage in connection.execute(heads)}  # fmt: skip
         for name in contents:
             table = tables[name]
             nan = [table.is_nan] if table is SqlLatestMetric else []
@@ -59,28 +65,6 @@ def find(runs: Runs, where: Where, contents: Iterable[str] = ("params", "metrics
                 if run_id in found:  # else it was recorded since
                     getattr(found[run_id], name)[key] = math.nan if any(is_nan) else value
     return list(found.values())
-
-
-class RunHead(NamedTuple):
-    """How a run stands; ``active`` is one that nobody has deleted."""
-
-    run_id: str
-    status: str
-    active: bool
-
-
-def heads(runs: Runs, where: Where) -> list[RunHead]:
-    """How every run stands that meets the conditions, the deleted ones included."""
-    if not is_database(runs.uri):
-        infos = (run.info for run in runs.find(where, "all"))
-        return [RunHead(info.run_id, info.status, info.lifecycle_stage == "active") for info in infos]
-    from mlflow.store.tracking.dbmodels.models import SqlRun
-
-    query = _heads(runs.experiment_id, where, deleted=True)
-    columns: tuple[Any, ...] = (SqlRun.run_uuid, SqlRun.status, SqlRun.lifecycle_stage)
-    with connected(runs.uri) as connection:
-        rows = connection.execute(query.with_only_columns(*columns)).all()
-    return [RunHead(run_id, status, stage == "active") for run_id, status, stage in rows]
 
 
 def replace(runs: Runs, outdated: Sequence[str], fresh: Sequence[NewRun]) -> None:
@@ -124,14 +108,15 @@ def add(runs: Runs, new: NewRun, began: int | None = None) -> str:
     return run_id
 
 
-def _heads(experiment_id: str, where: Where, *, deleted: bool = False) -> Select[Any]:
+def _heads(experiment_id: str, where: Where, deleted: bool) -> Select[Any]:
     """The query for the first fields of a ``StoredRun``; whether of ``deleted`` ones too."""
     from mlflow.entities import LifecycleStage
     from mlflow.store.tracking.dbmodels.models import SqlParam, SqlRun, SqlTag
     from sqlalchemy import and_, select
     from sqlalchemy.orm import aliased
 
-    columns: list[Any] = [SqlRun.run_uuid, SqlRun.name, SqlRun.status, SqlRun.start_time, SqlRun.end_time]
+    moments = (SqlRun.start_time, SqlRun.end_time)
+    columns: list[Any] = [SqlRun.run_uuid, SqlRun.name, SqlRun.status, *moments, SqlRun.lifecycle_stage]
     found: Select[Any] = select(*columns).where(SqlRun.experiment_id == int(experiment_id))
     found = found if deleted else found.where(SqlRun.lifecycle_stage == LifecycleStage.ACTIVE)
     attributes = {"status": SqlRun.status, "run_id": SqlRun.run_uuid}
@@ -256,5 +241,5 @@ def _of_client(run: Run) -> StoredRun:
     data, info = run.data, run.info
     return StoredRun(
         info.run_id, info.run_name or "", info.status, info.start_time, info.end_time or 0,
-        data.params, data.metrics, data.tags,
+        info.lifecycle_stage == "active", data.params, data.metrics, data.tags,
     )  # fmt: skip

@@ -1,7 +1,8 @@
 """Debt notes: which records of a result store an experiment of a tracking store is still owed, and which it has.
 
 A note is a small JSON file, whole or not there. What is written into the tracking store moves from ``owed`` to
-``paid``; what comes again unchanged stays paid. Knows the files alone, and no MLflow.
+``paid``; what comes again unchanged stays paid. Of the processes and machines that share the result store one at a time
+notes, writes and pays. Knows the files alone, and no MLflow.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Place:
         self.uri, self.experiment = redact(uri), experiment
         about = json.dumps({"uri": self.uri, "experiment": experiment}, sort_keys=True)
         self.folder = root / "records" / hashlib.sha256(about.encode()).hexdigest()[:16]
-        self._lock = FileLock(self.folder / "notes.lock", poll_interval=0.002)
+        self.lock = FileLock(self.folder / "notes.lock", poll_interval=0.002)
 
     @classmethod
     def at(cls, folder: Path) -> Place | None:
@@ -82,20 +83,10 @@ class Place:
             owed = _found(self._path(_OWED, note.name))
             return None if owed is None else Note(note.kind, note.key, owed)
 
-    def pay(self, note: Note) -> bool:
-        """Say that a note has been written; whether it was still owed. One that was changed meanwhile stays owed.
-
-        If another process has written and paid the changed one before, that is owed again, for ours came after it.
-        """
-        owed, paid = self._path(_OWED, note.name), self._path(_PAID, note.name)
+    def pay(self, note: Note) -> None:
+        """Say that a note that is owed has been written."""
         with self._changing():
-            found = _found(owed)
-            if found == note.body:
-                os.replace(owed, paid)
-                return True
-            if found is None and paid.exists() and _found(paid) != note.body:
-                os.replace(paid, owed)
-            return False
+            os.replace(self._path(_OWED, note.name), self._path(_PAID, note.name))
 
     def owe_again(self, name: str = "*") -> None:
         """Owe everything that was paid, or the note of this name."""
@@ -144,16 +135,19 @@ class Place:
         return self._path(_PAID, name).exists() and not self._path(_OWED, name).exists()
 
     def owed(self, say: Callable[[str], None]) -> Iterator[Note]:
-        """Every note that is owed, in the order of payment; one that cannot be read is said and forgotten."""
+        """Every note that is owed, in the order of payment and each ``alone``.
+
+        What another process has written meanwhile is passed over; what cannot be read is said and forgotten.
+        """
         for kind in ORDER:
             for path in sorted(self._files(_OWED, kind)):
-                body = _found(path)
-                if body is not None:
-                    yield Note(kind, path.stem.partition("-")[2], body)
-                elif path.exists():
-                    with self._changing():
-                        path.unlink(missing_ok=True)
-                    say(f"The note {path} is damaged and removed: its command records it again.")
+                with self.alone():
+                    body = _found(path)
+                    if body is not None:
+                        yield Note(kind, path.stem.partition("-")[2], body)
+                    elif path.exists():
+                        path.unlink()
+                        say(f"The note {path} is damaged and removed: its command records it again.")
 
     def records(self) -> int:
         """How many records are owed; how a curve ended counts where it alone is owed."""
@@ -171,19 +165,32 @@ class Place:
             self._path(folder, name).unlink(missing_ok=True)
 
     @contextmanager
-    def _changing(self) -> Iterator[None]:
-        """Within, no other process changes a note; the folder is there.
+    def alone(self) -> Iterator[None]:
+        """Within, no other process notes anything, or writes what is noted; the folder is there.
 
         Raises:
             UserError: the disk refuses.
         """
-        try:
+        with self._explained():
             if not (self.folder / _ABOUT).exists():
                 for folder in (_OWED, _PAID):
                     (self.folder / folder).mkdir(parents=True, exist_ok=True)
                 _write(self.folder / _ABOUT, {"uri": self.uri, "experiment": self.experiment})
-            with self._lock:
-                yield
+            self.lock.acquire()
+        try:
+            yield
+        finally:
+            self.lock.release()
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        with self.alone(), self._explained():
+            yield
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise UserError(
                 f"What is to be recorded at {self.uri} cannot be noted in {self.folder}: {error.strerror or error}; "

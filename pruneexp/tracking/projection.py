@@ -1,7 +1,7 @@
 """From the result store into MLflow: everything that a place is owed, each record under its key.
 
-Interrupted at any moment, or done by two processes at once, nothing is lost and nothing is there twice: a record that
-is written already is found, and a note is paid only after its record is whole. Knows no file format and no retry.
+Interrupted at any moment, nothing is lost and nothing is there twice: a record that is written already is found, and a
+note is paid only after its record is whole. Knows no file format and no retry.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Projection:
         self._runs.clear()  # one may have been deleted since
         for note in self._place.owed(say):
             try:
-                paid = self.write(note)
+                self.write(note)
             except UserError as error:
                 stuck = str(error)
                 if not answers(self.tracker.uri):
@@ -66,12 +66,12 @@ class Projection:
             except UNREADABLE as error:
                 stuck = f"The note {note.name} cannot be read by this version ({type(error).__name__}: {error})."
                 continue
-            records += paid and note.kind in RECORDS
-            endings += paid and note.kind not in RECORDS
+            records += note.kind in RECORDS
+            endings += note.kind not in RECORDS
         return Outcome(records or endings, stuck)
 
-    def write(self, note: Note) -> bool:
-        """Write what a note is about and pay it; whether it was still owed.
+    def write(self, note: Note) -> None:
+        """Write what a note that is owed is about, ``alone``, and pay it.
 
         Raises:
             UserError: the tracking store refuses.
@@ -90,7 +90,7 @@ class Projection:
                 self._write_scan(note)
             case "curve" | "study":
                 self._write_parent(note)
-        return self._place.pay(note)
+        self._place.pay(note)
 
     def _write_point(self, note: Note) -> None:
         stored = read_point(self._artefact(note.key, "point"))

@@ -33,10 +33,8 @@ _SHARE = 0.02
 class Recording:
     """Records of one result store in one experiment of one tracking store; nothing is opened before it is needed.
 
-    ``patient`` starts work although the tracking store does not answer. One ``beside`` others, such as that of a job of
-    a sweep, leaves what is owed when it is opened to those: it may be being written. ``say`` is told what a person
-    should know. In ``marks`` a word is left where something stays owed. A curve or study is told by the name of its
-    note.
+    ``patient`` starts work although the tracking store does not answer. ``say`` is told what a person should know. In
+    ``marks`` a word is left where something stays owed. A curve or study is told by the name of its note.
 
     Raises:
         UserError: the tracking URI is none.
@@ -51,10 +49,9 @@ class Recording:
         *,
         say: Callable[[str], None],
         patient: bool = False,
-        beside: bool = False,
     ) -> None:
         self.uri, self._store, self._marks = resolved(uri), store, marks
-        self._patient, self._beside, self._say = patient, beside, say
+        self._patient, self._say = patient, say
         self._place = Place(store.root, self.uri, experiment)
         self._projection: Projection | None = None
         self._opened = self._held = self._restored = False
@@ -75,7 +72,7 @@ class Recording:
                 raise Unreachable(f"{error} With runtime.spool=true records wait for it instead.") from error
             self._hold(str(error))
         self._opened = True
-        if not self._held and not self._beside and self._place.records():
+        if not self._held and self._place.records():
             self._catch_up()
 
     def write_owed(self) -> Outcome:
@@ -184,9 +181,10 @@ class Recording:
     def _send(self, note: Note) -> None:
         """Note what is to be written, and write it, unless the tracking store is in trouble."""
         self.open()
-        owed = self._place.owe(note)
-        if owed is not None:
-            self._write(owed)
+        with self._place.alone():
+            owed = self._place.owe(note)
+            if owed is not None:
+                self._write(owed)
 
     def _write(self, owed: Note) -> None:
         if self._held:
@@ -200,7 +198,7 @@ class Recording:
 
     def _connect(self) -> Projection:
         if self._projection is None:
-            tracker = Tracker(self.uri, self._place.experiment)
+            tracker = Tracker(self.uri, self._place.experiment, self._place.lock)
             self._restored = self._place.recognise(tracker.made, tracker.exists)
             self._projection = Projection(self._place, self._store, tracker)
         return self._projection

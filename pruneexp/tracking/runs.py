@@ -20,6 +20,7 @@ from pruneexp.tracking.naming import PARAM_LIMIT, TAG_LIMIT, legal_key, within
 from pruneexp.tracking.stores import PAGE, paged, sqlite_path, store_lock
 
 if TYPE_CHECKING:
+    from filelock import FileLock
     from mlflow.entities import Dataset, Experiment, Run
     from mlflow.tracking import MlflowClient
 
@@ -67,18 +68,17 @@ class NewRun(NamedTuple):
 
 
 class Runs:
-    """Writer of the runs of one experiment; what writes holds the ``lock`` of its store.
+    """Writer of the runs of one experiment; what writes holds the ``lock`` of its store, which lies beside a file.
 
-    ``made`` tells the experiment from every other that ever had its name. ``shared`` says that machines which do not
-    see the lock write here too: that of a file lies beside it, that of a server does not.
+    ``made`` tells the experiment from every other that ever had its name.
 
     Raises:
         UserError: the experiment lies deleted.
     """
 
-    def __init__(self, client: MlflowClient, uri: str, experiment: str) -> None:
+    def __init__(self, client: MlflowClient, uri: str, experiment: str, lock: FileLock | None = None) -> None:
         self.client, self.uri = client, uri
-        self.lock, self.shared = store_lock(uri), sqlite_path(uri) is None
+        self.lock = store_lock(uri) if lock is None or sqlite_path(uri) is not None else lock
         with self.lock:
             found = client.get_experiment_by_name(experiment) or self._new_experiment(experiment)
         if found.lifecycle_stage != "active":

@@ -2,8 +2,8 @@
 
 A point's run is FINISHED only when everything is in it. What else is found under its key, from a killed process
 or an earlier failure, gives way to the new run, so there is never more than one run of a point. Searching and writing
-happen under the store's lock; machines that write to one server do not see each other's, and settle it afterwards
-(``contention``).
+happen under a lock: that of a file lies beside it, and those who write to a server share one beside their result store.
+Machines that share neither may record the same point twice at the same moment: readers count it once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pruneexp import schema
 from pruneexp.errors import UserError, redact
-from pruneexp.tracking import bulk, contention, contents
+from pruneexp.tracking import bulk, contents
 from pruneexp.tracking.artefacts import Parent
 from pruneexp.tracking.board import Board
 from pruneexp.tracking.colours import COLOUR, Colours
@@ -28,15 +28,18 @@ from pruneexp.tracking.runs import PARENT, NewRun, Runs, Value, Where
 from pruneexp.tracking.stores import PAGE, explained, open_client, paged, resolved, sqlite_path
 
 if TYPE_CHECKING:
+    from filelock import FileLock
     from mlflow.entities import Run
 
+#: The status of a run that is complete.
+_WHOLE = "FINISHED"
 _KIND = f"tags.{schema.KIND}"
 
 
 class Tracker:
     """Writer of one experiment of one tracking store."""
 
-    def __init__(self, uri: str, experiment: str) -> None:
+    def __init__(self, uri: str, experiment: str, lock: FileLock | None = None) -> None:
         """Open the store, making database and experiment where they are missing.
 
         Files go to ``mlruns`` beside a SQLite file, else where the server decides.
@@ -44,6 +47,7 @@ class Tracker:
         Args:
             experiment: its name.
             uri: ``sqlite:///`` and a path, ``http(s)://`` of a server, or a database server's URI.
+            lock: what those who write to a server share; by default one of this machine.
 
         Raises:
             UserError: the store cannot be used, or an experiment of this name lies deleted in it.
@@ -52,7 +56,7 @@ class Tracker:
         client = open_client(self.uri)
         self._above: dict[str, Mapping[str, str]] = {}  # the tags of runs that hold others
         with explained(self.uri, "asked for its experiments"):
-            self._runs = Runs(client, self.uri, experiment)
+            self._runs = Runs(client, self.uri, experiment, lock)
         self._colours = Colours(self._runs)
 
     @property
@@ -78,13 +82,12 @@ class Tracker:
         """Id of its run, made or found again by its key; what a killed process left out of it is added."""
         new, where = contents.parent_run(parent), {f"tags.{KEYS[parent.kind]}": parent.key, _KIND: parent.kind}
         with explained(self.uri, "written"), self._runs.lock:
-            run = min(self._runs.find(where), key=contention.rank, default=None)
+            run = next(self._runs.find(where), None)
             if parent.kind == "curve":
                 colour = self._colours.of("curve", parent.params) if run is None else run.data.tags.get(COLOUR)
                 new = new._replace(tags={**({} if colour is None else {COLOUR: colour}), **new.tags})
             if run is None:
                 run = self._runs.create(new.name, new.tags, parent.recorded)
-                run = contention.agree(self._runs, where, run) if self._runs.shared else run
                 self._adopt(parent, run)
             self._runs.use(run, new.dataset)
             self._fill(run, new)
@@ -123,7 +126,7 @@ class Tracker:
             began: its moment in milliseconds since 1970, by default now.
 
         Returns:
-            Its id; ``None`` where it is recorded already, or another machine was faster, or the user has deleted it.
+            Its id; ``None`` where it is recorded already, or the user has deleted it.
         """
         if under is not None:
             new = new._replace(tags={**self._above.get(under, {}), **new.tags, PARENT: under})
@@ -134,11 +137,7 @@ class Tracker:
                 return None
             if new.tags[schema.KIND] == "scan":
                 new = new._replace(tags={**new.tags, COLOUR: self._colours.of("scan", new.params)})
-            run_id = bulk.add(self._runs, new, began)
-            if new.status == contention.WHOLE and self._runs.shared:
-                own = self._runs.client.get_run(run_id)
-                return run_id if contention.settle(self._runs, where, own) else None
-            return run_id
+            return bulk.add(self._runs, new, began)
 
     def update(
         self,
@@ -208,18 +207,12 @@ class Tracker:
                 self._runs.client.set_tag(point.info.run_id, PARENT, run.info.run_id)
 
     def _recorded(self, where: Where) -> bool:
-        """Whether a finished run matches; unfinished ones give way, but for one that another machine may be writing.
-
-        One that was deleted is the user's doing, and stays deleted: of those that are withdrawn here and by
-        ``contention``, all that are finished leave an active one behind.
-        """
-        found = bulk.heads(self._runs, where)
-        whole = any(run.status == contention.WHOLE for run in found)
+        """Whether a finished run matches, also one that the user has deleted; unfinished ones give way."""
+        found = bulk.find(self._runs, where, (), deleted=True)
         for run in found:
-            others = self._runs.shared and run.status == "RUNNING"
-            if run.active and run.status != contention.WHOLE and not others:
+            if run.active and run.status != _WHOLE:
                 self._runs.client.delete_run(run.run_id)
-        return whole
+        return any(run.status == _WHOLE for run in found)
 
 
 def existing(uri: str, names: Sequence[str]) -> list[Tracker]:

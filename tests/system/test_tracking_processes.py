@@ -8,10 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from analysis import records
 from pruneexp import schema
 from pruneexp.tracking import Tracker, default_uri
-from tests.contracts.records import curve_of, log_point, point, points, runs
+from tests.contracts.records import curve_of, digest, log_point, point, points, runs
 from tests.contracts.tracking_server import tracking_server
 
 SEVERAL = """
@@ -60,6 +62,49 @@ def test_several_processes_on_a_fresh_database_lose_and_double_nothing(tmp_path:
     assert keys == sorted(f"{name}-{i}" for name in ["shared", *names] for i in range(2))
     assert {run.info.status for run in points(tracker)} == {"FINISHED"}
     assert len(runs(tracker, f"tags.`{schema.KIND}` = 'curve'")) == 5
+
+
+MACHINE = """
+import sys, time
+from pathlib import Path
+from tests.contracts.records import CURVE, Job, digest
+from pruneexp.tracking import Parent
+
+address, here, name, total = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+job = Job(here, "shared", uri=address)
+for number in range(4):
+    (here / f"{name}-{number}").touch()
+    while len(list(here.glob(f"*-{number}"))) < total:
+        time.sleep(0.001)
+    curve = job.begin(Parent("curve", digest(f"curve {number}"), "a curve", CURVE, {}, "", {}))
+    for budget in range(3):
+        job.point(curve, f"p {number} {budget}")
+    job.recording.close(curve, "FINISHED")
+assert job.place.records() == 0
+"""
+
+
+@pytest.mark.slow
+def test_machines_that_share_a_result_store_leave_one_run_of_each_thing(tmp_path: Path) -> None:
+    names, started = ["north", "south", "east"], []
+    with tracking_server(tmp_path) as server:
+        for name in names:
+            own = tmp_path / name
+            own.mkdir()
+            environment = {**os.environ, "TMPDIR": str(own), "PYTHONPATH": str(Path(__file__).parents[2])}
+            command = [sys.executable, "-c", MACHINE, server.address, str(tmp_path), name, str(len(names))]
+            started.append(subprocess.Popen(command, cwd=own, env=environment, stderr=subprocess.PIPE, text=True))
+        said = [machine.communicate()[1] for machine in started]
+        assert [machine.returncode for machine in started] == [0, 0, 0], said
+        tracker = Tracker(server.address, "shared")
+        found, curves = points(tracker), runs(tracker, f"tags.`{schema.KIND}` = 'curve'")
+    expected = sorted(digest(f"p {number} {budget}") for number in range(4) for budget in range(3))
+    assert sorted(run.data.tags[schema.POINT_KEY] for run in found) == expected
+    assert {run.info.status for run in (*found, *curves)} == {"FINISHED"}
+    assert sorted(run.data.tags[schema.CURVE_KEY] for run in curves) == sorted(
+        digest(f"curve {number}") for number in range(4)
+    )
+    assert {run.data.tags["mlflow.parentRunId"] for run in found} <= {run.info.run_id for run in curves}
 
 
 def test_a_server_takes_points_and_their_files(tmp_path: Path) -> None:
