@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pruneexp.errors import redact
 from pruneexp.tracking.databases import connected, is_database
 from pruneexp.tracking.naming import PARAM_LIMIT, TAG_LIMIT, legal_key, within
-from pruneexp.tracking.runs import DATASET_TAG, NewRun, Runs, UsedDataset, Value, Where, stored_dataset, texts
+from pruneexp.tracking.runs import NewRun, Runs, Value, Where, texts
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -85,9 +85,7 @@ def replace(runs: Runs, outdated: Sequence[str], fresh: Sequence[NewRun]) -> Non
         for run_id in outdated:
             connection.execute(update(SqlRun).where(SqlRun.run_uuid == run_id).values(gone))
         ids = [uuid.uuid4().hex for _ in fresh]
-        _insert(
-            connection, runs, _rows(runs, fresh, ids, now), [*zip(ids, (one.dataset for one in fresh), strict=True)]
-        )
+        _insert(connection, _rows(runs, fresh, ids, now))
         connection.commit()
 
 
@@ -103,7 +101,7 @@ def add(runs: Runs, new: NewRun, began: int | None = None) -> str:
     runs.write(_folder(runs, run_id), new.files)
     rows = _rows_of(runs, new, run_id, start, max(start, now), start)
     with connected(runs.uri) as connection:
-        _insert(connection, runs, rows, [(run_id, new.dataset)])
+        _insert(connection, rows)
         connection.commit()
     return run_id
 
@@ -169,50 +167,13 @@ def _folder(runs: Runs, run_id: str) -> str:
     return f"{runs.artifacts}/{run_id}/artifacts"
 
 
-def _insert(
-    connection: Connection,
-    runs: Runs,
-    rows: Mapping[Any, list[dict[str, Any]]],
-    datasets: Sequence[tuple[str, UsedDataset | None]],
-) -> None:
-    """Add rows, by table, and which data set each run is of, by its id."""
-    from mlflow.store.tracking.dbmodels.models import SqlInput, SqlInputTag
+def _insert(connection: Connection, rows: Mapping[Any, list[dict[str, Any]]]) -> None:
+    """Add rows, by table."""
     from sqlalchemy import insert
 
-    added = {table: list(found) for table, found in rows.items()}
-    known: dict[UsedDataset, str] = {}
-    for run_id, dataset in datasets:
-        if dataset is not None:
-            if dataset not in known:
-                known[dataset] = _dataset_id(connection, runs, dataset)
-            link = uuid.uuid4().hex
-            added.setdefault(SqlInput, []).append({
-                "input_uuid": link, "source_type": "DATASET", "source_id": known[dataset],
-                "destination_type": "RUN", "destination_id": run_id,
-            })  # fmt: skip
-            name, value = DATASET_TAG
-            added.setdefault(SqlInputTag, []).append({"input_uuid": link, "name": name, "value": value})
-    for table, values in added.items():
+    for table, values in rows.items():
         if values:
             connection.execute(insert(table), values)
-
-
-def _dataset_id(connection: Connection, runs: Runs, dataset: UsedDataset) -> str:
-    """The id of a data set, which is added where the experiment does not have it."""
-    from mlflow.store.tracking.dbmodels.models import SqlDataset
-    from sqlalchemy import insert, select
-
-    own, number = stored_dataset(dataset), int(runs.experiment_id)
-    same = (SqlDataset.experiment_id == number, SqlDataset.name == own.name, SqlDataset.digest == own.digest)
-    found = connection.execute(select(SqlDataset.dataset_uuid).where(*same)).scalar()
-    if found is not None:
-        return str(found)
-    made = uuid.uuid4().hex
-    connection.execute(insert(SqlDataset), [{
-        "dataset_uuid": made, "experiment_id": number, "name": own.name, "digest": own.digest,
-        "dataset_source_type": own.source_type, "dataset_source": own.source,
-    }])  # fmt: skip
-    return made
 
 
 def _add_metrics(rows: dict[Any, list[dict[str, Any]]], run_id: str, values: Sequence[Value], now: int) -> None:

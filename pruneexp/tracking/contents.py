@@ -15,7 +15,7 @@ from pruneexp.tracking import markdown
 from pruneexp.tracking.artefacts import Courses, Parent
 from pruneexp.tracking.colours import COLOUR, trial_colour
 from pruneexp.tracking.naming import curve_name, point_name, scan_name
-from pruneexp.tracking.runs import NewRun, Value, about, dataset_of, source
+from pruneexp.tracking.runs import NewRun, Value, about, source
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,7 +39,7 @@ def parent_run(parent: Parent) -> NewRun:
     said = {**parent.tags, schema.CURVE: name, **source(parent.environment)}
     tags = {**schema.hash_tags(parent.params), **said, **_own(parent.kind, parent.key)}
     files = about(parent.config_yaml, parent.environment)
-    return NewRun(name, tags, schema.without_hashes(parent.params), files=files, dataset=dataset_of(parent.params))
+    return NewRun(name, tags, schema.without_hashes(parent.params), files=files)
 
 
 def point_run(
@@ -83,7 +83,7 @@ def _run_of_point(identity: Mapping[str, Any], tags: Mapping[str, str]) -> NewRu
     colour = {COLOUR: trial_colour(identity)} if identity.get("study") else {}
     found = {**schema.hash_tags(identity), **_own("point", str(identity["point_key"])), **curve, **colour}
     params = schema.without_hashes(identity)
-    return NewRun(point_name(identity), {**tags, **found}, params, dataset=dataset_of(identity))
+    return NewRun(point_name(identity), {**tags, **found}, params)
 
 
 def scan_run(scan: schema.Scan, config_yaml: str, environment: Mapping[str, Any]) -> NewRun:
@@ -99,7 +99,7 @@ def scan_run(scan: schema.Scan, config_yaml: str, environment: Mapping[str, Any]
     own = _own("scan", scan.identity.scan_key)
     tags = {**source(environment), **doubt, **schema.hash_tags(identity), **own}
     params, values = schema.without_hashes(identity), list(_scan_metrics(scan))
-    return NewRun(scan_name(identity), tags, params, values, files, dataset=dataset_of(identity))
+    return NewRun(scan_name(identity), tags, params, values, files)
 
 
 def sweep_run(name: str) -> NewRun:

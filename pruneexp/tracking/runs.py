@@ -21,14 +21,12 @@ from pruneexp.tracking.stores import PAGE, paged, sqlite_path, store_lock
 
 if TYPE_CHECKING:
     from filelock import FileLock
-    from mlflow.entities import Dataset, Experiment, Run
+    from mlflow.entities import Experiment, Run
     from mlflow.tracking import MlflowClient
 
 #: The tag that puts a run under another one in the dashboard.
 PARENT = "mlflow.parentRunId"
 _COMMIT = "mlflow.source.git.commit"
-#: What a run uses its data set for.
-DATASET_TAG = ("mlflow.data.context", "training")
 #: Most metrics in one request.
 _BATCH = 1000
 
@@ -48,13 +46,6 @@ class Value(NamedTuple):
     at: int | None = None
 
 
-class UsedDataset(NamedTuple):
-    """The data set that a run is of: what MLflow's filter of data sets looks at."""
-
-    name: str
-    digest: str
-
-
 class NewRun(NamedTuple):
     """A run to be written, whole: ``params`` as they are known, ``files`` by name, and how it ended."""
 
@@ -64,7 +55,6 @@ class NewRun(NamedTuple):
     values: Sequence[Value] = ()
     files: Mapping[str, str] = {}
     status: str = "FINISHED"
-    dataset: UsedDataset | None = None
 
 
 class Runs:
@@ -120,7 +110,6 @@ class Runs:
     def add(self, new: NewRun, began: int | None = None) -> Run:
         """Make a run, fill it and say how it ended; it ``began`` in milliseconds since 1970, by default now."""
         run = self.create(new.name, new.tags, began)
-        self.use(run, new.dataset)
         self.fill(run, new.params, new.values, new.files, run.info.start_time)
         self.end(run, new.status)
         return run
@@ -148,14 +137,6 @@ class Runs:
         self.client.log_batch(run.info.run_id, metrics=numbers[:_BATCH], params=told, tags=notes)
         for start in range(_BATCH, len(numbers), _BATCH):
             self.client.log_batch(run.info.run_id, metrics=numbers[start : start + _BATCH])
-
-    def use(self, run: Run, dataset: UsedDataset | None) -> None:
-        """Say which data set a run is of; once, however often it is said."""
-        from mlflow.entities import DatasetInput, InputTag
-
-        if dataset is not None:
-            tags = [InputTag(*DATASET_TAG)]
-            self.client.log_inputs(run.info.run_id, [DatasetInput(stored_dataset(dataset), tags)])
 
     def end(self, run: Run, status: str) -> None:
         """Say how a run ended; never before it began, also where the clock was set back meanwhile."""
@@ -191,19 +172,6 @@ class Runs:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content.encode() if isinstance(content, str) else content)
             repository.log_artifacts(folder)  # type: ignore[no-untyped-call]
-
-
-def dataset_of(identity: Mapping[str, Any]) -> UsedDataset | None:
-    """The data set of a flat identity; None of one that names none."""
-    name, fingerprint = identity.get("data"), identity.get("data_fingerprint")
-    return UsedDataset(str(name), str(fingerprint)[:16]) if name and fingerprint else None
-
-
-def stored_dataset(dataset: UsedDataset) -> Dataset:
-    """As MLflow stores it."""
-    from mlflow.entities import Dataset
-
-    return Dataset(dataset.name, dataset.digest, "pruneexp", json.dumps({"data": dataset.name}))
 
 
 def texts(values: Mapping[str, Any]) -> dict[str, str]:

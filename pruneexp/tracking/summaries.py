@@ -18,7 +18,7 @@ from pruneexp.summary.seeds import curves
 from pruneexp.summary.spread import spread
 from pruneexp.tracking.colours import COLOUR, look
 from pruneexp.tracking.naming import group_name
-from pruneexp.tracking.runs import NewRun, Value, dataset_of
+from pruneexp.tracking.runs import NewRun, Value
 
 if TYPE_CHECKING:
     from pruneexp.schema.columns import LoggedPoint
@@ -93,7 +93,7 @@ def _summary(kind: Literal["curves", "points"], rows: Sequence[Row], common: Map
     }
     content = json.dumps([name, sorted(params.items()), sorted(tags.items()), values])
     tags[schema.DIGEST] = hashlib.sha256(content.encode()).hexdigest()
-    return NewRun(name, tags, params, values, dataset=dataset_of(flat))
+    return NewRun(name, tags, params, values)
 
 
 def _doubts(points: Row) -> dict[str, str]:

@@ -89,7 +89,6 @@ class Tracker:
             if run is None:
                 run = self._runs.create(new.name, new.tags, parent.recorded)
                 self._adopt(parent, run)
-            self._runs.use(run, new.dataset)
             self._fill(run, new)
             self._above[run.info.run_id] = new.tags
             return str(run.info.run_id)

@@ -139,6 +139,3 @@ def test_a_job_leaves_the_courses_of_its_trainings(tmp_path: Path) -> None:
         assert course[epochs] == run.data.metrics["val.after.top1"]  # of the last epoch, never of the best
         above = client.get_run(run.data.tags["mlflow.parentRunId"]).info.run_id
         assert steps(above, "dense/val.top1")[3] == run.data.metrics["val.dense.top1"]
-        assert run.inputs is not None
-        assert run.inputs.dataset_inputs[0].dataset.name == run.data.params["data"]
-    assert len(client.search_runs(["1", "2"], "dataset.name = 'synthetic' and tags.`pruneexp.kind` = 'point'")) == 3
