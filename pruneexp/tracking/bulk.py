@@ -12,7 +12,7 @@ import sys
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pruneexp.errors import redact
@@ -22,7 +22,7 @@ from pruneexp.tracking.runs import NewRun, Runs, Value, Where, texts
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
-    from sqlalchemy import Connection, Select
+    from sqlalchemy import Select
 
 
 class StoredRun(NamedTuple):
@@ -67,43 +67,35 @@ def find(
     return list(found.values())
 
 
-def replace(runs: Runs, outdated: Sequence[str], fresh: Sequence[NewRun]) -> None:
-    """Delete runs, by id, and write others; a database shows all of it at once or nothing."""
+def replace(runs: Runs, outdated: Sequence[str], fresh: Sequence[NewRun], began: int | None = None) -> list[str]:
+    """Delete runs, by id, and write others, whole; their ids. A database shows all of it at once or nothing.
+
+    They begin one after the other, because views are in that order: the first where ``began`` says, in milliseconds
+    since 1970, by default so that the last begins now.
+    """
     if not is_database(runs.uri):
         for run_id in outdated:
             runs.client.delete_run(run_id)
-        for one in fresh:
-            runs.add(one)
-        return
+        return [str(runs.add(one, began).info.run_id) for one in fresh]
     from mlflow.entities import LifecycleStage
     from mlflow.store.tracking.dbmodels.models import SqlRun
-    from sqlalchemy import update
+    from sqlalchemy import insert, update
 
-    now = int(time.time() * 1000)
+    now, ids = int(time.time() * 1000), [uuid.uuid4().hex for _ in fresh]
+    first = now - len(fresh) + 1 if began is None else began
+    rows: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+    for begins, (run_id, one) in enumerate(zip(ids, fresh, strict=True), start=first):
+        runs.write(_folder(runs, run_id), one.files)
+        _add_rows(rows, runs, run_id, one, begins, max(begins, now))
     gone = {"lifecycle_stage": LifecycleStage.DELETED, "deleted_time": now}
     with connected(runs.uri) as connection:
         for run_id in outdated:
             connection.execute(update(SqlRun).where(SqlRun.run_uuid == run_id).values(gone))
-        ids = [uuid.uuid4().hex for _ in fresh]
-        _insert(connection, _rows(runs, fresh, ids, now))
+        for table, values in rows.items():
+            if values:
+                connection.execute(insert(table), values)
         connection.commit()
-
-
-def add(runs: Runs, new: NewRun, began: int | None = None) -> str:
-    """Write one run, whole; its id. It ``began`` in milliseconds since 1970, by default now.
-
-    MLflow's client takes three transactions and as many looks at the run; here a database is asked for one.
-    """
-    if not is_database(runs.uri):
-        return str(runs.add(new, began).info.run_id)
-    run_id, now = uuid.uuid4().hex, int(time.time() * 1000)
-    start = now if began is None else began
-    runs.write(_folder(runs, run_id), new.files)
-    rows = _rows_of(runs, new, run_id, start, max(start, now), start)
-    with connected(runs.uri) as connection:
-        _insert(connection, rows)
-        connection.commit()
-    return run_id
+    return ids
 
 
 def _heads(experiment_id: str, where: Where, deleted: bool) -> Select[Any]:
@@ -128,52 +120,34 @@ def _heads(experiment_id: str, where: Where, deleted: bool) -> Select[Any]:
     return found
 
 
-def _rows(runs: Runs, fresh: Sequence[NewRun], ids: Sequence[str], now: int) -> dict[Any, list[dict[str, Any]]]:
-    """What these runs are in MLflow's tables; they begin one after the other, because views are in that order."""
-    found: dict[Any, list[dict[str, Any]]] = defaultdict(list)
-    for place, (run_id, one) in enumerate(zip(ids, fresh, strict=True), start=1 - len(fresh)):
-        for table, rows in _rows_of(runs, one, run_id, now + place, now, now).items():
-            found[table] += rows
-    return found
-
-
-def _rows_of(runs: Runs, one: NewRun, run_id: str, began: int, ended: int, at: int) -> dict[Any, list[dict[str, Any]]]:
-    """What a run is in MLflow's tables, as its store writes them; its numbers are of the moment ``at``."""
+def _add_rows(
+    rows: dict[Any, list[dict[str, Any]]], runs: Runs, run_id: str, one: NewRun, began: int, ended: int
+) -> None:
+    """Add what a run is in MLflow's tables, as its store writes them; its numbers are of the moment it ``began``."""
     from mlflow.entities import LifecycleStage
     from mlflow.store.tracking.dbmodels.models import SqlParam, SqlRun, SqlTag
     from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
-    found: dict[Any, list[dict[str, Any]]] = defaultdict(list)
-    found[SqlRun].append({
+    rows[SqlRun].append({
         "run_uuid": run_id, "name": one.name, "experiment_id": int(runs.experiment_id), "user_id": "unknown",
         "source_type": "UNKNOWN", "source_name": "", "entry_point_name": "", "source_version": "",
         "status": one.status, "start_time": began, "end_time": ended, "lifecycle_stage": LifecycleStage.ACTIVE,
         "artifact_uri": _folder(runs, run_id),
     })  # fmt: skip
     tags, params = {**one.tags, MLFLOW_RUN_NAME: one.name}, texts(one.params)
-    found[SqlTag] += [
+    rows[SqlTag] += [
         {"run_uuid": run_id, "key": legal_key(key), "value": within(redact(str(text)), TAG_LIMIT)}
         for key, text in tags.items()
     ]
-    found[SqlParam] += [
+    rows[SqlParam] += [
         {"run_uuid": run_id, "key": legal_key(key), "value": within(text, PARAM_LIMIT)} for key, text in params.items()
     ]
-    _add_metrics(found, run_id, one.values, at)
-    return found
+    _add_metrics(rows, run_id, one.values, began)
 
 
 def _folder(runs: Runs, run_id: str) -> str:
     """Where the files of a run lie, as MLflow says it."""
     return f"{runs.artifacts}/{run_id}/artifacts"
-
-
-def _insert(connection: Connection, rows: Mapping[Any, list[dict[str, Any]]]) -> None:
-    """Add rows, by table."""
-    from sqlalchemy import insert
-
-    for table, values in rows.items():
-        if values:
-            connection.execute(insert(table), values)
 
 
 def _add_metrics(rows: dict[Any, list[dict[str, Any]]], run_id: str, values: Sequence[Value], now: int) -> None:

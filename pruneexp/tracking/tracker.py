@@ -136,7 +136,7 @@ class Tracker:
                 return None
             if new.tags[schema.KIND] == "scan":
                 new = new._replace(tags={**new.tags, COLOUR: self._colours.of("scan", new.params)})
-            return bulk.add(self._runs, new, began)
+            return bulk.replace(self._runs, [], [new], began)[0]
 
     def update(
         self,

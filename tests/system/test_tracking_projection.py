@@ -93,7 +93,7 @@ class Interruption:
         self._left, self._before = limit, before
         for name in self.WRITERS:
             patch.setattr(MlflowClient, name, self._counting(getattr(MlflowClient, name)))
-        patch.setattr(bulk, "add", self._counting(bulk.add))
+        patch.setattr(bulk, "replace", self._counting(bulk.replace))
 
     def _counting(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*arguments: Any, **named: Any) -> Any:

@@ -151,7 +151,7 @@ def test_a_point_is_logged_once(tracker: Tracker, uri: str) -> None:
 
 @pytest.mark.parametrize(
     ("place", "step", "begun"),
-    [(Runs, "write", 0), (bulk, "_insert", 0), (Runs, "fill", 1), (Runs, "end", 1)],
+    [(Runs, "write", 0), (bulk, "_add_rows", 0), (Runs, "fill", 1), (Runs, "end", 1)],
 )
 def test_a_point_killed_half_way_is_written_again(
     tracker: Tracker, monkeypatch: pytest.MonkeyPatch, place: object, step: str, begun: int
