@@ -25,9 +25,8 @@ from pruneexp import schema
 from pruneexp.experiment.session import OF_A_POINT
 from pruneexp.schema import Effort, Ledger, TradeoffPoint, derived, flatten
 from pruneexp.schema.columns import RESULT, LoggedPoint, with_layers
-from pruneexp.summary.palette import colour
 from pruneexp.tracking import Parent, Tracker, curve_name, default_uri, point_name
-from pruneexp.tracking.colours import COLOUR, look
+from pruneexp.tracking.colours import COLOUR, curve_colour
 from pruneexp.tracking.contents import point_run
 from pruneexp.tracking.runs import PARENT
 from tests.contracts.points import point
@@ -163,7 +162,7 @@ def _texts(identity: Mapping[str, Any]) -> Row:
         **schema.hash_tags(identity),
         schema.POINT_KEY: identity["point_key"],
         schema.CURVE_KEY: identity["curve_key"],
-        COLOUR: colour(*look(identity)),
+        COLOUR: curve_colour(identity),
     }
     return {**{key: str(value) for key, value in identity.items()}, **tags}
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import colorsys
 import hashlib
-import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 #: Han et al. 2015, Figure 5, by (regulariser, moment), and the other regularisers of this project in its manner. The
 #: hues are the paper's; how light they are is chosen so that L1 and L2 differ to every eye (CIELAB distances over 30 in
@@ -35,8 +34,6 @@ _MODE, _CRITERION = "prune", "layer_std"
 _MOMENTS = {"one_shot": "after", "iterative": "rounds"}
 #: Of other colours: dark enough for white paper, and the hues of shipped choices that differ in one group far apart.
 _LIGHTNESS, _SATURATION, _SALT = 0.42, 0.65, 385650
-#: From here on two colours are told apart: the levels are 65 and more from each other.
-_APART = 60.0
 
 
 def colour(reg: str, when: str, mode: str = _MODE, criterion: str = _CRITERION) -> str:
@@ -48,31 +45,16 @@ def colour(reg: str, when: str, mode: str = _MODE, criterion: str = _CRITERION) 
         mode: where the surviving weights come from.
         criterion: what scores the weights.
     """
-    return of_paper(reg, when, mode, criterion) or other(reg, _MOMENTS.get(when, when), mode, criterion)
-
-
-def of_paper(reg: str, when: str, mode: str = _MODE, criterion: str = _CRITERION) -> str | None:
-    """The colour of a curve that is one of the paper's; the arguments are those of ``colour``."""
-    return FIGURE_5.get((reg, _MOMENTS.get(when, when))) if (mode, criterion) == (_MODE, _CRITERION) else None
-
-
-def free(taken: Collection[str], *names: str) -> str:
-    """A level that nobody takes for one of the colours that are taken, the first such; without one, ``other``."""
-    apart = (level for level in LEVELS if all(_distance(level, each) >= _APART for each in taken))
-    return next(apart, other(*names))
+    moment = _MOMENTS.get(when, when)
+    paper = FIGURE_5.get((reg, moment)) if (mode, criterion) == (_MODE, _CRITERION) else None
+    return paper or other(reg, moment, mode, criterion)
 
 
 def other(*names: str) -> str:
-    """A colour that follows from names alone: where nothing is known of what stands beside it, or no level is left."""
+    """A colour that follows from names alone."""
     hue = sum(_share(name) for name in names)
     parts = colorsys.hls_to_rgb(hue % 1.0, _LIGHTNESS, _SATURATION)
     return "#" + "".join(f"{round(255 * part):02x}" for part in parts)
-
-
-def _distance(one: str, another: str) -> float:
-    """Of two colours, over red, green and blue from 0 to 255."""
-    parts = [[int(text[place : place + 2], 16) for place in (1, 3, 5)] for text in (one, another)]
-    return math.dist(*parts)
 
 
 def _share(name: str) -> float:

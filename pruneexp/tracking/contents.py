@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pruneexp import schema
 from pruneexp.tracking import markdown
 from pruneexp.tracking.artefacts import Courses, Parent
-from pruneexp.tracking.colours import COLOUR, trial_colour
+from pruneexp.tracking.colours import COLOUR, curve_colour, scan_colour, trial_colour
 from pruneexp.tracking.naming import curve_name, point_name, scan_name
 from pruneexp.tracking.runs import NewRun, Value, about, source
 
@@ -37,7 +37,8 @@ def parent_run(parent: Parent) -> NewRun:
     """A curve or a study as it begins; its points carry its tags, but for those that they have of their own."""
     name = parent.name or curve_name(parent.params)
     said = {**parent.tags, schema.CURVE: name, **source(parent.environment)}
-    tags = {**schema.hash_tags(parent.params), **said, **_own(parent.kind, parent.key)}
+    colour = {COLOUR: curve_colour(parent.params)} if parent.kind == "curve" else {}
+    tags = {**colour, **schema.hash_tags(parent.params), **said, **_own(parent.kind, parent.key)}
     files = about(parent.config_yaml, parent.environment)
     return NewRun(name, tags, schema.without_hashes(parent.params), files=files)
 
@@ -96,7 +97,7 @@ def scan_run(scan: schema.Scan, config_yaml: str, environment: Mapping[str, Any]
     identity = schema.flatten(scan.identity)
     doubt = {schema.UNDEFINED: scan.undefined} if scan.undefined else {}
     files = {**_scan_file(scan), **about(config_yaml, environment)}
-    own = _own("scan", scan.identity.scan_key)
+    own = {**_own("scan", scan.identity.scan_key), COLOUR: scan_colour(identity)}
     tags = {**source(environment), **doubt, **schema.hash_tags(identity), **own}
     params, values = schema.without_hashes(identity), list(_scan_metrics(scan))
     return NewRun(scan_name(identity), tags, params, values, files)

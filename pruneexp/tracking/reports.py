@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from pruneexp import schema
 from pruneexp.summary.pareto import pareto_front
 from pruneexp.tracking import bulk, markdown
-from pruneexp.tracking.colours import COLOUR, look
 from pruneexp.tracking.runs import PARENT, NewRun, Runs, Value, Where
 from pruneexp.tracking.summaries import step_of, summaries
 
@@ -61,21 +60,15 @@ class Reports:
         """Make the summaries of points that meet a condition, and of one contest only: their number, and the points."""
         existing = {_KIND: "summary", **({f"tags.{schema.CONTEST}": contest} if contest else {})}
         with self._runs.lock:
-            colours: dict[tuple[str, ...], str] = {}
-            points = [(above, logged) for above, logged in self._points(alike, colours)
+            points = [(above, logged) for above, logged in self._points(alike)
                       if contest in ("", schema.contest_of(logged.point.identity))]  # fmt: skip
-            wanted = summaries((logged for _, logged in points), colours)
+            wanted = summaries(logged for _, logged in points)
             self._replace(wanted, existing)
         return len(wanted), points
 
-    def _points(self, where: Where, colours: dict[tuple[str, ...], str] | None = None) -> Points:
-        """Points that can be read, with the id of the run above each; others are the business of publications.
-
-        What is in ``colours`` afterwards are those of the points, by their look.
-        """
+    def _points(self, where: Where) -> Points:
+        """Points that can be read, with the id of the run above each; others are the business of publications."""
         found = bulk.find(self._runs, where)
-        if colours is not None:
-            colours |= {look(run.params): run.tags[COLOUR] for run in found if COLOUR in run.tags}
         return [(run.tags.get(PARENT, ""), logged) for run in found if (logged := _logged(run)) is not None]
 
     def _replace(self, wanted: Sequence[NewRun], existing: Where) -> None:

@@ -13,10 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pruneexp import schema
-from pruneexp.summary.palette import colour
 from pruneexp.summary.seeds import curves
 from pruneexp.summary.spread import spread
-from pruneexp.tracking.colours import COLOUR, look
+from pruneexp.tracking.colours import COLOUR, curve_colour
 from pruneexp.tracking.naming import group_name
 from pruneexp.tracking.runs import NewRun, Value
 
@@ -39,11 +38,8 @@ _LARGEST = 1e100
 Row = Sequence["LoggedPoint"]
 
 
-def summaries(points: Iterable[LoggedPoint], colours: Mapping[tuple[str, ...], str] | None = None) -> list[NewRun]:
-    """Every summary of these points, those of a curve first; trials of searches repeat nothing and are left out.
-
-    ``colours`` are those of the points by their ``look``.
-    """
+def summaries(points: Iterable[LoggedPoint]) -> list[NewRun]:
+    """Every summary of these points, those of a curve first; trials of searches repeat nothing and are left out."""
     found = sorted(curves(points), key=lambda rows: _order(rows[0][0]))
     origins: dict[str, set[bool]] = defaultdict(set)
     for rows in found:
@@ -53,8 +49,7 @@ def summaries(points: Iterable[LoggedPoint], colours: Mapping[tuple[str, ...], s
     made: list[NewRun] = []
     for rows in found:
         of = rows[0][0].point.identity
-        seen = look(schema.flatten(of))
-        tags = {schema.CONTEST: schema.contest_of(of), COLOUR: (colours or {}).get(seen) or colour(*seen)}
+        tags = {schema.CONTEST: schema.contest_of(of), COLOUR: curve_colour(schema.flatten(of))}
         if tags[schema.CONTEST] in compared:
             tags[schema.COMPARED] = "true"
         made += (_summary("curves", rows, tags), *(_summary("points", [row], tags) for row in rows))

@@ -19,7 +19,6 @@ from pruneexp.errors import UserError, redact
 from pruneexp.tracking import bulk, contents
 from pruneexp.tracking.artefacts import Parent
 from pruneexp.tracking.board import Board
-from pruneexp.tracking.colours import COLOUR, Colours
 from pruneexp.tracking.contents import KEYS
 from pruneexp.tracking.models import Network, log_network
 from pruneexp.tracking.naming import legal_key
@@ -57,7 +56,6 @@ class Tracker:
         self._above: dict[str, Mapping[str, str]] = {}  # the tags of runs that hold others
         with explained(self.uri, "asked for its experiments"):
             self._runs = Runs(client, self.uri, experiment, lock)
-        self._colours = Colours(self._runs)
 
     @property
     def experiment_id(self) -> str:
@@ -83,9 +81,6 @@ class Tracker:
         new, where = contents.parent_run(parent), {f"tags.{KEYS[parent.kind]}": parent.key, _KIND: parent.kind}
         with explained(self.uri, "written"), self._runs.lock:
             run = next(self._runs.find(where), None)
-            if parent.kind == "curve":
-                colour = self._colours.of("curve", parent.params) if run is None else run.data.tags.get(COLOUR)
-                new = new._replace(tags={**({} if colour is None else {COLOUR: colour}), **new.tags})
             if run is None:
                 run = self._runs.create(new.name, new.tags, parent.recorded)
                 self._adopt(parent, run)
@@ -134,8 +129,6 @@ class Tracker:
         with explained(self.uri, "written"), self._runs.lock:
             if self._recorded(where):
                 return None
-            if new.tags[schema.KIND] == "scan":
-                new = new._replace(tags={**new.tags, COLOUR: self._colours.of("scan", new.params)})
             return bulk.replace(self._runs, [], [new], began)[0]
 
     def update(
