@@ -102,24 +102,15 @@ class Place:
         with self._changing():
             self._remove(note.name)
 
-    def recognise(self, made: str, exists: Callable[[str], bool]) -> bool:
-        """Whether everything is owed again, because the experiment that was paid was lost with its database.
-
-        One that ``exists`` under another name has what it was paid: the new one of this name begins empty.
-        """
+    def recognise(self, made: str) -> bool:
+        """Whether everything is owed again, because the experiment of this name is not the one that was paid."""
         with self._changing():
             about = _found(self.folder / _ABOUT) or {}
             before = about.get("made")
-            if before == made:
-                return False
-            renamed = before is not None and exists(before)
-            if renamed:
-                for path in list(self._files(_PAID)):
-                    path.unlink()
-            else:
+            if before != made:
                 self.owe_again()
-            _write(self.folder / _ABOUT, {"uri": self.uri, "experiment": self.experiment, "made": made})
-            return before is not None and not renamed
+                _write(self.folder / _ABOUT, {"uri": self.uri, "experiment": self.experiment, "made": made})
+            return before not in (None, made)
 
     def find(self, kind: Kind, key: str) -> Note | None:
         """The note of this name, owed or paid."""

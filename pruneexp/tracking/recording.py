@@ -199,7 +199,7 @@ class Recording:
     def _connect(self) -> Projection:
         if self._projection is None:
             tracker = Tracker(self.uri, self._place.experiment, self._place.lock)
-            self._restored = self._place.recognise(tracker.made, tracker.exists)
+            self._restored = self._place.recognise(tracker.made)
             self._projection = Projection(self._place, self._store, tracker)
         return self._projection
 

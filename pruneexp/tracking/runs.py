@@ -79,16 +79,6 @@ class Runs:
         self.made, self.experiment_id = f"{found.experiment_id} {found.creation_time}", str(found.experiment_id)
         self.artifacts = str(found.artifact_location).rstrip("/")
 
-    def exists(self, made: str) -> bool:
-        """Whether the store has the experiment of which an earlier ``made`` tells, by any name."""
-        from mlflow.exceptions import MlflowException
-
-        number, _, created = made.partition(" ")
-        try:
-            return str(self.client.get_experiment(number).creation_time) == created
-        except MlflowException:
-            return False
-
     def find(self, where: Where, view: View = "active_only", page: int | None = None) -> Iterator[Run]:
         """Every run of a view that meets the conditions, the newest first; asked for ``page`` at a time."""
         from mlflow.entities import ViewType

@@ -66,11 +66,6 @@ class Tracker:
         """What tells the experiment from every other that ever had its name."""
         return self._runs.made
 
-    def exists(self, made: str) -> bool:
-        """Whether the experiment that ``made`` tells is in the tracking store, under another name."""
-        with explained(self.uri, "asked for its experiments"):
-            return self._runs.exists(made)
-
     def is_empty(self) -> bool:
         """Whether no run of this project is in the experiment."""
         with explained(self.uri, "read"):

@@ -121,7 +121,7 @@ class Job:
 def projected(job: Job) -> None:
     """Write what is owed."""
     tracker = Tracker(job.uri, "first")
-    job.place.recognise(tracker.made, tracker.exists)
+    job.place.recognise(tracker.made)
     done = Projection(job.place, job.store, tracker).write_owed(print)
     assert done.stuck is None
 

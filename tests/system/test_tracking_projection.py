@@ -257,18 +257,6 @@ def test_a_tracking_store_of_a_newer_schema_is_one_sentence_and_everything_stays
     assert job.place.records() == 4
 
 
-def test_a_renamed_experiment_keeps_what_it_has(tmp_path: Path) -> None:
-    fresh_store(tmp_path)
-    asked_again(tmp_path, "p", "q")
-    tracker = Tracker(Job(tmp_path).uri, "first")
-    client_of(tracker).rename_experiment(tracker.experiment_id, "archive")
-    asked_again(tmp_path, "more")
-    assert [run.data.tags[schema.POINT_KEY] for run in points(Tracker(Job(tmp_path).uri, "first"))] == [digest("more")]
-    assert len(points(Tracker(Job(tmp_path).uri, "archive"))) == 2
-    asked_again(tmp_path, "p")  # asked for by name, it is recorded here too
-    assert len(points(Tracker(Job(tmp_path).uri, "first"))) == 2
-
-
 def test_a_total_may_fall(tmp_path: Path) -> None:
     fresh_store(tmp_path)
     asked_again(tmp_path, "p", "q")
