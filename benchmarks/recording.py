@@ -92,7 +92,7 @@ def fluent(point: schema.TradeoffPoint) -> None:
 def keep(store: Store, place: Place, point: schema.TradeoffPoint) -> None:
     """What a job does with a finished point beside writing it into MLflow."""
     key = point.identity.point_key
-    store.produce(key, "point", lambda _: Artefact({}, of_point(point, {})), [])
+    store.produce(key, "point", lambda _: Artefact({}, of_point(point, {})))
     place.owe(Note("point", key, {"under": "curve", "tags": {}}))
     note = place.find("point", key)
     assert note is not None

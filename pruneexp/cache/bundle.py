@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,7 +38,7 @@ class Artefact:
     record: Mapping[str, Any]
 
 
-def write(folder: Path, artefact: Artefact, *, key: str, kind: str, parents: Sequence[str] = ()) -> Artefact:
+def write(folder: Path, artefact: Artefact, *, key: str, kind: str) -> Artefact:
     """Write a bundle into an empty folder and return the artefact as ``read`` will, sharing no memory.
 
     Raises:
@@ -57,7 +57,6 @@ def write(folder: Path, artefact: Artefact, *, key: str, kind: str, parents: Seq
         "key": key,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "files": {path.name: {"bytes": path.stat().st_size, "sha256": files.checksum(path)} for path in written},
-        "parents": list(parents),
     }
     (folder / MANIFEST).write_bytes(_signed(json.dumps(about).encode()))
     return kept

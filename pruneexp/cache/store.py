@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -99,14 +99,12 @@ class Store:
             if mine:
                 shutil.rmtree(self._paths.artefact(key), ignore_errors=True)
 
-    def produce(
-        self, key: str, kind: str, make: Callable[[Checkpoint], Artefact], parents: Sequence[str] = ()
-    ) -> tuple[Artefact, bool]:
+    def produce(self, key: str, kind: str, make: Callable[[Checkpoint], Artefact]) -> tuple[Artefact, bool]:
         """The result of ``key``, and whether it was there already; computed by ``make`` where it was not.
 
         Of several processes that ask at once, one computes and the others wait. ``make`` may produce the results it
-        builds upon, whose keys are ``parents``; where it raises, its checkpoint stays for the next attempt. A computed
-        result is returned as it would be read back. ``kind`` says whether a result may be collected.
+        builds upon; where it raises, its checkpoint stays for the next attempt. A computed result is returned as it
+        would be read back. ``kind`` says whether a result may be collected.
 
         Raises:
             Stopped: there is none, and a stop is requested.
@@ -122,16 +120,16 @@ class Store:
             if found is not None:
                 return found, True
             checkpoint = Checkpoint(self._paths, key, every=self._every, on_event=self._say, stop=self._stop)
-            return self._commit(key, kind, make(checkpoint), parents), False
+            return self._commit(key, kind, make(checkpoint)), False
 
     def produce_together(
         self,
         kind: str,
         group: Collection[str],
-        wanted: Mapping[str, Sequence[str]],
+        wanted: Iterable[str],
         make: Callable[[Sequence[str], Checkpoint], Iterable[tuple[str, Artefact]]],
     ) -> None:
-        """Have those of ``wanted``, keys of a ``group`` with those of their parents, computed at once.
+        """Have those of ``wanted``, keys of a ``group``, computed at once.
 
         ``make`` gets the keys that are neither stored nor computed by another process, which are left to it, and gives
         each result with its key; each is stored as soon as it is given. The checkpoint belongs to the whole group, so
@@ -150,7 +148,7 @@ class Store:
             if mine:
                 checkpoint = Checkpoint(self._paths, whole, every=self._every, on_event=self._say, stop=self._stop)
                 for key, made in make(mine, checkpoint):
-                    self._commit(key, kind, made, wanted[key])
+                    self._commit(key, kind, made)
             if mine or all(self.has(key) for key in group):  # else others may yet go on from it
                 shutil.rmtree(self._paths.checkpoints(whole), ignore_errors=True)
 
@@ -169,9 +167,9 @@ class Store:
         """For work between stages: raise ``Stopped`` if a stop is requested."""
         self._stop.stop_if_requested()
 
-    def _commit(self, key: str, kind: str, made: Artefact, parents: Sequence[str]) -> Artefact:
+    def _commit(self, key: str, kind: str, made: Artefact) -> Artefact:
         with files.written(self._paths, key, self._paths.artefact(key)) as draft:
-            kept = bundle.write(draft, made, key=key, kind=kind, parents=parents)
+            kept = bundle.write(draft, made, key=key, kind=kind)
         shutil.rmtree(self._paths.checkpoints(key), ignore_errors=True)
         return kept
 

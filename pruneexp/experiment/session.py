@@ -118,7 +118,7 @@ class Session:
 
     def _begin(self, kind: Literal["curve", "study"], key: str, name: str, params: Mapping[str, Any]) -> Record:
         parent = Parent(kind, key, name, params, self._tags(), self.resolved(), self.environment())
-        self.store.produce(key, kind, lambda _: Artefact({}, of_parent(parent)), [])
+        self.store.produce(key, kind, lambda _: Artefact({}, of_parent(parent)))
         return Record(self.recording, self.recording.begin(parent))
 
     def record_scan(self, scan: schema.Scan) -> None:
@@ -203,8 +203,7 @@ class Session:
             point = assemble(of, route, self.runner, self.job.setting.learner, costs)
             return Artefact({}, of_point(point, numbers(point.result), courses(route, self.runner, of.primary)))
 
-        ends = dict.fromkeys((of.dense_key, of.mask_key, of.final_key))
-        made, _ = self.store.produce(of.point_key, "point", make, list(ends))
+        made, _ = self.store.produce(of.point_key, "point", make)
         point = read_point(made.record).point
         return replace(point, identity=replace(point.identity, trial=of.trial))
 

@@ -74,7 +74,7 @@ def measured(pruned: PrunedNetwork, of: PointIdentity, asked: MeasureRequest, *,
 
     if again:
         session.store.remove(key)
-    artefact, _ = session.store.produce(key, "measure", make, parents)
+    artefact, _ = session.store.produce(key, "measure", make)
     return _read(artefact.record)
 
 

@@ -80,5 +80,5 @@ def size_times(session: Session, masks: MaskSet, form: str, batch: int) -> SizeT
         timed = by_turns(calls, partial(wait_for, learner.device), seconds=SECONDS)
         return Artefact({}, {name: timing.median for name, timing in timed.items()})
 
-    found, _ = session.store.produce(stage_key("sizes", VERSION, about, []), "measure", make, [])
+    found, _ = session.store.produce(stage_key("sizes", VERSION, about, []), "measure", make)
     return SizeTimes(found.record["whole"], found.record["small"])

@@ -165,9 +165,8 @@ class Runner:
                     yield stage.key, made
                     self.hits.setdefault(stage.key, False)
 
-        wanted = {key: [parent.key for parent in stages[key].parents] for key in parents}
         try:
-            self.store.produce_together(group[0].kind, stages.keys(), wanted, make_all)
+            self.store.produce_together(group[0].kind, stages.keys(), parents, make_all)
         except Exception as error:
             if isinstance(error, UserError) and not isinstance(error, Infeasible):
                 raise
@@ -186,12 +185,7 @@ class Runner:
     def _made(self, stage: Stage) -> Artefact:
         parents = tuple(self.artefact(parent) for parent in stage.parents)
         try:
-            artefact, hit = self.store.produce(
-                stage.key,
-                stage.kind,
-                lambda place: stage.make(parents, place),
-                [parent.key for parent in stage.parents],
-            )
+            artefact, hit = self.store.produce(stage.key, stage.kind, lambda place: stage.make(parents, place))
         except Exception as error:
             self._fail(stage, error)
             raise

@@ -101,7 +101,7 @@ class Job:
         self.place = Place(self.store.root, self.uri, experiment)
 
     def begin(self, parent: Parent) -> str:
-        self.store.produce(parent.key, parent.kind, lambda _: Artefact({}, of_parent(parent)), [])
+        self.store.produce(parent.key, parent.kind, lambda _: Artefact({}, of_parent(parent)))
         return self.recording.begin(parent)
 
     def point(
@@ -113,7 +113,7 @@ class Job:
     ) -> str:
         """Record the point of a name; its key."""
         made = kept_point(name)
-        self.store.produce(digest(name), "point", lambda _: Artefact({}, of_point(made, numbers or {})), [])
+        self.store.produce(digest(name), "point", lambda _: Artefact({}, of_point(made, numbers or {})))
         self.recording.point(under, digest(name), tags or {})
         return digest(name)
 

@@ -47,7 +47,7 @@ def shown(job: Job, under: str, epochs: int) -> None:
 
 def recorded(job: Job, under: str, name: str) -> None:
     made = kept_point(name)
-    job.store.produce(digest(name), "point", lambda _: Artefact({}, of_point(made, {}, COURSES)), [])
+    job.store.produce(digest(name), "point", lambda _: Artefact({}, of_point(made, {}, COURSES)))
     job.recording.point(under, digest(name), {"tag": "t"})
 
 
