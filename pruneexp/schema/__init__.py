@@ -65,7 +65,6 @@ from pruneexp.schema.names import (
     UNDEFINED,
     WEIGHTS_FILE,
     change_name,
-    is_change,
 )
 from pruneexp.schema.points import (
     Effort,
@@ -167,7 +166,6 @@ __all__ = [
     "flatten",
     "group_of",
     "hash_tags",
-    "is_change",
     "names_of",
     "names_text",
     "nothing",

@@ -63,8 +63,3 @@ def change_name(split: str, when: str, metric: str) -> str:
         metric: its name.
     """
     return f"{split}.change_{when}.{metric}"
-
-
-def is_change(name: str) -> bool:
-    """Whether ``change_name`` has made this name."""
-    return name.startswith(("val.change_", "test.change_"))

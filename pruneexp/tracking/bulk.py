@@ -150,7 +150,7 @@ def _folder(runs: Runs, run_id: str) -> str:
     return f"{runs.artifacts}/{run_id}/artifacts"
 
 
-def _add_metrics(rows: dict[Any, list[dict[str, Any]]], run_id: str, values: Sequence[Value], now: int) -> None:
+def _add_metrics(rows: dict[Any, list[dict[str, Any]]], run_id: str, values: Sequence[Value], at: int) -> None:
     """Add what the values of a run are in MLflow's tables to the rows of these."""
     from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric
 
@@ -159,9 +159,9 @@ def _add_metrics(rows: dict[Any, list[dict[str, Any]]], run_id: str, values: Seq
         rows[table] += [
             {
                 "run_uuid": run_id, "key": legal_key(name), "value": _finite(number), "step": step,
-                "timestamp": now if at is None else at, "is_nan": math.isnan(number),
+                "timestamp": at, "is_nan": math.isnan(number),
             }
-            for name, number, step, at in ordered
+            for name, number, step in ordered
         ]  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from pruneexp.tracking.tracker import Tracker
 UNREADABLE = (KeyError, ValueError, TypeError)
 
 
-class Lost(Exception):
+class Lost(UserError):
     """The artefact that a note is about is not in the store any more."""
 
 
@@ -54,14 +54,14 @@ class Projection:
         for note in self._place.owed(say):
             try:
                 self.write(note)
+            except Lost as lost:
+                say(f"{lost}: its command records it again.")
+                self._place.drop(note)
+                continue
             except UserError as error:
                 stuck = str(error)
                 if not answers(self.tracker.uri):
                     break
-                continue
-            except Lost as lost:
-                say(f"{lost}: its command records it again.")
-                self._place.drop(note)
                 continue
             except UNREADABLE as error:
                 stuck = f"The note {note.name} cannot be read by this version ({type(error).__name__}: {error})."
@@ -74,8 +74,7 @@ class Projection:
         """Write what a note that is owed is about, ``alone``, and pay it.
 
         Raises:
-            UserError: the tracking store refuses.
-            Lost: its artefact is gone.
+            UserError: the tracking store refuses, or the artefact is lost.
             KeyError: a value is missing, as in a note of another version.
             ValueError: a value cannot be read.
         """
@@ -116,8 +115,7 @@ class Projection:
         """The run of a curve or study; None for one that the user has deleted with all its points.
 
         Raises:
-            UserError: the tracking store refuses.
-            Lost: nothing is known of it.
+            UserError: the tracking store refuses, or nothing is known of it.
         """
         if under not in self._runs and self.tracker.given_up(self._parent(under)[0]):
             return None

@@ -17,7 +17,7 @@ from pruneexp.cache.store import Store
 from pruneexp.errors import UserError, redact
 from pruneexp.tracking.artefacts import Parent, noted_parent
 from pruneexp.tracking.notes import Note, Place, counted, mark
-from pruneexp.tracking.projection import UNREADABLE, Lost, Outcome, Projection
+from pruneexp.tracking.projection import UNREADABLE, Outcome, Projection
 from pruneexp.tracking.runs import Value
 from pruneexp.tracking.stores import Unreachable, answers, resolved, sqlite_path
 from pruneexp.tracking.tracker import Tracker
@@ -126,7 +126,7 @@ class Recording:
         values = [Value(f"{kind}/{name}", number, epoch) for name, number in numbers.items()]
         try:
             self._connect().show(under, values)
-        except (UserError, Lost, *UNREADABLE) as error:
+        except (UserError, *UNREADABLE) as error:
             self._hold(str(error))
         ended = time.monotonic()
         self._next_shown = ended + max(_SHOWN_EVERY, (ended - began) / _SHARE)
@@ -169,7 +169,7 @@ class Recording:
             return None
         try:
             return self._connect().run_of(under)
-        except (UserError, Lost):
+        except UserError:
             return None
 
     def _change(self, under: str, **changes: object) -> None:
@@ -192,7 +192,7 @@ class Recording:
             return
         try:
             self._connect().write(owed)
-        except (UserError, Lost, *UNREADABLE) as error:
+        except (UserError, *UNREADABLE) as error:
             self._hold(str(error))
             self._catch_up()  # at once: a connection that was dropped is good again
 

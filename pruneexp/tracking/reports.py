@@ -15,7 +15,7 @@ from pruneexp import schema
 from pruneexp.summary.pareto import pareto_front
 from pruneexp.tracking import bulk, markdown
 from pruneexp.tracking.runs import PARENT, NewRun, Runs, Value, Where
-from pruneexp.tracking.summaries import step_of, summaries
+from pruneexp.tracking.summaries import summaries
 
 if TYPE_CHECKING:
     from pruneexp.schema.columns import LoggedPoint
@@ -93,11 +93,10 @@ class Reports:
                     self._describe(run, below[run.run_id], failed[run.run_id])
 
     def _describe(self, run: bulk.StoredRun, found: Sequence[LoggedPoint], failed: int) -> None:
-        """Put the table of what is recorded under a curve or a search on its run, a curve's series, and totals."""
+        """Put the table of what is recorded under a curve or a search on its run, and totals."""
         ordered = sorted(found, key=lambda logged: -logged.point.result.density)
         points = [logged.point for logged in ordered]
-        search, last = run.tags.get(schema.KIND) == "study", max(logged.started for logged in found)
-        if search:
+        if run.tags.get(schema.KIND) == "study":
             cost, shares = self._shares(run.run_id)
             heading = markdown.search_heading(run.name, len(points), points[0].identity.primary, cost)
             front = _front(ordered, shares)
@@ -108,14 +107,9 @@ class Reports:
         digest = hashlib.sha256(f"{note}{failed}".encode()).hexdigest()
         if run.tags.get(schema.DIGEST) == digest:
             return
-        # A total may fall, and MLflow takes the latest for the present one.
-        series = [] if search else [value._replace(at=last) for value in _series(points)]
-        numbers = [*series, *_totals(points, failed)]
+        totals, tags = list(_totals(points, failed)), {markdown.TAG: note, schema.DIGEST: digest}
         with self._runs.lock:
-            self._runs.fill(
-                self._runs.client.get_run(run.run_id), {}, numbers, {},
-                tags={markdown.TAG: note, schema.DIGEST: digest},
-            )  # fmt: skip
+            self._runs.fill(self._runs.client.get_run(run.run_id), {}, totals, {}, tags=tags)
 
     def _shares(self, search: str) -> tuple[str, Mapping[str, float]]:
         """The cost that a search makes small, and its share by the run of each point; none of density."""
@@ -154,16 +148,8 @@ def _merit(trial: schema.TradeoffPoint) -> float:
     return metric.merit(val.dense[metric.name], val.after[metric.name])
 
 
-def _series(points: Sequence[schema.TradeoffPoint]) -> Iterator[Value]:
-    """The numbers of each point at its step."""
-    for point in points:
-        numbers, step = {"density": point.result.density, **schema.derived(point)}, step_of(point.result.density)
-        for name, number in numbers.items():
-            if name in ("density", schema.COMPRESSION, schema.LOG2_COMPRESSION) or schema.is_change(name):
-                yield Value(name, number, step)
-
-
 def _totals(points: Sequence[schema.TradeoffPoint], failed: int) -> Iterator[Value]:
+    """One may fall, and MLflow takes the latest for the present one."""
     for name in (schema.SECONDS, schema.STAGES, schema.CACHE_HITS):
         yield Value(name, sum(schema.derived(point)[name] for point in points))
     yield Value(schema.RECORDED, len(points))

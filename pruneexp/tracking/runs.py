@@ -34,16 +34,15 @@ _BATCH = 1000
 #: Conditions that runs meet: values by ``tags.KEY``, ``params.KEY``, ``attributes.status`` or ``.run_id``.
 Where = Mapping[str, str]
 #: Which runs are looked at, as MLflow names it.
-View = Literal["active_only", "deleted_only", "all"]
+View = Literal["active_only", "all"]
 
 
 class Value(NamedTuple):
-    """A number of a series: the value of ``name`` at ``step``, of the moment ``at`` if it has one of its own."""
+    """A number of a series: the value of ``name`` at ``step``."""
 
     name: str
     value: float
     step: int = 0
-    at: int | None = None
 
 
 class NewRun(NamedTuple):
@@ -88,9 +87,9 @@ class Runs:
         kind, of, most = ViewType.from_string(view), [self.experiment_id], page or PAGE
         return paged(lambda token: self.client.search_runs(of, query, kind, max_results=most, page_token=token))
 
-    def has(self, where: Where, view: View = "active_only") -> bool:
-        """Whether a run of a view meets the conditions."""
-        return next(self.find(where, view, 1), None) is not None
+    def has(self, where: Where) -> bool:
+        """Whether an active run meets the conditions."""
+        return next(self.find(where, page=1), None) is not None
 
     def create(self, name: str, tags: Mapping[str, str], began: int | None = None) -> Run:
         """Make a run; ``began`` is in milliseconds since 1970, by default now."""
@@ -121,7 +120,7 @@ class Runs:
 
         self.write(run.info.artifact_uri, files)
         moment = int(time.time() * 1000) if at is None else at
-        numbers = [Metric(legal_key(name), float(value), own or moment, step) for name, value, step, own in metrics]
+        numbers = [Metric(legal_key(name), float(value), moment, step) for name, value, step in metrics]
         told = [Param(legal_key(key), within(text, PARAM_LIMIT)) for key, text in texts(params).items()]
         notes = [RunTag(key, text) for key, text in (tags or {}).items()]
         self.client.log_batch(run.info.run_id, metrics=numbers[:_BATCH], params=told, tags=notes)

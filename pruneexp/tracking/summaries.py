@@ -56,11 +56,6 @@ def summaries(points: Iterable[LoggedPoint]) -> list[NewRun]:
     return made
 
 
-def step_of(density: float) -> int:
-    """The step of a value: weights pruned away, in hundredths of a permille, because MLflow's steps are whole."""
-    return round(1e5 * (1 - density))
-
-
 def _order(logged: LoggedPoint) -> tuple[str, ...]:
     of = logged.point.identity
     return (of.data, of.model, of.mode, of.schedule, of.reg, of.criterion)
@@ -109,7 +104,8 @@ def metrics_of(metric: str) -> tuple[str, ...]:
 def _values(row: Row) -> Iterator[Value]:
     numbers = [_numbers(logged.point) for logged in row]
     common = set.intersection(*(set(each) for each in numbers))
-    step = step_of(spread(each["density"] for each in numbers).mean)
+    # Weights pruned away, in hundredths of a permille, because MLflow's steps are whole.
+    step = round(1e5 * (1 - spread(each["density"] for each in numbers).mean))
     yield Value(schema.SEEDS, len(row), step)
     spreads = [name.format(row[0].point.identity.primary.name) for name in _SPREADS]
     for name in (name for name in (*_MEANS, *spreads) if name in common):

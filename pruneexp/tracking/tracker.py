@@ -87,7 +87,8 @@ class Tracker:
         """Whether the user has deleted its run and every point of it."""
         where = {f"tags.{KEYS[parent.kind]}": parent.key}
         with explained(self.uri, "read"):
-            return not self._runs.has(where) and self._runs.has(where, "deleted_only")
+            found = bulk.find(self._runs, where, (), deleted=True)
+        return bool(found) and not any(run.active for run in found)
 
     def points_of(self, parent: Parent) -> list[bulk.StoredRun]:
         """The finished points of a curve or a study, with their tags."""

@@ -25,7 +25,7 @@ def test_a_heading_tells_both_penalties_and_the_settings() -> None:
     assert heading.endswith("train_lr 0.02, rounds 1")
 
 
-def test_a_finished_curve_carries_series_and_table(tmp_path: Path) -> None:
+def test_a_finished_curve_carries_its_table_and_totals(tmp_path: Path) -> None:
     tracker = Tracker(fresh_store(tmp_path), "study")
     run_id, client = curve_of(tracker), client_of(tracker)
     tracker.describe(run_id)
@@ -37,8 +37,6 @@ def test_a_finished_curve_carries_series_and_table(tmp_path: Path) -> None:
         tracker.describe(run_id)
     run = client.get_run(run_id)
     assert "| d=0.1 |" in run.data.tags[markdown.TAG]
-    series = client.get_metric_history(run_id, "val.change_after.top1")
-    assert [(one.step, one.value) for one in series] == [(50_000, -0.5), (90_000, -7.0)]
     assert (run.data.metrics[schema.RECORDED], run.data.metrics[schema.FAILED]) == (2, 1)
 
 
