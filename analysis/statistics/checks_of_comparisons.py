@@ -176,16 +176,18 @@ def _choose(told: tuple[str, ...]) -> str:
 
 
 def scratch(points: pd.DataFrame) -> Finding:
+    """Whether each budget of each way to prune, but for random controls, has its own masks trained from scratch."""
     trained = points["mode"].str.startswith("scratch")
-    bare = []
-    for _, rows in selection.groups(points, frames.SUBJECT):
-        controls, others = rows[trained.reindex(rows.index)], rows[~trained.reindex(rows.index)]
-        known = {tuple(key.values()) for key in selection.combinations(controls, frames.BUDGET)}
-        bare += [same for key, same in selection.groups(others, frames.BUDGET) if tuple(key.values()) not in known]
+    masks = set(points.loc[trained, "mask_key"])
+    by_lot = points.get("made_by.criterion", pd.Series("", points.index)).fillna("").str.contains(RANDOM, regex=False)
+    ways = selection.groups(
+        points[~trained & ~by_lot], (*frames.SUBJECT, "reg", "criterion", "schedule", *frames.BUDGET)
+    )
+    bare = [(key, same) for key, same in ways if masks.isdisjoint(same["mask_key"])]
     if bare:
-        rows = pd.concat(bare)
-        count = len(selection.combinations(rows, (*frames.SUBJECT, *frames.BUDGET)))
-        return failing(f"{counted(count, 'budget')} without it", rows, "mode=scratch_e,scratch_b")
+        named = listed([display_name("criterion", key["criterion"]) for key, _ in bare])
+        evidence = f"{counted(len(bare), 'budget')} of {named} without it"
+        return failing(evidence, pd.concat([same for _, same in bare]), "mode=scratch_e,scratch_b")
     modes = sorted({display_name("mode", mode) for mode in points["mode"][trained]})
     return Finding("holds", f"{listed(modes)}, by the recipe of the dense network")
 

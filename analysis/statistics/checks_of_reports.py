@@ -5,6 +5,8 @@ Knows the columns of points, and no table. Each check is a function of the point
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from analysis.names import display_subject
@@ -12,7 +14,7 @@ from analysis.records import frames
 from analysis.statistics import scoring, selection
 from analysis.statistics.checklist import Check, Finding, counted, curves, extent, failing, listed, subjects
 from analysis.statistics.curves import budget_text
-from pruneexp.schema import TOP5, Metric
+from pruneexp.schema import MEASURES, TOP5, Metric
 
 #: Networks on these say little of others, by name: MNIST and toys do not count (Blalock et al. 2020).
 SMALL_DATA = ("mnist", "mnist5k", "fashion_mnist", "synthetic", "topics")
@@ -86,7 +88,15 @@ def budgets(points: pd.DataFrame) -> Finding:
         return Finding("holds", f"{extent(counts)} on each of {counted(len(found), 'curve')}")
     named = listed([name for name, _ in short])
     return failing(f"fewer on {len(short)} of {counted(len(found), 'curve')}: {named}",
-                   pd.concat([rows for _, rows in short]), "curve.densities=[0.5,0.25,0.12,0.06,0.03]")  # fmt: skip
+                   pd.concat([rows for _, rows in short]), _mended(short))  # fmt: skip
+
+
+def _mended(short: Sequence[tuple[str, pd.DataFrame]]) -> str:
+    """Five densities, where curves are of densities; else more of what they are of."""
+    kinds = {str(kind) for _, rows in short for kind in rows["budget.kind"]}
+    if kinds <= {"density"}:
+        return "curve.densities=[0.5,0.25,0.12,0.06,0.03]"
+    return "more " + listed([f"curve.{measure.plural}" for kind, measure in MEASURES.items() if kind in kinds])
 
 
 def collapse(points: pd.DataFrame) -> Finding:
@@ -103,7 +113,7 @@ def collapse(points: pd.DataFrame) -> Finding:
     if not flat:
         return Finding("holds", f"a loss of {SUBSTANTIAL:g} or more at the end of {counted(len(found), 'curve')}")
     evidence = f"less than {SUBSTANTIAL:g} is lost on {len(flat)} of {counted(len(found), 'curve')}: {listed(flat)}"
-    return failing(evidence, pd.concat(sparse), "sparser curve.densities")
+    return failing(evidence, pd.concat(sparse), "sparser budgets")
 
 
 def _sparsest(rows: pd.DataFrame) -> pd.DataFrame:

@@ -18,17 +18,20 @@ Row = Mapping[str, Mapping[int, float]]
 
 
 def against(
-    reference: str, rows: Sequence[Row], metric: Metric, margins: Sequence[float]
+    reference: str, rows: Sequence[Row], metric: Metric, margins: Sequence[float], step: float = 0.0
 ) -> list[dict[str, Comparison]]:
-    """Of each row, the columns that share a seed with the reference, compared with it; corrected over all rows."""
+    """Of each row, the columns that share a seed with the reference, compared with it; corrected over all rows.
+
+    ``step`` is that of ``inference.compare``.
+    """
     return _corrected([
-        {name: inference.compare(found, margin) for name in row if name != reference and reference in row
+        {name: inference.compare(found, margin, step=step) for name in row if name != reference and reference in row
          and (found := list(differences(row[name], row[reference], metric).values()))}
         for row, margin in zip(rows, margins, strict=True)
     ])  # fmt: skip
 
 
-def best(rows: Sequence[Row], metric: Metric, margins: Sequence[float]) -> list[tuple[str, ...]]:
+def best(rows: Sequence[Row], metric: Metric, margins: Sequence[float], step: float = 0.0) -> list[tuple[str, ...]]:
     """Of each row, the column that is better than every other, if one is: by verdicts, corrected over all rows.
 
     The column with the best mean is compared with all others. In a row without a difference it is found better than
@@ -36,7 +39,8 @@ def best(rows: Sequence[Row], metric: Metric, margins: Sequence[float]) -> list[
     """
     leaders = [max(sorted(row), key=lambda name: _merit(row[name], metric)) if len(row) > 1 else "" for row in rows]
     compared = _corrected([
-        {name: inference.compare(list(differences(row[leader], row[name], metric).values()) or [0.0], margin)
+        {name: inference.compare(list(differences(row[leader], row[name], metric).values()) or [0.0], margin,
+                                 step=step)
          for name in row if leader and name != leader}
         for row, leader, margin in zip(rows, leaders, margins, strict=True)
     ])  # fmt: skip

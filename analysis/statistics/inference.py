@@ -123,8 +123,12 @@ class _Tests(NamedTuple):
     equivalence: float
 
 
-def compare(differences: Sequence[float], margin: float, bounds: Bounds = "both") -> Comparison:
+def compare(differences: Sequence[float], margin: float, bounds: Bounds = "both", step: float = 0.0) -> Comparison:
     """What differences, one per seed and positive for the better, amount to by themselves.
+
+    ``step`` is the smallest change of a score that its test set can show: one example. Both scores of a difference are
+    rounded to it, and scatter by ``step / sqrt(12)`` for that alone (Sheppard 1898), also where all differences are the
+    same.
 
     Raises:
         ValueError: there is none, one is not finite, or the margin is not a positive number.
@@ -132,8 +136,9 @@ def compare(differences: Sequence[float], margin: float, bounds: Bounds = "both"
     if not 0.0 < margin < math.inf:
         raise ValueError(f"a margin of equivalence is a positive number; got {margin}")
     of = spread(differences)
-    found = Comparison(of.n, of.mean, of.std, None, None, None, None, margin, "no verdict", bounds)
-    if of.std is None:
+    std = None if of.std is None else max(of.std, step / math.sqrt(6.0))
+    found = Comparison(of.n, of.mean, std, None, None, None, None, margin, "no verdict", bounds)
+    if std is None:
         return found
     half = float(stats.t.ppf(1.0 - LEVEL / 2.0, of.n - 1)) * _standard_error(found)
     tests = _tests(found)

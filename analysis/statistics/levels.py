@@ -80,25 +80,33 @@ def reference(among: Sequence[Any], asked: str, column: str) -> Any:
     return told[asked] if asked else among[0]
 
 
-def against(points: pd.DataFrame, column: str, values: tuple[Any, Any], shown: Shown) -> Iterator[JudgedLevel]:
+def against(
+    points: pd.DataFrame, column: str, values: tuple[Any, Any], shown: Shown
+) -> tuple[list[JudgedLevel], list[Mapping[str, Any]]]:
     """Curves with the second value against those with the first that agree in all that both values share.
+
+    The settings come second of curves that have no budget at which both have a score and one of them still works.
 
     Raises:
         UserError: none do, or it is not clear which belong together.
     """
     names = [str(ABSENT if value is None else value) for value in values]
     sides = [points[points[column].isna() if value is None else points[column] == value] for value in values]
+    judged: list[JudgedLevel] = []
+    collapsed: list[Mapping[str, Any]] = []
     two = pd.concat([rows.assign(**{SIDE: name}) for name, rows in zip(names, sides, strict=True)], ignore_index=True)
     for pair in matching(two).pairs:
         curves = [of_curve(two, side, key) for side, key in zip(names, pair.sides, strict=True)]
         first, second = (paired.curve(rows, shown.metric, shown.split, shown.moment) for rows in curves)
         both = paired.against(second, first, shown.metric)
         counted = paired.complete(paired.in_range(both, shown.metric))
-        if counted.empty:
-            continue
         settings = {name: value for name, value in pair.second.items() if name not in (column, *pair.differing)}
+        if counted.empty:
+            collapsed.append(settings)
+            continue
         limit = test_sets.margin(pd.concat(curves), shown.margin)
-        yield _line(phrase(column, {column: values[1]}), settings, both, counted, limit, "both")
+        judged.append(_line(phrase(column, {column: values[1]}), settings, both, counted, limit, "both"))
+    return judged, collapsed
 
 
 def _line(

@@ -39,6 +39,11 @@ METHOD = ("reg", "criterion", "schedule")  # told for every table, as columns or
 SHARED = tuple(name for name in frames.CONDITIONS if name not in OF_A_MODE)
 #: In the order that columns are sorted by: what a reader sees first, the hash last.
 SWITCHES = tuple(sorted((name for name in frames.CONDITIONS if name in OF_A_MODE), key=hashed))
+#: Modes that train for as long as the dense network or its compute, and never fine-tune.
+_UNTOUCHED = ("scratch_e", "scratch_b", "rewind")
+#: What fine-tuning is told by, the hash last, which has what no other column does; and what it begins with.
+_FINE_TUNING = ("retrain_scope", "retrain_epochs", "retrain_lr_factor", "retrain_schedule", "prune_settings")
+_MASK = (*frames.SUBJECT, *(name for name in SHARED if name not in _FINE_TUNING), *frames.BUDGET, "seed", "mask_key")
 #: What a row of the paper's is recognised by.
 _MEASURED = ("density_scope", "removed_parameters", "removed_flop", "flop_total")
 #: The scores of a point, as they are called here.
@@ -98,10 +103,25 @@ class _Group(NamedTuple):
 def scored(frame: pd.DataFrame, metric: Metric, split: Split) -> pd.DataFrame:
     """The points that have the metric, in the modes that are compared, with their scores under short names."""
     names = {f"{split}.{moment}.{metric.name}": moment for moment in _MOMENTS}
-    own = ("dense_key", "density", "run_id", "seed", "test_examples")
+    own = ("dense_key", "mask_key", "final_key", "density", "run_id", "seed", "test_examples")
     needed = [*frames.SUBJECT, *SHARED, *frames.BUDGET, *OF_A_MODE, *_MEASURED, *own, *names]
     among = frame[frame["mode"].isin(list(MODES))]
-    return among[needed].rename(columns=names).dropna(subset=["after"])
+    return _beside_each_recipe(among[needed].rename(columns=names).dropna(subset=["after"]))
+
+
+def _beside_each_recipe(points: pd.DataFrame) -> pd.DataFrame:
+    """The points, those that no recipe of fine-tuning touches once for each that their mask was fine-tuned by.
+
+    They were logged under one of these recipes, or again under each. Where nothing else has their mask, they go by the
+    first recipe that it was logged with.
+    """
+    bare, columns = points["mode"].isin(_UNTOUCHED), [*_MASK, *_FINE_TUNING]
+    once = points[bare].drop_duplicates(["final_key", *_MASK, *OF_A_MODE])
+    tuned = points.loc[points["mode"] == "prune", columns].drop_duplicates()
+    first = once[columns].drop_duplicates(list(_MASK))
+    recipes = pd.concat([tuned, first[~first["mask_key"].isin(tuned["mask_key"])]])
+    beside = once.drop(columns=list(_FINE_TUNING)).merge(recipes, on=list(_MASK))
+    return pd.concat([points[~bare], beside[points.columns]], ignore_index=True)
 
 
 def beside_each_other(
@@ -124,7 +144,7 @@ def beside_each_other(
     entries = _judged([_entry(each, columns) for each in found], found, columns[0][0], metric, margin)
     ordered = sorted(entries, key=lambda entry: (entry.data, entry.model, entry.conditions, -entry.density,
                                                  entry.budget))  # fmt: skip
-    return ModeColumns(columns, _varying([each.key for each in found]), tuple(ordered), len(shown))
+    return ModeColumns(columns, _varying([each.key for each in found]), tuple(ordered), shown["run_id"].nunique())
 
 
 def missing(points: pd.DataFrame) -> UserError:
@@ -165,8 +185,9 @@ def _judged(
     values = [{str(column): dict(zip(same["seed"], same["after"], strict=True))
                for column, same in each.points.groupby("column")} for each in found]  # fmt: skip
     margins = [test_sets.margin(each.points, margin) for each in found]
-    against = beside.against(reference, values, metric, margins)
-    best = beside.best(values, metric, margins)
+    step = max(test_sets.step(each.points, metric) for each in found)
+    against = beside.against(reference, values, metric, margins, step)
+    best = beside.best(values, metric, margins, step)
     return [
         entry._replace(
             against=tuple((name, of[name]) for name, _ in entry.scores if name in of),

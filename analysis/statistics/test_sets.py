@@ -27,6 +27,12 @@ def margin(rows: pd.DataFrame, given: float) -> float:
     return inference.margin_of(examples(rows), given or None)
 
 
+def step(rows: pd.DataFrame, metric: Metric) -> float:
+    """What one example changes an accuracy by, in points; 0 of other metrics, and where records do not tell them."""
+    count = examples(rows)
+    return 100.0 / count if count and metric in (TOP1, TOP5) else 0.0
+
+
 def note(rows: pd.DataFrame, metric: Metric, split: str) -> str:
     """A sentence on what the choice of the test examples leaves uncertain; empty where nothing is known of it.
 

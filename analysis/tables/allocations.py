@@ -52,7 +52,8 @@ def data(
     points = sparsest.comparable(frame, metric)
     if not (points["method"] == STUDY).any():
         raise UserError(
-            "no study's points, retrained, are logged: `python -m sweeps study=layer_thresholds` makes them."
+            "no study's points, retrained, are logged (of searches over channels none counts): "
+            "`python -m sweeps study=layer_thresholds` makes them."
         )
     found = [
         (key, rows)

@@ -63,7 +63,7 @@ def data(
     if not made.entries and not rows:
         raise missing(points) if table == LOGGED else method_tables.unknown(table)
     shown = {run for entry in made.entries for run in entry.runs}
-    left_out = 0 if table != LOGGED else len(points) - made.shown
+    left_out = 0 if table != LOGGED else points["run_id"].nunique() - made.shown
     told = test_sets.note(frame[frame["run_id"].isin(shown)], chosen, split)
     return PruneVsScratch(
         split, chosen, table, made.columns, made.columns[0][0], made.varying, made.entries, rows, left_out, told

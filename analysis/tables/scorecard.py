@@ -47,7 +47,8 @@ def data(
     points = scored(frame, metric, split)
     removed = frame["removed_parameters"]
     more = frame.assign(parameters=removed.fillna(frame["weights_kept"]), by_channels=removed.notna())
-    points = points.join(more[["parameters", "by_channels", "final_key", *_LEDGER, *{"targets"} & set(frame)]])
+    own = ["run_id", "parameters", "by_channels", *_LEDGER, *{"targets"} & set(frame)]
+    points = points.merge(more[own], on="run_id")
     found = gathered(points, metric, margin)
     if not found:
         raise UserError("no claim can be tried: they need networks that were fine-tuned and others that were trained "

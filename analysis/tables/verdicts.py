@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, NamedTuple
 
 import pandas as pd
 
@@ -13,7 +13,7 @@ from analysis.publishing.sheet import TableSheet, spread_text, table_sheet
 from analysis.records import frames
 from analysis.records.frames import Split
 from analysis.statistics import inference, levels, paired, quantities, scoring, test_sets
-from analysis.statistics.conditions import cells, headings, joined, telling, text, texts
+from analysis.statistics.conditions import cells, headings, joined, telling, text, texts, words
 from analysis.statistics.inference import Comparison, Verdict
 from analysis.statistics.levels import JudgedLevel, Moment, Shown
 from analysis.statistics.matching import SETTINGS
@@ -21,8 +21,6 @@ from analysis.statistics.paired import BudgetDifference
 from analysis.statistics.wording import phrase
 from pruneexp.errors import UserError
 
-#: Why a value has no line.
-_NOWHERE = "nowhere do both have a score of the same seed and budget at which one of them still works"
 _LOSSES: Mapping[Verdict, str] = {"better": "no loss", "worse": "a loss"}
 
 
@@ -86,14 +84,27 @@ def _of_values(points: pd.DataFrame, color: str, asked: str, shown: Shown) -> tu
     for value in found:
         if value != first:
             try:
-                made = list(levels.against(points, column, (first, value), shown))
+                made, collapsed = levels.against(points, column, (first, value), shown)
             except UserError as reason:
                 untried.append(str(reason))
                 continue
             lines += made
-            if not made:
-                untried.append(f"No line has {column}={text(value)}: {_NOWHERE}.")
+            if collapsed or not made:
+                untried.append(f"No line has {column}={text(value)}{_among(collapsed, made)}: {_nowhere(shown)}.")
     return phrase(column, {column: first}), lines, untried
+
+
+def _among(collapsed: Sequence[Mapping[str, Any]], made: Sequence[JudgedLevel]) -> str:
+    """Which curves have no line where others of the same value have one."""
+    every = [*collapsed, *(line.settings for line in made)]
+    told = telling(every, [name for name in SETTINGS if all(name in each for each in every)]) if made else ()
+    named = dict.fromkeys(words(settings, told) for settings in collapsed)
+    return f" with {'; '.join(named)}" if told and named else ""
+
+
+def _nowhere(shown: Shown) -> str:
+    worst = f"{paired.worst_loss(shown.metric):g} {shown.metric.change_unit}"
+    return f"nowhere do both have a score of the same seed and budget at which one of them has lost {worst} or less"
 
 
 def rows(made: Verdicts) -> Iterator[CsvRow]:

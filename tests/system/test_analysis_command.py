@@ -20,7 +20,10 @@ SEVERAL = (
     "4 different points are logged, and one budget of one curve is shown, over its seeds: choose with --where by mode, "
     "budget.value."
 )
-NO_STUDY = "no study's points, retrained, are logged: `python -m sweeps study=layer_thresholds` makes them."
+NO_STUDY = (
+    "no study's points, retrained, are logged (of searches over channels none counts): "
+    "`python -m sweeps study=layer_thresholds` makes them."
+)
 
 
 @pytest.fixture

@@ -172,7 +172,7 @@ def test_of_several_points_the_best_on_val_may_be_asked_for(folder: Path) -> Non
 
 def test_a_trial_goes_by_its_retrained_point() -> None:
     def candidate(number: int, **params: str) -> lookup._Candidate:
-        run = StoredRun(str(number), "", "FINISHED", number, 0, params, {}, {schema.POINT_KEY: str(number)})
+        run = StoredRun(str(number), "", "FINISHED", number, 0, True, params, {}, {schema.POINT_KEY: str(number)})
         return lookup._Candidate(run, cast(Tracker, None))
 
     probe, retrained = (candidate(n, study="s", trial="3", retrain_epochs=epochs) for n, epochs in ((0, "0"), (1, "2")))

@@ -83,7 +83,10 @@ def test_a_magnitude_control_is_asked_of_other_scores_alone() -> None:
 def test_scratch_is_asked_at_every_budget() -> None:
     both = [point(mode=mode, density=density) for mode in ("prune", "scratch_e") for density in (0.5, 0.1)]
     assert found("scratch", *both) == Finding("holds", "Scratch-E, by the recipe of the dense network")
-    assert found("scratch", *both[:3])[:3] == ("fails", "1 budget without it", "mode=scratch_e,scratch_b")
+    missing = ("fails", "1 budget of layer_magnitude without it", "mode=scratch_e,scratch_b")
+    assert found("scratch", *both[:3])[:3] == missing
+    other = [point(criterion="row_magnitude", density=density) for density in (0.5, 0.1)]
+    assert found("scratch", *both, *other).evidence == "2 budgets of row_magnitude without it"
 
 
 def test_dense_networks_of_a_seed_are_the_same_but_for_their_penalty() -> None:

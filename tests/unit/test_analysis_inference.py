@@ -198,3 +198,14 @@ def test_the_error_of_a_test_set() -> None:
 
 def test_levels_are_the_usual_ones() -> None:
     assert (inference.LEVEL, inference.POWER, inference.FEWEST_SEEDS) == (0.05, 0.8, 3)
+
+
+def test_differences_that_are_all_the_same_scatter_as_the_test_set_rounds_them() -> None:
+    """Three times eight of 270 images: no more is known than that the rest is below one image."""
+    of = compare([800.0 / 270.0] * 3, 1.0, step=100.0 / 270.0)
+    assert of.std == pytest.approx(100.0 / 270.0 / math.sqrt(6.0))
+    assert of.low is not None
+    assert of.p is not None
+    assert of.mean - of.low == pytest.approx(4.302653 * 100.0 / 270.0 / math.sqrt(18.0))
+    assert 0.0 < of.p < 0.01
+    assert compare([0.2, 0.6, 1.0], 1.0, step=0.1) == compare([0.2, 0.6, 1.0], 1.0)

@@ -12,6 +12,7 @@ from analysis.statistics import selection
 from analysis.statistics.modes import COLUMNS
 from analysis.tables import prune_vs_scratch
 from pruneexp.errors import UserError
+from pruneexp.schema import TradeoffPoint
 from pruneexp.schema.columns import LoggedPoint
 from tests.contracts.figures import TableContract
 from tests.contracts.points import logged, point, with_settings
@@ -51,6 +52,23 @@ def test_the_table_by_hand() -> None:
          "−0.75 [−0.75, −0.75] worse", ""),
         (*subject, "0.05", dense, scores[0], "–", "–", "–", "3"),
     ]  # fmt: skip
+
+
+def test_networks_from_scratch_stand_beside_each_way_of_fine_tuning() -> None:
+    def tuned(rate: float, after: float) -> list[TradeoffPoint]:
+        made = [point(seed=seed, density=0.2, after=after + seed) for seed in (0, 1, 2)]
+        return [with_settings(one, retrain_lr_factor=rate, prune_settings=f"p{rate}",
+                              final_key=f"{one.identity.final_key}-{rate}") for one in made]  # fmt: skip
+
+    fresh = [with_settings(point(mode="scratch_e", seed=seed, density=0.2, after=95.0 + seed), retrain_lr_factor=0.1,
+                           prune_settings="p0.1") for seed in (0, 1, 2)]  # fmt: skip
+    header, *lines = _sheet(logged(*tuned(0.1, 96.0), *tuned(1.0, 94.0), *fresh))
+    rate, fine, scratch = (header.index(name) for name in ("retrain lr factor", "Fine-tuned", "Scratch-E"))
+    assert [(row[rate], row[fine], row[scratch]) for row in lines[::2]] == [
+        ("0.1", "97.00 ± 1.00", "96.00 ± 1.00"),
+        ("1", "95.00 ± 1.00", "96.00 ± 1.00"),
+    ]
+    assert not prune_vs_scratch.data(frames.frame(logged(*tuned(0.1, 96.0), *tuned(1.0, 94.0), *fresh))).left_out
 
 
 def test_what_is_better_than_every_other_column_is_bold() -> None:
