@@ -33,6 +33,8 @@ PICTURES = {
     "finetuning_rate.png": ("finetuning_rate", ["finetuning_rate"]),
     "captions.png": ("captions", ["tradeoff", "--y", "value", "--ylim", "0:60"]),
 }
+#: Lines of `allocations` that the page has for every drop.
+_ALLOCATED = ("weights kept, %", "study / this, weights", "verdict")
 
 
 def table(records: str, name: str, *options: str, only: str = "", notes: bool = True) -> None:
@@ -40,9 +42,7 @@ def table(records: str, name: str, *options: str, only: str = "", notes: bool = 
 
     ``only`` takes the lines of the table that hold these words, and leaves the ``notes`` out.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        _make(records, [name, *options], folder)
-        text = (Path(folder) / f"{name}.md").read_text(encoding="utf-8").partition("<!--")[0].strip()
+    text = _text(records, name, *options)
     title, _, header, rule, *lines = text.splitlines()
     if only or not notes:
         text = "\n".join([title, "", header, rule, *(line for line in lines if line.startswith("|") and only in line)])
@@ -79,13 +79,33 @@ def dense_change(records: str, column: str, new: object, old: object) -> None:
     print(f"\n{column}={new} against {old}: {scoring.with_interval(of)} points, n = {of.n}: {of.said()}\n")
 
 
+def allocations(records: str, *drops: float) -> None:
+    """Print what each way of allocating keeps where so many points may be lost, and the study over each, by drop."""
+    subject, header, lines = "", [""], list[list[str]]()
+    for drop in drops:
+        title, _, *table = _text(records, "allocations", "--drop", f"{drop:g}").splitlines()
+        header, _, *found = ([cell.strip() for cell in line[1:-1].split("|")] for line in table if line.startswith("|"))
+        lines += [[f"{drop:g}", *line] for line in found if line[0] in _ALLOCATED]
+        subject = title.rpartition(": ")[2].rstrip("*")
+    align = "rl" + "r" * len(header[1:])
+    shown = table_sheet(f"{subject}, by val accuracy lost at most", ["Points lost", "", *header[1:]], align, lines)
+    print(f"\n{markdown(shown)}")
+
+
+def _text(records: str, name: str, *options: str) -> str:
+    """The Markdown that ``python -m analysis NAME OPTIONS`` makes of RECORDS.parquet, without its provenance."""
+    with tempfile.TemporaryDirectory() as folder:
+        _make(records, [name, *options], folder)
+        return (Path(folder) / f"{name}.md").read_text(encoding="utf-8").partition("<!--")[0].strip()
+
+
 def _frame(records: str) -> pd.DataFrame:
     return points(str(RECORDS / f"{records}.parquet"), experiment=None)
 
 
 def pages(*flags: str) -> int:
     """Have cog write the tables of docs/results.md (``-r``), or compare (``--check``): status 0 unless they differ."""
-    prologue = "from docs.records.draw import dense_change, pivot, table"
+    prologue = "from docs.records.draw import allocations, dense_change, pivot, table"
     status: int = Cog().main(["cog", *flags, "-P", "-p", prologue, str(DOCS / "results.md")])
     return status
 
