@@ -25,8 +25,8 @@ def run(given: argparse.Namespace) -> int:
     """Status 0 with a file.
 
     Raises:
-        UserError: the file has another ending or cannot be written, or is to be added to and keeps no records; or
-            nothing was chosen.
+        UserError: the file has another ending or cannot be written, or is there and keeps no records; or nothing was
+            chosen.
     """
     path = kept_path(given.file)
     if path is None:
@@ -40,14 +40,20 @@ def run(given: argparse.Namespace) -> int:
     points, scans = (_chosen(supply, material) for material in ("points and trials", "scans"))
     if not points and not scans:
         supply.chosen("points and trials")  # says why
-    content, added = keeping.packed(given.tracking_uri, points, scans), ""
-    if given.add and path.exists():
-        content, added = keeping.joined(KeptStore(path).check(), content), "now also "
+    content, before = keeping.packed(given.tracking_uri, points, scans), ""
+    if path.exists():
+        former = KeptStore(path).check()
+        content = keeping.joined(former, content) if given.add else content
+        before = f", {'beside' if given.add else 'in place of'} {_counted(*former.extent())} that it had"
     publish.write(path.parent, {path.name: content})
-    kept = ", ".join(f"{len(runs)} {noun}{'s' * (len(runs) > 1)}"
-                     for noun, runs in (("point", points), ("scan", scans)) if runs)  # fmt: skip
-    print(f"{path}: {added}{kept}, {len(content) / 1000:.0f} kB")
+    print(f"{path}: {_counted(len(points), len(scans))}{before}, {len(content) / 1000:.0f} kB")
     return 0
+
+
+def _counted(points: int, scans: int) -> str:
+    """``12 points, 1 scan``."""
+    told = (f"{count} {noun}{'s' * (count > 1)}" for count, noun in ((points, "point"), (scans, "scan")) if count)
+    return ", ".join(told) or "nothing"
 
 
 def _chosen(supply: Supply, material: Material) -> set[str]:

@@ -86,6 +86,10 @@ class KeptStore:
             ) from error
         return self
 
+    def extent(self) -> tuple[int, int]:
+        """How many points and scans the file keeps."""
+        return len(self._experiments), len(self._runs("scan"))
+
     @cached_property
     def content(self) -> bytes:
         return self.path.read_bytes()
