@@ -70,7 +70,8 @@ def test_it_finds_what_the_parts_of_torchvision_find(network: FasterRcnn) -> Non
 def test_answers_to_an_image_do_not_depend_on_the_others(network: FasterRcnn) -> None:
     network.eval()
     together = network(images(18))  # more than run at once
-    torch.testing.assert_close(network(images(18)[17:]), together[17:])
+    # Boxes are in pixels. Kernels for other batch sizes round otherwise, by 1.5e-5 on a processor without AVX-512.
+    torch.testing.assert_close(network(images(18)[17:]), together[17:], rtol=0.0, atol=1e-4)
 
 
 def test_a_level_pools_as_in_torchvision() -> None:
