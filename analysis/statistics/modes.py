@@ -119,7 +119,8 @@ def _beside_each_recipe(points: pd.DataFrame) -> pd.DataFrame:
     once = points[bare].drop_duplicates(["final_key", *_MASK, *OF_A_MODE])
     tuned = points.loc[points["mode"] == "prune", columns].drop_duplicates()
     first = once[columns].drop_duplicates(list(_MASK))
-    recipes = pd.concat([tuned, first[~first["mask_key"].isin(tuned["mask_key"])]])
+    known = first[list(_MASK)].merge(tuned[list(_MASK)].drop_duplicates(), how="left", indicator=True)["_merge"]
+    recipes = pd.concat([tuned, first[(known == "left_only").to_numpy()]])
     beside = once.drop(columns=list(_FINE_TUNING)).merge(recipes, on=list(_MASK))
     return pd.concat([points[~bare], beside[points.columns]], ignore_index=True)
 
