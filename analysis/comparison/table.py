@@ -131,12 +131,12 @@ def _notes(made: TwoSides, names: Sequence[str]) -> Iterable[str]:
             f"differences of the same seed, in {unit}, positive where {second} is better; mean and its 95 % interval. "
             "Of a mean over budgets, one number counts for each seed."
         )
-    if several := sum(one.n >= inference.FEWEST_SEEDS for one in judged):
+    if any(one.n >= inference.FEWEST_SEEDS for one in judged):
         margins = scoring.amounts(made.metric, (one.margin for one in judged))
         notes.append(
-            "One side is better where the difference is clear of zero (t test, 5 %, Holm over the "
-            f"{several} verdict{'s' if several > 1 else ''} of this table), and both are equivalent where it is surely "
-            f"within ±{margins}. {inference.NEAR_NOTE} In brackets: so many seeds in all would probably settle it."
+            f"One side is better where the difference is clear of zero ({inference.corrected(judged)}), and both are "
+            f"equivalent where it is surely within ±{margins}. {inference.NEAR_NOTE} In brackets: so many seeds in "
+            "all would probably settle it."
         )
     if made.out_of_range:
         worst = f"{paired.worst_loss(made.metric):g} {unit}"

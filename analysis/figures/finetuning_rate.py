@@ -135,7 +135,8 @@ def draw(made: FinetuningRate) -> Figure:
 
 
 def _panel(axes: Axes, made: FinetuningRate, lines: Sequence[RateLine], looks: dict[str, Line]) -> None:
-    reach = axis.span([mark.rate for mark in made.marks], "log")
+    aside = _APART ** ((len(lines) - 1) / 2.0)
+    reach = axis.span([mark.rate * shift for mark in made.marks for shift in (1.0 / aside, aside)], "log")
     axis.put_x(axes, reach)
     axes.set_ylim(*made.y)
     axis.put_y(axes, scoring.signed)

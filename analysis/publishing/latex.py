@@ -58,8 +58,11 @@ _TEX = {
 }  # fmt: skip
 
 
-def latex(sheet: TableSheet, comment: Sequence[str] = ()) -> str:
-    """To be input into a document; ``comment`` lines stand above it. What is too long for a page becomes several."""
+def latex(sheet: TableSheet, name: str, comment: Sequence[str] = ()) -> str:
+    """To be input into a document, and referred to as ``tab:NAME``; ``comment`` lines stand above it.
+
+    What is too long for a page becomes several tables, of which the first has the label.
+    """
     texts = [[Cell(name) for name in sheet.header], *sheet.rows]
     measured = list(_measured(texts))
     needs = column_needs(measured, sheet.align)
@@ -68,7 +71,7 @@ def latex(sheet: TableSheet, comment: Sequence[str] = ()) -> str:
     lines.append(r"% needs \usepackage{array,booktabs,graphicx}")
     first = 0
     for end in _pages(needs, [row[1:] for row in measured]):
-        title = _tex(sheet.title) + (" (continued)" if first else "")
+        title = _tex(sheet.title) + (" (continued)" if first else rf"\label{{tab:{name}}}")
         notes = sheet.notes if end == len(sheet.rows) else ()
         lines += _float(title, sheet.header, sheet.rows[first:end], sheet.align, needs, notes, fits=fits)
         first = end

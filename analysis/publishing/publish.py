@@ -141,5 +141,5 @@ def _figure(
 
 
 def _table(name: str, sheet: TableSheet, source: provenance.Provenance) -> dict[str, bytes]:
-    texts = {f"{name}.md": markdown(sheet, source.lines()), f"{name}.tex": latex(sheet, source.lines())}
+    texts = {f"{name}.md": markdown(sheet, source.lines()), f"{name}.tex": latex(sheet, name, source.lines())}
     return {file: text.encode() for file, text in texts.items()}

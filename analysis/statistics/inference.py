@@ -165,6 +165,17 @@ def together(rows: Iterable[Judged], name: str = "difference") -> tuple[Judged, 
     return tuple(row if getattr(row, name) is None else row._replace(**{name: next(judged)}) for row in found)
 
 
+def corrected(judged: Iterable[Comparison]) -> str:
+    """How the verdicts of a table came about, for its notes: ``t test, 5 %, Holm over the 12 verdicts of this table``.
+
+    Where the interval of a line by itself leaves zero out and the verdict does not, the note says why.
+    """
+    found = [one for one in judged if one.verdict != "no verdict"]
+    text = f"t test, 5 %, Holm over the {len(found)} verdict{'s' * (len(found) != 1)} of this table"
+    clear = any(one.verdict == "no evidence" and abs(one.mean) > (one.high or 0.0) - one.mean for one in found)
+    return text + ", so the interval of one line alone may be clear of zero without evidence" * clear
+
+
 def margin_of(examples: int | None, given: float | None = None) -> float:
     """The margin of equivalence on a test set of so many examples, or what was asked for.
 

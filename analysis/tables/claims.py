@@ -148,7 +148,6 @@ def _notes(made: Claims) -> tuple[str, ...]:
         made.metric.change_unit,
         made.metric.change_heading(made.split),
     )
-    judged = sum(one.difference.verdict != "no verdict" for one in made.tried)
     compared = (
         f"Difference: {values} on {made.split}, of the side that is to be better less those of the other, or for "
         "'free' those of its own dense network; one number per seed, the mean over the densities; mean over n seeds, "
@@ -156,12 +155,12 @@ def _notes(made: Claims) -> tuple[str, ...]:
         f"{change.capitalize()}: of each side against its own dense network, mean."
     )
     verdicts = (
-        "A claim holds, or does not hold, where the difference is clear of zero (t test, 5 %, Holm over the "
-        f"{judged} verdict{'s' if judged > 1 else ''} of this table). Both sides are equivalent where it is surely "
+        "A claim holds, or does not hold, where the difference is clear of zero ("
+        f"{inference.corrected(one.difference for one in made.tried)}). Both sides are equivalent where it is surely "
         f"within ±{_margins(made)}; 'free' holds where a loss surely is. {inference.NEAR_NOTE} Seeds needed: so many "
         "in all would probably settle it."
     )
-    if not judged:
+    if all(one.difference.verdict == "no verdict" for one in made.tried):
         verdicts = f"A verdict takes {inference.FEWEST_SEEDS} seeds that both sides have."
     counted = (
         f"Not counted: densities at which both sides have lost more than {paired.worst_loss(made.metric):g} {unit} on "

@@ -197,12 +197,12 @@ def _rules(made: Headline) -> Iterator[str]:
         "standard deviation over n seeds; only points with the most seeds count. Weights are those that can be pruned; "
         "the paper counts biases too, and rounds."
     )
-    margins = [one.choice.test_change.margin for one in made.networks if one.choice.test_change]
-    if margins:
+    changes = [one.choice.test_change for one in made.networks if one.choice.test_change]
+    if changes:
         yield (
             f"Test change: {metric.word} of the pruned network less that of the reference, paired by seed, with its "
             "95 % interval; no worse where it surely loses less than "
-            f"{scoring.amounts(metric, margins)} (t test, 5 %, Holm over the table)."
+            f"{scoring.amounts(metric, (one.margin for one in changes))} ({inference.corrected(changes)})."
         )
     if any(one.choice.certainty for one in made.networks):
         yield "Rate: with the interval that holds 95 % of the rates that the same rule would choose with other seeds."

@@ -134,10 +134,9 @@ def _notes(made: Lottery) -> Iterator[str]:
         "winning tickets from those that the dense network began with, or had at the epoch that is named. Rate: the "
         "first of training. Mean ± sample standard deviation over seeds."
     )
-    judged = sum(of.verdict != "no verdict" for _, _, of in _tickets(made))
     yield (
-        "Ticket − random: of values, positive where tickets are better; paired by seed, with its 95 % interval; t "
-        f"test, 5 %, Holm over {judged} verdict{'s' * (judged != 1)}. {inference.NEAR_NOTE}"
+        "Ticket − random: of values, positive where tickets are better; paired by seed, with its 95 % interval; "
+        f"{inference.corrected(of for _, _, of in _tickets(made))}. {inference.NEAR_NOTE}"
     )
     same = dict(made.entries[0].conditions)
     common = ", ".join(f"{name} {same[name]}" for name in METHOD if name not in made.varying)

@@ -21,13 +21,17 @@ from analysis.statistics.modes import METHOD, MODES, DensityRow, beside_each_oth
 from pruneexp.schema import TOP1, Metric
 from pruneexp.summary.spread import Spread
 
+#: Modes that train for the compute of the dense network, whose epochs may have a limit.
+_OF_ITS_COMPUTE = ("scratch_b", "scratch_b_retraining")
+
 
 class PruneVsScratch(NamedTuple):
     """The table; ``varying`` names the conditions that tell its rows apart.
 
     ``columns`` are those of the pruned networks with their mode: several of a mode whose switches differ. The others
     are compared with ``reference``, the first of them. ``printed`` are the rows of the paper's table that was asked
-    for, whether or not they are logged. ``left_out`` counts the points of curves in one mode alone.
+    for, whether or not they are logged. ``cap`` is the limit of Scratch-B's epochs where all have the
+    same, as a multiple of those of the dense network. ``left_out`` counts the points of curves in one mode alone.
     """
 
     split: Split
@@ -38,6 +42,7 @@ class PruneVsScratch(NamedTuple):
     varying: tuple[str, ...]
     entries: tuple[DensityRow, ...]
     printed: tuple[PaperRow, ...]
+    cap: float | None
     left_out: int
     test_set: str
 
@@ -64,9 +69,12 @@ def data(
         raise missing(points) if table == LOGGED else method_tables.unknown(table)
     shown = {run for entry in made.entries for run in entry.runs}
     left_out = 0 if table != LOGGED else points["run_id"].nunique() - made.shown
+    used = points[points["run_id"].isin(shown)]
+    caps = set(used.loc[used["mode"].isin(_OF_ITS_COMPUTE), "cap"].astype(float).fillna(0.0))
+    cap = max(caps) or None if len(caps) == 1 else None
     told = test_sets.note(frame[frame["run_id"].isin(shown)], chosen, split)
     return PruneVsScratch(
-        split, chosen, table, made.columns, made.columns[0][0], made.varying, made.entries, rows, left_out, told
+        split, chosen, table, made.columns, made.columns[0][0], made.varying, made.entries, rows, cap, left_out, told
     )
 
 
@@ -259,11 +267,12 @@ def _notes(made: PruneVsScratch, layout: _Layout) -> tuple[str, ...]:
     of = "the weights that the criterion may prune" if layout.partial else "the weights"
     is_charged = "scratch_b_retraining" in dict(layout.columns).values()
     charged = ", and with retraining for that of fine-tuning too" * is_charged
+    limit = f", in at most {made.cap:g} times its epochs" if made.cap else ""
     note = (
         f"Density: kept share of {of}. Mean ± sample standard deviation over n seeds; bold: better than every other "
         f"column of its row; {MISSING}: not logged. Scratch-E trains for the epochs of the dense network, Scratch-B "
-        f"for its compute{charged}; Rewound trains again from the initial weights, or from those of the epoch that is "
-        "named."
+        f"for its compute{charged}{limit}; Rewound trains again from the initial weights, or from those of the epoch "
+        "that is named."
     )
     same = dict(made.entries[0].conditions) if made.entries else {}
     told = [*METHOD, *["train_epochs", "retrain_epochs"] * (same.get("train_epochs", "0") != "0")]
@@ -284,7 +293,7 @@ def _on_verdicts(made: PruneVsScratch) -> str:
         return "There is no verdict on fewer than three seeds that two columns share." if made.entries else ""
     margins = scoring.amounts(made.metric, (of.margin for of in judged))
     return (
-        f"Better, worse: paired by seed, with the mean difference and its 95 % interval; t test, 5 %, Holm over the "
-        f"verdicts of this table, {len(judged)} in all. Equivalent: surely within ±{margins}. In parentheses: so many "
+        f"Better, worse: paired by seed, with the mean difference and its 95 % interval; "
+        f"{inference.corrected(judged)}. Equivalent: surely within ±{margins}. In parentheses: so many "
         f"seeds in all would probably settle it. {inference.NEAR_NOTE}"
     )

@@ -180,8 +180,8 @@ def _notes(made: Scorecard) -> Iterator[str]:
     margins = scoring.amounts(made.metric, (of.margin for of in judged))
     yield (
         f"Difference: of {scoring.values_of(made.metric)}, the lowest of the densities of the line, positive where the "
-        "claim is right, mean over seeds, paired, with its 95 % interval. For and against: by t tests, 5 %, Holm over "
-        f"the {len(judged)} verdicts of this table"
+        "claim is right, mean over seeds, paired, with its 95 % interval. For and against: "
+        f"{inference.corrected(judged)}"
         + (f"; no worse: surely by no more than {margins}." if judged else ".")
         + f" Open: not settled, or on fewer than {inference.FEWEST_SEEDS} seeds."
     )

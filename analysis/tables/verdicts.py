@@ -190,12 +190,12 @@ def _notes(made: Verdicts) -> Iterator[str]:
         f"standard deviation over n seeds. Difference: less {other} of the same seed, positive for the better; one "
         f"number per seed{budgets}; mean with its 95 % interval."
     )
-    judged = sum(line.difference.verdict != "no verdict" for line in made.lines)
+    judged = [line.difference for line in made.lines if line.difference.verdict != "no verdict"]
     if not judged:
         yield f"A verdict takes {inference.FEWEST_SEEDS} seeds that both sides have."
         return
     margins = scoring.amounts(metric, (line.difference.margin for line in made.lines))
-    line = f"t test, 5 %, Holm over the {judged} verdict{'s' if judged > 1 else ''} of this table"
+    line = inference.corrected(judged)
     if made.color:
         yield f"Better, or worse, where the difference is clear of zero ({line}); equivalent: surely within ±{margins}."
     else:

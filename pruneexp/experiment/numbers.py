@@ -1,12 +1,12 @@
 """The numbers of a whole sweep in one table that fits a page, read from the store.
 
 A row for each job and budget where those are few; else one for all seeds of the same choices; else the hardest budget
-of each choice alone.
+of each choice alone. A dense network has one row, whichever jobs prune it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,10 +60,11 @@ def _show(metric: Metric, curves: Sequence[_Curve], display: Display) -> None:
     shown, over = _fitting(curves)
     names = list(dict.fromkeys(name for curve in shown for name in curve.choices))
     seeds = ["seeds"] if any(len(each) > 1 for curve in shown for each in curve.points) else []
-    rows = []
+    rows: list[list[str]] = []
+    networks: set[tuple[str, ...]] = set()
     for curve in shown:
         told = [curve.choices.get(name, "") for name in names]
-        for points, cells in _rows(curve):
+        for points, cells in _rows(curve, networks):
             rows.append([*told, *(str(len(points)) for _ in seeds), *cells])
     display.sheet([*names, *seeds, *headings(metric)], rows)
     if over:
@@ -71,10 +72,14 @@ def _show(metric: Metric, curves: Sequence[_Curve], display: Display) -> None:
     _remark(curves, display)
 
 
-def _rows(curve: _Curve) -> list[tuple[Sequence[TradeoffPoint], tuple[str, ...]]]:
-    """The dense network first."""
+def _rows(curve: _Curve, networks: set[tuple[str, ...]]) -> Iterator[tuple[Sequence[TradeoffPoint], tuple[str, ...]]]:
+    """The dense networks first, unless a curve before it had the same: those are in ``networks``."""
     longest = max(curve.points, key=len)
-    return [(longest, dense_row(longest)), *((points, row(points)) for points in curve.points)]
+    dense = tuple(sorted(point.identity.dense_key for point in longest))
+    if dense not in networks:
+        yield longest, dense_row(longest)
+    networks.add(dense)
+    yield from ((points, row(points)) for points in curve.points)
 
 
 def _fitting(curves: Sequence[_Curve]) -> tuple[Sequence[_Curve], int]:

@@ -87,7 +87,10 @@ def shipped() -> Iterator[tuple[str, str]]:
     odd = r"a\b & c_d 50 % #1 {x} ~ ^ < > $ ± × – − ≥ ≤ ≈ → · ε λ μ σ ∞ | é"
     cells = (Cell("an_unreasonably_long_name_of_a_criterion_in_one_word"), Cell("Donaudampfschifffahrtsgesellschaft"),
              *[Cell("61,000,000 ± 12,345,678", bold=True)] * 8)  # fmt: skip
-    yield "odd", latex(TableSheet(odd, ("Name", odd, *map(str, range(8))), "ll" + "r" * 8, (cells, cells), (odd, "E.")))
+    yield (
+        "odd",
+        latex(TableSheet(odd, ("Name", odd, *map(str, range(8))), "ll" + "r" * 8, (cells, cells), (odd, "E.")), "odd"),
+    )
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

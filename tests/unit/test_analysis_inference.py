@@ -105,6 +105,14 @@ class TestTable:
         assert verdicts(alone) == ["better"]
         assert verdicts(alone, noise) == ["no evidence", "no evidence"]
 
+    def test_a_note_says_why_an_interval_clear_of_zero_has_no_verdict(self) -> None:
+        line = "t test, 5 %, Holm over the 1 verdict of this table"
+        alone, noise, single = (compare(of, 1.0) for of in ((2.0, 3.0, 4.0), (-2.0, 0.0, 2.1), (1.0,)))
+        assert inference.corrected([alone, single]) == inference.corrected([noise]) == line
+        assert inference.corrected(inference.holm([alone, noise])).startswith(
+            "t test, 5 %, Holm over the 2 verdicts of this table, so the interval of one line alone may be clear"
+        )
+
     def test_what_has_no_verdict_counts_for_nothing(self) -> None:
         assert verdicts((2.0, 3.0, 4.0), (1.0,), (1.0, 5.0)) == ["better", "no verdict", "no verdict"]
         assert verdicts() == []

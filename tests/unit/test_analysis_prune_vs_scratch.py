@@ -207,3 +207,15 @@ def test_retraining_in_the_budget_and_fine_tuning_of_another_length_stand_apart(
     assert header[2:] == ("retrain epochs", "Density", "Unpruned", "Fine-tuned", "Scratch-E", "Scratch-B",
                           "Scratch-B and retraining", "Rewound", "n")  # fmt: skip
     assert [row[2] for row in rows if row[0]] == ["0", "30"]
+
+
+def test_a_limit_of_epochs_that_all_networks_from_scratch_had_is_said() -> None:
+    def note(*caps: float | None) -> str:
+        made = [with_settings(point(mode="scratch_b", seed=seed), cap=cap) for seed, cap in enumerate(caps)]
+        tuned = [point(seed=seed) for seed in range(len(caps))]
+        frame = selection.latest(frames.frame(logged(*tuned, *made)))
+        return prune_vs_scratch.sheet(prune_vs_scratch.data(frame)).notes[0]
+
+    assert "Scratch-B for its compute, in at most 2 times its epochs;" in note(2.0, 2.0)
+    assert "Scratch-B for its compute; " in note(None, None)
+    assert "Scratch-B for its compute; " in note(2.0, 1.5)

@@ -92,12 +92,12 @@ def test_the_need_of_a_column_is_that_of_its_longest_word_and_texts() -> None:
 
 
 def test_a_small_table_stays_in_its_column() -> None:
-    assert latex(SHEET, ("from runs",)) == (
+    assert latex(SHEET, "headline", ("from runs",)) == (
         "% from runs\n"
         "% needs \\usepackage{array,booktabs,graphicx}\n"
         "\\begin{table}\n"
         "\\centering\\sloppy\n"
-        "\\caption{A \\& B}\n"
+        "\\caption{A \\& B\\label{tab:headline}}\n"
         "\\setbox0=\\hbox{\\parbox{\\linewidth}{\\centering\\sloppy\n"
         "\\setlength{\\tabcolsep}{0.008\\linewidth}\\small\n"
         "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{\\begin{tabular}{@{}lr@{}}\n"
@@ -116,7 +116,7 @@ def test_a_small_table_stays_in_its_column() -> None:
 
 
 def test_a_wide_table_takes_both_columns_and_no_more_than_their_width() -> None:
-    text = latex(WIDE)
+    text = latex(WIDE, "wide")
     assert "\\begin{table*}" in text
     for case in re.findall(r"\\scriptsize (.*)\n.*\\small (.*)\\fi", text):
         for defined in case:
@@ -127,19 +127,19 @@ def test_a_wide_table_takes_both_columns_and_no_more_than_their_width() -> None:
 
 def test_what_is_too_long_for_a_page_becomes_several_tables() -> None:
     rows = tuple((Cell(f"row {place}"), Cell(LONG)) for place in range(120))
-    text = latex(TableSheet("Long", ("Name", "What"), "ll", rows, ("A note.",)), ("a comment",))
+    text = latex(TableSheet("Long", ("Name", "What"), "ll", rows, ("A note.",)), "long", ("a comment",))
     parts = text.split(r"\end{table")[:-1]
     assert len(parts) > 1
     assert [part.count(r"\caption{Long (continued)}") for part in parts] == [0] + [1] * (len(parts) - 1)
     assert [part.count(r"Name & What \\") for part in parts] == [1] * len(parts)
     assert re.findall(r"row (\d+) &", text) == [str(place) for place in range(120)]
-    assert (text.count("A note."), text.count("% a comment")) == (1, 1)
+    assert [text.count(once) for once in ("A note.", "% a comment", r"\caption{Long\label{tab:long}}")] == [1, 1, 1]
     assert "A note." in parts[-1]
 
 
 @given(st.lists(st.text(alphabet="ab\\|*`<_&%$#{}~^", min_size=1), min_size=2, max_size=2))
 def test_no_text_breaks_the_columns(texts: list[str]) -> None:
-    lines = latex(TableSheet("t", ("x", "y"), "lr", (tuple(map(Cell, texts)),))).splitlines()
+    lines = latex(TableSheet("t", ("x", "y"), "lr", (tuple(map(Cell, texts)),)), "t").splitlines()
     body = lines[lines.index(r"\midrule") + 1]
     assert body.replace("\\&", "").count("&") == 1
     assert body.endswith(r" \\")
