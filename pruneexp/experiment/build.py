@@ -171,14 +171,14 @@ def setting_of(spec: JobSpec, learner: Learner, dropout: NetworkDropout, *, in_h
     if local and spec.values["criterion"].get("edit"):
         raise UserError("retrain.scope=local keeps masks alone, and criterion.edit is more: use retrain.scope=whole")
     distillation = _distillation(spec, learner)
-    first = trainer_of(spec, train.value, device, stacks=stacks)
+    first, anew = (trainer_of(spec, train.value, device, stacks=stacks, whole=whole) for whole in (True, False))
     again = trainer_of(spec, retrain.value, device, stacks=stacks, alone=local or distillation is not None)
     dense = Regime("train", train, augment, part(spec, "reg.train", reg["train"]), dropout, first)
     scratch = part(spec, "reg.scratch", reg["scratch"]) if reg.get("scratch") else dense.penalty
     return Setting(
         learner=learner,
         dense=dense,
-        scratch=replace(dense, penalty=scratch),
+        scratch=replace(dense, penalty=scratch, trainer=anew),
         retraining=Regime(
             "retrain", retrain, augment, part(spec, "reg.retrain", reg["retrain"]), dropout, again, local, distillation
         ),

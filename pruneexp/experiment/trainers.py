@@ -40,13 +40,13 @@ def gains_by_stacking(network: nn.Module) -> bool:
 
 
 def trainer_of(
-    spec: JobSpec, recipe: Recipe, device: torch.device, *, stacks: bool, alone: bool = False
+    spec: JobSpec, recipe: Recipe, device: torch.device, *, stacks: bool, alone: bool = False, whole: bool = False
 ) -> Part[Trainer]:
     """The trainer of one phase.
 
     ``stacks``: whether the network gains by it; ``alone``: whether it is trained as no stack can, with parts frozen in
-    turn or by a teacher. What else is to be trained has no say, so that a network has the same numbers alone and in
-    company.
+    turn or by a teacher; ``whole``: whether it has all its channels, of which none can be removed. What else is to be
+    trained has no say, so that a network has the same numbers alone and in company.
 
     Raises:
         UserError: there is no such trainer, or one of the user's cannot be made.
@@ -56,6 +56,8 @@ def trainer_of(
     if asked == AUTOMATIC:
         stacked = stacks and not alone and device.type == "cpu" and recipe.precision == "float32"
         asked = "stacked" if stacked else "single"
+    if asked == "removed" and whole:
+        asked = "single"
     if isinstance(asked, dict):
         return part(spec, "train.trainer", asked)
     return _ours(spec, asked)

@@ -71,7 +71,7 @@ def removed(network: nn.Module, masks: MaskSet, example: Tensor) -> SmallNetwork
     masked = copy.deepcopy(network)
     masks.to(example.device).apply_(masked)
     small = shrunk(traced(network, example), masked, masks)
-    _check(masked, small.network, example)
+    check_alike(masked, small.network, example)
     return small
 
 
@@ -91,14 +91,19 @@ def shrunk(trace: Trace, masked: nn.Module, masks: MaskSet) -> SmallNetwork:
     kept = _kept(trace, masked, masks, constants)
     biases = _fold(small, kept, constants)
     shrink_(small, Architecture(kept, biases))
-    names = {name: layer.parameter for name, layer in prunable(masked).items()}
-    left = {name: _cut(mask, kept.get(names[name], {})) for name, mask in masks.items()}
-    return SmallNetwork(small, Architecture(kept, biases, shapes), MaskSet(left))
+    architecture = Architecture(kept, biases, shapes)
+    return SmallNetwork(small, architecture, masks_left(masked, masks, architecture))
 
 
 def architecture_of(trace: Trace, network: nn.Module, masks: MaskSet) -> Architecture:
     """What masks leave of a network with any weights: all channels but those that no kept weight reads."""
     return Architecture(_kept(trace, network, masks, {}))
+
+
+def masks_left(network: nn.Module, masks: MaskSet, architecture: Architecture) -> MaskSet:
+    """The masks of a network in the sizes that an architecture leaves."""
+    names = {name: layer.parameter for name, layer in prunable(network).items()}
+    return MaskSet({name: _cut(mask, architecture.kept.get(names[name], {})) for name, mask in masks.items()})
 
 
 def _kept(
@@ -270,7 +275,12 @@ def _tell_sizes(module: nn.Module) -> None:
         module.hidden_size, module.input_size = state.shape[1], given.shape[1]
 
 
-def _check(masked: nn.Module, small: nn.Module, example: Tensor) -> None:
+def check_alike(masked: nn.Module, small: nn.Module, example: Tensor) -> None:
+    """Check that both compute the same, but for the order of sums, in evaluation mode.
+
+    Raises:
+        UserError: the code of the network needs the sizes that it was made with.
+    """
     try:
         with evaluating(masked), evaluating(small), torch.no_grad():
             wanted, found = masked(example), small(example)

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
@@ -58,18 +57,6 @@ def initial_values(build: Callable[[], nn.Module], architecture: Architecture) -
             f"{wrong[0]} by itself: leave small_init out"
         )
     return {name: tensor.detach() for name, tensor in found.items()}
-
-
-@torch.no_grad()
-def place_(network: nn.Module, values: Mapping[str, Tensor], architecture: Architecture) -> None:
-    """Put tensors of a small network where they stand in the whole one, in place; all other numbers stay."""
-    for name, tensor in tensors_of(network).items():
-        kept = architecture.kept.get(name, {})
-        if not kept:
-            tensor.copy_(values[name])
-            continue
-        indices = [kept.get(dim, torch.arange(size)).to(tensor.device) for dim, size in enumerate(tensor.shape)]
-        tensor[torch.meshgrid(*indices, indexing="ij")] = values[name].to(tensor.device)
 
 
 def _sizes(module: nn.Module) -> dict[str, int]:

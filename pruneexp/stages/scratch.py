@@ -12,8 +12,9 @@ from torch import nn
 from pruneexp.cache.store import Artefact, Checkpoint
 from pruneexp.errors import Infeasible
 from pruneexp.pruning.masks import MaskSet
+from pruneexp.pruning.narrow import place_
 from pruneexp.pruning.removal import architecture_of
-from pruneexp.pruning.small_init import initial_values, place_
+from pruneexp.pruning.small_init import initial_values
 from pruneexp.pruning.sparse_init import widen_
 from pruneexp.stages.graph import Stage, StageKind
 from pruneexp.stages.setting import Learner, Regime, Setting, Weights

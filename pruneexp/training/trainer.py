@@ -16,7 +16,7 @@ from pruneexp.pruning.edits.edit import Edit
 from pruneexp.tasks.classification import CLASSIFICATION
 from pruneexp.tasks.task import Task
 from pruneexp.training.events import Listener, unheard
-from pruneexp.training.fit import Diverged, Fitted, TrainingData, unscored
+from pruneexp.training.fit import Diverged, Fitted, TrainingData, fit, unscored
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.regularizers import CombinedPenalty, Penalty
 from pruneexp.training.snapshot import Checkpointer
@@ -68,3 +68,26 @@ class Trainer(Protocol):
         A save of several has its state as ``{"points": [...]}`` and the tensors of each under ``NUMBER/NAME``, so that
         a part of them can go on from it.
         """
+
+
+def fitted(work: TrainWork, batches: SharedBatches, checkpoint: Checkpointer | None) -> TrainingOutcome:
+    """Train one network in place by ``fit``, which raises as ever but for what diverges."""
+    try:
+        return fit(
+            work.network,
+            batches.data,
+            work.recipe,
+            seed=batches.seed,
+            device=batches.device,
+            task=batches.task,
+            edit=work.edit,
+            penalty=work.penalty,
+            frozen=work.frozen,
+            augment=batches.augment,
+            adapt=batches.adapt,
+            checkpoint=checkpoint,
+            listen=work.listen,
+            score=work.score,
+        )
+    except Diverged as diverged:
+        return diverged

@@ -13,6 +13,7 @@ from pruneexp.errors import UserError
 from pruneexp.experiment import threads
 from pruneexp.stages.graph import Runner
 from pruneexp.stages.together import train_together
+from pruneexp.training.trainers.removed import Removed
 from pruneexp.training.trainers.single import Single
 from pruneexp.training.trainers.stacked import Stacked
 from tests.contracts.jobs import built
@@ -55,6 +56,17 @@ def test_network_and_recipe_choose_where_the_user_does_not(
     assert trainers(*overrides) == expected
 
 
+def test_a_network_that_lost_nothing_is_trained_whole() -> None:
+    small = ("train.trainer=removed", *CONV)
+    setting = built(*small).setting
+    regimes = (setting.dense, setting.scratch, setting.retraining)
+    assert [type(regime.trainer.value) for regime in regimes] == [Single, Removed, Removed]
+    for mode in ("prune", "scratch_e"):
+        removed, single = keys(*small, f"mode={mode}"), keys(*CONV, f"mode={mode}")
+        trained = "retrain" if mode == "prune" else "scratch"
+        assert [kind for kind in single if removed[kind] != single[kind]] == [trained]
+
+
 def test_the_number_of_points_has_no_say() -> None:
     assert keys("curve.densities=[0.5]") == keys("curve.densities=[0.5,0.1]")
 
@@ -80,8 +92,8 @@ def test_what_a_trainer_trains_has_its_name_in_its_key_and_single_leaves_none() 
             (*OWN, "+train.trainer.refused='it is Monday'"),
             "^train.trainer=tests.contracts.trainers.InTurn cannot train model=lenet_300_100: it is Monday; ",
         ),
-        (("train.trainer=fast",), "^train.trainer=fast: allowed is auto, single, stacked, or a trainer of yours"),
-        (("train.trainer=3",), "^train.trainer=3: allowed is auto, single, stacked, or a trainer of yours"),
+        (("train.trainer=fast",), "^train.trainer=fast: allowed is auto, removed, single, stacked, or a trainer of yours"),
+        (("train.trainer=3",), "^train.trainer=3: allowed is auto, removed, single, stacked, or a trainer of yours"),
     ],
 )
 def test_a_trainer_that_cannot_be_had_is_refused_before_any_work(overrides: tuple[str, ...], sentence: str) -> None:

@@ -15,8 +15,9 @@ from pruneexp.models.lstm import LanguageLSTM
 from pruneexp.modes.scratch_b import ScratchB
 from pruneexp.modes.scratch_e import ScratchE
 from pruneexp.pruning.layers import weights
+from pruneexp.pruning.narrow import place_
 from pruneexp.pruning.removal import Architecture, architecture_of, removed, shrink_
-from pruneexp.pruning.small_init import initial_values, place_
+from pruneexp.pruning.small_init import initial_values
 from pruneexp.schema import Budget
 from pruneexp.tracing.graphs import tensors_of
 from tests.contracts.channels import cut

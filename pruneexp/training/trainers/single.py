@@ -10,10 +10,9 @@ import torch
 from torch import nn
 
 from pruneexp.tasks.task import Task
-from pruneexp.training.fit import Diverged, fit
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.snapshot import Checkpointer
-from pruneexp.training.trainer import SharedBatches, TrainingOutcome, TrainWork
+from pruneexp.training.trainer import SharedBatches, TrainingOutcome, TrainWork, fitted
 
 #: No part of identities: what changes the numbers of ``fit`` raises the VERSION of the stages that train.
 VERSION = 1
@@ -40,23 +39,4 @@ class Single:
         if len(works) != 1:
             raise ValueError(f"{len(works)} trainings at once; allowed is 1")
         (work,) = works
-        try:
-            done = fit(
-                work.network,
-                batches.data,
-                work.recipe,
-                seed=batches.seed,
-                device=batches.device,
-                task=batches.task,
-                edit=work.edit,
-                penalty=work.penalty,
-                frozen=work.frozen,
-                augment=batches.augment,
-                adapt=batches.adapt,
-                checkpoint=checkpoint,
-                listen=work.listen,
-                score=work.score,
-            )
-        except Diverged as diverged:
-            return [diverged]
-        return [done]
+        return [fitted(work, batches, checkpoint)]
