@@ -17,17 +17,15 @@ from rich.console import Console
 
 from pruneexp.errors import ReportedError, SentenceParser, UserError
 from pruneexp.jobs.folder import SweepFolder, sweeps_in
-from pruneexp.jobs.progress import detail, overview, progress, shown_whole, watch
+from pruneexp.jobs.progress import detail, overview, progress, watch
 from pruneexp.places import SWEEPS
-from pruneexp.terminal import LOG_WIDTH, read_no_further, replace_unwritable
+from pruneexp.terminal import read_no_further, replace_unwritable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status."""
     replace_unwritable()
-    console = Console(highlight=False, soft_wrap=False)
-    if not console.is_terminal:
-        console.width = LOG_WIDTH
+    console = Console(highlight=False, soft_wrap=True)
     try:
         asked = _parser().parse_args(arguments)
         return _one(asked, console) if asked.name is not None else _all(asked, console)
@@ -60,7 +58,7 @@ def _one(asked: argparse.Namespace, console: Console) -> int:
         watch(folder, console)
         found = progress(folder)
     else:
-        shown_whole(detail(found, time.time()), console)
+        console.print(detail(found, time.time()))
     return 1 if found.stuck else 0
 
 
@@ -74,7 +72,10 @@ def _all(asked: argparse.Namespace, console: Console) -> int:
         except UserError as error:
             print(f"pruneexp.status: {error}", file=sys.stderr)
             status = 2
-    shown_whole(overview(sweeps, time.time()) if sweeps or status else f"no sweep lies in {asked.sweeps}", console)
+    if sweeps or status:
+        overview(sweeps, time.time(), console)
+    else:
+        console.print(f"no sweep lies in {asked.sweeps}")
     return status or int(any(sweep.stuck for sweep in sweeps))
 
 

@@ -22,7 +22,7 @@ from pruneexp.jobs.progress import detail, progress
 from pruneexp.jobs.state import JobState, job_log, read_state, write_state
 from pruneexp.status import main as status
 from sweeps.__main__ import main as sweeps
-from tests.contracts.sweeping import SWEEPS, Folder, shown
+from tests.contracts.sweeping import SWEEPS, Folder
 from tests.system.test_security_secrets import URIS
 
 
@@ -46,7 +46,7 @@ def test_a_definition_keeps_and_shows_no_password(uri: str, tmp_path: Path) -> N
     assert "s3cret" not in str(refused.value)
     assert with_secret(tmp_path) == []
     write_state(folder, 1, JobState(state="failed"))
-    assert shown(detail(progress(folder), 0.0))[-1].endswith("0 of ? seed=1")
+    assert "job 1, seed 1: 0 of ? points" in detail(progress(folder), 0.0).plain
 
 
 def test_the_same_sweep_goes_on_after_a_password_has_changed(tmp_path: Path) -> None:
