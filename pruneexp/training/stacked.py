@@ -218,7 +218,6 @@ class _Stack:
             if checkpoint is not None and checkpoint.due():
                 self._charge(going)
                 self._save(checkpoint, augmentation)
-                self._tell(going, "saved", position.step / size.steps)
             steps(position.step)
 
     def _tell(self, points: list[_Point], kind: EventKind, share: float = 0.0) -> None:
