@@ -14,7 +14,7 @@ from pruneexp.cost.counts import count_layers
 from pruneexp.data.dataset import Source
 from pruneexp.errors import UserError
 from pruneexp.pruning.edits.edit import Edit
-from pruneexp.pruning.enforcement import edit_tensors
+from pruneexp.pruning.enforcement import edit_tensors, under
 from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.liveness import liveness
 from pruneexp.pruning.masks import MaskSet
@@ -77,7 +77,7 @@ def masks_of(cut: Artefact) -> MaskSet:
 
 def changed_by(cut: Artefact) -> dict[str, Tensor]:
     """The parameters that a cut has changed, by name."""
-    return {n.removeprefix(CHANGED): tensor for n, tensor in cut.tensors.items() if n.startswith(CHANGED)}
+    return under(cut.tensors, CHANGED)
 
 
 def scores(learner: Learner, network: nn.Module) -> dict[str, Any]:

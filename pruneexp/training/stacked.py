@@ -21,7 +21,7 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from pruneexp.pruning.enforcement import Enforcement, on_device
+from pruneexp.pruning.enforcement import Enforcement, on_device, under
 from pruneexp.training import seeding
 from pruneexp.training.chain import chain_of
 from pruneexp.training.chain_gradients import ChainGradients
@@ -30,7 +30,7 @@ from pruneexp.training.fit import Diverged, EpochSize, TrainingData, close_epoch
 from pruneexp.training.frozen import training_except
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.regularizers import NoPenalty
-from pruneexp.training.snapshot import Checkpointer, Generators, Position, Snapshot, resume_generators, under
+from pruneexp.training.snapshot import Checkpointer, Generators, Position, Snapshot, resume_generators
 from pruneexp.training.step import Update
 from pruneexp.training.trainer import TrainingOutcome, TrainWork
 
