@@ -13,8 +13,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from pruneexp.experiment.plan import Plan
-from pruneexp.experiment.rows import dense_row, headings, remarks, row
 from pruneexp.schema import PointIdentity, TradeoffPoint, unmeasured
+from pruneexp.summary.rows import dense_row, headings, remarks, row
 from pruneexp.terminal import BAR_WIDTH, LOG_WIDTH, print_table
 from pruneexp.training.events import TrainingEvent
 
