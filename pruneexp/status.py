@@ -7,7 +7,6 @@ fault, 130 interrupted.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -44,7 +43,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--sweeps", type=lambda text: Path(text).expanduser(), default=SWEEPS, metavar="FOLDER", help="where they lie"
     )
-    parser.add_argument("--retry-failed", action="store_true", help="run what failed again, and what else is missing")
     parser.add_argument("--watch", action="store_true", help="stay, and keep it up to date")
     return parser
 
@@ -52,8 +50,6 @@ def _parser() -> argparse.ArgumentParser:
 def _one(asked: argparse.Namespace, console: Console) -> int:
     folder = SweepFolder(asked.sweeps, asked.name)
     found = progress(folder)
-    if asked.retry_failed:
-        return _retry(folder)
     if asked.watch:
         watch(folder, console)
         found = progress(folder)
@@ -63,8 +59,8 @@ def _one(asked: argparse.Namespace, console: Console) -> int:
 
 
 def _all(asked: argparse.Namespace, console: Console) -> int:
-    if asked.retry_failed or asked.watch:
-        raise UserError("name the sweep: python -m pruneexp.status NAME --retry-failed, or --watch")
+    if asked.watch:
+        raise UserError("name the sweep: python -m pruneexp.status NAME --watch")
     sweeps, status = [], 0
     for folder in sweeps_in(asked.sweeps):
         try:
@@ -77,15 +73,6 @@ def _all(asked: argparse.Namespace, console: Console) -> int:
     else:
         console.print(f"no sweep lies in {asked.sweeps}")
     return status or int(any(sweep.stuck for sweep in sweeps))
-
-
-def _retry(folder: SweepFolder) -> int:
-    """Give the sweep's command again, in the folder where it was given."""
-    where, words = folder.command()
-    from pruneexp.__main__ import main as run
-
-    os.chdir(where)
-    return run([*(word for word in words if not word.startswith("hydra.sweeper.retry=")), "hydra.sweeper.retry=true"])
 
 
 if __name__ == "__main__":
