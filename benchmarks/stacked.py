@@ -32,7 +32,7 @@ from pruneexp.training.fit import TrainingData, fit
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.regularizers import L2
 from pruneexp.training.stacked import fit_stacked
-from pruneexp.training.trainer import TrainWork
+from pruneexp.training.trainer import SharedBatches, TrainWork
 
 CPU = torch.device("cpu")
 DENSITIES = (0.5, 0.3, 0.2, 0.14, 0.1, 0.07, 0.05, 0.035, 0.025)
@@ -64,11 +64,11 @@ def one_by_one(points: list[TrainWork], data: TrainingData) -> None:
 
 def alone(points: list[TrainWork], data: TrainingData) -> None:
     for point in points:
-        fit_stacked([point], data, seed=SEED, device=CPU)
+        fit_stacked([point], SharedBatches(data=data, seed=SEED, device=CPU))
 
 
 def stacked(points: list[TrainWork], data: TrainingData) -> None:
-    fit_stacked(points, data, seed=SEED, device=CPU)
+    fit_stacked(points, SharedBatches(data=data, seed=SEED, device=CPU))
 
 
 def compare(batch: int, epochs: int, rounds: int) -> bool:

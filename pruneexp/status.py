@@ -7,7 +7,6 @@ fault, 130 interrupted.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -17,17 +16,15 @@ from rich.console import Console
 
 from pruneexp.errors import ReportedError, SentenceParser, UserError
 from pruneexp.jobs.folder import SweepFolder, sweeps_in
-from pruneexp.jobs.progress import detail, overview, progress, shown_whole, watch
+from pruneexp.jobs.progress import detail, overview, progress, watch
 from pruneexp.places import SWEEPS
-from pruneexp.terminal import LOG_WIDTH, read_no_further, replace_unwritable
+from pruneexp.terminal import read_no_further, replace_unwritable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status."""
     replace_unwritable()
-    console = Console(highlight=False, soft_wrap=False)
-    if not console.is_terminal:
-        console.width = LOG_WIDTH
+    console = Console(highlight=False, soft_wrap=True)
     try:
         asked = _parser().parse_args(arguments)
         return _one(asked, console) if asked.name is not None else _all(asked, console)
@@ -46,7 +43,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--sweeps", type=lambda text: Path(text).expanduser(), default=SWEEPS, metavar="FOLDER", help="where they lie"
     )
-    parser.add_argument("--retry-failed", action="store_true", help="run what failed again, and what else is missing")
     parser.add_argument("--watch", action="store_true", help="stay, and keep it up to date")
     return parser
 
@@ -54,19 +50,17 @@ def _parser() -> argparse.ArgumentParser:
 def _one(asked: argparse.Namespace, console: Console) -> int:
     folder = SweepFolder(asked.sweeps, asked.name)
     found = progress(folder)
-    if asked.retry_failed:
-        return _retry(folder)
     if asked.watch:
         watch(folder, console)
         found = progress(folder)
     else:
-        shown_whole(detail(found, time.time()), console)
+        console.print(detail(found, time.time()))
     return 1 if found.stuck else 0
 
 
 def _all(asked: argparse.Namespace, console: Console) -> int:
-    if asked.retry_failed or asked.watch:
-        raise UserError("name the sweep: python -m pruneexp.status NAME --retry-failed, or --watch")
+    if asked.watch:
+        raise UserError("name the sweep: python -m pruneexp.status NAME --watch")
     sweeps, status = [], 0
     for folder in sweeps_in(asked.sweeps):
         try:
@@ -74,17 +68,11 @@ def _all(asked: argparse.Namespace, console: Console) -> int:
         except UserError as error:
             print(f"pruneexp.status: {error}", file=sys.stderr)
             status = 2
-    shown_whole(overview(sweeps, time.time()) if sweeps or status else f"no sweep lies in {asked.sweeps}", console)
+    if sweeps or status:
+        overview(sweeps, time.time(), console)
+    else:
+        console.print(f"no sweep lies in {asked.sweeps}")
     return status or int(any(sweep.stuck for sweep in sweeps))
-
-
-def _retry(folder: SweepFolder) -> int:
-    """Give the sweep's command again, in the folder where it was given."""
-    where, words = folder.command()
-    from pruneexp.__main__ import main as run
-
-    os.chdir(where)
-    return run([*(word for word in words if not word.startswith("hydra.sweeper.retry=")), "hydra.sweeper.retry=true"])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What all commands show alike: characters, durations, a log's width, their end. Knows nothing of what is shown."""
+"""What all commands show alike: characters, durations, plain tables, a log's width, their end; not what is shown."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ import math
 import os
 import shutil
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 #: Columns of a log file: enough for the table of points.
 LOG_WIDTH = 160
@@ -14,6 +19,8 @@ LOG_WIDTH = 160
 BAR_WIDTH = 100
 #: Columns of text that a person reads: in a log, and at most.
 _LOG_PAGE, _WIDEST_PAGE = 100, 120
+#: Columns that no table needs.
+_UNLIMITED = 1_000_000
 
 
 def duration(seconds: float) -> str:
@@ -32,6 +39,23 @@ def duration(seconds: float) -> str:
 def page_width() -> int:
     """Columns for text that a person reads: those of the terminal, of which more than 120 are too many for a line."""
     return min(_WIDEST_PAGE, shutil.get_terminal_size((_LOG_PAGE, 24)).columns)
+
+
+def print_table(
+    console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]], justify: Literal["left", "right"] = "right"
+) -> None:
+    """Print a plain table; no cell of it is cut or folded, however narrow the terminal or the log is."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in columns:
+        table.add_column(name, justify=justify, no_wrap=True)
+    for cells in rows:
+        table.add_row(*map(escape, cells))
+    needed = console.measure(table, options=console.options.update_width(_UNLIMITED)).maximum
+    console.width = max(console.width, needed)  # rich would replace the ends of numbers by an ellipsis
+    console.print(table)
 
 
 def announce(program: str, what: str) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from optuna.trial import FrozenTrial, TrialState
 
 from pruneexp.experiment.display import Display
-from pruneexp.experiment.rows import rate_text
 from pruneexp.schema import Metric
+from pruneexp.summary.rows import rate_text
 from sweeps.driver import Worker
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -42,7 +41,7 @@ class SharesMachine(Protocol):
     def shares(self, jobs: int) -> tuple[int, int]: ...
 
 
-def run(sweep: ListedSweep, config: DictConfig, launcher: Launcher, words: Sequence[str], *, retry: bool) -> None:
+def run(sweep: ListedSweep, config: DictConfig, launcher: Launcher, *, retry: bool) -> None:
     """Show the plan; unless that is all that is wanted, run what is missing, and show the numbers of the whole sweep.
 
     Raises:
@@ -58,8 +57,6 @@ def run(sweep: ListedSweep, config: DictConfig, launcher: Launcher, words: Seque
     for job in stores.values():
         check_records(job, display)
     folder.claim(sweep.definition)
-    with contextlib.suppress(OSError):
-        folder.remember(words)
     todo = in_waves(_todo(folder, plans, retry), plans)
     cause = None
     if todo:
@@ -146,5 +143,6 @@ def conclude(folder: SweepFolder, cause: Exception | None, display: Display) -> 
         return
     reason = f" ({reason_of(cause)})" if cause is not None else ""
     raise JobFailed(
-        f"{sentence} --retry-failed runs what failed again, the same command runs what is left{reason}"
+        f"{sentence} tells why; with hydra.sweeper.retry=true what failed runs again; the same command runs what is "
+        f"left{reason}"
     ) from cause

@@ -4,7 +4,6 @@ Every command imports it while Hydra looks for plug-ins, hence nothing heavy up 
 ``__future__`` either: Hydra executes the module before it is in ``sys.modules``, where dataclasses would look them up.
 """
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -57,4 +56,4 @@ class JobsSweeper(Sweeper):
         jobs = listed(self.composed, self.loader, arguments, self.params, self.file)
         from hydra_plugins.pruneexp_jobs_sweeper._run import run  # loads torch, after all jobs have been checked
 
-        run(jobs, self.composed, self.runner, sys.argv[1:], retry=self.retry)
+        run(jobs, self.composed, self.runner, retry=self.retry)

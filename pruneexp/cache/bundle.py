@@ -106,19 +106,7 @@ def read(folder: Path, key: str) -> Artefact:
     return Artefact(tensors.read(path), read_record(folder, key))
 
 
-@_missing_is_damage()
-def verify(folder: Path, key: str) -> dict[str, Any]:
-    """As ``manifest``, after every file was read; a file that was never written is damage too."""
-    found = manifest(folder, key)
-    for path in folder.iterdir():
-        if path.name != MANIFEST:
-            _intact(path, found)
-    return found
-
-
 def _intact(path: Path, found: Mapping[str, Any]) -> Path:
-    if path.name not in found["files"]:
-        raise DamageError(f"{path.name} does not belong to it")
     if files.checksum(path) != found["files"][path.name]["sha256"]:
         raise DamageError(f"the checksum of {path.name} differs")
     return path

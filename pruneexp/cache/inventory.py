@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,19 +47,6 @@ def entries(paths: Paths) -> list[Entry]:
             size = sum(status.st_size for status in statuses if stat.S_ISREG(status.st_mode))
             found.append(Entry(folder.name, kind, folder, size, max(status.st_mtime for status in statuses)))
     return found
-
-
-def damages(paths: Paths) -> Iterator[tuple[Path, str | None]]:
-    """Read every file of every result and checkpoint; for each folder None, or how one can tell that it is damaged."""
-    saves = [(folder, folder.parent.name) for folder in sorted(paths.root.glob("work/*/*"))]
-    for folder, key in [*((folder, folder.name) for folder in paths.artefacts()), *saves]:
-        reason = None
-        try:
-            bundle.verify(folder, key)
-        except DamageError as damage:
-            reason = str(damage)
-        if folder.exists():  # else a running job has replaced it meanwhile
-            yield folder, reason
 
 
 def unused(found: Iterable[Entry], age: float) -> list[Entry]:

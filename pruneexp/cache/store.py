@@ -132,8 +132,7 @@ class Store:
         """Have those of ``wanted``, keys of a ``group``, computed at once.
 
         ``make`` gets the keys that are neither stored nor computed by another process, which are left to it, and gives
-        each result with its key; each is stored as soon as it is given. The checkpoint belongs to the whole group, so
-        that what is left of it goes on where it was.
+        each result with its key; each is stored as soon as it is given. The checkpoint belongs to the whole group.
 
         Raises:
             Stopped: a stop is requested.

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from pruneexp.cost.calls import watched
-from pruneexp.pruning.layers import prunable
+from pruneexp.pruning.layers import callers, prunable
+from pruneexp.tracing.mode import evaluating
 
 
 class Images(Protocol):
@@ -57,12 +59,13 @@ class _ActivationCounter:
         self.outputs = {name: _Share() for name in layers}
         self.last: tuple[str, Tensor] | None = None
 
-    def before(self, name: str, values: Tensor) -> None:
+    def before(self, name: str, _: nn.Module, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+        values = inputs[0] if inputs else named["input"]
         if self.last is not None:  # the first layer of a pass reads the image
             self.inputs[name].add(values)
             self.outputs[self.last[0]].add(values)
 
-    def after(self, name: str, output: Tensor) -> None:
+    def after(self, name: str, module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
         self.last = (name, output)
 
     def end_of_pass(self) -> None:
@@ -82,15 +85,20 @@ def activations(
 ) -> Activations:
     """Measure ``network`` on every image, in evaluation mode; its mode is as before.
 
-    ``adapt`` turns images (B, C, H, W) into what the network takes. The host waits for the device once, at the end.
+    ``adapt`` turns images (B, C, H, W) into what the network takes. The host waits for the device once, at the end. A
+    use of a weight without a call of its module (``functional.linear(x, self.fc.weight)``) is not seen.
 
     Raises:
         ValueError: there is no image.
         UserError: the network has no prunable layer.
     """
-    meter = _ActivationCounter(prunable(network))
-    seen = 0
-    with watched(network, meter.before, meter.after):
+    layers, seen = prunable(network), 0
+    meter = _ActivationCounter(layers)
+    with evaluating(network), torch.no_grad(), ExitStack() as stack:
+        for name, module in callers(network, layers):
+            before, after = partial(meter.before, name), partial(meter.after, name)
+            stack.callback(module.register_forward_pre_hook(before, with_kwargs=True).remove)
+            stack.callback(module.register_forward_hook(after).remove)
         for batch, _ in images.batches(batch_size, device):
             network(batch if adapt is None else adapt(batch))
             meter.end_of_pass()

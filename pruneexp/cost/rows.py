@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pruneexp.cost.rules import flop_share, total_share
 from pruneexp.schema import LayerRow
@@ -12,28 +11,6 @@ from pruneexp.schema import LayerRow
 if TYPE_CHECKING:
     from pruneexp.cost.activations import Activations
     from pruneexp.cost.counts import LayerCount
-
-
-@dataclass(frozen=True, kw_only=True)
-class Totals:
-    """The costs of a whole network, named as in ``schema.PointResult``.
-
-    FLOP are for one image: ``flop_weights`` when pruned weights cost nothing, ``flop_effective`` when zero inputs cost
-    nothing either (Han's FLOP column).
-    """
-
-    density: float
-    density_effective: float
-    weights_total: int
-    weights_kept: int
-    flop_dense: float
-    flop_weights: float
-    flop_effective: float
-    activation_share: float
-    neurons_total: int
-    neurons_dead: int
-    bytes_dense: int
-    bytes_sparse: int
 
 
 def layer_rows(
@@ -47,27 +24,30 @@ def layer_rows(
     return tuple(_row(count, flop[count.layer], activations) for count in counts)
 
 
-def totals(rows: Sequence[LayerRow], activations: Activations) -> Totals:
-    """Add up the rows; shares are weighted as in ``rules.total_share``.
+def totals(rows: Sequence[LayerRow], activations: Activations) -> dict[str, Any]:
+    """The costs of a whole network by their names in ``schema.PointResult``; shares weigh as in ``rules.total_share``.
+
+    FLOP are for one image: ``flop_weights`` when pruned weights cost nothing, ``flop_effective`` when zero inputs cost
+    nothing either (Han's FLOP column).
 
     Raises:
         ValueError: there is no row.
         KeyError: ``activations`` lacks a layer.
     """
-    return Totals(
-        density=total_share((row.density, row.weights_total) for row in rows),
-        density_effective=total_share((row.density_effective, row.weights_total) for row in rows),
-        weights_total=sum(row.weights_total for row in rows),
-        weights_kept=sum(row.weights_kept for row in rows),
-        flop_dense=sum(row.flop for row in rows),
-        flop_weights=sum(row.flop * row.density for row in rows),
-        flop_effective=sum(row.flop * row.flop_share for row in rows),
-        activation_share=_activation_share(rows, activations),
-        neurons_total=sum(row.neurons_total for row in rows),
-        neurons_dead=sum(row.neurons_dead for row in rows),
-        bytes_dense=sum(row.bytes_dense for row in rows),
-        bytes_sparse=sum(row.bytes_sparse for row in rows),
-    )
+    return {
+        "density": total_share((row.density, row.weights_total) for row in rows),
+        "density_effective": total_share((row.density_effective, row.weights_total) for row in rows),
+        "weights_total": sum(row.weights_total for row in rows),
+        "weights_kept": sum(row.weights_kept for row in rows),
+        "flop_dense": sum(row.flop for row in rows),
+        "flop_weights": sum(row.flop * row.density for row in rows),
+        "flop_effective": sum(row.flop * row.flop_share for row in rows),
+        "activation_share": _activation_share(rows, activations),
+        "neurons_total": sum(row.neurons_total for row in rows),
+        "neurons_dead": sum(row.neurons_dead for row in rows),
+        "bytes_dense": sum(row.bytes_dense for row in rows),
+        "bytes_sparse": sum(row.bytes_sparse for row in rows),
+    }
 
 
 def _activation_share(rows: Sequence[LayerRow], activations: Activations) -> float:

@@ -13,7 +13,7 @@ from torch import Tensor
 from pruneexp.data import fetch
 from pruneexp.data.dataset import Dataset
 from pruneexp.data.fingerprint import fingerprint
-from pruneexp.data.windows import WindowSource
+from pruneexp.data.tensors import TensorSource
 from pruneexp.errors import UserError
 
 #: What characters are counted among where nothing else is said: the end of a line and printable ASCII, in this order.
@@ -97,9 +97,19 @@ def _dataset(name: str, read: str, window: int, val: float, test: float, alphabe
         name=name,
         classes=1 + len(alphabet),
         shape=(window,),
-        **{split: WindowSource(part, window) for split, part in parts.items()},
+        **{split: windows(part, window) for split, part in parts.items()},
         fingerprint=fingerprint(facts, {split: part.numpy() for split, part in parts.items()}),
     )
+
+
+def windows(tokens: Tensor, window: int) -> TensorSource:
+    """A text of int64 ``tokens`` (L,), L above ``window``, in windows, and the tokens that follow each of theirs.
+
+    Window ``i`` begins at token ``i * window``, and its targets one token later. What is left at the end, too short for
+    a window, is not visited.
+    """
+    both = tokens.unfold(0, window + 1, window)
+    return TensorSource(both[:, :-1], both[:, 1:])
 
 
 def _tokens(read: str, alphabet: str) -> Tensor:

@@ -36,7 +36,7 @@ class CourseListener:
             numbers = {"loss": event.loss, f"val.{metric.name}": event.val, "lr": event.lr}
             if math.isnan(event.val):  # it was not measured
                 del numbers[f"val.{metric.name}"]
-            self.recording.epoch(under, _DENSE, event.before + event.epoch, numbers)
+            self.recording.epoch(under, _DENSE, event.epoch, numbers)
 
 
 def courses(route: Route, runner: Runner, metric: Metric) -> dict[str, dict[str, list[float]]]:

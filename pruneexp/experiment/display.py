@@ -11,16 +11,12 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 
 from pruneexp.experiment.plan import Plan
-from pruneexp.experiment.rows import dense_row, headings, remarks, row
 from pruneexp.schema import PointIdentity, TradeoffPoint, unmeasured
-from pruneexp.terminal import BAR_WIDTH, LOG_WIDTH
+from pruneexp.summary.rows import dense_row, headings, remarks, row
+from pruneexp.terminal import BAR_WIDTH, LOG_WIDTH, print_table
 from pruneexp.training.events import TrainingEvent
-
-#: Columns that no table needs.
-_UNLIMITED = 1_000_000
 
 
 def curve_text(of: PointIdentity) -> str:
@@ -123,12 +119,5 @@ class Display:
         self.say(f"  {points[-1].identity.budget.text}: {unmeasured(points[-1])}")
 
     def sheet(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A plain table, right-aligned; no cell of it is cut or folded, however narrow the terminal or the log is."""
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        for name in columns:
-            table.add_column(name, justify="right", no_wrap=True)
-        for cells in rows:
-            table.add_row(*map(escape, cells))
-        needed = self._out.measure(table, options=self._out.options.update_width(_UNLIMITED)).maximum
-        self._out.width = max(self._out.width, needed)  # rich would replace the ends of numbers by an ellipsis
-        self._out.print(table)
+        """A plain table, right-aligned."""
+        print_table(self._out, columns, rows)

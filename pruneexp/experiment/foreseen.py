@@ -1,8 +1,7 @@
-"""What would stop a job or one of its points later, and can be told before anything is trained."""
+"""Which points of a job will fail, as far as that can be told before anything is trained."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 from pruneexp.errors import Infeasible
@@ -12,21 +11,6 @@ from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import least_share
 from pruneexp.pruning.units.unit import NetworkUnit, Units
-
-
-def check_pretrained(job: Job) -> None:
-    """Where the network is to be pretrained, ask its module whether these weights can be had; fetch nothing.
-
-    A module that knows this has a function ``find_pretrained(node)``.
-
-    Raises:
-        UserError: they cannot.
-    """
-    node = job.spec.values["model"]
-    module = sys.modules.get(str(node["_target_"]).rpartition(".")[0])
-    find = getattr(module, "find_pretrained", None)
-    if node.get("pretrained") and find is not None:
-        find(node)
 
 
 def unreachable(job: Job) -> Iterator[str]:

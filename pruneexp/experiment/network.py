@@ -144,25 +144,16 @@ def _check_storable(state: dict[str, object]) -> None:
 
 
 def _overlapping(network: nn.Module) -> Iterator[tuple[str, str]]:
-    """Names of a parameter and another tensor that have numbers in common without being the same object."""
+    """Names of a parameter and another tensor that lie in each other's memory without being the same object."""
     storages: dict[int, list[tuple[str, Tensor]]] = {}
     for name, tensor in chain(network.named_parameters(), network.named_buffers()):
         if tensor.numel() and tensor.layout is torch.strided:
             storages.setdefault(tensor.untyped_storage().data_ptr(), []).append((name, tensor))
     for sharing in storages.values():
         for (one, first), (other, second) in combinations(sharing, 2):
-            if isinstance(first, nn.Parameter) and _have_common_bytes(first, second):
+            (begin, end), (start, last) = _span(first), _span(second)
+            if isinstance(first, nn.Parameter) and max(begin, start) < min(end, last):
                 yield one, other
-
-
-def _have_common_bytes(one: Tensor, other: Tensor) -> bool:
-    """Of two tensors in one storage; slices of a common memory that do not meet have none."""
-    (first, end), (second, last) = _span(one), _span(other)
-    if max(first, second) >= min(end, last):
-        return False
-    taken = torch.zeros(one.untyped_storage().nbytes(), dtype=torch.bool)
-    _bytes_of(taken, one).fill_(True)
-    return bool(_bytes_of(taken, other).any())
 
 
 def _span(tensor: Tensor) -> tuple[int, int]:
@@ -170,10 +161,3 @@ def _span(tensor: Tensor) -> tuple[int, int]:
     reach = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
     first = int(tensor.storage_offset())
     return first * tensor.element_size(), (first + reach + 1) * tensor.element_size()
-
-
-def _bytes_of(storage: Tensor, tensor: Tensor) -> Tensor:
-    """The bytes of ``tensor`` in a copy of the shape of its storage."""
-    size = tensor.element_size()
-    strides = (*(stride * size for stride in tensor.stride()), 1)
-    return storage.as_strided((*tensor.shape, size), strides, int(tensor.storage_offset()) * size)

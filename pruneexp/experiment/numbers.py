@@ -12,11 +12,11 @@ from pathlib import Path
 
 from pruneexp.cache.store import Store
 from pruneexp.experiment.display import Display
-from pruneexp.experiment.rows import dense_row, headings, remarks, row
 from pruneexp.experiment.survey import JobPlan
 from pruneexp.jobs.folder import Jobs
 from pruneexp.jobs.lines import differing, label
 from pruneexp.schema import Metric, TradeoffPoint
+from pruneexp.summary.rows import dense_row, headings, remarks, row
 from pruneexp.tracking.artefacts import read_point
 
 #: Rows of points that a table of a sweep has at most.

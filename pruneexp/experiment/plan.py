@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from pruneexp.cache.store import Store
 from pruneexp.experiment.build import Job
-from pruneexp.experiment.foreseen import check_pretrained, unreachable
+from pruneexp.experiment.foreseen import unreachable
 from pruneexp.experiment.identity import identity
 from pruneexp.experiment.pace import A100, BESIDE, REACHED, Paces, seconds_per_epoch
 from pruneexp.stages.graph import Route, StageKind
@@ -121,9 +121,6 @@ def make_plan(
     """Look up every stage of a job, or ``only`` those of these routes, in the store; a stored point needs no stage.
 
     ``paces`` learn from what is stored, and are asked to try out what is to train.
-
-    Raises:
-        UserError: the dense network is to start from pretrained weights that are neither there nor can be fetched.
     """
     paces = paces or Paces(seconds_per_epoch)
     routes = only or job.routes
@@ -132,8 +129,6 @@ def make_plan(
     stages = {step.key: step for route in routes for step in route.steps}
     needed = {step.key for route in routes if route not in finished for step in route.steps}
     there = {key for key in stages if key not in needed or store.has(key)}
-    if any(route.dense.key not in there for route in routes):
-        check_pretrained(job)
     works = {}
     for key, stage in stages.items():
         pace = paces.kind(stage, job.setting) if stage.epochs else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from pruneexp.cost.activations import Activations
@@ -35,12 +35,12 @@ def assemble(
     inherited = route.final.of.inherits
     whole, removed = totals(rows, measured), mask.get("removed", {})
     result = PointResult(
-        **asdict(whole),
+        **whole,
         flop_total=learner.costs.flop_total,
-        network_total=whole.weights_total + learner.costs.numbers_beside,
-        network_kept=whole.weights_kept + learner.costs.numbers_beside,
-        network_bytes_dense=whole.bytes_dense + learner.costs.bytes_beside,
-        network_bytes_sparse=whole.bytes_sparse + learner.costs.bytes_beside,
+        network_total=whole["weights_total"] + learner.costs.numbers_beside,
+        network_kept=whole["weights_kept"] + learner.costs.numbers_beside,
+        network_bytes_dense=whole["bytes_dense"] + learner.costs.bytes_beside,
+        network_bytes_sparse=whole["bytes_sparse"] + learner.costs.bytes_beside,
         test_examples=len(learner.data.value.test) if "test" in final else None,
         removed_parameters=removed.get("parameters"),
         removed_flop=removed.get("flop"),

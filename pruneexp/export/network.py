@@ -15,7 +15,7 @@ from pruneexp.experiment.instances import instantiated
 from pruneexp.experiment.session import Session
 from pruneexp.export.loading import has_lazy_layers, without_pretrained
 from pruneexp.models.adapt import adapt
-from pruneexp.pruning.enforcement import masks_in
+from pruneexp.pruning.enforcement import masks_in, under
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.removal import Architecture
 from pruneexp.schema import PointIdentity, PointResult, flatten
@@ -148,8 +148,7 @@ def _tensors(session: Session, of: PointIdentity) -> tuple[Mapping[str, Tensor],
             f"the point {of.point_key[:8]} is a trial of the search {of.study} that was cut and scored, and not "
             "kept: export one of its finalists"
         )
-    edit = {name.removeprefix(EDIT): tensor for name, tensor in final.tensors.items() if name.startswith(EDIT)}
-    if changed := masks_in(edit):
+    if changed := masks_in(under(final.tensors, EDIT)):
         return final.tensors, changed
     mask = session.store.load(of.mask_key) or _computed(session, of, route, route.mask, of.mask_key)
     return final.tensors, masks_of(mask)

@@ -1,4 +1,4 @@
-"""The folder of a sweep: its jobs by number, fixed for as long as its name is used, and how it was started.
+"""The folder of a sweep: its jobs by number, fixed for as long as its name is used.
 
 What is written down, shown and compared has no credentials in it: a sweep goes on after a password has changed, and no
 digest of one can be tried against a list of likely passwords.
@@ -126,31 +126,6 @@ class SweepFolder:
                 f"the sweep's folder {self.path} cannot be written: {error.strerror or error}; mend it or choose "
                 "another one with runtime.sweeps=FOLDER"
             ) from error
-
-    def remember(self, words: Sequence[str]) -> None:
-        """Write down how the sweep was started, for a retry; a command with a password in it is not kept."""
-        path = self.path / "command.json"
-        if any(redact(word) != word for word in words):
-            path.unlink(missing_ok=True)
-        else:
-            write_text(path, json.dumps({"folder": str(Path.cwd()), "words": list(words)}, indent=1))
-
-    def command(self) -> tuple[Path, list[str]]:
-        """The folder in which the sweep was started last, and the words of that command.
-
-        Raises:
-            UserError: nobody kept it, or its folder is on another machine.
-        """
-        path = self.path / "command.json"
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            folder, words = Path(found["folder"]).resolve(strict=True), [str(word) for word in found["words"]]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"{path} does not say how {self.name} was started (a command with a password in it is not kept), or "
-                "names a folder that is not here: give its command again with hydra.sweeper.retry=true"
-            ) from error
-        return folder, words
 
 
 def definition(jobs: Sequence[Sequence[str]]) -> Jobs:

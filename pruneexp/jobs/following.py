@@ -17,7 +17,7 @@ from rich.live import Live
 
 from pruneexp.jobs.folder import Jobs, SweepFolder
 from pruneexp.jobs.lines import ended, labels, notes
-from pruneexp.jobs.progress import EVERY, progress, view
+from pruneexp.jobs.progress import EVERY, detail, progress
 from pruneexp.jobs.state import JobState, read_state
 
 
@@ -75,10 +75,10 @@ def following(folder: SweepFolder, *, live: bool) -> Iterator[None]:
     """
     console = Console(stderr=True, file=sys.stderr, highlight=False)
     shown = live and console.is_terminal
-    view_of = Live(
+    screen = Live(
         console=console, auto_refresh=False, transient=True, redirect_stdout=sys.stdout.isatty(), redirect_stderr=True
     )
-    with view_of if shown else nullcontext():
+    with screen if shown else nullcontext():
         follower, over = Follower(folder, sys.stdout, sys.stderr), threading.Event()
 
         def follow() -> None:
@@ -86,7 +86,7 @@ def following(folder: SweepFolder, *, live: bool) -> Iterator[None]:
                 follower.look()
                 if shown:
                     found = progress(folder, follower.jobs)
-                    view_of.update(view(found, time.time(), ("running",)), refresh=True)
+                    screen.update(detail(found, time.time(), ("running",)), refresh=True)
 
         thread = threading.Thread(target=follow, daemon=True)
         thread.start()

@@ -1,4 +1,4 @@
-"""What a sweep has come to: where its jobs stand, when they should be done, and tables of it for a terminal."""
+"""What a sweep has come to: where its jobs stand, when they should be done, and how a terminal shows it."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
 from pruneexp.errors import UserError
 from pruneexp.jobs.folder import Jobs, SweepFolder, sweeps_in
 from pruneexp.jobs.lines import labels
 from pruneexp.jobs.state import JobState, State, read_state
-from pruneexp.terminal import duration
+from pruneexp.terminal import duration, print_table
 
 #: Seconds between two looks at the folder.
 EVERY = 1.0
@@ -26,8 +24,8 @@ EVERY = 1.0
 #: Seconds for which nothing may run although jobs wait: between two jobs of a process, or in a short queue.
 IDLE = 30.0
 
-#: Columns that no table needs.
-_UNLIMITED = 1_000_000
+#: Of the table of all sweeps.
+_OVERVIEW = ("sweep", "jobs", "done", "running", "failed", "lost", "left", "points", "ends")
 
 #: States of the jobs that are listed one by one, in this order.
 _LISTED: tuple[State, ...] = ("failed", "lost", "stopped", "running")
@@ -119,101 +117,56 @@ def progress(folder: SweepFolder, jobs: Jobs | None = None) -> SweepProgress:
     return SweepProgress(folder.name, jobs, tuple(read_state(folder, number) for number in range(len(jobs))))
 
 
-def overview(sweeps: Sequence[SweepProgress], now: float) -> Table:
-    """One line per sweep."""
-    table = _table("sweep", "jobs", "done", "running", "failed", "lost", "left", "points", "ends")
+def overview(sweeps: Sequence[SweepProgress], now: float, console: Console) -> None:
+    """Print one line per sweep."""
+    rows = []
     for each in sweeps:
         counts = each.counts
         numbers = (len(each.jobs), counts["done"], counts["running"], counts["failed"], counts["lost"],
                    counts["waiting"] + counts["stopped"])  # fmt: skip
-        table.add_row(each.name, *map(str, numbers), _of(each.points_done, each.points), each.end(now))
-    return _filled(table)
+        rows.append((each.name, *map(str, numbers), _of(each.points_done, each.points), each.end(now)))
+    print_table(console, _OVERVIEW, rows, justify="left")
 
 
-def detail(sweep: SweepProgress, now: float) -> RenderableType:
+def detail(sweep: SweepProgress, now: float, listed: Sequence[State] = _LISTED) -> Text:
     """Everything about one sweep: counts, when it should end, which process runs what, what failed and why."""
-    parts: list[RenderableType] = list(_counts(sweep, now))
-    listed = [number for state in _LISTED for number in sweep.numbers(state)]
-    if listed:
-        table = _table("job", "state", "attempt", "on", "for", "points", "now", "asks for")
-        shared = set.intersection(*map(set, sweep.jobs)) if len(sweep.jobs) > 1 else set()
-        for number in listed:
-            asks = " ".join(line for line in sweep.jobs[number] if line not in shared)
-            table.add_row(str(number), *_cells(sweep.states[number], now), escape(asks))
-        parts.append(_filled(table))
-    return Group(*parts)
-
-
-def _counts(sweep: SweepProgress, now: float) -> list[str]:
-    """How many jobs are in which state, how many points are done, and when everything should be."""
-    asked = f"{len(sweep.jobs)} asked, {sweep.counts['done']} done"
-    return [
-        f"[bold]sweep {escape(sweep.name)}[/]",
+    asked, told = f"{len(sweep.jobs)} asked, {sweep.counts['done']} done", labels(sweep.jobs)
+    lines = [
         f"  jobs      {', '.join(filter(None, [asked, sweep.counted(STATES[1:])]))}",
         f"  points    {_of(sweep.points_done, sweep.points)} done",
         f"  ends      {sweep.end(now)}",
     ]
+    for state in listed:
+        numbers = sweep.numbers(state)
+        lines += [f"  {state:<9} job {each}, {told[each]}: {_doing(sweep.states[each], now)}" for each in numbers]
+    return Text.assemble((f"sweep {sweep.name}\n", "bold"), "\n".join(lines))
 
 
-def _cells(job: JobState, now: float) -> tuple[str, ...]:
+def _doing(job: JobState, now: float) -> str:
     """What a running job does, and for how long; why another one does not run."""
     runs = job.state == "running"
     epoch = f", epoch {job.epoch} of {job.epochs}" if job.epochs else ""
-    return (
-        job.state,
-        str(job.attempt),
-        escape(f"{job.host} ({job.pid})"),
+    parts = (
+        f"{_of(job.done, job.points)} points",
         duration((now if runs else job.updated) - job.started),
-        _of(job.done, job.points),
-        escape(f"{job.stage}{epoch}" if runs else job.reason),
+        f"attempt {job.attempt}" if job.attempt != 1 else "",
+        f"{job.host} ({job.pid})",
+        f"{job.stage}{epoch}" if runs else job.reason,
     )
+    return ", ".join(filter(None, parts))
 
 
 def _of(done: int, points: int | None) -> str:
     return f"{done} of {'?' if points is None else points}"
 
 
-def shown_whole(what: RenderableType, console: Console) -> None:
-    """Print with the columns that its numbers need: in a narrower terminal lines wrap, and no number is cut."""
-    needed = console.measure(what, options=console.options.update_width(_UNLIMITED)).minimum
-    console.width = max(console.width, needed)
-    console.print(what)
-
-
-def _table(*columns: str) -> Table:
-    """Texts are folded where a line is too short for all; names and numbers are not."""
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for name in columns:
-        table.add_column(name, no_wrap=name not in ("on", "now", "asks for"), overflow="fold")
-    return table
-
-
-def _filled(table: Table) -> Table:
-    """The table once it has its rows: columns that are not folded are as wide as what is in them."""
-    for column in table.columns:
-        if column.no_wrap:
-            texts = [str(column.header), *(str(cell) for cell in column.cells)]
-            column.min_width = max(len(text) for text in texts)
-    return table
-
-
-def view(sweep: SweepProgress, now: float, listed: Sequence[State] = _LISTED) -> RenderableType:
-    """The same for a display that is kept up to date: text, which wraps in a narrow terminal, where tables are cut."""
-    lines, told = _counts(sweep, now), labels(sweep.jobs)
-    for number in (number for state in listed for number in sweep.numbers(state)):
-        state, attempt, _, seconds, points, doing = _cells(sweep.states[number], now)
-        again = f"attempt {attempt}, " if attempt != "1" else ""
-        lines.append(f"  {state:<9} job {number}, {escape(told[number])}: {points} points, {seconds}, {again}{doing}")
-    return Text.from_markup("\n".join(lines))
-
-
 def watch(folder: SweepFolder, console: Console) -> None:
-    """Keep ``view`` up to date until nothing runs any more."""
+    """Keep ``detail`` up to date until nothing runs any more."""
     ran, jobs = time.monotonic(), folder.jobs()
     with Live(console=console, auto_refresh=False) as live:
         while True:
             found = progress(folder, jobs)
-            live.update(view(found, time.time()), refresh=True)
+            live.update(detail(found, time.time()), refresh=True)
             if found.numbers("running"):
                 ran = time.monotonic()
             elif not found.numbers("waiting") or time.monotonic() - ran >= IDLE:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from pruneexp.models.initialization import lecun_
 from pruneexp.models.normalization import LocalResponseNorm
-from pruneexp.models.ranges import at_least, drop_rate
+from pruneexp.models.ranges import drop_rate, shape_of_images
 
 LEAST_SIZE = 67  # the input of the last pooling is 3 x 3
 
@@ -27,11 +27,8 @@ class AlexNet(nn.Module):
 
     def __init__(self, num_classes: int = 1000, channels: int = 3, image_size: int = 227, dropout: float = 0.5) -> None:
         super().__init__()
-        at_least("num_classes", num_classes, 2)
-        at_least("channels", channels, 1)
-        at_least("image_size", image_size, LEAST_SIZE)
+        self.input_shape = shape_of_images(num_classes, channels, image_size, LEAST_SIZE)
         drop_rate("dropout", dropout)
-        self.input_shape = (channels, image_size, image_size)
         self.relu = nn.ReLU(inplace=True)
         self.norm = LocalResponseNorm()
         self.pool = nn.MaxPool2d(3, stride=2)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from pruneexp.models.initialization import he_fan_out_
-from pruneexp.models.ranges import above_zero, at_least, blocks_of_depth
+from pruneexp.models.ranges import above_zero, at_least, blocks_of_depth, shape_of_images
 
 BOTTLENECK = 4  # channels of a bottleneck for each that its layer adds
 LEAST_POOLED = 4  # px, side of the smallest maps that are pooled
@@ -39,15 +39,12 @@ class DenseNet(nn.Module):
         gamma: float = 1.0,
     ) -> None:
         super().__init__()
-        at_least("num_classes", num_classes, 2)
-        at_least("channels", channels, 1)
-        at_least("image_size", image_size, 1)
+        self.input_shape = shape_of_images(num_classes, channels, image_size)
         at_least("growth", growth, 1)
         above_zero("gamma", gamma)
         if not 0 < compression <= 1:
             raise ValueError(f"compression is {compression}, must be above 0 and at most 1")
         layers = blocks_of_depth(depth, 6 if bottleneck else 3, 4)
-        self.input_shape = (channels, image_size, image_size)
         self.relu = nn.ReLU(inplace=True)
         inputs = 2 * growth
         self.conv1 = nn.Conv2d(channels, inputs, 3, padding=1, bias=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from pruneexp.models.initialization import lecun_
-from pruneexp.models.ranges import at_least, drop_rate
+from pruneexp.models.ranges import drop_rate, shape_of_images
 
 LEAST_SIZE = 16  # the input of LeNet-5's second pooling is 2 x 2
 
@@ -22,11 +22,8 @@ class LeNet300100(nn.Module):
 
     def __init__(self, num_classes: int = 10, channels: int = 1, image_size: int = 28, dropout: float = 0.0) -> None:
         super().__init__()
-        at_least("num_classes", num_classes, 2)
-        at_least("channels", channels, 1)
-        at_least("image_size", image_size, 1)
+        self.input_shape = shape_of_images(num_classes, channels, image_size)
         drop_rate("dropout", dropout)
-        self.input_shape = (channels, image_size, image_size)
         self.relu = nn.ReLU(inplace=True)
         self.drop1, self.drop2 = (nn.Dropout(dropout) if dropout else nn.Identity() for _ in range(2))
         self.fc1 = nn.Linear(channels * image_size**2, 300)
@@ -57,10 +54,7 @@ class LeNet5(nn.Module):
 
     def __init__(self, num_classes: int = 10, channels: int = 1, image_size: int = 28) -> None:
         super().__init__()
-        at_least("num_classes", num_classes, 2)
-        at_least("channels", channels, 1)
-        at_least("image_size", image_size, LEAST_SIZE)
-        self.input_shape = (channels, image_size, image_size)
+        self.input_shape = shape_of_images(num_classes, channels, image_size, LEAST_SIZE)
         side = ((image_size - 4) // 2 - 4) // 2
         self.relu = nn.ReLU(inplace=True)
         self.pool = nn.MaxPool2d(2)

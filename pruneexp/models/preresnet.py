@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from pruneexp.models.initialization import he_fan_out_
-from pruneexp.models.ranges import above_zero, at_least, blocks_of_depth, channels_of_layers
+from pruneexp.models.ranges import above_zero, blocks_of_depth, channels_of_layers, shape_of_images
 
 WIDTHS = (16, 32, 64)
 EXPANSION = 4  # channels of a block's output for each of its bottleneck
@@ -44,13 +44,10 @@ class PreResNet(nn.Module):
         block_scales: bool = False,
     ) -> None:
         super().__init__()
-        at_least("num_classes", num_classes, 2)
-        at_least("channels", channels, 1)
-        at_least("image_size", image_size, 1)
+        self.input_shape = shape_of_images(num_classes, channels, image_size)
         above_zero("gamma", gamma)
         blocks = blocks_of_depth(depth, 9, 2)
         channels_of_layers("widths", widths, 3)
-        self.input_shape = (channels, image_size, image_size)
         self.relu = nn.ReLU(inplace=True)
         self.conv1 = nn.Conv2d(channels, widths[0], 3, padding=1, bias=False)
         self.stage1 = _stage(widths[0], widths[0], blocks, 1, block_scales)

@@ -20,6 +20,18 @@ def above_zero(name: str, value: float) -> None:
         raise ValueError(f"{name} is {value}, must be above 0")
 
 
+def shape_of_images(num_classes: int, channels: int, image_size: int, least: int = 1) -> tuple[int, int, int]:
+    """The shape (C, H, W) of the images that a classifier takes; their sides are ``least`` pixels or more.
+
+    Raises:
+        ValueError: a number is below its least.
+    """
+    at_least("num_classes", num_classes, 2)
+    at_least("channels", channels, 1)
+    at_least("image_size", image_size, least)
+    return channels, image_size, image_size
+
+
 def channels_of_layers(name: str, channels: Sequence[int], count: int) -> None:
     """Raise a ``ValueError`` unless ``channels`` are ``count`` whole numbers, each at least 1."""
     if not _whole_numbers(channels) or len(channels) != count:

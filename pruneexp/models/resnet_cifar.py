@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pruneexp.models.initialization import he_fan_out_
-from pruneexp.models.ranges import above_zero, at_least, blocks_of_depth, channels_of_layers
+from pruneexp.models.ranges import above_zero, blocks_of_depth, channels_of_layers, shape_of_images
 
 WIDTHS = (16, 32, 64)
 STAGES = len(WIDTHS)
@@ -46,9 +46,7 @@ class CifarResNet(nn.Module):
         block_scales: bool = False,
     ) -> None:
         super().__init__()
-        at_least("num_classes", num_classes, 2)
-        at_least("channels", channels, 1)
-        at_least("image_size", image_size, 1)
+        self.input_shape = shape_of_images(num_classes, channels, image_size)
         above_zero("gamma", gamma)
         blocks = blocks_of_depth(depth, 6, 2)
         channels_of_layers("widths", widths, STAGES)
@@ -57,7 +55,6 @@ class CifarResNet(nn.Module):
             raise ValueError(f"inner is {within}, must be {STAGES} lists of channels")
         for stage in within:
             channels_of_layers("a list of inner", stage, blocks)
-        self.input_shape = (channels, image_size, image_size)
         self.relu = nn.ReLU(inplace=True)
         self.conv1 = nn.Conv2d(channels, widths[0], 3, padding=1, bias=False)
         self.norm1 = nn.BatchNorm2d(widths[0])

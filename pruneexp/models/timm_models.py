@@ -5,19 +5,20 @@ Layer names and initial weights stay timm's. Knows nothing of training or prunin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from http.client import HTTPException
 from types import ModuleType
 from typing import Any
+from urllib.request import Request, urlopen
 
 from torch import nn
 
 from pruneexp.errors import UserError, first_line
 from pruneexp.models.names import unknown
-from pruneexp.models.pretrained import check_reachable
 from pruneexp.models.ranges import at_least
 
 #: Files in which a repository of weights may keep them, in the order in which timm looks.
 _FILES = ("model.safetensors", "pytorch_model.bin")
+_PATIENCE = 10.0  # s, for a server's first word
 
 
 def named(name: str, num_classes: int = 1000, pretrained: bool = False, image_size: int | None = None) -> nn.Module:
@@ -39,7 +40,7 @@ def named(name: str, num_classes: int = 1000, pretrained: bool = False, image_si
     # What is built for one size is told another; the rest take images of any.
     arguments = {"img_size": size} if size != usual and settings.fixed_input_size else {}
     if pretrained:
-        find_pretrained({"name": name})  # at once, where the library would try again and again
+        _check_reachable(name, settings)
     try:
         network: nn.Module = _timm().create_model(name, pretrained=pretrained, num_classes=num_classes, **arguments)
     except Exception as problem:
@@ -48,25 +49,6 @@ def named(name: str, num_classes: int = 1000, pretrained: bool = False, image_si
         raise UserError(f"{name} cannot be built for image_size={size}: {first_line(problem)}") from problem
     network.input_shape = (channels, size, size)  # type: ignore[assignment]
     return network
-
-
-def find_pretrained(node: Mapping[str, Any]) -> None:
-    """Check that the pretrained weights for a node of the configuration are there, or can be fetched; fetch nothing.
-
-    Raises:
-        UserError: they are not, or timm has none for this network.
-    """
-    name = str(node["name"])
-    settings = _settings(name)
-    if not settings.has_weights:
-        raise UserError(f"timm has no pretrained weights for {name}: use model.pretrained=false")
-    try:
-        if settings.hf_hub_id is None:
-            check_reachable(settings.url)
-        elif not _is_there(settings):
-            check_reachable(f"https://huggingface.co/{settings.hf_hub_id}")
-    except OSError as problem:
-        raise _out_of_reach(name, settings, problem) from problem
 
 
 def _timm() -> ModuleType:
@@ -88,6 +70,19 @@ def _settings(name: str) -> Any:
     except RuntimeError as error:  # there is no such tag
         tags = list(timm.list_pretrained(f"{name.partition('.')[0]}.*"))
         raise unknown(name, tags, "network of timm") from error
+
+
+def _check_reachable(name: str, settings: Any) -> None:
+    """Refuse pretrained weights that cannot be had at once, where the library would try again and again."""
+    if not settings.has_weights:
+        raise UserError(f"timm has no pretrained weights for {name}: use model.pretrained=false")
+    url = settings.url if settings.hf_hub_id is None else f"https://huggingface.co/{settings.hf_hub_id}"
+    try:
+        if settings.hf_hub_id is None or not _is_there(settings):
+            with urlopen(Request(url, method="HEAD"), timeout=_PATIENCE):
+                pass
+    except (OSError, HTTPException) as problem:
+        raise _out_of_reach(name, settings, problem) from problem
 
 
 def _is_there(settings: Any) -> bool:

@@ -19,7 +19,6 @@ from torchvision.models import WeightsEnum
 from pruneexp.errors import UserError, first_line
 from pruneexp.models.classifier import replace_classifier
 from pruneexp.models.names import unknown
-from pruneexp.models.pretrained import check_reachable
 from pruneexp.models.ranges import at_least
 from pruneexp.models.scaled_resnet import scale_blocks_
 
@@ -84,24 +83,6 @@ def named(
     return network
 
 
-def find_pretrained(node: Mapping[str, Any]) -> None:
-    """Check that the ImageNet weights for a node of the configuration are there, or can be fetched; fetch nothing.
-
-    Raises:
-        UserError: they are not, or the file that is there is another one.
-    """
-    name = str(node.get("name", str(node["_target_"]).rpartition(".")[2]))
-    weights = _weights(name)
-    usual, size = int(weights.transforms().crop_size[0]), node.get("image_size")
-    if size not in (None, usual) and _arguments(name, usual):
-        raise _of_another_size(name, usual)
-    try:
-        if not _is_there(weights):
-            check_reachable(weights.url)
-    except OSError as problem:
-        raise _out_of_reach(weights, problem) from problem
-
-
 def _weights(name: str) -> WeightsEnum:
     known = models.list_models(module=models)
     if name not in known:
@@ -117,17 +98,14 @@ def _arguments(name: str, size: int) -> dict[str, Any]:
 
 def _pretrained(name: str, weights: WeightsEnum, arguments: Mapping[str, Any]) -> nn.Module:
     try:
-        _is_there(weights)
+        _check_file(weights)
         network: nn.Module = models.get_model(name, weights=weights, **arguments)
     except (OSError, RuntimeError) as problem:  # no network, no space, a wrong checksum, a truncated file
         raise _out_of_reach(weights, problem) from problem
     except ValueError as problem:
-        raise _of_another_size(name, weights.transforms().crop_size[0]) from problem
+        size = weights.transforms().crop_size[0]
+        raise UserError(f"the pretrained weights of {name} are for model.image_size={size} alone") from problem
     return network
-
-
-def _of_another_size(name: str, size: int) -> UserError:
-    return UserError(f"the pretrained weights of {name} are for model.image_size={size} alone")
 
 
 def _folder() -> Path:
@@ -141,20 +119,18 @@ def _out_of_reach(weights: WeightsEnum, problem: Exception) -> UserError:
     )
 
 
-def _is_there(weights: WeightsEnum) -> bool:
-    """Whether the file has been fetched already; if so, its SHA-256 must begin with the digits its name ends in.
+def _check_file(weights: WeightsEnum) -> None:
+    """Of a file that has been fetched already, the SHA-256 must begin with the digits that its name ends in.
 
     torchvision checks this only when it fetches a file, not for a file that exists already; the file is a pickle, and
     may come from anywhere.
     """
     file = _folder() / str(weights.url).rpartition("/")[2]
-    if not file.exists():
-        return False
-    with file.open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
-    if not digest.startswith(file.stem.rpartition("-")[2]):
-        raise UserError(f"{file} is not the file of {weights.url} (its SHA-256 begins {digest[:8]}): delete it")
-    return True
+    if file.exists():
+        with file.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        if not digest.startswith(file.stem.rpartition("-")[2]):
+            raise UserError(f"{file} is not the file of {weights.url} (its SHA-256 begins {digest[:8]}): delete it")
 
 
 def _without_auxiliary(network: nn.Module) -> None:

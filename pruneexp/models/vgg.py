@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from pruneexp.models.initialization import he_
-from pruneexp.models.ranges import at_least, drop_rate
+from pruneexp.models.ranges import drop_rate, shape_of_images
 
 STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # (maps, convolutions), pooling after each
 SHRINKAGE = 32  # five poolings halve the image five times
@@ -25,12 +25,10 @@ class VGG16(nn.Module):
 
     def __init__(self, num_classes: int = 1000, channels: int = 3, image_size: int = 224, dropout: float = 0.5) -> None:
         super().__init__()
-        at_least("num_classes", num_classes, 2)
-        at_least("channels", channels, 1)
+        self.input_shape = shape_of_images(num_classes, channels, image_size)
         if image_size < SHRINKAGE or image_size % SHRINKAGE:
             raise ValueError(f"image_size is {image_size}, must be a multiple of {SHRINKAGE}, at least {SHRINKAGE}")
         drop_rate("dropout", dropout)
-        self.input_shape = (channels, image_size, image_size)
         self.relu = nn.ReLU(inplace=True)
         self.pool = nn.MaxPool2d(2)
         inputs = channels

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from pruneexp.models.initialization import he_fan_out_
-from pruneexp.models.ranges import above_zero, at_least, channels_of_stages
+from pruneexp.models.ranges import above_zero, at_least, channels_of_stages, shape_of_images
 
 VGG16_WIDTHS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 LINEAR_STD = 0.01
@@ -40,13 +40,10 @@ class CifarVGG(nn.Module):
         gamma: float = 0.5,
     ) -> None:
         super().__init__()
-        at_least("num_classes", num_classes, 2)
-        at_least("channels", channels, 1)
-        at_least("image_size", image_size, 1)
+        self.input_shape = shape_of_images(num_classes, channels, image_size)
         at_least("hidden_units", 1 if hidden_units is None else hidden_units, 1)
         above_zero("gamma", gamma)
         channels_of_stages("widths", widths)
-        self.input_shape = (channels, image_size, image_size)
         self.depths = [len(stage) for stage in widths]
         self.poolings = _poolings(image_size, len(widths))
         self.relu = nn.ReLU(inplace=True)

@@ -104,7 +104,7 @@ class Enforcement:
         """Go on with the edit whose ``state`` this is."""
         if not self._fixed:
             device = next(iter(self._weights.values())).device
-            self.edit = self.edit.restored(masks_in(tensors).to(device), _under(tensors, _STATE))
+            self.edit = self.edit.restored(masks_in(tensors).to(device), under(tensors, _STATE))
 
 
 def on_device(edit: Edit | None, device: torch.device) -> Edit:
@@ -126,10 +126,11 @@ def edit_tensors(edit: Edit) -> dict[str, Tensor]:
 
 def masks_in(tensors: Mapping[str, Tensor]) -> MaskSet:
     """The masks among what ``edit_tensors`` gave."""
-    return MaskSet(_under(tensors, _MASK))
+    return MaskSet(under(tensors, _MASK))
 
 
-def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names start with ``prefix``, by the rest of their names."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 

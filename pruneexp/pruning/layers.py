@@ -7,7 +7,7 @@ of normalisations are never pruned.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
@@ -89,6 +89,17 @@ def prunable(
 def weights(network: nn.Module, kinds: Collection[str] = KINDS, exclude: Collection[str] = ()) -> dict[str, Tensor]:
     """The parameters themselves (not copies) of ``prunable(network, kinds, exclude)``."""
     return {name: layer.weight for name, layer in prunable(network, kinds, exclude).items()}
+
+
+def callers(network: nn.Module, layers: Mapping[str, PrunableLayer]) -> Iterator[tuple[str, nn.Module]]:
+    """The convolutions and linear layers that use the weight of one of these layers, several where they share it.
+
+    Each comes with the name of the layer.
+    """
+    names = {id(layer.weight): name for name, layer in layers.items()}
+    for module in network.modules():
+        if isinstance(module, _ConvNd | nn.Linear) and (name := names.get(id(module.weight))) is not None:
+            yield name, module
 
 
 def channel_scales(network: nn.Module) -> dict[str, nn.Parameter]:

@@ -12,8 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from pruneexp.data.dataset import Source
 from pruneexp.schema import LineLoss
 from pruneexp.stages.setting import Learner
-from pruneexp.stages.work import recalibrate
-from pruneexp.training.evaluation import evaluate
+from pruneexp.stages.work import recalibrate, scored
 from pruneexp.training.seeding import generator
 
 #: Where the loss is taken: from -1/4 to 5/4 of the way, both ends of which are among them.
@@ -67,17 +66,5 @@ def losses(
                                  for name, tensor in after.items()})  # fmt: skip
         if has_batchnorm(network):
             recalibrate(learner, network, seed)
-        found.append(LineLoss(t, *(_loss(learner, network, split) for split in splits)))
+        found.append(LineLoss(t, *(scored(learner, network, split).loss for split in splits)))
     return tuple(found)
-
-
-def _loss(learner: Learner, network: nn.Module, split: Source) -> float:
-    score = evaluate(
-        network,
-        split,
-        device=learner.device,
-        task=learner.task.value,
-        adapt=learner.adapt,
-        batch_size=learner.evaluation_batch,
-    )
-    return score.loss

@@ -19,13 +19,13 @@ from pruneexp.schema import Budget
 from pruneexp.sensitivity.blocks import BlockPlan, Holding, plan
 from pruneexp.sensitivity.groups import Group
 from pruneexp.sensitivity.outcomes import Outcomes, OutcomesBuilder, on_cpu
-from pruneexp.sensitivity.passes import Forward, copied, forward_of, kept_buffers, same_bits
+from pruneexp.sensitivity.passes import Forward, copied, forward_of
 from pruneexp.sensitivity.recording import recorded
 from pruneexp.sensitivity.replay import RecordedPass, Values, moved, size_of
 from pruneexp.sensitivity.scanned_group import ScannedGroup, pruning, scanned_group
 from pruneexp.tasks.classification import CLASSIFICATION
 from pruneexp.tasks.task import Answers, TaskByExample
-from pruneexp.tracing.mode import evaluating
+from pruneexp.tracing.mode import evaluating, kept_buffers, same_bits
 from pruneexp.training import layout, seeding
 from pruneexp.training.fit import TrainingData
 

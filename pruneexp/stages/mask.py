@@ -11,7 +11,7 @@ from torch import nn
 
 from pruneexp.cache.store import Artefact, Checkpoint
 from pruneexp.cost.smaller import smaller_costs
-from pruneexp.pruning.enforcement import Enforcement, masks_in
+from pruneexp.pruning.enforcement import Enforcement, masks_in, under
 from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.reconstruction import Reconstruction
@@ -80,8 +80,7 @@ def probe(setting: Setting, source: Stage, budget: Budget) -> Stage:
 
 def _survivors(source: Artefact, mask: Artefact) -> MaskSet:
     """The weights that are left to cut: those of a training that changed its masks, or else of the last cut."""
-    changed = masks_in({n.removeprefix(EDIT): tensor for n, tensor in source.tensors.items() if n.startswith(EDIT)})
-    return changed or masks_of(mask)
+    return masks_in(under(source.tensors, EDIT)) or masks_of(mask)
 
 
 def _identity(setting: Setting, budget: Budget) -> dict[str, Any]:

@@ -74,8 +74,7 @@ def _in_halves(work: Train, parents: Parents, checkpoint: Checkpoint) -> Artefac
     trainings = SerialCheckpoint(checkpoint)
     done = [Trained(**earlier) for earlier in trainings.finished]
     for half in _halves(network, edit.masks if edit is not None else MaskSet({}))[len(done) :]:
-        before = sum(len(earlier.losses) for earlier in done)
-        half_of = work.training(checkpoint.key, parents, network, half.masks, half.frozen, before)
+        half_of = work.training(checkpoint.key, parents, network, half.masks, half.frozen)
         done.append(train(work.learner, half_of, trainings))
         trainings.finish({name: value for name, value in vars(done[-1]).items() if name != "edit"})
     if work.finish is not None:

@@ -13,7 +13,6 @@ from torch import Tensor
 from pruneexp.cache.store import Artefact, Checkpoint
 from pruneexp.stages.graph import Route, Runner, Stage
 from pruneexp.stages.train import Train, trained
-from pruneexp.training.snapshot import under
 
 
 def train_together(runner: Runner, routes: Sequence[Route]) -> None:
@@ -38,44 +37,28 @@ def train_together(runner: Runner, routes: Sequence[Route]) -> None:
 def _trained(
     stages: Sequence[Stage], parents: Sequence[tuple[Artefact, ...]], checkpoint: Checkpoint
 ) -> Iterator[tuple[Stage, Artefact | Exception]]:
-    """Those that were begun together go on together; what was left out then is left out again."""
-    group = GroupCheckpoint(checkpoint, [stage.key for stage in stages])
-    chosen = [(stage, given) for stage, given in zip(stages, parents, strict=True) if stage.key in group.keys]
-    works = [stage.make for stage, _ in chosen if isinstance(stage.make, Train)]
-    results = trained(works, [given for _, given in chosen], group, [stage.key for stage, _ in chosen])
-    return ((stage, result) for (stage, _), result in zip(chosen, results, strict=True))
+    works = [stage.make for stage in stages if isinstance(stage.make, Train)]
+    keys = [stage.key for stage in stages]
+    results = trained(works, parents, GroupCheckpoint(checkpoint, keys), keys)
+    return ((stage, result) for stage, result in zip(stages, results, strict=True))
 
 
 class GroupCheckpoint:
-    """The checkpoint of a group for those of its trainings that are ``wanted``.
+    """The checkpoint of a group for those of its trainings that have these ``keys``.
 
-    ``keys`` are those of them that a save holds, or all where there is none. What it holds of others is passed over:
-    they were finished since, or another process computes them.
+    A save of others, some of which were finished since or are computed by another process, is passed over: what is left
+    begins anew, with the same numbers.
     """
 
-    def __init__(self, whole: Checkpoint, wanted: Sequence[str]) -> None:
-        self._whole, self._found = whole, whole.load()
-        saved = self._found[1]["keys"] if self._found is not None else wanted
-        self.keys = [key for key in wanted if key in saved] or list(wanted)
+    def __init__(self, whole: Checkpoint, keys: Sequence[str]) -> None:
+        self._whole, self._keys = whole, list(keys)
 
     def due(self) -> bool:
         return self._whole.due()
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        found, self._found = self._found, None
-        if found is None or found[1]["keys"] == self.keys:
-            return found
-        tensors, state = found
-        if not set(self.keys) <= set(state["keys"]) or "points" not in state:
-            return None
-        places = [state["keys"].index(key) for key in self.keys]
-        return _chosen(tensors, places), {**state, "points": [state["points"][place] for place in places]}
+        found = self._whole.load()
+        return found if found is not None and found[1]["keys"] == self._keys else None
 
     def save(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-        self._whole.save(tensors, {**state, "keys": self.keys})
-
-
-def _chosen(tensors: Mapping[str, Tensor], places: Sequence[int]) -> dict[str, Tensor]:
-    """The tensors of these points of a stack, numbered anew."""
-    chosen = [under(tensors, f"{place}/") for place in places]
-    return {f"{number}/{name}": tensor for number, own in enumerate(chosen) for name, tensor in own.items()}
+        self._whole.save(tensors, {**state, "keys": self._keys})

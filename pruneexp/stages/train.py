@@ -31,8 +31,8 @@ Parents = tuple[Artefact, ...]
 class Training:
     """One training within a stage; ``stage`` names it to people.
 
-    ``key`` is that of the stage where the course of the training is recorded, and ``before`` counts the stage's epochs
-    that were trained before. ``task`` is what is learned, where that is not the learner's own.
+    ``key`` is that of the stage where the course of the training is recorded. ``task`` is what is learned, where that
+    is not the learner's own.
     """
 
     stage: str
@@ -43,7 +43,6 @@ class Training:
     edit: Edit | None = None
     frozen: Collection[str] = ()
     key: str = ""
-    before: int = 0
     task: Task | None = None
 
 
@@ -77,7 +76,6 @@ class Train:
         network: nn.Module,
         edit: Edit | None,
         frozen: Collection[str] = (),
-        before: int = 0,
     ) -> Training:
         """The training of a network that ``begin`` gave, in the stage of this key."""
         return Training(
@@ -89,7 +87,6 @@ class Train:
             edit=edit,
             frozen=frozen,
             key=key,
-            before=before,
             task=None if self.learn is None else self.learn(parents),
         )
 
@@ -160,7 +157,7 @@ def train_several(
 
 def _work(learner: Learner, training: Training) -> TrainWork:
     def listen(event: TrainingEvent) -> None:
-        training.listen(replace(event, stage=training.stage, key=training.key, before=training.before))
+        training.listen(replace(event, stage=training.stage, key=training.key))
 
     scored = learner.scores_epochs and training.key  # a training that nobody follows has none
     return TrainWork(

@@ -14,11 +14,11 @@ from pruneexp.cost.counts import count_layers
 from pruneexp.data.dataset import Source
 from pruneexp.errors import UserError
 from pruneexp.pruning.edits.edit import Edit
-from pruneexp.pruning.enforcement import edit_tensors
+from pruneexp.pruning.enforcement import edit_tensors, under
 from pruneexp.pruning.layers import prunable
 from pruneexp.pruning.liveness import liveness
 from pruneexp.pruning.masks import MaskSet
-from pruneexp.schema import Effort, flatten
+from pruneexp.schema import Effort, Score, flatten
 from pruneexp.stages.setting import Learner
 from pruneexp.tracing.graphs import tensors_of
 from pruneexp.training.evaluation import disconnected, evaluate, recalibrate_batchnorm
@@ -77,22 +77,34 @@ def masks_of(cut: Artefact) -> MaskSet:
 
 def changed_by(cut: Artefact) -> dict[str, Tensor]:
     """The parameters that a cut has changed, by name."""
-    return {n.removeprefix(CHANGED): tensor for n, tensor in cut.tensors.items() if n.startswith(CHANGED)}
+    return under(cut.tensors, CHANGED)
+
+
+def scored(learner: Learner, network: nn.Module, split: Source) -> Score:
+    """The score of a network on one split."""
+    return evaluate(
+        network,
+        split,
+        device=learner.device,
+        task=learner.task.value,
+        adapt=learner.adapt,
+        batch_size=learner.evaluation_batch,
+    )
 
 
 def scores(learner: Learner, network: nn.Module) -> dict[str, Any]:
     """Scores on val and test, as they stand in records."""
-    return {**val_score(learner, network), "test": _score(learner, network, learner.data.value.test)}
+    return {**val_score(learner, network), "test": flatten(scored(learner, network, learner.data.value.test))}
 
 
 def val_score(learner: Learner, network: nn.Module) -> dict[str, Any]:
     """The score on val alone, as it stands in records."""
-    return {"val": _score(learner, network, learner.data.value.val)}
+    return {"val": flatten(scored(learner, network, learner.data.value.val))}
 
 
 def val_value(learner: Learner, network: nn.Module) -> float:
     """The primary metric on val, for what listens to a training."""
-    return float(_score(learner, network, learner.data.value.val)[learner.task.value.metrics[0].name])
+    return scored(learner, network, learner.data.value.val)[learner.task.value.metrics[0].name]
 
 
 def activity(learner: Learner, network: nn.Module) -> dict[str, Any]:
@@ -155,15 +167,3 @@ def masked_flop(learner: Learner, masks: MaskSet | None) -> float:
 def effort(*, epochs: float = 0.0, flop: float = 0.0, seconds: float) -> dict[str, Any]:
     """The cost of one computed stage, as it stands in records."""
     return asdict(Effort(epochs=epochs, flop=flop, seconds=seconds, stages=1))
-
-
-def _score(learner: Learner, network: nn.Module, split: Source) -> dict[str, Any]:
-    found = evaluate(
-        network,
-        split,
-        device=learner.device,
-        task=learner.task.value,
-        adapt=learner.adapt,
-        batch_size=learner.evaluation_batch,
-    )
-    return flatten(found)

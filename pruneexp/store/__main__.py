@@ -1,6 +1,6 @@
-"""``python -m pruneexp.store ls | verify | gc | deliver``.
+"""``python -m pruneexp.store ls | gc | deliver``.
 
-Exit status: 0 done; 1 something is damaged, or still waits; 2 the request or the machine is at fault; 130 interrupted.
+Exit status: 0 done; 1 something still waits; 2 the request or the machine is at fault; 130 interrupted.
 Loads no torch; MLflow only to deliver what waits for it.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from pruneexp.cache.files import Paths
-from pruneexp.cache.inventory import Entry, damages, entries, remove, unused
+from pruneexp.cache.inventory import Entry, entries, remove, unused
 from pruneexp.errors import SentenceParser, UserError
 from pruneexp.places import OWED, STORE
 from pruneexp.signals import INTERRUPTED
@@ -49,7 +49,6 @@ def _parser() -> argparse.ArgumentParser:
     place = SentenceParser(add_help=False)
     place.add_argument("--store", type=Path, default=STORE, metavar="FOLDER", help="runtime.store")
     commands.add_parser("ls", parents=[place], help="count and size of each kind of result")
-    commands.add_parser("verify", parents=[place], help="read every file, and name those that are damaged")
     gc = commands.add_parser("gc", parents=[place], help="what nobody has used for long; removed with --delete alone")
     gc.add_argument("--delete", action="store_true", help="remove it; without this it is only shown")
     gc.add_argument("--unused-for", type=_age, default="30d", metavar="AGE", help="days, hours, minutes (%(default)s)")
@@ -74,8 +73,6 @@ def _done(asked: argparse.Namespace) -> int:
     paths = Paths(asked.store.expanduser().absolute())
     if not paths.root.is_dir():
         raise UserError(f"There is no result store in {paths.root}: name its folder with --store.")
-    if asked.command == "verify":
-        return _verify(paths)
     print(f"store {paths.root}")
     if asked.command == "ls":
         _table(entries(paths))
@@ -88,18 +85,6 @@ def _owing(store: Path | None) -> list[Path]:
     """The result store named, else that of the working folder and those that its commands left owing something."""
     found = [STORE, *(place.parents[1] for place in marked(OWED))] if store is None else [store]
     return list(dict.fromkeys(root.expanduser().absolute() for root in found))
-
-
-def _verify(paths: Paths) -> int:
-    """Read every file; name what is damaged. 1 where anything is."""
-    found = list(damages(paths))
-    damaged = [(folder, reason) for folder, reason in found if reason is not None]
-    for folder, reason in damaged:
-        print(f"damaged: {folder}: {reason}")
-    print(f"{len(found)} folders: {len(damaged)} damaged")
-    if damaged:
-        print("a damaged result is removed and computed again when it is next asked for")
-    return int(bool(damaged))
 
 
 def _tidy(paths: Paths, age: float, *, delete: bool) -> None:

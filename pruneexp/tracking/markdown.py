@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from pruneexp import schema
 from pruneexp.schema import Metric
+from pruneexp.summary.rows import dense_row, headings, row
 from pruneexp.tracking.naming import TAG_LIMIT
 
 #: The tag that holds a run's description.
@@ -35,50 +36,30 @@ def search_heading(name: str, trials: int, metric: Metric, cost: str = "density"
 def description(
     heading: str, points: Sequence[schema.TradeoffPoint], cost: tuple[str, Sequence[float]] = ("", ())
 ) -> str:
-    """The table; of one that is longer than a tag, the first rows.
+    """The table that a terminal shows too; of one that is longer than a tag, the first rows.
 
     A last column says of which points the scores are doubtful, where there is one. ``cost`` is the name of another one
     than density and its share at each point, where there are such.
     """
     doubtful, (name, shares) = any(map(schema.doubts, points)), cost
-    head = _head(points[0].identity.primary)
-    head = (*head[:1], *[name] * bool(shares), *head[1:], *[""] * doubtful)
-    lines = [heading, "", _row(head), _row(["---:"] * len(head))]
-    room = TAG_LIMIT - sum(len(line) + 1 for line in lines)
+    said = [("", ["1.0000"] * bool(shares), dense_row(points[:1]))]
     for place, point in enumerate(points):
-        share = [f"{each:.4f}" for each in shares[place : place + 1]]
-        first, *others = _cells(point)
-        row = _row((first, *share, *others, *["; ".join(schema.doubts(point))] * doubtful))
-        room -= len(row) + 1
+        first, *others = row([point])
+        trial = point.identity.trial
+        cells = (first if trial < 0 else f"trial {trial}", *others)
+        said.append(("; ".join(schema.doubts(point)), [f"{each:.4f}" for each in shares[place : place + 1]], cells))
+    head = headings(points[0].identity.primary)
+    head = (*head[:1], *[name] * bool(shares), *head[1:], *[""] * doubtful)
+    lines = [heading, "", _line(head), _line(["---:"] * len(head))]
+    room = TAG_LIMIT - sum(len(line) + 1 for line in lines)
+    for doubt, share, (first, *others) in said:
+        line = _line((first, *share, *others, *[doubt] * doubtful))
+        room -= len(line) + 1
         if room < 0:
             break
-        lines.append(row)
+        lines.append(line)
     return "\n".join(lines)
 
 
-def _head(metric: Metric) -> tuple[str, ...]:
-    val = metric.heading("val", "before"), metric.heading("val", "after"), metric.change_heading("val")
-    return ("budget", "density", "compression", *val, metric.heading("test", "after"), metric.change_heading("test"))
-
-
-def _cells(point: schema.TradeoffPoint) -> tuple[str, ...]:
-    result, budget, metric = point.result, point.identity.budget, point.identity.primary
-    val, test = result.val, result.test
-    return (
-        budget.text if point.identity.trial < 0 else f"trial {point.identity.trial}",
-        f"{result.density:.4f}",
-        f"{result.weights_total / max(1, result.weights_kept):.1f}x",
-        "" if val.before is None else f"{val.before[metric.name]:.2f}",
-        *_after(val, metric),
-        *(("", "") if test is None else _after(test, metric)),
-    )
-
-
-def _after(scores: schema.Scores, metric: Metric) -> tuple[str, str]:
-    """The score after retraining, and its change against the dense network."""
-    value = scores.after[metric.name]
-    return f"{value:.2f}", f"{metric.change(scores.dense[metric.name], value):+.2f}"
-
-
-def _row(cells: Sequence[str]) -> str:
+def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"

@@ -13,7 +13,7 @@ from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.rnn import RNNBase
 
 from pruneexp.errors import UserError
-from pruneexp.pruning.layers import PrunableLayer
+from pruneexp.pruning.layers import PrunableLayer, callers
 from pruneexp.tasks.task import Task
 from pruneexp.tracing.mode import evaluating
 from pruneexp.training import layout
@@ -100,14 +100,13 @@ class _InputSums:
     @contextmanager
     def watched(self, network: nn.Module, wanted: bool) -> Iterator[None]:
         """Count what each call is given, of all modules that share a weight."""
-        names = {id(layer.weight): name for name, layer in self._layers.items() if layer.module}
+        called = {name: layer for name, layer in self._layers.items() if layer.module}
         with ExitStack() as stack:
-            for module in network.modules() if wanted else ():
-                if isinstance(module, _ConvNd | nn.Linear) and (name := names.get(id(module.weight))):
-                    self._groups[name] = module.groups if isinstance(module, _ConvNd) else 1
-                    dimension = -1 if isinstance(module, nn.Linear) else 1 - module.weight.ndim
-                    handle = module.register_forward_pre_hook(partial(self._add, name, dimension))
-                    stack.callback(handle.remove)
+            for name, module in callers(network, called) if wanted else ():
+                self._groups[name] = module.groups if isinstance(module, _ConvNd) else 1
+                dimension = -1 if isinstance(module, nn.Linear) else 1 - self._layers[name].weight.ndim
+                handle = module.register_forward_pre_hook(partial(self._add, name, dimension))
+                stack.callback(handle.remove)
             yield
 
     def _add(self, name: str, dimension: int, module: nn.Module, given: tuple[Any, ...]) -> None:

@@ -17,7 +17,9 @@ from torch.overrides import TorchFunctionMode
 
 from pruneexp.errors import UserError, first_line
 from pruneexp.pruning.layers import PrunableLayer, prunable
+from pruneexp.tracing.mode import kept_buffers
 from pruneexp.training import seeding
+from pruneexp.training.frozen import training_except
 
 Dropping = nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.Dropout3d | nn.AlphaDropout | nn.FeatureAlphaDropout
 
@@ -67,7 +69,8 @@ def trace_dropouts(network: nn.Module, inputs: Tensor) -> DropoutTrace:
     with ExitStack() as stack:
         stack.enter_context(seeding.stream(0, "dropout uses", device=inputs.device))
         stack.enter_context(torch.enable_grad())
-        stack.enter_context(_training(network))
+        stack.enter_context(kept_buffers(network))
+        stack.enter_context(training_except(network, ()))
         try:
             with trace.watching():
                 network(inputs)
@@ -209,26 +212,6 @@ def _governing(network: nn.Module) -> dict[str, PrunableLayer]:
     """The layers that a dropout can belong to: others have no units of their own, unless there is nothing else."""
     layers = prunable(network)
     return {name: layer for name, layer in layers.items() if layer.kind in ("conv", "linear", "recurrent")} or layers
-
-
-@contextmanager
-def _training(network: nn.Module) -> Iterator[None]:
-    """Training mode within the context; modes and buffers are restored afterwards."""
-    modes = [(module, module.training) for module in network.modules()]
-    buffers = [
-        (module, name, buffer, buffer.clone())
-        for module in network.modules()
-        for name, buffer in module.named_buffers(recurse=False)
-    ]
-    network.train()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
-        with torch.no_grad():
-            for module, name, buffer, values in buffers:
-                setattr(module, name, buffer.copy_(values))
 
 
 def _rate(func: Any, args: tuple[Any, ...], named: Mapping[str, Any]) -> float:

@@ -14,8 +14,8 @@ from typing import Literal
 #: Seconds between two events within an epoch.
 TICK = 0.2
 
-#: ``begin`` comes again where a training goes on after an interruption; ``saved`` after each checkpoint.
-EventKind = Literal["begin", "step", "epoch", "saved", "done"]
+#: ``begin`` comes again where a training goes on after an interruption.
+EventKind = Literal["begin", "step", "epoch", "done"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class TrainingEvent:
 
     An ``epoch`` tells the mean training loss without penalty, the primary metric on val (NaN where it is not measured),
     the learning rate of its last step and the seconds that this process spent on it. The stage that trains adds its
-    name, its ``key``, and how many epochs of it were trained ``before`` this training.
+    name and its ``key``.
     """
 
     kind: EventKind
@@ -37,7 +37,6 @@ class TrainingEvent:
     seconds: float = 0.0
     stage: str = ""
     key: str = ""
-    before: int = 0
 
 
 Listener = Callable[[TrainingEvent], None]

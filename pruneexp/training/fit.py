@@ -287,7 +287,6 @@ class _Training:
             position.step += 1
             if checkpoint is not None and checkpoint.due():
                 checkpoint.save(*self.snapshot.state(generators, time.monotonic() - begin))
-                self._tell("saved", position.step / size.steps)
             steps(position.step)
 
 

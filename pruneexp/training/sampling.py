@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 from torch.nn.modules.conv import _ConvNd
 
-from pruneexp.pruning.layers import prunable
+from pruneexp.pruning.layers import callers, prunable
 from pruneexp.tracing.mode import evaluating
 from pruneexp.training import layout
 
@@ -41,7 +41,6 @@ def sampled(
     linear layers and convolutions without groups are seen, where they are called. The network is in evaluation mode.
     """
     arrange, layers = layout.for_network(network), prunable(network)
-    names = {id(layers[name].weight): name for name in columns if layers[name].module}
     found: dict[str, list[Samples]] = {}
 
     def add(name: str, module: nn.Module, given: tuple[Any, ...]) -> None:
@@ -50,9 +49,8 @@ def sampled(
         found.setdefault(name, []).append(Samples(rows[:, columns[name]], rows @ matrix.T))
 
     with evaluating(network), ExitStack() as stack:
-        for module in network.modules():
-            plain = isinstance(module, nn.Linear) or (isinstance(module, _ConvNd) and module.groups == 1)
-            if plain and (name := names.get(id(module.weight))):
+        for name, module in callers(network, {name: layers[name] for name in columns if layers[name].module}):
+            if isinstance(module, nn.Linear) or module.groups == 1:
                 stack.callback(module.register_forward_pre_hook(partial(add, name)).remove)
         for batch, _ in batches:
             network(arrange(batch))

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from pruneexp.pruning.enforcement import Enforcement
+from pruneexp.pruning.enforcement import Enforcement, under
 from pruneexp.training.optimizers import MomentOptimizer
 
 #: The generators of one epoch of a training, by the name that a save gives to their states.
@@ -97,8 +97,3 @@ def resume_generators(states: Mapping[str, Tensor], generators: Generators) -> N
     """Put the generators of an interrupted epoch into the states that ``Snapshot.restore`` returned."""
     for name, generator in generators.items():
         generator.set_state(states[name])
-
-
-def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors whose names start with ``prefix``, by the rest of their names."""
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -11,7 +11,7 @@ they take as long as one product after the other. Knows no Hydra, MLflow, paths 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -21,18 +21,18 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from pruneexp.pruning.enforcement import Enforcement, on_device
+from pruneexp.pruning.enforcement import Enforcement, on_device, under
 from pruneexp.training import seeding
 from pruneexp.training.chain import chain_of
 from pruneexp.training.chain_gradients import ChainGradients
 from pruneexp.training.events import EventKind, StepEvents, TrainingEvent
-from pruneexp.training.fit import Diverged, EpochSize, TrainingData, close_epoch
+from pruneexp.training.fit import Diverged, EpochSize, close_epoch
 from pruneexp.training.frozen import training_except
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.regularizers import NoPenalty
-from pruneexp.training.snapshot import Checkpointer, Generators, Position, Snapshot, resume_generators, under
+from pruneexp.training.snapshot import Checkpointer, Generators, Position, Snapshot, resume_generators
 from pruneexp.training.step import Update
-from pruneexp.training.trainer import TrainingOutcome, TrainWork
+from pruneexp.training.trainer import SharedBatches, TrainingOutcome, TrainWork
 
 #: Batches that one point takes before its neighbour takes the same ones. A point's weights, gradients and moments, 4 MB
 #: of LeNet-300-100, then stay in the processor's cache: with blocks of 1, a step took 1.15 times as long.
@@ -46,12 +46,7 @@ def stack_of(recipe: Recipe) -> tuple[int, int, int]:
 
 def fit_stacked(
     works: Sequence[TrainWork],
-    data: TrainingData,
-    *,
-    seed: int,
-    device: torch.device,
-    augment: bool = False,
-    adapt: Callable[[Tensor], Tensor] | None = None,
+    batches: SharedBatches,
     checkpoint: Checkpointer | None = None,
     threads: int | None = None,
 ) -> list[TrainingOutcome]:
@@ -75,10 +70,10 @@ def fit_stacked(
     if any(work.frozen for work in works):
         raise ValueError("a stack freezes no modules")
     with ExitStack() as stack:
-        points = [stack.enter_context(_prepared(work, device)) for work in works]
-        size = EpochSize.of(len(data), works[0].recipe)
+        points = [stack.enter_context(_prepared(work, batches.device)) for work in works]
+        size = EpochSize.of(len(batches.data), works[0].recipe)
         workers = stack.enter_context(_single_threads(threads or torch.get_num_threads()))
-        return _Stack(points, data, size, seed, device, augment, adapt, checkpoint, workers).run()
+        return _Stack(points, batches, size, checkpoint, workers).run()
 
 
 @contextmanager
@@ -171,12 +166,8 @@ class _Stack:
     """The trainings of prepared networks, from the first or the resumed step to the last of the recipe."""
 
     points: list[_Point]
-    data: TrainingData
+    batches: SharedBatches
     size: EpochSize
-    seed: int
-    device: torch.device
-    augment: bool
-    adapt: Callable[[Tensor], Tensor] | None
     checkpoint: Checkpointer | None
     workers: Executor
     _charged: float = field(default_factory=time.monotonic)
@@ -200,25 +191,24 @@ class _Stack:
 
     def _open(self, going: list[_Point]) -> torch.Generator | None:
         """Put the generators of dropout and augmentation at the start of an epoch."""
-        epoch = self.size.first + going[0].position.epoch
+        epoch, seed, device = self.size.first + going[0].position.epoch, self.batches.seed, self.batches.device
         for point in going:
-            point.draws = seeding.generator(self.seed, "dropout", epoch, device=self.device)
-        return seeding.generator(self.seed, "augment", epoch, device=self.device) if self.augment else None
+            point.draws = seeding.generator(seed, "dropout", epoch, device=device)
+        return seeding.generator(seed, "augment", epoch, device=device) if self.batches.augment else None
 
     def _take_steps(self, going: list[_Point], augmentation: torch.Generator | None) -> None:
         """Take the remaining steps of the present epoch, and save after each block at which that is due."""
         position, size, checkpoint = going[0].position, self.size, self.checkpoint
-        order = size.order(self.seed, position)
+        order, shared = size.order(self.batches.seed, position), self.batches
         if len(order) == 0:
             return
         steps = StepEvents(partial(self._tell, going, "step"), size.steps)
-        batches = self.data.batches(size.batch, self.device, order=order, augment=augmentation)
+        batches = shared.data.batches(size.batch, shared.device, order=order, augment=augmentation)
         while block := self.workers.submit(self._select, batches).result():
             list(self.workers.map(lambda point: point.take(block, size), going))
             if checkpoint is not None and checkpoint.due():
                 self._charge(going)
                 self._save(checkpoint, augmentation)
-                self._tell(going, "saved", position.step / size.steps)
             steps(position.step)
 
     def _tell(self, points: list[_Point], kind: EventKind, share: float = 0.0) -> None:
@@ -226,7 +216,7 @@ class _Stack:
             point.tell(kind, share)
 
     def _select(self, batches: Iterator[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Tensor]]:
-        adapt = self.adapt
+        adapt = self.batches.adapt
         block = islice(batches, _BLOCK)
         return list(block) if adapt is None else [(adapt(images), labels) for images, labels in block]
 

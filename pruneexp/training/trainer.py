@@ -63,11 +63,7 @@ class Trainer(Protocol):
     def train(
         self, works: Sequence[TrainWork], batches: SharedBatches, checkpoint: Checkpointer | None
     ) -> list[TrainingOutcome]:
-        """Train each; the outcomes are in the order of ``works``, whose recipes differ in learning rates at most.
-
-        A save of several has its state as ``{"points": [...]}`` and the tensors of each under ``NUMBER/NAME``, so that
-        a part of them can go on from it.
-        """
+        """Train each; the outcomes are in the order of ``works``, whose recipes differ in learning rates at most."""
 
 
 def fitted(work: TrainWork, batches: SharedBatches, checkpoint: Checkpointer | None) -> TrainingOutcome:

@@ -135,17 +135,15 @@ class Sharing(nn.Module):
         super().__init__()
         self.first, self.last = nn.Linear(PIXELS, 16), nn.Linear(16, num_classes)
         self.there, self.back = nn.Linear(16, 16, bias=False), nn.Linear(16, 16, bias=False)
-        both = 0.1 * torch.randn(16, 40)
         if how == "one parameter":
             self.back.weight = self.there.weight
         elif how == "transposed":
             self.back.weight = nn.Parameter(self.there.weight.t())
         elif how == "expanded":
             self.back.weight = nn.Parameter(torch.ones(16, 1).expand(16, 16))
-        elif how == "overlapping":
+        else:  # overlapping
+            both = 0.1 * torch.randn(16, 40)
             self.there.weight, self.back.weight = nn.Parameter(both[:, :16]), nn.Parameter(both[:, 10:26])
-        else:  # columns side by side, so that their ranges of addresses meet and their numbers do not
-            self.there.weight, self.back.weight = nn.Parameter(both[:, :16]), nn.Parameter(both[:, 16:32])
 
     def forward(self, images: Tensor) -> Any:
         x = self.first(images.flatten(1)).relu()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 from mlflow.tracking import MlflowClient
-from rich.console import Console, RenderableType
 
 from pruneexp.experiment.display import Display
 from pruneexp.jobs.folder import SweepFolder
@@ -80,10 +78,3 @@ def recorded(client: MlflowClient, kind: str = "point", experiment: str = "prune
     assert found is not None
     query = f"tags.`pruneexp.kind` = '{kind}' and attributes.status = 'FINISHED'"
     return {run.info.run_id: run.data.tags for run in client.search_runs([found.experiment_id], query)}
-
-
-def shown(what: RenderableType) -> list[str]:
-    """The lines that a wide terminal shows, with single spaces."""
-    console = Console(record=True, width=160, file=io.StringIO())
-    console.print(what)
-    return [" ".join(line.split()) for line in console.export_text().splitlines()]

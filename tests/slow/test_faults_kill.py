@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from pruneexp.cache.bundle import TENSORS, verify
+from pruneexp.cache.bundle import TENSORS, manifest, read
 from pruneexp.cache.files import Paths
 from pruneexp.tracking import default_uri
 from pruneexp.tracking.board import TAG_PREFIX
@@ -72,7 +72,8 @@ def stored(folder: Path) -> dict[str, str]:
     root = folder / ".pruneexp" / "store"
     found = {}
     for path in (root / "artefacts").glob("*/*"):
-        found[path.name] = verify(path, path.name)["files"][TENSORS]["sha256"]
+        read(path, path.name)
+        found[path.name] = manifest(path, path.name)["files"][TENSORS]["sha256"]
     return found
 
 

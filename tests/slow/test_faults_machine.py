@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pruneexp.store.__main__ import main as store
+from pruneexp.cache import bundle
 from tests.contracts.composing import SMALL
 from tests.contracts.jobs import numbers, ran, runs, summaries
 from tests.contracts.records import fresh_store
@@ -32,6 +32,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fresh_store(folder)
     ran(folder, THREE)
     return folder
+
+
+def read_all(store: Path) -> None:
+    """Read every result of a store; fails where one is damaged."""
+    for path in (store / "artefacts").glob("*/*"):
+        bundle.read(path, path.name)
 
 
 @contextmanager
@@ -92,7 +98,7 @@ def test_a_disk_full_in_the_middle_of_an_artefact(tmp_path: Path, whole: Path) -
         assert "free some space there or choose another one with runtime.store=FOLDER, and start again" in said
         assert "Traceback" not in said
         assert not any((disk / "store" / "tmp").iterdir())
-        assert store(["verify", "--store", str(disk / "store")]) == 0
+        read_all(disk / "store")
         before = len(list((disk / "store" / "artefacts").glob("*/*")))
         assert before > 0 or not small
         if small:
@@ -225,7 +231,7 @@ def test_ctrl_c_in_the_middle_of_a_write(tmp_path: Path, whole: Path, times: int
     assert "Traceback" not in said
     key = (tmp_path / "writing").read_text()
     assert not (tmp_path / ".pruneexp/store/artefacts" / key[:2] / key).exists()
-    assert store(["verify", "--store", str(tmp_path / ".pruneexp/store")]) == 0
+    read_all(tmp_path / ".pruneexp/store")
     with begun(tmp_path, *SMALL, THREE) as process:
         assert ended(process)[0] == 0
     assert numbers(tmp_path) == numbers(whole)

@@ -20,7 +20,6 @@ from pruneexp.errors import UserError
 from pruneexp.experiment.build import recipes
 from pruneexp.experiment.learner import of_data, tried
 from pruneexp.experiment.spec import read
-from pruneexp.models import torchvision_models
 from tests.contracts.composing import composed
 from tests.contracts.jobs import job_of, runs
 
@@ -82,19 +81,6 @@ def test_the_checkpoint_and_what_it_leaves_fresh_are_the_dense_networks_identity
     weights = job.setting.learner.network("initial").state_dict()
     assert weights["features.0.weight"].unique().tolist() == [1.0]
     assert len(weights["classifier.1.weight"].unique()) > 100
-
-
-def test_a_plan_says_that_pretrained_weights_cannot_be_had(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(url: str) -> None:
-        raise OSError("no route to host")
-
-    monkeypatch.setenv("TORCH_HOME", "hub")
-    monkeypatch.setattr(torchvision_models, "check_reachable", refuse)
-    status, text = said(capfd, *RESNET, "model.pretrained=true", "plan=true")
-    assert status == 2
-    assert "no route to host): put the file of https://download.pytorch.org/models/resnet18-f37072fd.pth into" in text
 
 
 def test_a_plan_says_which_budgets_no_mask_can_meet(capfd: pytest.CaptureFixture[str]) -> None:

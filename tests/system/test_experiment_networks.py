@@ -105,7 +105,6 @@ def test_torchvisions_auxiliary_classifiers_have_a_switch() -> None:
     [
         (brought.Remembers, {"tensor": True}),
         (brought.Sharing, {"how": "'one parameter'"}),
-        (brought.Sharing, {"how": "'side by side'"}),
         (brought.Frozen, {"whole": False}),
         (brought.Lazy, {}),
         (brought.Empty, {}),

@@ -92,7 +92,7 @@ def test_what_a_trainer_trains_has_its_name_in_its_key_and_single_leaves_none() 
             (*OWN, "+train.trainer.refused='it is Monday'"),
             "^train.trainer=tests.contracts.trainers.InTurn cannot train model=lenet_300_100: it is Monday; ",
         ),
-        (("train.trainer=fast",), "^train.trainer=fast: allowed is auto, removed, single, stacked, or a trainer of yours"),
+        (("train.trainer=fast",), "=fast: allowed is auto, removed, single, stacked, or a trainer of yours"),
         (("train.trainer=3",), "^train.trainer=3: allowed is auto, removed, single, stacked, or a trainer of yours"),
     ],
 )

@@ -15,7 +15,7 @@ def test_a_description_never_outgrows_its_tag() -> None:
     many = [point(density=round(1 - number / 1000, 3)) for number in range(500)]
     text = markdown.description("all of them", many)
     assert len(text) <= 8000
-    assert "| d=0.999 | 0.9990 | 1.0x | 60.00 | 96.50 | -0.50 | 96.50 | -0.50 |" in text
+    assert "| d=0.999 | 0.9990 | 1.0x | 60.00 | 96.50 | 96.50 | -0.50 |" in text
 
 
 def test_a_heading_tells_both_penalties_and_the_settings() -> None:

@@ -41,15 +41,15 @@ def test_kept_as_floats_or_as_bytes_the_numbers_are_the_same() -> None:
             for source, generator in zip(sources, generators, strict=True)
         )
         assert torch.equal(as_floats, as_bytes)
-    assert [source._places[CPU].images.dtype for source in sources] == [torch.float32, torch.uint8]
+    assert [source._places[CPU].examples.inputs.dtype for source in sources] == [torch.float32, torch.uint8]
 
 
 def test_images_move_to_a_device_once() -> None:
     source = ResidentSource(*photographs(10), COLOUR)
     list(source.batches(4, CPU))
-    kept = source._places[CPU].images.data_ptr()
+    kept = source._places[CPU].examples.inputs.data_ptr()
     list(source.batches(3, CPU))
-    assert source._places[CPU].images.data_ptr() == kept
+    assert source._places[CPU].examples.inputs.data_ptr() == kept
     assert len(source._places) == 1
 
 

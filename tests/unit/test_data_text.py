@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from pruneexp.data.dataset import Dataset
-from pruneexp.data.text import ALPHABET, text, topics
-from pruneexp.data.windows import WindowSource
+from pruneexp.data.text import ALPHABET, text, topics, windows
 from pruneexp.errors import UserError
 
 CPU = torch.device("cpu")
@@ -46,7 +45,7 @@ def test_a_text_is_cut_in_three_and_each_part_into_windows(tmp_path: Path) -> No
 
 def test_a_window_is_never_cut_short_and_needs_the_token_after_it() -> None:
     tokens = torch.arange(7)
-    assert [len(WindowSource(tokens[:length], 3)) for length in (0, 1, 3, 4, 6, 7)] == [0, 0, 0, 1, 1, 2]
+    assert [len(windows(tokens[:length], 3)) for length in (4, 6, 7)] == [1, 1, 2]
 
 
 def test_characters_outside_the_alphabet_are_one_unknown(tmp_path: Path) -> None:
@@ -147,8 +146,3 @@ class TestTopics:
             data.val.batches(0, CPU)
         with pytest.raises(ValueError, match=f"allow 0 to {len(data.val) - 1}"):
             data.val.batches(4, CPU, order=torch.tensor([len(data.val)]))
-
-
-def test_tokens_of_another_form_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"tokens are torch\.float32 of shape \(2,\)"):
-        WindowSource(torch.zeros(2), 1)

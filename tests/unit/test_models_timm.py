@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from urllib.request import Request
 
 import pytest
 import timm
@@ -53,18 +54,16 @@ def test_without_timm_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPat
 
 
 def test_weights_that_cannot_be_had_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(url: str) -> None:
-        assert url == "https://huggingface.co/timm/resnet18.a1_in1k"
+    def refuse(request: Request, timeout: float) -> None:
+        assert request.full_url == "https://huggingface.co/timm/resnet18.a1_in1k"
         raise OSError("no route to host")
 
-    monkeypatch.setattr(timm_models, "check_reachable", refuse)
+    monkeypatch.setattr(timm_models, "urlopen", refuse)
     monkeypatch.setattr(timm_models, "_is_there", lambda settings: False)
     with pytest.raises(UserError, match=r"no route to host.*'hf download timm/resnet18.a1_in1k' puts them into"):
-        timm_models.find_pretrained({"name": "resnet18"})
-    with pytest.raises(UserError, match="no route to host"):  # not after minutes of the library's own attempts
-        timm_models.named("resnet18", pretrained=True)
+        timm_models.named("resnet18", pretrained=True)  # not after minutes of the library's own attempts
     with pytest.raises(UserError, match="timm has no pretrained weights for mixer_s32_224"):
-        timm_models.find_pretrained({"name": "mixer_s32_224"})
+        timm_models.named("mixer_s32_224", pretrained=True)
 
 
 def test_pretrained_weights_with_other_classes_keep_all_but_the_last_layer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -164,26 +164,6 @@ def test_a_failed_download_says_where_the_file_belongs(
     assert "model.pretrained=false" in said
 
 
-def test_a_plan_looks_for_pretrained_weights_and_fetches_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    asked: list[str] = []
-    monkeypatch.setattr(torchvision_models, "check_reachable", asked.append)
-    node = {"_target_": "pruneexp.models.torchvision_models.alexnet", "pretrained": True}
-    torchvision_models.find_pretrained(node)
-    torchvision_models.find_pretrained({**node, "name": "resnet18"})
-    assert [url.rpartition("/")[2] for url in asked] == ["alexnet-owt-7be5be79.pth", "resnet18-f37072fd.pth"]
-    assert not list(tmp_path.rglob("*.pth"))
-    with pytest.raises(UserError, match=r"the pretrained weights of vit_b_16 are for model\.image_size=224 alone"):
-        torchvision_models.find_pretrained({**node, "name": "vit_b_16", "image_size": 64})
-    monkeypatch.setattr(torchvision_models, "check_reachable", refuse)
-    with pytest.raises(UserError, match=r"no route.*: put the file of https://.*resnet18-f37072fd.pth into"):
-        torchvision_models.find_pretrained({**node, "name": "resnet18"})
-
-
-def refuse(url: str) -> None:
-    raise URLError("no route to host")
-
-
 def test_scales_multiply_residual_blocks_beside_their_shortcuts() -> None:
     torch.manual_seed(0)
     basic = BasicBlock(8, 8)

@@ -20,7 +20,7 @@ from pruneexp.pruning.masks import MaskSet
 from pruneexp.training.fit import Fitted, fit
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.stacked import fit_stacked
-from pruneexp.training.trainer import TrainWork
+from pruneexp.training.trainer import SharedBatches, TrainWork
 from tests.contracts.training import CPU, Killed, Memory, digits, half, network, same, values
 from tests.third_party.ternary import Ternary
 
@@ -185,8 +185,8 @@ class TestTraining:
             return TrainWork(network=net, recipe=RECIPE, edit=Gradual(cuts=cuts).edit(weights(net), MaskSet(few)))
 
         alone, together = [work(3)], [work(5), work(3), work(2)]
-        fit_stacked(alone, digits(), seed=3, device=CPU)
-        fit_stacked(together, digits(), seed=3, device=CPU)
+        fit_stacked(alone, SharedBatches(data=digits(), seed=3, device=CPU))
+        fit_stacked(together, SharedBatches(data=digits(), seed=3, device=CPU))
         assert same(values(alone[0].network), values(together[1].network))
 
     def test_an_edit_of_a_third_party_holds_after_every_update(self) -> None:

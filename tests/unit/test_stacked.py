@@ -17,7 +17,7 @@ from pruneexp.training.recipe import Recipe
 from pruneexp.training.regularizers import L1, L2, NoPenalty, Penalty
 from pruneexp.training.snapshot import Checkpointer
 from pruneexp.training.stacked import fit_stacked
-from pruneexp.training.trainer import TrainingOutcome, TrainWork
+from pruneexp.training.trainer import SharedBatches, TrainingOutcome, TrainWork
 from tests.contracts.training import CPU, Killed, Memory, digits, same, values
 
 SGD = Recipe(epochs=3, batch_size=8, optimizer="sgd", lr=0.05, schedule="cosine")
@@ -61,7 +61,7 @@ def trained(
     choices: Sequence[Choice], checkpoint: Checkpointer | None = None
 ) -> tuple[list[dict[str, Tensor]], list[TrainingOutcome]]:
     works = [choice.work() for choice in choices]
-    done = fit_stacked(works, digits(), seed=3, device=CPU, augment=True, checkpoint=checkpoint)
+    done = fit_stacked(works, SharedBatches(data=digits(), seed=3, device=CPU, augment=True), checkpoint)
     return [values(work.network) for work in works], done
 
 
@@ -80,7 +80,7 @@ def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_point_is_trained_as_fit_trains_it(choice: Choice) -> None:
     ours, theirs = choice.work(), choice.work()
     started = values(ours.network)
-    (done,) = fit_stacked([ours], digits(), seed=3, device=CPU, augment=True)
+    (done,) = fit_stacked([ours], SharedBatches(data=digits(), seed=3, device=CPU, augment=True))
     expected = fit(
         theirs.network, digits(), choice.recipe, seed=3, device=CPU, edit=theirs.edit, penalty=choice.penalty,
         augment=True,
@@ -119,8 +119,8 @@ def test_large_products_keep_their_bits_among_neighbours() -> None:
 
     first, *_ = together = [work(seed) for seed in range(4)]
     alone = work(3)
-    fit_stacked(together, data, seed=0, device=CPU)
-    fit_stacked([alone], data, seed=0, device=CPU)
+    fit_stacked(together, SharedBatches(data=data, seed=0, device=CPU))
+    fit_stacked([alone], SharedBatches(data=data, seed=0, device=CPU))
     assert same(values(together[3].network), values(alone.network))
     assert not same(values(first.network), values(alone.network))
 
@@ -178,7 +178,7 @@ def test_events_of_each_point(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stacked, "_BLOCK", 3)
     heard: dict[int, list[TrainingEvent]] = {0: [], 1: []}
     works = [replace(CHOICES[i].work(), listen=heard[i].append) for i in heard]
-    outcomes = fit_stacked(works, digits(), seed=3, device=CPU)
+    outcomes = fit_stacked(works, SharedBatches(data=digits(), seed=3, device=CPU))
     for events, outcome in zip(heard.values(), outcomes, strict=True):
         assert [event.kind for event in events] == ["begin", *["step", "step", "epoch"] * 3, "done"]
         assert [event.epoch + event.share for event in events] == [0, 0.5, 1, 1, 1.5, 2, 2, 2.5, 3, 3, 3]
@@ -202,7 +202,7 @@ def test_what_a_point_raises_ends_the_stack() -> None:
     for work, where in ((replace(CHOICES[0].work(), penalty=Faulty()), "in a step"),
                         (replace(CHOICES[0].work(), listen=fail), "after an epoch")):  # fmt: skip
         with pytest.raises(OSError, match=where):
-            fit_stacked([CHOICES[1].work(), work], digits(), seed=3, device=CPU)
+            fit_stacked([CHOICES[1].work(), work], SharedBatches(data=digits(), seed=3, device=CPU))
     assert torch.get_num_threads() == before
 
 
@@ -215,7 +215,9 @@ def test_networks_are_current_at_the_end_of_an_epoch_and_left_as_fit_leaves_them
         if event.kind == "epoch":
             seen.append(weight.detach().clone())
 
-    fit_stacked([replace(work, network=work.network.eval(), listen=listen)], digits(), seed=3, device=CPU)
+    fit_stacked(
+        [replace(work, network=work.network.eval(), listen=listen)], SharedBatches(data=digits(), seed=3, device=CPU)
+    )
     assert torch.equal(seen[-1], weight)
     assert not torch.equal(seen[0], seen[-1])
     assert not work.network.training
@@ -235,7 +237,7 @@ def test_the_global_generator_is_neither_read_nor_moved() -> None:
 def test_no_epochs_prune_and_nothing_else() -> None:
     work = Choice(replace(SGD, epochs=0)).work()
     before = values(work.network)
-    (done,) = fit_stacked([work], digits(), seed=3, device=CPU)
+    (done,) = fit_stacked([work], SharedBatches(data=digits(), seed=3, device=CPU))
     assert losses(done) == ()
     assert work.edit is not None
     assert torch.equal(values(work.network)["1.weight"], before["1.weight"] * work.edit.masks["1"])
@@ -243,14 +245,16 @@ def test_no_epochs_prune_and_nothing_else() -> None:
 
 def test_what_a_stack_refuses() -> None:
     with pytest.raises(ValueError, match="a stack of 0 trainings"):
-        fit_stacked([], digits(), seed=0, device=CPU)
+        fit_stacked([], SharedBatches(data=digits(), seed=0, device=CPU))
     other = Choice(replace(SGD, batch_size=4)).work()
     with pytest.raises(
         ValueError, match=r"\(epochs, batch_size, first\) \[\(3, 4, 0\), \(3, 8, 0\)\]; a stack allows one"
     ):
-        fit_stacked([CHOICES[0].work(), other], digits(), seed=0, device=CPU)
+        fit_stacked([CHOICES[0].work(), other], SharedBatches(data=digits(), seed=0, device=CPU))
     with pytest.raises(ValueError, match="another precision than float32"):
-        fit_stacked([Choice(replace(SGD, precision="bfloat16")).work()], digits(), seed=0, device=CPU)
+        fit_stacked(
+            [Choice(replace(SGD, precision="bfloat16")).work()], SharedBatches(data=digits(), seed=0, device=CPU)
+        )
     conv = TrainWork(network=nn.Sequential(nn.Conv2d(1, 1, 1), nn.Flatten(), nn.Linear(36, 3)), recipe=SGD)
     with pytest.raises(ValueError, match=r"Conv2d\) is no layer of a chain"):
-        fit_stacked([conv], digits(), seed=0, device=CPU)
+        fit_stacked([conv], SharedBatches(data=digits(), seed=0, device=CPU))

@@ -104,7 +104,7 @@ def test_killed_while_it_trains_it_goes_on_together(
     assert epochs(seen)[0] == (die_at + 2) // 3  # the epoch that was told when it died
 
 
-def test_killed_while_it_stores_results_it_keeps_them_and_trains_nothing_again(
+def test_killed_while_it_stores_results_it_keeps_them_and_trains_the_others_again(
     job: Job, alone: list[Artefact], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[TrainingEvent] = []
@@ -126,7 +126,8 @@ def test_killed_while_it_stores_results_it_keeps_them_and_trains_nothing_again(
     seen.clear()
     train_together(Runner(store), routes)
     assert all(same(*pair) for pair in zip(finals(store, routes), alone, strict=True))
-    assert epochs(seen) == [3, 3]  # the end of the last epoch, of the two that were left
+    assert epochs(seen) == [1, 1, 2, 2, 3, 3]  # of the two that were left
+    assert not list(tmp_path.glob("work/*"))
 
 
 def test_a_stop_saves_what_is_trained_together(job: Job, alone: list[Artefact], tmp_path: Path) -> None:
@@ -186,9 +187,7 @@ def test_what_another_process_computes_is_left_to_it(job: Job, alone: list[Artef
     assert len(epochs(seen)) == 9
 
 
-def test_one_that_was_left_out_is_not_mixed_with_those_that_go_on(
-    job: Job, alone: list[Artefact], tmp_path: Path
-) -> None:
+def test_others_than_those_that_were_saved_begin_anew(job: Job, alone: list[Artefact], tmp_path: Path) -> None:
     seen: list[TrainingEvent] = []
     store = Store(tmp_path, checkpoint_every=0)
     routes = listening(job, seen, 4)
@@ -198,7 +197,7 @@ def test_one_that_was_left_out_is_not_mixed_with_those_that_go_on(
     again = Runner(Store(tmp_path, checkpoint_every=0))
     routes = listening(job, seen)
     train_together(again, routes)
-    assert epochs(seen) == [2, 2, 3, 3]
+    assert epochs(seen) == [1, 1, 1, 2, 2, 2, 3, 3, 3]
     assert all(same(again.artefact(route.final), own) for route, own in zip(routes, alone, strict=True))
 
 

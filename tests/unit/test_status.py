@@ -17,7 +17,6 @@ from pruneexp.jobs.folder import SweepFolder
 from pruneexp.jobs.progress import SweepProgress, detail, overview, progress
 from pruneexp.jobs.state import JobState, job_log, write_state
 from pruneexp.status import main
-from tests.contracts.sweeping import shown
 
 #: Noon, wherever the test runs.
 NOON = time.mktime((2026, 3, 1, 12, 0, 0, 0, 0, -1))
@@ -41,25 +40,27 @@ def sweep(*states: JobState) -> SweepProgress:
     return SweepProgress("mine", tuple((f"seed={n}", "reg=l1") for n in range(len(states))), states)
 
 
-# --- tables -----------------------------------------------------------------------------------------------------------
+# --- what is shown ----------------------------------------------------------------------------------------------------
 
 
 def test_one_sweep_is_shown_with_who_runs_what_and_what_failed_why() -> None:
-    assert shown(detail(sweep(DONE, RUNNING, FAILED, LOST, STOPPED, WAITING), NOON)) == [
+    shown = detail(sweep(DONE, RUNNING, FAILED, LOST, STOPPED, WAITING), NOON).plain
+    assert [" ".join(line.split()) for line in shown.splitlines()] == [
         "sweep mine",
         "jobs 6 asked, 1 done, 1 failed, 1 lost, 1 stopped, 1 running, 1 waiting",
         "points 7 of 24 done",
         "ends about 12:15, in 15 min",  # 3 + 4 + 4 + 4 points of a minute; the failed job is left alone
-        "job state attempt on for points now asks for",
-        "2 failed 1 node1 (78) 0 s 2 of 4 MemoryError: [too] large seed=2",
-        "3 lost 3 node2 (7) 60 s 0 of 4 its process ended seed=3",
-        "4 stopped 1 node1 (79) 0 s 0 of 4 interrupted seed=4",
-        "1 running 2 node1 (77) 2 min 1 of 4 retrain, epoch 3 of 20 seed=1",
+        "failed job 2, seed 2: 2 of 4 points, 0 s, node1 (78), MemoryError: [too] large",
+        "lost job 3, seed 3: 0 of 4 points, 60 s, attempt 3, node2 (7), its process ended",
+        "stopped job 4, seed 4: 0 of 4 points, 0 s, node1 (79), interrupted",
+        "running job 1, seed 1: 1 of 4 points, 2 min, attempt 2, node1 (77), retrain, epoch 3 of 20",
     ]
 
 
 def test_sweeps_are_listed_one_per_line() -> None:
-    assert shown(overview([sweep(DONE, RUNNING, STOPPED, WAITING), sweep(DONE)], NOON)) == [
+    screen = io.StringIO()
+    overview([sweep(DONE, RUNNING, STOPPED, WAITING), sweep(DONE)], NOON, Console(file=screen, width=20))
+    assert [" ".join(line.split()) for line in screen.getvalue().splitlines()] == [
         "sweep jobs done running failed lost left points ends",
         "mine 4 1 1 0 0 2 5 of 16 about 12:11, in 11 min",
         "mine 1 1 0 0 0 0 4 of 4 done",

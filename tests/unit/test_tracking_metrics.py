@@ -82,12 +82,13 @@ def test_networks_without_sense_have_no_mean() -> None:
 
 def test_a_description_has_the_metric_in_its_heading() -> None:
     lines = markdown.description("curve", [as_text(point())]).splitlines()
-    moments = "| val perplexity before | val perplexity after | val perplexity change, % | test perplexity after |"
+    moments = "| val perplexity before | val perplexity after | test perplexity after |"
     assert f"{moments} test perplexity change, % |" in lines[2]
-    assert "| 44.00 | 7.50 | +7.14 | 7.50 | +7.14 |" in lines[4]
+    assert "| dense | 1.0000 | 1.0x |  | 7.00 | 7.00 |  |" in lines[4]
+    assert "| 44.00 | 7.50 | 7.50 | +7.14 |" in lines[5]
     lines = markdown.description("curve", [point()]).splitlines()
-    assert "| val before | val after | val change | test after | test change |" in lines[2]
-    assert "| 60.00 | 96.50 | -0.50 | 96.50 | -0.50 |" in lines[4]
+    assert "| val before | val after | test after | test change |" in lines[2]
+    assert "| 60.00 | 96.50 | 96.50 | -0.50 |" in lines[5]
     assert "in perplexity on val" in markdown.search_heading("search", 3, PERPLEXITY)
 
 

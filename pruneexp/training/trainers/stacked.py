@@ -42,13 +42,4 @@ class Stacked:
         self, works: Sequence[TrainWork], batches: SharedBatches, checkpoint: Checkpointer | None
     ) -> list[TrainingOutcome]:
         """Train all of them; raises as ``fit_stacked`` does."""
-        return fit_stacked(
-            works,
-            batches.data,
-            seed=batches.seed,
-            device=batches.device,
-            augment=batches.augment,
-            adapt=batches.adapt,
-            checkpoint=checkpoint,
-            threads=self.threads,
-        )
+        return fit_stacked(works, batches, checkpoint, self.threads)
