@@ -5,11 +5,12 @@ Of one dense network, at a few densities; plain numbers come out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from torch import Tensor
 
-from pruneexp.errors import UserError
+from pruneexp.errors import Infeasible, UserError
 from pruneexp.experiment.session import Session
 from pruneexp.pruning.allocations.erk import Erk
 from pruneexp.pruning.allocations.global_threshold import GlobalThreshold
@@ -36,6 +37,9 @@ BASELINES: Mapping[str, Allocation] = {
 }
 #: Where none are named, of single weights and of units.
 OF_WEIGHTS, OF_UNITS = ("global", "lamp", "erk"), ("global", "uniform")
+
+_STEPS = 16  # of bisecting over densities: to 0.00002
+_NEAR = 0.99  # of a limit, which a cost above this has just met
 
 
 def check_baselines(session: Session, names: Sequence[str]) -> None:
@@ -67,16 +71,61 @@ def baselines(session: Session, names: Sequence[str], densities: Sequence[float]
     """
     if not names or not densities:
         return []
+    at = _allocations(session, kind)
+    return [at(name, density) for density in sorted(densities, reverse=True) for name in names]
+
+
+def baselines_within(
+    session: Session, names: Sequence[str], kind: BudgetKind, limit: float, share: Callable[[Levels], float]
+) -> list[Levels]:
+    """The levels of each allocation at the largest density that costs at most ``limit``, or just below.
+
+    ``share`` is the cost of a network with some levels. An allocation that cannot keep to the limit is left out, and
+    the user is told.
+    """
+    if not names:
+        return []
+    at, found = _allocations(session, kind), list[Levels]()
+    for name in names:
+        levels = _most_within(partial(at, name), limit, share)
+        if levels is None:
+            session.display.note(f"study.baselines: {name} is left out, as it never costs at most {limit:g}")
+        else:
+            found.append(levels)
+    return found
+
+
+def _most_within(at: Callable[[float], Levels], limit: float, share: Callable[[Levels], float]) -> Levels | None:
+    few, many, found = 0.0, 1.0, None
+    for _ in range(_STEPS):
+        density = (few + many) / 2
+        try:
+            cost = share(levels := at(density))
+        except Infeasible:  # a layer cannot keep so little
+            few = density
+            continue
+        if cost > limit:
+            many = density
+            continue
+        few, found = density, levels
+        if cost >= _NEAR * limit:
+            break
+    return found
+
+
+def _allocations(session: Session, kind: BudgetKind) -> Callable[[str, float], Levels]:
+    """The levels of an allocation, by its name, at a density of the dense network of a session."""
     setting = session.job.setting
     dense = train_dense(setting)
     network = load(setting.learner.network("fresh"), session.runner.artefact(dense).tensors, "the stored dense network")
     weights = {name: layer.weight.detach().cpu() for name, layer in setting.cut.value.scope(network).items()}
     units = units_of(session, network) if kind == "units" else None
-    return [
-        _levels(weights, largest(setting, network, Budget("density", density), BASELINES[name], units), kind, units)
-        for density in sorted(densities, reverse=True)
-        for name in names
-    ]
+
+    def at(name: str, density: float) -> Levels:
+        masks = largest(setting, network, Budget("density", density), BASELINES[name], units)
+        return _levels(weights, masks, kind, units)
+
+    return at
 
 
 def _levels(weights: Mapping[str, Tensor], masks: MaskSet, kind: BudgetKind, units: Units | None) -> Levels:

@@ -6,7 +6,7 @@ Latency is that of the machine which runs the search; all else follows from the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from pruneexp.measure.measuring import machine_of
 from pruneexp.measure.sizes import PROGRAMS, size_times, whole_and_small
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.units.unit import NetworkUnit
-from pruneexp.schema import SHARE, PointResult
+from pruneexp.schema import MAX_COST, SHARE, PointResult
 from sweeps import levels as cuts
 
 #: What ``study.cost`` may be.
@@ -40,6 +40,10 @@ class TrialCost:
     def numbers(self, result: PointResult, levels: Mapping[str, float]) -> dict[str, float]:
         """What the record of a trial says of it; nothing of density, which each record has."""
         return {} if self.name == "density" else {f"{SHARE}{self.name}": self.share(result, levels)}
+
+    def limited(self, most: float | None) -> TrialCost:
+        """The same of a study that allows at most this share, if it has such a limit."""
+        return self if most is None else replace(self, about={**self.about, MAX_COST: most})
 
 
 def trial_cost(session: Session, name: str, form: str, batch: int) -> TrialCost:

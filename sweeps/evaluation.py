@@ -17,16 +17,16 @@ from pruneexp.summary.pareto import dominated
 from pruneexp.training.events import TrainingEvent
 from sweeps.costs import TrialCost
 from sweeps.driver import TrialFailed, TrialPruned, Worker
+from sweeps.objectives import Limits, judged
 from sweeps.trials import Bench
 
+#: The least value of a network that is not allowed, for samplers that know no constraints: behind all that are allowed.
+_BEHIND = {"smallest": 1.0, "best": 1e6}
 
-class SearchOptions(Protocol):
+
+class SearchOptions(Limits, Protocol):
     """The options of a search that decide the values of a trial."""
 
-    @property
-    def objective(self) -> str: ...
-    @property
-    def max_drop(self) -> float: ...
     @property
     def epochs(self) -> int: ...
     @property
@@ -55,7 +55,7 @@ class TrialEvaluator:
         point = _computed(lambda: self.bench.probe(trial.number, trial.params))
         if self.options.epochs:
             self._refuse_dominated(trial, point)
-            watch = EarlyStopping(trial, self.metric, self.dense) if self.options.objective == "smallest" else None
+            watch = self._watch(trial, point)
             point = _computed(lambda: self.bench.retrain(trial.number, trial.params, self.options.epochs, watch))
         val, cost = score(point, self.bench.cost, trial.params)
         trial.set_user_attr("val", val)
@@ -63,28 +63,41 @@ class TrialEvaluator:
         self._show()
         if self.options.objective == "pareto":
             return (val, cost)
-        excess = self.metric.loss(self.dense, val) - self.options.max_drop
-        if self.options.sampler == "cmaes":  # it knows no constraints: a value above 1 is worse than any share
-            return (cost if excess <= 0 else max(1.0, cost) + excess / 100,)
-        trial.set_constraint("drop", excess)
-        return (cost,)
+        value, excess = judged(self.options, self.metric.loss(self.dense, val), cost)
+        if self.options.sampler == "cmaes":  # it knows no constraints
+            return (value if excess <= 0 else max(_BEHIND[self.options.objective], value) + excess / 100,)
+        trial.set_constraint("cost" if self.options.objective == "best" else "drop", excess)
+        return (value,)
+
+    def _watch(self, trial: optuna.Trial, probe: TradeoffPoint) -> EarlyStopping | None:
+        """What ends a hopeless retraining; not where a network costs too much, or the others would seem worse by it."""
+        limit = self.options.max_cost
+        if self.options.objective == "pareto":
+            return None
+        if limit is not None and score(probe, self.bench.cost, trial.params)[1] > limit:
+            return None
+        return EarlyStopping(trial, self.metric, self.dense)
 
     def _refuse_dominated(self, trial: optuna.Trial, point: TradeoffPoint) -> None:
         """Raise ``TrialPruned`` if others dominate the probe: Optuna's pruners take only one objective."""
         trial.set_user_attr("probe", list(score(point, self.bench.cost, trial.params)))
         if self.options.objective != "pareto":
             return
-        if _is_beaten(trial, "probe", self.metric, self.dense, self.options.margin):
+        if _is_beaten(trial, "probe", self.metric, self.dense, self.options):
             raise TrialPruned("others are better before retraining")
 
     def _show(self) -> None:
         done = self.worker.study().get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
         name = self.bench.cost.name
         scores = [(t.user_attrs["val"], t.user_attrs[name]) for t in done if "val" in t.user_attrs]
-        limit, unit = self.options.max_drop, self.metric.change_unit
-        allowed = [cost for val, cost in scores if self.metric.loss(self.dense, val) <= limit]
-        of = "" if name == "density" else f" of {name}"
-        detail = f"smallest within {limit:g} {unit}: {min(allowed):.1%}{of}" if allowed else ""
+        tried = [judged(self.options, self.metric.loss(self.dense, val), cost) for val, cost in scores]
+        allowed = [value for value, excess in tried if excess <= 0]
+        of, unit = "" if name == "density" else f" of {name}", self.metric.change_unit
+        limit, detail = self.options.max_cost, ""
+        if allowed and limit is None:
+            detail = f"smallest within {self.options.max_drop:g} {unit}: {min(allowed):.1%}{of}"
+        elif allowed:
+            detail = f"best within {limit:.1%}{of}: loses {min(allowed):.2f} {unit}"
         self.bench.session.display.points_done(len(done) + 1, detail)
 
 
@@ -118,20 +131,21 @@ class FinalistEvaluator:
     dense: float
     numbers: Sequence[int]
     rungs: Sequence[int]
-    margin: float
+    options: SearchOptions
     worker: Worker
 
     def evaluate(self, trial: optuna.Trial) -> Sequence[float]:
         """The values after the last rung.
 
         Raises:
-            TrialPruned: after an earlier rung, another finalist was better by the margin and cost no more.
+            TrialPruned: after an earlier rung, another finalist was better by the margin and cost no more, or is
+                allowed to cost what it does.
             TrialFailed: the point could not be computed.
         """
         trial.set_user_attr("trial", self.numbers[trial.number])
         for epochs in self.rungs[:-1]:
             self._retrained(trial, epochs)
-            if _is_beaten(trial, _after(epochs), self.metric, self.dense, self.margin):
+            if _is_beaten(trial, _after(epochs), self.metric, self.dense, self.options):
                 raise TrialPruned(f"others are better after {epochs} epochs of retraining")
         point = self._retrained(trial, self.rungs[-1])
         before, test = point.result.val.before, point.result.test
@@ -163,13 +177,19 @@ def _computed(compute: Callable[[], TradeoffPoint]) -> TradeoffPoint:
         raise TrialPruned(str(given_up)) from given_up
 
 
-def _is_beaten(trial: optuna.Trial, name: str, metric: Metric, dense: float, margin: float) -> bool:
-    """Whether another trial is better by the margin and costs no more, by the scores that stand under a name."""
+def _is_beaten(trial: optuna.Trial, name: str, metric: Metric, dense: float, options: SearchOptions) -> bool:
+    """Whether another trial is better by the margin and costs no more, by the scores that stand under a name.
+
+    Within a ``max_cost``, to which both keep, what they cost does not count.
+    """
     trials = [one for one in trial.study.get_trials(deepcopy=False) if name in one.user_attrs]
     scores = {one.number: one.user_attrs[name] for one in trials}
-    merits = {number: (metric.merit(dense, val), cost) for number, (val, cost) in scores.items()}
+    merits = {
+        number: (metric.merit(dense, val), cost if options.max_cost is None else 0.0)
+        for number, (val, cost) in scores.items()
+    }
     own = merits.pop(trial.number)
-    return dominated(own, list(merits.values()), margin)
+    return dominated(own, list(merits.values()), options.margin)
 
 
 def score(point: TradeoffPoint, cost: TrialCost, levels: Mapping[str, float]) -> tuple[float, float]:

@@ -12,13 +12,25 @@ from pruneexp.summary.rows import rate_text
 from sweeps.driver import Worker
 
 
-def numbers(trials: Sequence[FrozenTrial], finalists: Sequence[FrozenTrial]) -> Mapping[str, float]:
-    """How many trials ended which way, and how many finalists were retrained in full."""
+def best_of(finalists: Sequence[FrozenTrial], metric: Metric, dense: float) -> FrozenTrial | None:
+    """The finalist with the best score on val, of equally good ones the cheapest; None where none was retrained."""
+    retrained = [trial for trial in finalists if trial.state == TrialState.COMPLETE]
+    return min(retrained, key=lambda trial: (metric.loss(dense, trial.values[0]), trial.values[1]), default=None)
+
+
+def numbers(
+    trials: Sequence[FrozenTrial], finalists: Sequence[FrozenTrial], best: FrozenTrial | None, metric: Metric
+) -> Mapping[str, float]:
+    """How many trials ended which way, how many finalists were retrained in full, and of a ``best`` one what it is."""
     counts = {
         f"trials.{state.name.lower()}": float(sum(trial.state == state for trial in trials))
         for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
     }
-    return {**counts, "finalists": float(sum(trial.state == TrialState.COMPLETE for trial in finalists))}
+    counts["finalists"] = float(sum(trial.state == TrialState.COMPLETE for trial in finalists))
+    if best is None:
+        return counts
+    val, cost = best.values
+    return {**counts, "best.trial": best.user_attrs["trial"], f"best.val.after.{metric.name}": val, "best.cost": cost}
 
 
 def show(
@@ -26,13 +38,14 @@ def show(
     worker: Worker,
     total: int,
     finalists: Sequence[FrozenTrial],
+    best: FrozenTrial | None,
     metric: Metric,
     dense: float,
     cost: str,
 ) -> None:
     """The finalists by their primary metric, those that cost most first, then for each layer its level in each of them.
 
-    ``cost`` is the name of what the search makes small.
+    ``cost`` is the name of what the search makes small; of the ``best``, where it seeks one, a line says which it is.
     """
     trials = worker.finished(total)
     failed = [trial for trial in trials if trial.state == TrialState.FAIL]
@@ -52,6 +65,11 @@ def show(
     for trial in shown:
         for doubt in trial.user_attrs.get("doubts", ()):
             display.say(f"trial {trial.user_attrs['trial']}: {doubt}")
+    if best is not None:
+        display.say(
+            f"best on val: trial {best.user_attrs['trial']}, with {best.values[0]:.2f} "
+            f"({metric.change(dense, best.values[0]):+.2f}) at {best.values[1]:.4f} of the dense network's {cost}"
+        )
     if not rows:
         return
     display.say("the level of each layer, by trial:")

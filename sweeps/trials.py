@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pruneexp.experiment.identity import AskedBy
+from pruneexp.experiment.points import assemble
 from pruneexp.experiment.session import Record, Session
 from pruneexp.modes.prune import Prune
 from pruneexp.schema import LEVEL, Budget, PointResult, TradeoffPoint
@@ -60,3 +61,14 @@ class Bench:
             return asked | self.cost.numbers(result, levels)
 
         return varied.point(self.record, of, route, numbers)
+
+
+def probed_share(session: Session, sizes: Mapping[str, int], cost: TrialCost, levels: Mapping[str, float]) -> float:
+    """What a trial with these levels costs, by its probe; nothing is recorded."""
+    session.store.stop_if_requested()
+    varied, budget = leveled(session, sizes, levels)
+    setting = varied.job.setting
+    dense = train_dense(setting)
+    route = Route((dense, probe(setting, dense, budget)))
+    point = assemble(varied.identity(budget, route), route, varied.runner, setting.learner)
+    return cost.share(point.result, levels)

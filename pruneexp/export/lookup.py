@@ -74,7 +74,7 @@ def find_point(
     """The point that ``words`` mean, in the experiments named or in all.
 
     Of several it is the ``best`` on val, by their primary metric, if that is asked for, and the earliest of equals;
-    None is for commands that cannot ask for it.
+    None is for commands that cannot ask for it. A trial that a search does not allow is not the best.
 
     Raises:
         UserError: they mean none, or several; the message says what is near, or what tells them apart. Or the tracking
@@ -86,7 +86,9 @@ def find_point(
     if not best:
         hint = "\n  or --best takes the one with the best score on val" * (best is not None)
         raise UserError(_told_apart(distinct, " ".join(words)) + hint)
-    points = [_read(each) for each in distinct]
+    points = [point for each in distinct if _keeps_to_limit(point := _read(each))]
+    if not points:
+        raise UserError(f"no recorded point of {' '.join(words)} keeps to the study.max_cost of its search: no best")
     metrics = {point.identity.primary for point in points}
     if len(metrics) > 1:
         raise UserError(f"the points have several metrics, {', '.join(sorted(each.name for each in metrics))}: no best")
@@ -99,6 +101,16 @@ def _finalists(found: list[_Candidate]) -> list[_Candidate]:
     """Without the trials of a search that were retrained later, and are recorded so beside their first look."""
     retrained = {_trial(each) for each in found if each.value("retrain_epochs") != "0"} - {None}
     return [each for each in found if each.value("retrain_epochs") != "0" or _trial(each) not in retrained]
+
+
+def _keeps_to_limit(point: RecordedPoint) -> bool:
+    """Whether a point costs no more than its search allows; true where nothing sets a limit."""
+    if not point.identity.study:
+        return True
+    above = point.tracker.find({"attributes.run_id": point.run.tags.get(PARENT, "")}, ("params",))
+    params = above[0].params if above else {}
+    share = point.run.metrics.get(f"{schema.SHARE}{params.get('cost')}", point.result.density)
+    return share <= float(params.get(schema.MAX_COST, math.inf))
 
 
 def _trial(candidate: _Candidate) -> tuple[str, str] | None:

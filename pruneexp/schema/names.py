@@ -52,6 +52,7 @@ SEEDS = "n"  # of a summary
 SPREAD = "_std"  # ending of a summary's sample standard deviations
 LEVEL = "level/"  # beginning of the levels of a trial's layers
 SHARE = "share/"  # beginning of the name of the cost that a trial's search makes small, a share of the dense network's
+MAX_COST = "max_cost"  # of a study: the largest such share that is allowed, where it seeks the best network within it
 
 
 def change_name(split: str, when: str, metric: str) -> str:

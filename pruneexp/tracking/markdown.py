@@ -28,9 +28,12 @@ def curve_heading(point: schema.TradeoffPoint) -> str:
     return f"**{of.model} on {of.data}**: {choices}" + (f"\n\n{settings}" if settings else "")
 
 
-def search_heading(name: str, trials: int, metric: Metric, cost: str = "density") -> str:
-    found = f"of {trials} points those that no other beats in {metric.word} on val at their {cost} or below"
-    return f"**{name}**: {found}"
+def search_heading(name: str, trials: int, metric: Metric, cost: str = "density", max_cost: float | None = None) -> str:
+    """What stands in the table of a search; within a ``max_cost`` the best comes first."""
+    unbeaten = f"that no other beats in {metric.word} on val at their {cost} or below"
+    if max_cost is None:
+        return f"**{name}**: of {trials} points those {unbeaten}"
+    return f"**{name}**: of {trials} points those within {max_cost:g} of the dense {cost} {unbeaten}, the best first"
 
 
 def description(
@@ -39,8 +42,10 @@ def description(
     """The table that a terminal shows too; of one that is longer than a tag, the first rows.
 
     A last column says of which points the scores are doubtful, where there is one. ``cost`` is the name of another one
-    than density and its share at each point, where there are such.
+    than density and its share at each point, where there are such. Without points it is the heading alone.
     """
+    if not points:
+        return heading
     doubtful, (name, shares) = any(map(schema.doubts, points)), cost
     said = [("", ["1.0000"] * bool(shares), dense_row(points[:1]))]
     for place, point in enumerate(points):

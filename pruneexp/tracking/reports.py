@@ -88,7 +88,7 @@ class Reports:
             below[parent].append(logged)
         failed = Counter(run.tags.get(PARENT, "") for run in bulk.find(self._runs, failures, ("tags",)))
         for where in parents:
-            for run in bulk.find(self._runs, where, ("tags",)):
+            for run in bulk.find(self._runs, where, ("params", "tags")):
                 if run.run_id in below:
                     self._describe(run, below[run.run_id], failed[run.run_id])
 
@@ -98,8 +98,9 @@ class Reports:
         points = [logged.point for logged in ordered]
         if run.tags.get(schema.KIND) == "study":
             cost, shares = self._shares(run.run_id)
-            heading = markdown.search_heading(run.name, len(points), points[0].identity.primary, cost)
-            front = _front(ordered, shares)
+            limit = float(run.params[schema.MAX_COST]) if schema.MAX_COST in run.params else None
+            heading = markdown.search_heading(run.name, len(points), points[0].identity.primary, cost, limit)
+            front = _front(ordered, shares, limit)
             own = [shares.get(logged.run_id, logged.point.result.density) for logged in front] if shares else []
             note = markdown.description(heading, [logged.point for logged in front], (cost, own))
         else:
@@ -134,11 +135,14 @@ def _logged(run: bulk.StoredRun) -> LoggedPoint | None:
     return LoggedPoint(run.run_id, "", run.started, point)
 
 
-def _front(trials: Sequence[LoggedPoint], shares: Mapping[str, float]) -> list[LoggedPoint]:
-    """Trials that no other one beats in the primary metric on val at their cost or below, the most costly first."""
+def _front(trials: Sequence[LoggedPoint], shares: Mapping[str, float], limit: float | None = None) -> list[LoggedPoint]:
+    """Trials that no other one beats in the primary metric on val at their cost or below, the most costly first.
+
+    None of them costs more than a ``limit``.
+    """
+    costs = {place: shares.get(trial.run_id, trial.point.result.density) for place, trial in enumerate(trials)}
     scores = {
-        place: (_merit(trial.point), shares.get(trial.run_id, trial.point.result.density))
-        for place, trial in enumerate(trials)
+        place: (_merit(trials[place].point), cost) for place, cost in costs.items() if limit is None or cost <= limit
     }
     return [trials[place] for place in reversed(pareto_front(scores))]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
@@ -20,21 +21,19 @@ from pruneexp.experiment.pages import show_record
 from pruneexp.experiment.plan import make_plan
 from pruneexp.experiment.session import Record, Session
 from pruneexp.places import journal
-from pruneexp.schema import Metric
+from pruneexp.schema import BudgetKind, Metric
 from pruneexp.stages.dense import train_dense
 from sweeps import checks, report, sampling, space
-from sweeps.baselines import BASELINES, OF_UNITS, OF_WEIGHTS, baselines, check_baselines
+from sweeps.baselines import BASELINES, OF_UNITS, OF_WEIGHTS, baselines, baselines_within, check_baselines
 from sweeps.costs import COSTS, FORMS, TrialCost, trial_cost
-from sweeps.driver import Definition, Direction, Worker
+from sweeps.driver import Definition, Worker
 from sweeps.evaluation import FinalistEvaluator, TrialEvaluator
 from sweeps.levels import kind_of, sizes_of
+from sweeps.objectives import OBJECTIVES, Objective, check_limits, directions, limit_text, ranked
 from sweeps.scans import LEVELS, curves_once, metric_of
 from sweeps.storing import open_storage
-from sweeps.trials import Bench
+from sweeps.trials import Bench, probed_share
 
-Objective = Literal["pareto", "smallest"]
-
-_OBJECTIVES: Mapping[Objective, int] = {"pareto": 2, "smallest": 1}
 _PRUNERS = {
     "none": optuna.pruners.NopPruner,
     "median": optuna.pruners.MedianPruner,
@@ -58,6 +57,7 @@ class LayerThresholds:
     form: str
     batch: int
     max_drop: float
+    max_cost: float | None
     epochs: int
     sampler: str
     pruner: str
@@ -75,7 +75,8 @@ class LayerThresholds:
 
     def __post_init__(self) -> None:
         check_study_name("study.name", self.name)
-        checks.one_of("study.objective", self.objective, _OBJECTIVES)
+        checks.one_of("study.objective", self.objective, OBJECTIVES)
+        check_limits(self)
         checks.one_of("study.cost", self.cost, COSTS)
         checks.one_of("study.form", self.form, FORMS)
         checks.whole("study.batch", self.batch, 1)
@@ -113,7 +114,7 @@ class LayerThresholds:
         levels = self.levels if self.levels is not None else LEVELS[kind]
         checks.levels("study.levels", levels, kind)
         check_baselines(session, self._baselines)
-        cost = trial_cost(session, self.cost, self.form, self.batch)
+        cost = trial_cost(session, self.cost, self.form, self.batch).limited(self.max_cost)
         if session.spec.plan:
             self._show_plan(session)
             return
@@ -124,7 +125,7 @@ class LayerThresholds:
             metric = metric_of(session)
             curves, whole = curves_once(session, levels, kind)
             bounds = space.bounded(curves, kind, self.cliff)
-            beaten = baselines(session, self._baselines, self.baseline_densities, kind)
+            beaten = self._beaten(session, kind, cost)
             worker = self._worker(session, cost, curves, bounds, beaten)
             worker.prepare()
             record = self._record(session, cost, worker.definition)
@@ -133,8 +134,9 @@ class LayerThresholds:
                 trial = TrialEvaluator(bench, self, metric, whole, worker)
                 worker.work(self.trials, trial.evaluate, None if self.minutes is None else 60 * self.minutes)
                 finalists = self._retrained(session, bench, worker, whole)
-                record.summarise(report.numbers(worker.finished(self.trials), finalists))
-        report.show(session.display, worker, self.trials, finalists, metric, whole, self.cost)
+                best = report.best_of(finalists, metric, whole) if self.objective == "best" else None
+                record.summarise(report.numbers(worker.finished(self.trials), finalists, best, metric))
+        report.show(session.display, worker, self.trials, finalists, best, metric, whole, self.cost)
         session.display.warn(session.job.overlooked)
         session.display.say(f"study {worker.definition.name} in {redact(self._storage(worker.definition.name))}")
         show_record(session, record, f"Study {worker.definition.name}")
@@ -161,6 +163,13 @@ class LayerThresholds:
         """How many trials are of baselines; they have the first numbers."""
         return len(self._baselines) * len(self.baseline_densities)
 
+    def _beaten(self, session: Session, kind: BudgetKind, cost: TrialCost) -> list[space.Levels]:
+        """The levels of baselines: at densities, or where they just keep to ``max_cost``."""
+        if self.max_cost is None:
+            return baselines(session, self._baselines, self.baseline_densities, kind)
+        share = partial(probed_share, session, sizes_of(session), cost)
+        return baselines_within(session, self._baselines, kind, self.max_cost, share)
+
     def _worker(
         self,
         session: Session,
@@ -182,13 +191,13 @@ class LayerThresholds:
             raise UserError(f"no layer can be pruned before it costs {cliff}: nothing to search")
         chosen = self._sampler(len(varied), first)
         storage = open_storage(self.storage, Path(self._storage(name)))
-        definition = Definition(name, _objectives(self.objective, metric_of(session), self.cost), about)
+        definition = Definition(name, directions(self.objective, metric_of(session), self.cost), about)
         pruner, stop_if_requested = _PRUNERS[self.pruner](), session.store.stop_if_requested
         return Worker(storage, definition, chosen, dimensions, pruner, self.stale_seconds, stop_if_requested)
 
     def _sampler(self, dimensions: int, first: Sequence[space.Levels] = ()) -> BaseSampler:
         name = "random" if self.sampler == "greedy" else self.sampler
-        return sampling.sampler(name, self.seed, _OBJECTIVES[self.objective], dimensions, first)
+        return sampling.sampler(name, self.seed, OBJECTIVES[self.objective], dimensions, first)
 
     def _about(self, session: Session, curves: space.Curves, bounds: space.Space, dense_key: str) -> Mapping[str, Any]:
         """Everything that defines the search: not how many trials, nor what happens to the best."""
@@ -203,7 +212,7 @@ class LayerThresholds:
             "sampler": self.sampler,
             "seed": self.seed,
             "baselines": list(self._baselines),
-            "baseline_densities": list(self.baseline_densities) if self._baselines else [],
+            "baseline_densities": list(self.baseline_densities) if self._baselines and self.max_cost is None else [],
             "starts": None if self.sampler == "greedy" else self.starts,
             "epochs": self.epochs,
             "max_drop": self.max_drop if self.objective == "smallest" else None,
@@ -233,9 +242,8 @@ class LayerThresholds:
         chosen = self._chosen(worker.finished(self.trials), metric, dense)
         if not chosen:
             if self.finalists:
-                limit = self.max_drop if self.objective == "smallest" else 2 * self.cliff
-                near = f"no trial loses at most {limit:g} {metric.change_unit}"
-                session.display.note(f"{near} of val {metric.word}, so that none is retrained in full")
+                near = limit_text(self, metric, self.cost, 2 * self.cliff)
+                session.display.note(f"no trial {near}, so that none is retrained in full")
             return []
         numbers = [trial.number for trial in chosen]
         full = _full(session)
@@ -245,33 +253,28 @@ class LayerThresholds:
         name = f"{worker.definition.name}-finalists-{short(stage_key('finalists', 1, about, []))}"
         ladder = replace(
             worker,
-            definition=Definition(name, _objectives("pareto", metric, self.cost), {**worker.definition.about, **about}),
+            definition=Definition(name, directions("pareto", metric, self.cost), {**worker.definition.about, **about}),
             sampler=sampling.sampler("random", 0, 2, len(worker.space), [trial.params for trial in chosen]),
         )
         ladder.prepare()
         session.display.begin_points(len(chosen), "finalists")
-        ladder.work(len(chosen), FinalistEvaluator(bench, metric, dense, numbers, rungs, self.margin, ladder).evaluate)
+        ladder.work(len(chosen), FinalistEvaluator(bench, metric, dense, numbers, rungs, self, ladder).evaluate)
         return ladder.finished(len(chosen))
 
     def _chosen(self, trials: Sequence[FrozenTrial], metric: Metric, dense: float) -> list[FrozenTrial]:
         complete = {trial.number: trial for trial in trials if trial.state == TrialState.COMPLETE}
         scored = {n: (trial.user_attrs["val"], trial.user_attrs[self.cost]) for n, trial in complete.items()}
-        if self.objective == "smallest":
-            feasible = [n for n, (val, _) in scored.items() if metric.loss(dense, val) <= self.max_drop]
-            best = sorted(feasible, key=lambda n: (scored[n][1], n))[: self.finalists]
-            return [complete[n] for n in sorted(best)]
+        if self.objective != "pareto":
+            losses = {n: (metric.loss(dense, val), cost) for n, (val, cost) in scored.items()}
+            first = ranked(self, losses)[: self.finalists]  # in this order the best, so that others can be given up
+            return [complete[n] for n in (first if self.objective == "best" else sorted(first))]
         merits = {n: (metric.merit(dense, val), cost) for n, (val, cost) in scored.items()}
         own = metric.merit(dense, dense)
         floor = own - 2 * self.cliff
         best = space.spread_out(space.front(merits, floor, own), self.finalists)
         count = self._beside if self.finalists else 0
-        beside = [number for number in range(count) if number in merits and merits[number][0] >= floor]
+        beside = [n for n in range(count) if n in merits and merits[n][0] >= floor]
         return [complete[n] for n in sorted({*best, *beside})]
-
-
-def _objectives(objective: Objective, metric: Metric, cost: str) -> Mapping[str, Direction]:
-    small: Mapping[str, Direction] = {cost: "minimize"}
-    return {f"val {metric.word}": metric.direction, **small} if objective == "pareto" else small
 
 
 def _automatic(*parts: str) -> str:

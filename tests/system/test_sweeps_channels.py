@@ -84,6 +84,51 @@ def test_a_finalist_is_computed_again_under_the_same_keys(folder: Path, monkeypa
     assert point.data.tags["pruneexp.final_key"] == finalist.data.tags["pruneexp.final_key"]
 
 
+def test_the_best_network_within_a_cost_is_sought_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording(tmp_path)
+    command = (*FLOP, "study.objective=best", "study.max_cost=0.4", "retrain.epochs=2",
+               "study.short_epochs=1", "runtime.dashboard=true")  # fmt: skip
+    assert swept(tmp_path, *command) == 0
+    trials, found = told(tmp_path), nested(tmp_path)
+    assert all(0.99 * 0.4 <= trial.user_attrs["flop"] <= 0.4 for trial in trials[:2])  # one threshold, the same share
+    dense = result_of(found[0]).val.dense["top1"]
+    for trial in trials:
+        assert trial.values == [pytest.approx(dense - trial.user_attrs["val"])]
+        assert trial.constraints == {"cost": trial.user_attrs["flop"] - 0.4}
+    allowed = sorted(-trial.user_attrs["val"] for trial in trials if trial.user_attrs["flop"] <= 0.4)
+    begun = {int(point.data.params["trial"]) for point in found if epochs(point) == 1}
+    assert sorted(-trials[number].user_attrs["val"] for number in begun) == allowed[:2]
+    best = max((point for point in found if epochs(point) == 2), key=lambda point: point.data.metrics["val.after.top1"])
+    [study] = runs(tmp_path, "study")
+    assert {"objective": "best", "max_cost": "0.4"}.items() <= study.data.params.items()
+    number, metrics = int(best.data.params["trial"]), study.data.metrics
+    assert (metrics["best.trial"], metrics["best.cost"]) == (number, best.data.metrics["share/flop"])
+    assert metrics["best.val.after.top1"] == best.data.metrics["val.after.top1"]
+    assert "within 0.4 of the dense flop" in study.data.tags["mlflow.note.content"]
+    shown = capsys.readouterr().out
+    assert f"\nbest on val: trial {number}, with {metrics['best.val.after.top1']:.2f} (" in shown
+    monkeypatch.setattr(Runner, "_made", None)
+    assert swept(tmp_path, *command) == 0
+    assert capsys.readouterr().out == shown
+    assert len(nested(tmp_path)) == len(found)
+    assert swept(tmp_path, *command, "study.max_cost=0.5") == 2
+    assert "the study mine exists and is of another " in capsys.readouterr().err
+
+
+def test_nothing_keeps_to_a_cost_below_that_of_the_fewest_channels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording(tmp_path)
+    assert swept(tmp_path, *FLOP, "study.objective=best", "study.max_cost=0.0001") == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "pruneexp: study.baselines: global is left out, as it never costs at most 0.0001",
+        "pruneexp: study.baselines: uniform is left out, as it never costs at most 0.0001",
+        "pruneexp: no trial costs at most 0.0001 of the dense network's flop, so that none is retrained in full",
+    ]
+
+
 def test_a_study_of_another_cost_is_another_study(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert swept(folder, *STUDY) == 2
     assert capsys.readouterr().err.startswith("sweeps: the study mine exists and is of another cost: ")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from pruneexp import schema
 from pruneexp.tracking import Parent, Tracker, existing, markdown
 from tests.contracts.points import point, with_settings
@@ -40,9 +42,20 @@ def test_a_finished_curve_carries_its_table_and_totals(tmp_path: Path) -> None:
     assert (run.data.metrics[schema.RECORDED], run.data.metrics[schema.FAILED]) == (2, 1)
 
 
-def test_a_search_is_described_by_the_trials_that_no_other_beats(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("limit", "shown", "said"),
+    [
+        ({}, ["1", "3"], "**search**: of 4 points those that no other beats in accuracy on val at their density or "),
+        ({"max_cost": 0.25}, ["3"], "**search**: of 4 points those within 0.25 of the dense density that no other "),
+        ({"max_cost": 0.05}, [], "**search**: of 4 points those within 0.05 of the dense density that no other "),
+    ],
+    ids=str,
+)
+def test_a_search_is_described_by_the_trials_that_no_other_beats(
+    limit: dict[str, float], shown: list[str], said: str, tmp_path: Path
+) -> None:
     tracker = Tracker(fresh_store(tmp_path), "study")
-    study = tracker.begin(Parent("study", "key", "search", {"study": "search"}, {}, "", {}))
+    study = tracker.begin(Parent("study", "key", "search", {"study": "search", **limit}, {}, "", {}))
     for number, (density, after) in enumerate(((0.5, 96.0), (0.3, 96.5), (0.2, 90.0), (0.1, 95.0))):
         made = point(density=density, after=after)
         trial = replace(made.identity, study="search", trial=number, point_key=str(number))
@@ -51,5 +64,6 @@ def test_a_search_is_described_by_the_trials_that_no_other_beats(tmp_path: Path)
     assert opened.describe_all() == 0  # no summaries; what has no description gets one
     run = client_of(tracker).get_run(study)
     rows = [line for line in run.data.tags[markdown.TAG].splitlines() if line.startswith("| trial")]
-    assert [row.split()[2] for row in rows] == ["1", "3"]
+    assert [row.split()[2] for row in rows] == shown
+    assert run.data.tags[markdown.TAG].startswith(said)
     assert run.data.metrics[schema.RECORDED] == 4

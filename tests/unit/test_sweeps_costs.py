@@ -16,8 +16,9 @@ from pruneexp.schema import TOP1, PointResult, TradeoffPoint
 from sweeps import costs
 from sweeps.costs import TrialCost
 from sweeps.evaluation import TrialEvaluator
+from sweeps.objectives import directions
 from sweeps.studies import instantiated
-from sweeps.studies.layer_thresholds import LayerThresholds, _objectives
+from sweeps.studies.layer_thresholds import LayerThresholds
 from tests.contracts.points import point
 from tests.contracts.studies import shipped
 from tests.contracts.workers import worker
@@ -92,7 +93,7 @@ def test_the_cheapest_by_weights_is_not_the_cheapest_by_flop(
     def told(**options: Any) -> tuple[list[optuna.trial.FrozenTrial], LayerThresholds]:
         study = instantiated(shipped("layer_thresholds", cost=cost.name, baselines=[], **options))
         assert isinstance(study, LayerThresholds)
-        objectives = _objectives(study.objective, TOP1, cost.name)
+        objectives = directions(study.objective, TOP1, cost.name)
         ours = worker(optuna.storages.InMemoryStorage(), objectives=objectives)
         ours.work(len(TRIED), TrialEvaluator(_Bench(cost), study, TOP1, 97.0, ours).evaluate)  # type: ignore[arg-type]
         return ours.finished(len(TRIED)), study

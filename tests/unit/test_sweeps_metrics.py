@@ -19,10 +19,11 @@ from pruneexp.training.events import TrainingEvent
 from sweeps.bisection import Bracket, Measurement
 from sweeps.costs import TrialCost
 from sweeps.evaluation import EarlyStopping, TrialEvaluator
+from sweeps.objectives import directions as directions_of
 from sweeps.space import bounded, curves_of
 from sweeps.studies import instantiated
 from sweeps.studies.knee import Knee, _Meter
-from sweeps.studies.layer_thresholds import LayerThresholds, _objectives
+from sweeps.studies.layer_thresholds import LayerThresholds
 from tests.contracts.points import PERPLEXITY, as_text, point
 from tests.contracts.scans import as_text as scan_as_text
 from tests.contracts.scans import scan
@@ -38,9 +39,9 @@ def test_curves_are_losses() -> None:
 
 
 def test_the_objectives_have_the_direction_of_the_metric() -> None:
-    assert _objectives("pareto", PERPLEXITY, "density") == {"val perplexity": "minimize", "density": "minimize"}
-    assert _objectives("pareto", TOP1, "density") == {"val accuracy": "maximize", "density": "minimize"}
-    assert _objectives("smallest", PERPLEXITY, "density") == {"density": "minimize"}
+    assert directions_of("pareto", PERPLEXITY, "density") == {"val perplexity": "minimize", "density": "minimize"}
+    assert directions_of("pareto", TOP1, "density") == {"val accuracy": "maximize", "density": "minimize"}
+    assert directions_of("smallest", PERPLEXITY, "density") == {"density": "minimize"}
 
 
 class _Bench:
@@ -55,7 +56,7 @@ class _Bench:
 
 def test_a_study_minimises_what_is_to_be_small() -> None:
     storage = optuna.storages.InMemoryStorage()
-    ours = worker(storage, objectives=_objectives("pareto", PERPLEXITY, "density"))
+    ours = worker(storage, objectives=directions_of("pareto", PERPLEXITY, "density"))
     study = instantiated(shipped("layer_thresholds", epochs=0, baselines=[]))
     assert isinstance(study, LayerThresholds)
     evaluator = TrialEvaluator(_Bench(), study, PERPLEXITY, 7.0, ours)  # type: ignore[arg-type]

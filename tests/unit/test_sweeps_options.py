@@ -33,10 +33,35 @@ def test_what_is_shipped_is_allowed(study: str) -> None:
         ("layer_thresholds", {"short_epochs": 0.5}, "study.short_epochs=0.5: allowed is a whole number, 0 or more"),
         ("layer_thresholds", {"margin": NAN}, "study.margin=nan: allowed is 0 or more"),
         ("layer_thresholds", {"max_drop": INF}, "study.max_drop=inf: allowed is 0 or more"),
+        (
+            "layer_thresholds",
+            {"objective": "best"},
+            "study.objective=best seeks the best network within a cost: say with ",
+        ),
+        (
+            "layer_thresholds",
+            {"max_cost": 0.5},
+            "study.max_cost=0.5 is a limit of study.objective=best, and study.",
+        ),
+        (
+            "layer_thresholds",
+            {"objective": "best", "max_cost": 0},
+            "study.max_cost=0: allowed is above 0, and at most 1",
+        ),
+        (
+            "layer_thresholds",
+            {"objective": "best", "max_cost": 50.0},
+            "study.max_cost=50: allowed is above 0, and at most 1",
+        ),
+        (
+            "layer_thresholds",
+            {"objective": "best", "max_cost": "half"},
+            "study.max_cost=half: allowed is a number, above 0, and at most 1",
+        ),
         ("layer_thresholds", {"cliff": 0}, "study.cliff=0: allowed is above 0"),
         ("layer_thresholds", {"minutes": 0}, "study.minutes=0: allowed is above 0"),
         ("layer_thresholds", {"stale_seconds": 0}, "study.stale_seconds=0: allowed is 1 or more"),
-        ("layer_thresholds", {"objective": "x"}, "study.objective=x: no such choice; there are pareto, smallest"),
+        ("layer_thresholds", {"objective": "x"}, "study.objective=x: no such choice; there are pareto, smallest, best"),
         (
             "layer_thresholds",
             {"cost": "x"},
