@@ -146,7 +146,7 @@ class LayerThresholds:
         of = session.identity(session.job.budgets[0], session.job.routes[0])
         display.plan(of, make_plan(session.job, session.store, places, only=session.dense_only()))
         each = f"{self.epochs} epochs of retraining each" if self.epochs else "one evaluation each"
-        beside = self._beside if self.objective == "pareto" and self.finalists else 0
+        beside = self._beside if self.finalists else 0
         more = f" and up to {beside} baselines" if beside else ""
         display.say(
             f"  trials    {self.trials} in total, {each}; then {self.finalists} finalists{more}, "
@@ -161,7 +161,7 @@ class LayerThresholds:
     @property
     def _beside(self) -> int:
         """How many trials are of baselines; they have the first numbers."""
-        return len(self._baselines) * len(self.baseline_densities)
+        return len(self._baselines) * (len(self.baseline_densities) if self.max_cost is None else 1)
 
     def _beaten(self, session: Session, kind: BudgetKind, cost: TrialCost) -> list[space.Levels]:
         """The levels of baselines: at densities, or where they just keep to ``max_cost``."""
@@ -264,17 +264,17 @@ class LayerThresholds:
     def _chosen(self, trials: Sequence[FrozenTrial], metric: Metric, dense: float) -> list[FrozenTrial]:
         complete = {trial.number: trial for trial in trials if trial.state == TrialState.COMPLETE}
         scored = {n: (trial.user_attrs["val"], trial.user_attrs[self.cost]) for n, trial in complete.items()}
-        if self.objective != "pareto":
-            losses = {n: (metric.loss(dense, val), cost) for n, (val, cost) in scored.items()}
-            first = ranked(self, losses)[: self.finalists]  # in this order the best, so that others can be given up
-            return [complete[n] for n in (first if self.objective == "best" else sorted(first))]
         merits = {n: (metric.merit(dense, val), cost) for n, (val, cost) in scored.items()}
-        own = metric.merit(dense, dense)
-        floor = own - 2 * self.cliff
-        best = space.spread_out(space.front(merits, floor, own), self.finalists)
-        count = self._beside if self.finalists else 0
-        beside = [n for n in range(count) if n in merits and merits[n][0] >= floor]
-        return [complete[n] for n in sorted({*best, *beside})]
+        floor = (own := metric.merit(dense, dense)) - 2 * self.cliff
+        hopeful = [n for n, (merit, _) in merits.items() if merit >= floor]
+        if self.objective == "pareto":
+            first = space.spread_out(space.front(merits, floor, own), self.finalists)
+        else:
+            allowed = ranked(self, {n: (metric.loss(dense, val), cost) for n, (val, cost) in scored.items()})
+            hopeful, first = allowed if self.objective == "best" else hopeful, allowed[: self.finalists]
+        beside = [n for n in range(self._beside if self.finalists else 0) if n in hopeful]
+        chosen = dict.fromkeys([*first, *beside])  # the best come first, so that others can be given up
+        return [complete[n] for n in (chosen if self.objective == "best" else sorted(chosen))]
 
 
 def _automatic(*parts: str) -> str:

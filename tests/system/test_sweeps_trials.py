@@ -208,7 +208,10 @@ def test_baselines_are_retrained_beside_the_front_unless_they_are_hopeless() -> 
     beside = {"baselines": ["global"], "baseline_densities": [0.3, 0.1]}
     assert chosen(scores, finalists=1, **beside) == [0, 3]
     assert chosen(scores, finalists=0, **beside) == []
-    assert chosen(scores, objective="smallest", finalists=1, **beside) == [3]
+    assert chosen(scores, objective="smallest", finalists=1, **beside) == [0, 3]
+    within = {"objective": "best", "max_cost": 0.35, "baselines": ["global", "lamp"]}
+    assert chosen(scores, finalists=1, **within) == [3, 0, 1]  # each baseline once
+    assert chosen(scores, finalists=0, **within) == []
 
 
 def test_of_equal_networks_one_is_retrained() -> None:
