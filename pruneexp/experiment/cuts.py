@@ -14,7 +14,7 @@ from pruneexp.pruning.informed import InformedCriterion
 from pruneexp.pruning.layers import PrunableLayer
 from pruneexp.pruning.masks import MaskSet
 from pruneexp.pruning.select import check_fit
-from pruneexp.pruning.units.unit import CheckedUnit, Grouping, Unit, Units, unit_name
+from pruneexp.pruning.units.unit import CheckedUnit, Grouping, Unit, Units, UnitSizes, unit_name
 from pruneexp.schema import Budget, nothing
 from pruneexp.stages.reconstruct import check_reconstruction
 from pruneexp.stages.setting import Cut, Setting
@@ -28,11 +28,11 @@ def check_cut(
     """Ask the allocation about layers and budgets, look for units, measure statistics of noise, and make an edit.
 
     ``budgets`` are those of all rounds. ``probe`` is a network that nothing else is done with. Says which channels
-    stay, and which layers a budget empties, where there are such.
+    stay, and which layers a budget empties but for ``min_keep``, where there are such.
 
     Raises:
-        UserError: a layer has no such units, the allocation does not take the budgets, the edit does not fit the
-            weights, or statistics cannot be measured.
+        UserError: a layer has no such units, the allocation does not take the budgets, a budget empties layers, the
+            edit does not fit the weights, or statistics cannot be measured.
     """
     cut, weights = setting.cut.value, {name: layer.weight.detach() for name, layer in layers.items()}
     units, shapes, staying = cut.units(probe, setting.learner.trace), weights, ""
@@ -49,22 +49,37 @@ def check_cut(
     scope = cut.scope(probe)
     _check_statistics(setting, scope, probe)
     _check_edit(cut, {name: layer.weight.detach() for name, layer in scope.items()}, units)
-    emptied = "" if units is None else _emptied(cut, shapes, budgets)
+    emptied = _emptied(cut, shapes, budgets, additive=not isinstance(units, Units) or units.additive)
     return "; ".join(filter(None, (staying, emptied)))
 
 
-def _emptied(cut: Cut, ones: Mapping[str, Tensor], budgets: Sequence[Budget]) -> str:
-    """Which layers, or sets of units, the hardest budget empties, where counts are known before training."""
-    shares = [budget for budget in budgets if budget.kind in ("units", "density")]
+def _emptied(cut: Cut, shapes: Mapping[str, Tensor], budgets: Sequence[Budget], *, additive: bool) -> str:
+    """Which layers, or sets of units, the hardest budget empties, so that ``min_keep`` alone holds them open.
+
+    Counts of predefined targets are known before training. Nothing sure is known of other allocations (one threshold
+    for all layers, LAMP, q x the standard deviation), which share the budget by trained weights, nor are budgets in
+    FLOP, parameters or bytes looked at. Where units share weights (not ``additive``), which share of units a density
+    comes to is found with the masks.
+
+    Raises:
+        UserError: nothing holds them open.
+    """
+    shares = [budget for budget in budgets if budget.kind == "units" or (additive and budget.kind == "density")]
     if targets_of(cut.allocation) != "predefined" or not shares:
         return ""
-    hardest, alive = min(shares, key=lambda budget: budget.value), MaskSet.dense(ones)
-    sizes = {name: torch.ones_like(one) for name, one in ones.items()}
-    kept = cut.allocation(ones, ones, alive, allowance(hardest, alive, sizes, None, unit_name(cut.unit))).keep
-    empty = [name for name, count in kept.items() if count == 0]
+    hardest, alive = min(shares, key=lambda budget: budget.value), MaskSet.dense(shapes)
+    sizes: UnitSizes = dict.fromkeys(shapes, 1.0) if cut.unit is None else shapes
+    found = cut.allocation(shapes, shapes, alive, allowance(hardest, alive, sizes, None, unit_name(cut.unit)))
+    empty = [name for name, count in found.keep.items() if count == 0 < shapes[name].numel()]
+    if not empty:
+        return ""
     named = ", ".join(empty[:3]) + (f" and {len(empty) - 3} more" if len(empty) > 3 else "")
-    left = f", which criterion.min_keep={cut.min_keep} holds open" if cut.min_keep else ""
-    return f"{hardest.text} empties {named}{left}" if empty else ""
+    refused = f"{hardest.kind} {hardest.value:g} asked for, but that leaves nothing of {named}: ask for more"
+    if grouped := [name for name in empty if name in found.groups]:  # without regard to ``min_keep``
+        raise UserError(f"{refused}, or leave layers out with 'criterion.exclude=[{','.join(grouped)}]'")
+    if not cut.min_keep:
+        raise UserError(f"{refused}, or set criterion.min_keep=1")
+    return f"{hardest.text} empties {named}, which criterion.min_keep={cut.min_keep} holds open"
 
 
 def _of_layers(unit: Unit, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
 import torch
+from torch import nn
 
 from pruneexp.cache.identity import stage_key
 from pruneexp.cache.store import Artefact, Checkpoint
@@ -18,12 +19,13 @@ from pruneexp.measure.dead_units import dead_units
 from pruneexp.measure.forms import FORMS, GPU_FORMS, FormRun, NoSuchForm
 from pruneexp.measure.memory import peak_of_call, peak_of_graph
 from pruneexp.pruning.edits.edit import Edit
+from pruneexp.pruning.removal import removed
 from pruneexp.schema import PointIdentity, UnitWeights
 from pruneexp.stages.setting import Regime
 from pruneexp.training.trainer import SharedBatches, TrainWork
 
 #: Part of the key: raised where what is timed, or how, changes.
-VERSION = 2
+VERSION = 3
 
 #: Steps of a training that are timed at once.
 _STEPS = 4
@@ -102,7 +104,7 @@ def _timed(pruned: PrunedNetwork, asked: MeasureRequest, machine: Mapping[str, A
             calls = {name: partial(form.run, inputs) for name, form in forms.items()}
             for name, timing in by_turns(calls, partial(wait_for, device), seconds=asked.seconds).items():
                 latency[name][batch] = timing
-        step = _steps(pruned, asked.seconds) if asked.step else {}
+        step = _steps(pruned, asked.seconds, small="removed" in forms) if asked.step else {}
     for batch in asked.batches:  # after all times: graphs are run by other processes
         inputs = pruned.example(batch).to(device)
         for name, form in forms.items():
@@ -124,23 +126,28 @@ def wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _steps(pruned: PrunedNetwork, seconds: float) -> dict[str, Timing]:
-    """A step of the dense network's training, and one of retraining under the masks, at the batch of the recipe."""
-    setting = pruned.session.job.setting
-    both: Sequence[tuple[str, Regime, Edit | None]] = (
-        ("dense", setting.dense, None),
-        ("masked", setting.retraining, pruned.masks),
-    )
-    calls = {name: _training(pruned, regime, edit) for name, regime, edit in both}
-    taken = by_turns(calls, partial(wait_for, setting.learner.device), seconds=seconds)
+def _steps(pruned: PrunedNetwork, seconds: float, *, small: bool) -> dict[str, Timing]:
+    """A step of the dense network's training, and one of retraining under the masks, at the batch of the recipe.
+
+    ``small``: one of retraining the network without channels, too, under what is left of the masks.
+    """
+    learner, retraining = pruned.session.job.setting.learner, pruned.session.job.setting.retraining
+    calls = {
+        "dense": _training(pruned, pruned.session.job.setting.dense, learner.network("fresh"), None),
+        "masked": _training(pruned, retraining, learner.network("fresh"), pruned.masks),
+    }
+    if small:
+        fewer = removed(pruned.network, pruned.masks, learner.example(2, "removal")[0])
+        calls["removed"] = _training(pruned, retraining, fewer.network, fewer.masks)
+    taken = by_turns(calls, partial(wait_for, learner.device), seconds=seconds)
     return {
         name: Timing(each.median / _STEPS, each.low / _STEPS, each.high / _STEPS, each.calls)
         for name, each in taken.items()
     }
 
 
-def _training(pruned: PrunedNetwork, regime: Regime, edit: Edit | None) -> Callable[[], object]:
-    """A few steps by the trainer of a regime, on noise."""
+def _training(pruned: PrunedNetwork, regime: Regime, network: nn.Module, edit: Edit | None) -> Callable[[], object]:
+    """A few steps of a network by the trainer of a regime, on noise."""
     learner = pruned.session.job.setting.learner
     recipe = replace(regime.recipe.value, epochs=1)
     batches = SharedBatches(
@@ -149,7 +156,6 @@ def _training(pruned: PrunedNetwork, regime: Regime, edit: Edit | None) -> Calla
         seed=0,
         device=learner.device,
     )
-    network = learner.network("fresh")
 
     def train() -> object:
         work = TrainWork(network=network, recipe=recipe, edit=edit, penalty=regime.penalty.value)

@@ -70,9 +70,16 @@ def strided_first(network: nn.Module) -> nn.Module:
     return network
 
 
-def without_stage_1(network: nn.Module) -> nn.Module:
-    """A ResNet-50 without the blocks of its first stage, where the projection of the shortcut stays."""
+def without_stage_1(network: nn.Module, **left: int) -> nn.Module:
+    """A ResNet-50 without the blocks of its first stage, where the projection of the shortcut stays.
+
+    Of other stages as many blocks are ``left``, the first ones.
+    """
     network.layer1 = nn.Sequential(network.get_submodule("layer1.0.downsample"), nn.ReLU())
+    for stage, count in left.items():
+        blocks = network.get_submodule(stage)
+        assert isinstance(blocks, nn.Sequential)
+        setattr(network, stage, blocks[:count])
     return network
 
 
@@ -101,7 +108,7 @@ class Target:
 
 
 _OPTION_A = "shortcuts without parameters"
-#: By the names of printed networks; of those of SSS, ResNet-41 alone has the costs that its blocks have here.
+#: By the names of printed networks; of those of SSS without ResNet-26, as two choices of blocks have its costs.
 TARGETS: Mapping[str, Target] = {
     "ResNet-34-A": Target(partial(left_by_preset, "resnet34_a"), "resnet34", 1, _OPTION_A, "downsample"),
     "ResNet-34-B": Target(partial(left_by_preset, "resnet34_b"), "resnet34", 1, _OPTION_A, "downsample"),
@@ -110,6 +117,7 @@ TARGETS: Mapping[str, Target] = {
     "ResNet50-50%": Target(partial(narrow_resnet50, 0.5, 0.6704), "resnet50, strides first", 2, ""),
     "ResNet50-30%": Target(partial(narrow_resnet50, 0.3, 0.537), "resnet50, strides first", 2, ""),
     "ResNet-41": Target(lambda: without_stage_1(resnet50()), "resnet50", 1, ""),
+    "ResNet-32": Target(lambda: without_stage_1(resnet50(), layer3=4, layer4=2), "resnet50", 1, ""),
 }
 
 

@@ -181,11 +181,40 @@ def test_what_does_not_go_together_is_said(words: tuple[str, ...], sentence: str
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("curve.units=[0.5,0.01]",), "u=0.01 empties conv1, conv2, which criterion.min_keep=1 holds open"),
-        (("curve.units=[0.01]", "criterion.min_keep=0"), "u=0.01 empties conv1, conv2"),
-        (("curve.units=[0.5]",), ""),
+        (("criterion=channel_magnitude", "curve.units=[0.5,0.01]"), "u=0.01 empties conv1, conv2, which {held}"),
+        (("criterion=channel_magnitude", "curve.units=[0.5]"), ""),
+        (("criterion=channel_magnitude", "curve.densities=[0.01]"), ""),  # a share of channels that is found later
+        (("criterion=layer_magnitude", "curve.densities=[0.5,0.0005]"), "d=0.0005 empties conv1, which {held}"),
+        (("criterion=random", "curve.densities=[0.0005]"), "d=0.0005 empties conv1, which {held}"),
+        (("criterion=layer_magnitude", "curve.densities=[0.01]", "criterion.min_keep=0"), ""),
+        (("criterion=erk", "curve.densities=[0.000001]"), "d=1e-06 empties conv1, conv2, fc1 and 1 more, which {held}"),
+        (("criterion=row_magnitude", "curve.densities=[0.01]"), "d=0.01 empties conv1, conv2, fc2, which {held}"),
+        (("criterion=global_magnitude", "curve.densities=[0.0005]", "criterion.min_keep=0"), ""),
+        (("criterion=lamp", "curve.densities=[0.0005]", "criterion.min_keep=0"), ""),
     ],
 )
-def test_a_plan_says_which_layers_a_share_empties(words: tuple[str, ...], said: str) -> None:
-    told = job_of(*composed("model=lenet5", "data=mnist5k", "criterion=channel_magnitude", *words)).overlooked
-    assert told.endswith(said) if said else "empties" not in told
+def test_a_plan_says_which_layers_a_budget_empties(words: tuple[str, ...], said: str) -> None:
+    told = job_of(*composed("model=lenet5", "data=mnist5k", *words)).overlooked
+    held = said.format(held="criterion.min_keep=1 holds open")
+    assert told.endswith(held) if said else "empties" not in told
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "empty"),
+    [
+        (("criterion=channel_magnitude", "curve.units=[0.01]"), "units 0.01", "conv1, conv2"),
+        (("criterion=layer_magnitude", "curve.densities=[0.5,0.0005]"), "density 0.0005", "conv1"),
+        (("criterion=erk", "curve.densities=[0.000001]"), "density 1e-06", "conv1, conv2, fc1 and 1 more"),
+    ],
+)
+def test_a_budget_that_empties_a_layer_is_refused(words: tuple[str, ...], said: str, empty: str) -> None:
+    with pytest.raises(UserError) as error:
+        job_of(*composed("model=lenet5", "data=mnist5k", *words, "criterion.min_keep=0"))
+    left = f"{said} asked for, but that leaves nothing of {empty}"
+    assert str(error.value) == f"{left}: ask for more, or set criterion.min_keep=1"
+
+
+def test_least_weights_do_not_hold_open_layers_that_are_cut_in_groups() -> None:
+    cure = r"nothing of conv1: ask for more, or leave layers out with 'criterion.exclude=\[conv1\]'"
+    with pytest.raises(UserError, match=cure):
+        job_of(*composed("model=lenet5", "data=mnist5k", "criterion=wanda", "curve.densities=[0.01]"))

@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from statistics import fmean
 
 import pytest
 import torch
+from torch import nn
 
 from pruneexp.errors import UserError
 from pruneexp.experiment.recorded import Surroundings, open_recorded
@@ -19,12 +21,16 @@ from pruneexp.export.lookup import find_point
 from pruneexp.export.network import PrunedNetwork, pruned_network
 from pruneexp.measure import __main__ as command
 from pruneexp.measure import measuring
-from pruneexp.measure.clock import watching
+from pruneexp.measure.clock import Busyness, watching
 from pruneexp.measure.dead_units import dead_units
 from pruneexp.measure.forms import FORMS, GPU_FORMS, NoSuchForm
+from pruneexp.measure.gained import metrics
+from pruneexp.measure.measuring import MeasureRequest
 from pruneexp.measure.memory import peak_of_graph
+from pruneexp.pruning.edits.edit import Edit
 from pruneexp.schema import MEASURED, read_measurement
 from pruneexp.signals import StopRequest
+from pruneexp.stages.setting import Regime
 from tests.contracts.jobs import ran, runs
 
 QUICK = ("--seconds", "0.01")
@@ -118,6 +124,41 @@ def test_points_are_measured_once_and_their_runs_say_so(
     assert timed == []
     assert measure(folder, *words, "--again") == 0
     assert len(timed) == 2
+
+
+def test_a_step_of_the_network_without_channels_is_timed(
+    pruned: PrunedNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[nn.Module] = []
+
+    def noting(real: Callable[..., object]) -> Callable[..., object]:
+        def note(of: PrunedNetwork, regime: Regime, network: nn.Module, edit: Edit | None) -> object:
+            trained.append(network)
+            return real(of, regime, network, edit)
+
+        return note
+
+    monkeypatch.setattr(measuring, "_training", noting(measuring._training))
+    before = {name: tensor.clone() for name, tensor in pruned.state.items()}
+    found = measuring._timed(pruned, MeasureRequest(("masked", "removed"), (2,), 0.01, step=True), {})
+    assert list(found.step) == ["dense", "masked", "removed"]
+    assert {"step/dense", "step/masked", "step/removed"} <= metrics(found).keys()
+    dense, masked, small = (sum(each.numel() for each in network.parameters()) for network in trained)
+    assert small < masked == dense
+    assert all(torch.equal(tensor, before[name]) for name, tensor in pruned.state.items())
+    without = measuring._timed(pruned, MeasureRequest(("csr",), (2,), 0.01, step=True), {})
+    assert list(without.step) == ["dense", "masked"]
+
+
+@pytest.mark.parametrize(("cores", "doubted"), [(0.9, True), (0.05, False)])
+def test_the_command_doubts_times_of_a_busy_machine(
+    cores: float, doubted: bool, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "watching", lambda: nullcontext(Busyness(cores)))
+    assert measure(folder, "density=0.1", "--form", "masked", "--batch", "2", "--no-step", "--again") == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert ("pruneexp: other processes kept 0.9 cores busy meanwhile: times are too long" in told) == doubted
+    assert ("cores busy" in told) == doubted
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,15 @@ def test_numbers_of_the_run_are_milliseconds() -> None:
     assert len(metrics(FOUND)) == 8 + 3
 
 
+def test_a_step_without_channels_stands_beside_the_others() -> None:
+    small = replace(FOUND, step={**FOUND.step, "removed": around(3e-3)})
+    assert metrics(small)["step/removed"] == pytest.approx(3.0)
+    last = list(rows(point().identity, point().result, small))[-1]
+    assert (last.form, last.batch) == ("removed", None)
+    assert last.gain == pytest.approx(2.0)
+    assert read_measurement(measurement(small).text()).forms[-1].name == "removed"
+
+
 def test_the_record_is_what_was_measured() -> None:
     made = measurement(FOUND)
     assert made.machine == "2 threads, Some CPU, torch 2.9"
@@ -103,7 +112,9 @@ def test_what_is_no_record_is_refused(text: str) -> None:
 def test_the_tag_of_a_run_has_room_for_every_form_at_the_most_batches() -> None:
     peaks = {1000 + n: 10**10 for n in range(_BATCHES)}
     every = {form: {batch: around(1.23456789) for batch in peaks} for form in FORMS}
-    whole = replace(FOUND, latency=every, memory=dict.fromkeys(FORMS, peaks), sizes=dict.fromkeys(FORMS, 10**10))
+    step = dict.fromkeys(("dense", "masked", "removed"), around(1.23456789))
+    sizes = dict.fromkeys(FORMS, 10**10)
+    whole = replace(FOUND, latency=every, step=step, memory=dict.fromkeys(FORMS, peaks), sizes=sizes)
     assert len(measurement(whole).text()) < TAG_LIMIT
 
 
