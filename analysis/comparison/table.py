@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from analysis.comparison.compared import ComparedBudget, TwoSides, data
-from analysis.names import display_name, display_subject
+from analysis.names import counted, display_name, display_subject
 from analysis.publishing.numbers import CsvRow, interval_columns, spread_columns
 from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text, table_sheet
 from analysis.records import frames
@@ -18,6 +18,8 @@ __all__ = ["data", "rows", "sheet"]
 
 #: Sides with longer names are called by these in the cells, and told below the table.
 SHORT, LETTERS = 16, ("A", "B")
+#: Curves without a partner that a note names before it only counts them.
+MOST_NAMED = 4
 _HEADINGS = {"data": "Data", "model": "Network"}
 #: What a table is of, whether or not it tells its lines apart.
 _METHOD = ("reg", "criterion", "schedule", "mode")
@@ -135,7 +137,7 @@ def _notes(made: TwoSides, names: Sequence[str]) -> Iterable[str]:
         margins = scoring.amounts(made.metric, (one.margin for one in judged))
         notes.append(
             "One side is better where the difference is clear of zero (t test, 5 %, Holm over the "
-            f"{several} verdict{'s' if several > 1 else ''} of this table), and both are equivalent where it is surely "
+            f"{counted(several, 'verdict')} of this table), and both are equivalent where it is surely "
             f"within ±{margins}. {inference.NEAR_NOTE} In brackets: so many seeds in all would probably settle it."
         )
     if made.out_of_range:
@@ -191,8 +193,8 @@ def _left(made: TwoSides, names: Sequence[str]) -> Iterator[str]:
             yield f"Not compared: {left} points of {name}, of a budget or seed that the other side lacks."
 
 
-def _listed(keys: Sequence[Key], compared: Sequence[Key], most: int = 4) -> str:
+def _listed(keys: Sequence[Key], compared: Sequence[Key]) -> str:
     """Some of these curves, by what tells them from each other and from those that are compared."""
     needed = telling([*keys, *compared], SETTINGS) or _METHOD
-    told = [words(key, needed) for key in keys[:most]]
-    return "; ".join([*told, *([f"and {len(keys) - most} more"] if len(keys) > most else [])])
+    told = [words(key, needed) for key in keys[:MOST_NAMED]]
+    return "; ".join([*told, *([f"and {len(keys) - MOST_NAMED} more"] if len(keys) > MOST_NAMED else [])])

@@ -16,11 +16,10 @@ from analysis.publishing.numbers import CsvRow, range_columns
 from analysis.records import frames
 from analysis.records.frames import Split
 from analysis.statistics import digitised, extents, scoring, selection
-from analysis.statistics.conditions import joined
+from analysis.statistics.conditions import joined, unsaid
 from analysis.statistics.curves import Channels, Curve, CurveSet, channels, family, over_seeds
 from analysis.statistics.digitised import PaperEfficiency, Unit
 from analysis.statistics.quantities import Quantity, limits
-from analysis.statistics.wording import unsaid
 from pruneexp.errors import UserError
 from pruneexp.schema import Metric
 

@@ -11,13 +11,12 @@ import pandas as pd
 from analysis.drawing import axes as axis
 from analysis.drawing import ink, panels
 from analysis.drawing.style import FAINT, Line, page_width, sequence, type_size
-from analysis.names import display_subject
+from analysis.names import counted, display_subject, extent
 from analysis.publishing.numbers import CsvRow, spread_columns
 from analysis.statistics import digitised, layer_curves, scoring, selection
-from analysis.statistics.conditions import joined
+from analysis.statistics.conditions import joined, unsaid
 from analysis.statistics.digitised import PaperSensitivity
 from analysis.statistics.layer_curves import LayerCurve, LevelMark, Panel, Way
-from analysis.statistics.wording import unsaid
 from pruneexp.errors import UserError
 from pruneexp.schema import Metric
 
@@ -127,13 +126,11 @@ def caption(made: SensitivityCurves) -> str:
     bottom, _ = limits(made)
     if beyond := [gain for gain in _gains(made) if gain < bottom]:
         worst = scoring.worst(made.metric, min(beyond)).replace(".0 ", " ")
-        parts.append(f"Below the picture: {len(beyond)} mark{'s' if len(beyond) > 1 else ''}, {worst}.")
+        parts.append(f"Below the picture: {counted(len(beyond), 'mark')}, {worst}.")
     undefined = sum(mark.undefined > 0 for _, _, mark in _marks(made))
     if undefined:
-        parts.append(
-            f"{outputs.capitalize()} that are not numbers count as wrong answers, at {undefined} "
-            f"mark{'s' if undefined > 1 else ''}."
-        )
+        marks = counted(undefined, "mark")
+        parts.append(f"{outputs.capitalize()} that are not numbers count as wrong answers, at {marks}.")
     if _compared(made):
         parts.append(
             f"Thin lines: {digitised.FIGURE_6}, read off the image (AlexNet on ImageNet, no retraining; it does not "
@@ -148,13 +145,12 @@ def _retraining(made: SensitivityCurves) -> str:
     if len(epochs) > 1:
         return ""  # each row of panels says it
     (count,) = epochs
-    return f", retrained for {count} epoch{'s' if count > 1 else ''}" if count else ", without retraining"
+    return f", retrained for {counted(count, 'epoch')}" if count else ", without retraining"
 
 
 def _spread(made: SensitivityCurves) -> str:
     counts = sorted({mark.change.n for _, _, mark in _marks(made)})
-    seeds = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
-    over_seeds = f"Marks: mean over {seeds} seeds; bands: from the lowest to the highest seed"
+    over_seeds = f"Marks: mean over {extent(counts)} seeds; bands: from the lowest to the highest seed"
     over_images = f"95 % bootstrap intervals over the {scoring.words(made.metric)[0]}s"
     if counts == [1]:
         return f"Bands: {over_images}." if any(mark.low is not None for _, _, mark in _marks(made)) else ""

@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 
 import pandas as pd
 
-from analysis.names import display_name, display_subject
+from analysis.names import counted, display_name, display_subject
 from analysis.publishing.numbers import CsvRow, spread_columns
 from analysis.publishing.sheet import TableSheet, table_sheet
 from analysis.records import frames
@@ -157,17 +157,17 @@ def _notes(made: Claims) -> tuple[str, ...]:
     )
     verdicts = (
         "A claim holds, or does not hold, where the difference is clear of zero (t test, 5 %, Holm over the "
-        f"{judged} verdict{'s' if judged > 1 else ''} of this table). Both sides are equivalent where it is surely "
+        f"{counted(judged, 'verdict')} of this table). Both sides are equivalent where it is surely "
         f"within ±{_margins(made)}; 'free' holds where a loss surely is. {inference.NEAR_NOTE} Seeds needed: so many "
         "in all would probably settle it."
     )
     if not judged:
         verdicts = f"A verdict takes {inference.FEWEST_SEEDS} seeds that both sides have."
-    counted = (
+    left_out = (
         f"Not counted: densities at which both sides have lost more than {paired.worst_loss(made.metric):g} {unit} on "
         "average, which is off the paper's figure, and those that not every seed has."
     )
-    return compared, verdicts, counted, *made.untried, made.test_set
+    return compared, verdicts, left_out, *made.untried, made.test_set
 
 
 def _margins(made: Claims) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 
 import pandas as pd
 
-from analysis.names import display_subject
+from analysis.names import counted, display_subject
 from analysis.publishing.numbers import CsvRow, spread_columns, verdict_columns
 from analysis.publishing.sheet import MISSING, TableSheet, spread_text, table_sheet
 from analysis.records.frames import Split
@@ -137,7 +137,7 @@ def _notes(made: Lottery) -> Iterator[str]:
     judged = sum(of.verdict != "no verdict" for _, _, of in _tickets(made))
     yield (
         "Ticket − random: of values, positive where tickets are better; paired by seed, with its 95 % interval; t "
-        f"test, 5 %, Holm over {judged} verdict{'s' * (judged != 1)}. {inference.NEAR_NOTE}"
+        f"test, 5 %, Holm over {counted(judged, 'verdict')}. {inference.NEAR_NOTE}"
     )
     same = dict(made.entries[0].conditions)
     common = ", ".join(f"{name} {same[name]}" for name in METHOD if name not in made.varying)

@@ -7,18 +7,17 @@ from typing import Annotated, Any, NamedTuple
 
 import pandas as pd
 
-from analysis.names import display_subject
+from analysis.names import counted, display_subject
 from analysis.publishing.numbers import CsvRow, interval_columns
 from analysis.publishing.sheet import TableSheet, spread_text, table_sheet
 from analysis.records import frames
 from analysis.records.frames import Split
 from analysis.statistics import inference, levels, paired, quantities, scoring, test_sets
-from analysis.statistics.conditions import cells, headings, joined, telling, text, texts, words
+from analysis.statistics.conditions import cells, headings, joined, phrase, telling, text, texts, words
 from analysis.statistics.inference import Comparison, Verdict
 from analysis.statistics.levels import JudgedLevel, Moment, Shown
 from analysis.statistics.matching import SETTINGS
 from analysis.statistics.paired import BudgetDifference
-from analysis.statistics.wording import phrase
 from pruneexp.errors import UserError
 
 _LOSSES: Mapping[Verdict, str] = {"better": "no loss", "worse": "a loss"}
@@ -195,7 +194,7 @@ def _notes(made: Verdicts) -> Iterator[str]:
         yield f"A verdict takes {inference.FEWEST_SEEDS} seeds that both sides have."
         return
     margins = scoring.amounts(metric, (line.difference.margin for line in made.lines))
-    line = f"t test, 5 %, Holm over the {judged} verdict{'s' if judged > 1 else ''} of this table"
+    line = f"t test, 5 %, Holm over the {counted(judged, 'verdict')} of this table"
     if made.color:
         yield f"Better, or worse, where the difference is clear of zero ({line}); equivalent: surely within ±{margins}."
     else:
