@@ -15,7 +15,7 @@ from analysis.names import counted, display_subject, extent
 from analysis.publishing.numbers import CsvRow, spread_columns
 from analysis.statistics import digitised, layer_curves, scoring, selection
 from analysis.statistics.conditions import joined, unsaid
-from analysis.statistics.digitised import PaperSensitivity
+from analysis.statistics.digitised import Marks
 from analysis.statistics.layer_curves import LayerCurve, LevelMark, Panel, Way
 from pruneexp.errors import UserError
 from pruneexp.schema import Metric
@@ -43,7 +43,7 @@ class SensitivityCurves(NamedTuple):
     model: str
     metric: Metric
     ways: tuple[Way, ...]
-    paper: tuple[PaperSensitivity, ...]
+    paper: Mapping[str, Marks]
 
 
 def data(
@@ -94,15 +94,15 @@ def rows(made: SensitivityCurves) -> Iterator[CsvRow]:
             "n": mark.change.n,
             "runs": " ".join(mark.runs),
         }
-    for paper in made.paper:
-        for pruned, change in paper.marks:
+    for name, marks in made.paper.items():
+        for pruned, change in marks:
             yield {
                 "source": f"{digitised.FIGURE_6} (digitised)",
                 "data": "imagenet",
                 "model": "alexnet",
                 "split": "val",
                 "metric": "",
-                "layer": paper.layer,
+                "layer": name,
                 "conditions": "",
                 "level": "",
                 "pruned": pruned,
@@ -157,9 +157,9 @@ def _spread(made: SensitivityCurves) -> str:
     return f"{over_seeds}, {over_images} where there is one seed." if counts[0] == 1 else f"{over_seeds}."
 
 
-def _compared(made: SensitivityCurves) -> tuple[PaperSensitivity, ...]:
+def _compared(made: SensitivityCurves) -> Mapping[str, Marks]:
     """The paper's curves, where something here was scanned as the paper did: without retraining."""
-    return made.paper if any(way.retrain_epochs == 0 for way in made.ways) else ()
+    return made.paper if any(way.retrain_epochs == 0 for way in made.ways) else {}
 
 
 def limits(made: SensitivityCurves) -> tuple[float, float]:
@@ -213,9 +213,10 @@ def _panel(axes: Axes, made: SensitivityCurves, way: Way, panel: Panel, lines: d
     axes.set_ylim(*(scoring.gain(made.metric, end) for end in limits(made)))  # the better is up
     axis.put_y(axes, scoring.signed)
     axes.set_title(PANELS[panel], loc="left", size="medium", weight="normal", pad=0.5 * type_size())
-    papers = [paper for paper in made.paper if paper.panel == panel] if way.retrain_epochs == 0 else []
-    for paper, look in zip(papers, sequence(len(papers)), strict=True):
-        axes.plot(*zip(*paper.marks, strict=True), color=look.colour, alpha=0.45, linewidth=0.8, zorder=1.5)
+    papers = [marks for name, marks in made.paper.items()
+              if way.retrain_epochs == 0 and panel == ("conv" if name.startswith("conv") else "linear")]  # fmt: skip
+    for marks, look in zip(papers, sequence(len(papers)), strict=True):
+        axes.plot(*zip(*marks, strict=True), color=look.colour, alpha=0.45, linewidth=0.8, zorder=1.5)
     for layer in way.layers:
         if layer.panel == panel:
             _curve(axes, layer, lines[layer.group])
