@@ -1,11 +1,11 @@
-"""How people write the names of networks, data sets and other choices, for everything that is to be read.
+"""How people write the names of networks, data sets and other choices, and counts, for everything that is to be read.
 
 Records, CSV files and command lines keep the names that are typed; so do choices of a user's own. Knows no record.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 #: By column of the records, then by the value there.
 DISPLAY_NAMES: Mapping[str, Mapping[str, str]] = {
@@ -85,3 +85,22 @@ def display_name(column: str, value: object) -> str:
 def display_subject(model: str, data: str) -> str:
     """``LeNet-5 on MNIST (5,000 digits)``."""
     return f"{display_name('model', model)} on {display_name('data', data)}"
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 curve``, ``3 curves``, ``2 searches``."""
+    ending = "" if count == 1 else "es" if noun.endswith("ch") else "s"
+    return f"{count} {noun}{ending}"
+
+
+def extent(values: Iterable[float]) -> str:
+    """The lowest and the highest of several: ``3 to 5``; ``3`` where they are the same."""
+    each = list(values)
+    low, high = min(each), max(each)
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+
+
+def listed(texts: Sequence[str], most: int, between: str = ", ") -> str:
+    """``a, b, c and 2 more``: no more than ``most`` by themselves."""
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return between.join(texts[:most]) + more

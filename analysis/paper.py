@@ -43,11 +43,11 @@ class PaperHeadline(NamedTuple):
 
     source: str
     name: str
-    dataset: str
-    reference_top1: float
-    pruned_top1: float
-    reference_top5: float | None
-    pruned_top5: float | None
+    data: str
+    reference_top1_error: float
+    pruned_top1_error: float
+    reference_top5_error: float | None
+    pruned_top5_error: float | None
     weights: float
     kept: float
     rate: float
@@ -72,11 +72,11 @@ def headline_of(model: str) -> PaperHeadline | None:
     return PaperHeadline(
         source=source,
         name=name,
-        dataset=printed[0].dataset,
-        reference_top1=values["reference", "top1_error"],
-        pruned_top1=values["pruned", "top1_error"],
-        reference_top5=values.get(("reference", "top5_error")),
-        pruned_top5=values.get(("pruned", "top5_error")),
+        data=printed[0].dataset,
+        reference_top1_error=values["reference", "top1_error"],
+        pruned_top1_error=values["pruned", "top1_error"],
+        reference_top5_error=values.get(("reference", "top5_error")),
+        pruned_top5_error=values.get(("pruned", "top5_error")),
         weights=values["reference", "parameters"],
         kept=values["pruned", "parameters"],
         rate=values["pruned", "compression_rate"],

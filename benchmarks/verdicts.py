@@ -68,7 +68,7 @@ def tried(variant: Variant, folder: Path, seeds: int, overrides: Sequence[str]) 
         command += [f"runtime.store={store}", f"runtime.tracking_uri={uri}", f"runtime.experiment={variant.name}"]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", **variant.environment}
         subprocess.run([*command, *variant.overrides, *overrides], check=True, env=environment, stdout=sys.stderr)
-    read = records.tabled(uri, [variant.name], None)
+    read = records.points(uri, [variant.name], None)
     made = claims.data(selection.latest(frames.frame(read.records)))
     return {(one.claim, one.settings): one for one in made.tried}
 

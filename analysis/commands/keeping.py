@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from analysis.commands import options
+from analysis.names import counted
 from analysis.records.uris import kept_path
 from pruneexp.errors import UserError
 
@@ -52,7 +53,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _counted(points: int, scans: int) -> str:
     """``12 points, 1 scan``."""
-    told = (f"{count} {noun}{'s' * (count > 1)}" for count, noun in ((points, "point"), (scans, "scan")) if count)
+    told = (counted(count, noun) for count, noun in ((points, "point"), (scans, "scan")) if count)
     return ", ".join(told) or "nothing"
 
 

@@ -18,6 +18,8 @@ __all__ = ["data", "rows", "sheet"]
 
 #: Sides with longer names are called by these in the cells, and told below the table.
 SHORT, LETTERS = 16, ("A", "B")
+#: Curves without a partner that a note names before it only counts them.
+MOST_NAMED = 4
 _HEADINGS = {"data": "Data", "model": "Network"}
 #: What a table is of, whether or not it tells its lines apart.
 _METHOD = ("reg", "criterion", "schedule", "mode")
@@ -191,8 +193,8 @@ def _left(made: TwoSides, names: Sequence[str]) -> Iterator[str]:
             yield f"Not compared: {left} points of {name}, of a budget or seed that the other side lacks."
 
 
-def _listed(keys: Sequence[Key], compared: Sequence[Key], most: int = 4) -> str:
+def _listed(keys: Sequence[Key], compared: Sequence[Key]) -> str:
     """Some of these curves, by what tells them from each other and from those that are compared."""
     needed = telling([*keys, *compared], SETTINGS) or _METHOD
-    told = [words(key, needed) for key in keys[:most]]
-    return "; ".join([*told, *([f"and {len(keys) - most} more"] if len(keys) > most else [])])
+    told = [words(key, needed) for key in keys[:MOST_NAMED]]
+    return "; ".join([*told, *([f"and {len(keys) - MOST_NAMED} more"] if len(keys) > MOST_NAMED else [])])

@@ -5,7 +5,7 @@ Knows matplotlib and plain numbers, and nothing of the data.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from analysis.drawing import ink, panels
@@ -17,21 +17,15 @@ if TYPE_CHECKING:
 
 
 class Plotted(NamedTuple):
-    """One line with its band; ``label`` gives its colour."""
+    """One line with its band, in the ``panel`` of this title; ``label`` gives its colour."""
 
+    panel: str
     label: str
     dashed: bool
     x: tuple[float, ...]
     y: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
-
-
-class LinePanel(NamedTuple):
-    """What one panel shows."""
-
-    title: str
-    lines: tuple[Plotted, ...]
 
 
 class LineAxes(NamedTuple):
@@ -50,19 +44,21 @@ class LineAxes(NamedTuple):
     strokes: tuple[str, ...] = ()
 
 
-def lined(title: str, shown: Sequence[LinePanel], of: LineAxes, words: str) -> Figure:
-    """A page with these panels, which share their axes, and a legend below the last row."""
-    looks = _looks(shown)
+def lined(title: str, lines: Sequence[Plotted], of: LineAxes, words: str) -> Figure:
+    """A page with these lines in panels, which share their axes, the last line first; a legend below the last row."""
+    shown = {panel: [line for line in reversed(lines) if line.panel == panel]
+             for panel in dict.fromkeys(line.panel for line in lines)}  # fmt: skip
+    looks = _looks(shown.values())
     entries = [*looks.items(), *((text, Line(FAINT, "", bool(place))) for place, text in enumerate(of.strokes))]
     labels, first = [label for label, _ in entries], None
     figure, page = ink.paper(title, len(shown), [labels], words, heading=5.4, between=6.4)
-    for place, panel in enumerate(shown):
+    for place, (panel, own) in enumerate(shown.items()):
         axes = figure.add_axes(page.box(place), sharex=first, sharey=first)
         first = first or axes
         wide = page.box(place)[2] * page.width
-        figure.text(page.box(place)[0], page.over(place, 0.6), panel.title,
-                    size=panels.fitted(panel.title, wide, type_size()))  # fmt: skip
-        _panel(axes, panel, of, looks)
+        figure.text(page.box(place)[0], page.over(place, 0.6), panel,
+                    size=panels.fitted(panel, wide, type_size()))  # fmt: skip
+        _panel(axes, own, of, looks)
         axes.tick_params(which="both", labelleft=place % page.columns == 0)
         if place % page.columns == 0:
             ink.name_y(axes, page, of.y)
@@ -70,14 +66,14 @@ def lined(title: str, shown: Sequence[LinePanel], of: LineAxes, words: str) -> F
     return figure
 
 
-def _looks(shown: Sequence[LinePanel]) -> dict[str, Line]:
+def _looks(shown: Iterable[Sequence[Plotted]]) -> dict[str, Line]:
     """The look of each label, in the order in which panels have them, the longest panel first."""
-    ordered = sorted(shown, key=lambda panel: -len(panel.lines))
-    labels = dict.fromkeys(line.label for panel in ordered for line in panel.lines)
+    ordered = sorted(shown, key=len, reverse=True)
+    labels = dict.fromkeys(line.label for own in ordered for line in own)
     return {label: look._replace(marker="") for label, look in zip(labels, sequence(len(labels)), strict=True)}
 
 
-def _panel(axes: Axes, panel: LinePanel, of: LineAxes, looks: dict[str, Line]) -> None:
+def _panel(axes: Axes, lines: Sequence[Plotted], of: LineAxes, looks: dict[str, Line]) -> None:
     if of.log:
         from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
@@ -89,7 +85,7 @@ def _panel(axes: Axes, panel: LinePanel, of: LineAxes, looks: dict[str, Line]) -
         ink.dotted(axes, y, "black")
     for x in of.upright:
         ink.upright(axes, x, "black")
-    for line in panel.lines:
+    for line in lines:
         look = looks[line.label]._replace(dashed=line.dashed)
         ink.band(axes, look, line.x, line.low, line.high)
         ink.curve(axes, look, line.x, line.y)

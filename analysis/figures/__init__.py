@@ -14,7 +14,7 @@ A figure file has
     MADE_OF    (optional) what the frame is of (``analysis.publishing.catalogue.Material``); else the points of curves
 
 Every figure has the options ``--width`` and ``--format`` besides its own (``style.pictures``). What tells curves apart
-is put into words by ``analysis.statistics.wording``; colours and markers are those of ``analysis.drawing.levels``.
+is put into words by ``analysis.statistics.conditions``; colours and markers are those of ``analysis.drawing.levels``.
 
 A frame may have a column of its own, such as the side of a comparison: ``tradeoff.data(frame, color="side")`` draws a
 curve for each side, of all that else differs too.

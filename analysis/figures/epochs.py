@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from analysis.drawing import ink, levels
-from analysis.names import display_subject
+from analysis.names import display_subject, extent
 from analysis.publishing.numbers import CsvRow
 from analysis.records import frames
 from analysis.statistics import scoring, selection
-from analysis.statistics.conditions import joined, telling, texts, words
+from analysis.statistics.conditions import joined, retraining_epochs, telling, texts, words
 from analysis.statistics.curves import budget_text
 from analysis.statistics.one_budget import NO_COURSES
-from analysis.statistics.wording import retraining_epochs
 from pruneexp.errors import UserError
 from pruneexp.schema import Metric
 from pruneexp.summary.spread import Spread, spread
@@ -115,8 +114,8 @@ def rows(made: Epochs) -> Iterator[CsvRow]:
 
 
 def caption(made: Epochs) -> str:
-    counts = sorted({len(course.runs) for course in made.courses})
-    seeds = "one seed" if counts == [1] else f"mean over {' to '.join(map(str, counts))} seeds, bands: all of them"
+    counts = {len(course.runs) for course in made.courses}
+    seeds = "one seed" if counts == {1} else f"mean over {extent(counts)} seeds, bands: all of them"
     summed = any(" + " in course.label for course in made.courses)
     several = any(len(course.rounds) > 1 for course in made.courses)
     title = f"{made.metric.title[0].upper()}{made.metric.title[1:]}"

@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.drawing import axes as axis
 from analysis.drawing import ink, levels
 from analysis.drawing.style import FAINT, GRID, Line
-from analysis.names import display_subject
+from analysis.names import display_subject, extent
 from analysis.publishing.numbers import CsvRow, interval_columns, spread_columns
 from analysis.records.frames import Split
 from analysis.statistics import finetuning, inference, scoring, selection, test_sets
@@ -108,12 +108,12 @@ def rows(made: FinetuningRate) -> Iterator[CsvRow]:
 
 
 def caption(made: FinetuningRate) -> str:
-    counts = sorted({mark.ahead.n for mark in made.marks})
+    counts = extent(mark.ahead.n for mark in made.marks)
     margin = scoring.amount(made.metric, made.marks[0].ahead.margin)
     what = (
         f"What fine-tuned networks are ahead of those from scratch by, in {made.metric.change_unit} of {made.split} "
         f"{made.metric.title}, against the first learning rate of fine-tuning as a multiple of that of training. The "
-        f"masks are the same, the differences paired by seed: mean over n = {' to '.join(map(str, counts))}, and 95 % "
+        f"masks are the same, the differences paired by seed: mean over n = {counts}, and 95 % "
         f"interval. Grey: within ±{margin}, which counts for nothing. Full marks: better, worse, or surely within "
         f"the grey (t tests, 5 %, Holm over {len(made.marks)} marks); hollow: not settled."
     )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
-from analysis.drawing.lines import LineAxes, LinePanel, Plotted, lined
-from analysis.names import display_subject
+from analysis.drawing.lines import LineAxes, Plotted, lined
+from analysis.names import display_subject, extent
 from analysis.publishing.numbers import CsvRow
 from analysis.records import frames
 from analysis.statistics import selection
@@ -97,9 +97,9 @@ def rows(made: LossLine) -> Iterator[CsvRow]:
 
 
 def caption(made: LossLine) -> str:
-    counts = sorted({len(path.runs) for path in made.paths})
-    seeds = "One seed." if counts == [1] else (
-        f"Lines: mean over {' to '.join(map(str, counts))} seeds; bands: from the lowest to the highest.")  # fmt: skip
+    counts = {len(path.runs) for path in made.paths}
+    over = f"Lines: mean over {extent(counts)} seeds; bands: from the lowest to the highest."
+    seeds = "One seed." if counts == {1} else over
     return (
         "Loss of the task, without penalty and dropout, of the networks (1 − t) · before + t · after, on the mask that "
         f"both have: 0 is the network as it was cut, 1 the retrained one (dotted). {seeds} Train: "
@@ -110,15 +110,11 @@ def caption(made: LossLine) -> str:
 
 
 def draw(made: LossLine) -> Figure:
-    curves = dict.fromkeys((path.curve, path.conditions) for path in made.paths)
-    shown = [LinePanel(curve, tuple(_plotted(path) for path in reversed(made.paths)
-                                    if (path.curve, path.conditions) == (curve, conditions)))
-             for curve, conditions in curves]  # fmt: skip
     axes = LineAxes("t, from before (0) to after (1)", "loss", upright=(0.0, 1.0), log=True, strokes=_SPLITS)
-    return lined(display_subject(made.model, made.data), shown, axes, caption(made))
+    return lined(display_subject(made.model, made.data), list(map(_plotted, made.paths)), axes, caption(made))
 
 
 def _plotted(path: LossPath) -> Plotted:
     x, of = zip(*path.losses, strict=True)
-    return Plotted(path.budget, path.split == "val", x, tuple(each.mean for each in of),
+    return Plotted(path.curve, path.budget, path.split == "val", x, tuple(each.mean for each in of),
                    tuple(each.low for each in of), tuple(each.high for each in of))  # fmt: skip

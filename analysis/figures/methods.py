@@ -14,11 +14,10 @@ from analysis.names import display_subject
 from analysis.publishing.numbers import CsvRow, range_columns
 from analysis.records.frames import Split
 from analysis.statistics import extents, scoring
-from analysis.statistics.conditions import joined
+from analysis.statistics.conditions import joined, unsaid
 from analysis.statistics.curves import Curve, over_seeds
 from analysis.statistics.quantities import limits
 from analysis.statistics.tradeoffs import Asked, Numbers, numbers
-from analysis.statistics.wording import unsaid
 from pruneexp.errors import UserError
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import pandas as pd
@@ -16,11 +16,10 @@ from analysis.publishing.numbers import CsvRow, range_columns
 from analysis.records import frames
 from analysis.records.frames import Split
 from analysis.statistics import digitised, extents, scoring, selection
-from analysis.statistics.conditions import joined
+from analysis.statistics.conditions import joined, unsaid
 from analysis.statistics.curves import Channels, Curve, CurveSet, channels, family, over_seeds
-from analysis.statistics.digitised import PaperEfficiency, Unit
+from analysis.statistics.digitised import EfficiencyFigure, Marks, Unit
 from analysis.statistics.quantities import Quantity, limits
-from analysis.statistics.wording import unsaid
 from pruneexp.errors import UserError
 from pruneexp.schema import Metric
 
@@ -51,11 +50,14 @@ class EfficiencyPanel(NamedTuple):
 
     unit: Unit
     found: CurveSet
-    paper: tuple[PaperEfficiency, ...]
+    paper: Mapping[str, Marks]
 
 
 class ParameterEfficiency(NamedTuple):
-    """Everything in the picture; ``y`` are the ends of the axis of ``quantity``, an error or the metric itself."""
+    """Everything in the picture; ``y`` are the ends of the axis of ``quantity``, an error or the metric itself.
+
+    ``figure`` is that of the paper's curves.
+    """
 
     data: str
     model: str
@@ -63,6 +65,7 @@ class ParameterEfficiency(NamedTuple):
     metric: Metric
     quantity: Quantity
     panels: tuple[EfficiencyPanel, ...]
+    figure: EfficiencyFigure
     y: extents.Ends
 
     @property
@@ -97,12 +100,13 @@ def data(
     if rows.empty:
         raise UserError(f"no point of {model} on {dataset} has a {metric.title} on the {split} split.")
     guided = points["criterion"].str.startswith("guided").any()
-    curves = digitised.efficiencies(digitised.GUIDED if guided else digitised.DISCOVERED) if paper else ()
+    figure = digitised.GUIDED if guided else digitised.DISCOVERED
+    curves = digitised.efficiencies(figure) if paper else {}
     units: tuple[Unit, ...] = ("channels", "weights")
     made = tuple(_panel_of(unit, rows[rows["unit"] == unit], curves) for unit in units
                  if (rows["unit"] == unit).any())  # fmt: skip
     y = _ends(made, quantity, limits("ylim", ylim))
-    return ParameterEfficiency(dataset, model, mode, metric, quantity, made, y)
+    return ParameterEfficiency(dataset, model, mode, metric, quantity, made, figure, y)
 
 
 def _ends(made: Sequence[EfficiencyPanel], quantity: Quantity, asked: extents.Ends | None) -> extents.Ends:
@@ -111,7 +115,7 @@ def _ends(made: Sequence[EfficiencyPanel], quantity: Quantity, asked: extents.En
     low, high = extents.of_y(curves, quantity, asked)
     if asked:
         return asked
-    values = [value for panel in made for curve in panel.paper for _, value in curve.marks]
+    values = [value for panel in made for marks in panel.paper.values() for _, value in marks]
     best = [0.98 * curve.dense for curve in curves if curve.dense is not None] if quantity.better < 0 else []
     return min([low, *values, *best]), max([high, *values])
 
@@ -145,9 +149,9 @@ def _measured(points: pd.DataFrame, metric: Metric, split: Split) -> pd.DataFram
     return made.dropna(subset=["y"])
 
 
-def _panel_of(unit: Unit, rows: pd.DataFrame, paper: Sequence[PaperEfficiency]) -> EfficiencyPanel:
+def _panel_of(unit: Unit, rows: pd.DataFrame, paper: Mapping[tuple[str, Unit], Marks]) -> EfficiencyPanel:
     found = family(rows, _CONDITIONS, channels(rows, _CONDITIONS, Channels()))
-    return EfficiencyPanel(unit, found, tuple(curve for curve in paper if curve.unit == unit))
+    return EfficiencyPanel(unit, found, {name: marks for (name, of), marks in paper.items() if of == unit})
 
 
 def label(curve: Curve) -> str:
@@ -176,16 +180,16 @@ def rows(made: ParameterEfficiency) -> Iterator[CsvRow]:
                     **range_columns("y", mark.y),
                     "runs": " ".join(mark.runs),
                 }
-        for paper in panel.paper:
-            for parameters, error in paper.marks:
+        for name, marks in panel.paper.items():
+            for parameters, error in marks:
                 yield {
-                    "source": f"{paper.figure.title} (digitised)",
-                    "data": paper.figure.data,
-                    "model": paper.figure.model,
+                    "source": f"{made.figure.title} (digitised)",
+                    "data": made.figure.data,
+                    "model": made.figure.model,
                     "metric": "top1",
                     "unit": panel.unit,
                     "y_of": "test error, %",
-                    "curve": paper.label,
+                    "curve": name,
                     "conditions": "",
                     "budget": "",
                     "parameters": parameters,
@@ -201,8 +205,9 @@ def caption(made: ParameterEfficiency) -> str:
     parts.append(over_seeds(made.curves))
     parts.append("Dotted: the dense networks.")
     parts += extents.left_out(made.curves, made.quantity, (0.0, math.inf), made.y)
-    for of in dict.fromkeys(curve.figure for panel in made.panels for curve in panel.paper):
-        parts.append(f"Thin lines: {of.title}, read off the image ({display_subject(of.model, of.data)}).")
+    if any(panel.paper for panel in made.panels):
+        subject = display_subject(made.figure.model, made.figure.data)
+        parts.append(f"Thin lines: {made.figure.title}, read off the image ({subject}).")
     if unknown := unsaid(label(curve) for curve in made.curves):
         parts.append(unknown)
     return " ".join(parts)
@@ -235,7 +240,7 @@ def draw(made: ParameterEfficiency) -> Figure:
 
 def _legend(panel: EfficiencyPanel) -> list[tuple[str, Line]]:
     entries = [(label(curve), _look(panel, curve)) for curve in panel.found.curves]
-    return entries + [(curve.label, look) for curve, look in zip(panel.paper, _of_paper(panel), strict=True)]
+    return [*entries, *zip(panel.paper, _of_paper(panel), strict=True)]
 
 
 def _look(panel: EfficiencyPanel, curve: Curve) -> Line:
@@ -246,12 +251,12 @@ def _of_paper(panel: EfficiencyPanel) -> list[Line]:
     """Grey, the uniform networks dashed, and guided ones with marks."""
     marks = {"Guided": ".", "Transferred": "x"}
     return [Line("#a8adb5", marks.get(first, ""), first == "Uniform")
-            for first in (curve.label.split()[0] for curve in panel.paper)]  # fmt: skip
+            for first in (name.split()[0] for name in panel.paper)]  # fmt: skip
 
 
 def _panel(axes: Axes, made: ParameterEfficiency, panel: EfficiencyPanel) -> None:
     xs = [mark.x for curve in panel.found.curves for mark in curve.marks]
-    xs += [x for curve in panel.paper for x, _ in curve.marks]
+    xs += [x for marks in panel.paper.values() for x, _ in marks]
     reach = axis.span(xs, "log" if panel.paper and max(xs) > _WIDE * min(xs) else "linear")
     axis.put_x(axes, reach._replace(low=max(0.0, reach.low)))
     axes.set_ylim(*made.y)
@@ -259,8 +264,8 @@ def _panel(axes: Axes, made: ParameterEfficiency, panel: EfficiencyPanel) -> Non
     axis.put_numbers(axes, reach)
     for dense in sorted({curve.dense for curve in panel.found.curves if curve.dense is not None}):
         ink.dotted(axes, dense, FAINT)
-    for paper, look in zip(panel.paper, _of_paper(panel), strict=True):
-        ink.curve(axes, look, [x for x, _ in paper.marks], [y for _, y in paper.marks])
+    for paper, look in zip(panel.paper.values(), _of_paper(panel), strict=True):
+        ink.curve(axes, look, [x for x, _ in paper], [y for _, y in paper])
     for curve in panel.found.curves:
         look, marks = _look(panel, curve), curve.marks
         ink.means(axes, look, [mark.x for mark in marks], [mark.y for mark in marks])

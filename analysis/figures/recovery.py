@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
-from analysis.drawing.lines import LineAxes, LinePanel, Plotted, lined
-from analysis.names import display_subject
+from analysis.drawing.lines import LineAxes, Plotted, lined
+from analysis.names import display_subject, extent
 from analysis.publishing.numbers import CsvRow
 from analysis.records import frames
 from analysis.statistics import scoring, selection
@@ -113,33 +113,28 @@ def rows(made: Recovery) -> Iterator[CsvRow]:
 
 
 def caption(made: Recovery) -> str:
-    counts = sorted({len(line.runs) for line in made.lines})
-    number = " to ".join(map(str, counts))
-    seeds = f"Lines: mean over {number} seeds; bands: its 95 % interval, as far as the axis goes."
+    counts = {len(line.runs) for line in made.lines}
+    seeds = f"Lines: mean over {extent(counts)} seeds; bands: its 95 % interval, as far as the axis goes."
     least = f"lose less than {scoring.amount(made.metric, _LEAST)}"
     return (
         f"Share of what pruning took from the {made.metric.title} on val that is back after so many epochs of "
         f"retraining: 0 % is the network as it was cut, 100 % (dotted) the dense network of the same seed. "
-        + (seeds if counts != [1] else "One seed.")
+        + (seeds if counts != {1} else "One seed.")
         + (f" Left out, because some networks {least}: {'; '.join(made.slight)}." if made.slight else "")
     )
 
 
 def draw(made: Recovery) -> Figure:
-    curves = dict.fromkeys((line.curve, line.conditions) for line in made.lines)
-    shown = [LinePanel(curve, tuple(_plotted(line) for line in reversed(made.lines)
-                                    if (line.curve, line.conditions) == (curve, conditions)))
-             for curve, conditions in curves]  # fmt: skip
     every = [0.0, 100.0, *(share for line in made.lines for _, shares in line.shares for share in shares)]
     room = 0.05 * (max(every) - min(every))
     axes = LineAxes("epoch of retraining", "lost score that is back, %", across=(100.0,),
                     ends=(min(every) - room, max(every) + room))  # fmt: skip
-    return lined(display_subject(made.model, made.data), shown, axes, caption(made))
+    return lined(display_subject(made.model, made.data), list(map(_plotted, made.lines)), axes, caption(made))
 
 
 def _plotted(line: SharesBack) -> Plotted:
     found = [compare(shares, margin=1.0) for _, shares in line.shares]
     low, high = (tuple(each.mean if end is None else end for each, end in zip(found, ends, strict=True))
                  for ends in ([each.low for each in found], [each.high for each in found]))  # fmt: skip
-    return Plotted(line.budget, False, tuple(float(epoch) for epoch, _ in line.shares),
+    return Plotted(line.curve, line.budget, False, tuple(float(epoch) for epoch, _ in line.shares),
                    tuple(each.mean for each in found), low, high)  # fmt: skip

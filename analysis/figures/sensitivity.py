@@ -11,13 +11,12 @@ import pandas as pd
 from analysis.drawing import axes as axis
 from analysis.drawing import ink, panels
 from analysis.drawing.style import FAINT, Line, page_width, sequence, type_size
-from analysis.names import display_subject
+from analysis.names import counted, display_subject, extent
 from analysis.publishing.numbers import CsvRow, spread_columns
 from analysis.statistics import digitised, layer_curves, scoring, selection
-from analysis.statistics.conditions import joined
-from analysis.statistics.digitised import PaperSensitivity
+from analysis.statistics.conditions import joined, unsaid
+from analysis.statistics.digitised import Marks
 from analysis.statistics.layer_curves import LayerCurve, LevelMark, Panel, Way
-from analysis.statistics.wording import unsaid
 from pruneexp.errors import UserError
 from pruneexp.schema import Metric
 
@@ -44,7 +43,7 @@ class SensitivityCurves(NamedTuple):
     model: str
     metric: Metric
     ways: tuple[Way, ...]
-    paper: tuple[PaperSensitivity, ...]
+    paper: Mapping[str, Marks]
 
 
 def data(
@@ -95,15 +94,15 @@ def rows(made: SensitivityCurves) -> Iterator[CsvRow]:
             "n": mark.change.n,
             "runs": " ".join(mark.runs),
         }
-    for paper in made.paper:
-        for pruned, change in paper.marks:
+    for name, marks in made.paper.items():
+        for pruned, change in marks:
             yield {
                 "source": f"{digitised.FIGURE_6} (digitised)",
                 "data": "imagenet",
                 "model": "alexnet",
                 "split": "val",
                 "metric": "",
-                "layer": paper.layer,
+                "layer": name,
                 "conditions": "",
                 "level": "",
                 "pruned": pruned,
@@ -127,13 +126,11 @@ def caption(made: SensitivityCurves) -> str:
     bottom, _ = limits(made)
     if beyond := [gain for gain in _gains(made) if gain < bottom]:
         worst = scoring.worst(made.metric, min(beyond)).replace(".0 ", " ")
-        parts.append(f"Below the picture: {len(beyond)} mark{'s' if len(beyond) > 1 else ''}, {worst}.")
+        parts.append(f"Below the picture: {counted(len(beyond), 'mark')}, {worst}.")
     undefined = sum(mark.undefined > 0 for _, _, mark in _marks(made))
     if undefined:
-        parts.append(
-            f"{outputs.capitalize()} that are not numbers count as wrong answers, at {undefined} "
-            f"mark{'s' if undefined > 1 else ''}."
-        )
+        marks = counted(undefined, "mark")
+        parts.append(f"{outputs.capitalize()} that are not numbers count as wrong answers, at {marks}.")
     if _compared(made):
         parts.append(
             f"Thin lines: {digitised.FIGURE_6}, read off the image (AlexNet on ImageNet, no retraining; it does not "
@@ -148,22 +145,21 @@ def _retraining(made: SensitivityCurves) -> str:
     if len(epochs) > 1:
         return ""  # each row of panels says it
     (count,) = epochs
-    return f", retrained for {count} epoch{'s' if count > 1 else ''}" if count else ", without retraining"
+    return f", retrained for {counted(count, 'epoch')}" if count else ", without retraining"
 
 
 def _spread(made: SensitivityCurves) -> str:
     counts = sorted({mark.change.n for _, _, mark in _marks(made)})
-    seeds = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
-    over_seeds = f"Marks: mean over {seeds} seeds; bands: from the lowest to the highest seed"
+    over_seeds = f"Marks: mean over {extent(counts)} seeds; bands: from the lowest to the highest seed"
     over_images = f"95 % bootstrap intervals over the {scoring.words(made.metric)[0]}s"
     if counts == [1]:
         return f"Bands: {over_images}." if any(mark.low is not None for _, _, mark in _marks(made)) else ""
     return f"{over_seeds}, {over_images} where there is one seed." if counts[0] == 1 else f"{over_seeds}."
 
 
-def _compared(made: SensitivityCurves) -> tuple[PaperSensitivity, ...]:
+def _compared(made: SensitivityCurves) -> Mapping[str, Marks]:
     """The paper's curves, where something here was scanned as the paper did: without retraining."""
-    return made.paper if any(way.retrain_epochs == 0 for way in made.ways) else ()
+    return made.paper if any(way.retrain_epochs == 0 for way in made.ways) else {}
 
 
 def limits(made: SensitivityCurves) -> tuple[float, float]:
@@ -217,9 +213,10 @@ def _panel(axes: Axes, made: SensitivityCurves, way: Way, panel: Panel, lines: d
     axes.set_ylim(*(scoring.gain(made.metric, end) for end in limits(made)))  # the better is up
     axis.put_y(axes, scoring.signed)
     axes.set_title(PANELS[panel], loc="left", size="medium", weight="normal", pad=0.5 * type_size())
-    papers = [paper for paper in made.paper if paper.panel == panel] if way.retrain_epochs == 0 else []
-    for paper, look in zip(papers, sequence(len(papers)), strict=True):
-        axes.plot(*zip(*paper.marks, strict=True), color=look.colour, alpha=0.45, linewidth=0.8, zorder=1.5)
+    papers = [marks for name, marks in made.paper.items()
+              if way.retrain_epochs == 0 and panel == ("conv" if name.startswith("conv") else "linear")]  # fmt: skip
+    for marks, look in zip(papers, sequence(len(papers)), strict=True):
+        axes.plot(*zip(*marks, strict=True), color=look.colour, alpha=0.45, linewidth=0.8, zorder=1.5)
     for layer in way.layers:
         if layer.panel == panel:
             _curve(axes, layer, lines[layer.group])

@@ -18,7 +18,7 @@ from analysis.records.frames import Split
 from analysis.records.measured_frames import STABILITY
 from analysis.statistics import extents, scoring, selection
 from analysis.statistics.conditions import joined
-from analysis.statistics.curves import Channels, Curve, CurveSet, channels, family, seeds
+from analysis.statistics.curves import Channels, Curve, CurveSet, channels, family, over_seeds
 from analysis.statistics.quantities import COSTS, Quantity
 
 if TYPE_CHECKING:
@@ -98,8 +98,6 @@ def rows(made: Stability) -> Iterator[CsvRow]:
 
 
 def caption(made: Stability) -> str:
-    fewest, most = seeds(made.found.curves)
-    count = str(most) if fewest == most else f"{fewest} to {most}"
     what = (
         f"Pruned and retrained networks beside their dense ones, on {made.split}: how many answers are the same, right "
         "or wrong, and by how much the accuracy of the class changes that loses most. The worst of many classes falls "
@@ -109,7 +107,7 @@ def caption(made: Stability) -> str:
         what,
         "Masks: of their kept weights, what two seeds share, mean over pairs." * (list(_PANELS)[-1] in made.panels),
         "Dashed: what chance gives with as many in each layer." * (_CHANCE in made.found.facets),
-        f"Marks: mean over {count} seeds; bands: from the lowest to the highest." if most > 1 else "One seed.",
+        over_seeds(made.found.curves, "One seed."),
         "On top: compression.",
         f"Not compared, and left out: {made.lacking} of the points." * bool(made.lacking),
     ]

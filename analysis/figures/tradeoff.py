@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import pandas as pd
@@ -16,12 +16,11 @@ from analysis.names import display_name, display_subject
 from analysis.publishing.numbers import CsvRow, range_columns
 from analysis.records.frames import Split
 from analysis.statistics import digitised, extents, scoring
-from analysis.statistics.conditions import joined
+from analysis.statistics.conditions import joined, unsaid
 from analysis.statistics.curves import Curve, over_seeds
-from analysis.statistics.digitised import PaperTradeoff
+from analysis.statistics.digitised import Marks
 from analysis.statistics.quantities import CHANGE, COSTS, limits
 from analysis.statistics.tradeoffs import MODE, Asked, Numbers, numbers
-from analysis.statistics.wording import unsaid
 from pruneexp.errors import UserError
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class Tradeoff(NamedTuple):
 
     numbers: Numbers
     as_in_paper: bool
-    paper: tuple[PaperTradeoff, ...]
+    paper: Mapping[str, Marks]
     x: Span
     y: tuple[float, float]
 
@@ -81,7 +80,7 @@ def data(
     asked = Asked(split, metric, x, y, log_x, color, style, facet, xlim, ylim)
     found = numbers(frame, asked)
     as_in_paper = _is_as_in_paper(found, asked)
-    paper = digitised.tradeoffs(found.model, found.metric) if as_in_paper and (x, y) == ("pruned", CHANGE) else ()
+    paper = digitised.tradeoffs(found.model, found.metric) if as_in_paper and (x, y) == ("pruned", CHANGE) else {}
     papers_own = bool(paper) and found.data == "imagenet"
     y_ends = extents.of_y(found.curves, found.y, limits("ylim", ylim), PAPER_Y if papers_own else None)
     made = Tradeoff(found, as_in_paper, paper, _x_span(found, asked, paper), y_ends)
@@ -102,10 +101,10 @@ def _is_as_in_paper(found: Numbers, asked: Asked) -> bool:
     return by_itself and set(looks) <= set(_ORDER) and len(set(looks)) == len(looks)
 
 
-def _x_span(found: Numbers, asked: Asked, paper: Sequence[PaperTradeoff]) -> Span:
+def _x_span(found: Numbers, asked: Asked, paper: Mapping[str, Marks]) -> Span:
     """The paper's axis in its own figure; else one on which all marks stand, the paper's included."""
     ends, values = limits("xlim", asked.xlim), [mark.x for curve in found.curves for mark in curve.marks]
-    values += [pruned for curve in paper for pruned, _ in curve.marks]
+    values += [pruned for marks in paper.values() for pruned, _ in marks]
     if found.dense is not None:  # differences within the noise of a measurement are to look small
         values += [(1 - NOISE) * found.dense, (1 + NOISE) * found.dense]
     if paper and found.data == "imagenet" and not asked.log_x:
@@ -171,8 +170,8 @@ def rows(made: Tradeoff) -> Iterator[CsvRow]:
                 "doubtful": mark.doubtful,
                 "runs": " ".join(mark.runs),
             }
-    for paper in made.paper:
-        for pruned, change in paper.marks:
+    for name, marks in made.paper.items():
+        for pruned, change in marks:
             yield {
                 "source": f"{digitised.FIGURE_5} (digitised)",
                 "data": "imagenet",
@@ -180,7 +179,7 @@ def rows(made: Tradeoff) -> Iterator[CsvRow]:
                 "metric": "top5",
                 "x_of": found.x,
                 "y_of": found.y.label,
-                "curve": paper.label,
+                "curve": name,
                 "conditions": "",
                 "budget": "",
                 "x": pruned,
@@ -254,9 +253,9 @@ def _panel(axes: Axes, made: Tradeoff, curves: Sequence[Curve]) -> None:
     networks = {curve.dense: look(made, curve).colour for curve in curves if curve.dense is not None}
     for dense, colour in networks.items():
         ink.dotted(axes, dense, colour if len(networks) > 1 else FAINT)
-    for paper in made.paper:
-        thin = paper_line(*paper.look)
-        axes.plot(*zip(*paper.marks, strict=True), color=thin.colour, alpha=0.4, linewidth=0.9,
+    for name, marks in made.paper.items():
+        thin = paper_line(*digitised.LOOKS[name])
+        axes.plot(*zip(*marks, strict=True), color=thin.colour, alpha=0.4, linewidth=0.9,
                   linestyle=(0, (4, 3)) if thin.dashed else "solid", zorder=1.5)  # fmt: skip
     at_edge: Counter[str] = Counter()
     for curve in curves:

@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from analysis.names import counted
 from analysis.publishing import publish
 from analysis.publishing.catalogue import Publication
 from analysis.publishing.materials import Supply
 from analysis.records import frames, scan_frames
 from analysis.statistics import conditions, selection
-from analysis.statistics.wording import number
+from analysis.statistics.conditions import number
 from pruneexp.errors import UserError
 
 
@@ -60,8 +61,7 @@ def possible(supply: Supply, publications: Iterable[Publication]) -> Iterator[st
 
 def _listed(section: Section, records: pd.DataFrame) -> Iterator[str]:
     for key, same in selection.groups(records, ("experiment",)):
-        count = same["run_id"].nunique()
-        yield f"{key['experiment']}: {count} {section.noun}{'s' if count > 1 else ''}"
+        yield f"{key['experiment']}: {counted(same['run_id'].nunique(), section.noun)}"
         columns = (*section.columns, *_telling(same, section))
         lines: list[tuple[str, ...]] = [(*columns, *section.sums)]
         for kind, rows in selection.groups(same, columns):

@@ -17,7 +17,7 @@ from analysis.publishing.catalogue import Material
 from analysis.records import frames, layer_frames, measured_frames, origin_frames, parents, scan_frames
 from analysis.records.runs import Logbook, LoggedScan
 from analysis.statistics import selection, settings
-from analysis.statistics.wording import hashed
+from analysis.statistics.conditions import hashed
 from pruneexp.errors import UserError, redact
 from pruneexp.schema import TOP1, MeasuredPoint
 
@@ -119,7 +119,7 @@ def _scans(uri: str, experiments: Sequence[str] | None, _: Path | None) -> Logbo
 
 
 _RUN, _SCAN = "python -m pruneexp", "python -m sweeps study=sensitivity"
-_POINTS = MaterialSource(frames.POINTS, "finished point", _RUN, records.tabled, frames.frame)
+_POINTS = MaterialSource(frames.POINTS, "finished point", _RUN, records.points, frames.frame)
 _OF_CURVES = _POINTS._replace(noun="finished point of a curve", part=selection.of_curves)
 SOURCES: Mapping[Material, MaterialSource] = {
     "points": _OF_CURVES._replace(completed=_beside_points),
@@ -243,6 +243,6 @@ def read(
         if source.read not in wholes:
             book = source.read(uri, experiments, copies)
             wholes[source.read] = source.frame(book.records)
-            notes += (*book.remarks, *book.failed, *book.unreadable, *book.unfinished)
+            notes += book.notes
         made[material] = source.part(wholes[source.read])
     return made, tuple(map(redact, notes))

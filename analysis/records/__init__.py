@@ -17,7 +17,6 @@ from analysis.records.reading import (
     scans,
     stability,
     sweeps,
-    tabled,
     weights,
 )
 from analysis.records.stores import open_store
@@ -25,5 +24,5 @@ from analysis.records.uris import COPIES, DEFAULT_URI
 
 __all__ = [
     "COPIES", "DEFAULT_URI", "courses", "experiments", "layers", "measurements", "open_store", "points", "retrainings",
-    "scans", "stability", "sweeps", "tabled", "weights",
+    "scans", "stability", "sweeps", "weights",
 ]  # fmt: skip

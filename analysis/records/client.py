@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from analysis.records import artefacts, presence
 from analysis.records.artefacts import Carrier
-from analysis.records.runs import PARENT, Changes, Known, PointsFile, RawRun, RunKind, Stamp
+from analysis.records.runs import PARENT, Changes, Known, PointsFile, RawRun, RunKind, Stamp, last_ended
 from analysis.records.uris import knock, sqlite_path
 from pruneexp.errors import UserError, first_line, redact, without_driver
 from pruneexp.schema import KIND
@@ -48,15 +48,13 @@ class ClientStore:
 
     def changes(self, kind: RunKind, experiments: Sequence[str], known: Known) -> Changes:
         names = self._names(experiments)
-        within = {run_id: stamp for run_id, stamp in known.runs.items() if stamp.experiment in names}
-        found = presence.look(partial(self._search, names), _of(kind), within) if names else presence.Found()
-        fresh = [(Stamp(run.info.experiment_id, run.info.end_time or 0, ""), _raw(run, names)) for run in found.fresh]
-        same = {run_id: names[within[run_id].experiment] for run_id in found.same}
-        return Changes(same, fresh, within.keys() - found.same, "")
+        found = presence.look(partial(self._search, names), _of(kind), known) if names else presence.Found()
+        fresh = [(Stamp(run.info.experiment_id, run.info.end_time or 0), _raw(run, names)) for run in found.fresh]
+        return Changes(found.same, fresh)
 
     def points_files(self, experiments: Sequence[str], known: Known) -> Iterator[PointsFile]:
         """Those of the runs that ended last come first; after a page of runs without a file no more are asked."""
-        last = known.last_ended()
+        last = last_ended(known)
         for experiment, kind in product(self._names(experiments), ("curve", "study")):
             condition = f"{_of(kind)} and attributes.end_time > {last.get(experiment, 0)}"
             for runs in self._pages([experiment], condition, CARRIERS, "attributes.end_time DESC"):

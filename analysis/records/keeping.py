@@ -15,7 +15,7 @@ import yaml
 
 from analysis.records.kept import ABOUT, KeptStore
 from analysis.records.parents import LoggedParent, Origin, origins, parents
-from analysis.records.reading import layers, tabled
+from analysis.records.reading import layers, points
 from analysis.records.runs import RawRun
 from analysis.records.stores import open_store
 from pruneexp.schema import (
@@ -39,7 +39,7 @@ def packed(uri: str, run_ids: Collection[str], scans: Collection[str] = ()) -> b
     Raises:
         UserError: the store cannot be read, or a point has no layers that can be.
     """
-    everything = tabled(uri).records
+    everything = points(uri).records
     table = everything.filter(pc.is_in(everything["run_id"], value_set=pa.array(list(run_ids), pa.string())))
     found = layers(uri, table["run_id"].to_pylist())
     rows = [[flatten(row) for row in found[run_id]] for run_id in table["run_id"].to_pylist()]

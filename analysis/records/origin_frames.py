@@ -17,6 +17,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.names import counted
 from analysis.records.parents import Origin
 
 COLUMNS = ("made_by.code", "made_by.packages", "made_by.machine", "made_by.criterion", "made_by.retrain")
@@ -38,7 +39,7 @@ def _texts(origin: Origin) -> dict[str, str | None]:
     versions |= environment.get("packages") or {}
     computed = [machine.get("accelerator") or machine.get("processor")]
     if not machine.get("accelerator") and (threads := machine.get("threads")):
-        computed.append(f"{threads} thread{'s' if threads > 1 else ''}")
+        computed.append(counted(threads, "thread"))
     made = (
         None if commit == "unknown" else commit[:12] + ", changed" * bool(git.get("dirty")),
         ", ".join(f"{name} {version}" for name, version in versions.items() if version) or None,

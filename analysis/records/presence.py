@@ -7,10 +7,10 @@ what is in a run.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from analysis.records.runs import Stamp
+from analysis.records.runs import Known
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -33,7 +33,7 @@ class Found(NamedTuple):
     fresh: Collection[Run] = ()
 
 
-def look(search: RunSearch, condition: str, known: Mapping[str, Stamp]) -> Found:
+def look(search: RunSearch, condition: str, known: Known) -> Found:
     """Tell known runs that are as they were from all others.
 
     The counts must agree in the end, since a run can be purged without a trace; where they do not, everything is read.
@@ -60,7 +60,7 @@ def _others(search: RunSearch, condition: str, known: Collection[str]) -> Iterat
         yield from search(f"{part} and attributes.run_id NOT IN ({_listed(ids)})" if ids else part)
 
 
-def _moved(search: RunSearch, condition: str, known: Mapping[str, Stamp]) -> list[Run]:
+def _moved(search: RunSearch, condition: str, known: Known) -> list[Run]:
     """Known runs that were opened again, or ended again later."""
     last = max((stamp.ended for stamp in known.values()), default=0)
     found = search(f"{condition} and attributes.status != 'FINISHED'")

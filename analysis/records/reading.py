@@ -47,40 +47,43 @@ if TYPE_CHECKING:
 Record = TypeVar("Record")
 
 
-def points(uri: str = DEFAULT_URI, experiments: Sequence[str] | None = None) -> Logbook[tuple[LoggedPoint, ...]]:
-    """Every finished point of the named experiments (``None``: of all), in the order of their run ids.
-
-    Raises:
-        UserError: the store cannot be read, or has no experiment of that name.
-    """
-    return _book(uri, experiments, "point", _point)
-
-
-def tabled(
+def points(
     uri: str = DEFAULT_URI, experiments: Sequence[str] | None = None, copies: Path | None = None
 ) -> Logbook[pa.Table]:
-    """The same points as one table, read run by run where neither a file of points nor the local copy holds them.
+    """Every finished point of the named experiments (``None``: of all) as one table, in the order of their run ids.
 
-    ``copies`` is the folder of the local copy that is used and kept up to date, if any.
+    Points are read run by run where neither a file of points nor the local copy holds them. ``copies`` is the folder of
+    the local copy that is used and kept up to date, if any.
 
     Raises:
         UserError: the store cannot be read, or has no experiment of that name.
     """
-    from analysis.records import parquet  # here, for help is to be quick
-    from analysis.records.copies import opened
+    import pyarrow as pa  # here, for help is to be quick
+    import pyarrow.compute as pc
+
+    from analysis.records import copies as local
+    from analysis.records import parquet
     from pruneexp.schema import columns
 
     store = open_store(uri)
-    chosen = _chosen(store, uri, experiments)
-    copy = opened(copies if kept_path(uri) is None else None, uri, chosen, columns.SCHEMA)
-    files = parquet.rows_of(store.points_files(chosen, copy.known))
-    copy.learn(files.rows)
-    changes = store.changes("point", chosen, copy.known)
+    names = _chosen(store, uri, experiments)
+    chosen = list(names.values())
+    path = local.place(copies, uri) if copies is not None and kept_path(uri) is None else None
+    copy = parquet.rows_of(local.files(path))
+    files = parquet.rows_of(store.points_files(chosen, parquet.stamps_of(copy.rows, names)))
+    rows = parquet.each_once([copy.rows, files.rows])
+    changes = store.changes("point", chosen, parquet.stamps_of(rows, names))
     book = _sorted_out(store, [run for _, run in changes.fresh], _point)
-    fresh = columns.table(book.records)
-    copy.update(changes, fresh)
-    whole = columns.joined([copy.points(changes.same), fresh]).sort_by("run_id")
-    return Logbook(whole, *book[1:4], remarks=(*((copy.remark,) if copy.remark else ()), *files.remarks))
+    same = rows.filter(pc.is_in(rows["run_id"], value_set=pa.array(list(changes.same), pa.string())))
+    fresh = parquet.stamped(columns.table(book.records), {run.run_id: stamp for stamp, run in changes.fresh})
+    whole, remark = columns.joined([same, fresh]), ""
+    if path is not None:
+        others = pc.invert(pc.is_in(copy.rows["experiment_id"], value_set=pa.array(list(names), pa.string())))
+        kept = columns.joined([copy.rows.filter(others), whole])
+        if len(fresh) or set(kept["run_id"].to_pylist()) != set(copy.rows["run_id"].to_pylist()):
+            remark = local.write(path, kept)
+    notes = tuple(filter(None, (*copy.remarks, *files.remarks, remark, *book.notes)))
+    return Logbook(parquet.unstamped(whole, names).sort_by("run_id"), notes)
 
 
 def experiments(uri: str = DEFAULT_URI) -> tuple[str, ...]:
@@ -198,47 +201,40 @@ def scans(uri: str = DEFAULT_URI, experiments: Sequence[str] | None = None) -> L
     Raises:
         UserError: the store cannot be read, or has no experiment of that name.
     """
-    return _book(uri, experiments, "scan", _scan)
-
-
-def _book(
-    uri: str, experiments: Sequence[str] | None, kind: RunKind, typed: Callable[[TrackingStore, RawRun], Record]
-) -> Logbook[tuple[Record, ...]]:
     store = open_store(uri)
-    return _sorted_out(store, store.runs(kind, _chosen(store, uri, experiments)), typed)
+    return _sorted_out(store, store.runs("scan", list(_chosen(store, uri, experiments).values())), _scan)
 
 
-def _chosen(store: TrackingStore, uri: str, experiments: Sequence[str] | None) -> Sequence[str]:
-    existing = list(store.experiments())
+def _chosen(store: TrackingStore, uri: str, experiments: Sequence[str] | None) -> dict[str, str]:
+    """The names of the experiments to be read, by id."""
+    existing = store.experiments()
     for name in experiments or ():
         if name not in existing:
             known = ", ".join(existing) or "none"
             raise UserError(
-                f"{redact(uri)} has no experiment {name!r}{guess(name, existing)}; it has {known} (--experiment)."
+                f"{redact(uri)} has no experiment {name!r}{guess(name, list(existing))}; it has {known} (--experiment)."
             )
-    return existing if experiments is None else experiments
+    return {number: name for name, number in existing.items() if experiments is None or name in experiments}
 
 
 def _sorted_out(
     store: TrackingStore, runs: Sequence[RawRun], typed: Callable[[TrackingStore, RawRun], Record]
 ) -> Logbook[tuple[Record, ...]]:
     records: list[Record] = []
-    unreadable: list[str] = []
-    failed: list[str] = []
-    unfinished: list[str] = []
+    notes: list[str] = []
     for run in sorted(runs):
         if run.status == "FAILED":
-            failed.append(f"run {run.run_id} failed: {run.tags.get(FAILURE, 'no reason was logged')}")
+            notes.append(f"run {run.run_id} failed: {run.tags.get(FAILURE, 'no reason was logged')}")
         elif run.status != "FINISHED":
-            unfinished.append(f"run {run.run_id} is {run.status}")
+            notes.append(f"run {run.run_id} is {run.status}")
         else:
             try:
                 records.append(typed(store, run))
             except KeyError as error:
-                unreadable.append(f"run {run.run_id} is left out: it has no {error.args[0]}")
+                notes.append(f"run {run.run_id} is left out: it has no {error.args[0]}")
             except ValueError as error:
-                unreadable.append(f"run {run.run_id} is left out: {error}")
-    return Logbook(tuple(records), tuple(unreadable), tuple(failed), tuple(unfinished))
+                notes.append(f"run {run.run_id} is left out: {error}")
+    return Logbook(tuple(records), tuple(notes))
 
 
 def _point(_: TrackingStore, run: RawRun) -> LoggedPoint:

@@ -40,55 +40,39 @@ class LoggedScan(NamedTuple):
 
 
 class Logbook(NamedTuple, Generic[Records]):
-    """All records of one kind, and one sentence for each run that is no finished, readable record.
-
-    ``remarks`` are sentences on how it was read.
-    """
+    """All records of one kind, and sentences on how they were read and on each run that is not finished or readable."""
 
     records: Records
-    unreadable: tuple[str, ...] = ()
-    failed: tuple[str, ...] = ()
-    unfinished: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...]
 
 
 class Stamp(NamedTuple):
     """What a store tells of a finished run without its contents: another stamp means that it is read again.
 
-    ``experiment`` is the id of its experiment, ``ended`` in milliseconds since 1970; ``content`` is a digest of what
-    can change later, where the store can tell it cheaply, and empty where the end alone is to be looked at.
+    ``experiment`` is the id of its experiment, ``ended`` in milliseconds since 1970.
     """
 
     experiment: str
     ended: int
-    content: str
 
 
-class Known(NamedTuple):
-    """Finished runs read earlier, by id; ``state`` is what the store as a whole was then, where it can tell."""
+#: Finished runs whose points are known already, by id.
+Known = Mapping[str, Stamp]
 
-    runs: Mapping[str, Stamp]
-    state: str
 
-    def last_ended(self) -> dict[str, int]:
-        """By the id of an experiment when the last of its known runs ended."""
-        last: dict[str, int] = {}
-        for stamp in self.runs.values():
-            last[stamp.experiment] = max(last.get(stamp.experiment, 0), stamp.ended)
-        return last
+def last_ended(known: Known) -> dict[str, int]:
+    """By the id of an experiment when the last of its known runs ended."""
+    last: dict[str, int] = {}
+    for stamp in known.values():
+        last[stamp.experiment] = max(last.get(stamp.experiment, 0), stamp.ended)
+    return last
 
 
 class Changes(NamedTuple):
-    """What has become of the known runs, and all others.
+    """The ids of the known runs that are still there as they were, and all other runs: new, changed or unfinished."""
 
-    ``same`` maps each run that is as it was known to the present name of its experiment; ``fresh`` are new, changed or
-    unfinished ones; ``gone`` are known ones that are none of these experiments' active runs any more.
-    """
-
-    same: Mapping[str, str]
+    same: Collection[str]
     fresh: Sequence[tuple[Stamp, RawRun]]
-    gone: Collection[str]
-    state: str
 
 
 class PointsFile(NamedTuple):
@@ -114,7 +98,7 @@ class TrackingStore(Protocol):
         ...
 
     def changes(self, kind: RunKind, experiments: Sequence[str], known: Known) -> Changes:
-        """The same runs, those that are as they were known without their contents."""
+        """The same runs, those that are as they were known without their contents; known ones are of these alone."""
         ...
 
     def points_files(self, experiments: Sequence[str], known: Known) -> Iterable[PointsFile]:

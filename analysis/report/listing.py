@@ -29,24 +29,15 @@ class ListedRun(NamedTuple):
     name: str
 
 
-class RunList(NamedTuple):
-    """Runs in the order of their numbers, which begin with 1."""
-
-    runs: tuple[ListedRun, ...]
-
-    def numbers(self) -> dict[str, int]:
-        return {run.run_id: run.number for run in self.runs}
-
-
-def listed(subject: Subject) -> RunList:
-    """Every run of the records that count: of points first, then of scans."""
+def listed(subject: Subject) -> tuple[ListedRun, ...]:
+    """Every run of the records that count, numbered from 1: of points first, then of scans."""
     named: list[tuple[str, str, str]] = []
     if subject.points is not None:
         budgets = subject.points[list(frames.BUDGET)].itertuples(index=False, name=None)
         named += _named(subject.points, *_POINT, [budget_text(*budget) for budget in budgets])
     if subject.scans is not None:
         named += _named(subject.scans, *_SCAN, ["scan"] * len(subject.scans))
-    return RunList(tuple(ListedRun(number, *told) for number, told in enumerate(named, start=1)))
+    return tuple(ListedRun(number, *told) for number, told in enumerate(named, start=1))
 
 
 def _named(
@@ -74,9 +65,9 @@ def ranges(numbers: Iterable[int]) -> Html:
     return joined([link("–".join(map(str, part)), f"#run-{part[0]}") for part in parts], ", ")
 
 
-def as_table(found: RunList, pages: Mapping[str, str]) -> Html:
+def as_table(found: Sequence[ListedRun], pages: Mapping[str, str]) -> Html:
     """All runs; ``pages`` has the address of the page with the runs of an experiment, where a server shows it."""
-    rows = [_row(run, pages.get(run.experiment)) for run in found.runs]
+    rows = [_row(run, pages.get(run.experiment)) for run in found]
     return table("Runs", ("number", "what", "experiment", "run"), "rlll", rows)
 
 

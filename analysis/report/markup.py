@@ -40,11 +40,6 @@ def sentence(text: str) -> Html:
     return joined(element("code", part) if place % 2 else part for place, part in enumerate(parts))
 
 
-def paragraphs(texts: Iterable[str], class_: str = "") -> Html:
-    attributes = {"class_": class_} if class_ else {}
-    return joined([element("p", sentence(text), **attributes) for text in texts], "\n")
-
-
 def items(texts: Iterable[str]) -> Html:
     """A list with a bullet for each."""
     return element("ul", *(element("li", text) for text in texts))
@@ -64,7 +59,8 @@ def folded(summary: str, *content: str) -> Html:
 def sheet(made: TableSheet) -> Html:
     """A table with its title above and its notes below it."""
     rows = [[_cell(cell) for cell in row] for row in made.rows]
-    return joined([table(made.title, made.header, made.align, rows), paragraphs(made.notes, "note")], "\n")
+    notes = [element("p", sentence(note), class_="note") for note in made.notes]
+    return joined([table(made.title, made.header, made.align, rows), *notes], "\n")
 
 
 def table(title: str, header: Sequence[str], align: str, rows: Iterable[Sequence[str]]) -> Html:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from analysis.names import display_name, display_subject
+from analysis.names import counted, display_name, display_subject, listed
 from analysis.records import frames
 from analysis.report.subject import Subject
 from analysis.statistics import conditions, selection
@@ -25,7 +25,7 @@ def title(subject: Subject) -> str:
         *first, last = (display_name("model", model) for model in models)
         named = " and ".join(filter(None, (", ".join(first), last)))
         return f"Pruning {named} on {display_name('data', data[0])}"
-    return f"Pruning {_plural(len(models), 'network')} on {_plural(len(data), 'data set')}"
+    return f"Pruning {counted(len(models), 'network')} on {counted(len(data), 'data set')}"
 
 
 def paragraph(subject: Subject) -> str:
@@ -47,14 +47,14 @@ def _counts(subject: Subject) -> str:
     """``120 trade-off points of 24 curves at density 0.5, 0.1; 20 points of 1 search; 6 seeds (0–5)``."""
     parts = []
     if not (points := _of_curves(subject)).empty:
-        curves = _plural(points["curve_key"].nunique(), "curve")
-        parts.append(f"{_plural(len(points), 'trade-off point')} of {curves} at {_budgets(points)}")
+        curves = counted(points["curve_key"].nunique(), "curve")
+        parts.append(f"{counted(len(points), 'trade-off point')} of {curves} at {_budgets(points)}")
     if subject.points is not None and not (trials := subject.points[subject.points["study"] != ""]).empty:
-        parts.append(f"{_plural(len(trials), 'point')} of {_plural(trials['study'].nunique(), 'search')}")
+        parts.append(f"{counted(len(trials), 'point')} of {counted(trials['study'].nunique(), 'search')}")
     if subject.scans is not None:
-        parts.append(_plural(len(subject.scans), "sensitivity scan"))
+        parts.append(counted(len(subject.scans), "sensitivity scan"))
     seeds = sorted({int(seed) for rows in subject.frames() for seed in rows["seed"]})
-    return f"{'; '.join(parts)}; {_plural(len(seeds), 'seed')} ({_ranges(seeds)})"
+    return f"{'; '.join(parts)}; {counted(len(seeds), 'seed')} ({_ranges(seeds)})"
 
 
 def _of_curves(subject: Subject) -> pd.DataFrame:
@@ -103,11 +103,5 @@ def _date(milliseconds: float) -> str:
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M")
 
 
-def _plural(count: int, noun: str) -> str:
-    ending = "" if count == 1 else "es" if noun.endswith("ch") else "s"
-    return f"{count} {noun}{ending}"
-
-
 def _enumerated(texts: Sequence[str]) -> str:
-    shown = ", ".join(texts[:MOST_NAMED])
-    return shown if len(texts) <= MOST_NAMED else f"{shown} and {len(texts) - MOST_NAMED} more"
+    return listed(texts, MOST_NAMED)

@@ -13,7 +13,7 @@ from analysis.publishing.materials import Supply
 from analysis.publishing.upkeep import PACKAGES
 from analysis.records import addresses
 from analysis.report import listing, markup, overview, settings
-from analysis.report.listing import RunList
+from analysis.report.listing import ListedRun
 from analysis.report.markup import Html, element, joined
 from analysis.report.results import Exhibit, Makings, exhibits
 from analysis.report.settings import Compared
@@ -112,7 +112,7 @@ def _nouns(subject: Subject) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _runs(runs: RunList, uri: str) -> Html:
+def _runs(runs: Sequence[ListedRun], uri: str) -> Html:
     pages = addresses.pages(uri)
     opening = addresses.opening(uri)
     if pages:
@@ -120,7 +120,7 @@ def _runs(runs: RunList, uri: str) -> Html:
             "The id of a run links to its page in MLflow. Where MLflow shows this file, such links lead nowhere; there "
             "`attributes.run_id = 'ID'` in its search finds the run."
         )
-    listed = markup.folded(f"{len(runs.runs)} runs", listing.as_table(runs, pages))
+    listed = markup.folded(f"{len(runs)} runs", listing.as_table(runs, pages))
     return joined([element("p", markup.sentence(opening)), listed], "\n")
 
 

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from analysis.drawing import panels, style
-from analysis.names import display_subject
+from analysis.names import counted, display_subject
 from analysis.publishing import publish
 from analysis.publishing.catalogue import FOLDERS, Publication
 from analysis.publishing.materials import SOURCES, Supply
 from analysis.publishing.numbers import CsvRow, runs_of
 from analysis.publishing.sheet import TableSheet
 from analysis.report import markup
-from analysis.report.listing import RunList, ranges
+from analysis.report.listing import ListedRun, ranges
 from analysis.report.markup import Html, element, folded, joined, link
 from analysis.statistics import doubts
 
@@ -59,7 +59,7 @@ def _words(option: str, value: Any) -> tuple[str, ...]:
 
 
 def exhibits(
-    publications: Iterable[Publication], supply: Supply, makings: Makings, runs: RunList
+    publications: Iterable[Publication], supply: Supply, makings: Makings, runs: Sequence[ListedRun]
 ) -> tuple[tuple[Exhibit, ...], Mapping[str, Sequence[str]]]:
     """Everything that can be made, results before what explains them; and the names of the others, by reason."""
     found: list[Exhibit] = []
@@ -76,7 +76,9 @@ def _place(publication: Publication) -> tuple[int, int]:
     return list(SOURCES).index(publication.made_of()), list(FOLDERS).index(publication.kind)
 
 
-def _exhibit(publication: Publication, name: str, rows: pd.DataFrame, makings: Makings, runs: RunList) -> Exhibit:
+def _exhibit(
+    publication: Publication, name: str, rows: pd.DataFrame, makings: Makings, runs: Sequence[ListedRun]
+) -> Exhibit:
     module = publication.module()
     made = module.data(rows, **makings.options[publication.name])
     shown = publication.rows(made)
@@ -132,9 +134,8 @@ def _number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _obtained(command: str, used: Sequence[str], runs: RunList) -> Html:
-    numbers = runs.numbers()
+def _obtained(command: str, used: Sequence[str], runs: Sequence[ListedRun]) -> Html:
+    numbers = {run.run_id: run.number for run in runs}
     known = [numbers[run] for run in used if run in numbers]
-    count = f"{len(used)} run{'s' if len(used) > 1 else ''}"
-    return element("p", "Made of ", count, " (", ranges(known), " of ", link("the list", "#runs"),
+    return element("p", "Made of ", counted(len(used), "run"), " (", ranges(known), " of ", link("the list", "#runs"),
                    ") by ", element("code", command), class_="made")  # fmt: skip

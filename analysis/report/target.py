@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from analysis import records
+from analysis.names import counted, listed
 from analysis.report.subject import Subject, columns
 from pruneexp.errors import UserError
 
@@ -36,11 +37,10 @@ def target(subject: Subject) -> Target:
     if not counts:
         raise UserError("--attach: the runs of the curves that these points are of are not there.")
     if len(counts) > 1:
-        named = [f"{one.name} ({count} {noun}{'s' if count > 1 else ''})" for one, count in sorted(counts.items())]
-        more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+        named = [f"{one.name} ({counted(count, noun)})" for one, count in sorted(counts.items())]
         raise UserError(
             "--attach puts the page on the run of one sweep, or of one curve, study or scan, and these records are of "
-            f"{'; '.join(named[:MOST_NAMED])}{more}: choose one with --where (sweep=NAME), or --experiment."
+            f"{listed(named, MOST_NAMED, '; ')}: choose one with --where (sweep=NAME), or --experiment."
         )
     return next(iter(counts))
 

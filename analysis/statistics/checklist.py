@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from analysis.names import display_subject
+from analysis.names import listed as names_listed
 from analysis.records import frames
 from analysis.statistics import selection
 from analysis.statistics.conditions import telling, words
@@ -47,19 +48,7 @@ def failing(evidence: str, rows: pd.DataFrame, mend: str = "") -> Finding:
 def listed(names: Sequence[str]) -> str:
     """``a, b, c and 2 more``, each once; semicolons stand between names that have commas."""
     each = list(dict.fromkeys(names))
-    more = f" and {len(each) - MOST_NAMED} more" if len(each) > MOST_NAMED else ""
-    return ("; " if any("," in name for name in each) else ", ").join(each[:MOST_NAMED]) + more
-
-
-def counted(count: int, noun: str) -> str:
-    """``1 curve``, ``3 curves``."""
-    return f"{count} {noun}" + ("" if count == 1 else "s")
-
-
-def extent(values: pd.Series) -> str:
-    """``3``, or ``3 to 5``."""
-    low, high = values.min(), values.max()
-    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+    return names_listed(each, MOST_NAMED, "; " if any("," in name for name in each) else ", ")
 
 
 def curves(points: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

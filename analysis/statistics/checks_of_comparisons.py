@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from analysis.names import display_name
+from analysis.names import counted, display_name, extent
 from analysis.records import frames
 from analysis.statistics import selection
-from analysis.statistics.checklist import Check, Finding, counted, curves, extent, failing, listed, subjects
+from analysis.statistics.checklist import Check, Finding, curves, failing, listed, subjects
 from analysis.statistics.conditions import RETRAINING, telling, words
 from analysis.statistics.curves import budget_text
 from pruneexp.schema import OF_A_MODE

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.names import display_subject
+from analysis.names import counted, display_subject, extent
 from analysis.records import frames
 from analysis.statistics import scoring, selection
-from analysis.statistics.checklist import Check, Finding, counted, curves, extent, failing, listed, subjects
+from analysis.statistics.checklist import Check, Finding, curves, failing, listed, subjects
 from analysis.statistics.curves import budget_text
 from pruneexp.schema import MEASURES, TOP5, Metric
 
@@ -82,7 +82,7 @@ def control(points: pd.DataFrame) -> Finding:
 
 def budgets(points: pd.DataFrame) -> Finding:
     found = curves(points)
-    counts = pd.Series([len(rows[list(frames.BUDGET)].drop_duplicates()) for _, rows in found])
+    counts = [len(rows[list(frames.BUDGET)].drop_duplicates()) for _, rows in found]
     short = [curve for curve, count in zip(found, counts, strict=True) if count < BUDGETS]
     if not short:
         return Finding("holds", f"{extent(counts)} on each of {counted(len(found), 'curve')}")
@@ -124,7 +124,7 @@ def _sparsest(rows: pd.DataFrame) -> pd.DataFrame:
 
 def seeds(points: pd.DataFrame) -> Finding:
     marks = [rows for _, curve in curves(points) for _, rows in selection.groups(curve, frames.BUDGET)]
-    counts = pd.Series([rows["seed"].nunique() for rows in marks])
+    counts = [rows["seed"].nunique() for rows in marks]
     few = [rows for rows, count in zip(marks, counts, strict=True) if count < SEEDS]
     if few:
         evidence = f"{extent(counts)} a mark, fewer than {SEEDS} at {len(few)} of {counted(len(marks), 'mark')}"
@@ -133,7 +133,7 @@ def seeds(points: pd.DataFrame) -> Finding:
     if shared:
         return failing("seeds prune the same dense network, so that the spread is of retraining alone",
                        pd.concat(shared), "train.epochs above 0")  # fmt: skip
-    short = "; Liu et al. 2019 have five" if counts.min() < 5 else ""
+    short = "; Liu et al. 2019 have five" if min(counts) < 5 else ""
     return Finding("holds", f"{extent(counts)} a mark, each with a dense network of its own{short}")
 
 

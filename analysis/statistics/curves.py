@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from analysis.names import extent
 from analysis.records import frames
 from analysis.statistics import selection
 from analysis.statistics.conditions import RETRAINING, kinds, telling, texts, words
@@ -62,8 +63,7 @@ class Curve(NamedTuple):
     @property
     def seeds(self) -> str:
         """How many seeds a mark stands for: ``n = 3``, or ``n = 1 to 3`` where the marks differ."""
-        fewest, most = seeds([self])
-        return f"n = {fewest}" if fewest == most else f"n = {fewest} to {most}"
+        return f"n = {extent(mark.y.n for mark in self.marks)}"
 
 
 class CurveSet(NamedTuple):
@@ -122,17 +122,12 @@ def level(key: Mapping[str, Any], names: Iterable[str]) -> str:
     return words(key, [name for name in names if not (key["moment"] == "before" and name in RETRAINING)])
 
 
-def seeds(curves: Iterable[Curve]) -> tuple[int, int]:
-    """How many seeds a mark stands for, at least and at most."""
-    counts = {mark.y.n for curve in curves for mark in curve.marks}
-    return min(counts), max(counts)
-
-
 def over_seeds(curves: Iterable[Curve], single: str = "Marks: one seed each.") -> str:
     """What marks and bands are, for a caption; ``single`` where no curve has several seeds."""
-    fewest, most = seeds(curves)
-    count = str(most) if fewest == most else f"{fewest} to {most}"
-    return f"Marks: mean over {count} seeds; bands: from the lowest to the highest seed." if most > 1 else single
+    counts = {mark.y.n for curve in curves for mark in curve.marks}
+    if counts == {1}:
+        return single
+    return f"Marks: mean over {extent(counts)} seeds; bands: from the lowest to the highest seed."
 
 
 def budget_text(kind: str, value: float) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 
 import pandas as pd
 
-from analysis.names import display_name
+from analysis.names import counted, display_name
 from analysis.records import frames
 from analysis.statistics import selection
 from analysis.statistics.conditions import text
@@ -46,8 +46,7 @@ def _named(rows: pd.DataFrame) -> Iterator[str]:
     found = list(selection.groups(rows, _NAMED_BY))
     for key, same in found[:MOST_NAMED]:
         budgets = ", ".join(budget_text(*budget.values()) for budget, _ in selection.groups(same, frames.BUDGET))
-        points = f"{len(same)} point{'s' if len(same) > 1 else ''}"
         named = ", ".join(display_name(name, text(value)) for name, value in key.items())
-        yield f"{named} at {budgets} ({points})"
+        yield f"{named} at {budgets} ({counted(len(same), 'point')})"
     if len(found) > MOST_NAMED:
         yield f"and {len(rows) - sum(len(same) for _, same in found[:MOST_NAMED])} points more"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import ceil, floor
 
+from analysis.names import counted
 from analysis.statistics import scoring
 from analysis.statistics.curves import BudgetMark, Curve
 from analysis.statistics.quantities import Quantity
@@ -71,14 +72,10 @@ def left_out(curves: Iterable[Curve], y: Quantity, x_ends: Ends, y_ends: Ends) -
         worst = max(means) if y.better < 0 else min(means)
         text = scoring.signed(worst) if y.is_change else f"{worst:.4g}"
         reached = f"{'up' if y.better < 0 else 'down'} to {text} {y.unit}".rstrip()
-        yield f"Triangles at the edge: {_counted(len(means))} beyond it, {reached}; --ylim shows more."
+        yield f"Triangles at the edge: {counted(len(means), 'mark')} beyond it, {reached}; --ylim shows more."
     shown = [mark for mark in within if beyond(y, y_ends, mark) or inside(y_ends, mark.y.mean)]
     if outside := len(marks) - len(shown):
-        yield f"{_counted(outside)} {'lie' if outside > 1 else 'lies'} outside of --xlim or --ylim."
-
-
-def _counted(marks: int) -> str:
-    return f"{marks} mark{'s' if marks > 1 else ''}"
+        yield f"{counted(outside, 'mark')} {'lie' if outside > 1 else 'lies'} outside of --xlim or --ylim."
 
 
 def told(curves: Iterable[Curve]) -> str:

@@ -13,11 +13,10 @@ import pandas as pd
 from analysis.records import frames
 from analysis.records.frames import Split
 from analysis.statistics import inference, paired, selection, test_sets
-from analysis.statistics.conditions import ABSENT, text
+from analysis.statistics.conditions import ABSENT, phrase, text
 from analysis.statistics.inference import Comparison
 from analysis.statistics.matching import SETTINGS, SIDE, matching, of_curve
 from analysis.statistics.paired import BudgetDifference
-from analysis.statistics.wording import phrase
 from pruneexp.errors import UserError, guess
 from pruneexp.schema import Metric
 from pruneexp.summary.spread import Spread

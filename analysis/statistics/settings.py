@@ -15,8 +15,7 @@ import pandas as pd
 from analysis.names import display_name
 from analysis.records.frames import BUDGET, SUBJECT, Kind
 from analysis.statistics import selection
-from analysis.statistics.conditions import RETRAINING, kinds, telling
-from analysis.statistics.wording import hashed, number
+from analysis.statistics.conditions import RETRAINING, hashed, kinds, number, telling
 
 #: The nested configurations of runs, by run id; a run whose configuration cannot be read is left out.
 Configurations = Callable[[Sequence[str]], Mapping[str, Mapping[str, Any]]]

@@ -7,11 +7,12 @@ from typing import Annotated, NamedTuple
 
 import pandas as pd
 
+from analysis.names import counted
 from analysis.publishing.catalogue import Material
 from analysis.publishing.numbers import CsvRow
 from analysis.publishing.sheet import Cell, TableSheet, table_sheet
 from analysis.statistics import checks_of_comparisons, checks_of_reports
-from analysis.statistics.checklist import Check, Finding, counted
+from analysis.statistics.checklist import Check, Finding
 from pruneexp.errors import UserError, guess
 
 MADE_OF: Material = "points with origins"

@@ -162,11 +162,11 @@ def _notes(made: Claims) -> tuple[str, ...]:
     )
     if all(one.difference.verdict == "no verdict" for one in made.tried):
         verdicts = f"A verdict takes {inference.FEWEST_SEEDS} seeds that both sides have."
-    counted = (
+    left_out = (
         f"Not counted: densities at which both sides have lost more than {paired.worst_loss(made.metric):g} {unit} on "
         "average, which is off the paper's figure, and those that not every seed has."
     )
-    return compared, verdicts, counted, *made.untried, made.test_set
+    return compared, verdicts, left_out, *made.untried, made.test_set
 
 
 def _margins(made: Claims) -> str:

@@ -22,6 +22,8 @@ from pruneexp.summary.spread import Spread, spread
 
 #: What is never compared: networks of other sizes, and scores on other examples.
 _APART = (*frames.SUBJECT, "data_fingerprint", "weights_total")
+#: The numbers of the paper's that are columns.
+_PAPER = PaperHeadline._fields[2:]
 #: Candidates of a choice that a note names, beside the share of all others.
 _NAMED = 3
 
@@ -117,14 +119,7 @@ def rows(made: Headline) -> Iterator[CsvRow]:
             **_test_change(change, made.metric),
             "verdict": change.verdict if change else "" if certain else "no verdict",
             "conditions": joined(pruned.conditions) if pruned else "",
-            "paper_data": paper.dataset if paper else "",
-            "paper_reference_top1_error": paper.reference_top1 if paper else None,
-            "paper_pruned_top1_error": paper.pruned_top1 if paper else None,
-            "paper_reference_top5_error": paper.reference_top5 if paper else None,
-            "paper_pruned_top5_error": paper.pruned_top5 if paper else None,
-            "paper_weights": paper.weights if paper else None,
-            "paper_kept": paper.kept if paper else None,
-            "paper_rate": paper.rate if paper else None,
+            **{f"paper_{name}": getattr(paper, name, None) for name in _PAPER},
             "runs": " ".join(pruned.scores.runs) if pruned else "",
         }
 
@@ -180,10 +175,10 @@ def _lines(network: HeadlineNetwork, metric: Metric) -> Iterator[tuple[str, ...]
         yield "", "ours, top-5", *map(spread_text, top5), "", "", "", ""
     if paper:
         counts = f"{paper.kept:,.0f} of {paper.weights:,.0f}", f"{paper.rate:g}×"
-        errors = f"{paper.reference_top1:.2f}", f"{paper.pruned_top1:.2f}"
-        yield f"{paper.name} on {paper.dataset}", paper.source, *errors, "", "", *counts
-        if paper.reference_top5 is not None and paper.pruned_top5 is not None:
-            errors = f"{paper.reference_top5:.2f}", f"{paper.pruned_top5:.2f}"
+        errors = f"{paper.reference_top1_error:.2f}", f"{paper.pruned_top1_error:.2f}"
+        yield f"{paper.name} on {paper.data}", paper.source, *errors, "", "", *counts
+        if paper.reference_top5_error is not None and paper.pruned_top5_error is not None:
+            errors = f"{paper.reference_top5_error:.2f}", f"{paper.pruned_top5_error:.2f}"
             yield "", f"{paper.source}, top-5", *errors, "", "", "", ""
 
 

@@ -13,12 +13,11 @@ from analysis.publishing.sheet import TableSheet, spread_text, table_sheet
 from analysis.records import frames
 from analysis.records.frames import Split
 from analysis.statistics import inference, levels, paired, quantities, scoring, test_sets
-from analysis.statistics.conditions import cells, headings, joined, telling, text, texts, words
+from analysis.statistics.conditions import cells, headings, joined, phrase, telling, text, texts, words
 from analysis.statistics.inference import Comparison, Verdict
 from analysis.statistics.levels import JudgedLevel, Moment, Shown
 from analysis.statistics.matching import SETTINGS
 from analysis.statistics.paired import BudgetDifference
-from analysis.statistics.wording import phrase
 from pruneexp.errors import UserError
 
 _LOSSES: Mapping[Verdict, str] = {"better": "no loss", "worse": "a loss"}

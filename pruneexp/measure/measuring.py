@@ -131,9 +131,12 @@ def _steps(pruned: PrunedNetwork, seconds: float, *, small: bool) -> dict[str, T
 
     ``small``: one of retraining the network without channels, too, under what is left of the masks.
     """
-    learner, retraining = pruned.session.job.setting.learner, pruned.session.job.setting.retraining
+    setting = pruned.session.job.setting
+    learner, retraining = setting.learner, setting.retraining
+    if retraining.trainer.identity.get("name") == "removed":  # the step under the masks is that of the whole network
+        retraining = replace(retraining, trainer=setting.dense.trainer)
     calls = {
-        "dense": _training(pruned, pruned.session.job.setting.dense, learner.network("fresh"), None),
+        "dense": _training(pruned, setting.dense, learner.network("fresh"), None),
         "masked": _training(pruned, retraining, learner.network("fresh"), pruned.masks),
     }
     if small:

@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from analysis.records import open_store
+from analysis.records.reading import _point
 from pruneexp import schema
 from pruneexp.cache.store import Artefact, Store
 from pruneexp.errors import UserError
+from pruneexp.schema.columns import LoggedPoint
 from pruneexp.tracking import Parent, Place, Recording, Tracker, contents, default_uri
 from pruneexp.tracking.artefacts import of_parent, of_point
 from pruneexp.tracking.projection import Projection
@@ -189,3 +192,10 @@ def artefact(run: Run, name: str) -> str:
 
 def sqlite_file(tracker: Tracker) -> Path:
     return Path(tracker.uri.removeprefix("sqlite:///"))
+
+
+def points_of_runs(uri: str) -> dict[str, LoggedPoint]:
+    """Every finished point as its own run tells it, without its layers, by run id in their order."""
+    store = open_store(uri)
+    found = [run for run in store.runs("point", list(store.experiments())) if run.status == "FINISHED"]
+    return {run.run_id: _point(store, run) for run in sorted(found)}

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from analysis import records
-from analysis.records import copies, frames, presence, reading
+from analysis.records import copies, presence, reading
 from analysis.records.client import ClientStore
 from analysis.records.runs import Logbook
 from pruneexp import schema
-from pruneexp.schema import columns
 from pruneexp.tracking import Tracker, default_uri
 from tests.contracts.points import logged, point, tracking_file
 from tests.contracts.records import client_of, curve_of, fresh_store, log_failure, log_point
@@ -88,13 +88,10 @@ CHANGES: dict[str, Change] = {
     "a run opened again": lambda client, tracker, ids: client.update_run(ids[0], status="RUNNING"),
     "no point any more": lambda client, tracker, ids: client.set_tag(ids[2], schema.KIND, "trash"),
 }
-#: Of the last two a server tells nothing by itself; a file is looked at more closely.
 OTHERS: dict[str, Change] = {
     "a failed point made good": lambda client, tracker, ids: log_point(tracker, curve_of(tracker), point(seed=7)),
     "the experiment renamed": lambda client, tracker, ids: client.rename_experiment(tracker.experiment_id, "other"),
     "the experiment deleted": lambda client, tracker, ids: client.delete_experiment(tracker.experiment_id),
-    "a metric logged again": lambda client, tracker, ids: client.log_metric(ids[0], "test.after.top1", 12.5),
-    "a tag set": lambda client, tracker, ids: client.set_tag(ids[0], schema.COLLAPSE, "fc3"),
 }
 
 
@@ -113,16 +110,16 @@ def test_by_the_client_too(written: Path, tmp_path: Path, change: str, monkeypat
 def _same_after(change: Change, written: Path, folder: Path) -> None:
     shutil.copy(written / "mlflow.db", folder)
     uri, kept = default_uri(folder), folder / "copies"
-    before = records.tabled(uri, None, kept)
+    before = records.points(uri, None, kept)
     assert len(before.records) == 3
     tracker = Tracker(uri, "pruneexp")
     change(client_of(tracker), tracker, _ids(tracker))
     for _ in range(2):
-        assert records.tabled(uri, None, kept) == records.tabled(uri)
+        assert records.points(uri, None, kept) == records.points(uri)
 
 
 def test_what_is_known_is_not_read_again(small: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = records.tabled(small)
+    whole = records.points(small)
     monkeypatch.setattr(reading, "_point", _unexpected)
     assert _read(small) == whole
 
@@ -139,7 +136,7 @@ def test_a_server_sends_only_what_is_new(written: Path, tmp_path: Path, monkeypa
     monkeypatch.setattr(ClientStore, "_search", counted)
     monkeypatch.setattr(reading, "open_store", ClientStore)
     shutil.copy(written / "mlflow.db", tmp_path)
-    first, second = (records.tabled(default_uri(tmp_path), None, tmp_path / "copies") for _ in range(2))
+    first, second = (records.points(default_uri(tmp_path), None, tmp_path / "copies") for _ in range(2))
     assert first == second
     assert sorted(sent) == first.records["run_id"].to_pylist()
 
@@ -153,7 +150,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A store of three points made by hand, of which there is a copy; to stand beside."""
     monkeypatch.chdir(tmp_path)
     path = tracking_file(tmp_path / "mlflow.db", logged(point(), point(seed=1), point(seed=2)))
-    records.tabled(str(path), None, records.COPIES)
+    records.points(str(path), None, records.COPIES)
     return str(path)
 
 
@@ -163,7 +160,7 @@ def _file() -> Path:
 
 
 def _read(uri: str) -> Logbook[pa.Table]:
-    return records.tabled(uri, None, records.COPIES)
+    return records.points(uri, None, records.COPIES)
 
 
 def _truncate(path: Path) -> None:
@@ -171,65 +168,51 @@ def _truncate(path: Path) -> None:
 
 
 def _flip(path: Path) -> None:
-    """One bit in the middle."""
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
+    """One bit of a value."""
+    content, first = bytearray(path.read_bytes()), pq.read_metadata(path).row_group(0).column(0)
+    content[first.data_page_offset + first.total_compressed_size - 1] ^= 1
     path.write_bytes(content)
 
 
-def _other(**changes: Any) -> Callable[[Path], None]:
-    """Written by another version, whose constants were these."""
-
-    def written(path: Path) -> None:
-        path.unlink()
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in changes.items():
-                patch.setattr(copies, name, value)
-            _read("mlflow.db")
-
-    return written
-
-
-def _edit(statement: str) -> None:
-    with closing(sqlite3.connect("mlflow.db")) as connection, connection:
-        connection.execute(statement)
+def _older(path: Path) -> None:
+    """Written by an earlier version, which knew one value less."""
+    pq.write_table(pq.read_table(path).drop_columns(["density"]), path)
 
 
 @pytest.mark.parametrize(
     ("harm", "remark"),
     [
         (lambda path: path.unlink(), None),
-        (_other(LAYOUT=1), None),
-        (_other(STAMPS=(*copies.STAMPS[:2], ("stamp/digest", pa.string()))), None),
-        (lambda path: path.write_bytes(b""), "was damaged"),
-        (_truncate, "was damaged"),
-        (_flip, "was damaged"),
-        (lambda path: path.write_bytes(b"something else" * 99), "was damaged"),
+        (_older, "it has no density"),
+        (lambda path: path.write_bytes(b""), "cannot be read"),
+        (_truncate, "cannot be read"),
+        (_flip, "cannot be read"),
+        (lambda path: path.write_bytes(b"something else" * 99), "cannot be read"),
     ],
 )
 def test_a_copy_that_is_gone_damaged_or_old_is_made_anew(
     small: str, harm: Callable[[Path], None], remark: str | None
 ) -> None:
-    whole = records.tabled(small)
+    whole = records.points(small)
     harm(_file())
     book = _read(small)
     assert book.records == whole.records
-    assert [remark in sentence for sentence in book.remarks if remark] == [True] * bool(remark)
+    assert [remark in sentence for sentence in book.notes if remark] == [True] * bool(remark)
     assert _read(small) == whole  # mended: nothing to remark on any more
 
 
 def test_a_folder_that_cannot_be_written_is_remarked_on(small: str) -> None:
-    whole = records.tabled(small)
+    whole = records.points(small)
     shutil.rmtree(records.COPIES)
     records.COPIES.write_text("a file where the folder would be")
     book = _read(small)
     assert book.records == whole.records
-    assert "cannot be used" in book.remarks[0]
+    assert "cannot be written" in book.notes[-1]
 
 
 def test_readers_at_once_disturb_each_other_by_nothing(small: str) -> None:
     shutil.rmtree(records.COPIES)
-    whole, found = records.tabled(small), []
+    whole, found = records.points(small), []
     threads = [threading.Thread(target=lambda: found.append(_read(small))) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -238,26 +221,7 @@ def test_readers_at_once_disturb_each_other_by_nothing(small: str) -> None:
     assert found == [whole] * 4
 
 
-def test_an_older_reading_that_is_written_later_tells_nothing_wrong(small: str, tmp_path: Path) -> None:
-    experiments = ["pruneexp"]
-    store = records.open_store(small)
-    slow = copies.opened(records.COPIES, small, experiments, columns.SCHEMA)
-    _edit("UPDATE runs SET status = 'KILLED' WHERE start_time = 1000")
-    seen = store.changes("point", experiments, slow.known)
-    _edit("UPDATE runs SET status = 'FINISHED', end_time = 9000 WHERE start_time = 1000")
-    whole = _read(small)
-    slow.update(seen, columns.SCHEMA.empty_table())
-    assert _read(small) == whole == records.tabled(small)
-
-
-def test_frames_are_equal(small: str) -> None:
-    typed, flat = records.points(small), _read(small)
-    assert frames.frame(flat.records).equals(frames.frame(typed.records))
-
-
 def test_the_name_of_a_copy_does_not_tell_of_whom(tmp_path: Path) -> None:
-    one, other = (
-        copies.opened(tmp_path, f"http://{who}@host:1/", [], columns.SCHEMA) for who in ("ann:secret", "bob:secret")
-    )
-    assert one.path == other.path
-    assert "secret" not in one.path.name
+    one, other = (copies.place(tmp_path, f"http://{who}@host:1/") for who in ("ann:secret", "bob:secret"))
+    assert one == other
+    assert "secret" not in one.name

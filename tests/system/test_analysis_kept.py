@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.records import layers, open_store, parents, tabled
+from analysis.records import layers, open_store, parents, points
 from analysis.records.keeping import packed
 from tests.contracts.commands import called
 
@@ -50,7 +50,7 @@ def test_tables_of_kept_records_are_those_of_the_store(folder: Path, command: tu
 
 def test_points_and_what_their_curves_tell_are_kept(folder: Path) -> None:
     file, store = str(folder / "kept/few.parquet"), f"sqlite:///{folder / 'mlflow.db'}"
-    assert tabled(file).records.equals(tabled(store, ["mine"]).records)
+    assert points(file).records.equals(points(store, ["mine"]).records)
     above = parents.parents(file, ["mine"])
     assert above == parents.parents(store, ["mine"])
     runs = [one.run_id for one in above]
@@ -63,12 +63,12 @@ def test_points_and_what_their_curves_tell_are_kept(folder: Path) -> None:
 
 def test_a_kept_file_keeps_itself_and_a_choice_keeps_less(folder: Path) -> None:
     file = folder / "kept/few.parquet"
-    everything = tabled(str(file)).records["run_id"].to_pylist()
+    everything = points(str(file)).records["run_id"].to_pylist()
     scans = [run.run_id for run in open_store(str(file)).runs("scan", ["mine"])]
     assert packed(str(file), everything, scans) == file.read_bytes()
     assert str(folder).encode() not in file.read_bytes()
     (folder / "one.parquet").write_bytes(packed(str(file), everything[:1]))
-    assert tabled(str(folder / "one.parquet")).records["run_id"].to_pylist() == everything[:1]
+    assert points(str(folder / "one.parquet")).records["run_id"].to_pylist() == everything[:1]
     assert len(open_store(str(folder / "one.parquet")).runs("curve", ["mine"])) == 1
 
 
@@ -79,7 +79,7 @@ def test_what_is_kept_by_and_by_is_what_is_kept_at_once(folder: Path) -> None:
         assert said.startswith("parts.parquet: 2 points")
         assert told in said
     parts, whole = str(folder / "parts.parquet"), str(folder / "kept/few.parquet")
-    of_parts, of_whole = (tabled(file).records.sort_by("run_id") for file in (parts, whole))
+    of_parts, of_whole = (points(file).records.sort_by("run_id") for file in (parts, whole))
     assert of_parts.equals(of_whole)
     assert sorted(parents.parents(parts, ["mine"])) == sorted(parents.parents(whole, ["mine"]))
     runs = of_whole["run_id"].to_pylist()

@@ -18,11 +18,20 @@ from analysis.records import stores
 from analysis.records.client import ClientStore
 from pruneexp import schema
 from pruneexp.errors import UserError
-from pruneexp.schema import SENSITIVITY_FILE, LayerRow, TradeoffPoint, flatten
+from pruneexp.schema import SENSITIVITY_FILE, LayerRow, TradeoffPoint, columns, flatten
 from pruneexp.tracking import Tracker
 from tests.contracts.points import logged, point, tracking_file
 from tests.contracts.ports import free_port
-from tests.contracts.records import ENVIRONMENT, client_of, curve_of, fresh_store, log_failure, log_point, log_scan
+from tests.contracts.records import (
+    ENVIRONMENT,
+    client_of,
+    curve_of,
+    fresh_store,
+    log_failure,
+    log_point,
+    log_scan,
+    points_of_runs,
+)  # fmt: skip
 from tests.contracts.scans import logged_scans, scan, scan_file, table
 
 LAYER = LayerRow(
@@ -55,15 +64,15 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Trad
 def test_points_are_read_back_as_they_were_written(store: tuple[str, dict[str, TradeoffPoint]]) -> None:
     uri, written = store
     book = records.points(uri, ["pruneexp"])
-    assert {one.run_id: one.point for one in book.records} == {
+    found = points_of_runs(uri)
+    assert {run_id: one.point for run_id, one in found.items()} == {
         run_id: replace(made, layers=()) for run_id, made in written.items()
     }
-    assert [one.run_id for one in book.records] == sorted(written)
-    assert {one.experiment for one in book.records} == {"pruneexp"}
-    (failed,), (unfinished,) = book.failed, book.unfinished
+    assert book.records == columns.table(found.values())
+    assert set(book.records["experiment"].to_pylist()) == {"pruneexp"}
+    failed, unfinished = sorted(book.notes, key=lambda note: "failed" not in note)
     assert failed.endswith("failed: The loss was NaN in epoch 3.")
     assert unfinished.endswith("is RUNNING")
-    assert book.unreadable == ()
 
 
 def test_the_file_and_the_client_say_the_same(
@@ -128,7 +137,7 @@ def test_a_scan_without_its_table_is_left_out(tmp_path: Path, text: str | None, 
         file.write_text(text)
     book = records.scans(str(path))
     assert book.records == (good,)
-    assert [bool(re.match(f"run {bad.run_id} is left out: {told}", note)) for note in book.unreadable] == [True]
+    assert [bool(re.match(f"run {bad.run_id} is left out: {told}", note)) for note in book.notes] == [True]
 
 
 def test_only_finished_scans_count(tmp_path: Path) -> None:
@@ -136,8 +145,7 @@ def test_only_finished_scans_count(tmp_path: Path) -> None:
     path = scan_file(tmp_path / "mlflow.db", [first], status="FAILED")
     book = records.scans(str(path))
     assert not book.records
-    assert not book.unreadable
-    assert book.failed == (f"run {first.run_id} failed: no reason was logged",)
+    assert book.notes == (f"run {first.run_id} failed: no reason was logged",)
 
 
 def test_what_lies_elsewhere_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,8 +210,8 @@ def test_nan_stays_nan(tmp_path: Path) -> None:
     path = tracking_file(tmp_path / "mlflow.db", logged(point()))
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE latest_metrics SET is_nan = 1, value = 0 WHERE key = 'activation_share'")
-    ((*_, made),) = records.points(str(path)).records
-    assert math.isnan(made.result.activation_share)
+    (share,) = records.points(str(path)).records["activation_share"].to_pylist()
+    assert math.isnan(share)
 
 
 @pytest.mark.parametrize(
@@ -220,8 +228,8 @@ def test_a_run_that_cannot_be_read_is_named_and_left_out(tmp_path: Path, change:
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(f"{change} AND run_uuid = '{1:032x}'")
     book = records.points(f"sqlite:///{path}")
-    assert [one.run_id for one in book.records] == [f"{2:032x}"]
-    (sentence,) = book.unreadable
+    assert book.records["run_id"].to_pylist() == [f"{2:032x}"]
+    (sentence,) = book.notes
     assert sentence.startswith(f"run {1:032x} is left out: ")
     assert told in sentence
 

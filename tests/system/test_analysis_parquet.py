@@ -23,7 +23,7 @@ from pruneexp.schema import LAYERS_FILE, POINTS_FOLDER, LayerRow
 from pruneexp.schema.columns import with_layers
 from pruneexp.tracking import Tracker, default_uri
 from tests.contracts.points import point
-from tests.contracts.records import client_of, curve_of, fresh_store, log_point
+from tests.contracts.records import client_of, curve_of, fresh_store, log_point, points_of_runs
 from tests.contracts.records import points as point_runs
 
 LAYER = LayerRow(
@@ -49,12 +49,10 @@ class Written:
 
     def table(self) -> pa.Table:
         """What the file holds: every point that is recorded now."""
-        logged = {one.run_id: one for one in records.points(self.uri).records}
+        logged = points_of_runs(self.uri)
         runs = sorted(point_runs(self.tracker), key=lambda run: str(run.info.run_id))
         layers = {run.info.run_id: _layers(run.info.artifact_uri) for run in runs}
-        points = [
-            one._replace(point=replace(one.point, layers=layers[run_id])) for run_id, one in sorted(logged.items())
-        ]
+        points = [one._replace(point=replace(one.point, layers=layers[run_id])) for run_id, one in logged.items()]
         ended = pa.array([run.info.end_time for run in runs], pa.int64())
         experiments = pa.array([run.info.experiment_id for run in runs], pa.string())
         return with_layers(points).append_column("ended", ended).append_column("experiment_id", experiments)
@@ -66,7 +64,7 @@ class Written:
     def from_tables(self) -> pa.Table:
         """What the runs themselves tell."""
         shutil.rmtree(self.file.parent)
-        return records.tabled(self.uri).records
+        return records.points(self.uri).records
 
 
 def _layers(artifact_uri: str) -> tuple[LayerRow, ...]:
@@ -102,12 +100,12 @@ def _ids(book: pa.Table) -> list[str]:
 def test_only_what_no_file_holds_is_read_run_by_run(
     written: Written, read_one_by_one: list[str], tmp_path: Path
 ) -> None:
-    book = records.tabled(written.uri, None, tmp_path / "copies")
-    later = [one.run_id for one in records.points(written.uri).records if one.point.identity.seed == 2]
-    assert read_one_by_one[:1] == later
-    assert book.remarks == ()
+    book = records.points(written.uri, None, tmp_path / "copies")
+    later = [run_id for run_id, one in points_of_runs(written.uri).items() if one.point.identity.seed == 2]
+    assert read_one_by_one == later
+    assert book.notes == ()
     read_one_by_one.clear()
-    assert records.tabled(written.uri, None, tmp_path / "copies") == book  # the copy holds what the file held
+    assert records.points(written.uri, None, tmp_path / "copies") == book  # the copy holds what the file held
     assert read_one_by_one == []
     assert book.records.equals(written.from_tables())
 
@@ -156,8 +154,8 @@ REMARKED: dict[str, tuple[Callable[[Written], object], str]] = {
 @pytest.mark.parametrize("change", SAME)
 def test_a_file_tells_what_the_runs_tell(written: Written, change: str) -> None:
     SAME[change](written)
-    book = records.tabled(written.uri)
-    assert book.remarks == ()
+    book = records.points(written.uri)
+    assert book.notes == ()
     assert book.records.equals(written.from_tables())
 
 
@@ -166,8 +164,8 @@ def test_a_file_tells_what_the_runs_tell(written: Written, change: str) -> None:
 def test_a_file_that_cannot_be_read_is_passed_over(written: Written, harm: str) -> None:
     change, words = REMARKED[harm]
     change(written)
-    book = records.tabled(written.uri)
-    (remark,) = book.remarks
+    book = records.points(written.uri)
+    (remark,) = book.notes
     assert FILE in remark
     assert words in remark
     assert book.records.equals(written.from_tables())
@@ -197,7 +195,7 @@ def test_files_that_lie_elsewhere_are_fetched(tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.usefixtures("read_one_by_one")
 def test_layers_come_from_the_file_and_else_from_the_run(written: Written) -> None:
-    runs = {one.point.identity.seed: one.run_id for one in records.points(written.uri).records}
+    runs = {one.point.identity.seed: run_id for run_id, one in points_of_runs(written.uri).items()}
     artefacts = {
         run.info.run_id: Path(run.info.artifact_uri.removeprefix("file://")) for run in point_runs(written.tracker)
     }

@@ -11,12 +11,12 @@ import pytest
 
 from analysis import records
 from analysis.__main__ import main
-from analysis.records import copies, frames
+from analysis.records import frames
 from pruneexp.schema import POINTS_FOLDER
 from pruneexp.schema.columns import LAYERS, OPTIONAL, SCHEMA, LoggedPoint, other_numbers
 from pruneexp.tracking import Tracker, contents
 from tests.contracts.points import as_text, logged, point, tracking_file
-from tests.contracts.records import client_of, curve_of, fresh_store, log_point
+from tests.contracts.records import client_of, curve_of, fresh_store, log_point, points_of_runs
 
 IMAGES = [point(seed=seed) for seed in (0, 1)]
 TEXTS = [as_text(point(model="lstm", data="topics", seed=seed)) for seed in (0, 1)]
@@ -31,7 +31,7 @@ class TwoTasks:
         for one in (*IMAGES, *TEXTS):
             log_point(self.tracker, curve, one)
         self.tracker.update(curve, "FINISHED")
-        self.from_runs = records.tabled(self.uri).records
+        self.from_runs = records.points(self.uri).records
         folder = Path(client_of(self.tracker).get_run(curve).info.artifact_uri.removeprefix("file://"), POINTS_FOLDER)
         folder.mkdir()
         self.files = [folder / f"{name}.parquet" for name in ("images", "texts")]
@@ -40,7 +40,7 @@ class TwoTasks:
             file.write_bytes(contents.parquet(self._with_ends(keys), self.tracker.experiment_id))
 
     def _with_ends(self, keys: list[str]) -> list[tuple[LoggedPoint, int]]:
-        runs = {one.run_id: one for one in records.points(self.uri).records}
+        runs = points_of_runs(self.uri)
         ends = {run_id: client_of(self.tracker).get_run(run_id).info.end_time for run_id in runs}
         return [(one, ends[run_id]) for run_id, one in runs.items() if one.point.identity.point_key in keys]
 
@@ -62,25 +62,16 @@ def test_files_runs_and_copies_tell_the_same(two: TwoTasks, tmp_path: Path, monk
     monkeypatch.setattr("analysis.records.reading._point", None)  # no run is read
     folder = tmp_path / "copies"
     for _ in range(2):
-        book = records.tabled(two.uri, None, folder)
-        assert book.remarks == ()
+        book = records.points(two.uri, None, folder)
+        assert book.notes == ()
         assert book.records.equals(two.from_runs)
     for file in two.files:
         file.unlink()
-    found = records.tabled(two.uri, None, folder).records
+    found = records.points(two.uri, None, folder).records
     assert found.equals(two.from_runs)
     made = frames.frame(found).set_index("data")
     assert made["val.after.perplexity"].dropna().to_dict() == {"topics": 7.5}
     assert made["val.after.top1"].dropna().to_dict() == {"mnist5k": 96.5}
-
-
-def test_a_copy_with_a_column_that_is_no_metric_is_made_anew(tmp_path: Path) -> None:
-    known = copies.opened(tmp_path, "http://host", [], SCHEMA)
-    texts = SCHEMA.empty_table().append_column("val.after.perplexity", [[]]).schema
-    assert known._fits(known.rows.schema)
-    assert not known._fits(known.rows.append_column("new", [[]]).schema)
-    assert not known._fits(known.rows.drop_columns(["task"]).schema)
-    assert not known._fits(texts)  # it lacks the stamps of the runs, and the column holds nothing of a kind
 
 
 def test_a_point_without_its_own_metric_is_named_and_left_out(tmp_path: Path) -> None:
@@ -89,8 +80,8 @@ def test_a_point_without_its_own_metric_is_named_and_left_out(tmp_path: Path) ->
         connection.execute(f"DELETE FROM latest_metrics WHERE key LIKE 'test.after.%' AND run_uuid = '{3:032x}'")
         connection.execute("DELETE FROM latest_metrics WHERE key = 'test.after.perplexity'")
     book = records.points(f"sqlite:///{path}")
-    assert [one.run_id for one in book.records] == [f"{1:032x}", f"{2:032x}"]
-    assert list(book.unreadable) == [
+    assert book.records["run_id"].to_pylist() == [f"{1:032x}", f"{2:032x}"]
+    assert list(book.notes) == [
         f"run {3:032x} is left out: it has no test.after.loss",
         f"run {4:032x} is left out: it has no test.after.perplexity",
     ]

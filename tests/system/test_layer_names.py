@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from mlflow.artifacts import download_artifacts
 
-from analysis import records
 from pruneexp import schema
 from pruneexp.__main__ import main as pruneexp
 from sweeps.__main__ import main as sweeps
 from tests.contracts.composing import SMALL
 from tests.contracts.jobs import runs
+from tests.contracts.records import points_of_runs
 from tests.contracts.studies import recording, told
 
 NETWORK = """
@@ -66,5 +66,5 @@ def test_collapsed_layers_are_read_back_by_name(folder: Path, monkeypatch: pytes
     thresholds = ("criterion=layer_std", "curve.densities=null", "curve.qualities=[50]")
     monkeypatch.setattr("sys.argv", ["pruneexp"])  # the command looks there for its own words
     assert pruneexp([*OWN, *SMALL, "model=odd", *thresholds]) == 0
-    found = [one.point for one in records.points(f"sqlite:///{folder}/mlflow.db").records]
-    assert [point.collapsed for point in found if not point.identity.study] == [LAYERS]
+    found = points_of_runs(f"sqlite:///{folder}/mlflow.db").values()
+    assert [one.point.collapsed for one in found if not one.point.identity.study] == [LAYERS]

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from analysis.records import frames
-from analysis.records.reading import scans, tabled
+from analysis.records.reading import points, scans
 from pruneexp import schema
 from pruneexp.cache.store import Store
 from pruneexp.experiment.run import run
@@ -73,7 +73,7 @@ def test_images_without_a_number_are_wrong_and_said_everywhere(
     assert said in curve.data.tags["mlflow.note.content"]
 
     for _ in range(2):  # from the database, then from the local copy
-        frame = frames.frame(tabled(default_uri(folder), copies=folder / "copies").records)
+        frame = frames.frame(points(default_uri(folder), copies=folder / "copies").records)
         [row] = frame[frame["undefined"] != ""].to_dict("records")
         assert (row["undefined"], row["val.after.undefined"], row["val.after.images"]) == (said, dark, images)
         assert spread(frame["val.after.top1"]).mean == result.val.after["top1"]
@@ -87,7 +87,7 @@ def test_a_network_that_answers_all_images_alike_is_flagged_everywhere(
     assert recorded.data.tags[schema.DISCONNECTED] == "true"
     assert schema.UNDEFINED not in recorded.data.tags
     assert [name for name in recorded.data.metrics if "undefined" in name or "images" in name] == []
-    frame = frames.frame(tabled(default_uri(folder)).records)
+    frame = frames.frame(points(default_uri(folder)).records)
     assert list(frame[frame["disconnected"]]["run_id"]) == [recorded.info.run_id]
 
 

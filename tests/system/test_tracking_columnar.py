@@ -40,7 +40,7 @@ def test_the_parquet_of_a_curve_equals_the_tables(tmp_path: Path) -> None:
     (path,) = files_of(job)
     assert path.name == f"{(job.store.root / 'id').read_text()}.parquet"
     found = pq.read_table(path)
-    tables = logged.tabled(job.uri, ["first"]).records
+    tables = logged.points(job.uri, ["first"]).records
     shared = [name for name in tables.column_names if name in found.column_names]
     assert {"run_id", "point_key", "val.after.top1", "started", "collapsed"} <= set(shared)
     assert found.select(shared).sort_by("run_id").equals(tables.select(shared).sort_by("run_id").combine_chunks())

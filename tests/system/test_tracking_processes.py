@@ -119,6 +119,6 @@ def test_a_server_takes_points_and_their_files(tmp_path: Path) -> None:
         assert not run.info.artifact_uri.startswith("file:")
         (written,) = tmp_path.rglob(schema.LAYERS_FILE)
         assert [row["layer"] for row in json.loads(written.read_text())] == ["conv1", "fc1"]
-        copied = [records.tabled(address, ["remote"], tmp_path / "copies") for _ in range(2)]
-        assert copied == [records.tabled(address, ["remote"])] * 2
+        copied = [records.points(address, ["remote"], tmp_path / "copies") for _ in range(2)]
+        assert copied == [records.points(address, ["remote"])] * 2
         assert copied[0].records["run_id"].to_pylist() == [run.info.run_id]

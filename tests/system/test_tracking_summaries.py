@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from analysis.records.reading import points as read_points
+from analysis import records
 from pruneexp import schema
 from pruneexp.schema.columns import LoggedPoint
 from pruneexp.tracking import Parent, Tracker, existing
@@ -153,9 +153,9 @@ def test_jobs_renew_summaries_that_readers_of_points_never_count(tracker: Tracke
     assert len(found) == 5
     assert found["d=0.10 · l2 0.0005 · one_shot · prune · layer_magnitude · lenet5 · 2 seeds"][schema.SEEDS] == 2
     assert found["d=0.10 · l1 5e-05 · one_shot · prune · layer_magnitude · lenet5 · 1 seed"][schema.SEEDS] == 1
-    read = read_points(tracker.uri)
-    assert [len(part) for part in (read.records, read.unreadable, read.failed)] == [5, 0, 0]
-    assert read.records[0].point.result in [one.result for one in (point(), point(density=0.5))]
+    read = records.points(tracker.uri)
+    assert (len(read.records), read.notes) == (5, ())
+    assert set(read.records["density"].to_pylist()) == {one.result.density for one in (point(), point(density=0.5))}
 
 
 def test_the_command_describes_again_what_has_got_more_points(tracker: Tracker) -> None:

@@ -33,7 +33,7 @@ def test_the_papers_networks_have_the_names_of_the_paper() -> None:
 def test_the_thesis_has_three_networks_more() -> None:
     resnet = headline_of("resnet50")
     assert resnet is not None
-    assert (resnet.source, resnet.reference_top1, resnet.pruned_top5, resnet.kept, resnet.rate) == (
+    assert (resnet.source, resnet.reference_top1_error, resnet.pruned_top5_error, resnet.kept, resnet.rate) == (
         "Han's thesis, Table 3.1", 23.85, 6.85, 7_470_000.0, 3.4
     )  # fmt: skip
     assert [of.name for of in map(headline_of, ("googlenet", "squeezenet1_0")) if of] == ["GoogleNet", "SqueezeNet"]

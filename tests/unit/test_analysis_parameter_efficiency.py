@@ -53,10 +53,10 @@ def test_the_marks_by_hand() -> None:
 
 def test_the_papers_curves_stand_beside_ours_if_asked_for() -> None:
     made = parameter_efficiency.data(frames.frame(study()), paper=True)
-    assert [[curve.label for curve in panel.paper] for panel in made.panels] == [
+    assert [list(panel.paper) for panel in made.panels] == [
         ["Uniform Pruning", "Network Slimming"], ["Uniform Sparsifying", "Unstructured Pruning"]
     ]  # fmt: skip
-    assert {len(curve.marks) for curve in digitised.efficiencies(digitised.DISCOVERED)} == {6, 9}
+    assert {len(marks) for marks in digitised.efficiencies(digitised.DISCOVERED).values()} == {6, 9}
     assert "Thin lines: Liu et al. 2019, Figure 3" in parameter_efficiency.caption(made)
     assert "Thin lines" not in parameter_efficiency.caption(parameter_efficiency.data(frames.frame(study())))
 
@@ -64,10 +64,10 @@ def test_the_papers_curves_stand_beside_ours_if_asked_for() -> None:
 def test_beside_guided_networks_stand_the_papers() -> None:
     guided = [point(mode="scratch_e", criterion="guided_weights", seed=seed, density=0.1) for seed in (0, 1)]
     made = parameter_efficiency.data(frames.frame([*study(), *logged(*guided)]), paper=True)
-    assert [[curve.label.split()[0] for curve in panel.paper] for panel in made.panels] == [
+    assert [[name.split()[0] for name in panel.paper] for panel in made.panels] == [
         ["Uniform", "Network", "Guided", "Transferred"], ["Uniform", "Unstructured", "Guided", "Transferred"]
     ]  # fmt: skip
-    assert {len(curve.marks) for curve in digitised.efficiencies(digitised.GUIDED)} == {6, 8}
+    assert {len(marks) for marks in digitised.efficiencies(digitised.GUIDED).values()} == {6, 8}
     assert "Figure 5, read off the image (VGG-19 on CIFAR-100)" in parameter_efficiency.caption(made)
     of_paper = [row for row in parameter_efficiency.rows(made) if row["source"] != "runs"]
     assert {(row["source"], row["model"], row["data"]) for row in of_paper} == {

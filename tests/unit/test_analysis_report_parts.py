@@ -88,9 +88,9 @@ def test_runs_are_numbered_and_told_apart() -> None:
     subject = _subject()
     assert subject.points is not None
     found = listing.listed(subject)
-    assert [run.number for run in found.runs] == list(range(1, 15))
-    assert found.numbers()[f"{1:032x}"] == 1 + list(subject.points["run_id"]).index(f"{1:032x}")
-    names = {run.name for run in found.runs}
+    assert [run.number for run in found] == list(range(1, 15))
+    assert found[list(subject.points["run_id"]).index(f"{1:032x}")].run_id == f"{1:032x}"
+    names = {run.name for run in found}
     assert {
         "L1, density=0.5, seed 0",
         "L2, study search, trial 0, density=0.3, seed 0",
@@ -107,7 +107,7 @@ def test_a_hash_is_told_where_there_are_words_for_it() -> None:
         with_settings(point(density=0.5), prune_settings=told, point_key=told) for told in ("677df645", "min keep 8")
     ]
     subject = Subject(frames.frame(logged(*made)), None, (), "mlflow.db")
-    assert {run.name for run in listing.listed(subject).runs} == {
+    assert {run.name for run in listing.listed(subject)} == {
         "density=0.5, seed 0",
         "min keep 8, density=0.5, seed 0",
     }

@@ -77,13 +77,13 @@ class TestThePaper:
         assert lines[0].colour == palette.FIGURE_5["l2", "before"]
 
     def test_only_alexnet_is_drawn_with_the_digitised_curves(self) -> None:
-        assert data(study("lenet5")).paper == ()
-        paper = {curve.label: curve.marks for curve in data(study("alexnet")).paper}
+        assert data(study("lenet5")).paper == {}
+        paper = data(study("alexnet")).paper
         assert paper["L2 w/ retrain"][0] == (50.0, 0.02)
         assert paper["L2 w/ iterative prune and retrain"][-1] == (95.8, -4.19)
         assert [len(marks) for marks in paper.values()] == [4, 7, 9, 9, 8]
         assert data(study("alexnet_torchvision")).paper == data(study("alexnet")).paper
-        assert data(study("alexnet"), y="value").paper == ()
+        assert data(study("alexnet"), y="value").paper == {}
 
     def test_its_own_axes_are_linear_and_others_give_room_to_what_is_above_90(self) -> None:
         own = data(study("alexnet", "imagenet"), metric="top1")

@@ -16,7 +16,7 @@ from analysis.__main__ import main
 from analysis.figures import tradeoff
 from analysis.records import frames
 from analysis.statistics import selection, settings
-from analysis.statistics.wording import number, phrase, words
+from analysis.statistics.conditions import number, phrase, words
 from pruneexp.schema import CURVE_KEY, KIND, TradeoffPoint
 from tests.contracts.points import logged, point, tracking_file, with_settings
 
