@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import runpy
 import shutil
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 import torch
@@ -20,7 +19,7 @@ from pruneexp.export import lookup, writing
 from pruneexp.export.folder import RELATIVE
 from pruneexp.export.relative_index import read
 from pruneexp.tracking import StoredRun, Tracker
-from tests.contracts.commands import called
+from tests.contracts.commands import about, called, exported
 from tests.contracts.composing import SMALL, small
 from tests.contracts.jobs import job_of, runs
 from tests.contracts.own_code import write
@@ -43,16 +42,6 @@ OWN = {
     "model/own.yaml": "{_target_: own_exported.Net, classes: '${data.info.classes}', whole: true}",
 }
 OF_OWN = ("--config-dir", "mine", *SMALL, "model=own", "criterion=gradual", "curve.densities=[0.3]")
-
-
-def exported(folder: Path, *words: str) -> tuple[int, str, str]:
-    done = called(folder, *words, program="pruneexp.export")
-    return done.returncode, done.stdout, done.stderr
-
-
-def about(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "export.json").read_text())
-    return found
 
 
 @pytest.fixture(scope="module")
