@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import json
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from hydra.core.global_hydra import GlobalHydra
@@ -48,6 +50,18 @@ def called(folder: Path, *words: str, program: str = "pruneexp") -> subprocess.C
             status = int(left.code or 0)
     said = [stream.buffer.getvalue().decode() for stream in (out, err)]
     return subprocess.CompletedProcess([program, *words], status, *said)
+
+
+def exported(folder: Path, *words: str) -> tuple[int, str, str]:
+    """Status, output and complaints of ``python -m pruneexp.export WORDS``, called here."""
+    done = called(folder, *words, program="pruneexp.export")
+    return done.returncode, done.stdout, done.stderr
+
+
+def about(folder: Path) -> dict[str, Any]:
+    """What an exported folder says of itself."""
+    found: dict[str, Any] = json.loads((folder / "export.json").read_text())
+    return found
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -32,7 +34,13 @@ def choices(group: str) -> str:
 
 
 def composed(*overrides: str) -> tuple[DictConfig, Mapping[str, str]]:
-    """Configuration and choices of ``python -m pruneexp OVERRIDES``."""
+    """Configuration and choices of ``python -m pruneexp OVERRIDES``; the configuration is the caller's own."""
+    config, chosen = _composed(*overrides)
+    return copy.deepcopy(config), chosen
+
+
+@functools.cache  # composing takes 190 ms, a copy 5 ms and 70 kB
+def _composed(*overrides: str) -> tuple[DictConfig, Mapping[str, str]]:
     skeleton.register()
     with initialize_config_dir(str(skeleton.conf_folder()), version_base="1.3"):
         whole = compose("config", overrides=list(overrides), return_hydra_config=True)

@@ -184,15 +184,10 @@ class FigureContract(PublicationContract):
         sizes = {label.get_size() for axes in drawn.axes for label in axes.get_xticklabels()}
         assert min(sizes) > 0.8 * SIZES[width].type
 
-    def test_formats_are_those_that_are_asked_for_and_twice_the_same(self) -> None:
-        options = {"format": "pdf,svg", "width": "column"}
-        first, second = (publish.files(self.publication(), self.name, self.frame(), options) for _ in range(2))
-        assert {name for name in first if name.endswith(("pdf", "png", "svg"))} == {
-            f"{self.name}.pdf",
-            f"{self.name}.svg",
-        }
-        assert first == second
-        assert first[f"{self.name}.pdf"].startswith(b"%PDF")
+    def test_formats_are_those_that_are_asked_for(self) -> None:
+        files = publish.files(self.publication(), self.name, self.frame(), {"format": "pdf", "width": "column"})
+        assert [name for name in files if name.endswith(("pdf", "png", "svg"))] == [f"{self.name}.pdf"]
+        assert files[f"{self.name}.pdf"].startswith(b"%PDF")
 
     def test_pictures_carry_the_run_ids(self, files: dict[str, bytes]) -> None:
         for name in (f"{self.name}.png", f"{self.name}.svg"):

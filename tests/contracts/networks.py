@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import pytest
 import torch
@@ -69,6 +70,36 @@ class NetworkContract:
         silent = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
         network.zero_grad(set_to_none=True)
         assert silent == []
+
+
+class ResidualContract(NetworkContract):
+    """Of residual networks for small images, whose blocks may have scales."""
+
+    block: ClassVar[type[nn.Module]]
+    last: ClassVar[str]  # the layer of a block that, where its weights are zero, leaves nothing to add
+    sized: ClassVar[Callable[..., nn.Module]]  # by channels and pixels a network of seven classes
+    scaled: ClassVar[Callable[..., nn.Module]]  # with scales of its blocks, or without, one for 1 x 14 x 14
+
+    @pytest.mark.parametrize(("channels", "size"), [(1, 14), (1, 28), (3, 32), (3, 9)])
+    def test_other_images(self, channels: int, size: int) -> None:
+        assert self.sized(channels, size)(torch.zeros(2, channels, size, size)).shape == (2, 7)
+
+    def test_scales_of_blocks_start_from_one_and_multiply_what_is_added(self) -> None:
+        def build(scales: bool) -> nn.Module:
+            torch.manual_seed(0)
+            return self.scaled(scales).eval()
+
+        images, plain, scaled = torch.rand(2, 1, 14, 14), build(False), build(True)
+        assert torch.equal(plain(images), scaled(images))
+        added = {f"stage{stage}.0.scale" for stage in (1, 2, 3)}
+        assert scaled.state_dict().keys() - plain.state_dict().keys() == added
+        for name in added:
+            nn.init.zeros_(scaled.get_parameter(name))
+        blocks = [name for name, module in plain.named_modules() if isinstance(module, self.block)]
+        assert len(blocks) == len(added)
+        for name in blocks:
+            nn.init.zeros_(plain.get_parameter(f"{name}.{self.last}.weight"))
+        assert torch.equal(plain(images), scaled(images))
 
 
 def _images(network: nn.Module) -> torch.Tensor:

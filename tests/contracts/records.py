@@ -79,6 +79,10 @@ def digest(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()
 
 
+#: A curve to record points under.
+PARENT = Parent("curve", digest("curve"), "a curve", CURVE, {"note": "x"}, "model: lenet5\n", ENVIRONMENT)
+
+
 def kept_point(name: str) -> schema.TradeoffPoint:
     """A point under keys that a result store takes, of the curve ``digest("curve")``."""
     made = point(digest(name))

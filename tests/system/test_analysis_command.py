@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -38,20 +39,66 @@ def _files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-def test_all_makes_every_figure_and_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["all"]) == 0
+def _run(code: str, folder: Path) -> tuple[str, set[str]]:
+    """What this code prints in a process of its own, and the top-level packages that it has loaded then."""
+    program = f"{code}\nimport sys\nprint(*sorted(name for name in sys.modules if '.' not in name))"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    made = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
+    said, _, loaded = made.stdout.rstrip("\n").rpartition("\n")
+    return said, set(loaded.split())
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, set[str]]:
+    """A folder with the study in which a process has run ``all``, what it printed, and what it had loaded."""
+    folder = tmp_path_factory.mktemp("made")
+    study_file(folder / "mlflow.db")
+    return folder, *_run("from analysis.__main__ import main\nassert main(['all']) == 0", folder)
+
+
+def test_all_makes_every_figure_and_table(made: tuple[Path, str, set[str]]) -> None:
+    folder, said, _ = made
     figure, table = ("png", "svg"), ("md", "tex")
     stems = {f"{name}-mnist5k-lenet5": figure for name in ("tradeoff", "sensitivity", "parameter_efficiency")}
     stems |= dict.fromkeys(("audit", "fairness", "headline", "prune_vs_scratch", "scorecard", "verdicts"), table)
     expected = {f"{stem}.{end}" for stem, ends in stems.items() for end in (*ends, "csv", "provenance.json")}
     assert set(_files(folder / "reports")) == expected
-    paths = {line for line in capsys.readouterr().out.splitlines() if line.startswith("reports/")}
+    paths = {line for line in said.splitlines() if line.startswith("reports/")}
     assert paths == {f"reports/{name}" for name in expected}
+    assert "Pruned and fine-tuned, against trained from scratch" in said
 
 
-def test_made_twice_every_byte_is_the_same(folder: Path) -> None:
-    assert main(["all", "--out", "first"]) == main(["all", "--out", "second"]) == 0
-    assert _files(folder / "first") == _files(folder / "second")
+def test_a_full_run_never_loads_torch(made: tuple[Path, str, set[str]]) -> None:
+    _, _, loaded = made
+    assert {"pandas", "matplotlib"} <= loaded
+    assert loaded.isdisjoint({"torch", "mlflow", "hydra", "optuna"})
+
+
+def test_made_twice_every_byte_is_the_same(made: tuple[Path, str, set[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(made[0])
+    assert main(["all", "--out", "second"]) == 0
+    assert _files(made[0] / "second") == _files(made[0] / "reports")
+
+
+def test_what_is_unchanged_is_not_drawn_again(
+    made: tuple[Path, str, set[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shutil.copytree(made[0], tmp_path / "copied")
+    monkeypatch.chdir(folder)
+    picture, sidecar = (folder / f"reports/tradeoff-mnist5k-lenet5.{end}" for end in ("png", "provenance.json"))
+    drawn, told = picture.read_bytes(), sidecar.read_bytes()
+    _, loaded = _run("from analysis.__main__ import main\nassert main(['tradeoff']) == 0", folder)
+    assert "matplotlib" not in loaded
+    picture.write_bytes(b"touched")
+    assert main(["tradeoff"]) == 0
+    assert (picture.read_bytes(), sidecar.read_bytes()) == (drawn, told)
+    assert main(["tradeoff", "--split", "val"]) == 0
+    assert picture.read_bytes() != drawn
+    tracking_file(folder / "more.db", logged(point(), point(density=0.3)))
+    assert main(["tradeoff", "--tracking-uri", "more.db"]) == 0
+    assert "density=0.3" in picture.with_suffix(".csv").read_text()
 
 
 def test_a_figure_is_drawn_per_network_and_data_set(folder: Path) -> None:
@@ -182,42 +229,16 @@ def test_an_empty_store_is_one_sentence(folder: Path, capsys: pytest.CaptureFixt
     assert "analysis: there is no finished point of a curve in the store: run" in capsys.readouterr().err
 
 
-def _loaded_after(code: str, folder: Path) -> set[str]:
-    """Top-level packages that a fresh process has loaded after this code."""
-    program = f"{code}\nimport sys\nprint(*sorted(name for name in sys.modules if '.' not in name))"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    made = subprocess.run(
-        [sys.executable, "-c", program], cwd=folder, env=environment, capture_output=True, text=True, check=True
+def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
+    code = (
+        "from analysis.__main__ import main\n"
+        "for words in (['--help'], ['list', '--help']):\n"
+        "    try: main(words)\n"
+        "    except SystemExit: pass"
     )
-    return set(made.stdout.splitlines()[-1].split())
-
-
-@pytest.mark.parametrize("words", [["--help"], ["list", "--help"]])
-def test_help_loads_nothing_heavy(folder: Path, words: list[str]) -> None:
-    code = f"from analysis.__main__ import main\ntry: main({words})\nexcept SystemExit: pass"
-    assert _loaded_after(code, folder).isdisjoint({"torch", "mlflow", "pandas", "numpy", "matplotlib"})
-
-
-def test_a_full_run_never_loads_torch(folder: Path) -> None:
-    loaded = _loaded_after("from analysis.__main__ import main\nassert main(['all']) == 0", folder)
-    assert {"pandas", "matplotlib"} <= loaded
-    assert loaded.isdisjoint({"torch", "mlflow", "hydra", "optuna"})
-
-
-def test_what_is_unchanged_is_not_drawn_again(folder: Path) -> None:
-    picture, sidecar = (folder / f"reports/tradeoff-mnist5k-lenet5.{end}" for end in ("png", "provenance.json"))
-    code = "from analysis.__main__ import main\nassert main(['tradeoff']) == 0"
-    assert "matplotlib" in _loaded_after(code, folder)
-    drawn, told = picture.read_bytes(), sidecar.read_bytes()
-    assert "matplotlib" not in _loaded_after(code, folder)
-    picture.write_bytes(b"touched")
-    assert main(["tradeoff"]) == 0
-    assert (picture.read_bytes(), sidecar.read_bytes()) == (drawn, told)
-    assert main(["tradeoff", "--split", "val"]) == 0
-    assert picture.read_bytes() != drawn
-    tracking_file(folder / "more.db", logged(point(), point(density=0.3)))
-    assert main(["tradeoff", "--tracking-uri", "more.db"]) == 0
-    assert "density=0.3" in picture.with_suffix(".csv").read_text()
+    said, loaded = _run(code, tmp_path)
+    assert said.count("usage: ") == 2
+    assert loaded.isdisjoint({"torch", "mlflow", "pandas", "numpy", "matplotlib"})
 
 
 def test_tables_are_printed_for_a_terminal_also_where_nothing_is_made_anew(
@@ -234,5 +255,3 @@ def test_tables_are_printed_for_a_terminal_also_where_nothing_is_made_anew(
     assert paths.count("reports/") == 3
     assert main(["headline"]) == 0
     assert capsys.readouterr().out == said
-    assert main(["all"]) == 0
-    assert "Pruned and fine-tuned, against trained from scratch" in capsys.readouterr().out

@@ -50,11 +50,6 @@ def test_the_help_of_one_command_tells_its_options_alone(capsys: pytest.CaptureF
     assert "--split" not in told
 
 
-def test_a_misspelt_command_is_told_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["tradeof"]) == 2
-    assert "there is no command 'tradeof' (did you mean tradeoff?); there are list, " in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -147,9 +147,7 @@ def test_of_two_networks_there_is_a_table_and_no_figure(folder: Path, capsys: py
         ),
         (["experiment:early", "reg=l2"], "has no experiment 'early'; it has other, pruneexp."),
         (["sweep:pruneexp", "reg=l2"], "has no sweep 'pruneexp'; it has early, late, other."),
-        (["budget.value=0.5", "budget.value=0.1"], "the sides share no point: no budget is that of both of two curves"),
         (["reg=l1", "reg=l2", "--where", "model=lenet"], "no point has model=lenet (did you mean lenet5?)"),
-        (["reg=l1", "reg=l2", "--margin=-1"], "--margin=-1: a margin of equivalence is a number above 0."),
         (["reg=l1", "reg=l2", "--metric", "top9"], "--metric=top9: the records are judged by top1."),
     ],
 )

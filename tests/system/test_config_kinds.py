@@ -1,11 +1,12 @@
-"""Every key of every shipped file is what it is declared to be: another value renames a record, or it does not.
+"""Every key of the shipped files is what it is declared to be: another value renames a record, or it does not.
 
-A number renames it by its value, a content by what it names, a place never.
+A number renames it by its value, a content by what it names, a place never. Which of them a key is follows from its
+name and from the code that takes its value, so each is tried once, however many files have it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache, reduce
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from safetensors.torch import save_file
 
@@ -42,25 +43,27 @@ VALUES: dict[type, Sequence[Any]] = {
 }  # fmt: skip
 
 
-def leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value by its key; lists, and what is empty, are values."""
+def leaves(node: Any, path: str = "", code: str = "") -> Iterator[tuple[str, Any, str]]:
+    """Every value with its key and the ``_target_`` that takes it; lists, and what is empty, are values."""
     if not isinstance(node, dict) or not node:
-        yield path, node
+        yield path, node, code
         return
     for key, value in node.items():
-        yield from leaves(value, f"{path}.{key}" if path else str(key))
+        yield from leaves(value, f"{path}.{key}" if path else str(key), node.get("_target_", code))
 
 
-@cache
-def written(path: Path) -> dict[str, Any]:
-    """Keys and values of a file, as they stand in a composed configuration; those of Hydra itself are left out."""
-    text = path.read_text(encoding="utf-8")
-    group = path.parent.relative_to(CONF).as_posix()
-    node: dict[str, Any] = yaml.safe_load(text)
-    if text.startswith("# @package _global_"):
+def parsed(path: Path) -> dict[str, Any]:
+    node: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
+    return node
+
+
+def written(path: Path) -> Iterator[tuple[str, Any, str]]:
+    """The leaves of a file, as they stand in a composed configuration; those of Hydra itself are left out."""
+    node = parsed(path)
+    if path.read_text(encoding="utf-8").startswith("# @package _global_"):
         node = {key: value for key, value in node.items() if key not in ("defaults", "hydra")}
-        return dict(leaves(node)) if node else {}
-    return dict(leaves(node, group.split("/")[0]))
+        return leaves(node) if node else iter(())
+    return leaves(node, path.relative_to(CONF).parts[0])
 
 
 #: Files with keys of a job or of a study, by the override that chooses them.
@@ -71,11 +74,24 @@ CHOICES = {
 }
 
 
+def distinct() -> dict[str, list[str]]:
+    """The keys of each choice of a job, without those that an earlier choice has for the same code and type."""
+    seen: set[tuple[str, type, str]] = set()
+    found: dict[str, list[str]] = {}
+    for choice, path in CHOICES.items():
+        for key, value, code in written(path) if not choice.startswith("study=") else ():
+            if (leaf := (key, type(value), code)) not in seen:
+                seen.add(leaf)
+                found.setdefault(choice, []).append(key)
+    return found
+
+
+@cache
 def nodes(path: str) -> list[dict[str, Any] | None]:
     """What the shipped choices of a group have at a path: parts, each with its ``_target_`` and arguments, or none."""
     group, *inner = path.split(".")
-    files = (yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted((CONF / group).glob("*.yaml")))
-    found = [reduce(lambda node, name: node.get(name, {}), inner, node) for node in files]
+    files = sorted((CONF / group).glob("*.yaml"))
+    found = [reduce(lambda node, name: node.get(name, {}), inner, parsed(file)) for file in files]
     return [node or UNSAID.get(path) for node in found]
 
 
@@ -84,19 +100,13 @@ UNSAID = {"data.info.task": {"_target_": "pruneexp.tasks.classification.Classifi
 
 
 @cache
-def asked(choice: str) -> tuple[DictConfig, Mapping[str, str]]:
-    return composed(*choice.split())
-
-
-@cache
 def points(choice: str) -> tuple[PointIdentity, ...]:
-    return points_of(*asked(choice))
+    return points_of(*composed(*choice.split()))
 
 
 def with_value(choice: str, key: str, value: Any) -> tuple[PointIdentity, ...]:
     """The points of a job in which one key has this value."""
-    config, choices = asked(choice)
-    config = config.copy()
+    config, choices = composed(*choice.split())
     OmegaConf.update(config, key, value, merge=False, force_add=True)
     return points_of(config, choices)
 
@@ -146,16 +156,16 @@ def check(choice: str, key: str, value: Any, folder: Path) -> None:
             assert {of.curve_key for of in after} == {of.curve_key for of in before}, key
 
 
-@pytest.mark.parametrize("choice", [choice for choice in CHOICES if not choice.startswith("study=")])
-def test_a_key_of_a_choice_is_what_it_is_declared_to_be(choice: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("choice", "keys"), distinct().items())
+def test_a_key_of_a_choice_is_what_it_is_declared_to_be(choice: str, keys: list[str], tmp_path: Path) -> None:
     values = plain(composed(choice)[0])
-    for key in written(CHOICES[choice]):
+    for key in keys:
         check(choice, key, reduce(lambda node, name: node[name], key.split("."), values), tmp_path)
 
 
 def test_so_is_every_key_of_the_skeleton(tmp_path: Path) -> None:
     whole = OmegaConf.to_container(OmegaConf.structured(skeleton.Config), enum_to_str=True)
-    typed = {key: value for key, value in leaves(whole) if value != MISSING}
+    typed = {key: value for key, value, _ in leaves(whole) if value != MISSING}
     assert {kind_of(key) for key in typed} == {"number", "content", "default", "place"}
     for key, value in typed.items():
         check("model=lenet5", key, value, tmp_path)

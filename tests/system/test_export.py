@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import runpy
 import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 import torch
@@ -23,7 +22,7 @@ from pruneexp.export.folder import RELATIVE
 from pruneexp.export.relative_index import read
 from pruneexp.tracking import StoredRun, Tracker
 from pruneexp.tracking.runs import PARENT
-from tests.contracts.commands import called
+from tests.contracts.commands import about, called, exported
 from tests.contracts.composing import SMALL, small
 from tests.contracts.jobs import job_of, runs
 from tests.contracts.own_code import write
@@ -47,16 +46,6 @@ OWN = {
     "model/own.yaml": "{_target_: own_exported.Net, classes: '${data.info.classes}', whole: true}",
 }
 OF_OWN = ("--config-dir", "mine", *SMALL, "model=own", "criterion=gradual", "curve.densities=[0.3]")
-
-
-def exported(folder: Path, *words: str) -> tuple[int, str, str]:
-    done = called(folder, *words, program="pruneexp.export")
-    return done.returncode, done.stdout, done.stderr
-
-
-def about(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "export.json").read_text())
-    return found
 
 
 @pytest.fixture(scope="module")

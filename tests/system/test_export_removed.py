@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import runpy
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 import pruneexp
-from tests.contracts.commands import called
+from tests.contracts.commands import about, called, exported
 from tests.contracts.composing import SMALL
 from tests.contracts.jobs import runs
 from tests.contracts.records import fresh_store
 
 JOB = (*(word for word in SMALL if not word.startswith(("curve", "model"))), "model=lenet5", "data.image_size=28")
-
-
-def exported(folder: Path, *words: str) -> tuple[int, str, str]:
-    done = called(folder, *words, program="pruneexp.export")
-    return done.returncode, done.stdout, done.stderr
-
-
-def about(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "export.json").read_text())
-    return found
 
 
 @pytest.fixture(scope="module")

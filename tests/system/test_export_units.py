@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import runpy
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.contracts.commands import called
+from tests.contracts.commands import about, called, exported
 from tests.contracts.composing import SMALL
 from tests.contracts.jobs import runs
 
@@ -28,8 +27,8 @@ def test_the_small_network_of_a_job_computes_what_the_masked_one_does(criterion:
     done = called(tmp_path, *JOB, *OF[criterion], f"criterion={criterion}")
     assert done.returncode == 0, done.stderr
     for words in (("--to", "whole"), ("--to", "small", "--removed", "--torch-export")):
-        done = called(tmp_path, "units=0.5", *words, program="pruneexp.export")
-        assert (done.returncode, done.stderr) == (0, "")
+        status, _, complained = exported(tmp_path, "units=0.5", *words)
+        assert (status, complained) == (0, "")
     whole, small = (runpy.run_path(str(tmp_path / size / "load.py"))["network"] for size in ("whole", "small"))
     generator = torch.Generator().manual_seed(0)
     tokens = torch.randint(97, (3, 8), generator=generator)
@@ -38,7 +37,7 @@ def test_the_small_network_of_a_job_computes_what_the_masked_one_does(criterion:
     assert (wanted - found).abs().max() < 1e-5 * wanted.abs().max()
     assert wanted.std(0).max() > 1e-3
     (run,) = (run for run in runs(tmp_path) if run.data.params.get("criterion") == criterion)
-    about = json.loads((tmp_path / "small" / "export.json").read_text())["removed"]
+    removed = about(tmp_path / "small")["removed"]
     parameters = sum(parameter.numel() for parameter in small.parameters())
-    assert run.data.metrics["removed_parameters"] == about["parameters"] == parameters < about["parameters_dense"]
-    assert run.data.metrics["removed_flop"] == about["flop"] < 0.85 * about["flop_dense"]
+    assert run.data.metrics["removed_parameters"] == removed["parameters"] == parameters < removed["parameters_dense"]
+    assert run.data.metrics["removed_flop"] == removed["flop"] < 0.85 * removed["flop_dense"]

@@ -118,16 +118,10 @@ def test_so_are_kernels(folder: Path) -> None:
         (("criterion.allocation.pattern=channels.json", "curve.units=[0.3]"), "the pattern has nothing for units=0.3"),
         (("criterion.allocation.pattern=channels.json", "curve.units=[0.5]", "model.widths=[[8],[8]]"),
          "stages of the pattern: 3; of the network: 2, whose convolutions give maps of 196, 49 px"),
-        (("criterion.allocation.pattern=channels.json", "curve.densities=[0.5]"),
-         "density=0.5 asked for, but channels go by a pattern at 'curve.units=[...]'"),
-        (("criterion=guided_weights", "criterion.allocation.pattern=weights.json", "curve.densities=[0.2]",
-          "criterion.layers=[conv,linear]"),
-         "a pattern is one of convolutions, and fc are none: use 'criterion.layers=[conv]'"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_said_before_training(folder: Path, words: tuple[str, ...], told: str) -> None:
-    chosen = () if any(word.startswith("criterion=") for word in words) else ("criterion=guided",)
-    found = called(folder, *DEEPER, *chosen, *words)
+    found = called(folder, *DEEPER, "criterion=guided", *words)
     assert (found.returncode, told in found.stderr) == (2, True), found.stderr
     assert found.stderr.count("\n") <= 2
 

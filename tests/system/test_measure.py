@@ -37,10 +37,17 @@ QUICK = ("--seconds", "0.01")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A folder with two points, and what the run of each said before anything was measured, by the point's key."""
     made = tmp_path_factory.mktemp("measured")
     ran(made)
-    return made
+    tags = [run.data.tags for run in runs(made)]
+    return made, {of["pruneexp.point_key"]: of["mlflow.note.content"] for of in tags}
+
+
+@pytest.fixture
+def folder(recorded: tuple[Path, dict[str, str]]) -> Path:
+    return recorded[0]
 
 
 @pytest.fixture(scope="module")
@@ -183,12 +190,10 @@ def test_what_cannot_be_measured_is_said(
     assert f"pruneexp.measure: {sentence}" in capsys.readouterr().err
 
 
-def test_runs_say_what_was_gained_before_anything_is_measured(tmp_path: Path) -> None:
-    ran(tmp_path)
-    for run in runs(tmp_path):
-        key = run.data.tags["pruneexp.point_key"][:8]
-        told = run.data.tags["mlflow.note.content"]
-        assert told.endswith(f"; no run measures latency: python -m pruneexp.measure {key} does")
+def test_runs_say_what_was_gained_before_anything_is_measured(recorded: tuple[Path, dict[str, str]]) -> None:
+    assert len(recorded[1]) == 2
+    for key, told in recorded[1].items():
+        assert told.endswith(f"; no run measures latency: python -m pruneexp.measure {key[:8]} does")
 
 
 def test_sizes_count_weights_and_indices(pruned: PrunedNetwork) -> None:

@@ -23,12 +23,13 @@ def work(seconds):
     while time.monotonic() < until:
         time.sleep(0.01)
 
+first, second = map(float, sys.argv[1:])
 try:
     with handling_interrupts():
         try:
-            work(1)
+            work(first)
         finally:
-            work(1)
+            work(second)
             print("ended well", flush=True)
 except KeyboardInterrupt:
     print("interrupted", flush=True)
@@ -46,8 +47,9 @@ def not_ignored() -> Iterator[None]:
 
 def interrupted(times: int) -> tuple[int, list[str]]:
     """Exit status and lines of a process that gets SIGINT so often, each time when it has begun something."""
+    seconds = ["60" if number < times else "0" for number in range(2)]  # what is not interrupted ends at once
     with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", PROGRAM, *seconds],
         cwd=Path(__file__).parents[2],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -78,12 +78,6 @@ TYPED = [
      ("criterion=global_magnitude has no level of its own for each layer: search with criterion=layer_std (qualities), "
       "criterion=layer_magnitude (densities) or criterion=channel_magnitude (shares of channels)")),
     ("layer_thresholds study.levels=[-1]", "study.levels holds -1: quality parameters are 0 or more"),
-    ("sensitivity study.qualities=[1]",
-     "study.densities and study.qualities: give one of them, and set the other to null"),
-    ("sensitivity study.seeds=[]",
-     "study.seeds=[]: allowed are one or more seeds, each once, as in 'study.seeds=[0,1,2]'"),
-    ("knee study.epsilon=-1", "study.epsilon=-1: allowed is 0 or more"),
-    ("knee study.lowest=2", "study.lowest=2: allowed is above 0 and below 1"),
     ("knee criterion=layer_std curve.densities=null curve.qualities=[1]",
      "study=knee looks for a density: set curve.qualities to null"),
 ]  # fmt: skip

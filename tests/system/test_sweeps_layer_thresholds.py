@@ -91,8 +91,13 @@ def test_the_scan_behind_the_search_is_recorded(folder: Path) -> None:
     assert (scan.data.params["levels"], scan.data.params["criterion"]) == ("quality", "layer_std")
 
 
-def test_the_table_shows_the_finalists_from_the_densest(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_finished_study_computes_nothing_and_its_table_shows_the_finalists_from_the_densest(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len(runs(folder))
+    monkeypatch.setattr(Runner, "_made", None)
     assert swept(folder, *STUDY, "study.trials=6") == 0
+    assert len(runs(folder)) == before
     out, err = capsys.readouterr()
     first, _, *rows, last = out.splitlines()
     assert (first, err) == ("6 trials: 6 complete, 0 given up, 0 failed", "")
@@ -120,10 +125,11 @@ def test_the_table_shows_the_finalists_from_the_densest(folder: Path, capsys: py
 # --- not done twice, and gone on with ---------------------------------------------------------------------------------
 
 
-def test_a_finished_study_computes_and_records_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fewer_trials_of_a_finished_study_compute_and_record_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = len(runs(folder))
     monkeypatch.setattr(Runner, "_made", None)
-    assert swept(folder, *STUDY, "study.trials=6") == 0
     assert swept(folder, *STUDY, "study.trials=4", "study.finalists=0") == 0
     assert len(runs(folder)) == before
     assert runs(folder, "study")[0].info.status == "FINISHED"

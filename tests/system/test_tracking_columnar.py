@@ -11,10 +11,9 @@ import pytest
 
 from analysis import records as logged
 from pruneexp import schema
-from pruneexp.tracking import Parent, Tracker
+from pruneexp.tracking import Tracker
 from tests.contracts.records import (
-    CURVE,
-    ENVIRONMENT,
+    PARENT,
     Job,
     artefact,
     asked_again,
@@ -24,8 +23,6 @@ from tests.contracts.records import (
     projected,
     runs,
 )  # fmt: skip
-
-PARENT = Parent("curve", digest("curve"), "a curve", CURVE, {"note": "x"}, "model: lenet5\n", ENVIRONMENT)
 
 
 def test_the_parquet_of_a_curve_equals_the_tables(tmp_path: Path) -> None:

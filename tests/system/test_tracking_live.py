@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 
 from pruneexp.cache.store import Artefact
-from pruneexp.tracking import Parent, Tracker, recording
+from pruneexp.tracking import Tracker, recording
 from pruneexp.tracking.artefacts import of_point
 from pruneexp.tracking.projection import Projection
 from pruneexp.tracking.stores import Unreachable
 from tests.contracts.jobs import ran, runs
 from tests.contracts.records import (
-    CURVE,
-    ENVIRONMENT,
+    PARENT,
     Job,
     client_of,
     digest,
@@ -25,7 +24,6 @@ from tests.contracts.records import (
     sqlite_file,
 )
 
-PARENT = Parent("curve", digest("curve"), "a curve", CURVE, {"note": "x"}, "model: lenet5\n", ENVIRONMENT)
 COURSES = {
     "dense": {"loss": [2.0, 1.0], "val.top1": [80.0, 90.0], "lr": [0.1, 0.0]},
     "retrain": {"loss": [0.5, 0.25, 0.125], "val.top1": [91.0, 92.0, 93.0], "lr": [0.1, 0.05, 0.0]},

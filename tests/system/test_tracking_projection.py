@@ -16,6 +16,7 @@ from pruneexp.tracking.stores import Unreachable
 from tests.contracts.records import (
     CURVE,
     ENVIRONMENT,
+    PARENT,
     Job,
     asked_again,
     client_of,
@@ -26,7 +27,6 @@ from tests.contracts.records import (
     runs,
 )  # fmt: skip
 
-PARENT = Parent("curve", digest("curve"), "a curve", CURVE, {"note": "x"}, "model: lenet5\n", ENVIRONMENT)
 STUDY = Parent("study", digest("study"), "a study", CURVE, {}, "model: lenet5\n", ENVIRONMENT)
 
 

@@ -13,13 +13,12 @@ from pruneexp.errors import UserError
 from pruneexp.experiment.owing import told_what_is_owed
 from pruneexp.places import OWED
 from pruneexp.store.delivering import deliver
-from pruneexp.tracking import Parent, Tracker, projection, recording
+from pruneexp.tracking import Tracker, projection, recording
 from pruneexp.tracking.artefacts import ParentKind
 from pruneexp.tracking.notes import mark
 from pruneexp.tracking.stores import Unreachable
 from tests.contracts.records import (
-    CURVE,
-    ENVIRONMENT,
+    PARENT,
     Job,
     artefact,
     client_of,
@@ -33,7 +32,6 @@ from tests.contracts.records import (
 )  # fmt: skip
 
 SECRET = "postgresql://me:s3cret@host/db"
-PARENT = Parent("curve", digest("curve"), "a curve", CURVE, {"note": "x"}, "model: lenet5\n", ENVIRONMENT)
 
 
 class Outage:

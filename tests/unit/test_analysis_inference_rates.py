@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -31,6 +32,7 @@ def coarse(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray
     return np.round(0.3 * generator.standard_normal(shape), 1)
 
 
+@functools.cache
 def tables(noise: Noise, seeds: int, mean: float = 0.0) -> list[tuple[Comparison, ...]]:
     """Tables of claims with the same true difference; the densities of a seed share half of what is random."""
     generator = np.random.default_rng(seeds)
@@ -45,12 +47,19 @@ def share(made: list[tuple[Comparison, ...]], *verdicts: str) -> float:
     return sum(any(one.verdict in verdicts for one in table) for table in made) / len(made)
 
 
-@pytest.mark.parametrize("seeds", [1, 2, 3, 4, 6])
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_one_or_two_seeds_have_no_verdict(seeds: int) -> None:
+    made = tables(normal, seeds)
+    assert share(made, "better", "worse") == 0.0
+    assert share(made, "no verdict") == 1.0
+
+
+@pytest.mark.parametrize("seeds", [3, 6])
 @pytest.mark.parametrize("noise", [normal, heavy, coarse])
 def test_tables_without_a_difference_rarely_find_one(noise: Noise, seeds: int) -> None:
     made = tables(noise, seeds)
-    assert share(made, "better", "worse") <= (ALLOWED if seeds >= 3 else 0.0)
-    assert share(made, "no verdict") == float(seeds < 3)
+    assert share(made, "better", "worse") <= ALLOWED
+    assert share(made, "no verdict") == 0.0
 
 
 @pytest.mark.parametrize("seeds", [3, 6])

@@ -167,6 +167,8 @@ class TestStore:
 
     @pytest.mark.usefixtures("store")
     def test_limits_may_begin_with_a_minus_and_formats_are_chosen(self) -> None:
-        words = ["tradeoff", "--ylim", "-5:1", "--xlim=50:99", "--format", "pdf", "--width", "column"]
-        assert main(words) == 0
-        assert {path.suffix for path in Path("reports").iterdir()} == {".pdf", ".csv", ".json"}
+        words = ["tradeoff", "--ylim", "-5:1", "--xlim=50:99", "--format", "pdf,svg", "--width", "column"]
+        assert main(words) == main([*words, "--out", "again"]) == 0
+        first, second = ({path.name: path.read_bytes() for path in Path(out).iterdir()} for out in ("reports", "again"))
+        assert {Path(name).suffix for name in first} == {".pdf", ".svg", ".csv", ".json"}
+        assert first == second

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ClassVar
 from urllib.error import URLError
 
 import pytest
@@ -14,7 +15,7 @@ import torchvision
 from pruneexp.data.cifar import cifar10, cifar100
 from pruneexp.data.dataset import Dataset
 from pruneexp.errors import UserError
-from tests.contracts.cifar_archives import publish
+from tests.contracts.cifar_archives import Origin, publish
 from tests.contracts.datasets import DatasetContract, everything, labels_of
 
 
@@ -26,34 +27,31 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-class TestCifar10(DatasetContract):
+class CifarContract(DatasetContract):
+    shape = (3, 32, 32)
+    augmented = True
+    origin: ClassVar[Origin]
+    made: ClassVar[Callable[..., Dataset]]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def load(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Dataset]]:
+        folder = tmp_path_factory.mktemp("cifar")
+        with pytest.MonkeyPatch.context() as patch:
+            publish(cls.origin, folder, patch)
+            yield lambda: cls.made(str(folder), download=True, val_images=cls.sizes[1])
+
+
+class TestCifar10(CifarContract):
+    origin, made = torchvision.datasets.CIFAR10, staticmethod(cifar10)
     sizes = (180, 20, 40)
-    shape = (3, 32, 32)
     classes = 10
-    augmented = True
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def load(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Dataset]]:
-        folder = tmp_path_factory.mktemp("cifar10")
-        with pytest.MonkeyPatch.context() as patch:
-            publish(torchvision.datasets.CIFAR10, folder, patch)
-            yield lambda: cifar10(str(folder), download=True, val_images=20)
 
 
-class TestCifar100(DatasetContract):
+class TestCifar100(CifarContract):
+    origin, made = torchvision.datasets.CIFAR100, staticmethod(cifar100)
     sizes = (300, 100, 400)
-    shape = (3, 32, 32)
     classes = 100
-    augmented = True
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def load(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Dataset]]:
-        folder = tmp_path_factory.mktemp("cifar100")
-        with pytest.MonkeyPatch.context() as patch:
-            publish(torchvision.datasets.CIFAR100, folder, patch)
-            yield lambda: cifar100(str(folder), download=True, val_images=100)
 
 
 def test_images_are_torchvisions(root: Path) -> None:

@@ -10,16 +10,19 @@ from torch import nn
 
 from pruneexp.models.preresnet import PreActivationBottleneck, PreResNet
 from pruneexp.pruning.layers import prunable
-from tests.contracts.networks import NetworkContract
+from tests.contracts.networks import ResidualContract
 
 
-class TestPreResNet(NetworkContract):
+class TestPreResNet(ResidualContract):
     classes = 3
     layers = (
         "conv1",
         *(f"stage{stage}.0.{part}" for stage in (1, 2, 3) for part in ("conv1", "conv2", "conv3", "shortcut")),
         "fc",
     )
+    block, last = PreActivationBottleneck, "conv3"
+    sized = staticmethod(lambda channels, size: PreResNet(7, channels, size, depth=11))
+    scaled = staticmethod(lambda scales: PreResNet(3, 1, 14, depth=11, widths=(2, 3, 4), block_scales=scales))
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -40,30 +43,6 @@ def test_what_a_block_adds_goes_by_its_raw_input() -> None:
     nn.init.zeros_(block.conv3.weight)
     images = torch.randn(2, 8, 3, 3)
     assert torch.equal(block(images), images)
-
-
-def test_scales_of_blocks_start_from_one_and_multiply_what_is_added() -> None:
-    def build(scaled: bool) -> nn.Module:
-        torch.manual_seed(0)
-        return PreResNet(3, 1, 14, depth=11, widths=(2, 3, 4), block_scales=scaled).eval()
-
-    images, plain, scaled = torch.rand(2, 1, 14, 14), build(False), build(True)
-    assert torch.equal(plain(images), scaled(images))
-    added = {f"stage{stage}.0.scale" for stage in (1, 2, 3)}
-    assert scaled.state_dict().keys() - plain.state_dict().keys() == added
-    for name in added:
-        nn.init.zeros_(scaled.get_parameter(name))
-    blocks = [each for each in plain.modules() if isinstance(each, PreActivationBottleneck)]
-    for block in blocks:
-        last = block.conv3
-        nn.init.zeros_(last.weight)
-    assert torch.equal(plain(images), scaled(images))
-
-
-@pytest.mark.parametrize(("channels", "size"), [(1, 14), (1, 28), (3, 32), (3, 9)])
-def test_other_images(channels: int, size: int) -> None:
-    network = PreResNet(7, channels, size, depth=11)
-    assert network(torch.zeros(2, channels, size, size)).shape == (2, 7)
 
 
 @pytest.mark.parametrize(

@@ -10,18 +10,21 @@ from torch import nn
 
 from pruneexp.models.resnet_cifar import BasicBlock, CifarResNet
 from pruneexp.pruning.layers import prunable
-from tests.contracts.networks import NetworkContract
+from tests.contracts.networks import ResidualContract
 
 INNER = ((3, 4), (5, 8), (16, 9))
 
 
-class TestCifarResNet(NetworkContract):
+class TestCifarResNet(ResidualContract):
     classes = 3
     layers = (
         "conv1",
         *(f"stage{stage}.{block}.conv{n}" for stage in (1, 2, 3) for block in (0, 1) for n in (1, 2)),
         "fc",
     )
+    block, last = BasicBlock, "norm2"
+    sized = staticmethod(lambda channels, size: CifarResNet(7, channels, size, depth=8))
+    scaled = staticmethod(lambda scales: CifarResNet(3, 1, 14, depth=8, widths=(4, 8, 16), block_scales=scales))
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -55,30 +58,6 @@ def test_shortcuts_have_no_parameters_and_pass_gradients_on() -> None:
     block.eval()(images).sum().backward()
     assert images.grad is not None
     assert images.grad.bool().tolist() == [[[[x % 2 == y % 2 == 0 for x in range(4)] for y in range(4)]] * 2]
-
-
-def test_scales_of_blocks_start_from_one_and_multiply_what_is_added() -> None:
-    def build(scaled: bool) -> nn.Module:
-        torch.manual_seed(0)
-        return CifarResNet(3, 1, 14, depth=8, widths=(4, 8, 16), block_scales=scaled).eval()
-
-    images, plain, scaled = torch.rand(2, 1, 14, 14), build(False), build(True)
-    assert torch.equal(plain(images), scaled(images))
-    added = {f"stage{stage}.0.scale" for stage in (1, 2, 3)}
-    assert scaled.state_dict().keys() - plain.state_dict().keys() == added
-    for name in added:
-        nn.init.zeros_(scaled.get_parameter(name))
-    blocks = [each for each in plain.modules() if isinstance(each, BasicBlock)]
-    for block in blocks:
-        last = block.norm2
-        nn.init.zeros_(last.weight)
-    assert torch.equal(plain(images), scaled(images))
-
-
-@pytest.mark.parametrize(("channels", "size"), [(1, 14), (1, 28), (3, 32), (3, 9)])
-def test_other_images(channels: int, size: int) -> None:
-    network = CifarResNet(7, channels, size, depth=8)
-    assert network(torch.zeros(2, channels, size, size)).shape == (2, 7)
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,7 @@ def test_what_is_shipped_is_allowed(study: str) -> None:
             {"densities": None, "qualities": [-1]},
             "study.qualities holds -1: quality parameters are 0 or more",
         ),
+        ("sensitivity", {"seeds": []}, "study.seeds=[]: allowed are one or more seeds, each once, as in 'study.see"),
         ("sensitivity", {"seeds": [1, 1]}, "study.seeds=[1, 1]: allowed are one or more seeds"),
         ("sensitivity", {"seeds": [1.5]}, "study.seeds=1.5: allowed is a whole number, 0 or more"),
         (
