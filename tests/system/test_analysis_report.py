@@ -16,7 +16,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from analysis.__main__ import main
-from analysis.records import tabled
+from analysis.records import points
 from pruneexp import schema
 from pruneexp.tracking import Parent, Tracker
 from tests.contracts.points import logged, point, tracking_file
@@ -211,7 +211,7 @@ def test_a_page_is_put_on_the_one_run_of_the_sweep(
     assert (run.info.run_name, run.info.status, run.data.tags["sweep"]) == ("mine", "FINISHED", "mine")
     assert artefact(run, "report.html") == (tmp_path / "reports/report.html").read_text(encoding="utf-8")
     assert f"runs/{run.info.run_id}/artifacts/report.html?workflowType=machine_learning" in capsys.readouterr().out
-    assert len(tabled(recorded.uri).records) == 3  # it is no record
+    assert len(points(recorded.uri).records) == 3  # it is no record
 
 
 def test_a_page_on_what_is_of_no_sweep_is_put_on_its_curve(recorded: Tracker) -> None:
