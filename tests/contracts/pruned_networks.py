@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -10,7 +11,8 @@ from typing import NamedTuple
 import torch
 from hydra.utils import instantiate
 from torch import nn
-from torchvision.models import resnet50, vgg16
+from torchvision.models import resnet50
+from torchvision.models.resnet import Bottleneck, ResNet
 
 from pruneexp.config.skeleton import conf_folder
 from pruneexp.cost.flops import dense_flop
@@ -27,15 +29,27 @@ from tests.contracts.tracing import traced_by
 
 FOLDER = "rethinking/l1_norm"
 PRESETS = sorted(path.stem for path in (conf_folder() / "experiment" / FOLDER).glob("*.yaml"))
+#: The presets of ThiNet, by the names of the networks that they prune to.
+THINET = {
+    "VGG-Conv": "vgg_conv",
+    "ResNet50-70%": "resnet50_70",
+    "ResNet50-50%": "resnet50_50",
+    "ResNet50-30%": "resnet50_30",
+}
 PHOTO = (3, 224, 224)
 
 
 def left(
-    network: nn.Module, shape: tuple[int, ...], allocation: Allocation, units: float, exclude: Sequence[str] = ()
+    network: nn.Module,
+    shape: tuple[int, ...],
+    allocation: Allocation,
+    units: float,
+    layers: Sequence[str] = ("conv", "linear"),
+    exclude: Sequence[str] = (),
 ) -> nn.Module:
     """What is left of a network without the channels of the smallest L1 norm, of all of which this share stays."""
     trace = traced_by(network, shape)
-    scope = prunable(network, ("conv", "linear"), exclude)
+    scope = prunable(network, layers, exclude)
     masks = select(
         {name: weight.detach() for name, weight in weights(network).items()},
         Budget("units", units), Magnitude(), allocation,
@@ -46,13 +60,22 @@ def left(
 
 
 @cache
-def left_by_preset(name: str) -> nn.Module:
-    """What a preset leaves of its network with first weights."""
-    config, _ = composed(f"experiment={FOLDER}/{name}")
+def left_by_preset(name: str, folder: str = FOLDER) -> nn.Module:
+    """What a preset leaves of its network with first weights, as many channels as its allocation says.
+
+    Those of the largest L1 norm, also where the score of the preset looks at pictures: sizes are the same.
+    """
+    config, _ = composed(f"experiment={folder}/{name}")
     network: nn.Module = instantiate(config.model, _convert_="all")
     criterion, (units,) = config.criterion, config.curve.units
     size = config.data.info.image_size
-    return left(network, (3, size, size), instantiate(criterion.allocation), units, criterion.exclude)
+    allocation = instantiate(criterion.allocation)
+    return left(network, (3, size, size), allocation, units, criterion.layers, criterion.exclude)
+
+
+def left_by_thinet(name: str) -> nn.Module:
+    """What the preset of ThiNet for this network leaves."""
+    return left_by_preset(THINET[name], "rethinking/thinet")
 
 
 def sizes(network: nn.Module) -> dict[str, tuple[int, ...]]:
@@ -83,12 +106,15 @@ def without_stage_1(network: nn.Module, **left: int) -> nn.Module:
     return network
 
 
-def halved_vgg() -> nn.Module:
-    halved = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21)
-    return left(vgg16(), PHOTO, Predefined({f"features.{place}": 0.5 for place in halved}), 0.8918)
+def resnet50_of(*blocks: int) -> nn.Module:
+    """A ResNet-50 with so many blocks in its stages, the first of which may have none; on no device."""
+    with torch.device("meta"):
+        network = ResNet(Bottleneck, [max(1, count) for count in blocks])
+        return network if blocks[0] else without_stage_1(network)
 
 
 def narrow_resnet50(share: float, units: float) -> nn.Module:
+    """A ResNet-50 that keeps these shares of filters, rounded down; the presets round to the nearest number."""
     network = strided_first(resnet50())
     return left(network, PHOTO, Predefined({"layer*.conv1": share, "layer*.conv2": share}), units)
 
@@ -112,12 +138,14 @@ _OPTION_A = "shortcuts without parameters"
 TARGETS: Mapping[str, Target] = {
     "ResNet-34-A": Target(partial(left_by_preset, "resnet34_a"), "resnet34", 1, _OPTION_A, "downsample"),
     "ResNet-34-B": Target(partial(left_by_preset, "resnet34_b"), "resnet34", 1, _OPTION_A, "downsample"),
-    "VGG-Conv": Target(halved_vgg, "vgg16", 2, "no biases", ".bias"),
+    "VGG-Conv": Target(partial(left_by_thinet, "VGG-Conv"), "vgg16", 2, "no biases", ".bias"),
     "ResNet50-70%": Target(partial(narrow_resnet50, 0.7, 0.801), "resnet50, strides first", 2, ""),
-    "ResNet50-50%": Target(partial(narrow_resnet50, 0.5, 0.6704), "resnet50, strides first", 2, ""),
+    "ResNet50-50%": Target(
+        lambda: strided_first(copy.deepcopy(left_by_thinet("ResNet50-50%"))), "resnet50, strides first", 2, ""
+    ),
     "ResNet50-30%": Target(partial(narrow_resnet50, 0.3, 0.537), "resnet50, strides first", 2, ""),
-    "ResNet-41": Target(lambda: without_stage_1(resnet50()), "resnet50", 1, ""),
-    "ResNet-32": Target(lambda: without_stage_1(resnet50(), layer3=4, layer4=2), "resnet50", 1, ""),
+    "ResNet-41": Target(partial(resnet50_of, 0, 4, 6, 3), "resnet50", 1, ""),
+    "ResNet-32": Target(partial(resnet50_of, 0, 4, 4, 2), "resnet50", 1, ""),
 }
 
 

@@ -20,7 +20,7 @@ from tests.contracts.commands import called
 from tests.contracts.composing import composed
 from tests.contracts.image_folders import two_classes
 from tests.contracts.jobs import runs
-from tests.contracts.pruned_networks import TARGETS, counted, pruned_table
+from tests.contracts.pruned_networks import TARGETS, THINET, counted, left_by_thinet, pruned_table, sizes
 from tests.contracts.records import fresh_store
 from tests.contracts.shipped_networks import cut, printed
 from tests.contracts.voc_files import write
@@ -42,6 +42,25 @@ def test_what_is_left_has_the_costs_that_papers_print(name: str) -> None:
     for metric, own in (("parameters", cost.parameters_printed / 1e6), ("flops", cost.flop_printed / 1e9)):
         like = said[name, metric]
         assert like in {cut(own, like, rounding) for rounding in (ROUND_DOWN, ROUND_HALF_UP)}
+
+
+@pytest.mark.parametrize("name", ["ResNet50-70%", "ResNet50-30%"])
+def test_presets_of_thinet_that_round_to_the_nearest_filter_leave_one_more_at_most(name: str) -> None:
+    """The paper rounds down: of 64 filters 30 % are 19 in both, of 256 they are 76 there and 77 here.
+
+    Half of the filters is a whole number in each layer, so the two other targets are what their presets leave.
+    """
+    found, wanted = sizes(left_by_thinet(name)), sizes(TARGETS[name].network())
+    assert found.keys() == wanted.keys()
+    assert {own - said for each in found for own, said in zip(found[each], wanted[each], strict=True)} == {0, 1}
+    parameters = sum(parameter.numel() for parameter in left_by_thinet(name).parameters())
+    assert parameters == {"ResNet50-70%": 16_959_305, "ResNet50-30%": 8_704_945}[name]  # 16.94 and 8.66 M are printed
+    assert parameters / 1e6 == pytest.approx(float(printed("imagenet")[name, "parameters"]), rel=0.006)
+
+
+def test_every_preset_of_thinet_is_of_a_network_with_printed_costs() -> None:
+    assert set(THINET.values()) == {path.stem for path in (PRESETS / "thinet").glob("*.yaml")}
+    assert TARGETS.keys() > THINET.keys()
 
 
 def test_the_page_has_the_table_of_these_networks() -> None:

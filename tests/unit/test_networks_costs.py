@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from hydra.utils import instantiate
 
+from pruneexp.cost.flops import dense_flop
 from tests.contracts.composing import composed
-from tests.contracts.pruned_networks import PRESETS, left_by_preset, sizes
+from tests.contracts.pruned_networks import PHOTO, PRESETS, left_by_preset, resnet50_of, sizes
 from tests.contracts.shipped_networks import (
     CIFAR,
     PRUNED,
@@ -23,6 +24,7 @@ from tests.contracts.shipped_networks import (
     savings,
     scratch_table,
 )
+from tests.contracts.tracing import traced_by
 
 PAGE = Path(__file__).parents[2] / "docs/networks.md"
 
@@ -55,6 +57,28 @@ def test_a_preset_prunes_to_the_network_of_the_paper(preset: str) -> None:
     model = {"vgg16_a": "vgg16_cifar_a"}.get(preset, preset)
     config, _ = composed(f"model={model}", "data=cifar10")
     assert sizes(left_by_preset(preset)) == sizes(instantiate(config.model, _convert_="all"))
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks", "parameters", "products"),
+    [
+        ("ResNet-41", (0, 4, 6, 3), "25.3", "3.473"),
+        ("ResNet-32", (1, 4, 4, 1), "14.3", "2.779"),
+        ("ResNet-26", (0, 2, 5, 1), "14.8", "2.381"),
+    ],
+)
+def test_of_sparse_structures_only_resnet_41_has_the_costs_that_are_printed(
+    name: str, blocks: tuple[int, ...], parameters: str, products: str
+) -> None:
+    """With the blocks of each stage that the table of their code lists, M parameters and G multiply-adds."""
+    network, said = resnet50_of(*blocks), printed("imagenet")
+    own = sum(parameter.numel() for parameter in network.parameters()) / 1e6
+    assert parameters in {cut(own, parameters, rounding) for rounding in (ROUND_DOWN, ROUND_HALF_UP)}
+    assert cut(dense_flop(traced_by(network, PHOTO)).total / 2e9, products, ROUND_HALF_UP) == products
+    there = said[name, "parameters"], said[name, "flops"]
+    assert there == {
+        "ResNet-41": (parameters, products), "ResNet-32": ("18.6", "2.818"), "ResNet-26": ("15.6", "2.329"),
+    }[name]  # fmt: skip
 
 
 @pytest.mark.parametrize("table", [cifar_table, scratch_table, other_table])

@@ -11,11 +11,15 @@ from pruneexp.pruning.allocations.global_threshold import GlobalThreshold
 from pruneexp.pruning.allowance import Prices
 from pruneexp.pruning.coupling_rules import coupled
 from pruneexp.pruning.couplings import couplings
+from pruneexp.pruning.criteria.geometric_median import GeometricMedian
 from pruneexp.pruning.criteria.magnitude import Magnitude
+from pruneexp.pruning.criteria.squared_magnitude import SquaredMagnitude
 from pruneexp.pruning.labels import Atoms, OfParameter
 from pruneexp.pruning.layers import prunable, weights
 from pruneexp.pruning.masks import MaskSet
-from pruneexp.pruning.select import select
+from pruneexp.pruning.select import Criterion, select
+from pruneexp.pruning.units.row import Row
+from pruneexp.pruning.units.unit import Grouping
 from pruneexp.schema import Budget
 from tests.contracts.channels import cut, grouping
 from tests.contracts.tracing import traced_by
@@ -79,6 +83,15 @@ def test_l1_norms_of_filters_are_those_of_li_et_al() -> None:
     kept = norms >= norms.sort(descending=True).values[1]
     assert torch.equal(masks["0"], kept.view(8, 1, 1, 1).expand(8, 3, 3, 3))
     assert torch.equal(masks["2"], kept.view(1, 8, 1, 1).expand(4, 8, 3, 3))
+
+
+@pytest.mark.parametrize("score", [Magnitude(), SquaredMagnitude(), GeometricMedian()])
+def test_a_channel_is_worth_the_mean_of_the_rows_that_make_it(score: Criterion) -> None:
+    network = Residual()
+    scores = score({name: weight.detach() for name, weight in weights(network).items()}, torch.Generator())
+    found, rows = grouping(network, SHAPE).means(scores), Grouping(Row(), scores).means(scores)
+    torch.testing.assert_close(found["inner"], rows["inner"])
+    torch.testing.assert_close(found["stem"], (18 * rows["stem"] + 5 * rows["outer"]) / 23)  # by their weights
 
 
 class TestKindsOfCoupling:

@@ -112,10 +112,49 @@ def test_too_few_examples_are_told_before_training() -> None:
         built(*TAYLOR, "criterion.score.batches=9")
 
 
-def test_a_control_keeps_as_many_as_what_it_is_a_control_of(tmp_path: Path) -> None:
-    runner = Runner(Store(tmp_path))
-    choices = ("criterion=global_magnitude", "criterion=random_global", "criterion=random")
-    routes = [built(choice, "train.epochs=1", "curve.densities=[0.3]").routes[0] for choice in choices]
-    original, control, plain = (MaskSet.from_tensors(runner.artefact(route.mask).tensors) for route in routes)
-    assert control.kept_per_layer == original.kept_per_layer != plain.kept_per_layer
-    assert control != original
+def test_channels_go_by_the_gradients_of_the_rows_that_make_them(tmp_path: Path) -> None:
+    words = ("criterion=channel_taylor", "criterion.score.batches=2", "train.epochs=1", "curve.units=[0.3]")
+    job, runner = built(*words), Runner(Store(tmp_path))
+    dense, measured, mask, _ = job.routes[0].steps
+    squares, weights = runner.artefact(measured).tensors, runner.artefact(dense).tensors
+    scores = torch.cat([
+        (weights[f"{name}.weight"].square() * squares[f"squared_gradients/{name}"]).double().mean(1)
+        for name in ("fc1", "fc2")
+    ])  # fmt: skip
+    chosen = MaskSet.from_tensors(runner.artefact(mask).tensors)
+    left = torch.cat([chosen[name].any(1) for name in ("fc1", "fc2")])
+    assert torch.equal(left, best(scores, torch.ones_like(scores, dtype=torch.bool), 120))  # of 400 neurons
+    assert torch.equal(chosen["fc3"].any(0), chosen["fc2"].any(1))
+
+
+def masks(folder: Path, *criteria: str) -> list[MaskSet]:
+    """What each criterion keeps of 30 % of the same dense network."""
+    runner = Runner(Store(folder))
+    routes = [built(*each.split(" ", 1), "train.epochs=1", "curve.densities=[0.3]").routes[0] for each in criteria]
+    return [MaskSet.from_tensors(runner.artefact(route.mask).tensors) for route in routes]
+
+
+TARGET = "pruneexp.pruning.criteria.taylor.Taylor"
+
+
+@pytest.mark.parametrize(
+    ("original", "control"),
+    [
+        ("criterion=global_magnitude", "criterion=random_global"),
+        ("criterion=taylor", f"criterion=random_global criterion.proportions._target_={TARGET}"),
+        ("criterion=taylor", f"criterion=global_magnitude +criterion.proportions={{_target_: {TARGET}}}"),
+    ],
+)
+def test_a_control_keeps_as_many_as_what_it_is_a_control_of(original: str, control: str, tmp_path: Path) -> None:
+    first, second, plain = masks(tmp_path, original, control, "criterion=random")
+    assert second.kept_per_layer == first.kept_per_layer != plain.kept_per_layer
+    assert second != first
+
+
+def test_a_lottery_of_the_whole_network_leaves_each_layer_its_share_but_for_chance(tmp_path: Path) -> None:
+    whole, plain = masks(tmp_path, "criterion=random_whole_network", "criterion=random")
+    assert whole.kept == plain.kept
+    assert whole.kept_per_layer != plain.kept_per_layer
+    for name, mask in whole.items():
+        deviation = (mask.numel() * 0.3 * 0.7) ** 0.5
+        assert abs(whole.kept_per_layer[name] - 0.3 * mask.numel()) < 4 * deviation, name

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from pruneexp.config.skeleton import conf_folder
 from pruneexp.errors import UserError
 from pruneexp.models.resnet_cifar import CifarResNet
 from pruneexp.training import optimizers, seeding
@@ -14,10 +15,14 @@ from pruneexp.training.fit import fit
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.regularizers import L1, Slimming, SparseStructure
 from pruneexp.training.step import check_reach
+from tests.contracts.composing import composed
 from tests.contracts.training import CPU, Killed, Memory, digits, network, same, values
 
 RECIPE = Recipe(epochs=2, batch_size=8, optimizer="sgd", lr=0.1, momentum=0.9)
 GAMMA, DECAY = 0.02, 0.01
+#: Strengths of Network Slimming in the code of Liu et al. 2019, by the first word of a preset; 1e-4 is the default.
+STRENGTHS = {"vgg19": 1e-4, "preresnet164": 1e-5, "densenet40": 1e-5, "vgg11": 1e-5}
+PRESETS = sorted(path.stem for path in (conf_folder() / "experiment/rethinking/slimming").glob("*.yaml"))
 
 
 def scales(net: nn.Module) -> list[nn.Parameter]:
@@ -124,3 +129,16 @@ def test_a_penalty_on_scales_needs_scales() -> None:
     check_reach(SparseStructure(0.1, 0.0), network(), "reg.train")
     with pytest.raises(UserError, match=r"scales of residual blocks, which model.block_scales=true adds"):
         check_reach(SparseStructure(0.1, 0.0, channels=False), network(), "reg.train")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_slims_at_the_strength_of_the_paper(preset: str) -> None:
+    config, choices = composed(f"experiment=rethinking/slimming/{preset}")
+    assert choices["reg"] == choices["criterion"] == "slimming"
+    assert config.reg.train.strength == STRENGTHS[preset.partition("_")[0]]
+    assert config.reg.train._target_ == f"{Slimming.__module__}.{Slimming.__qualname__}"
+
+
+def test_every_strength_of_the_paper_has_a_preset_and_1e_4_is_the_default() -> None:
+    assert {preset.partition("_")[0] for preset in PRESETS} == STRENGTHS.keys()
+    assert composed("reg=slimming")[0].reg.strength == 1e-4
