@@ -171,7 +171,7 @@ def corrected(judged: Iterable[Comparison]) -> str:
     Where the interval of a line by itself leaves zero out and the verdict does not, the note says why.
     """
     found = [one for one in judged if one.verdict != "no verdict"]
-    text = f"t test, 5 %, Holm over the {len(found)} verdict{'s' * (len(found) != 1)} of this table"
+    text = "t test, 5 %" + f", Holm over the {len(found)} verdicts of this table" * (len(found) > 1)
     clear = any(one.verdict == "no evidence" and abs(one.mean) > (one.high or 0.0) - one.mean for one in found)
     return text + ", so the interval of one line alone may be clear of zero without evidence" * clear
 

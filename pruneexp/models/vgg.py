@@ -25,9 +25,9 @@ class VGG16(nn.Module):
 
     def __init__(self, num_classes: int = 1000, channels: int = 3, image_size: int = 224, dropout: float = 0.5) -> None:
         super().__init__()
-        self.input_shape = shape_of_images(num_classes, channels, image_size)
         if image_size < SHRINKAGE or image_size % SHRINKAGE:
             raise ValueError(f"image_size is {image_size}, must be a multiple of {SHRINKAGE}, at least {SHRINKAGE}")
+        self.input_shape = shape_of_images(num_classes, channels, image_size)
         drop_rate("dropout", dropout)
         self.relu = nn.ReLU(inplace=True)
         self.pool = nn.MaxPool2d(2)

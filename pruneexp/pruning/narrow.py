@@ -15,7 +15,7 @@ from pruneexp.tracing.trace import traced
 
 
 def narrowed(network: nn.Module, masks: MaskSet, example: Tensor) -> SmallNetwork:
-    """A copy without the channels that no kept weight reads, which computes the same whatever its weights become.
+    """A copy without the channels that no kept weight reads, which computes the same with any weights.
 
     Channels that only their constants make needless stay, as training changes these. Pruned weights of the network
     become zero, in place. ``example`` is a batch (N, ...) of inputs on the device of the network.

@@ -14,6 +14,8 @@ from pruneexp.schema import TOP1, TOP5, Metric, Score
 from pruneexp.tasks.guesses import guesses
 from pruneexp.tasks.task import Answers, Data, Forward, OutputForm, Split
 
+_OTHER_TASK = "a data set that is for another task names it in data.info.task"
+
 
 @dataclass(frozen=True)
 class Classification:
@@ -121,10 +123,7 @@ def _sums(logits: Tensor, labels: Tensor) -> Tensor:
 def _labels(source: Split, where: str) -> Tensor:
     labels = getattr(source, "labels", None)
     if not isinstance(labels, Tensor):
-        raise UserError(
-            f"{where} has no labels, which a classifier needs; a data set that is for another task names it in "
-            "data.info.task"
-        )
+        raise UserError(f"{where} has no labels, which a classifier needs; {_OTHER_TASK}")
     return labels
 
 
@@ -132,7 +131,8 @@ def _check_labels(source: Split, classes: int, where: str) -> None:
     labels = _labels(source, where)
     if labels.dtype != torch.int64 or labels.shape != (len(source),):
         raise UserError(
-            f"{where} has {labels.dtype} labels of shape {tuple(labels.shape)}; int64 ({len(source)},) is needed"
+            f"{where} has {labels.dtype} labels of shape {tuple(labels.shape)}, where a classifier needs int64 "
+            f"({len(source)},); {_OTHER_TASK}"
         )
     if len(source) == 0:
         raise UserError(f"{where} is empty; it needs at least one image")

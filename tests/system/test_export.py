@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import runpy
 import shutil
-from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import pytest
 import torch
@@ -17,16 +14,13 @@ from safetensors.torch import load_file
 from pruneexp import schema
 from pruneexp.cache.store import Store
 from pruneexp.export import __main__ as command
-from pruneexp.export import lookup, writing
+from pruneexp.export import writing
 from pruneexp.export.folder import RELATIVE
 from pruneexp.export.relative_index import read
-from pruneexp.tracking import StoredRun, Tracker
-from pruneexp.tracking.runs import PARENT
 from tests.contracts.commands import about, called, exported
 from tests.contracts.composing import SMALL, small
 from tests.contracts.jobs import job_of, runs
 from tests.contracts.own_code import write
-from tests.contracts.points import point
 from tests.contracts.records import fresh_store
 
 OWN = {
@@ -161,38 +155,6 @@ def test_of_several_points_the_best_on_val_may_be_asked_for(folder: Path) -> Non
     assert about(folder / "best")["run_id"] in {
         run.info.run_id for run in runs(folder) if wanted.items() <= run.data.params.items()
     }
-
-
-def test_a_trial_goes_by_its_retrained_point() -> None:
-    def candidate(number: int, **params: str) -> lookup._Candidate:
-        run = StoredRun(str(number), "", "FINISHED", number, 0, True, params, {}, {schema.POINT_KEY: str(number)})
-        return lookup._Candidate(run, cast(Tracker, None))
-
-    probe, retrained = (candidate(n, study="s", trial="3", retrain_epochs=epochs) for n, epochs in ((0, "0"), (1, "2")))
-    other, curve = candidate(2, study="s", trial="4", retrain_epochs="0"), candidate(3, retrain_epochs="0")
-    assert lookup._finalists([probe, retrained, other, curve]) == [retrained, other, curve]
-
-
-@pytest.mark.parametrize(
-    ("params", "kept"),
-    [
-        ({"max_cost": "0.2"}, [0.1]),  # of density, which no metric of a cost stands for
-        ({"max_cost": "0.2", "cost": "flop"}, [0.5]),
-        ({}, [0.1, 0.5]),
-    ],
-    ids=str,
-)
-def test_the_best_of_a_search_keeps_to_its_limit(params: dict[str, str], kept: list[float]) -> None:
-    found = [StoredRun("s", "", "FINISHED", 0, 0, True, params, {}, {})]
-    tracker = cast(Tracker, SimpleNamespace(find=lambda where, _: found if where["attributes.run_id"] == "s" else []))
-
-    def trial(density: float, flop: float) -> lookup.RecordedPoint:
-        made = point(density=density)
-        run = StoredRun("r", "", "FINISHED", 0, 0, True, {}, {"share/flop": flop}, {PARENT: "s"})
-        return lookup.RecordedPoint(run, tracker, replace(made.identity, study="search", trial=0), made.result)
-
-    trials = [trial(0.1, 0.6), trial(0.5, 0.15)]
-    assert [each.result.density for each in trials if lookup._keeps_to_limit(each)] == kept
 
 
 def test_what_was_collected_is_computed_again_with_the_same_bits(folder: Path, tmp_path: Path) -> None:

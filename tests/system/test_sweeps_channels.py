@@ -99,7 +99,9 @@ def test_the_best_network_within_a_cost_is_sought_and_told(
         assert trial.constraints == {"cost": trial.user_attrs["flop"] - 0.4}
     allowed = sorted(-trial.user_attrs["val"] for trial in trials if trial.user_attrs["flop"] <= 0.4)
     begun = {int(point.data.params["trial"]) for point in found if epochs(point) == 1}
-    assert sorted(-trials[number].user_attrs["val"] for number in begun) == allowed[:2]
+    chosen = [-trials[number].user_attrs["val"] for number in begun - {0, 1}]  # beside the baselines
+    assert {0, 1} <= begun
+    assert set(chosen) <= set(allowed[:2]) <= {-trials[number].user_attrs["val"] for number in begun}
     best = max((point for point in found if epochs(point) == 2), key=lambda point: point.data.metrics["val.after.top1"])
     [study] = runs(tmp_path, "study")
     assert {"objective": "best", "max_cost": "0.4"}.items() <= study.data.params.items()

@@ -106,7 +106,7 @@ class TestTable:
         assert verdicts(alone, noise) == ["no evidence", "no evidence"]
 
     def test_a_note_says_why_an_interval_clear_of_zero_has_no_verdict(self) -> None:
-        line = "t test, 5 %, Holm over the 1 verdict of this table"
+        line = "t test, 5 %"
         alone, noise, single = (compare(of, 1.0) for of in ((2.0, 3.0, 4.0), (-2.0, 0.0, 2.1), (1.0,)))
         assert inference.corrected([alone, single]) == inference.corrected([noise]) == line
         assert inference.corrected(inference.holm([alone, noise])).startswith(
