@@ -66,6 +66,17 @@ class Trainer(Protocol):
         """Train each; the outcomes are in the order of ``works``, whose recipes differ in learning rates at most."""
 
 
+def only(works: Sequence[TrainWork]) -> TrainWork:
+    """The one training of a trainer that takes no several.
+
+    Raises:
+        ValueError: there are several, of which one checkpoint cannot hold the positions.
+    """
+    if len(works) != 1:
+        raise ValueError(f"{len(works)} trainings at once; allowed is 1")
+    return works[0]
+
+
 def fitted(work: TrainWork, batches: SharedBatches, checkpoint: Checkpointer | None) -> TrainingOutcome:
     """Train one network in place by ``fit``, which raises as ever but for what diverges."""
     try:

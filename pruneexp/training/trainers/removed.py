@@ -19,7 +19,7 @@ from pruneexp.tracing.graphs import tensors_of
 from pruneexp.training.fit import Diverged
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.snapshot import Checkpointer
-from pruneexp.training.trainer import SharedBatches, TrainingOutcome, TrainWork, fitted
+from pruneexp.training.trainer import SharedBatches, TrainingOutcome, TrainWork, fitted, only
 
 #: Raised where the numbers of a network change that is trained so.
 VERSION = 1
@@ -43,14 +43,8 @@ class Removed:
     def train(
         self, works: Sequence[TrainWork], batches: SharedBatches, checkpoint: Checkpointer | None
     ) -> list[TrainingOutcome]:
-        """Train one network; a save holds the small one.
-
-        Raises:
-            ValueError: there are several, of which one checkpoint cannot hold the positions.
-        """
-        if len(works) != 1:
-            raise ValueError(f"{len(works)} trainings at once; allowed is 1")
-        (whole,) = works
+        """Train one network, of which a save holds the small one; raises a ``ValueError`` for several."""
+        whole = only(works)
         small = _small(whole, batches)
         if small is None:
             return [fitted(whole, batches, checkpoint)]

@@ -12,7 +12,7 @@ from torch import nn
 from pruneexp.tasks.task import Task
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.snapshot import Checkpointer
-from pruneexp.training.trainer import SharedBatches, TrainingOutcome, TrainWork, fitted
+from pruneexp.training.trainer import SharedBatches, TrainingOutcome, TrainWork, fitted, only
 
 #: No part of identities: what changes the numbers of ``fit`` raises the VERSION of the stages that train.
 VERSION = 1
@@ -31,12 +31,5 @@ class Single:
     def train(
         self, works: Sequence[TrainWork], batches: SharedBatches, checkpoint: Checkpointer | None
     ) -> list[TrainingOutcome]:
-        """Train one network.
-
-        Raises:
-            ValueError: there are several, of which one checkpoint cannot hold the positions.
-        """
-        if len(works) != 1:
-            raise ValueError(f"{len(works)} trainings at once; allowed is 1")
-        (work,) = works
-        return [fitted(work, batches, checkpoint)]
+        """Train one network; raises a ``ValueError`` for several."""
+        return [fitted(only(works), batches, checkpoint)]
