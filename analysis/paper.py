@@ -17,6 +17,16 @@ FOLDER = Path(__file__).parent / "reference"
 CONFIRMED = ("verified", "digitised", "derived")
 #: Networks that the summary of Han's thesis has beside those of the paper, by our names.
 THESIS = {"googlenet": "GoogleNet", "squeezenet1_0": "SqueezeNet", "resnet50": "ResNet-50"}
+#: Networks of Han et al. 2015, Table 1, then those that the thesis has beside them, and the preset that runs each.
+HEADLINES = {
+    "lenet_300_100": "han2015/lenet_300_100",
+    "lenet5": "han2015/lenet5",
+    "alexnet": "han2015/alexnet",
+    "vgg16": "han2015/vgg16",
+    "googlenet": "hanthesis/googlenet",
+    "squeezenet1_0": "hanthesis/squeezenet",
+    "resnet50": "hanthesis/resnet50",
+}
 
 
 class PaperNumber(NamedTuple):

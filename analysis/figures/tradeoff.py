@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import pandas as pd
@@ -18,7 +18,7 @@ from analysis.records.frames import Split
 from analysis.statistics import digitised, extents, scoring
 from analysis.statistics.conditions import joined, unsaid
 from analysis.statistics.curves import Curve, over_seeds
-from analysis.statistics.digitised import Marks
+from analysis.statistics.digitised import TradeoffFigure
 from analysis.statistics.quantities import CHANGE, COSTS, limits
 from analysis.statistics.tradeoffs import MODE, Asked, Numbers, numbers
 from pruneexp.errors import UserError
@@ -35,6 +35,7 @@ _ORDER = (("l2", "before"), ("l1", "before"), ("l1", "after"), ("l2", "after"), 
 _WHEN = {True: "before retraining", False: "after retraining"}
 #: Between two rows of panels, in sizes of the type.
 _BETWEEN = 6.5
+_PRINTED_OF = {"alexnet": "AlexNet, ImageNet, top-5", "neuraltalk": "NeuralTalk on a data set that it does not name"}
 _MOMENTS = {"before": "w/o retrain", "after": "w/ retrain", "rounds": "iterative prune and retrain"}
 
 
@@ -46,7 +47,7 @@ class Tradeoff(NamedTuple):
 
     numbers: Numbers
     as_in_paper: bool
-    paper: Mapping[str, Marks]
+    paper: TradeoffFigure | None
     x: Span
     y: tuple[float, float]
 
@@ -80,9 +81,10 @@ def data(
     asked = Asked(split, metric, x, y, log_x, color, style, facet, xlim, ylim)
     found = numbers(frame, asked)
     as_in_paper = _is_as_in_paper(found, asked)
-    paper = digitised.tradeoffs(found.model, found.metric) if as_in_paper and (x, y) == ("pruned", CHANGE) else {}
-    papers_own = bool(paper) and found.data == "imagenet"
-    y_ends = extents.of_y(found.curves, found.y, limits("ylim", ylim), PAPER_Y if papers_own else None)
+    alone = (x, y) == ("pruned", CHANGE) and not (color or style or facet)
+    paper = digitised.tradeoffs(found.model, found.metric, as_in_paper=as_in_paper) if alone else None
+    own_axes = PAPER_Y if _is_papers_own(found, paper) else None
+    y_ends = extents.of_y(found.curves, found.y, limits("ylim", ylim), own_axes)
     made = Tradeoff(found, as_in_paper, paper, _x_span(found, asked, paper), y_ends)
     if (xlim or ylim) and not any(
         extents.inside(made.x[:2], mark.x) and extents.inside(made.y, mark.y.mean)
@@ -101,13 +103,17 @@ def _is_as_in_paper(found: Numbers, asked: Asked) -> bool:
     return by_itself and set(looks) <= set(_ORDER) and len(set(looks)) == len(looks)
 
 
-def _x_span(found: Numbers, asked: Asked, paper: Mapping[str, Marks]) -> Span:
+def _is_papers_own(found: Numbers, paper: TradeoffFigure | None) -> bool:
+    return paper is not None and found.data == paper.data
+
+
+def _x_span(found: Numbers, asked: Asked, paper: TradeoffFigure | None) -> Span:
     """The paper's axis in its own figure; else one on which all marks stand, the paper's included."""
     ends, values = limits("xlim", asked.xlim), [mark.x for curve in found.curves for mark in curve.marks]
-    values += [pruned for marks in paper.values() for pruned, _ in marks]
+    values += [pruned for marks in (paper.curves if paper else {}).values() for pruned, _ in marks]
     if found.dense is not None:  # differences within the noise of a measurement are to look small
         values += [(1 - NOISE) * found.dense, (1 + NOISE) * found.dense]
-    if paper and found.data == "imagenet" and not asked.log_x:
+    if _is_papers_own(found, paper) and not asked.log_x:
         left = min(PAPER_X[0], 10.0 * (min(values) // 10.0))
         return Span(*(ends or (left, PAPER_X[1])), "linear")
     scale: axis.Scale = "log" if asked.log_x else "linear"
@@ -143,7 +149,7 @@ def legend(made: Tradeoff) -> list[tuple[str, Line]]:
         if not entries or (_are_both_moments(made) and "moment" not in told):
             befores = [curve.moment == "before" for curve in made.curves]
             entries += levels.strokes(befores, (_WHEN[True], _WHEN[False]), alone=not entries)
-    return [*entries, *([(digitised.FIGURE_5, Line("#a8adb5", ""))] if made.paper else [])]
+    return [*entries, *([(made.paper.title, Line("#a8adb5", ""))] if made.paper else [])]
 
 
 def _are_both_moments(made: Tradeoff) -> bool:
@@ -170,13 +176,15 @@ def rows(made: Tradeoff) -> Iterator[CsvRow]:
                 "doubtful": mark.doubtful,
                 "runs": " ".join(mark.runs),
             }
-    for name, marks in made.paper.items():
+    if made.paper is None:
+        return
+    for name, marks in made.paper.curves.items():
         for pruned, change in marks:
             yield {
-                "source": f"{digitised.FIGURE_5} (digitised)",
-                "data": "imagenet",
-                "model": "alexnet",
-                "metric": "top5",
+                "source": f"{made.paper.title} (digitised)",
+                "data": made.paper.data,
+                "model": made.paper.model,
+                "metric": made.paper.metric,
                 "x_of": found.x,
                 "y_of": found.y.label,
                 "curve": name,
@@ -213,7 +221,8 @@ def caption(made: Tradeoff) -> str:
     if unknown := unsaid((*found.family.colours, *found.family.styles, *found.family.facets)):
         parts.append(unknown)
     if made.paper:
-        parts.append(f"Thin lines: {digitised.FIGURE_5}, read off the image (AlexNet, ImageNet, top-5).")
+        of = _PRINTED_OF[made.paper.model]
+        parts.append(f"Thin lines: {made.paper.title}, read off the image ({of}).")
     return " ".join(parts)
 
 
@@ -253,8 +262,9 @@ def _panel(axes: Axes, made: Tradeoff, curves: Sequence[Curve]) -> None:
     networks = {curve.dense: look(made, curve).colour for curve in curves if curve.dense is not None}
     for dense, colour in networks.items():
         ink.dotted(axes, dense, colour if len(networks) > 1 else FAINT)
-    for name, marks in made.paper.items():
-        thin = paper_line(*digitised.LOOKS[name])
+    for name, marks in made.paper.curves.items() if made.paper else ():
+        reg, moment = digitised.LOOKS[name]
+        thin = paper_line(reg, moment) if reg else Line(FAINT, "", moment == "before")
         axes.plot(*zip(*marks, strict=True), color=thin.colour, alpha=0.4, linewidth=0.9,
                   linestyle=(0, (4, 3)) if thin.dashed else "solid", zorder=1.5)  # fmt: skip
     at_edge: Counter[str] = Counter()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from analysis.records import addresses
-from analysis.records.uris import kept_path, sqlite_path
-from pruneexp.errors import UserError
+from analysis.records.uris import sqlite_path
 
 
 def attach(uri: str, experiment: str, sweep: str, run_id: str, name: str, text: str) -> str:
@@ -14,10 +13,8 @@ def attach(uri: str, experiment: str, sweep: str, run_id: str, name: str, text: 
         Where it is to be seen: an address, with the command that serves the user interface where no server does.
 
     Raises:
-        UserError: the store cannot be written, as kept records never are.
+        UserError: the store cannot be written.
     """
-    if kept_path(uri) is not None:
-        raise UserError(f"{uri}: kept records have no run to put a page on; name their tracking store.")
     from pruneexp.tracking import Tracker
 
     path = sqlite_path(uri)

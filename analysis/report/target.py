@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis import records
 from analysis.names import counted, listed
+from analysis.records.uris import kept_path
 from analysis.report.subject import Subject, columns
 from pruneexp.errors import UserError
 
@@ -30,8 +31,10 @@ def target(subject: Subject) -> Target:
     """The sweep that recorded the points, or the one curve or study of points of no sweep; without points the one scan.
 
     Raises:
-        UserError: they are several, of which the sentence says how to choose one; or none.
+        UserError: they are several, of which the sentence says how to choose one; or none, as of kept records.
     """
+    if kept_path(subject.uri) is not None:
+        raise UserError(f"{subject.uri}: kept records have no run to put a page on; name their tracking store.")
     counts = Counter(_of_scans(subject) if subject.points is None else _of_points(subject, subject.points))
     noun = "scan" if subject.points is None else "point"
     if not counts:

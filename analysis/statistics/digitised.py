@@ -1,7 +1,7 @@
 """The curves of papers as read off their images, beside which ours are drawn.
 
-Those of Han et al. 2015, Figures 5 and 6, are of AlexNet, those of Liu et al. 2019 of VGG-16 on CIFAR-10 (Figure 3) and
-of VGG-19 on CIFAR-100 (Figure 5).
+Those of Han et al. 2015, Figures 5 and 6, are of AlexNet, that of Han's thesis, Figure 3.7, of NeuralTalk's LSTM, those
+of Liu et al. 2019 of VGG-16 on CIFAR-10 (Figure 3) and of VGG-19 on CIFAR-100 (Figure 5).
 
 Knows neither how a curve is drawn nor which of ours stand beside it.
 """
@@ -19,15 +19,28 @@ Name = TypeVar("Name")
 Marks = tuple[tuple[float, float], ...]
 #: What is pruned as a whole.
 Unit = Literal["channels", "weights"]
-FIGURE_5, FIGURE_6 = (f"Han et al. 2015, Figure {number}" for number in (5, 6))
-#: The regulariser and the moment of each curve of Figure 5.
+FIGURE_6 = "Han et al. 2015, Figure 6"
+#: The regulariser and the moment of each curve of Han et al. 2015, Figure 5, and of Han's thesis, Figure 3.7.
 LOOKS: Mapping[str, tuple[str, str]] = {
     "L2 w/o retrain": ("l2", "before"),
     "L1 w/o retrain": ("l1", "before"),
     "L1 w/ retrain": ("l1", "after"),
     "L2 w/ retrain": ("l2", "after"),
     "L2 w/ iterative prune and retrain": ("l2", "rounds"),
+    "prune, no retrain": ("", "before"),
+    "prune + retrain": ("", "after"),
 }
+_DENSE = "pretrained (dense)"
+
+
+class TradeoffFigure(NamedTuple):
+    """A figure of change against percent pruned: its title, what it is of, by our names, and its curves by label."""
+
+    title: str
+    data: str
+    model: str
+    metric: str
+    curves: Mapping[str, Marks]
 
 
 class EfficiencyFigure(NamedTuple):
@@ -48,12 +61,25 @@ def efficiencies(figure: EfficiencyFigure) -> dict[tuple[str, Unit], Marks]:
     return _curves(figure.file, lambda number: (number.method, _unit(number)))
 
 
-def tradeoffs(model: str, metric: Metric) -> dict[str, Marks]:
-    """Curves of percent pruned and points of change by label; none but beside AlexNet's accuracies."""
-    if not _is_paper(model, metric):
-        return {}
-    found = _curves("han2015_fig5_tradeoff", lambda number: number.method)
-    return {label: found[label] for label in LOOKS}
+def tradeoffs(model: str, metric: Metric, *, as_in_paper: bool) -> TradeoffFigure | None:
+    """What is drawn beside AlexNet's accuracies where ours look ``as_in_paper``, beside NeuralTalk's BLEU, or nothing.
+
+    Changes are in points. The thesis names no data set.
+    """
+    if _is_paper(model, metric) and as_in_paper:
+        curves = _curves("han2015_fig5_tradeoff", lambda number: number.method)
+        return TradeoffFigure("Han et al. 2015, Figure 5", "imagenet", "alexnet", TOP5.name, _in_order(curves))
+    if model == "neuraltalk" and (length := metric.name.removeprefix("bleu_")) != metric.name:
+        printed = _curves("hanthesis_fig3_7_neuraltalk", lambda number: (number.metric, number.method))
+        scores = {label: marks for (of, label), marks in printed.items() if of == f"BLEU-{length}"}
+        ((_, dense),) = scores.pop(_DENSE)
+        curves = {label: tuple((x, round(y - dense, 6)) for x, y in marks) for label, marks in scores.items()}
+        return TradeoffFigure("Han's thesis, Figure 3.7", "", "neuraltalk", metric.name, _in_order(curves))
+    return None
+
+
+def _in_order(curves: Mapping[str, Marks]) -> dict[str, Marks]:
+    return {label: curves[label] for label in LOOKS if label in curves}
 
 
 def sensitivities(model: str, metric: Metric) -> dict[str, Marks]:

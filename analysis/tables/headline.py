@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Annotated, NamedTuple
 
 import pandas as pd
 
 from analysis.names import display_subject
-from analysis.paper import PaperHeadline, headline_of
+from analysis.paper import HEADLINES, PaperHeadline, headline_of
 from analysis.publishing.numbers import CsvRow, spread_columns
 from analysis.publishing.sheet import MISSING, TableSheet, spread_text, table_sheet
 from analysis.records import frames
@@ -40,11 +40,15 @@ class HeadlineNetwork(NamedTuple):
 
 
 class Headline(NamedTuple):
-    """The table, by the primary metric; ``epsilon`` is a loss on val, ``considered`` the runs that were chosen from."""
+    """The table, by the primary metric; ``epsilon`` is a loss on val, ``considered`` the runs that were chosen from.
+
+    ``unlogged`` are networks of the papers without runs here, by our name.
+    """
 
     metric: Metric
     epsilon: float
     networks: tuple[HeadlineNetwork, ...]
+    unlogged: tuple[tuple[str, PaperHeadline], ...]
     considered: tuple[str, ...]
     test_set: str
 
@@ -54,6 +58,7 @@ def data(
     *,
     epsilon: Annotated[float, "points, or %, that the pruned network may lose on val"] = 0.0,
     margin: Annotated[float, inference.MARGIN_HELP] = 0.0,
+    paper: Annotated[bool, "also the papers' networks that are not logged, with what runs them"] = False,
 ) -> Headline:
     """Per network the largest compression that costs at most ``epsilon``, chosen on val, reported on test.
 
@@ -74,15 +79,22 @@ def data(
         needed = varying([key for key, _ in found], ("data_fingerprint", "weights_total"))
         for key, rows in found:
             choice = headlines.choose(rows, metric, epsilon, test_sets.margin(rows, margin))
-            paper = headline_of(str(subject["model"])) if metric == TOP1 else None
-            weights = int(rows["weights_total"].iloc[0])
+            printed = headline_of(str(subject["model"])) if metric == TOP1 else None
+            weights, differing = int(rows["weights_total"].iloc[0]), words(key, needed)
             networks.append(
-                HeadlineNetwork(str(subject["data"]), str(subject["model"]), words(key, needed), weights, choice, paper)
+                HeadlineNetwork(str(subject["data"]), str(subject["model"]), differing, weights, choice, printed)
             )
     runs, told = tuple(sorted(points["run_id"])), test_sets.note(points, metric, "test")
     choices = inference.together([one.choice for one in networks], "test_change")
     judged = tuple(one._replace(choice=choice) for one, choice in zip(networks, choices, strict=True))
-    return Headline(metric, float(epsilon), judged, runs, told)
+    unlogged = _unlogged({one.model for one in judged}) if paper and metric == TOP1 else ()
+    return Headline(metric, float(epsilon), judged, tuple(unlogged), runs, told)
+
+
+def _unlogged(logged: Collection[str]) -> Iterator[tuple[str, PaperHeadline]]:
+    for model in HEADLINES:
+        if model not in logged and (printed := headline_of(model)):
+            yield model, printed
 
 
 def runs(made: Headline) -> tuple[str, ...]:
@@ -90,38 +102,49 @@ def runs(made: Headline) -> tuple[str, ...]:
 
 
 def rows(made: Headline) -> Iterator[CsvRow]:
-    """One network; scores are those of ``metric``, errors in percent.
+    """One network; scores are those of ``metric``, errors in percent. One that is not logged has the paper's alone.
 
     ``test_change`` is that of the metric, not of the error, with its 95 % interval; ``chosen_share`` the share of
     draws of other seeds that would have chosen the same point, ``rate_low`` and ``rate_high`` hold 95 % of their rates.
     """
-    for network in made.networks:
-        choice, paper = network.choice, network.paper
-        pruned, change, certain = choice.chosen, choice.test_change, choice.certainty
-        reference, left = _score(choice.reference, made.metric), _score(pruned.scores, made.metric) if pruned else None
-        top5 = network.data == "imagenet" and made.metric == TOP1
-        yield {
-            "data": network.data,
-            "model": network.model,
-            "metric": "top1_error" if made.metric == TOP1 else made.metric.name,
-            **spread_columns("reference", reference),
-            **spread_columns("pruned", left),
-            "reference_top5_error_mean": _top5_error(choice.reference).mean if top5 else None,
-            "pruned_top5_error_mean": _top5_error(pruned.scores).mean if top5 and pruned else None,
-            "n": left.n if left else reference.n,
-            "weights": network.weights,
-            "kept": pruned.kept if pruned else None,
-            "rate": pruned.rate if pruned else None,
-            "rate_low": certain.low if certain else None,
-            "rate_high": certain.high if certain else None,
-            "chosen_share": dict(certain.shares).get(pruned, 0.0) if certain and pruned else None,
-            "val_change": pruned.val_change if pruned else None,
-            **_test_change(change, made.metric),
-            "verdict": change.verdict if change else "" if certain else "no verdict",
-            "conditions": joined(pruned.conditions) if pruned else "",
-            **{f"paper_{name}": getattr(paper, name, None) for name in _PAPER},
-            "runs": " ".join(pruned.scores.runs) if pruned else "",
-        }
+    logged = [_row(network, made.metric) for network in made.networks]
+    yield from logged
+    for model, printed in made.unlogged:
+        told = {"model": model, "metric": "top1_error", **_printed(printed), "runs": ""}
+        yield {**dict.fromkeys(logged[0]), **told}
+
+
+def _row(network: HeadlineNetwork, metric: Metric) -> CsvRow:
+    choice = network.choice
+    pruned, change, certain = choice.chosen, choice.test_change, choice.certainty
+    reference, left = _score(choice.reference, metric), _score(pruned.scores, metric) if pruned else None
+    top5 = network.data == "imagenet" and metric == TOP1
+    return {
+        "data": network.data,
+        "model": network.model,
+        "metric": "top1_error" if metric == TOP1 else metric.name,
+        **spread_columns("reference", reference),
+        **spread_columns("pruned", left),
+        "reference_top5_error_mean": _top5_error(choice.reference).mean if top5 else None,
+        "pruned_top5_error_mean": _top5_error(pruned.scores).mean if top5 and pruned else None,
+        "n": left.n if left else reference.n,
+        "weights": network.weights,
+        "kept": pruned.kept if pruned else None,
+        "rate": pruned.rate if pruned else None,
+        "rate_low": certain.low if certain else None,
+        "rate_high": certain.high if certain else None,
+        "chosen_share": dict(certain.shares).get(pruned, 0.0) if certain and pruned else None,
+        "val_change": pruned.val_change if pruned else None,
+        **_test_change(change, metric),
+        "verdict": change.verdict if change else "" if certain else "no verdict",
+        "conditions": joined(pruned.conditions) if pruned else "",
+        **_printed(network.paper),
+        "runs": " ".join(pruned.scores.runs) if pruned else "",
+    }
+
+
+def _printed(paper: PaperHeadline | None) -> dict[str, str | float | None]:
+    return {f"paper_{name}": getattr(paper, name, None) for name in _PAPER}
 
 
 def _test_change(change: Comparison | None, metric: Metric) -> dict[str, float | None]:
@@ -150,8 +173,11 @@ def sheet(made: Headline) -> TableSheet:
     of = "error, %" if metric == TOP1 else scoring.with_unit(metric, metric.title)
     change = f"Test change, {metric.change_unit}"
     header = ("Network", "Source", f"Reference {of}", f"Pruned {of}", change, "Verdict", "Weights kept", "Rate")
-    lines = (line for network in made.networks for line in _lines(network, metric))
-    notes = (*_rules(made), *(note for network in made.networks for note in _notes(network, metric)))
+    lines = [line for network in made.networks for line in _lines(network, metric)]
+    notes = [*_rules(made), *(note for network in made.networks for note in _notes(network, metric))]
+    for model, printed in made.unlogged:
+        lines += [(printed.name, "ours, to be run", *[MISSING] * 3, "", *[MISSING] * 2), *_paper_lines(printed)]
+        notes.append(f"To be run: python -m pruneexp experiment={HEADLINES[model]} data.root=DIR ({printed.name}).")
     cost = f"with a loss of at most {scoring.amount(metric, made.epsilon)}" if made.epsilon else "without loss"
     return table_sheet(f"Pruned {cost} (after Han et al. 2015, Table 1)", header, "llrrrlrr", lines, notes)
 
@@ -174,12 +200,16 @@ def _lines(network: HeadlineNetwork, metric: Metric) -> Iterator[tuple[str, ...]
         top5 = _top5_error(choice.reference), _top5_error(pruned.scores) if pruned else None
         yield "", "ours, top-5", *map(spread_text, top5), "", "", "", ""
     if paper:
-        counts = f"{paper.kept:,.0f} of {paper.weights:,.0f}", f"{paper.rate:g}×"
-        errors = f"{paper.reference_top1_error:.2f}", f"{paper.pruned_top1_error:.2f}"
-        yield f"{paper.name} on {paper.data}", paper.source, *errors, "", "", *counts
-        if paper.reference_top5_error is not None and paper.pruned_top5_error is not None:
-            errors = f"{paper.reference_top5_error:.2f}", f"{paper.pruned_top5_error:.2f}"
-            yield "", f"{paper.source}, top-5", *errors, "", "", "", ""
+        yield from _paper_lines(paper)
+
+
+def _paper_lines(paper: PaperHeadline) -> Iterator[tuple[str, ...]]:
+    counts = f"{paper.kept:,.0f} of {paper.weights:,.0f}", f"{paper.rate:g}×"
+    errors = f"{paper.reference_top1_error:.2f}", f"{paper.pruned_top1_error:.2f}"
+    yield f"{paper.name} on {paper.data}", paper.source, *errors, "", "", *counts
+    if paper.reference_top5_error is not None and paper.pruned_top5_error is not None:
+        errors = f"{paper.reference_top5_error:.2f}", f"{paper.pruned_top5_error:.2f}"
+        yield "", f"{paper.source}, top-5", *errors, "", "", "", ""
 
 
 def _rules(made: Headline) -> Iterator[str]:

@@ -25,13 +25,23 @@ from analysis.statistics import inference, scoring
 RECORDS = Path(__file__).resolve().parent
 DOCS = RECORDS.parent
 
-#: Pictures of the page and of the README: a file of docs/, the records behind it, and the words after `analysis`.
+#: Pictures of the page and of the README: a file of docs/pictures/, the records behind it, the words after `analysis`.
 PICTURES = {
     "tradeoff.png": ("demo", ["tradeoff"]),
     "retraining_rate.png": ("retraining_rate", ["tradeoff", "--color", "retrain_lr_factor"]),
     "sensitivity.png": ("sensitivity", ["sensitivity"]),
     "finetuning_rate.png": ("finetuning_rate", ["finetuning_rate"]),
-    "captions.png": ("captions", ["tradeoff", "--y", "value", "--ylim", "0:60"]),
+    "captions.png": ("captions", ["tradeoff"]),
+    "dropout.png": ("han2015_dropout", ["tradeoff", "--color", "dropout"]),
+    "survivors.png": ("han2015_survivors", ["tradeoff", "--color", "mode"]),
+    "stochastic.png": ("han2015_stochastic", ["tradeoff", "--color", "criterion"]),
+    "rounds.png": ("han2015_rounds", ["tradeoff", "--color", "rounds"]),
+    "regularisation.png": ("han2015_regularisation", ["tradeoff", "--color", "reg"]),
+    "no_retraining.png": (
+        "han2015_no_retraining",
+        ["tradeoff", "--color", "reg", "--y", "test.change_before.top1"],
+    ),
+    "energy.png": ("han2015_headline", ["energy", "--where", "model=lenet5,seed=0,budget.value=0.08"]),
 }
 #: Lines of `allocations` that the page has for every drop.
 _ALLOCATED = ("weights kept, %", "study / this, weights", "verdict")
@@ -116,7 +126,7 @@ def pictures() -> None:
         with tempfile.TemporaryDirectory() as folder:
             _make(records, [*words, "--format", "png"], folder)
             (made,) = Path(folder).glob("*.png")
-            shutil.copyfile(made, DOCS / shown)
+            shutil.copyfile(made, DOCS / "pictures" / shown)
 
 
 def _make(records: str, words: Sequence[str], folder: str) -> None:

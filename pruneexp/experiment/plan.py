@@ -37,8 +37,8 @@ def _untimed() -> Paces:
 class Plan:
     """``missing`` and ``stored`` hold each stage once, by its key, in the order they are needed.
 
-    ``paces`` say how long epochs take, and ``at_once`` how many jobs run side by side. ``overlooked`` says what the
-    numbers of the points will leave out, ``unreachable`` which points will fail.
+    ``recipe`` says what networks are trained by. ``paces`` say how long epochs take, and ``at_once`` how many jobs run
+    side by side. ``overlooked`` says what the numbers of the points will leave out, ``unreachable`` which points fail.
     """
 
     points: int
@@ -46,6 +46,7 @@ class Plan:
     missing: Mapping[str, Work]
     stored: Mapping[str, Work]
     places: tuple[tuple[str, str], ...]
+    recipe: str = ""
     overlooked: str = ""
     unreachable: tuple[str, ...] = ()
     paces: Paces = field(default_factory=_untimed)
@@ -56,6 +57,8 @@ class Plan:
         missing = self.missing.values()
         yield "points", f"{self.points} asked, {self.points_stored} in the store"
         yield from stage_lines(missing, self.stored.values())
+        if self.recipe and any(work.epochs for work in missing):
+            yield "recipe", self.recipe
         if missing:
             low, high = self.seconds()
             lasting = "" if math.isnan(low) else f", about {between(low, high)}"
@@ -143,7 +146,17 @@ def make_plan(
         missing={key: work for key, work in works.items() if key not in there},
         stored={key: work for key, work in works.items() if key in there},
         places=tuple(places),
+        recipe=_recipe(job),
         overlooked=job.overlooked,
         unreachable=tuple(unreachable(job)),
         paces=paces,
     )
+
+
+def _recipe(job: Job) -> str:
+    """What networks are trained by; where none is tuned for network and data, that, and what is done in its place."""
+    chosen, train = job.spec.choices, job.spec.values["train"]
+    if chosen["train"] != "default":
+        return chosen["train"]
+    done = f"{train['epochs']:g} epochs of {train['optimizer']} at {train['lr']:g}"
+    return f"none is tuned for {chosen['model']} on {chosen['data']}: {done}; train=NAME takes another's"

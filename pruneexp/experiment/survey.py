@@ -107,6 +107,7 @@ def _together(plans: Sequence[Plan], at_once: int) -> Plan:
         stored={key: work for plan in plans for key, work in plan.stored.items()},
         places=tuple(dict.fromkeys(place for plan in plans for place in plan.places)),
         unreachable=tuple(dict.fromkeys(reason for plan in plans for reason in plan.unreachable)),
+        recipe="; ".join(dict.fromkeys(plan.recipe for plan in plans if plan.recipe)),
         overlooked="; ".join(dict.fromkeys(plan.overlooked for plan in plans if plan.overlooked)),
         paces=next((plan.paces for plan in plans if plan.points), Paces(seconds_per_epoch)),
         at_once=at_once,

@@ -23,6 +23,7 @@ def test_a_plan_computes_and_records_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "2 asked, 0 in the store" in done.stdout
     assert "1 to train (2 epochs), 0 in the store" in done.stdout
+    assert "recipe    none is tuned for lenet_300_100 on synthetic: 2 epochs of sgd at 0.01" in done.stdout
     assert not (tmp_path / "mlflow.db").exists()
 
 

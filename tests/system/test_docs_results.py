@@ -25,7 +25,7 @@ def test_a_table_that_differs_is_found(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_pictures_of_the_page_are_drawn_from_kept_records() -> None:
     page = (draw.DOCS / "results.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"\]\((\w+\.png)\)", page)) <= set(draw.PICTURES)
-    assert [name for name in draw.PICTURES if not (draw.DOCS / name).exists()] == []
+    assert set(re.findall(r"\]\(pictures/(\w+\.png)\)", page)) <= set(draw.PICTURES)
+    assert [name for name in draw.PICTURES if not (draw.DOCS / "pictures" / name).exists()] == []
     kept = {path.stem for path in draw.RECORDS.glob("*.parquet")}
     assert {records for records, _ in draw.PICTURES.values()} <= kept

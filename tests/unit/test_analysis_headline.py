@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from analysis.names import DISPLAY_NAMES
+from analysis.paper import HEADLINES
 from analysis.records import frames
 from analysis.statistics import selection
 from analysis.tables import headline
+from pruneexp.config.skeleton import conf_folder
 from pruneexp.errors import UserError
 from pruneexp.schema.columns import LoggedPoint
 from tests.contracts.figures import TableContract
@@ -157,3 +159,22 @@ def test_top5_on_imagenet() -> None:
 def test_epsilon_out_of_range(epsilon: float) -> None:
     with pytest.raises(UserError, match="--epsilon must be 0 or more"):
         headline.data(frames.frame(study()), epsilon=epsilon)
+
+
+def test_networks_of_the_papers_that_are_not_logged_stand_empty_with_what_runs_them() -> None:
+    made = headline.data(selection.latest(frames.frame(study())), paper=True)
+    rows = list(headline.rows(made))
+    assert [row["model"] for row in rows][:2] == ["lenet5", "lenet_300_100"]
+    assert (rows[1]["n"], rows[1]["runs"], rows[1]["paper_rate"]) == (None, "", 12.0)
+    assert all(list(row) == list(rows[0]) for row in rows)
+    assert [row["model"] for row in rows][3:] == ["vgg16", "googlenet", "squeezenet1_0", "resnet50"]
+    sheet = headline.sheet(made)
+    assert "To be run: python -m pruneexp experiment=han2015/vgg16 data.root=DIR (VGG-16)." in sheet.notes
+    assert [cell.text for cell in sheet.rows[2]][:3] == ["LeNet-300-100", "ours, to be run", "–"]
+    assert len(list(headline.rows(headline.data(selection.latest(frames.frame(study())))))) == 1
+
+
+def test_each_preset_of_the_papers_networks_is_there() -> None:
+    assert [
+        preset for preset in HEADLINES.values() if not (conf_folder() / "experiment" / f"{preset}.yaml").exists()
+    ] == []

@@ -73,3 +73,9 @@ def test_a_plan_of_hours_tells_them_on_a_gpu_that_has_a_name() -> None:
     said = dict(Plan(1, 0, at_scale, {}, (), paces=paces(math.nan)).lines())["gpu"]
     assert said.startswith("16.8 to 50.5 h on one NVIDIA A100, at 30 to 10 % of its 156 TFLOP/s")
     assert "gpu" not in dict(Plan(1, 0, {"a": Work(DENSE, 0, 1, 1.6e17)}, {}, (), paces=paces(math.nan)).lines())
+
+
+def test_a_plan_says_what_is_trained_by_where_something_is_to_train() -> None:
+    missing = {"a": Work(DENSE, 0, 10, 1e9, ("dense", "small"))}
+    assert dict(Plan(1, 0, missing, {}, (), recipe="mnist5k_lenet5").lines())["recipe"] == "mnist5k_lenet5"
+    assert "recipe" not in dict(Plan(1, 1, {}, missing, (), recipe="mnist5k_lenet5").lines())
