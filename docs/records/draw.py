@@ -28,6 +28,7 @@ DOCS = RECORDS.parent
 #: Pictures of the page and of the README: a file of docs/pictures/, the records behind it, the words after `analysis`.
 PICTURES = {
     "tradeoff.png": ("demo", ["tradeoff"]),
+    "figure5.png": ("han2015_tradeoff", ["tradeoff"]),
     "retraining_rate.png": ("retraining_rate", ["tradeoff", "--color", "retrain_lr_factor"]),
     "sensitivity.png": ("sensitivity", ["sensitivity"]),
     "finetuning_rate.png": ("finetuning_rate", ["finetuning_rate"]),
