@@ -49,7 +49,7 @@ def _with_courses(points: pd.DataFrame, uri: str) -> pd.DataFrame:
     """Points with their val scores by epoch of retraining; those without are left out."""
     _check_few(points)
     metrics = points["metric.name"].fillna(TOP1.name)
-    names = dict(zip(points["run_id"], "retrain/val." + metrics, strict=True))
+    names = dict(zip(points["run_id"], map(records.course_name, metrics), strict=True))
     return frames.with_courses(points, records.courses(uri, names))
 
 

@@ -8,6 +8,7 @@ for it.
 """
 
 from analysis.records.reading import (
+    course_name,
     courses,
     experiments,
     layers,
@@ -23,6 +24,6 @@ from analysis.records.stores import open_store
 from analysis.records.uris import COPIES, DEFAULT_URI
 
 __all__ = [
-    "COPIES", "DEFAULT_URI", "courses", "experiments", "layers", "measurements", "open_store", "points", "retrainings",
-    "scans", "stability", "sweeps", "weights",
+    "COPIES", "DEFAULT_URI", "course_name", "courses", "experiments", "layers", "measurements", "open_store", "points",
+    "retrainings", "scans", "stability", "sweeps", "weights",
 ]  # fmt: skip

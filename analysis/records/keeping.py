@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ import yaml
 
 from analysis.records.kept import ABOUT, KeptStore
 from analysis.records.parents import LoggedParent, Origin, origins, parents
-from analysis.records.reading import layers, points
+from analysis.records.reading import course_name, layers, points, stability
 from analysis.records.runs import RawRun
 from analysis.records.stores import open_store
 from pruneexp.schema import (
@@ -24,13 +25,16 @@ from pruneexp.schema import (
     CURVE_KEY,
     ENVIRONMENT_FILE,
     MEASURED,
+    RETRAINING,
+    RETRAINING_FILE,
     SENSITIVITY_FILE,
     SWEEP,
+    WEIGHTS_FILE,
     flatten,
 )
 from pruneexp.schema.columns import LAYERS, OPTIONAL
 
-_TAGS = (SWEEP, MEASURED)
+_TAGS = (SWEEP, MEASURED, RETRAINING)
 
 
 def packed(uri: str, run_ids: Collection[str], scans: Collection[str] = ()) -> bytes:
@@ -84,7 +88,7 @@ def _about(uri: str, points: pa.Table, scans: Collection[str]) -> dict[str, Any]
     made, chosen = origins(uri, [one.run_id for one in above]), set(points["run_id"].to_pylist())
     tags = {tag: store.tagged(tag, "point", experiments) for tag in _TAGS}
     return {
-        "above": [_above(one, made.get(one.run_id)) for one in above] + _scans(uri, scans),
+        "above": [*(_above(one, made.get(one.run_id)) for one in above), *_looked_at(uri, points), *_scans(uri, scans)],
         "tags": {tag: {run: text for run, text in values.items() if run in chosen} for tag, values in tags.items()},
     }
 
@@ -106,6 +110,23 @@ def _files(origin: Origin | None) -> dict[str, str]:
         CONFIG_FILE: yaml.safe_dump(config, sort_keys=False),
         ENVIRONMENT_FILE: json.dumps({**origin.environment, "machine": machine}),
     }
+
+
+def _looked_at(uri: str, points: pa.Table) -> Iterator[dict[str, Any]]:
+    """What the columns do not tell of a point: its val scores by epoch, its weights, what retraining did to it."""
+    store, experiments = open_store(uri), sorted(set(points["experiment"].to_pylist()))
+    compared, retrained = stability(uri, experiments), store.tagged(RETRAINING, "point", experiments)
+    metrics = points["metric.name"].to_pylist() if "metric.name" in points.column_names else [None] * len(points)
+    rows = zip(points["run_id"].to_pylist(), points["experiment"].to_pylist(), metrics, strict=True)
+    for run_id, experiment, metric in rows:
+        name, files = course_name(metric), dict[str, str]()
+        for file, there in ((WEIGHTS_FILE, run_id in compared), (RETRAINING_FILE, run_id in retrained)):
+            with suppress(OSError):  # gone since
+                files |= {file: store.artefact(run_id, file)} if there else {}
+        course = sorted(store.course(run_id, name).items())
+        if course or files or run_id in compared:
+            run = RawRun(run_id, experiment, "FINISHED", 0, {}, compared.get(run_id, {}), {})
+            yield {"kind": "point", "run": run, "files": files, "courses": {name: course} if course else {}}
 
 
 def _scans(uri: str, run_ids: Collection[str]) -> list[dict[str, Any]]:

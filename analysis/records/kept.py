@@ -1,8 +1,9 @@
 """Kept records: chosen points, with what is asked of their runs, in one Parquet file that is read as a store is.
 
 Beside the columns of a curve's own file it holds the curves and studies that the points are of, with their resolved
-configurations and environments, of the points which sweep they are of and what was measured, and whole scans. Left out
-are failures, other files, and what is nobody else's business: where jobs ran, and on which machine.
+configurations and environments, of the points which sweep they are of, what was measured, and what else was looked at
+(val scores by epoch, weights, what retraining did), and whole scans. Left out are failures, other files, and what is
+nobody else's business: where jobs ran, and on which machine.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class KeptStore:
         return {name: name for name in sorted({*self._experiments.values(), *of_scans})}
 
     def runs(self, kind: RunKind, experiments: Sequence[str]) -> Sequence[RawRun]:
-        """Those of curves, studies and scans; of points the columns tell everything."""
+        """Those of curves, studies and scans, and of points that more was looked at of than the columns tell."""
         return [run for run in self._runs(kind) if run.experiment in experiments]
 
     def tagged(self, tag: str, kind: RunKind, experiments: Sequence[str]) -> Mapping[str, str]:
@@ -56,14 +57,13 @@ class KeptStore:
         return self.points_files((), {})
 
     def course(self, run_id: str, name: str) -> Mapping[int, float]:
-        """None: of metrics the last values are kept alone."""
-        return {}
+        return {int(step): value for step, value in self._by_run.get(run_id, {}).get("courses", {}).get(name, ())}
 
     def artefact(self, run_id: str, name: str) -> str:
-        for one in self._about["above"]:
-            if one["run"][0] == run_id and name in one["files"]:
-                return str(one["files"][name])
-        raise FileNotFoundError(f"{self.path} keeps no {name} of run {run_id}")
+        try:
+            return str(self._by_run[run_id]["files"][name])
+        except KeyError as error:
+            raise FileNotFoundError(f"{self.path} keeps no {name} of run {run_id}") from error
 
     def check(self) -> KeptStore:
         """The same store.
@@ -95,6 +95,10 @@ class KeptStore:
 
     def _runs(self, kind: RunKind) -> list[RawRun]:
         return [RawRun(*one["run"]) for one in self._about["above"] if one["kind"] == kind]
+
+    @cached_property
+    def _by_run(self) -> dict[str, dict[str, Any]]:
+        return {one["run"][0]: one for one in self._about["above"]}
 
     @cached_property
     def _experiments(self) -> dict[str, str]:

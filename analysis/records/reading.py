@@ -22,6 +22,7 @@ from pruneexp.schema import (
     RETRAINING_FILE,
     SENSITIVITY_FILE,
     SWEEP,
+    TOP1,
     WEIGHTS_FILE,
     LayerRow,
     LayerWeights,
@@ -182,6 +183,11 @@ def retrainings(uri: str, experiments: Sequence[str]) -> dict[str, Retraining]:
         with suppress(OSError, ValueError):  # gone, or by another version
             found[run_id] = read_retraining(store.artefact(run_id, RETRAINING_FILE))
     return found
+
+
+def course_name(metric: str | None) -> str:
+    """The name of the metric that tells the val score of a point by epoch of retraining; None is top-1 accuracy."""
+    return f"retrain/val.{metric or TOP1.name}"
 
 
 def courses(uri: str, names: Mapping[str, str]) -> dict[str, Mapping[int, float]]:

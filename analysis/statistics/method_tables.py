@@ -212,27 +212,27 @@ def _costs() -> dict[tuple[str, str], dict[str, float]]:
 
 
 def commands(rows: Sequence[PaperRow]) -> Iterator[str]:
-    """What runs these rows, in a sentence for each preset; and which rows have none."""
+    """What runs these rows, commands for each preset that a shell reads as they are; and which rows have none."""
     known = [row for row in rows if row.target not in _UNKNOWN]
     alike: dict[str, list[PaperRow]] = {}
     for row in known:
         alike.setdefault(_preset(row), []).append(row)
     for preset, same in alike.items():
         targets, seeds = ", ".join(row.target for row in same), "0" if same[0].data == "imagenet" else "0,1,2,3,4"
-        command = f"python -m pruneexp -m experiment=rethinking/{preset} seed={seeds} {_modes(same[0])}"
-        yield f"To be run: {command} ({targets})."
+        command = f"python -m pruneexp -m experiment=rethinking/{preset} seed={seeds}"
+        yield f"To be run ({targets}): {'; '.join(f'{command} {modes}' for modes in _modes(same[0]))}"
     if len(known) < len(rows):
         lacking = ", ".join(row.target for row in rows if row not in known)
         yield f"No source of ours says what is left of some, so that they have no preset ({lacking})."
 
 
-def _modes(row: PaperRow) -> str:
+def _modes(row: PaperRow) -> tuple[str, ...]:
+    """The end of each command, for fine-tuned networks and those from scratch are initialised in ways of their own."""
     if row.table == "unstructured":
-        return "mode=prune,scratch_e,scratch_b"
+        return "mode=prune", "mode=scratch_e,scratch_b mode.scaled_init=true"
     if row.of.capped:
-        small = "+mode.small_init=true"
-        return f"mode=prune, with mode=scratch_e {small}, and with mode=scratch_b mode.cap=2 {small}"
-    return "mode=prune, and with mode=scratch_e,scratch_b +mode.small_init=true"
+        return "mode=prune", "mode=scratch_e +mode.small_init=true", "mode=scratch_b mode.cap=2 +mode.small_init=true"
+    return "mode=prune", "mode=scratch_e,scratch_b +mode.small_init=true"
 
 
 def _preset(row: PaperRow) -> str:

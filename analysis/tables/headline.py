@@ -177,7 +177,7 @@ def sheet(made: Headline) -> TableSheet:
     notes = [*_rules(made), *(note for network in made.networks for note in _notes(network, metric))]
     for model, printed in made.unlogged:
         lines += [(printed.name, "ours, to be run", *[MISSING] * 3, "", *[MISSING] * 2), *_paper_lines(printed)]
-        notes.append(f"To be run: python -m pruneexp experiment={HEADLINES[model]} data.root=DIR ({printed.name}).")
+        notes.append(f"To be run ({printed.name}): python -m pruneexp experiment={HEADLINES[model]} data.root=DIR")
     cost = f"with a loss of at most {scoring.amount(metric, made.epsilon)}" if made.epsilon else "without loss"
     return table_sheet(f"Pruned {cost} (after Han et al. 2015, Table 1)", header, "llrrrlrr", lines, notes)
 

@@ -42,6 +42,13 @@ PICTURES = {
         "han2015_no_retraining",
         ["tradeoff", "--color", "reg", "--y", "test.change_before.top1"],
     ),
+    "loss_line.png": ("han2015_questions", ["loss_line"]),
+    "recovery.png": ("han2015_questions", ["recovery"]),
+    "weight_epochs.png": ("han2015_questions", ["weight_epochs", "--where", "reg=l2,budget.value=0.05"]),
+    "weight_epochs_no_penalty.png": (
+        "han2015_questions",
+        ["weight_epochs", "--where", "reg=none,budget.value=0.05"],
+    ),
     "energy.png": ("han2015_headline", ["energy", "--where", "model=lenet5,seed=0,budget.value=0.08"]),
 }
 #: Lines of `allocations` that the page has for every drop.

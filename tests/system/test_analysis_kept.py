@@ -21,6 +21,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert called(made, "-m", *JOB, *modes, "runtime.sweep=few").returncode == 0
     scan = ("study=sensitivity", "study.densities=[0.5,0.1]", "study.resamples=20")
     assert called(made, *scan, *JOB, program="sweeps").returncode == 0
+    for program in ("pruneexp.retraining", "pruneexp.stability"):
+        looked = called(made, "mode=prune", "--experiment", "mine", program=program)
+        assert looked.returncode == 0, looked.stderr
     said = called(made, "keep", "kept/few.parquet", "--experiment", "mine", program="analysis")
     assert said.stdout.startswith("kept/few.parquet: 4 points, 1 scan, ")
     return made
@@ -35,6 +38,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("layers", "--where", "mode=prune,reg_strength=5e-4"),
         ("compare", "mode=prune", "mode=scratch_e"),
         ("sensitivity",),
+        ("epochs",),
+        ("recovery",),
+        ("loss_line", "--where", "reg_strength=5e-4"),
+        ("weight_epochs", "--where", "reg_strength=5e-4"),
+        ("stability",),
+        ("weight_distributions", "--where", "mode=prune,reg_strength=5e-4"),
     ],
     ids=" ".join,
 )

@@ -169,7 +169,7 @@ def test_networks_of_the_papers_that_are_not_logged_stand_empty_with_what_runs_t
     assert all(list(row) == list(rows[0]) for row in rows)
     assert [row["model"] for row in rows][3:] == ["vgg16", "googlenet", "squeezenet1_0", "resnet50"]
     sheet = headline.sheet(made)
-    assert "To be run: python -m pruneexp experiment=han2015/vgg16 data.root=DIR (VGG-16)." in sheet.notes
+    assert "To be run (VGG-16): python -m pruneexp experiment=han2015/vgg16 data.root=DIR" in sheet.notes
     assert [cell.text for cell in sheet.rows[2]][:3] == ["LeNet-300-100", "ours, to be run", "–"]
     assert len(list(headline.rows(headline.data(selection.latest(frames.frame(study())))))) == 1
 

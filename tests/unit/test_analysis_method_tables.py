@@ -85,26 +85,28 @@ def test_every_row_has_a_command(table: Method) -> None:
     rows = printed(table)
     told = list(method_tables.commands(rows))
     for sentence in told:
-        said = re.search(r"^To be run: python -m pruneexp -m experiment=(\S+) ", sentence)
+        said = re.search(r"^To be run \(.*?\): python -m pruneexp -m experiment=(\S+) ", sentence)
         assert sentence.startswith("No source of ours") if said is None else (EXPERIMENTS / f"{said[1]}.yaml").is_file()
-    named = [name for sentence in told for name in sentence.rpartition("(")[2].rstrip(").").split(", ")]
+    named = [name for sentence in told for name in sentence.partition("(")[2].partition(")")[0].split(", ")]
     assert sorted(named) == sorted(row.target for row in rows)
 
 
 def test_commands_by_hand() -> None:
+    l1_norm = "python -m pruneexp -m experiment=rethinking/l1_norm/vgg16_a seed=0,1,2,3,4"
     assert next(method_tables.commands(printed("l1_norm"))) == (
-        "To be run: python -m pruneexp -m experiment=rethinking/l1_norm/vgg16_a seed=0,1,2,3,4 mode=prune, and with "
-        "mode=scratch_e,scratch_b +mode.small_init=true (VGG-16-A)."
+        f"To be run (VGG-16-A): {l1_norm} mode=prune; {l1_norm} mode=scratch_e,scratch_b +mode.small_init=true"
+    )
+    *_, capped = method_tables.commands(printed("regression"))
+    twice = "python -m pruneexp -m experiment=rethinking/regression/resnet50_2x seed=0"
+    assert capped == (
+        f"To be run (ResNet-50-2x): {twice} mode=prune; {twice} mode=scratch_e +mode.small_init=true; "
+        f"{twice} mode=scratch_b mode.cap=2 +mode.small_init=true"
     )
     (*_, last) = method_tables.commands(printed("unstructured"))
-    *_, capped = method_tables.commands(printed("regression"))
-    assert capped == (
-        "To be run: python -m pruneexp -m experiment=rethinking/regression/resnet50_2x seed=0 mode=prune, with "
-        "mode=scratch_e +mode.small_init=true, and with mode=scratch_b mode.cap=2 +mode.small_init=true (ResNet-50-2x)."
-    )
+    weights = "python -m pruneexp -m experiment=rethinking/unstructured/resnet50 seed=0"
     assert last == (
-        "To be run: python -m pruneexp -m experiment=rethinking/unstructured/resnet50 seed=0 "
-        "mode=prune,scratch_e,scratch_b (prune 30%, prune 60%)."
+        f"To be run (prune 30%, prune 60%): {weights} mode=prune; "
+        f"{weights} mode=scratch_e,scratch_b mode.scaled_init=true"
     )
 
 
