@@ -32,6 +32,7 @@ _FOLLOWS = {
     "cap": ("mode",),
     "scaled_init": ("mode",),
     "small_init": ("mode",),
+    "rewound_masks": ("mode",),
     "rewind_epoch": ("mode",),
     "metric.name": ("task",),
     "metric.unit": ("metric.name",),

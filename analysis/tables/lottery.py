@@ -25,7 +25,8 @@ RATE = "train_lr"
 class Lottery(NamedTuple):
     """The table; ``columns`` are those of ``entries`` that hold winning tickets, ``fresh`` that of fresh weights.
 
-    ``varying`` names the conditions that tell rows apart beside the rate.
+    ``varying`` names the conditions that tell rows apart beside the rate. ``apart`` says whether fresh weights have
+    masks of their own in some, as in rounds that fine-tune.
     """
 
     split: Split
@@ -34,6 +35,7 @@ class Lottery(NamedTuple):
     fresh: str
     varying: tuple[str, ...]
     entries: tuple[DensityRow, ...]
+    apart: bool
     test_set: str
 
 
@@ -49,7 +51,7 @@ def data(
         UserError: no network is logged both rewound and with fresh weights.
     """
     metric = scoring.primary(frame)
-    points = scored(frame[frame["mode"].isin((TICKET, FRESH))], metric, split)
+    points = scored(_controls(frame[frame["mode"].isin((TICKET, FRESH))]), metric, split)
     made = beside_each_other(points, metric, margin, reference=FRESH)
     entries = [entry for entry in made.entries if entry.against]
     if not entries:
@@ -59,7 +61,22 @@ def data(
     varying = tuple(name for name in made.varying if name != RATE)
     runs = {run for entry in entries for run in entry.runs}
     note = test_sets.note(frame[frame["run_id"].isin(runs)], metric, split)
-    return Lottery(split, metric, tickets, made.columns[0][0], varying, tuple(sorted(entries, key=_place)), note)
+    entries.sort(key=_place)
+    apart = any(_masks_differ(points, entry) for entry in entries)
+    return Lottery(split, metric, tickets, made.columns[0][0], varying, tuple(entries), apart, note)
+
+
+def _controls(frame: pd.DataFrame) -> pd.DataFrame:
+    """Where fresh weights have the masks of tickets in rounds, those that have others there are left out."""
+    own = frame["rewound_masks"] == "true"
+    others = (frame["mode"] == FRESH) & (frame["schedule"] != "one_shot") & ~own
+    return frame[~others] if own.any() else frame
+
+
+def _masks_differ(points: pd.DataFrame, entry: DensityRow) -> bool:
+    """Whether those of one seed do."""
+    masks = points[points["run_id"].isin(entry.runs)].groupby("seed")["mask_key"].nunique()
+    return bool((masks > 1).any())
 
 
 def _place(entry: DensityRow) -> tuple[object, ...]:
@@ -138,6 +155,11 @@ def _notes(made: Lottery) -> Iterator[str]:
         "Ticket − random: of values, positive where tickets are better; paired by seed, with its 95 % interval; "
         f"{inference.corrected(of for _, _, of in _tickets(made))}. {inference.NEAR_NOTE}"
     )
+    if made.apart:
+        yield (
+            "Random inits have other masks than the tickets in some rows, as rounds of fine-tuning find them: "
+            "mode=scratch_e +mode.rewound_masks=true trains them under the tickets' own."
+        )
     same = dict(made.entries[0].conditions)
     common = ", ".join(f"{name} {same[name]}" for name in METHOD if name not in made.varying)
     yield f"All rows: {common}." if common else ""

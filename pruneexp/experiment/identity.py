@@ -159,6 +159,7 @@ def _switches(job: Job) -> dict[str, Any]:
         "cap": _number(job.mode.identity.get("cap")),
         "scaled_init": _switch(job.mode.identity.get("scaled_init")),
         "small_init": _switch(job.mode.identity.get("small_init")),
+        "rewound_masks": _switch(job.mode.identity.get("rewound_masks")),
         "trainer": _trainer(job.setting.retraining),
     }
 

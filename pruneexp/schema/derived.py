@@ -27,7 +27,7 @@ EXPLAINED: Mapping[str, Sequence[str]] = {
     ),
     "prune_settings": ("retrain_schedule", "min_keep", "exclude", "trainer"),
     "schedule_settings": ("rounds",),
-    "mode_settings": ("cap", "scaled_init", "small_init", "rewind_epoch"),
+    "mode_settings": ("cap", "scaled_init", "small_init", "rewound_masks", "rewind_epoch"),
 }  # fmt: skip
 #: A mode and its own switches.
 OF_A_MODE = ("mode", "mode_settings", *EXPLAINED["mode_settings"])

@@ -79,6 +79,7 @@ class PointIdentity(JudgedByMetric):
     cap: float | None = None
     scaled_init: str | None = None
     small_init: str | None = None
+    rewound_masks: str | None = None
     rewind_epoch: int | None = None
     trainer: str | None = None
     targets: str | None = None

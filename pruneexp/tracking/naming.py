@@ -46,7 +46,7 @@ def group_name(identity: Mapping[str, Any], seeds: int) -> str:
         _with(identity, "mode", "cap {}", "cap"),
     ]
     epoch = f"epoch {identity['rewind_epoch']}" if identity.get("rewind_epoch") else None
-    drawn = [name for name in ("scaled_init", "small_init") if identity.get(name) == "true"]
+    drawn = [name for name in ("scaled_init", "small_init", "rewound_masks") if identity.get(name) == "true"]
     return _joined(
         _budget(identity), *choices, epoch, *drawn, *(identity.get(part) for part in ("criterion", "model")),
         *_training(identity), "1 seed" if seeds == 1 else f"{seeds} seeds",

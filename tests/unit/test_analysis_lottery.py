@@ -72,3 +72,13 @@ def test_rewound_weights_of_two_epochs_are_two_tickets() -> None:
 def test_one_of_both_alone_is_said() -> None:
     with pytest.raises(UserError, match=r"both in mode=rewind and in mode=scratch_e"):
         lottery.data(frames.frame(logged(point(mode="rewind"), point(mode="prune"))))
+
+
+def test_masks_of_their_own_are_said() -> None:
+    def notes(mask: str) -> str:
+        made = [with_settings(one.point, mask_key=mask) for one in study() if one.point.identity.mode == "rewind"]
+        others = [with_settings(one.point, mask_key="fresh") for one in study() if one.point.identity.mode != "rewind"]
+        return " ".join(lottery.sheet(lottery.data(frames.frame(logged(*made, *others)))).notes)
+
+    assert "+mode.rewound_masks=true" in notes("ticket")
+    assert "+mode.rewound_masks=true" not in notes("fresh")

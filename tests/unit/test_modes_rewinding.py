@@ -15,6 +15,7 @@ from pruneexp.experiment.points import assemble
 from pruneexp.modes.lr_rewind import LrRewind
 from pruneexp.modes.prune import Prune
 from pruneexp.modes.rewind import Rewind
+from pruneexp.modes.scratch_e import ScratchE
 from pruneexp.schema import Budget
 from pruneexp.stages.dense import train_early
 from pruneexp.stages.graph import Runner
@@ -76,6 +77,17 @@ def test_rates_are_repeated_on_the_weights_that_were_kept(tmp_path: Path) -> Non
 def test_rates_of_the_whole_training_are_those_of_a_recipe_that_says_the_same() -> None:
     asked = built("mode=lr_rewind").routes[0].final.key
     assert asked == built("retrain.epochs=2", "retrain.lr_factor=1", "retrain.schedule=cosine").routes[0].final.key
+
+
+def test_fresh_weights_can_have_the_masks_that_rounds_of_rewinding_find() -> None:
+    setting, rounds = built().setting, [MILD, STRONG]
+    ticket, control, plain = (
+        mode.route(setting, rounds) for mode in (Rewind(), ScratchE(rewound_masks=True), ScratchE())
+    )
+    assert control.mask.key == ticket.mask.key != plain.mask.key
+    assert control.final.key != ticket.final.key
+    once = [ScratchE(rewound_masks=asked).route(setting, [STRONG]).final.key for asked in (True, False)]
+    assert once[0] == once[1]
 
 
 def test_epochs_are_booked_that_were_trained(tmp_path: Path) -> None:
