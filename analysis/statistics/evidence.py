@@ -1,7 +1,8 @@
 """What records say for and against Liu et al. 2019: their three claims, and two cases in which they say pruning pays.
 
 Knows the columns of points, and no table. Every piece of evidence is one budget of one network under one set of
-conditions: a difference that is positive where the claim is right, paired by seed, or a share of compute.
+conditions, or all of them: a difference that is positive where the claim is right, paired by seed, and where compute
+matters the share that it takes.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ ARCHITECTURE = Thesis(
 GIVEN = Thesis("pruning pays where a trained network is given", "fine-tuned is no worse than Scratch-E, for less FLOP")
 SIZES = Thesis(
     "pruning pays where several sizes are wanted",
-    "the dense network and all fine-tuning take less FLOP than Scratch-B of each size",
+    "fine-tuned sizes are on average no worse than Scratch-B of each, and take less FLOP with the dense network",
 )
 THESES = (LARGE_FIRST, INHERITED, INITIAL, ARCHITECTURE, GIVEN, SIZES)
 
@@ -65,8 +66,8 @@ _SAME = tuple(name for name in frames.CONDITIONS if name not in _OWN)
 class Evidence(NamedTuple):
     """One budget of one network under one set of conditions, and what it says of a thesis.
 
-    ``difference`` is absent where compute alone decides; ``flop`` is the share of the other side's, where it matters.
-    ``densities`` are one, or those of all sizes. ``gains`` are what the difference is of, by seed.
+    ``flop`` is the share of the other side's, where it matters. ``densities`` are one, or those of all sizes. ``gains``
+    are what the difference is of, by seed.
     """
 
     thesis: Thesis
@@ -76,7 +77,7 @@ class Evidence(NamedTuple):
     conditions: tuple[tuple[str, str], ...]
     budget: str
     densities: tuple[float, ...]
-    difference: Comparison | None
+    difference: Comparison
     flop: float | None
     runs: tuple[str, ...]
     gains: Mapping[int, float]
@@ -86,7 +87,7 @@ class Evidence(NamedTuple):
         """What it comes to; open where the seeds do not settle it."""
         if self.flop is not None and self.flop >= 1.0:
             return "against"
-        return "for" if self.difference is None else _stance(self.thesis, self.difference)
+        return _stance(self.thesis, self.difference)
 
 
 class Whole(NamedTuple):
@@ -123,10 +124,10 @@ def gathered(points: pd.DataFrame, metric: Metric, margin: float) -> tuple[Evide
         *_of_modes(INITIAL, fresh, "rewind", turned=True),
         *_of_architectures(points, metric, margin),
         *_of_a_given_network(inherited, points),
+        *_of_sizes(tuned, points),
     ]
-    once = _once(found, points)
-    asked = [one._replace(difference=one.thesis.asked(one.difference)) for one in once if one.difference]
-    return (*inference.together(asked), *_of_sizes(tuned, points))
+    asked = [one._replace(difference=one.thesis.asked(one.difference)) for one in _once(found, points)]
+    return tuple(inference.together(asked))
 
 
 def together(evidence: Sequence[Evidence]) -> tuple[Whole, ...]:
@@ -136,12 +137,12 @@ def together(evidence: Sequence[Evidence]) -> tuple[Whole, ...]:
     """
     found = []
     for thesis in THESES:
-        of = [one for one in evidence if one.thesis == thesis and one.difference]
+        of = [one for one in evidence if one.thesis == thesis]
         costly = any(one.flop is not None and one.flop >= 1.0 for one in of)
         seeds = set.intersection(*(set(one.gains) for one in of)) if len(of) > 1 and not costly else set()
         if seeds:
             means = [math.fsum(one.gains[seed] for one in of) / len(of) for seed in sorted(seeds)]
-            margin = max(one.difference.margin for one in of if one.difference)
+            margin = max(one.difference.margin for one in of)
             found.append(Whole(thesis, thesis.asked(inference.compare(means, margin)), len(of)))
     return inference.together(found)
 
@@ -167,7 +168,7 @@ def _of_modes(thesis: Thesis, made: ModeColumns, mode: str, *, turned: bool = Fa
                 yield (_reversed(one) if turned else one)._replace(conditions=told)
 
 
-def _evidence(thesis: Thesis, entry: DensityRow, of: Comparison | None, gains: Mapping[int, float]) -> Evidence:
+def _evidence(thesis: Thesis, entry: DensityRow, of: Comparison, gains: Mapping[int, float]) -> Evidence:
     return Evidence(
         thesis=thesis,
         data=entry.data,
@@ -186,7 +187,6 @@ def _evidence(thesis: Thesis, entry: DensityRow, of: Comparison | None, gains: M
 def _reversed(one: Evidence) -> Evidence:
     """The same from the other side; without a verdict yet."""
     of = one.difference
-    assert of is not None
     low, high = (None if end is None else -end for end in (of.high, of.low))
     gains = {seed: -gain for seed, gain in one.gains.items()}
     return one._replace(difference=of._replace(mean=-of.mean, low=low, high=high), gains=gains)
@@ -225,24 +225,33 @@ def _of_a_given_network(inherited: Sequence[Evidence], points: pd.DataFrame) -> 
     """The same comparisons from the other side, with the FLOP of each side beyond the dense network."""
     for one in inherited:
         flop = _ratio(_flop(points, one, "prune"), _flop(points, one, "scratch_e"))
-        if one.difference is not None and flop is not None:
+        if flop is not None:
             yield _reversed(one)._replace(thesis=GIVEN, flop=flop)
 
 
 def _of_sizes(made: ModeColumns, points: pd.DataFrame) -> Iterator[Evidence]:
-    """All sizes under one set of conditions: the dense network and fine-tuning, against Scratch-B of each."""
+    """All sizes under one set of conditions: the dense network and fine-tuning, against Scratch-B of each.
+
+    The difference is the mean over the sizes, of the seeds that all have.
+    """
+    column = next((name for name, mode in made.columns if mode == "scratch_b"), "")
     for _, same in itertools.groupby(made.entries, lambda entry: (entry.data, entry.model, entry.conditions)):
-        costs = [(entry, _flop(points, entry, "prune"), _flop(points, entry, "scratch_b")) for entry in same]
+        costs = [(entry, _flop(points, entry, "prune"), _flop(points, entry, "scratch_b"))
+                 for entry in same if column in dict(entry.gains)]  # fmt: skip
         both = [(entry, tuned, fresh) for entry, tuned, fresh in costs if tuned and fresh]
-        if len(both) < 2:
+        behind = [dict(entry.gains)[column] for entry, _, _ in both]
+        seeds = sorted(set.intersection(*map(set, behind))) if len(both) > 1 else []
+        if not seeds:
             continue
+        gains = {seed: -math.fsum(of[seed] for of in behind) / len(behind) for seed in seeds}
+        margin = max(dict(entry.against)[column].margin for entry, _, _ in both)
         first = both[0][0]
         tuned_all = [tuned for _, tuned, _ in both]  # in rounds, the cost of the last has that of all before it
         tuned = math.fsum(tuned_all) if dict(first.conditions)["schedule"] == "one_shot" else max(tuned_all)
         dense = float(_of_runs(points, first, "prune")["ledger.dense.flop"].mean())
         flop = _ratio(dense + tuned, math.fsum(fresh for _, _, fresh in both))
         runs = tuple(sorted({run for entry, _, _ in both for run in entry.runs}))
-        yield _evidence(SIZES, first, None, {})._replace(
+        yield _evidence(SIZES, first, inference.compare(list(gains.values()), margin), gains)._replace(
             budget="all", densities=tuple(entry.density for entry, _, _ in both), flop=flop, runs=runs
         )
 

@@ -98,7 +98,7 @@ def _row(one: Evidence | Whole, told: CsvRow, flop: float | None, runs: Iterable
         "tried": one.thesis.tried,
         "stance": one.stance,
         **told,
-        "n": one.difference.n if one.difference else None,
+        "n": one.difference.n,
         **verdict_columns(one.difference),
         "flop_share": flop,
         "runs": " ".join(runs),
@@ -161,8 +161,7 @@ def _settled(whole: Whole) -> str:
 
 
 def _lowest(of: Sequence[Evidence]) -> str:
-    known = [one.difference for one in of if one.difference is not None]
-    return scoring.with_interval(min(known, key=lambda each: each.mean)) if known else ""
+    return scoring.with_interval(min((one.difference for one in of), key=lambda each: each.mean))
 
 
 def _flop(of: Sequence[Evidence]) -> str:
@@ -175,8 +174,7 @@ def _notes(made: Scorecard) -> Iterator[str]:
     for thesis in THESES:
         if any(one.thesis == thesis for one in made.evidence):
             yield f"{thesis.text[0].upper()}{thesis.text[1:]}: holds where {thesis.tried}."
-    judged = [one.difference for one in made.evidence
-              if one.difference and one.difference.verdict != "no verdict"]  # fmt: skip
+    judged = [one.difference for one in made.evidence if one.difference.verdict != "no verdict"]
     margins = scoring.amounts(made.metric, (of.margin for of in judged))
     yield (
         f"Difference: of {scoring.values_of(made.metric)}, the lowest of the densities of the line, positive where the "
@@ -192,7 +190,8 @@ def _notes(made: Scorecard) -> Iterator[str]:
         )
     if any(one.flop is not None for one in made.evidence):
         yield (
-            "FLOP: of fine-tuning over those from scratch; where several sizes are wanted, with the training of the "
-            "dense network, once. Costs have no verdict."
+            "FLOP: of fine-tuning over those from scratch; where several sizes are wanted, of all of them, with the "
+            "training of the dense network, once, and the difference is the mean over the sizes. As many FLOP or more "
+            "speak against the claim, whichever is better."
         )
     yield made.test_set
