@@ -149,4 +149,5 @@ def _notes(made: LayerTable, compared: bool) -> Iterator[str]:
         "multiply-adds whose weight is kept and whose input is not zero."
     )
     if compared:
-        yield "Paper: the pruned network of Han et al. 2015, whose own data, activations and size may differ."
+        table = paper_numbers(PAPER_TABLES[made.of.model])[0].table
+        yield f"Paper: the pruned network of Han et al. 2015, {table}, whose own data, activations and size may differ."
