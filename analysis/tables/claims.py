@@ -57,8 +57,8 @@ def data(
             if len(found) < len(among):
                 untried.append(claimed.untried(subject, claim, len(among) - len(found), len(among), metric))
     if not tried:
-        raise UserError(" ".join(untried) or "no claim can be tried: they need l1 and l2, or l2 with a schedule of "
-                        "several rounds.")  # fmt: skip
+        raise UserError(" ".join(untried) or "no claim can be tried: they need l2 pruned at once to a half, l1 and l2, "
+                        "or l2 with a schedule of several rounds.")  # fmt: skip
     return Claims(metric, split, inference.together(tried), tuple(untried), test_sets.note(points, metric, split))
 
 

@@ -11,10 +11,10 @@ import pytest
 from analysis.drawing import axes as axis
 from analysis.figures import tradeoff
 from analysis.records import frames
-from analysis.statistics import digitised, selection
+from analysis.statistics import selection
 from analysis.statistics.extents import LEAST
 from pruneexp.errors import UserError
-from pruneexp.schema import TOP5, Metric
+from pruneexp.schema import TOP5
 from pruneexp.schema.columns import LoggedPoint
 from pruneexp.summary import palette
 from pruneexp.summary.spread import Spread
@@ -86,13 +86,6 @@ class TestThePaper:
         assert [len(marks) for marks in paper.values()] == [4, 7, 9, 9, 8]
         assert data(study("alexnet_torchvision")).paper == data(study("alexnet")).paper
         assert data(study("alexnet"), y="value").paper is None
-
-    def test_bleu_of_captions_is_drawn_with_the_curves_of_the_thesis(self) -> None:
-        printed = digitised.tradeoffs("neuraltalk", Metric("bleu_4", "%"), as_in_paper=False)
-        assert printed is not None
-        assert list(printed.curves) == ["prune, no retrain", "prune + retrain"]
-        assert printed.curves["prune + retrain"][-1] == (95.0, -3.9)  # 11.8 against 15.7 dense
-        assert digitised.tradeoffs("neuraltalk", Metric("perplexity", "", "minimize"), as_in_paper=False) is None
 
     def test_its_own_axes_are_linear_and_others_give_room_to_what_is_above_90(self) -> None:
         own = data(study("alexnet", "imagenet"), metric="top1")
