@@ -29,7 +29,10 @@ def drawn(chosen: BaseSampler, study: optuna.Study) -> Mapping[str, Any]:
     return trial.params
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name == "gp")) for name in NAMES],  # which fits each time
+)
 def test_a_sampler_made_anew_for_every_trial_draws_the_same(name: str) -> None:
     objectives = 1 if name == "cmaes" else 2
     once, anew = study_of(objectives), study_of(objectives)

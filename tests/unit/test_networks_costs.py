@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import ROUND_DOWN, ROUND_HALF_UP
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra.utils import instantiate
@@ -29,14 +30,19 @@ from tests.contracts.tracing import traced_by
 PAGE = Path(__file__).parents[2] / "docs/networks.md"
 
 
-@pytest.mark.parametrize("name", [name for name, metric in printed() if metric == "parameters"])
+def by_depth(names: Iterable[str]) -> list[Any]:
+    """Names of networks; the deepest take five seconds each, and are slow tests."""
+    return [pytest.param(name, marks=[pytest.mark.slow] * ("110" in name or "BC" in name)) for name in names]
+
+
+@pytest.mark.parametrize("name", by_depth(name for name, metric in printed() if metric == "parameters"))
 def test_parameters_are_those_that_papers_print(name: str) -> None:
     """Some papers round, and others leave digits out."""
     own, said = cost_of(*CIFAR[name]).parameters / 1e6, printed()[name, "parameters"]
     assert said in {cut(own, said, rounding) for rounding in (ROUND_DOWN, ROUND_HALF_UP)}
 
 
-@pytest.mark.parametrize("name", [name for name, metric in printed() if metric == "flops"])
+@pytest.mark.parametrize("name", by_depth(name for name, metric in printed() if metric == "flops"))
 def test_flop_are_those_that_papers_print(name: str) -> None:
     """Li et al. 2017 call a multiply-add one FLOP."""
     said = printed()[name, "flops"]
@@ -51,7 +57,7 @@ def test_scratch_b_has_the_epochs_of_liu_by_both_rules(name: str, dense: str) ->
     assert str(epochs_of_scratch_b(own)) == str(epochs_of_scratch_b(theirs)) == printed()[name, "epochs"]
 
 
-@pytest.mark.parametrize("preset", [name for name in PRESETS if not name.startswith("resnet34")])
+@pytest.mark.parametrize("preset", by_depth(name for name in PRESETS if not name.startswith("resnet34")))
 def test_a_preset_prunes_to_the_network_of_the_paper(preset: str) -> None:
     """All that is left has the shapes of the network that is made with these widths, and so its costs."""
     model = {"vgg16_a": "vgg16_cifar_a"}.get(preset, preset)
@@ -81,6 +87,7 @@ def test_of_sparse_structures_only_resnet_41_has_the_costs_that_are_printed(
     }[name]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", [cifar_table, scratch_table, other_table])
 def test_the_page_has_the_tables_of_these_networks(table: Callable[[], Iterator[str]]) -> None:
     """Where a network is new or another, put the lines of this table in the place of those of the page."""
