@@ -35,7 +35,6 @@ _ORDER = (("l2", "before"), ("l1", "before"), ("l1", "after"), ("l2", "after"), 
 _WHEN = {True: "before retraining", False: "after retraining"}
 #: Between two rows of panels, in sizes of the type.
 _BETWEEN = 6.5
-_PRINTED_OF = {"alexnet": "AlexNet, ImageNet, top-5", "neuraltalk": "NeuralTalk on a data set that it does not name"}
 _MOMENTS = {"before": "w/o retrain", "after": "w/ retrain", "rounds": "iterative prune and retrain"}
 
 
@@ -221,8 +220,7 @@ def caption(made: Tradeoff) -> str:
     if unknown := unsaid((*found.family.colours, *found.family.styles, *found.family.facets)):
         parts.append(unknown)
     if made.paper:
-        of = _PRINTED_OF[made.paper.model]
-        parts.append(f"Thin lines: {made.paper.title}, read off the image ({of}).")
+        parts.append(f"Thin lines: {made.paper.title}, read off the image ({made.paper.of}).")
     return " ".join(parts)
 
 

@@ -34,9 +34,10 @@ _DENSE = "pretrained (dense)"
 
 
 class TradeoffFigure(NamedTuple):
-    """A figure of change against percent pruned: its title, what it is of, by our names, and its curves by label."""
+    """A figure of change against percent pruned: its title, what it is of, in words and by our names, its curves."""
 
     title: str
+    of: str
     data: str
     model: str
     metric: str
@@ -68,14 +69,18 @@ def tradeoffs(model: str, metric: Metric, *, as_in_paper: bool) -> TradeoffFigur
     """
     if _is_paper(model, metric) and as_in_paper:
         curves = _curves("han2015_fig5_tradeoff", lambda number: number.method)
-        return TradeoffFigure("Han et al. 2015, Figure 5", "imagenet", "alexnet", TOP5.name, _in_order(curves))
-    if model == "neuraltalk" and (length := metric.name.removeprefix("bleu_")) != metric.name:
-        printed = _curves("hanthesis_fig3_7_neuraltalk", lambda number: (number.metric, number.method))
-        scores = {label: marks for (of, label), marks in printed.items() if of == f"BLEU-{length}"}
-        ((_, dense),) = scores.pop(_DENSE)
-        curves = {label: tuple((x, round(y - dense, 6)) for x, y in marks) for label, marks in scores.items()}
-        return TradeoffFigure("Han's thesis, Figure 3.7", "", "neuraltalk", metric.name, _in_order(curves))
-    return None
+        title, of = "Han et al. 2015, Figure 5", "AlexNet, ImageNet, top-5"
+        return TradeoffFigure(title, of, "imagenet", "alexnet", TOP5.name, _in_order(curves))
+    if model != "neuraltalk":
+        return None
+    printed = _curves("hanthesis_fig3_7_neuraltalk", lambda number: (number.metric, number.method))
+    scores = {label: marks for (name, label), marks in printed.items() if name == metric.title}
+    if not scores:
+        return None
+    ((_, dense),) = scores.pop(_DENSE)
+    curves = {label: tuple((x, round(y - dense, 6)) for x, y in marks) for label, marks in scores.items()}
+    title, of = "Han's thesis, Figure 3.7", "NeuralTalk on a data set that it does not name"
+    return TradeoffFigure(title, of, "", model, metric.name, _in_order(curves))
 
 
 def _in_order(curves: Mapping[str, Marks]) -> dict[str, Marks]:
