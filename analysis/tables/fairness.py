@@ -15,15 +15,13 @@ from analysis.records.frames import Split
 from analysis.statistics import scoring, selection
 from analysis.statistics.conditions import cells, headings, joined, telling, texts, words
 from analysis.statistics.curves import budget_text
+from analysis.statistics.spending import COMPUTE, of_all_sizes
 from pruneexp.errors import UserError
 from pruneexp.schema import OF_A_MODE, Metric
 from pruneexp.summary.spread import Spread, spread
 
 #: What the ways of one block have in common.
 SHARED = tuple(name for name in frames.CONDITIONS if name not in OF_A_MODE)
-#: Columns of the compute: without that of the dense network, and with it.
-COMPUTE = ("added_epochs", "training_epochs", "added_flop", "training_flop")
-_BESIDE_DENSE = ("prune", "retrain", "scratch")
 
 
 class Spent(NamedTuple):
@@ -95,24 +93,6 @@ def _block(key: Mapping[str, Any], rows: pd.DataFrame) -> Iterator[Spent]:
 def _kept(budget: tuple[Mapping[str, Any], pd.DataFrame]) -> tuple[float, str]:
     key, rows = budget
     return float(rows["density"].mean()), budget_text(*key.values())
-
-
-def of_all_sizes(rows: pd.DataFrame) -> tuple[float, ...]:
-    """What all budgets of one curve of one seed take together, in the order of ``COMPUTE``.
-
-    The dense network is trained once. Where each round goes on from the round before (``path``), the sparsest network
-    has been through all others, so that these take nothing beside it; what is trained from fresh weights always does.
-    """
-    made: list[float] = []
-    on_the_way = bool(rows["path"].notna().all())
-    fresh = str(rows["mode"].iloc[0]).startswith("scratch")
-    for unit in ("epochs", "flop"):
-        added = 0.0
-        for kind in _BESIDE_DENSE:
-            each = rows[f"ledger.{kind}.{unit}"]
-            added += float(each.max() if on_the_way and not (fresh and kind == "scratch") else each.sum())
-        made += [added, added + float(rows[f"ledger.dense.{unit}"].max())]
-    return tuple(made)
 
 
 def _spent(

@@ -32,6 +32,7 @@ PICTURES = {
     "retraining_rate.png": ("retraining_rate", ["tradeoff", "--color", "retrain_lr_factor"]),
     "sensitivity.png": ("sensitivity", ["sensitivity"]),
     "finetuning_rate.png": ("finetuning_rate", ["finetuning_rate"]),
+    "several_sizes.png": ("finetuning_rate", ["several_sizes", "--where", "retrain_lr_factor=1"]),
     "captions.png": ("captions", ["tradeoff"]),
     "dropout.png": ("han2015_dropout", ["tradeoff", "--color", "dropout"]),
     "survivors.png": ("han2015_survivors", ["tradeoff", "--color", "mode"]),

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from analysis.records import frames
+from analysis.statistics.spending import of_all_sizes
 from analysis.statistics.tradeoffs import Asked, numbers
 from analysis.tables import fairness
 from pruneexp.errors import UserError
@@ -74,7 +75,7 @@ def test_rounds_that_lead_to_sparser_networks_count_once(
     for density, rounds, own in zip((0.5, 0.1), (2.0, 4.0), epochs, strict=True):
         one = trained(point(mode=mode, density=density, schedule="progressive"), retrain=rounds, scratch=own)
         made.append(with_settings(one, path="0.5,0.1"))
-    added, whole, *_ = fairness.of_all_sizes(frames.frame(logged(*made)))
+    added, whole, *_ = of_all_sizes(frames.frame(logged(*made)))
     assert (added, whole) == (expected, expected + 10.0)
 
 
