@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from pruneexp.cache.store import Store
+from pruneexp.config.choices import known_choices
 from pruneexp.experiment.build import Job
 from pruneexp.experiment.foreseen import unreachable
 from pruneexp.experiment.identity import identity
@@ -146,17 +148,19 @@ def make_plan(
         missing={key: work for key, work in works.items() if key not in there},
         stored={key: work for key, work in works.items() if key in there},
         places=tuple(places),
-        recipe=_recipe(job),
+        recipe=recipe_line(job.spec.choices, job.spec.values["train"]),
         overlooked=job.overlooked,
         unreachable=tuple(unreachable(job)),
         paces=paces,
     )
 
 
-def _recipe(job: Job) -> str:
+def recipe_line(chosen: Mapping[str, str], train: Mapping[str, Any]) -> str:
     """What networks are trained by; where none is tuned for network and data, that, and what is done in its place."""
-    chosen, train = job.spec.choices, job.spec.values["train"]
     if chosen["train"] != "default":
         return chosen["train"]
     done = f"{train['epochs']:g} epochs of {train['optimizer']} at {train['lr']:g}"
-    return f"none is tuned for {chosen['model']} on {chosen['data']}: {done}; train=NAME takes another's"
+    family = chosen["data"].rstrip("0123456789")  # CIFAR-10 and CIFAR-100 share theirs
+    shared = [name for name in known_choices((), "train") if name in (f"{family}_paper", f"{family}_short")]
+    others = f"train={' or '.join(shared)} takes one for such data" if shared else "train=NAME takes another's"
+    return f"none is tuned for {chosen['model']} on {chosen['data']}: {done}; {others}"
