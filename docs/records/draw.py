@@ -50,6 +50,7 @@ PICTURES = {
         "han2015_questions",
         ["weight_epochs", "--where", "reg=none,budget.value=0.05"],
     ),
+    "stability.png": ("stability", ["stability"]),
     "energy.png": ("han2015_headline", ["energy", "--where", "model=lenet5,seed=0,budget.value=0.08"]),
 }
 #: Lines of `allocations` that the page has for every drop.
