@@ -75,6 +75,7 @@ _PHRASES: Mapping[str, str] = {
     "exclude": "{} spared",
     "budget.value": "budget {}",
     "rewind_epoch": "from epoch {}",
+    "started_from": "from {}",
     "path": "budgets {}",
     "trainer": "{} trainer",
     "targets": "{} targets",
@@ -184,6 +185,8 @@ def phrase(name: str, key: Mapping[str, Any]) -> str:
         return _several(value, "round")
     if name == "moment":
         return _MOMENTS.get(value, str(value))
+    if (name, value) == ("started_from", None):
+        return "from no file"
     if value is None or value == "" or (name, value) == ("dropout", "none"):
         return f"no {_spaced(name)}"
     if hashed(name):

@@ -12,6 +12,7 @@ from pruneexp.cache.identity import short, stage_key
 from pruneexp.config.groups import LABELS
 from pruneexp.experiment.build import Job
 from pruneexp.experiment.points import VERSION
+from pruneexp.experiment.start import name_of
 from pruneexp.pruning.allotment import Targets, targets_of
 from pruneexp.pruning.select import Allocation
 from pruneexp.schema import Budget, PointIdentity
@@ -52,6 +53,7 @@ def identity(job: Job, budget: Budget, route: Route, by: AskedBy | None = None) 
         device=setting.learner.device.type,
         precision=setting.dense.recipe.value.precision,
         targets=_targets(setting.cut.value.allocation, by),
+        started_from=name_of(job.spec.start_from) if job.spec.start_from else None,  # in no key: the content is
         trial=-1 if by is None else by.trial,
     )
 

@@ -6,6 +6,7 @@ Knows what people wrap weights in, and how wrappers of networks rename them; kno
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import warnings
 from collections import Counter
@@ -19,7 +20,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from pruneexp.errors import UserError, first_line, guess
+from pruneexp.schema import PointIdentity, unflatten
 
+#: What an export is, as JSON, and its files that training can start from; in one folder.
+ABOUT, WEIGHTS, PICKLED = "export.json", "weights.safetensors", "weights.pt"
 #: Where checkpoints keep the weights beside other things; of several the first is taken, so averages come last.
 WRAPPINGS = (
     *("state_dict", "model_state_dict", "model", "network", "net", "module", "weights", "params"),
@@ -65,6 +69,22 @@ def read_weights(path: str) -> dict[str, Tensor]:
     except Exception as error:
         raise _unreadable(path, error) from error
     return _unwrapped(path, content)
+
+
+def name_of(path: str) -> str:
+    """What records call the file ``train.start_from``: of an export its point in words, else the name of the file.
+
+    ``resnet18 scratch_e d=0.5`` are the network, the mode and the budget; ``resnet18 unpruned`` is one whose budget
+    prunes nothing.
+    """
+    file = Path(path).expanduser()
+    if file.name not in (WEIGHTS, PICKLED):
+        return file.name
+    try:
+        of = unflatten(PointIdentity, json.loads(file.with_name(ABOUT).read_text(encoding="utf-8"))["identity"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return file.name
+    return f"{of.model} unpruned" if of.budget.prunes_nothing else f"{of.model} {of.mode} {of.budget.text}"
 
 
 def fitted(

@@ -11,17 +11,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pruneexp.errors import UserError
+from pruneexp.experiment.start import ABOUT, PICKLED, WEIGHTS
 from pruneexp.pruning.keeping import MASKS_FILE
 
-#: What was exported, and how well it does: written last.
-ABOUT = "export.json"
-WEIGHTS, PICKLED, GRAPH, PROGRAM, LOADER = "weights.safetensors", "weights.pt", "network.onnx", "network.pt2", "load.py"
+GRAPH, PROGRAM, LOADER = "network.onnx", "network.pt2", "load.py"
 #: Large networks have their weights beside their ONNX file.
 BESIDE_GRAPH = f"{GRAPH}.data"
 #: The weights with relative indices, as small as the record counts them.
 RELATIVE = "relative_index.safetensors"
 #: What is left of each dimension of a network without channels.
 ARCHITECTURE = "architecture.json"
+#: All files of an export; ``ABOUT`` says what was exported, and how well it does, and is written last.
 OURS = (WEIGHTS, ARCHITECTURE, PICKLED, RELATIVE, MASKS_FILE, GRAPH, BESIDE_GRAPH, PROGRAM, LOADER, ABOUT)
 
 

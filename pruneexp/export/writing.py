@@ -15,6 +15,7 @@ import pruneexp
 from pruneexp.cache import tensors
 from pruneexp.cost.storage import CONV_INDEX_BITS, INDEX_BITS
 from pruneexp.errors import UserError, redact
+from pruneexp.experiment.start import ABOUT, PICKLED, WEIGHTS
 from pruneexp.export import folder, relative_index
 from pruneexp.export.formats import Agreement, FormatError, Run, agreement, failing, write_onnx, write_program
 from pruneexp.export.loading import loading_lines
@@ -51,12 +52,12 @@ def write(draft: Path, point: RecordedPoint, pruned: PrunedNetwork, formats: Seq
         OSError: the disk refuses.
     """
     state = tensors.packed(pruned.state)
-    tensors.write(draft / folder.WEIGHTS, state)
+    tensors.write(draft / WEIGHTS, state)
     if pruned.smaller is not None:
         write_architecture(draft / folder.ARCHITECTURE, pruned.smaller.architecture)
     tensors.write(draft / MASKS_FILE, pruned.masks.to_tensors())
     if "pt" in formats:
-        torch.save(state, draft / folder.PICKLED)
+        torch.save(state, draft / PICKLED)
     done = Written()
     if "relative-index" in formats:
         done.relative_bytes = write_relative(draft / folder.RELATIVE, pruned.network, pruned.masks)
@@ -71,7 +72,7 @@ def write(draft: Path, point: RecordedPoint, pruned: PrunedNetwork, formats: Seq
     lines = ["from pathlib import Path", *lines_of(pruned, lambda name: f'Path(__file__).with_name("{name}")')]
     (draft / folder.LOADER).write_text("\n".join([f'"""{_title(point)}."""', "", *lines, ""]), encoding="utf-8")
     about = json.dumps(_about(point, pruned, done), indent=1, default=str)
-    (draft / folder.ABOUT).write_text(about, encoding="utf-8")
+    (draft / ABOUT).write_text(about, encoding="utf-8")
     return done
 
 
@@ -99,7 +100,7 @@ def lines_of(pruned: PrunedNetwork, file: Callable[[str], str]) -> list[str]:
     spec, learner = pruned.session.spec, pruned.session.job.setting.learner
     lazy = learner.input_shape if pruned.lazy else None
     small = None if pruned.smaller is None else file(folder.ARCHITECTURE)
-    node, weights = spec.values["model"], file(folder.WEIGHTS)
+    node, weights = spec.values["model"], file(WEIGHTS)
     *made, last = loading_lines(node, weights, own=spec.own, lazy=lazy, architecture=small)
     number = str(pruned.example(1).dtype).removeprefix("torch.")
     return [*made, f"{last}  # takes {number} (N, {', '.join(map(str, learner.input_shape))})"]

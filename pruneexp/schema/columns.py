@@ -30,8 +30,9 @@ class LoggedPoint(NamedTuple):
 IDENTITY = flat_names(PointIdentity)
 #: Metrics that have columns in every table.
 METRICS = (TOP1.name, TOP5.name)
+_RARE = ("task", "rewound_masks", "started_from")
 #: Columns that a file has only where a point has a value for one.
-OPTIONAL = tuple(name for name in IDENTITY if name in ("task", "rewound_masks") or name.startswith("metric."))
+OPTIONAL = tuple(name for name in IDENTITY if name in _RARE or name.startswith("metric."))
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 #: The beginning of the names of costs that a user defined.
 _COST = "cost."

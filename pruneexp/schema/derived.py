@@ -23,7 +23,7 @@ REPEATED = ("seed", "trial", "targets", "device", "curve_key", "point_key", "den
 EXPLAINED: Mapping[str, Sequence[str]] = {
     "dense_settings": (
         "train_lr", "batch_size", "optimizer", "momentum", "train_schedule", "warmup", "clip", "label_smoothing",
-        "augment",
+        "augment", "started_from",
     ),
     "prune_settings": ("retrain_schedule", "min_keep", "exclude", "trainer"),
     "schedule_settings": ("rounds",),

@@ -23,7 +23,9 @@ class PointIdentity(JudgedByMetric):
     ``retrain_epochs`` are the epochs of each retraining, both halves of a local one together.
 
     Fields that may be None repeat single values of the hashed settings, so that users can filter by them; they are None
-    where a choice has no such value and in records of earlier versions. ``path`` holds the budgets of the whole curve,
+    where a choice has no such value and in records of earlier versions. ``started_from`` says what file dense training
+    started from: the network, the mode and the budget of an export, ``resnet18 scratch_e d=0.5``, and the name of any
+    other; the hash covers its content. ``path`` holds the budgets of the whole curve,
     comma-separated, where the rounds that lead to a point depend on them. ``targets`` says whether the sizes of layers
     are ``predefined`` or ``discovered`` by pruning (Liu et al. 2019, Figure 2), which follows from the criterion.
     ``study`` and ``trial`` belong to the search that requested the point; they are empty and -1 for a point of a curve.
@@ -73,6 +75,7 @@ class PointIdentity(JudgedByMetric):
     clip: float | None = None
     label_smoothing: float | None = None
     augment: str | None = None
+    started_from: str | None = None
     min_keep: int | None = None
     rounds: int | None = None
     path: str | None = None

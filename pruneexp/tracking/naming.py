@@ -47,8 +47,9 @@ def group_name(identity: Mapping[str, Any], seeds: int) -> str:
     ]
     epoch = f"epoch {identity['rewind_epoch']}" if identity.get("rewind_epoch") else None
     drawn = [name for name in ("scaled_init", "small_init", "rewound_masks") if identity.get(name) == "true"]
+    start = f"from {identity['started_from']}" if identity.get("started_from") else None
     return _joined(
-        _budget(identity), *choices, epoch, *drawn, *(identity.get(part) for part in ("criterion", "model")),
+        _budget(identity), *choices, epoch, *drawn, start, *(identity.get(part) for part in ("criterion", "model")),
         *_training(identity), "1 seed" if seeds == 1 else f"{seeds} seeds",
     )  # fmt: skip
 

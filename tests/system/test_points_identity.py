@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -122,6 +125,17 @@ def test_so_does_whatever_changes_another_choice(overrides: tuple[str, ...], par
 def test_strengths_are_those_that_the_penalties_have(changes: dict[str, Any], strengths: tuple[float, float]) -> None:
     (of, *_) = points(("reg=l1_then_l2",), changes)
     assert (of.reg_strength, of.reg_retrain_strength) == strengths
+
+
+def test_what_a_network_started_from_is_told_and_in_no_key(tmp_path: Path) -> None:
+    (usual, *_) = points((), {})
+    files = [tmp_path / name for name in ("first.pt", "second.pt")]
+    torch.save(job_of(*base()).setting.learner.network("initial").state_dict(), files[0])
+    files[1].write_bytes(files[0].read_bytes())
+    (one, *_), (other, *_) = (points((), {"train.start_from": str(file)}) for file in files)
+    assert (usual.started_from, one.started_from, other.started_from) == (None, "first.pt", "second.pt")
+    assert usual.dense_settings != one.dense_settings
+    assert replace(one, started_from="second.pt") == other
 
 
 def test_penalties_that_differ_in_training_alone_are_no_repetitions() -> None:

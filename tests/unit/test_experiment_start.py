@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from pruneexp.errors import UserError
-from pruneexp.experiment.start import WRAPPINGS, fitted, read_weights
+from pruneexp.experiment.start import WRAPPINGS, fitted, name_of, read_weights
+from pruneexp.schema import flatten
+from tests.contracts.points import point
 
 
 def network(classes: int = 3) -> nn.Sequential:
@@ -174,3 +177,25 @@ def test_a_part_of_other_shapes_is_another_architecture() -> None:
     given = {**trained(), "0.weight": torch.zeros(6, 4)}
     with pytest.raises(UserError, match=r"another architecture: back\.body\.0\.weight has shape \(6, 4\)"):
         fitted(Detector().state_dict(), given, "w.pt", ("back.neck", "head", "3"))
+
+
+@pytest.mark.parametrize(
+    ("mode", "density", "said"),
+    [
+        ("prune", 0.5, "lenet5 prune d=0.5"),
+        ("scratch_e", 0.05, "lenet5 scratch_e d=0.05"),
+        ("prune", 1.0, "lenet5 unpruned"),
+    ],
+)
+def test_an_export_is_named_by_its_point(mode: str, density: float, said: str, tmp_path: Path) -> None:
+    about = {"identity": flatten(point(mode=mode, density=density).identity)}
+    (tmp_path / "export.json").write_text(json.dumps(about))
+    assert {name_of(f"{tmp_path}/weights.{ending}") for ending in ("safetensors", "pt")} == {said}
+    assert name_of(f"{tmp_path}/resnet34-b627a593.pth") == "resnet34-b627a593.pth"
+
+
+@pytest.mark.parametrize("about", [None, "", "[]", "{}", '{"identity": null}', '{"identity": {"model": "lenet5"}}'])
+def test_a_file_of_no_export_of_ours_is_named_by_its_name(about: str | None, tmp_path: Path) -> None:
+    if about is not None:
+        (tmp_path / "export.json").write_text(about)
+    assert name_of(f"{tmp_path}/weights.pt") == "weights.pt"
