@@ -56,6 +56,11 @@ def spread_text(value: Spread | None, digits: int = 2) -> str:
     return mean if value.std is None else f"{mean} ± {value.std:.{digits}f}"
 
 
+def with_fewer(text: str, value: Spread | None, most: int) -> str:
+    """The text of a value, with ``(n = 2)`` where it is over fewer seeds than the row."""
+    return text + (f" (n = {value.n})" if value is not None and value.n < most else "")
+
+
 def markdown(sheet: TableSheet, comment: Sequence[str] = ()) -> str:
     """A pipe table with padded columns; ``comment`` lines go into an HTML comment at the end."""
     cells = [[_markdown_text(name) for name in sheet.header]]

@@ -6,7 +6,7 @@ Plain numbers; knows no record. A row gives each of its columns the value of eac
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from analysis.statistics import inference, scoring
 from analysis.statistics.inference import Comparison
@@ -59,6 +59,19 @@ def said(of: Comparison) -> str:
 def settled(of: Comparison) -> str:
     """The verdict, and in parentheses how many seeds would probably settle it."""
     return of.said() + (f" ({of.settled_by})" if of.settled_by else "")
+
+
+def on_verdicts(metric: Metric, of: Iterable[Comparison]) -> str:
+    """A note on the comparisons of a table: how their verdicts came about, or why there is none."""
+    judged = [one for one in of if one.verdict != "no verdict"]
+    if not judged:
+        return "There is no verdict on fewer than three seeds that two columns share."
+    margins = scoring.amounts(metric, (one.margin for one in judged))
+    return (
+        f"Better, worse: paired by seed, with the mean difference and its 95 % interval; "
+        f"{inference.corrected(judged)}. Equivalent: surely within ±{margins}. In parentheses: so many "
+        f"seeds in all would probably settle it. {inference.NEAR_NOTE}"
+    )
 
 
 def _merit(values: Mapping[int, float], metric: Metric) -> float:

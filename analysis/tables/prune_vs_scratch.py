@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.names import display_name
 from analysis.publishing.numbers import CsvRow, spread_columns, verdict_columns
-from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text, table_sheet
+from analysis.publishing.sheet import MISSING, Cell, TableSheet, spread_text, table_sheet, with_fewer
 from analysis.records.frames import Split
 from analysis.statistics import columns as beside
 from analysis.statistics import inference, method_tables, scoring, test_sets
@@ -252,9 +252,8 @@ def _cells(entry: DensityRow, layout: _Layout) -> list[Cell]:
     cells = []
     for column in (*layout.lead, *(name for name, _ in layout.columns)):
         value = shown.get(column)
-        fewer = f" (n = {value.n})" if value is not None and value.n < most else ""
         text = _text(value, changes=changes and column != UNPRUNED)
-        cells.append(Cell(text + fewer, column in entry.best))
+        cells.append(Cell(with_fewer(text, value, most), column in entry.best))
     return [*cells, Cell(str(most))]
 
 
@@ -288,12 +287,5 @@ def _notes(made: PruneVsScratch, layout: _Layout) -> tuple[str, ...]:
 
 
 def _on_verdicts(made: PruneVsScratch) -> str:
-    judged = [of for entry in made.entries for _, of in entry.against if of.verdict != "no verdict"]
-    if not judged:
-        return "There is no verdict on fewer than three seeds that two columns share." if made.entries else ""
-    margins = scoring.amounts(made.metric, (of.margin for of in judged))
-    return (
-        f"Better, worse: paired by seed, with the mean difference and its 95 % interval; "
-        f"{inference.corrected(judged)}. Equivalent: surely within ±{margins}. In parentheses: so many "
-        f"seeds in all would probably settle it. {inference.NEAR_NOTE}"
-    )
+    compared = (of for entry in made.entries for _, of in entry.against)
+    return beside.on_verdicts(made.metric, compared) if made.entries else ""
