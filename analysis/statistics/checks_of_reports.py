@@ -157,7 +157,12 @@ def chosen_on_val(points: pd.DataFrame) -> Finding:
 
 
 def origin(points: pd.DataFrame) -> Finding:
-    return Finding("holds", "by construction: all were run here; tables mark numbers of papers with their source")
+    files = sorted(set(points["started_from"].dropna()))
+    started = f"; some started from {listed(files)}" if files else ""
+    if "made_by.packages" not in points or points["made_by.packages"].isna().any():
+        return Finding("not recorded", f"some runs do not say by what code they were made{started}")
+    versions = counted(points["made_by.packages"].nunique(), "set")
+    return Finding("holds", f"all trained here, by {versions} of versions; papers' numbers have their source{started}")
 
 
 def argument(points: pd.DataFrame) -> Finding:

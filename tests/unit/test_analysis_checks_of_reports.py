@@ -125,8 +125,17 @@ def test_hyperparameters_and_machines_are_recorded_or_it_is_not_known() -> None:
 
 def test_what_is_by_construction_says_so() -> None:
     assert found("val", point()).evidence.startswith("by construction")
-    assert found("origin", point()).evidence.startswith("by construction")
     made = point()
     blind = replace(made.result.val, after=replace(made.result.val.after, metrics={"top1": float("nan")}))
     assert found("val", without(made, val=blind)).verdict == "fails"
     assert found("argument", point()).verdict == "not recorded"
+
+
+def test_numbers_are_of_code_that_is_known_and_of_networks_that_started_somewhere() -> None:
+    ours, given = point(), with_settings(point(seed=1), started_from="resnet34.pth")
+    assert found("origin", ours, given) == Finding(
+        "not recorded", "some runs do not say by what code they were made; some started from resnet34.pth"
+    )
+    assert found("origin", ours, **{"made_by.packages": "torch 2"}) == Finding(
+        "holds", "all trained here, by 1 set of versions; papers' numbers have their source"
+    )
