@@ -15,6 +15,7 @@ from pruneexp.errors import UserError
 from pruneexp.pruning.masks import MaskSet
 from tests.contracts.commands import called
 from tests.contracts.composing import SMALL as SMALL_JOB
+from tests.contracts.image_folders import two_classes
 from tests.contracts.jobs import built, runs
 from tests.contracts.records import fresh_store
 
@@ -23,6 +24,7 @@ SMALL = (
     *("model=vgg_small", "model.widths=[[8],[12],[16]]", "data.image_size=14", "data.samples=120", "train.epochs=1"),
 )
 DEEPER = (*SMALL, "model.widths=[[8,8],[10],[20,20]]")
+DEEPER_STAGES = (0, 0, 1, 2, 2)
 CHANNELS = ("criterion=slimming", "reg=slimming", "curve.units=[0.75,0.5]")
 WEIGHTS = ("criterion=global_magnitude", "criterion.layers=[conv]", "curve.densities=[0.2]")
 SIZES = (196, 49, 9)
@@ -63,6 +65,15 @@ def of_convolutions(every: list[MaskSet]) -> list[list[torch.Tensor]]:
     return [[mask for mask in one.values() if mask.ndim == 4] for one in every]
 
 
+def keep_channels(found: list[torch.Tensor], folder: Path) -> list[int]:
+    """Each layer of the deeper network keeps its stage's share of its own channels; how many."""
+    stages = json.loads((folder / "channels.json").read_text())["budgets"]["units=0.5"]["stages"]
+    shares = [stages[stage]["channels"] for stage in DEEPER_STAGES]
+    kept = [int(mask.flatten(1).any(1).sum()) for mask in found]
+    assert kept == [max(1, round(share * len(mask))) for share, mask in zip(shares, found, strict=True)]
+    return kept
+
+
 def test_a_pattern_is_the_mean_over_seeds_of_what_masks_keep(folder: Path) -> None:
     found = pattern(folder, "criterion=slimming")
     assert found["source"] == "vgg_small/synthetic"
@@ -88,11 +99,8 @@ def test_a_deeper_network_is_made_by_it_and_what_the_file_holds_counts(folder: P
     (folder / "moved.json").write_text((folder / "channels.json").read_text())
     plan = done(folder, *words, "criterion.allocation.pattern=moved.json", "plan=true")
     assert "1 asked, 1 in the store" in plan
-    stages = json.loads((folder / "channels.json").read_text())["budgets"]["units=0.5"]["stages"]
-    shares = [stages[stage]["channels"] for stage in (0, 0, 1, 2, 2)]
     [found] = of_convolutions(masks(folder, criterion="guided"))
-    kept = [int(mask.flatten(1).any(1).sum()) for mask in found]
-    assert kept == [max(1, round(share * len(mask))) for share, mask in zip(shares, found, strict=True)]
+    kept = keep_channels(found, folder)
     (folder / "moved.json").unlink()
     done(folder, "criterion=guided", "--to", "small", "--removed", program="pruneexp.export")
     sizes = json.loads((folder / "small" / "architecture.json").read_text())["kept"]
@@ -104,10 +112,23 @@ def test_so_are_kernels(folder: Path) -> None:
     done(folder, *words, "criterion.allocation.pattern=weights.json")
     stages = json.loads((folder / "weights.json").read_text())["budgets"]["density=0.2"]["stages"]
     [found] = of_convolutions(masks(folder, criterion="guided_weights"))
-    for mask, stage in zip(found, (0, 0, 1, 2, 2), strict=True):
+    for mask, stage in zip(found, DEEPER_STAGES, strict=True):
         kernels = mask[:, :, 0, 0].numel()
         wanted = kernels * torch.tensor(stages[stage]["kernels"]["3x3"])
         assert (mask.sum((0, 1)) - wanted).abs().max() <= 0.5 + 1e-3
+
+
+def test_a_network_of_another_data_set_is_made_by_it_stage_by_stage(folder: Path, tmp_path: Path) -> None:
+    """Grey blobs of 14 px guide a network for pictures in colour of 20 px, whose maps are of other sizes."""
+    fresh_store(tmp_path)
+    two_classes(tmp_path / "pictures", side=20)
+    pictures = ("data=image_folder", "data.root=pictures", "data.size=20", "data.workers=0", "mode=scratch_e")
+    words = (*(word for word in DEEPER if not word.startswith("data")), *pictures, "reg=weight_decay")
+    pattern = f"criterion.allocation.pattern='{folder}/channels.json'"
+    done(tmp_path, *words, "criterion=guided", "curve.units=[0.5]", pattern)
+    [found] = of_convolutions(masks(tmp_path, criterion="guided", data="image_folder"))
+    assert found[0].shape[1] == 3
+    keep_channels(found, folder)
 
 
 @pytest.mark.parametrize(
