@@ -42,8 +42,8 @@ class MethodTable(NamedTuple):
     """A table of the paper's: ``file`` has its numbers, empty where none is confirmed; ``criteria`` are its method's.
 
     ``changes``: it prints changes of the accuracy. ``untuned``: its networks are pruned and not fine-tuned. ``preset``
-    is what the presets of its rows are called, by the target that they prune to or by network and data. ``capped``:
-    Scratch-B has twice the epochs at most.
+    is what the presets of its rows are called, by the target that they prune to or by network and data, or the preset
+    of a table without rows. ``capped``: Scratch-B has twice the epochs at most.
     """
 
     number: str
@@ -80,7 +80,9 @@ TABLES: Mapping[Method, MethodTable] = {
         "Table 6", "unstructured magnitude pruning", "rethinking_table6_unstructured", ("global_magnitude",),
         preset="unstructured/{network}",
     ),
-    "soft_filter": MethodTable("appendix", "Soft Filter Pruning", "", ("soft_filter",)),
+    "soft_filter": MethodTable(
+        "appendix", "Soft Filter Pruning", "", ("soft_filter",), preset="soft_filter/resnet56"
+    ),
 }  # fmt: skip
 
 
@@ -120,10 +122,11 @@ class PaperRow(NamedTuple):
 
 
 def unknown(table: Method) -> UserError:
-    """Why there is nothing in a table without a confirmed number."""
+    """Why there is nothing in a table without a confirmed number, and what fills it."""
     criteria = " or ".join(TABLES[table].criteria)
-    return UserError(f"--table {table}: no point of criterion {criteria} is logged in two modes, and no number of the "
-                     "paper's is confirmed.")  # fmt: skip
+    command = f"python -m pruneexp -m experiment=rethinking/{TABLES[table].preset} seed=0,1,2,3,4 mode=prune,scratch_e"
+    return UserError(f"--table {table}: no number of the paper's is confirmed, and no point of criterion {criteria} is "
+                     f"logged in two modes: {command} makes them.")  # fmt: skip
 
 
 def table_of(criterion: str) -> Method | None:

@@ -151,8 +151,11 @@ def test_rows_of_a_table_count_in_one_mode_too_and_other_criteria_do_not() -> No
 
 
 def test_what_is_neither_printed_nor_logged_is_said() -> None:
-    with pytest.raises(UserError, match=r"^--table soft_filter: no point of criterion soft_filter .* confirmed\.$"):
+    told = r"^--table soft_filter: no number .* confirmed, and no point of criterion soft_filter is logged in two modes"
+    with pytest.raises(UserError, match=told) as said:
         prune_vs_scratch.data(frames.frame(logged(point())), table="soft_filter")
+    (preset,) = re.findall(r"experiment=(\S+) ", str(said.value))
+    assert (EXPERIMENTS / f"{preset}.yaml").is_file()
 
 
 def test_where_the_code_release_differs_is_said() -> None:
