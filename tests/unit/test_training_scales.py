@@ -21,7 +21,7 @@ from tests.contracts.training import CPU, Killed, Memory, digits, network, same,
 RECIPE = Recipe(epochs=2, batch_size=8, optimizer="sgd", lr=0.1, momentum=0.9)
 GAMMA, DECAY = 0.02, 0.01
 #: Strengths of Network Slimming in the code of Liu et al. 2019, by the first word of a preset; 1e-4 is the default.
-STRENGTHS = {"vgg19": 1e-4, "preresnet164": 1e-5, "densenet40": 1e-5, "vgg11": 1e-5}
+STRENGTHS = {"vgg16": 1e-4, "vgg19": 1e-4, "preresnet164": 1e-5, "densenet40": 1e-5, "vgg11": 1e-5}
 PRESETS = sorted(path.stem for path in (conf_folder() / "experiment/rethinking/slimming").glob("*.yaml"))
 
 
