@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from decimal import ROUND_DOWN, ROUND_HALF_UP
@@ -10,7 +11,6 @@ from pathlib import Path
 import pytest
 import torch
 import torchvision
-import yaml
 from omegaconf import ListConfig
 from torch import nn
 
@@ -26,11 +26,25 @@ from tests.contracts.shipped_networks import cut, printed
 from tests.contracts.voc_files import write
 
 PRESETS = conf_folder() / "experiment/rethinking"
-#: Those of a table of pruned classifiers at the paper's scale; detectors have a test of their own.
+#: Those that run over ways to prune and to train by themselves, with the points of one seed.
+SWEPT = {
+    "figure3/channels": 12,
+    "figure3/weights": 18,
+    "figure5/channels": 12,
+    "figure5/guided_channels": 12,
+    "figure5/guided_weights": 16,
+    "figure5/weights": 16,
+    "lottery/l1_norm": 20,
+    "lottery/weights": 20,
+}
+#: All others of a table of pruned classifiers at the paper's scale; detectors have a test of their own.
 NAMES = sorted(
-    str(path.relative_to(PRESETS).with_suffix(""))
-    for path in PRESETS.glob("*/*.yaml")
-    if path.parent.name != "detection"
+    {
+        str(path.relative_to(PRESETS).with_suffix(""))
+        for path in PRESETS.glob("*/*.yaml")
+        if path.parent.name != "detection"
+    }
+    - SWEPT.keys()
 )
 PAGE = Path(__file__).parents[2] / "docs/networks.md"
 
@@ -81,13 +95,24 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def _words(preset: str, files: Path) -> tuple[str, ...]:
     """The command line of a preset on generated files: with batches of one photograph, for there are six."""
-    data = yaml.safe_load((PRESETS / f"{preset}.yaml").read_text(encoding="utf-8"))["defaults"][1]["override /data"]
+    data = composed(f"experiment=rethinking/{preset}")[1]["data"]
     few = {
         "cifar10": ("data.download=true", "data.val_images=20"),
         "cifar100": ("data.download=true", "data.val_images=100"),
         "imagenet": ("data.val_images=2", "data.info.classes=2", "train.batch_size=1"),
     }
-    return (f"experiment=rethinking/{preset}", f"data.root={files / data}", *few[data], "device=cpu")
+    here = ("device=cpu", "hydra/launcher=basic")  # this process alone knows the sums of the files
+    return (f"experiment=rethinking/{preset}", f"data.root={files / data}", *few[data], *here, "seed=0")
+
+
+def _patterns(folder: Path) -> None:
+    """Patterns that leave of each stage what is asked for, or a hundredth more, by the names that presets give them."""
+    for name, more in (("vgg19", 0.0), ("vgg16", 0.01)):
+        shares = {tenth / 10: tenth / 10 + more for tenth in range(1, 10)}
+        of = {share: [{"channels": kept, "kernels": {"3x3": [[kept] * 3] * 3}}] * 5 for share, kept in shares.items()}
+        for kind, what in (("units", "channels"), ("density", "weights")):
+            budgets = {f"{kind}={share:g}": {"stages": stages} for share, stages in of.items()}
+            (folder / f"{name}_{what}.json").write_text(json.dumps({"source": name, "budgets": budgets}))
 
 
 @pytest.mark.parametrize("preset", NAMES)
@@ -99,6 +124,23 @@ def test_a_preset_is_planned_with_data_in_their_real_layout(preset: str, files: 
         assert said.returncode == 0, said.stderr
         assert re.search(rf"points +{modes * budgets} asked", said.stdout)
         assert re.search(r"work +\S+ FLOP", said.stdout)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("preset", "words"),
+    [
+        *((preset, ()) for preset in SWEPT),
+        ("lottery/weights", ("mode=scratch_e", "+mode.rewound_masks=true", "mode.scaled_init=true")),
+    ],
+)
+def test_a_preset_that_sweeps_is_planned_whole(
+    preset: str, words: tuple[str, ...], files: Path, tmp_path: Path
+) -> None:
+    _patterns(tmp_path)
+    said = called(tmp_path, *_words(preset, files), *words, "plan=true")
+    assert said.returncode == 0, said.stderr
+    assert re.search(rf"points +{SWEPT[preset]} asked", said.stdout)
 
 
 #: Of six photographs there are too few samples to choose among 2048 channels: LASSO would take half an hour.
@@ -114,6 +156,23 @@ def test_a_preset_trains_and_cuts(preset: str, files: Path, tmp_path: Path) -> N
     fresh_store(tmp_path)
     said = called(tmp_path, *_words(preset, files), *words, *NARROW.get(preset, ()))
     assert said.returncode == 0, said.stderr
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("preset", SWEPT)
+def test_a_preset_that_sweeps_trains_and_cuts(preset: str, files: Path, tmp_path: Path) -> None:
+    """One budget or two, of one network at one rate."""
+    few = {
+        "lottery/l1_norm": ("experiment/rethinking/l1_norm=resnet56_a", "train.lr=0.01"),
+        "lottery/weights": ("curve.densities=[0.5,0.25]", "train.lr=0.01"),
+    }
+    of = "curve.units=[0.5]" if preset.endswith("channels") else "curve.densities=[0.5]"
+    _patterns(tmp_path)
+    fresh_store(tmp_path)
+    words = ("train.epochs=1", "train.batch_size=32", *few.get(preset, (of,)))
+    said = called(tmp_path, *_words(preset, files), *words)
+    assert said.returncode == 0, said.stderr
+    assert len(runs(tmp_path)) == (4 if preset == "lottery/weights" else 2)
 
 
 @pytest.mark.parametrize("preset", ["shapes", "voc2007"])
