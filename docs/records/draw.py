@@ -21,6 +21,7 @@ from analysis.__main__ import main
 from analysis.names import display_name
 from analysis.publishing.sheet import markdown, table_sheet
 from analysis.statistics import inference, scoring
+from analysis.statistics.levels import Moment
 
 RECORDS = Path(__file__).resolve().parent
 DOCS = RECORDS.parent
@@ -51,6 +52,7 @@ PICTURES = {
         ["weight_epochs", "--where", "reg=none,budget.value=0.05"],
     ),
     "stability.png": ("stability", ["stability"]),
+    "language_tradeoff.png": ("language_tradeoff", ["tradeoff", "--y", "value"]),
     "energy.png": ("han2015_headline", ["energy", "--where", "model=lenet5,seed=0,budget.value=0.08"]),
 }
 #: Lines of `allocations` that the page has for every drop.
@@ -69,16 +71,25 @@ def table(records: str, name: str, *options: str, only: str = "", notes: bool = 
     print(f"\n{text}\n")
 
 
-def pivot(records: str, by: Mapping[str, str], split: str = "val", *, budgets: bool = True) -> None:
-    """Print means over seeds of accuracies, dense and after retraining: a line for each of the columns ``by``.
+def pivot(
+    records: str,
+    by: Mapping[str, str],
+    split: str = "val",
+    *,
+    budgets: bool = True,
+    metric: str = "top1",
+    moment: Moment = "after",
+) -> None:
+    """Print means over seeds of a metric, dense and after retraining, or before: a line for each of the columns ``by``.
 
     ``by`` has what the page calls each column; ``budgets`` stand across, or are left out.
     """
     frame = _frame(records)
-    made = frame.groupby(list(by))[[f"{split}.dense.top1"]].mean().set_axis(["Dense"], axis=1)
+    made = frame.groupby(list(by))[[f"{split}.dense.{metric}"]].mean().set_axis(["Dense"], axis=1)
     if budgets:
-        after = frame.pivot_table(f"{split}.after.top1", list(by), "density_asked").sort_index(axis=1, ascending=False)
-        made = made.join(after.set_axis([f"{1 / float(density):.3g}×" for density in after.columns], axis=1))
+        pruned = frame.pivot_table(f"{split}.{moment}.{metric}", list(by), "density_asked")
+        pruned = pruned.sort_index(axis=1, ascending=False)
+        made = made.join(pruned.set_axis([f"{1 / float(density):.3g}×" for density in pruned.columns], axis=1))
     keys = made.index.to_frame().itertuples(index=False)
     lines = (
         (*(str(display_name(name, value)) for name, value in zip(by, key, strict=True)), *map("{:.2f}".format, row))
@@ -86,7 +97,9 @@ def pivot(records: str, by: Mapping[str, str], split: str = "val", *, budgets: b
     )
     seeds = ", ".join(map(str, sorted(frame["seed"].unique())))
     header, align = (*by.values(), *made.columns), "l" * len(by) + "r" * len(made.columns)
-    print("\n" + markdown(table_sheet(f"Top-1 accuracy on {split}, %, means over seeds {seeds}", header, align, lines)))
+    scores = f"Top-1 accuracy on {split}, %" if metric == "top1" else f"{metric.capitalize()} on {split}"
+    scores += ", before retraining" if moment == "before" else ""
+    print("\n" + markdown(table_sheet(f"{scores}, means over seeds {seeds}", header, align, lines)))
 
 
 def dense_change(records: str, column: str, new: object, old: object) -> None:
