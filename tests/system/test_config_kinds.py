@@ -7,6 +7,7 @@ name and from the code that takes its value, so each is tried once, however many
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache, reduce
 from pathlib import Path
 from typing import Any
@@ -141,7 +142,8 @@ def check(choice: str, key: str, value: Any, folder: Path) -> None:
         one, same, other = (folder / name for name in ("one", "same", "other"))
         for path, content in ((one, "a"), (same, "a"), (other, "b")):
             save_file({"w": torch.full((2,), float(ord(content)))}, path)
-        first, second, third = (with_value(choice, key, str(path)) for path in (one, same, other))
+        found = (with_value(choice, key, str(path)) for path in (one, same, other))
+        first, second, third = ([replace(of, started_from=None) for of in each] for each in found)  # a label: the name
         assert first == second, key
         assert {of.dense_key for of in first}.isdisjoint(of.dense_key for of in third), key
     elif kind_of(key) == "default":  # the penalty of its name takes its strength from it

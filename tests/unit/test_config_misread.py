@@ -93,7 +93,7 @@ VALUES = [
 
 #: Choices that a group does not have, and the end of what is said of each.
 CHOICES = [
-    ("experiment", "tradeoff", " (did you mean han2015/tradeoff?)"),
+    ("experiment", "tradeoff", " (did you mean han2015/tradeoff or language/tradeoff?)"),
     ("experiment", "dmeo", " (did you mean demo?)"),
     ("experiment", "rethinking/l1norm/vgg16a", " (did you mean rethinking/l1_norm/vgg16_a?)"),
     ("model", "LeNet5", " (did you mean lenet5?)"),
