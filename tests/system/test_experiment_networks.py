@@ -90,6 +90,7 @@ def test_every_command_refuses_it_alike(words: list[str], tmp_path: Path, capfd:
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
+@pytest.mark.slow  # GoogLeNet is built three times
 def test_torchvisions_auxiliary_classifiers_have_a_switch() -> None:
     googlenet = ("model._target_=torchvision.models.googlenet", "~model.channels", "~model.image_size")
     tiny = ("data.channels=3", "data.image_size=16", "data.samples=40", "+model.init_weights=false")

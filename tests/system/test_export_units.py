@@ -21,6 +21,7 @@ OF = {
 }
 
 
+@pytest.mark.slow  # each is computed, exported twice, and compared as a graph; test_export_removed is fast
 @pytest.mark.parametrize("criterion", OF)
 def test_the_small_network_of_a_job_computes_what_the_masked_one_does(criterion: str, tmp_path: Path) -> None:
     (tmp_path / "novel.txt").write_text("It was a dark and stormy night, and the rain fell in torrents. " * 60)
